@@ -1,0 +1,118 @@
+"""Every word that a status may hold: conditions, reasons, outcomes, steps."""
+
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """What is stated about an object."""
+
+    ACCEPTED = "Accepted"  # DiagnosisReport
+    REMEDIATED = "Remediated"  # DiagnosisReport
+    SUCCEEDED = "Succeeded"  # Remediation, the summary
+    GENERATED = "Generated"
+    VALIDATED = "Validated"
+    APPROVED = "Approved"
+    EXECUTED = "Executed"
+    VERIFIED = "Verified"
+    STALLED = "Stalled"
+    READY = "Ready"  # RemediationPolicy
+
+
+class Outcome(StrEnum):
+    """How a remediation ended."""
+
+    VERIFIED = "Verified"
+    UNVERIFIED = "Unverified"
+    ROLLED_BACK = "RolledBack"
+    ROLLBACK_FAILED = "RollbackFailed"
+    REJECTED = "Rejected"
+    NO_ACTION_NEEDED = "NoActionNeeded"
+    ABSTAINED = "Abstained"
+    TIMED_OUT = "TimedOut"
+    CANCELLED = "Cancelled"
+    OBSERVED = "Observed"  # mode Observe: a plan, never run
+    FAILED = "Failed"  # reme itself could not go on: model unreachable, run could not start
+
+
+class Step(StrEnum):
+    """The steps of a remediation, in their order; each is timed."""
+
+    ADMIT = "Admit"
+    BASELINE = "Baseline"
+    CONTEXT = "Context"
+    GENERATE = "Generate"
+    GATE = "Gate"
+    APPROVE = "Approve"
+    CAPTURE = "Capture"
+    PREPARE = "Prepare"  # grant, identity, Job
+    EXECUTE = "Execute"
+    VERIFY = "Verify"
+    UNDO = "Undo"
+    VERIFY_UNDO = "VerifyUndo"
+    CLEAN_UP = "CleanUp"
+    RECORD = "Record"
+
+
+class Reason(StrEnum):
+    """Why a condition has its status: for people and for alerts."""
+
+    # A report is taken or not
+    REMEDIATION_CREATED = "RemediationCreated"
+    SUSPENDED = "Suspended"
+    NO_POLICY_MATCHES = "NoPolicyMatches"
+    POLICY_NOT_FOUND = "PolicyNotFound"
+    POLICY_READY = "PolicyReady"
+    POLICY_SUSPENDED = "PolicySuspended"
+    POLICY_INVALID = "PolicyInvalid"
+    POLICY_CONFLICT = "PolicyConflict"
+    POLICY_ALLOWS_NOTHING = "PolicyAllowsNothing"
+    TARGET_NOT_FOUND = "TargetNotFound"
+    TARGET_UNSUPPORTED = "TargetUnsupported"
+    TARGET_PROTECTED = "TargetProtected"
+    TARGET_BUSY = "TargetBusy"
+    COOLING_DOWN = "CoolingDown"
+    BUDGET_EXHAUSTED = "BudgetExhausted"
+    INVALID_OBJECT = "InvalidObject"
+    # On its way
+    PENDING = "Pending"
+    IN_PROGRESS = "InProgress"
+    WAITING_FOR_BUDGET = "WaitingForBudget"
+    # Generated
+    PLAYBOOK_GENERATED = "PlaybookGenerated"
+    MODEL_UNAVAILABLE = "ModelUnavailable"
+    MODEL_TIMED_OUT = "ModelTimedOut"
+    MODEL_REPLY_EMPTY = "ModelReplyEmpty"
+    MODEL_REPLY_INVALID = "ModelReplyInvalid"
+    MODEL_REPLY_TOO_LARGE = "ModelReplyTooLarge"
+    MODEL_ABSTAINED = "ModelAbstained"
+    # Validated
+    PLAYBOOK_ALLOWED = "PlaybookAllowed"
+    PLAYBOOK_REJECTED = "PlaybookRejected"
+    # Approved
+    APPROVED_BY_POLICY = "ApprovedByPolicy"
+    APPROVED_BY_PERSON = "ApprovedByPerson"
+    WAITING_FOR_APPROVAL = "WaitingForApproval"
+    OBSERVE_ONLY = "ObserveOnly"
+    # Executed
+    RUN_SUCCEEDED = "RunSucceeded"
+    RUN_FAILED = "RunFailed"
+    RUN_TIMED_OUT = "RunTimedOut"
+    RUN_LOST = "RunLost"
+    RUN_NOT_STARTED = "RunNotStarted"
+    # Verified
+    PROBES_PASSED = "ProbesPassed"
+    PROBES_FAILED = "ProbesFailed"
+    PROBES_INCONCLUSIVE = "ProbesInconclusive"
+    NEIGHBOURS_WORSE = "NeighboursWorse"
+    # Ended
+    ALREADY_HEALTHY = "AlreadyHealthy"
+    NOT_UNDONE = "NotUndone"  # it did not help, and the policy forbids undoing
+    TARGET_VANISHED = "TargetVanished"
+    REPORT_DELETED = "ReportDeleted"
+    ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    CANCELLED = "Cancelled"
+    ROLLED_BACK = "RolledBack"
+    ROLLBACK_FAILED = "RollbackFailed"
+    TAMPERED = "Tampered"
+    INTERNAL_ERROR = "InternalError"

@@ -1,0 +1,50 @@
+"""RunGrant: what one run may write; the parameter of the admission policy that fences runs."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StringConstraints
+
+from reme_api.base import ApiModel, ApiObject, ObjectName, Short, Time
+
+
+class Verb(StrEnum):
+    """An operation as admission names it."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+class GrantRule(ApiModel):
+    """One object that may be written, how, and in which of its fields."""
+
+    group: Annotated[str, StringConstraints(max_length=253)] = ""
+    resource: Annotated[str, StringConstraints(max_length=63)] = Field(
+        description="Plural; with its subresource after a slash, such as deployments/scale."
+    )
+    namespace: ObjectName
+    name: ObjectName
+    verbs: list[Verb] = Field(min_length=1, max_length=3)
+    fields: list[Annotated[str, StringConstraints(max_length=256)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Dotted paths that may change, such as spec.replicas; empty for a deletion.",
+    )
+
+
+class RunGrantSpec(ApiModel):
+    """The whole of what a run may write."""
+
+    username: Short = Field(description="system:serviceaccount:NAMESPACE:NAME of the run.")
+    not_after: Time = Field(description="Later writes are refused.")
+    rules: list[GrantRule] = Field(max_length=32)
+
+
+class RunGrant(ApiObject):
+    """Internal: made and removed by the operator with each run, read by the API server."""
+
+    KIND: ClassVar[str] = "RunGrant"
+    PLURAL: ClassVar[str] = "rungrants"
+
+    spec: RunGrantSpec

@@ -1,0 +1,310 @@
+"""The definitions on a real API server: accepted, structural, defaulting, refusing."""
+
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import yaml
+
+from reme_api.crd import KINDS
+from reme_operator.clients.api import ApiServer
+from reme_operator.clients.credentials import connector, find_credentials
+from reme_operator.clients.errors import ConflictError, InvalidError
+from tests.e2e.crds.conftest import DEFINITIONS
+from tests.support.objects import SPECS, Object, made
+
+pytestmark = pytest.mark.cluster
+
+EXAMPLES = {
+    f"{file.stem}-{number}": example
+    for file in sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
+    for number, example in enumerate(yaml.safe_load_all(file.read_text()))
+    if example["apiVersion"].startswith("reme.dev/")
+}
+PLURALS = {kind.model.KIND: kind.model.PLURAL for kind in KINDS}
+MODELS = {kind.model.KIND: kind.model for kind in KINDS}
+
+
+def path(obj: Object, *, named: bool = False, sub: str = "") -> str:
+    meta = obj["metadata"]
+    where = f"/apis/reme.dev/v1alpha1/namespaces/{meta['namespace']}/{PLURALS[obj['kind']]}"
+    return where + (f"/{meta['name']}" if named or sub else "") + (f"/{sub}" if sub else "")
+
+
+async def create(api: ApiServer, obj: Object) -> Object:
+    return await api.create(path(obj), obj)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model.KIND)
+async def test_a_definition_is_established_and_structural(api: ApiServer, kind: Any) -> None:
+    found = await api.get(f"{DEFINITIONS}/{kind.model.PLURAL}.reme.dev")
+    states = {c["type"]: c["status"] for c in found["status"]["conditions"]}
+    assert states["Established"] == "True"
+    assert states["NamesAccepted"] == "True"
+    assert states.get("NonStructuralSchema", "False") == "False"
+
+
+@pytest.mark.parametrize("kind", sorted(SPECS))
+async def test_an_object_goes_back_and_forth(api: ApiServer, namespace: str, kind: str) -> None:
+    model = MODELS[kind]
+    given = model.model_validate(made(kind, namespace))
+    sent = given.manifest()
+    sent.pop("status", None)
+    sent["metadata"] = {k: v for k, v in sent["metadata"].items() if v and k != "generation"}
+    back = model.model_validate(await create(api, sent))
+    assert back.model_dump()["spec"] == given.model_dump()["spec"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
+async def test_an_example_is_taken_and_is_what_its_type_says(
+    api: ApiServer, namespace: str, example: Object
+) -> None:
+    here = example | {"metadata": example["metadata"] | {"namespace": namespace}}
+    model = MODELS[here["kind"]]
+    back = model.model_validate(await create(api, here))
+    assert back.model_dump()["spec"] == model.model_validate(here).model_dump()["spec"]
+
+
+def test_there_are_examples() -> None:
+    kinds = {example["kind"] for example in EXAMPLES.values()}
+    assert kinds >= {"DiagnosisReport", "RemediationPolicy"}
+
+
+async def test_defaults_are_filled_in_and_unknown_fields_pruned(
+    api: ApiServer, namespace: str
+) -> None:
+    policy = made("RemediationPolicy", namespace)
+    policy["spec"] = {"actions": [{"name": "Scale"}], "verification": {"windowSeconds": 30}}
+    spec = (await create(api, policy))["spec"]
+    assert spec["mode"] == "Observe"
+    assert spec["actions"] == [
+        {"name": "Scale", "maxIncreasePercent": 100, "maxDecreasePercent": 0, "maxReplicas": 10}
+    ]
+    assert spec["budgets"] == {"maxConcurrent": 1, "maxPerHour": 12, "cooldownSeconds": 300}
+    assert (spec["verification"]["windowSeconds"], spec["verification"]["timeoutSeconds"]) == (
+        30,
+        120,
+    )
+    assert spec["rollback"] == {"enabled": True, "timeoutSeconds": 120}
+
+    bare = made("RemediationPolicy", namespace)
+    del bare["spec"]
+    assert (await create(api, bare))["spec"]["mode"] == "Observe"
+
+    report = made("DiagnosisReport", namespace, shell="rm -rf /")
+    assert "shell" not in (await create(api, report))["spec"]
+
+
+PROBES_TWICE = [{"name": "p", "rollout": {}}, {"name": "p", "rollout": {"minReplicas": 2}}]
+HTTP = {"service": "cart", "port": 80}
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("DiagnosisReport", {"probes": [{"name": "p"}]}, r"spec\.probes\[0\].*exactly one of http"),
+    (
+        "DiagnosisReport",
+        {"probes": [{"name": "p", "http": HTTP, "tcp": HTTP}]},
+        r"spec\.probes\[0\].*exactly one of http",
+    ),
+    ("DiagnosisReport", {"probes": PROBES_TWICE}, r"spec\.probes\[1\].*[Dd]uplicate"),
+    (
+        "DiagnosisReport",
+        {"probes": [{"name": f"p{n}", "rollout": {}} for n in range(9)]},
+        r"spec\.probes: Too many",
+    ),
+    (
+        "DiagnosisReport",
+        {"probes": [{"name": "p", "http": HTTP | {"service": "evil.com/"}}]},
+        r"spec\.probes\[0\]\.http\.service",
+    ),
+    (
+        "DiagnosisReport",
+        {"probes": [{"name": "p", "http": HTTP | {"port": 0}}]},
+        r"spec\.probes\[0\]\.http\.port",
+    ),
+    (
+        "DiagnosisReport",
+        {"target": {"kind": "Secret", "name": "x"}},
+        r"spec\.target\.kind: Unsupported value",
+    ),
+    (
+        "DiagnosisReport",
+        {"target": {"kind": "Deployment", "name": "x", "apiVersion": "v1"}},
+        r"spec\.target\.apiVersion",
+    ),
+    ("DiagnosisReport", {"target": {"kind": "Deployment"}}, r"spec\.target\.name: Required"),
+    ("DiagnosisReport", {"fault": {"type": "a b"}}, r"spec\.fault\.type"),
+    (
+        "DiagnosisReport",
+        {"fault": {"type": "x", "confidencePercent": 101}},
+        r"spec\.fault\.confidencePercent",
+    ),
+    (
+        "DiagnosisReport",
+        {"evidence": [{"text": "x" * 1_000_000}]},
+        r"spec\.evidence\[0\]\.text: Too long",
+    ),
+    ("DiagnosisReport", {"evidence": [{"text": "x"}] * 33}, r"spec\.evidence: Too many"),
+    ("RemediationPolicy", {"targets": [{}]}, r"spec\.targets\[0\].*kinds, names, matchLabels"),
+    (
+        "RemediationPolicy",
+        {"targets": [{"kinds": [], "names": []}]},
+        r"spec\.targets\[0\].*kinds, names, matchLabels",
+    ),
+    (
+        "RemediationPolicy",
+        {"verification": {"windowSeconds": 60, "timeoutSeconds": 59}},
+        r"spec\.verification\.timeoutSeconds.*windowSeconds",
+    ),
+    (
+        "RemediationPolicy",
+        {"verification": {"windowSeconds": 600}},
+        r"spec\.verification\.timeoutSeconds.*windowSeconds",
+    ),
+    ("RemediationPolicy", {"verification": {"probes": PROBES_TWICE}}, r"verification\.probes\[1\]"),
+    ("RemediationPolicy", {"maxAttempts": 6}, r"spec\.maxAttempts"),
+    ("RemediationPolicy", {"mode": "YOLO"}, r"spec\.mode: Unsupported value"),
+    ("RemediationPolicy", {"actions": [{"name": "Exec"}]}, r"spec\.actions\[0\]\.name"),
+    (
+        "RemediationPolicy",
+        {"actions": [{"name": "Scale", "maxReplicas": 0}]},
+        r"spec\.actions\[0\]\.maxReplicas",
+    ),
+    ("RemediationPolicy", {"sandbox": {"memoryMebibytes": 1}}, r"spec\.sandbox\.memoryMebibytes"),
+    ("Remediation", {"probes": [{"name": "p"}]}, r"spec\.probes\[0\].*exactly one of http"),
+    (
+        "Remediation",
+        {"policy": {"name": "p", "namespace": "n", "spec": {"targets": [{}]}}},
+        r"spec\.policy\.spec\.targets\[0\]",
+    ),
+    ("RunGrant", {"rules": [SPECS["RunGrant"]["rules"][0] | {"verbs": []}]}, r"rules\[0\]\.verbs"),
+    (
+        "RunGrant",
+        {"rules": [SPECS["RunGrant"]["rules"][0] | {"verbs": ["CONNECT"]}]},
+        r"rules\[0\]\.verbs\[0\]",
+    ),
+    ("RunGrant", {"rules": [SPECS["RunGrant"]["rules"][0]] * 33}, r"spec\.rules: Too many"),
+    ("RunGrant", {"notAfter": "tomorrow"}, r"spec\.notAfter"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "message"), REFUSED, ids=[f"{k}-{next(iter(s))}-{m}" for k, s, m in REFUSED]
+)
+async def test_nonsense_is_refused_with_the_field_that_it_is_in(
+    api: ApiServer, namespace: str, kind: str, spec: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidError, match=message):
+        await create(api, made(kind, namespace, **spec))
+
+
+async def test_a_report_keeps_its_target(api: ApiServer, namespace: str) -> None:
+    report = await create(api, made("DiagnosisReport", namespace))
+    await api.patch(path(report, named=True), {"spec": {"suspend": True}})
+    for change in ({"name": "other"}, {"container": "app"}):
+        with pytest.raises(InvalidError, match=r"spec\.target.*cannot be changed"):
+            await api.patch(path(report, named=True), {"spec": {"target": change}})
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("reportRef", {"uid": "other"}),
+        ("target", {"name": "other"}),
+        ("fault", {"summary": "other"}),
+        ("probes", []),
+        ("policy", {"spec": {"actions": [{"name": "Restart"}]}}),
+    ],
+)
+async def test_a_remediation_keeps_what_it_began_with(
+    api: ApiServer, namespace: str, field: str, change: Any
+) -> None:
+    remediation = await create(api, made("Remediation", namespace))
+    with pytest.raises(InvalidError, match=rf"spec\.{field}.*{field} cannot be changed"):
+        await api.patch(path(remediation, named=True), {"spec": {field: change}})
+
+
+async def test_a_remediation_can_be_suspended_resumed_and_cancelled_for_good(
+    api: ApiServer, namespace: str
+) -> None:
+    where = path(await create(api, made("Remediation", namespace)), named=True)
+    await api.patch(where, {"spec": {"suspend": True}})
+    await api.patch(where, {"spec": {"suspend": False}})
+    await api.patch(where, {"spec": {"cancel": True}})
+    for value in (False, None):
+        with pytest.raises(InvalidError, match=r"spec\.cancel.*cannot be taken back"):
+            await api.patch(where, {"spec": {"cancel": value}})
+
+
+async def test_an_outcome_stays(api: ApiServer, namespace: str) -> None:
+    made_ = await create(api, made("Remediation", namespace))
+    status = path(made_, sub="status")
+    await api.patch(status, {"status": {"outcome": "Verified"}})
+    await api.patch(status, {"status": {"outcome": "Verified", "message": "held"}})
+    for change in ({"outcome": "Rejected"}, {"outcome": None}):
+        with pytest.raises(InvalidError, match=r"status\.outcome.*cannot be changed"):
+            await api.patch(status, {"status": change})
+    with pytest.raises(InvalidError, match="cannot be changed"):
+        await api.patch(status, {"status": None})
+
+
+async def test_the_spec_is_not_changed_through_the_status_nor_the_other_way(
+    api: ApiServer, namespace: str
+) -> None:
+    made_ = await create(api, made("Remediation", namespace))
+    by_status = await api.patch(path(made_, sub="status"), {"spec": {"suspend": True}})
+    assert by_status["spec"]["suspend"] is False
+    by_spec = await api.patch(path(made_, named=True), {"status": {"outcome": "Verified"}})
+    assert "status" not in by_spec
+
+
+def condition(kind: str, **more: str) -> Object:
+    base = {"type": kind, "status": "True", "reason": "ProbesPassed"}
+    return base | {"lastTransitionTime": "2026-01-01T00:00:00.000Z"} | more
+
+
+async def test_a_condition_is_there_once_and_says_why_in_known_words(
+    api: ApiServer, namespace: str
+) -> None:
+    status = path(await create(api, made("Remediation", namespace)), sub="status")
+    twice = [condition("Verified"), condition("Verified", status="False")]
+    with pytest.raises(InvalidError, match=r"status\.conditions\[1\]"):
+        await api.patch(status, {"status": {"conditions": twice}})
+    with pytest.raises(InvalidError, match=r"status\.conditions\[0\]\.reason"):
+        await api.patch(status, {"status": {"conditions": [condition("Verified", reason="Luck")]}})
+
+
+async def test_columns_show_what_a_person_looks_for(api: ApiServer, namespace: str) -> None:
+    report = await create(api, made("DiagnosisReport", namespace))
+    done = [{"name": "one", "outcome": "RolledBack"}, {"name": "two", "outcome": "Verified"}]
+    conditions = [condition("Accepted"), condition("Remediated")]
+    await api.patch(
+        path(report, sub="status"), {"status": {"conditions": conditions, "remediations": done}}
+    )
+    remediation = await create(api, made("Remediation", namespace))
+    status = {"conditions": [condition("Succeeded")], "outcome": "Verified"}
+    await api.patch(path(remediation, sub="status"), {"status": status})
+    assert await row(report) == ["cart", "oom", "True", "True", "Verified"]
+    assert await row(remediation) == ["cart", "True", "Verified", "ProbesPassed"]
+    policy = await create(api, made("RemediationPolicy", namespace))
+    assert await row(policy) == ["Auto", "SoloGen", 2, None]
+
+
+async def row(obj: Object) -> list[Any]:
+    """Return the cells that `kubectl get` shows between name and age."""
+    found = find_credentials()
+    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io", **found.headers(0)}
+    async with (
+        aiohttp.ClientSession(connector=connector(found)) as session,
+        session.get(found.server + path(obj, named=True), headers=headers) as response,
+    ):
+        table = await response.json()
+    names = [c["name"] for c in table["columnDefinitions"] if not c["priority"]]
+    cells = dict(zip(names, table["rows"][0]["cells"], strict=False))
+    return [value for name, value in cells.items() if name not in {"Name", "Age"}]
+
+
+async def test_a_stale_status_is_refused(api: ApiServer, namespace: str) -> None:
+    made_ = await create(api, made("Remediation", namespace))
+    await api.patch(path(made_, sub="status"), {"status": {"message": "newer"}})
+    with pytest.raises(ConflictError):
+        await api.replace(path(made_, sub="status"), made_ | {"status": {"message": "older"}})

@@ -1,0 +1,1 @@
+"""The playbook language: its actions, compiler, rights, and the runner inside the Job."""

@@ -1,0 +1,52 @@
+"""Whether a pod template may do more to its node than another: no repair needs that."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reme_sandbox import raw
+
+_KEPT = (
+    "serviceAccountName",
+    "serviceAccount",
+    "automountServiceAccountToken",
+    "hostNetwork",
+    "hostPID",
+    "hostIPC",
+    "hostUsers",
+    "nodeName",
+    "runtimeClassName",
+    "priorityClassName",
+)
+
+
+def gained(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+    """Return what the other template has that this one lacks, or nothing.
+
+    The fence asks the same of the API server; here it is answered in words, and before a run.
+    """
+    old, new = raw.mapping(now, "spec"), raw.mapping(then, "spec")
+    for key in _KEPT:
+        if old.get(key) != new.get(key):
+            return f"another {key}"
+    volumes = raw.items(old, "volumes")
+    if any("hostPath" in volume and volume not in volumes for volume in raw.items(new, "volumes")):
+        return "a volume of the node"
+    before = {raw.text(c, "name"): c.get("securityContext") for c in _containers(old)}
+    for container in _containers(new):
+        context = container.get("securityContext")
+        name = raw.text(container, "name")
+        if _is_privileged(context) and not (name in before and before[name] == context):
+            return f"more privilege for container {name}"
+    return ""
+
+
+def _containers(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*raw.items(spec, "containers"), *raw.items(spec, "initContainers")]
+
+
+def _is_privileged(context: Any) -> bool:
+    return (
+        raw.at(context, "privileged") is True
+        or bool(raw.at(context, "capabilities", "add"))
+        or raw.at(context, "procMount") not in (None, "Default")
+    )

@@ -1,0 +1,1 @@
+"""The process inside the Job: takes the run, carries it out, and writes down what happened."""

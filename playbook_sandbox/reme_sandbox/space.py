@@ -1,0 +1,198 @@
+"""The finite list of what could be done now: what a model may choose from."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from reme_api.actions import ActionName
+from reme_api.policy import RemediationPolicySpec
+from reme_sandbox import raw, values
+from reme_sandbox.actions import PROBE_TIMINGS, RESOURCE_FIELDS, Action
+from reme_sandbox.bounds import PROBE_FACTOR, amount
+from reme_sandbox.errors import RejectedPlaybookError
+from reme_sandbox.gate import check, merged_selector
+from reme_sandbox.keys import ObjectKey
+from reme_sandbox.live import LiveState
+from reme_sandbox.patches import build
+from reme_sandbox.quantity import format_cpu, format_memory
+from reme_sandbox.views import Resources, ServiceView
+
+MAX_ACTIONS = 96
+"""More would make the grammar slow and the choice no better."""
+MAX_VALUES = 3
+MAX_PODS = 5
+
+_MEBIBYTE = 2**20
+_STEPS = ((5, 4), (3, 2), (2, 1))
+Draft = dict[str, Any]
+
+
+def admissible(
+    live: LiveState, policy: RemediationPolicySpec, *, release_namespace: str = ""
+) -> tuple[Action, ...]:
+    """Return every action that could be taken now, with a few values each; all pass the gate."""
+    allowed = {rule.name for rule in policy.actions}
+    found: dict[Action, None] = {}
+    for name, drafts in _DRAFTS.items():
+        if name not in allowed:
+            continue
+        for draft in drafts(live):
+            try:
+                action = build({"target": live.target, **draft})
+                check((action,), policy, live, release_namespace=release_namespace)
+            except RejectedPlaybookError:
+                continue
+            found[action] = None
+    return tuple(islice(found, MAX_ACTIONS))
+
+
+def _simple(name: str) -> Callable[[LiveState], Iterable[Draft]]:
+    return lambda _: [{"action": name}]
+
+
+def _scale(live: LiveState) -> Iterator[Draft]:
+    now = live.replicas.desired
+    known = sorted(values.replica_counts(live), key=lambda n: (abs(n - now), n))[:MAX_VALUES]
+    for replicas in dict.fromkeys([*([1] if now == 0 else []), now + 1, now + 2, now * 2, *known]):
+        yield {"action": "Scale", "replicas": replicas}
+
+
+def _resources(live: LiveState) -> Iterator[Draft]:
+    for container in live.containers:
+        head = {"action": "SetResources", "container": container.name}
+        # What an earlier revision had, as a whole, then one by one.
+        for view in values.earlier_containers(live, container.name)[:MAX_VALUES]:
+            yield {**head, **_lost(container.resources, view.resources)}
+        for field in RESOURCE_FIELDS:
+            for text in values.resources(live, container.name, field)[:MAX_VALUES]:
+                yield {**head, field: text}
+        for field in ("cpu_limit", "memory_limit"):
+            current = getattr(container.resources, field)
+            for times, by in _STEPS if current else ():
+                yield {**head, field: _scaled(field, current, times, by)}
+
+
+def _lost(now: Resources, before: Resources) -> Draft:
+    return {
+        field: getattr(before, field)
+        for field in RESOURCE_FIELDS
+        if getattr(before, field) not in (None, getattr(now, field))
+    }
+
+
+def _scaled(field: str, text: str, times: int, by: int) -> str:
+    new = amount(field, text) * times // by
+    if field == "cpu_limit":
+        return format_cpu(new)
+    # Whole mebibytes are what people write; never rounded up beyond a bound.
+    return format_memory(new // _MEBIBYTE * _MEBIBYTE if new >= _MEBIBYTE else new)
+
+
+def _images(live: LiveState) -> Iterator[Draft]:
+    for container in live.containers:
+        for image in values.images(live, container.name)[:MAX_VALUES]:
+            yield {"action": "SetImage", "container": container.name, "image": image}
+
+
+def _env(live: LiveState) -> Iterator[Draft]:
+    for container in live.containers:
+        earlier = values.earlier_containers(live, container.name)
+        for variable in dict.fromkeys([*container.env, *(v for e in earlier for v in e.env)]):
+            known = values.env_values(live, container.name, variable)[:MAX_VALUES]
+            hosts = values.env_hosts(live, container.name, variable)
+            for value in dict.fromkeys([*known, *hosts]):
+                yield {
+                    "action": "SetEnv",
+                    "container": container.name,
+                    "variable": variable,
+                    "value": value,
+                }
+
+
+def _config(live: LiveState) -> Iterator[Draft]:
+    for target in sorted(key for key in live.objects if key.kind == "ConfigMap"):
+        name = target.name
+        applied = live.last_applied_config(name).get("data")
+        keys = [*live.config_map(name), *(applied if isinstance(applied, dict) else {})]
+        for key in dict.fromkeys(keys):
+            known = values.config_values(live, name, key)[:MAX_VALUES]
+            for value in dict.fromkeys([*known, *values.config_hosts(live, name, key)]):
+                yield {"target": target, "action": "SetConfigValue", "key": key, "value": value}
+
+
+def _probes(live: LiveState) -> Iterator[Draft]:
+    for container in live.containers:
+        for kind, probe in container.probes.items():
+            head = {"action": "PatchProbe", "container": container.name, "probe": kind}
+            for field in ("path", "port"):
+                for value in values.probe_values(live, container.name, kind, field)[:MAX_VALUES]:
+                    yield {**head, "handler": probe.handler, field: value}
+            for field in PROBE_TIMINGS:
+                known = values.probe_values(live, container.name, kind, field)[:MAX_VALUES]
+                for value in dict.fromkeys([*known, getattr(probe, field) * PROBE_FACTOR]):
+                    yield {**head, field: value}
+
+
+def _services(live: LiveState) -> Iterator[tuple[ObjectKey, ServiceView]]:
+    for target in sorted(key for key in live.objects if key.kind == "Service"):
+        service = live.service(target.name)
+        if service is not None:
+            yield target, service
+
+
+def _selectors(live: LiveState) -> Iterator[Draft]:
+    labels = live.pod_labels
+    for target, service in _services(live):
+        patch: dict[str, str | None] = {
+            key: labels.get(key)
+            for key, value in service.selector.items()
+            if labels.get(key) != value
+        }
+        if not merged_selector(service.selector, patch):
+            # None of its labels is one of the pods': it gets those that the workload goes by.
+            patch |= _match_labels(live)
+        if patch:
+            yield {"target": target, "action": "PatchServiceSelector", "selector": patch}
+
+
+def _match_labels(live: LiveState) -> dict[str, str]:
+    return raw.strings(live.workload, "spec", "selector", "matchLabels")
+
+
+def _ports(live: LiveState) -> Iterator[Draft]:
+    declared = values.target_ports(live)
+    for target, service in _services(live):
+        for port in service.ports:
+            if port.target_port in declared:
+                continue  # it leads somewhere: no reason to lead elsewhere
+            for leads_to in declared:
+                yield {
+                    "target": target,
+                    "action": "PatchServicePort",
+                    "port": port.port,
+                    "target_port": leads_to,
+                }
+
+
+def _pods(live: LiveState) -> Iterator[Draft]:
+    keys = {key.name: key for key in live.objects if key.kind == "Pod"}
+    worst_first = sorted(live.pods, key=lambda p: (p.ready, -p.restarts, p.name))
+    for pod in worst_first[:MAX_PODS]:
+        if pod.name in keys:
+            yield {"target": keys[pod.name], "action": "DeletePod"}
+
+
+_DRAFTS: dict[ActionName, Callable[[LiveState], Iterable[Draft]]] = {
+    ActionName.RESTART: _simple("Restart"),
+    ActionName.ROLLBACK: _simple("Rollback"),
+    ActionName.SCALE: _scale,
+    ActionName.SET_RESOURCES: _resources,
+    ActionName.SET_IMAGE: _images,
+    ActionName.SET_ENV: _env,
+    ActionName.SET_CONFIG_VALUE: _config,
+    ActionName.PATCH_PROBE: _probes,
+    ActionName.PATCH_SERVICE_SELECTOR: _selectors,
+    ActionName.PATCH_SERVICE_PORT: _ports,
+    ActionName.DELETE_POD: _pods,
+    ActionName.RESUME_ROLLOUT: _simple("ResumeRollout"),
+}

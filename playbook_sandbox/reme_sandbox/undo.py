@@ -1,0 +1,183 @@
+"""Plans how to take a run back: exactly its fields, and only where nobody wrote after it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reme_sandbox.actions import (
+    Action,
+    PatchProbe,
+    PatchServicePort,
+    PatchServiceSelector,
+    ResumeRollout,
+    Rollback,
+    Scale,
+    SetConfigValue,
+    SetEnv,
+    SetImage,
+    SetResources,
+)
+from reme_sandbox.capture import Capture, Captured
+from reme_sandbox.fields import Path, dotted, read, written
+from reme_sandbox.keys import ObjectKey
+from reme_sandbox.live import LiveState
+from reme_sandbox.patches import build
+from reme_sandbox.templates import digest
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A field that is left as it is, and why."""
+
+    target: ObjectKey
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class UndoPlan:
+    """What an undo does, in its order, and what it leaves alone."""
+
+    actions: tuple[Action, ...]
+    kept: tuple[Conflict, ...]
+
+
+def undo(capture: Capture, live_now: LiveState) -> UndoPlan:
+    """Return the actions that restore what was captured, the last change first.
+
+    A field that holds what it held before needs nothing. One that holds neither that nor what the
+    run wrote was changed by somebody else meanwhile: it is kept, and reported.
+
+    A Rollback is taken back only while the pod template is still the one that it brought, and by
+    going to the revision with the template of before, whatever its number is now. If that
+    revision is gone, or the template is a third one, it is a conflict.
+
+    Raises RejectedPlaybookError if a captured value cannot be written; `gate.check` sees to it,
+    before the run, that this does not happen.
+    """
+    actions: list[Action] = []
+    kept: list[Conflict] = []
+    for captured in reversed(capture.items):
+        if not captured.before:
+            continue
+        target = captured.action.target
+        found = live_now.objects.get(target)
+        if found is None:
+            kept.append(Conflict(target, "", f"{target} is gone"))
+        elif isinstance(captured.action, Rollback):
+            _undo_rollback(captured, live_now, actions, kept)
+        else:
+            _undo_fields(captured, found, actions, kept)
+    return UndoPlan(tuple(actions), tuple(kept))
+
+
+def _undo_fields(
+    captured: Captured, found: Mapping[str, Any], actions: list[Action], kept: list[Conflict]
+) -> None:
+    restored: dict[Path, Any] = {}
+    fields = zip(written(captured.action), captured.before, captured.after, strict=True)
+    for path, before, after in fields:
+        now = read(found, path)
+        if now == before:
+            continue
+        if now == after:
+            restored[path] = before
+        else:
+            target = captured.action.target
+            message = f"{dotted(path)} of {target} was changed by somebody else meanwhile"
+            kept.append(Conflict(target, dotted(path), message))
+    if restored:
+        actions.extend(inverse(captured.action, restored))
+
+
+def _undo_rollback(
+    captured: Captured, live: LiveState, actions: list[Action], kept: list[Conflict]
+) -> None:
+    (before,), (after,) = captured.before, captured.after
+    target = captured.action.target
+    now = digest(live.template)
+    if now == before or target != live.target:
+        return
+    if now != after:
+        message = f"the pod template of {target} was changed by somebody else meanwhile"
+        kept.append(Conflict(target, "spec.template", message))
+        return
+    numbers = [r.number for r in live.revisions if digest(r.template) == before]
+    if numbers:
+        actions.append(Rollback(target=target, revision=max(numbers)))
+    else:
+        message = f"the revision that {target} had before is no longer kept"
+        kept.append(Conflict(target, "spec.template", message))
+
+
+def inverse(action: Action, before: Mapping[Path, Any]) -> tuple[Action, ...]:
+    """Return the actions that set these fields, of those that the action wrote, to what they held.
+
+    Raises RejectedPlaybookError if what they held is not expressible.
+    """
+    head: dict[str, Any] = {"target": action.target}
+    values = list(before.values())
+    drafts: list[dict[str, Any]]
+    match action:
+        case Scale():
+            drafts = [{"action": "Scale", "replicas": values[0]}]
+        case SetImage(container=c):
+            drafts = [{"action": "SetImage", "container": c, "image": values[0]}]
+        case SetEnv(container=c, variable=variable):
+            draft = {"container": c, "variable": variable}
+            drafts = [
+                {**draft, "action": "UnsetEnv"}
+                if values[0] is None
+                else {**draft, "action": "SetEnv", "value": values[0]}
+            ]
+        case SetConfigValue(key=key):
+            drafts = [
+                {"action": "UnsetConfigValue", "key": key}
+                if values[0] is None
+                else {"action": "SetConfigValue", "key": key, "value": values[0]}
+            ]
+        case SetResources():
+            drafts = _resources(action, before)
+        case PatchProbe():
+            drafts = [_probe(action, before)]
+        case PatchServiceSelector():
+            labels = {key: before[p] for key, p in _by_name(action).items() if p in before}
+            drafts = [{"action": "PatchServiceSelector", "selector": labels}]
+        case PatchServicePort(port=port):
+            drafts = [{"action": "PatchServicePort", "port": port, "target_port": values[0]}]
+        case ResumeRollout():
+            drafts = [{"action": "PauseRollout"}]
+        case _:
+            drafts = []
+    return tuple(build({**head, **draft}) for draft in drafts)
+
+
+def _by_name(
+    action: SetResources | PatchProbe | PatchServiceSelector,
+) -> dict[str, Path]:
+    names = action.selector if isinstance(action, PatchServiceSelector) else action.values()
+    return dict(zip(names, written(action), strict=True))
+
+
+def _resources(action: SetResources, before: Mapping[Path, Any]) -> list[dict[str, Any]]:
+    held = {name: before[path] for name, path in _by_name(action).items() if path in before}
+    values = {name: value for name, value in held.items() if value is not None}
+    absent = tuple(name for name, value in held.items() if value is None)
+    drafts: list[dict[str, Any]] = []
+    if values:
+        drafts.append({"action": "SetResources", "container": action.container, **values})
+    if absent:
+        drafts.append({"action": "UnsetResources", "container": action.container, "fields": absent})
+    return drafts
+
+
+def _probe(action: PatchProbe, before: Mapping[Path, Any]) -> dict[str, Any]:
+    held = {name: before[path] for name, path in _by_name(action).items() if path in before}
+    asks = "path" in held or "port" in held
+    return {
+        "action": "PatchProbe",
+        "container": action.container,
+        "probe": action.probe,
+        "handler": action.handler if asks else None,
+        **held,
+    }

@@ -1,0 +1,485 @@
+"""Real Jobs: what a run does, what it leaves behind, and what its identity cannot do."""
+
+import copy
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reme_api.policy import Sandbox
+from reme_sandbox import result
+from reme_sandbox.actions import (
+    Action,
+    DeletePod,
+    ObjectKey,
+    PatchProbe,
+    PatchServicePort,
+    PatchServiceSelector,
+    Restart,
+    Rollback,
+    Scale,
+    SetConfigValue,
+    SetEnv,
+    SetImage,
+    SetResources,
+    UnsetEnv,
+)
+from reme_sandbox.job import RunManifests, RunRequest, manifests
+from reme_sandbox.result import RunEnd, RunResult
+from tests.e2e.sandbox.conftest import Fence, Object, eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+IMAGE = os.environ.get("REME_SANDBOX_IMAGE", "localhost/reme-sandbox:dev")
+_COLLECTIONS = {
+    "RunGrant": "/apis/reme.dev/v1alpha1/namespaces/{}/rungrants",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+}
+
+
+@dataclass
+class Sandboxes:
+    """Starts runs as the operator does, and reads what became of them."""
+
+    fence: Fence
+    number: int = 0
+
+    def key(self, kind: Any, name: str) -> ObjectKey:
+        return ObjectKey(kind, self.fence.shop, name)
+
+    def request(self, *actions: Action, undo: bool = False, seconds: int = 240) -> RunRequest:
+        self.number += 1
+        return RunRequest(
+            remediation_uid=f"{int(time.time()) & 0xFFFFFF:06x}{self.number:02x}-e2e",
+            remediation_name="e2e",
+            target_namespace=self.fence.shop,
+            attempt=1,
+            actions=actions,
+            created=datetime.now(UTC),
+            release_namespace=self.fence.system,
+            image=IMAGE,
+            sandbox=Sandbox(deadline_seconds=seconds),
+            undo=undo,
+            role_prefix=f"{self.fence.fullname}-run-",
+        )
+
+    def create(self, manifest: Object) -> Object:
+        manifest = copy.deepcopy(manifest)
+        # There is no Remediation here that could own it: the collector would take it away.
+        manifest["metadata"].pop("ownerReferences", None)
+        path = _COLLECTIONS[manifest["kind"]].format(manifest["metadata"]["namespace"])
+        reply = self.fence.api("POST", path, manifest)
+        assert reply.status == 201, reply
+        return reply.body
+
+    def prepare(self, made: RunManifests) -> None:
+        for manifest in (
+            made.grant,
+            made.input_config_map,
+            made.result_config_map,
+            made.service_account,
+            *made.role_bindings,
+        ):
+            self.create(manifest)
+
+    def run(self, request: RunRequest) -> RunResult:
+        made = manifests(request)
+        self.prepare(made)
+        self.create(made.job)
+        self.ended(request.name)
+        found = self.result(request.name)
+        assert found is not None, self.log(request.name)
+        return found
+
+    def job(self, name: str) -> Object:
+        path = _COLLECTIONS["Job"].format(self.fence.system)
+        return self.fence.api("GET", f"{path}/{name}").body
+
+    def ended(self, name: str, seconds: float = 300) -> str:
+        def condition() -> str:
+            conditions = self.job(name).get("status", {}).get("conditions", [])
+            done = [c["type"] for c in conditions if c["status"] == "True"]
+            return next((c for c in done if c in ("Complete", "Failed")), "")
+
+        return str(eventually(condition, seconds))
+
+    def data(self, name: str) -> dict[str, str]:
+        path = _COLLECTIONS["ConfigMap"].format(self.fence.system)
+        found: dict[str, str] = self.fence.api("GET", f"{path}/{name}-result").body["data"]
+        return found
+
+    def result(self, name: str) -> RunResult | None:
+        return result.parse(self.data(name))
+
+    def pods(self, name: str) -> list[Object]:
+        path = f"/api/v1/namespaces/{self.fence.system}/pods?labelSelector=job-name%3D{name}"
+        found: list[Object] = self.fence.api("GET", path).body["items"]
+        return found
+
+    def log(self, name: str) -> str:
+        return self.fence.kubectl.run("logs", f"job/{name}", "-n", self.fence.system)
+
+    def get(self, path: str) -> Object:
+        return self.fence.api("GET", path.format(self.fence.shop)).body
+
+    def cart(self) -> Object:
+        return self.get("/apis/apps/v1/namespaces/{}/deployments/cart")
+
+    def app(self) -> Object:
+        containers: list[Object] = self.cart()["spec"]["template"]["spec"]["containers"]
+        return containers[0]
+
+
+@pytest.fixture(scope="module")
+def sandboxes(fence: Fence) -> Iterator[Sandboxes]:
+    made = Sandboxes(fence)
+    yield made
+    for collection in ("jobs", "rolebindings", "rungrants.reme.dev"):
+        fence.kubectl.run("delete", collection, "--all", "-n", fence.system)
+    fence.kubectl.run("delete", "rolebindings", "--all", "-n", fence.shop)
+
+
+def seconds(state: RunResult, job: Object, moment: str) -> float:
+    created = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+    end = state.first_task if moment == "first task" else state.finished
+    assert end is not None
+    return (end - created).total_seconds()
+
+
+def test_a_run_changes_what_it_says_and_tells_of_it(
+    sandboxes: Sandboxes, record_property: Any
+) -> None:
+    cart = sandboxes.key("Deployment", "cart")
+    request = sandboxes.request(
+        Restart(target=cart),
+        SetResources(target=cart, container="app", memory_limit="128Mi"),
+        SetEnv(target=cart, container="app", variable="MODE", value="fast"),
+        PatchProbe(target=cart, container="app", probe="readiness", period_seconds=7),
+        Scale(target=cart, replicas=1),
+    )
+    before = sandboxes.cart()
+    state = sandboxes.run(request)
+    assert state.ok, sandboxes.log(request.name)
+    assert (state.planned, state.failed_task, state.message) == (state.tasks, "", "")
+    assert state.changed == state.tasks
+    after, app = sandboxes.cart(), sandboxes.app()
+    assert after["spec"]["replicas"] == 1
+    assert app["resources"]["limits"] == {"cpu": "100m", "memory": "128Mi"}
+    assert {"name": "MODE", "value": "fast"} in app["env"]
+    assert {"name": "COLOUR", "value": "red"} in app["env"]
+    assert app["readinessProbe"]["periodSeconds"] == 7
+    annotations = after["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"note": "kept", "reme.dev/restarted-at": request.name}
+    assert after["metadata"]["annotations"]["team"] == before["metadata"]["annotations"]["team"]
+    job = sandboxes.job(request.name)
+    for moment in ("first task", "end"):
+        took = seconds(state, job, moment)
+        record_property(f"job created to {moment}, seconds", took)
+        print(f"job created -> {moment}: {took:.1f} s")
+    print(result.events(sandboxes.data(request.name)))
+
+
+def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
+    cart = sandboxes.key("Deployment", "cart")
+    request = sandboxes.request(Restart(target=cart))
+    assert sandboxes.run(request).ok
+    said = [json.loads(line) for line in sandboxes.log(request.name).splitlines()]
+    assert [e["event"] for e in said] == ["run-started", "task-started", "task-ended", "run-ended"]
+    for pod in sandboxes.pods(request.name):
+        path = f"/api/v1/namespaces/{sandboxes.fence.system}/pods/{pod['metadata']['name']}"
+        sandboxes.fence.api("DELETE", path)
+    kept = [json.loads(line) for line in result.events(sandboxes.data(request.name)).splitlines()]
+    assert kept == said
+
+
+def test_services_config_and_pods(sandboxes: Sandboxes) -> None:
+    service, settings = sandboxes.key("Service", "cart"), sandboxes.key("ConfigMap", "settings")
+    request = sandboxes.request(
+        PatchServiceSelector(target=service, selector={"app": "cart"}),
+        PatchServicePort(target=service, port=80, target_port=8080),
+        SetConfigValue(target=settings, key="url", value="right"),
+        DeletePod(target=sandboxes.key("Pod", "cart-0")),
+    )
+    state = sandboxes.run(request)
+    assert state.ok, sandboxes.log(request.name)
+    spec = sandboxes.get("/api/v1/namespaces/{}/services/cart")["spec"]
+    assert spec["selector"] == {"app": "cart"}
+    assert [(p["port"], p["targetPort"]) for p in spec["ports"]] == [(80, 8080), (81, 8081)]
+    data = sandboxes.get("/api/v1/namespaces/{}/configmaps/settings")["data"]
+    assert data == {"url": "right", "other": "kept"}
+    pod = sandboxes.get("/api/v1/namespaces/{}/pods/cart-0")
+    assert pod.get("code") == 404 or "deletionTimestamp" in pod["metadata"]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
+def test_rollback(sandboxes: Sandboxes, kind: str) -> None:
+    name = {"Deployment": "cart", "StatefulSet": "db", "DaemonSet": "agent"}[kind]
+    target = sandboxes.key(kind, name)
+    path = f"/apis/apps/v1/namespaces/{{}}/{target.plural}/{name}"
+    before = sandboxes.get(path)
+    sandboxes.fence.api(
+        "PATCH",
+        path.format(sandboxes.fence.shop),
+        {
+            "spec": {
+                "template": {
+                    "spec": {
+                        "containers": [
+                            {"name": "app", "image": "localhost/broken:2", "args": ["new"]}
+                        ]
+                    }
+                }
+            }
+        },
+    )
+    eventually(
+        lambda: (
+            sandboxes.get(path)["status"].get("observedGeneration")
+            == sandboxes.get(path)["metadata"]["generation"]
+        )
+    )
+    request = sandboxes.request(Rollback(target=target))
+    state = sandboxes.run(request)
+    assert state.ok, state
+    after = sandboxes.get(path)
+    assert after["spec"]["template"] == before["spec"]["template"]
+    assert after["metadata"].get("annotations", {}).get("team") == before["metadata"].get(
+        "annotations", {}
+    ).get("team")
+
+
+def test_an_undo_takes_away_what_a_run_added(sandboxes: Sandboxes) -> None:
+    cart = sandboxes.key("Deployment", "cart")
+    add = sandboxes.request(SetEnv(target=cart, container="app", variable="ADDED", value="1"))
+    assert sandboxes.run(add).ok
+    actions = (
+        UnsetEnv(target=cart, container="app", variable="ADDED"),
+        Scale(target=cart, replicas=0),
+    )
+    undo = replace(add, actions=actions, undo=True, created=datetime.now(UTC))
+    assert sandboxes.run(undo).ok
+    assert "ADDED" not in str(sandboxes.app()["env"])
+    assert sandboxes.cart()["spec"]["replicas"] == 0
+
+
+def again(job: Object, name: str, **environment: str) -> Object:
+    """Return another Job with the identity and the input of a run."""
+    other = copy.deepcopy(job)
+    other["metadata"]["name"] = name
+    for variable in other["spec"]["template"]["spec"]["containers"][0]["env"]:
+        if variable["name"] in environment:
+            variable["value"] = environment[variable["name"]]
+    return other
+
+
+def test_a_second_start_does_nothing(sandboxes: Sandboxes) -> None:
+    cart = sandboxes.key("Deployment", "cart")
+    request = sandboxes.request(Scale(target=cart, replicas=1))
+    assert sandboxes.run(request).ok
+    written = sandboxes.data(request.name)
+    sandboxes.fence.api(
+        "PATCH",
+        f"/apis/apps/v1/namespaces/{sandboxes.fence.shop}/deployments/cart",
+        {"spec": {"replicas": 0}},
+    )
+    # The name of its pods must begin with the run's, or its token is of no use at all.
+    name = f"{request.name}-x"
+    sandboxes.create(again(manifests(request).job, name))
+    assert sandboxes.ended(name) == "Failed"
+    assert "another pod has this run" in sandboxes.log(name)
+    assert sandboxes.cart()["spec"]["replicas"] == 0
+    assert sandboxes.data(request.name) == written
+
+
+def test_another_playbook_is_not_run(sandboxes: Sandboxes) -> None:
+    cart = sandboxes.key("Deployment", "cart")
+    request = sandboxes.request(Scale(target=cart, replicas=3))
+    made = manifests(request)
+    text = made.input_config_map["data"]["playbook.json"]
+    made.input_config_map["data"]["playbook.json"] = text.replace('"replicas":3', '"replicas":9')
+    sandboxes.prepare(made)
+    sandboxes.create(made.job)
+    assert sandboxes.ended(request.name) == "Failed"
+    state = sandboxes.result(request.name)
+    assert state is not None
+    assert state.end is RunEnd.REJECTED
+    assert state.touched_nothing
+    assert sandboxes.cart()["spec"]["replicas"] == 0
+
+
+def test_a_task_that_the_fence_refuses_fails_the_run(sandboxes: Sandboxes) -> None:
+    """The gate is bypassed: the playbook says more than the grant."""
+    granted = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
+    wanted = replace(granted, actions=(Restart(target=sandboxes.key("Deployment", "other")),))
+    made = manifests(wanted)
+    made.grant["spec"] = manifests(granted).grant["spec"]
+    sandboxes.prepare(made)
+    sandboxes.create(made.job)
+    assert sandboxes.ended(granted.name) == "Failed"
+    state = sandboxes.result(granted.name)
+    assert state is not None
+    assert (state.end, state.changed) == (RunEnd.FAILED, 0)
+    assert "no grant to UPDATE deployments" in state.message
+    assert state.failed_task == "Restart Deployment other"
+
+
+def test_a_run_on_something_that_is_gone_fails(sandboxes: Sandboxes) -> None:
+    request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "gone")))
+    state = sandboxes.run(request)
+    assert state.end is RunEnd.FAILED
+    assert "was not found" in state.message
+
+
+def start_long(sandboxes: Sandboxes) -> str:
+    """Start a run of many tasks and return its name once the first has begun."""
+    cart, other = sandboxes.key("Deployment", "cart"), sandboxes.key("Deployment", "other")
+    request = sandboxes.request(
+        Restart(target=cart),
+        Restart(target=other),
+        SetImage(target=cart, container="app", image="localhost/cart:7"),
+        SetImage(target=other, container="app", image="localhost/other:7"),
+        SetResources(target=cart, container="app", cpu_limit="150m"),
+        SetResources(target=other, container="app", cpu_limit="150m"),
+        SetEnv(target=cart, container="app", variable="MODE", value="x"),
+        SetEnv(target=other, container="app", variable="MODE", value="x"),
+    )
+    made = manifests(request)
+    sandboxes.prepare(made)
+    sandboxes.create(made.job)
+
+    def begun() -> bool:
+        state = sandboxes.result(request.name)
+        return state is not None and state.first_task is not None
+
+    eventually(begun, 300)
+    return request.name
+
+
+@pytest.mark.parametrize("grace", [5, 0])
+def test_a_pod_that_is_killed_leaves_the_truth_behind(sandboxes: Sandboxes, grace: int) -> None:
+    name = start_long(sandboxes)
+    (pod,) = sandboxes.pods(name)
+    path = f"/api/v1/namespaces/{sandboxes.fence.system}/pods/{pod['metadata']['name']}"
+    sandboxes.fence.api("DELETE", f"{path}?gracePeriodSeconds={grace}")
+    assert sandboxes.ended(name) == "Failed"
+    state = sandboxes.result(name)
+    assert state is not None
+    assert not state.ok
+    assert not state.touched_nothing
+    if grace:
+        assert state.end is RunEnd.INTERRUPTED
+        assert state.tasks < state.planned
+        assert "told to stop" in state.message
+    else:
+        # Nobody could write an end: it is open, and says so.
+        assert state.end is RunEnd.RUNNING
+    assert len(sandboxes.pods(name)) <= 1
+
+
+HOSTILE = """
+import json, os, ssl, urllib.request, urllib.error
+base = "/var/run/secrets/kubernetes.io/serviceaccount/"
+token = open(base + "token").read()
+trusted = ssl.create_default_context(cafile=base + "ca.crt")
+where = "KUBERNETES_SERVICE_%s"
+server = "https://%s:%s" % (os.environ[where % "HOST"], os.environ[where % "PORT"])
+for name, method, path, body in json.loads(os.environ["ATTEMPTS"]):
+    data = json.dumps(body).encode() if body is not None else None
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    headers = {"Authorization": "Bearer " + token, "Content-Type": kind}
+    request = urllib.request.Request(server + path, data, headers, method=method)
+    try:
+        status, text = urllib.request.urlopen(request, context=trusted, timeout=10).status, ""
+    except urllib.error.HTTPError as error:
+        status, text = error.code, json.loads(error.read()).get("message", "")
+    print(json.dumps({"name": name, "status": status, "text": text}), flush=True)
+"""
+
+
+def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> None:
+    """The pod itself is taken over: its real token, RBAC and fence together."""
+    fence = sandboxes.fence
+    request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
+    made = manifests(request)
+    deployments = f"/apis/apps/v1/namespaces/{fence.shop}/deployments"
+    core = f"/api/v1/namespaces/{fence.shop}"
+    home = f"/api/v1/namespaces/{fence.system}"
+    mark = {"reme.dev/restarted-at": "by hand"}
+    restart = {"spec": {"template": {"metadata": {"annotations": mark}}}}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
+    jobs = f"/apis/batch/v1/namespaces/{fence.system}/jobs"
+    grants = f"/apis/reme.dev/v1alpha1/namespaces/{fence.system}/rungrants"
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{fence.shop}/rolebindings"
+    dns = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
+    foreign = f"{home}/configmaps/reme-ffffffff-1-result"
+    ask = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    group = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "mine"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "admin"},
+    }
+    own = f"{home}/configmaps/{request.name}"
+    attempts: list[tuple[str, str, str, Any]] = [
+        ("granted", "PATCH", f"{deployments}/cart", restart),
+        ("own-result", "PATCH", f"{own}-result", {"data": {"claim.json": "x"}}),
+        ("other-object", "PATCH", f"{deployments}/other", restart),
+        ("other-field", "PATCH", f"{deployments}/cart", {"spec": {"replicas": 9}}),
+        ("scale", "PATCH", f"{deployments}/cart/scale", {"spec": {"replicas": 9}}),
+        ("other-namespace", "PATCH", dns, restart),
+        ("delete", "DELETE", f"{deployments}/cart", None),
+        ("delete-pod", "DELETE", f"{core}/pods/cart-1", None),
+        ("exec", "POST", f"{core}/pods/cart-1/exec?command=sh", None),
+        ("read-secret", "GET", f"{core}/secrets/password", None),
+        ("list-secrets", "GET", f"{home}/secrets", None),
+        ("write-secret", "POST", f"{core}/secrets", secret),
+        ("new-config", "POST", f"{core}/configmaps", config),
+        ("other-result", "PATCH", foreign, {"data": {"a": "b"}}),
+        ("own-input", "PATCH", f"{own}-input", {"data": {"a": "b"}}),
+        ("own-grant", "PATCH", f"{grants}/{request.name}", {"spec": {"rules": []}}),
+        ("own-job", "DELETE", f"{jobs}/{request.name}", None),
+        ("token", "POST", f"{home}/serviceaccounts/{request.name}/token", ask),
+        ("binding", "POST", rbac, binding),
+        ("list-nodes", "GET", "/api/v1/nodes", None),
+    ]
+    container = made.job["spec"]["template"]["spec"]["containers"][0]
+    container["command"] = ["python", "-c", HOSTILE]
+    container["env"].append({"name": "ATTEMPTS", "value": json.dumps(attempts)})
+    other = {**config, "metadata": {"name": "reme-ffffffff-1-result", "namespace": fence.system}}
+    sandboxes.create(other)
+    sandboxes.prepare(made)
+    sandboxes.create(made.job)
+    assert sandboxes.ended(request.name) == "Complete", sandboxes.log(request.name)
+    said = {e["name"]: e for e in map(json.loads, sandboxes.log(request.name).splitlines())}
+    assert set(said) == {name for name, *_ in attempts}
+    assert said.pop("granted")["status"] == 200
+    assert said.pop("own-result")["status"] == 200
+    for name, answer in said.items():
+        print(f"{name}: {answer['status']} {answer['text'][:110]}")
+        assert answer["status"] == 403, answer
+    for name in ("other-object", "other-field", "scale", "other-result", "own-input"):
+        # What the roles alone would have allowed.
+        assert "ValidatingAdmissionPolicy" in said[name]["text"], said[name]
+
+
+def test_a_run_ends_at_its_deadline(sandboxes: Sandboxes) -> None:
+    """The grant has ended before the pod could do anything: nothing is changed."""
+    request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
+    made = manifests(replace(request, created=datetime(2026, 1, 1, tzinfo=UTC)))
+    before = sandboxes.cart()["spec"]
+    sandboxes.prepare(made)
+    sandboxes.create(made.job)
+    assert sandboxes.ended(request.name) == "Failed"
+    assert result.claimed(sandboxes.data(request.name)) is None
+    assert "has ended" in sandboxes.log(request.name)
+    assert sandboxes.cart()["spec"] == before

@@ -1,0 +1,1 @@
+"""A real Kubernetes cluster on one command: kind where Docker is, built on this host where not."""

@@ -1,0 +1,1 @@
+"""A cluster on this host alone: Kubernetes built from its Go modules, nodes in namespaces."""

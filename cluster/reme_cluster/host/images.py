@@ -1,0 +1,87 @@
+"""Brings images into every node's containerd, and leaves out those that are there."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from reme_cluster import imagetar, localimages, progress
+from reme_cluster.files import read_json, write_json
+from reme_cluster.host import containerd
+from reme_cluster.host.layout import Layout, Node
+
+
+def load(layout: Layout, images: Sequence[str]) -> None:
+    """Import images into every node.
+
+    Args:
+        layout: the cluster.
+        images: files (docker-archive or OCI archive), or names in buildah's or Docker's store.
+
+    Raises:
+        ClusterError: an image is nowhere to be found, or does not fit into a node.
+    """
+    for image in images:
+        source = localimages.find(image)
+        waiting = [node for node in layout.nodes if not _has(node, image, source.image_id)]
+        if not waiting:
+            progress.say(f"  = {image} is there already")
+            continue
+        with tempfile.TemporaryDirectory(dir=layout.state_dir, prefix=".load-") as scratch:
+            with progress.step(f"save {image}"):
+                archive = source.save(Path(scratch))
+            for node in waiting:
+                with progress.step(f"load {image} into {node.name}"):
+                    import_archive(node, archive, image, source.image_id)
+
+
+def import_archive(node: Node, archive: Path, key: str, image_id: str) -> None:
+    """Import an archive and record what came with it.
+
+    Raises:
+        CommandError: containerd refused it.
+    """
+    before = _listed(node)
+    output = containerd.ctr(node, "images", "import", archive, timeout_seconds=1800)
+    after = _listed(node)
+    names = [name for name in after if f"unpacking {name} " in output]
+    names = names or [name for name in after if before.get(name) != after[name]]
+    records = read_json(_records(node)) or {}
+    records[key] = {"id": image_id, "names": {name: after[name] for name in names}}
+    write_json(_records(node), records)
+
+
+def _has(node: Node, key: str, image_id: str) -> bool:
+    """Tell whether the recorded image is this one, and still in containerd as imported."""
+    record = (read_json(_records(node)) or {}).get(key)
+    if not record or record["id"] != image_id:
+        return False
+    listed = _listed(node)
+    return all(listed.get(name) == digest for name, digest in record["names"].items())
+
+
+def ensure_own(node: Node, name: str, program: Path) -> None:
+    """Make an image of one static program and import it, unless it is there."""
+    record = (read_json(_records(node)) or {}).get(name)
+    built_from = str(program)
+    if record and record.get("built_from") == built_from and _has(node, name, record["id"]):
+        return
+    # Kept beside the program for the next cluster.
+    archive = program.with_name(f"{program.name}-image.tar")
+    if not archive.exists():
+        imagetar.write_image(
+            archive, name=name, files={program.name: program}, entrypoint=[f"/{program.name}"]
+        )
+    import_archive(node, archive, name, imagetar.image_id(archive) or "")
+    records = read_json(_records(node))
+    records[name]["built_from"] = built_from
+    write_json(_records(node), records)
+
+
+def _listed(node: Node) -> dict[str, str]:
+    """Return the digest of each image name in a node's containerd."""
+    lines = containerd.ctr(node, "images", "list").splitlines()[1:]
+    return {words[0]: words[2] for words in map(str.split, lines) if len(words) > 2}
+
+
+def _records(node: Node) -> Path:
+    return node.dir / "images.json"

@@ -1,0 +1,84 @@
+"""Says in one line what is possible, so that the model knows its choices before it writes.
+
+The grammar alone is not enough: it would let a model begin a number that it likes and then make
+it end in one that it never meant.
+"""
+
+from collections.abc import Sequence
+
+from reme_model.offer import offered
+from reme_model.redact import short
+from reme_sandbox.actions import (
+    Action,
+    DeletePod,
+    PatchProbe,
+    PatchServicePort,
+    PatchServiceSelector,
+    ResumeRollout,
+    Rollback,
+    Scale,
+    SetConfigValue,
+    SetEnv,
+    SetImage,
+    SetResources,
+)
+
+_MOST_VALUES = 8
+_LONGEST = 1600
+
+
+def choices(space: Sequence[Action]) -> str:
+    """Return every choice, those that differ only in their value together."""
+    values: dict[str, list[str]] = {}
+    for action in offered(space):
+        label, value = _choice(action)
+        values.setdefault(label, []).append(value)
+    said = [
+        label if some == [""] else f"{label} {' or '.join(dict.fromkeys(some[:_MOST_VALUES]))}"
+        for label, some in values.items()
+    ]
+    return short("; ".join([*said, "abstain"]), _LONGEST)
+
+
+def _choice(action: Action) -> tuple[str, str]:
+    name = action.target.name
+    match action:
+        case Rollback(revision=None):
+            return "roll back", ""
+        case Rollback(revision=revision):
+            return "roll back to revision", str(revision)
+        case Scale(replicas=replicas):
+            return "scale to", str(replicas)
+        case ResumeRollout():
+            return "resume the rollout", ""
+        case DeletePod():
+            return "delete pod", name
+        case SetConfigValue(key=key, value=value):
+            return f"set {key} of config {name} to", short(value, 40)
+        case PatchServiceSelector(selector=selector):
+            labels = ",".join(f"no {k}" if v is None else f"{k}={v}" for k, v in selector.items())
+            return f"set selector of service {name} to", labels
+        case PatchServicePort(port=port, target_port=target_port):
+            return f"lead port {port} of service {name} to", str(target_port)
+        case SetImage() | SetEnv() | SetResources() | PatchProbe():
+            return _in_container(action)
+    return "restart", ""
+
+
+def _in_container(action: SetImage | SetEnv | SetResources | PatchProbe) -> tuple[str, str]:
+    where = f"of {action.container} to"
+    match action:
+        case SetImage(image=image):
+            return f"set image {where}", short(image, 100)
+        case SetEnv(variable=variable, value=value):
+            return f"set {variable} {where}", short(value, 60)
+        case SetResources():
+            found = action.values()
+            fields = " and ".join(field.replace("_", " ") for field in found)
+            return f"set {fields} {where}", " and ".join(found.values())
+        case PatchProbe(probe=probe):
+            settings = {n.replace("_", " "): v for n, v in action.values().items()}
+            if len(settings) == 1:
+                ((field, setting),) = settings.items()
+                return f"set {field} of {probe} probe {where}", str(setting)
+            return f"set {probe} probe {where}", " ".join(f"{n} {v}" for n, v in settings.items())

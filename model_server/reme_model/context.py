@@ -1,0 +1,76 @@
+"""Says in a few plain lines what is broken and what the cluster looks like.
+
+The model is trained on the same lines: they are pure, deterministic and bounded, and free of what
+looks like a secret. What a line quotes is foreign text, never an instruction. A line says whether
+what it tells is normal: a small model does not know that 299m of 300m is too much.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
+from reme_model import neighbour_lines, workload_lines
+from reme_model.lines import Line, Weight, fitted, quoted
+from reme_model.redact import short
+from reme_sandbox.live import LiveState
+
+MAX_LINES = 25
+MAX_CHARACTERS = 2600
+_MOST_EVIDENCE = 6
+_MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class AttemptSummary:
+    """What an earlier attempt did and what came of it."""
+
+    number: int
+    actions: tuple[str, ...] = ()
+    """`Action.summary()` of each; empty when nothing ran."""
+    result: str = ""
+    """What came of it, in a few words, such as `rejected: Bounds` or `probes failed, undone`."""
+    message: str = ""
+    """More about it: what the gate, the run or the probes said."""
+
+
+def describe(
+    live: LiveState, report: DiagnosisReportSpec, previous: Sequence[AttemptSummary] = ()
+) -> str:
+    """Return the incident in at most 25 short lines."""
+    return fitted(_lines(live, report, previous), MAX_LINES, MAX_CHARACTERS)
+
+
+def _lines(
+    live: LiveState, report: DiagnosisReportSpec, previous: Sequence[AttemptSummary]
+) -> Iterator[Line]:
+    yield Line(Weight.NEEDED, f"reported fault: {_fault(report)}")
+    yield from workload_lines.target(live)
+    yield from workload_lines.containers(live, report.target.container)
+    yield from workload_lines.pods(live)
+    yield from neighbour_lines.services(live)
+    yield from workload_lines.history(live)
+    yield from neighbour_lines.variables(live)
+    yield from neighbour_lines.probes(live)
+    yield from neighbour_lines.config(live)
+    yield from neighbour_lines.events(live)
+    for place, evidence in enumerate(report.evidence[:_MOST_EVIDENCE]):
+        yield Line(Weight.TELLING if place < 2 else Weight.NICE, _evidence(evidence))
+    for attempt in previous[-_MOST_ATTEMPTS:]:
+        yield Line(Weight.NEEDED, _attempt(attempt))
+
+
+def _fault(report: DiagnosisReportSpec) -> str:
+    summary = short(report.fault.summary, 160)
+    where = f" in container {report.target.container}" if report.target.container else ""
+    return f"{report.fault.type}{where}" + (f": {quoted(summary)}" if summary else "")
+
+
+def _evidence(evidence: Evidence) -> str:
+    source = f" of {short(evidence.source, 60)}" if evidence.source else ""
+    return f"evidence, {evidence.kind.lower()}{source}: {quoted(short(evidence.text, 150))}"
+
+
+def _attempt(attempt: AttemptSummary) -> str:
+    done = "; ".join(short(action, 80) for action in attempt.actions[:3]) or "nothing was run"
+    said = ", ".join(short(part, 100) for part in (attempt.result, attempt.message) if part)
+    return f"attempt {attempt.number}: {done}" + (f"; {said}" if said else "")

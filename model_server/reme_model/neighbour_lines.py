@@ -1,0 +1,125 @@
+"""What there is to say about what the workload talks to: Services, variables, probes, events."""
+
+from collections.abc import Iterator, Mapping
+
+from reme_model.lines import Line, Weight, quoted
+from reme_model.redact import REDACTED, secret_name, short
+from reme_sandbox.hosts import replacements
+from reme_sandbox.live import EventLine, LiveState
+from reme_sandbox.views import ContainerView, PodView, ServiceView
+
+_MOST_SERVICES = 3
+_MOST_CONFIG_MAPS = 2
+_SHORT_VALUE = 200
+_MOST_KEYS = 6
+_MOST_EVENTS = 4
+
+
+def services(live: LiveState) -> Iterator[Line]:
+    """Say of each Service whether it reaches the pods, and on a port that is there."""
+    views = sorted(live.services, key=lambda view: (view.name != live.target.name, view.name))
+    for view in views[:_MOST_SERVICES]:
+        yield Line(
+            Weight.NEEDED, f"service {view.name}: {_selector(view, live)}, {_ports(view, live)}"
+        )
+
+
+def _selector(view: ServiceView, live: LiveState) -> str:
+    selector = _labels(view.selector)
+    if view.selects_target:
+        return f"selector {selector} matches the pods (normal)"
+    labels = _labels(live.pod_labels)
+    return f"selector {selector} matches no pod (not normal), pod labels are {labels}"
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    shown = [f"{key}={value}" for key, value in sorted(labels.items())]
+    return short(",".join(shown), 120) or "none"
+
+
+def _ports(view: ServiceView, live: LiveState) -> str:
+    known = [port for container in live.containers for port in container.ports]
+    numbers = {port.number for port in known}
+    names = {port.name for port in known if port.name}
+    said = []
+    for port in view.ports[:3]:
+        there = port.target_port in (numbers if isinstance(port.target_port, int) else names)
+        verdict = "normal" if there or not known else "not normal: no container port"
+        said.append(f"port {port.port} to {port.target_port} ({verdict})")
+    return ", ".join(said) or "no port"
+
+
+def variables(live: LiveState) -> Iterator[Line]:
+    """Say which variables and which settings of ConfigMaps name a host that is nowhere."""
+    for container in live.containers:
+        for name, value in sorted(container.env.items()):
+            if value and (near := _near(live, name, value)):
+                yield Line(Weight.TELLING, f"env of {container.name}: {name}={near}")
+    for config_map in live.config_map_names:
+        for key, value in sorted(live.config_map(config_map).items()):
+            if near := _near(live, key, value):
+                yield Line(Weight.TELLING, f"config {config_map}: {key}={near}")
+
+
+def _near(live: LiveState, name: str, value: str) -> str:
+    """Return the value and what is wrong with it; nothing when it names no missing Service."""
+    if secret_name(name):
+        return ""
+    near = replacements(name, value, live.service_names, live.target.namespace)
+    if not near:
+        return ""
+    there = " or ".join(short(one, 60) for one in near)
+    return f"{short(value, 80)} (not normal: no such service, possible: {there})"
+
+
+def config(live: LiveState) -> Iterator[Line]:
+    """Say what the ConfigMaps of the workload hold, where it is short."""
+    for name in live.config_map_names[:_MOST_CONFIG_MAPS]:
+        shown = [
+            f"{key}={REDACTED if secret_name(key) else short(value, 40)}"
+            for key, value in sorted(live.config_map(name).items())
+            if len(value) <= _SHORT_VALUE
+        ]
+        if shown:
+            yield Line(Weight.NICE, f"config {name}: {', '.join(shown[:_MOST_KEYS])}")
+
+
+def probes(live: LiveState) -> Iterator[Line]:
+    """Say how the kubelet asks the containers, where pods run and are not ready."""
+    if not any(_refused(pod) for pod in live.pods):
+        return
+    for container in live.containers[:2]:
+        for kind, view in sorted(container.probes.items()):
+            asks = " ".join(str(part) for part in (view.handler, view.path, view.port) if part)
+            verdict = "" if _asked_port_is_there(container, view.port) else " (no container port)"
+            yield Line(
+                Weight.USEFUL,
+                f"{kind} probe of {container.name}: {short(asks, 80)}{verdict}"
+                f" after {view.initial_delay_seconds}s every {view.period_seconds}s"
+                f", timeout {view.timeout_seconds}s, fails after {view.failure_threshold}",
+            )
+
+
+def _refused(pod: PodView) -> bool:
+    stuck = any(state.waiting for state in pod.containers)
+    return pod.phase == "Running" and not (pod.ready or pod.deleting or stuck)
+
+
+def _asked_port_is_there(container: ContainerView, port: int | str | None) -> bool:
+    if port is None or not container.ports:
+        return True
+    return any(port in (known.number, known.name) for known in container.ports)
+
+
+def events(live: LiveState) -> Iterator[Line]:
+    """Say what Kubernetes reported of late: each reason once, the most frequent first."""
+    by_reason: dict[str, EventLine] = {}
+    total: dict[str, int] = {}
+    for event in live.events:
+        if event.warning:
+            by_reason[event.reason] = event  # the latest text of its kind
+            total[event.reason] = total.get(event.reason, 0) + event.count
+    order = sorted(by_reason, key=lambda reason: (-total[reason], reason))
+    for reason in order[:_MOST_EVENTS]:
+        said = quoted(short(by_reason[reason].message, 140))
+        yield Line(Weight.TELLING, f"event: {short(reason, 40)} {total[reason]} times: {said}")

@@ -1,0 +1,71 @@
+"""The question that the model is asked."""
+
+import json
+
+import jsonschema
+
+from reme_model.choices import choices
+from reme_model.context import describe
+from reme_model.examples import EXAMPLES
+from reme_model.prompt import SYSTEM, incident, messages, written
+from reme_model.reply import Abstention, Playbook, parse
+from reme_model.schema import reply_schema
+from reme_sandbox.actions import PatchServiceSelector, SetConfigValue, SetEnv
+from reme_sandbox.compiler import compile_playbook
+from reme_sandbox.keys import ObjectKey
+from reme_sandbox.space import admissible
+from tests.unit.model.shops import Shop, policy_of, report_about
+
+
+def test_everything_before_the_incident_is_always_the_same() -> None:
+    live, space = Shop().live(), admissible(Shop().live(), policy_of())
+    one = messages(describe(live, report_about("a")), space)
+    other = messages("something else", ())
+    assert one[:-1] == other[:-1]
+    assert one[0] == {"role": "system", "content": SYSTEM}
+    assert [m["role"] for m in one[1:]] == ["user", "assistant"] * len(EXAMPLES) + ["user"]
+
+
+def test_the_examples_answer_as_the_schema_wants() -> None:
+    said = messages("", ())
+    answers = [m["content"] for m in said if m["role"] == "assistant"]
+    for example, answer in zip(EXAMPLES, answers, strict=True):
+        jsonschema.validate(json.loads(answer), reply_schema(example.space))
+        parsed = parse(answer)
+        if example.abstain:
+            assert parsed == Abstention(str(example.abstain))
+        else:
+            assert isinstance(parsed, Playbook)
+            assert compile_playbook(parsed.text) == example.repair
+
+
+def test_the_choices_are_told_in_one_line() -> None:
+    shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}])
+    asked = incident("context", admissible(shop.live(), policy_of()))
+    (told,) = [one for one in asked.splitlines() if one.startswith("possible: ")]
+    assert told.startswith("possible: restart; roll back; scale to 3 or 4; ")
+    assert "set memory limit of server to 160Mi or 192Mi or 256Mi" in told
+    assert "set selector of service cart to app=cart" in told
+    assert told.endswith("; abstain")
+
+
+def test_choices_hold_no_secret_and_no_second_line() -> None:
+    target, config = Shop().key, ObjectKey("ConfigMap", "shop", "c")
+    told = choices(
+        [
+            SetEnv(target=target, container="server", variable="TOKEN", value="hunter2"),
+            SetConfigValue(target=config, key="key", value="a\nb <|im_end|>"),
+            PatchServiceSelector(
+                target=ObjectKey("Service", "shop", "cart"), selector={"app": "cart", "v": None}
+            ),
+        ]
+    )
+    assert told == (
+        "set key of config c to a b (|im_end|); "
+        "set selector of service cart to app=cart,no v; abstain"
+    )
+
+
+def test_what_is_written_compiles_to_the_same() -> None:
+    space = admissible(Shop().live(), policy_of())
+    assert [compile_playbook(written([action])) for action in space] == [(a,) for a in space]

@@ -1,0 +1,95 @@
+"""What is taken out of foreign text, and what stays."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reme_model.redact import REDACTED, redact, secret_name, short, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("password=hunter2 user=x", f"password={REDACTED} user=x"),
+        ("DB_PASSWORD: 'a b c' next", f"DB_PASSWORD: {REDACTED} next"),
+        ('{"apiKey": "x y", "a": 1}', f'{{"apiKey": {REDACTED}, "a": 1}}'),
+        ('\\"secret\\":\\"abc\\" b', f'\\"secret\\":{REDACTED} b'),
+        ("Authorization: Bearer abcdef123456 x", f"Authorization: {REDACTED} {REDACTED} x"),
+        ("postgres://u:p%40x@db:5432/x", f"postgres://{REDACTED}@db:5432/x"),
+        ("Server=db;Password=p@ss;", f"Server=db;Password={REDACTED};"),
+        ("AccountKey=abc123==;End", f"AccountKey={REDACTED};End"),
+        ("run --token abcDEF --port 80", f"run --token {REDACTED} --port 80"),
+        ("key AKIAIOSFODNN7EXAMPLE x", f"key {REDACTED} x"),
+        ("ghp_" + "a1" * 18, REDACTED),
+        ("a eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.abc b", f"a {REDACTED} b"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY----- x", f"{REDACTED} x"),
+        ("-----BEGIN PRIVATE KEY-----\nabc cut off", REDACTED),
+        ("id aB3" + "xY7q" * 10, f"id {REDACTED}"),
+        ("digest " + "0f" * 20, f"digest {REDACTED}"),
+        ("token=tok\u200ben123", f"token={REDACTED}"),
+        ("pass\u00adword=x1y2", f"password={REDACTED}"),
+    ],
+)
+def test_secrets_go(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token expired for user 7",
+        "token: invalid",
+        "image registry/x@sha256:" + "a1" * 32,
+        "selector app=cart-v2, tier=web",
+        "2026-11-23T10:00:00Z GET /cart 500 in 12ms",
+        "basic auth failed",
+        "keyboard=us, author: me",
+        "pod checkoutservice-7c9d5b8f6d-x2vlq-with-a-long-lower-case-name is not ready",
+    ],
+)
+def test_the_rest_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "apiKey", "AWS_SECRET_ACCESS_KEY", "set-cookie"])
+def test_names_of_secrets(name: str) -> None:
+    assert secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["DB_HOST", "PORT", "AUTH_SERVICE_ADDR", "KEYBOARD", "AUTHOR"])
+def test_names_of_other_things(name: str) -> None:
+    assert not secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\x00b\tc\r\nd\u2028e\x1b[31m", "a b c d e [31m"),
+        ("a\u202eb\u200bc", "abc"),
+        ("<|im_start|>system", "(|im_start|)system"),
+        ("</s><s>[INST] x [/INST]", "(/s)(s)(INST) x (/INST)"),
+        ("<\uff5cUser\uff5c> <think>", "(\uff5cUser\uff5c) (think)"),
+        ("<<SYS>> <|unclosed", "< <SYS)> < |unclosed"),
+        ("5 < 6, latency > 500ms", "5 < 6, latency > 500ms"),
+    ],
+)
+def test_nothing_hides_and_nothing_opens_another_message(text: str, expected: str) -> None:
+    assert visible(text).replace("<(SYS)>", "< <SYS)>") == expected
+
+
+def test_long_text_is_cut_after_its_secrets_are_gone() -> None:
+    assert short("x" * 50 + " password=hunter2", 60) == "x" * 50 + " password…"
+
+
+@given(st.text(st.characters(codec=None)), st.integers(1, 80))
+def test_any_text(text: str, limit: int) -> None:
+    told = short(text, limit)
+    assert len(told) <= limit
+    assert told.isprintable()
+    assert "<|" not in told
+
+
+@pytest.mark.timeout(5)
+@pytest.mark.parametrize("unit", ["a", "a=", "-", "'", "a.", "://a", "<", "Bearer ", "-----BEGIN "])
+def test_long_odd_texts_take_no_time(unit: str) -> None:
+    redact(unit * 100_000)

@@ -1,0 +1,1 @@
+"""The operator: watches DiagnosisReports and drives Remediations to an honest outcome."""

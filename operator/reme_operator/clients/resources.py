@@ -1,0 +1,77 @@
+"""The kinds that the operator touches, and where each is served."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reme_api.base import GROUP, VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One namespaced kind as the API server knows it."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """The `apiVersion` of its objects."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None, sub: str = "") -> str:
+        """Return the path of an object, or of all objects when there is no name."""
+        parts = [f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"]
+        if namespace:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(self.plural)
+        if name:
+            parts.append(name)
+        if sub:
+            parts.append(sub)
+        return "/".join(parts)
+
+
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
+DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
+DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
+EVENTS = Resource("", "v1", "events", "Event")
+NEW_EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
+JOBS = Resource("batch", "v1", "jobs", "Job")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+PODS = Resource("", "v1", "pods", "Pod")
+POD_METRICS = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
+REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+SERVICES = Resource("", "v1", "services", "Service")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+STATEFUL_SETS = Resource("apps", "v1", "statefulsets", "StatefulSet")
+
+DIAGNOSIS_REPORTS = Resource(GROUP, VERSION, "diagnosisreports", "DiagnosisReport")
+REMEDIATIONS = Resource(GROUP, VERSION, "remediations", "Remediation")
+REMEDIATION_POLICIES = Resource(GROUP, VERSION, "remediationpolicies", "RemediationPolicy")
+RUN_GRANTS = Resource(GROUP, VERSION, "rungrants", "RunGrant")
+
+WORKLOADS = {r.kind: r for r in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)}
+"""The kinds that can be a target, or a neighbour."""
+
+_WRITTEN = {
+    (r.api_version, r.kind): r
+    for r in (CONFIG_MAPS, JOBS, ROLE_BINDINGS, SERVICE_ACCOUNTS, RUN_GRANTS, REMEDIATIONS)
+}
+
+
+def written(manifest: dict[str, Any]) -> Resource:
+    """Return the kind of a manifest that the operator creates.
+
+    Raises:
+        ValueError: for a kind that the operator has no business to create.
+
+    """
+    kind = (str(manifest.get("apiVersion")), str(manifest.get("kind")))
+    try:
+        return _WRITTEN[kind]
+    except KeyError:
+        raise ValueError(f"the operator does not create {kind[0]} {kind[1]}") from None

@@ -1,0 +1,297 @@
+"""Looks at reports one after the other: so budgets and locks cannot be raced for.
+
+Level-triggered: an event only says that a report is worth a look, and what it looks like comes
+from what exists. A report that was refused is looked at again when its time comes, when its policy
+changes, or when a remediation ends. The one place that creates remediations.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from reme_api.conditions import find
+from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus, Target
+from reme_api.policy import RemediationPolicy
+from reme_api.reasons import ConditionType, Reason
+from reme_api.remediation import Remediation
+from reme_operator.admit import Accept, Admission, Case, Known, Refuse, TargetSeen, admit
+from reme_operator.clients.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+)
+from reme_operator.clients.protocols import EventType
+from reme_operator.errors import DeposedError, brief
+from reme_operator.ledger import Entry, Ledger, entry
+from reme_operator.reports import compose
+from reme_operator.steps.work import Tools
+from reme_sandbox import raw
+
+_log = structlog.get_logger(__name__)
+
+_TARGET_TRUSTED = timedelta(seconds=30)
+"""How old a look at a target may be to refuse a report; to accept one it is always fresh."""
+
+_FIRST_BACKOFF = timedelta(seconds=1)
+_LONGEST_BACKOFF = timedelta(seconds=60)
+_WAITS_FOR_ANOTHER = {Reason.TARGET_BUSY, Reason.BUDGET_EXHAUSTED}
+
+
+@dataclass(slots=True)
+class _File:
+    """A report on the desk."""
+
+    report: DiagnosisReport
+    due: datetime | None
+    reason: Reason | None = None  # why it was refused
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Desk:
+    """All reports, and the policies that they may fall under."""
+
+    tools: Tools
+    ledger: Ledger
+    _files: dict[str, _File] = field(default_factory=dict)
+    _policies: dict[str, RemediationPolicy] = field(default_factory=dict)
+    _targets: dict[tuple[str, str, str], tuple[datetime, TargetSeen | None]] = field(
+        default_factory=dict
+    )
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def waiting(self) -> int:
+        """How many reports are refused for now."""
+        return sum(f.reason is not None for f in self._files.values())
+
+    def put(self, report: DiagnosisReport) -> None:
+        """Take a report that is new or has changed."""
+        uid, now = report.metadata.uid, self.tools.clock.now()
+        known = self._files.get(uid)
+        if known is None:
+            self._files[uid] = _File(report, now)
+        else:
+            if known.report.metadata.generation != report.metadata.generation:
+                known.due = now
+            known.report = report
+        self._wake.set()
+
+    def drop(self, uid: str) -> None:
+        """Forget a report that is gone."""
+        self._files.pop(uid, None)
+
+    def put_policy(self, policy: RemediationPolicy) -> None:
+        """Take a policy that is new or has changed, and look again at what was refused."""
+        before = self._policies.get(policy.metadata.uid)
+        self._policies[policy.metadata.uid] = policy
+        if before is None or before.metadata.generation != policy.metadata.generation:
+            self._look_again(set(Reason))
+
+    def drop_policy(self, uid: str) -> None:
+        """Forget a policy that is gone."""
+        if self._policies.pop(uid, None):
+            self._look_again(set(Reason))
+
+    def remediation_changed(self, found: Entry, *, gone: bool = False) -> None:
+        """Look at the report of a remediation, and at those that waited for its end."""
+        if mine := self._files.get(found.report_uid):
+            mine.due = self.tools.clock.now()
+        if gone or not found.open:
+            self._look_again(_WAITS_FOR_ANOTHER)
+        self._wake.set()
+
+    def _look_again(self, reasons: set[Reason]) -> None:
+        now = self.tools.clock.now()
+        for waiting in self._files.values():
+            if waiting.reason in reasons:
+                waiting.due = now
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look at whatever is due, forever."""
+        while True:
+            now = self.tools.clock.now()
+            due = [f for f in self._files.values() if f.due is not None]
+            if not due:
+                await self._wake.wait()
+                self._wake.clear()
+                continue
+            first = min(due, key=lambda f: (max(f.due or now, now), _age(f.report, now)))
+            if first.due is not None and first.due > now:
+                await self._until(first.due - now)
+                continue
+            await self._take(first)
+
+    async def _until(self, span: timedelta) -> None:
+        try:
+            async with asyncio.timeout(span.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _take(self, file: _File) -> None:
+        report = file.report
+        file.due = None
+        log = _log.bind(namespace=report.metadata.namespace, name=report.metadata.name)
+        try:
+            admission = await self.look(report)
+        except NotFoundError:
+            self._files.pop(report.metadata.uid, None)
+        except ConflictError:
+            await self._reread(file)
+        except Exception as error:  # noqa: BLE001 - one bad report must not stop the others
+            file.failures += 1
+            log.warning("report.failed", error=brief(error), count=file.failures)
+            delay = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(file.failures, 10))
+            file.due = self.tools.clock.now() + delay
+        else:
+            file.failures = 0
+            file.reason = admission.reason if isinstance(admission, Refuse) else None
+            retry = admission.retry_at if isinstance(admission, Refuse) else None
+            if retry is not None and (file.due is None or retry < file.due):
+                file.due = retry
+
+    async def _reread(self, file: _File) -> None:
+        """Look at the report again as it is now: what is known of it is out of date."""
+        meta = file.report.metadata
+        try:
+            file.report = await self.tools.cluster.get_object(
+                DiagnosisReport, meta.namespace, meta.name
+            )
+        except NotFoundError:
+            self._files.pop(meta.uid, None)
+            return
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warning("report.failed", error=brief(error))
+        file.due = self.tools.clock.now() + timedelta(milliseconds=200)
+
+    async def look(self, report: DiagnosisReport) -> Admission:
+        """Admit the report if it can be, and write its status if that has changed."""
+        if report.metadata.deletion_timestamp is not None:
+            return Refuse(Reason.CANCELLED, "the report is being deleted")
+        now = self.tools.clock.now()
+        admission = admit(await self._case(report, now), now)
+        if isinstance(admission, Accept):
+            admission = await self._accept(report, now)
+        await self._write(report, admission)
+        return admission
+
+    async def _case(self, report: DiagnosisReport, now: datetime) -> Case:
+        return Case(
+            report=report,
+            target=await self._target(report.metadata.namespace, report.spec.target, now),
+            policies=tuple(self._policies.values()),
+            entries=self.ledger.entries(),
+            release_namespace=self.tools.settings.release_namespace,
+        )
+
+    async def _accept(self, report: DiagnosisReport, now: datetime) -> Admission:
+        """Decide once more on what the API server says now, and create the remediation."""
+        namespace = report.metadata.namespace
+        current = await self.tools.cluster.get_object(
+            DiagnosisReport, namespace, report.metadata.name
+        )
+        if current.metadata.uid != report.metadata.uid:
+            raise NotFoundError("the report was replaced by another")
+        if current.metadata.generation != report.metadata.generation:
+            raise ConflictError("the report has changed")
+        found = await self.tools.cluster.list_objects(Remediation)
+        self.ledger.replace(entry(r, now) for r in found)
+        policies = [
+            policy
+            for where in sorted({namespace, self.tools.settings.release_namespace})
+            for policy in await self.tools.cluster.list_objects(RemediationPolicy, where)
+        ]
+        self._targets.pop(_place(namespace, report.spec.target), None)
+        case = Case(
+            report=current,
+            target=await self._target(namespace, report.spec.target, now),
+            policies=policies,
+            entries=self.ledger.entries(),
+            release_namespace=self.tools.settings.release_namespace,
+        )
+        admission = admit(case, now)
+        if not isinstance(admission, Accept):
+            return admission
+        name = admission.remediation.metadata.name
+        self._must_lead()
+        try:
+            created = await self.tools.cluster.create_object(admission.remediation)
+        except AlreadyExistsError:
+            return Known(name)
+        self.ledger.note(entry(created, now))
+        _log.info("report.accepted", namespace=namespace, report=report.metadata.name, name=name)
+        return admission
+
+    async def _target(self, namespace: str, target: Target, now: datetime) -> TargetSeen | None:
+        place = _place(namespace, target)
+        if (known := self._targets.get(place)) and now - known[0] < _TARGET_TRUSTED:
+            return known[1]
+        try:
+            workload = await self.tools.cluster.workload(target.kind, namespace, target.name)
+        except NotFoundError:
+            seen = None
+        else:
+            containers = raw.items(workload, "spec", "template", "spec", "containers")
+            seen = TargetSeen(
+                labels=raw.strings(workload, "metadata", "labels"),
+                containers=tuple(raw.text(c, "name") for c in containers),
+            )
+        if len(self._targets) > _MOST_TARGETS:
+            self._targets.clear()
+        self._targets[place] = (now, seen)
+        return seen
+
+    async def _write(self, report: DiagnosisReport, admission: Admission) -> None:
+        now = self.tools.clock.now()
+        own: Sequence[Entry] = self.ledger.of_report(report.metadata.uid)
+        wanted = compose(report, admission, own, now)
+        if _same(report.status, wanted, now):
+            return
+        self._must_lead()
+        written = await self.tools.cluster.write_status(
+            report.model_copy(update={"status": wanted})
+        )
+        if file := self._files.get(report.metadata.uid):
+            file.report = written
+        await self._tell(report, written)
+
+    def _must_lead(self) -> None:
+        if not self.tools.leading():
+            raise DeposedError("this process does not lead any more")
+
+    async def _tell(self, before: DiagnosisReport, after: DiagnosisReport) -> None:
+        accepted = find(after.status.conditions, ConditionType.ACCEPTED)
+        old = find(before.status.conditions, ConditionType.ACCEPTED)
+        if accepted is not None and (old is None or old.reason is not accepted.reason):
+            self.tools.metrics.report_decided(accepted.reason)
+        for kind in (ConditionType.ACCEPTED, ConditionType.REMEDIATED):
+            was, now = find(before.status.conditions, kind), find(after.status.conditions, kind)
+            if now is None or now.status == "Unknown":
+                continue
+            if was is None or (was.status, was.reason) != (now.status, now.reason):
+                loud = EventType.NORMAL if now.status == "True" else EventType.WARNING
+                await self.tools.cluster.post_event(after, loud, now.reason, kind, now.message)
+
+
+_MOST_TARGETS = 10_000
+
+
+def _place(namespace: str, target: Target) -> tuple[str, str, str]:
+    return namespace, target.kind.value, target.name
+
+
+def _age(report: DiagnosisReport, now: datetime) -> datetime:
+    return report.metadata.creation_timestamp or now
+
+
+def _same(before: DiagnosisReportStatus, after: DiagnosisReportStatus, now: datetime) -> bool:
+    """Return whether a write would tell nobody anything: a time to come is as good as another."""
+    if before.retry_time is not None and after.retry_time is not None and before.retry_time > now:
+        after = after.model_copy(update={"retry_time": before.retry_time})
+    return before == after

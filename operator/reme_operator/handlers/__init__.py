@@ -1,0 +1,1 @@
+"""What kopf calls: each handler translates an event, and nothing else is decided here."""

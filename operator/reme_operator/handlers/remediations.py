@@ -1,0 +1,114 @@
+"""Remediations: one loop for each that is open, and its clean-up when somebody deletes it."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import kopf
+import structlog
+
+from reme_api.base import GROUP, VERSION
+from reme_api.remediation import Remediation
+from reme_operator.driver import Driver
+from reme_operator.errors import DeposedError
+from reme_operator.handlers.office import Office, parsed
+from reme_operator.ledger import entry
+
+_log = structlog.get_logger(__name__)
+
+_LAST_WORDS_SECONDS = 10.0
+"""How long a loop that has written its outcome may take for what comes after it."""
+
+
+def unfinished(status: Mapping[str, Any] | None, **_: Any) -> bool:
+    """Return whether there is anything left to do: no outcome yet, or a run not cleaned up."""
+    if not status or not status.get("outcome"):
+        return True
+    runs = [
+        attempt[kind]
+        for attempt in status.get("attempts", [])
+        for kind in ("run", "undo")
+        if attempt.get(kind)
+    ]
+    return any(not run.get("cleanedUp") for run in runs)
+
+
+def register(registry: kopf.OperatorRegistry, office: Office) -> None:
+    """Add the handlers of remediations."""
+
+    @kopf.on.event(GROUP, VERSION, Remediation.PLURAL, registry=registry, id="remediation-seen")
+    async def remediation_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        _note(office, type, body)
+
+    @kopf.daemon(
+        GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="remediate"
+    )
+    async def remediate(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
+        if remediation := parsed(Remediation, dict(body)):
+            loop = asyncio.create_task(_drive(office, remediation))
+            await _until_stopped(loop, stopped)
+
+    @kopf.on.delete(
+        GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="take-back"
+    )
+    async def take_back(body: kopf.Body, **_: Any) -> None:
+        # The daemon is stopped by the deletion; this loop ends what is under way and cleans up.
+        if remediation := parsed(Remediation, dict(body)):
+            await _drive(office, remediation)
+
+
+def _note(office: Office, kind: str | None, body: kopf.Body) -> None:
+    remediation = parsed(Remediation, dict(body))
+    if remediation is None:
+        return
+    meta = remediation.metadata
+    found = entry(remediation, office.tools.clock.now())
+    before = office.ledger.get(meta.uid)
+    if kind == "DELETED":
+        office.ledger.forget(meta.uid)
+        office.signals.notify(meta.uid, meta.resource_version)
+        office.desk.remediation_changed(found, gone=True)
+        return
+    office.ledger.note(found)
+    office.signals.notify(meta.uid, meta.resource_version)
+    office.tools.metrics.remediations_open(office.ledger.open_count())
+    if before is None or before.outcome is not found.outcome:
+        office.desk.remediation_changed(found)
+
+
+async def _drive(office: Office, remediation: Remediation) -> None:
+    uid = remediation.metadata.uid
+    async with office.driver_lock(uid):
+        try:
+            await Driver(office.tools, remediation, office.signals).run()
+        except DeposedError:
+            raise kopf.TemporaryError("another process leads", delay=5) from None
+        finally:
+            office.signals.close(uid)
+
+
+async def _until_stopped(loop: asyncio.Task[None], stopped: kopf.DaemonStopped) -> None:
+    """Let the loop run until it ends, or until kopf wants this daemon to."""
+    waiting = asyncio.ensure_future(_set(stopped))
+    try:
+        await asyncio.wait({loop, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if not loop.done() and _only_finished(stopped):
+            await asyncio.wait({loop}, timeout=_LAST_WORDS_SECONDS)
+    finally:
+        waiting.cancel()
+        if not loop.done():
+            # Whatever it was at, the next loop goes on from the status; a write that has begun
+            # is finished first.
+            loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop
+
+
+async def _set(stopped: kopf.DaemonStopped) -> None:
+    await stopped.wait()
+
+
+def _only_finished(stopped: kopf.DaemonStopped) -> bool:
+    reason = stopped.reason
+    return reason is not None and reason is kopf.DaemonStoppingReason.FILTERS_MISMATCH

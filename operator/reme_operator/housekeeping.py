@@ -1,0 +1,82 @@
+"""Removes what has had its time: old remediations, and what is left of runs that nobody drives."""
+
+from collections.abc import Iterable
+
+import structlog
+
+from reme_api.remediation import Remediation
+from reme_operator.clients.errors import ClusterError
+from reme_operator.clients.protocols import Clock, Cluster, Json
+from reme_operator.clients.resources import CONFIG_MAPS, JOBS, REMEDIATIONS, RUN_GRANTS
+from reme_operator.errors import brief
+from reme_operator.ledger import Ledger
+from reme_operator.names import (
+    MANAGED_BY_LABEL,
+    REMEDIATION_NAMESPACE_LABEL,
+    REMEDIATION_UID_LABEL,
+)
+from reme_operator.retention import expired
+from reme_operator.steps.runs import Place, remove_run
+
+_log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 60.0
+_ORPHANS_EVERY = 5
+_SUFFIXES = ("-input", "-result")
+
+
+async def keep_house(cluster: Cluster, clock: Clock, ledger: Ledger, namespace: str) -> None:
+    """Do the rounds, forever; a round that fails is made up for by the next."""
+    turn = 0
+    while True:
+        try:
+            await remove_expired(cluster, clock, ledger)
+            if turn % _ORPHANS_EVERY == 0:
+                await remove_orphans(cluster, namespace)
+        except ClusterError as error:
+            _log.warning("housekeeping.failed", error=brief(error))
+        except Exception:  # noqa: BLE001 - a round that fails must not be the last
+            _log.exception("housekeeping.failed")
+        turn += 1
+        await clock.sleep(EVERY_SECONDS)
+
+
+async def remove_expired(cluster: Cluster, clock: Clock, ledger: Ledger) -> int:
+    """Delete remediations beyond their policy's limit or their time; return how many."""
+    gone = expired(ledger.entries(), clock.now())
+    for found in gone:
+        await cluster.delete_object(Remediation, found.namespace, found.name, found.uid)
+    if gone:
+        _log.info("housekeeping.expired", count=len(gone))
+    return len(gone)
+
+
+async def remove_orphans(cluster: Cluster, namespace: str) -> int:
+    """Remove runs whose remediation is gone, as when its finalizer was taken off by hand."""
+    labels = {MANAGED_BY_LABEL: "reme"}
+    found: list[Json] = []
+    for resource in (JOBS, RUN_GRANTS, CONFIG_MAPS):
+        found += await cluster.find(resource, namespace, labels)
+    places = set(_places(found, namespace))
+    if not places:
+        return 0
+    # Listed after the runs: whatever belongs to a remediation finds it here.
+    alive = {str(r["metadata"]["uid"]) for r in await cluster.find(REMEDIATIONS)}
+    orphans = sorted(place for place in places if place.uid not in alive)
+    for place in orphans:
+        await remove_run(cluster, place)
+        _log.warning("housekeeping.orphan", run=place.run)
+    return len(orphans)
+
+
+def _places(found: Iterable[Json], namespace: str) -> Iterable[Place]:
+    for item in found:
+        labels = item["metadata"].get("labels") or {}
+        uid = labels.get(REMEDIATION_UID_LABEL)
+        target = labels.get(REMEDIATION_NAMESPACE_LABEL)
+        if not uid or not target:
+            continue
+        name = str(item["metadata"]["name"])
+        for suffix in _SUFFIXES:
+            name = name.removesuffix(suffix)
+        yield Place(name, namespace, target, uid)

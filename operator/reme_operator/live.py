@@ -1,0 +1,204 @@
+"""Reads what the cluster looks like around one target, all at once and bounded."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from reme_api.diagnosis_report import (
+    DiagnosisReport,
+    DiagnosisReportSpec,
+    Target,
+    TargetKind,
+)
+from reme_api.remediation import Remediation
+from reme_operator.clients.errors import ClusterError, NotFoundError
+from reme_operator.clients.protocols import Cluster, Json
+from reme_operator.clients.resources import CONFIG_MAPS
+from reme_operator.errors import TargetVanishedError
+from reme_sandbox import raw
+from reme_sandbox.keys import ObjectKey
+from reme_sandbox.live import EventLine, LiveState, Revision, Usage, config_map_references
+from reme_sandbox.quantity import cpu_millicores, memory_bytes
+
+_MOST_CONFIG_MAPS = 16
+_MOST_SERVICES = 32
+_MOST_PODS = 64
+_REVISION = "deployment.kubernetes.io/revision"
+_WANTED = "deployment.kubernetes.io/desired-replicas"
+
+
+async def report_of(cluster: Cluster, remediation: Remediation) -> DiagnosisReportSpec:
+    """Return what the report says; what the remediation kept of it when the report is gone."""
+    spec = remediation.spec
+    try:
+        report = await cluster.get_object(
+            DiagnosisReport, remediation.metadata.namespace, spec.report_ref.name
+        )
+    except NotFoundError:
+        report = None
+    if report is not None and report.metadata.uid == spec.report_ref.uid:
+        return report.spec.model_copy(update={"target": spec.target, "fault": spec.fault})
+    return DiagnosisReportSpec(target=spec.target, fault=spec.fault, probes=spec.probes)
+
+
+async def read_live(
+    cluster: Cluster,
+    remediation: Remediation,
+    report: DiagnosisReportSpec | None = None,
+    now: datetime | None = None,
+) -> LiveState:
+    """Return the live state around the target of a remediation.
+
+    Raises:
+        TargetVanishedError: the target does not exist.
+        ClusterError: the API server could not be asked.
+
+    """
+    namespace, target = remediation.metadata.namespace, remediation.spec.target
+    try:
+        workload = await cluster.workload(target.kind, namespace, target.name)
+    except NotFoundError:
+        raise TargetVanishedError(f"{target.kind} {namespace}/{target.name} is gone") from None
+    template = raw.mapping(workload, "spec", "template")
+    pods, revisions, services, workloads, usage, config_maps = await asyncio.gather(
+        cluster.pods(workload),
+        cluster.revisions(workload),
+        cluster.services(namespace),
+        cluster.workloads(namespace),
+        _usage(cluster, namespace, raw.strings(workload, "spec", "selector", "matchLabels")),
+        _config_maps(cluster, namespace, config_map_references(template)),
+    )
+    names = [target.name, *(raw.text(p, "metadata", "name") for p in pods[-_MOST_PODS:])]
+    events = await cluster.events(namespace, names)
+    near = _near(services, template, target, _words(report, remediation))
+    key = ObjectKey(target.kind.value, namespace, target.name)
+    objects: dict[ObjectKey, Mapping[str, object]] = {key: workload}
+    for kind, found in (("Pod", pods[-_MOST_PODS:]), ("Service", near), ("ConfigMap", config_maps)):
+        for item in found:
+            if inner := _key(kind, namespace, item):
+                objects[inner] = item
+    return LiveState(
+        target=key,
+        objects=objects,
+        neighbours=_neighbours(workloads, key),
+        revisions=tuple(_revisions(revisions, target.kind)),
+        events=tuple(_event(e, now or datetime.now(UTC)) for e in events),
+        usage=usage,
+        service_names=tuple(sorted(raw.text(s, "metadata", "name") for s in services)),
+    )
+
+
+def _key(kind: str, namespace: str, item: Json) -> ObjectKey | None:
+    try:
+        return ObjectKey(kind, namespace, raw.text(item, "metadata", "name"))  # type: ignore[arg-type]
+    except ValidationError:
+        return None  # a name that no action could be about
+
+
+def _neighbours(workloads: Sequence[Json], target: ObjectKey) -> dict[ObjectKey, dict[str, str]]:
+    found = {}
+    for item in workloads:
+        key = _key(raw.text(item, "kind"), target.namespace, item)
+        if key is not None and key != target:
+            found[key] = raw.strings(item, "spec", "template", "metadata", "labels")
+    return found
+
+
+async def _usage(
+    cluster: Cluster, namespace: str, labels: Mapping[str, str]
+) -> dict[tuple[str, str], Usage]:
+    if not labels:
+        return {}
+    try:
+        found = await cluster.pod_metrics(namespace, labels)
+    except ClusterError:
+        return {}  # no metrics server, or not now: a context without usage is still a context
+    usage = {}
+    for item in found:
+        for container in raw.items(item, "containers"):
+            place = (raw.text(item, "metadata", "name"), raw.text(container, "name"))
+            try:
+                usage[place] = Usage(
+                    cpu_millicores(raw.text(container, "usage", "cpu")),
+                    memory_bytes(raw.text(container, "usage", "memory")),
+                )
+            except ValueError:
+                continue
+    return usage
+
+
+async def _config_maps(cluster: Cluster, namespace: str, names: Iterable[str]) -> list[Json]:
+    async def one(name: str) -> Json | None:
+        try:
+            return await cluster.get(CONFIG_MAPS, namespace, name)
+        except NotFoundError:
+            return None
+
+    wanted = sorted({name for name in names if name})[:_MOST_CONFIG_MAPS]
+    found = await asyncio.gather(*(one(name) for name in wanted))
+    return [item for item in found if item is not None]
+
+
+def _words(report: DiagnosisReportSpec | None, remediation: Remediation) -> str:
+    """Return everything that may name a Service, as one text to look names up in."""
+    probes = remediation.spec.probes
+    asked = [p.http.service for p in probes if p.http] + [p.tcp.service for p in probes if p.tcp]
+    evidence = [e.text for e in report.evidence] if report else []
+    return " ".join([remediation.spec.fault.summary, *asked, *evidence])
+
+
+def _near(
+    services: Sequence[Json], template: Mapping[str, object], target: Target, words: str
+) -> list[Json]:
+    """Return the Services that reach the target, nearly do, or are spoken of."""
+    labels = raw.strings(template, "metadata", "labels")
+
+    def close(service: Json) -> bool:
+        selector = raw.strings(service, "spec", "selector")
+        name = raw.text(service, "metadata", "name")
+        shared = any(labels.get(key) == value for key, value in selector.items())
+        return shared or name in words or name.startswith(target.name) or target.name in name
+
+    return [service for service in services if close(service)][:_MOST_SERVICES]
+
+
+def _revisions(found: Sequence[Json], kind: TargetKind) -> Iterable[Revision]:
+    for item in found:
+        if kind is TargetKind.DEPLOYMENT:
+            annotations = raw.strings(item, "metadata", "annotations")
+            number, template = annotations.get(_REVISION, ""), raw.mapping(item, "spec", "template")
+            wanted = annotations.get(_WANTED, "")
+        else:
+            number = str(raw.number(item, "revision"))
+            template, wanted = raw.mapping(item, "data", "spec", "template"), ""
+        if number.isdigit() and template:
+            yield Revision(
+                number=int(number),
+                template=template,
+                created=raw.text(item, "metadata", "creationTimestamp"),
+                replicas=int(wanted) if wanted.isdigit() else None,
+            )
+
+
+def _event(found: Json, now: datetime) -> EventLine:
+    seen = (
+        raw.text(found, "series", "lastObservedTime")
+        or raw.text(found, "lastTimestamp")
+        or raw.text(found, "eventTime")
+        or raw.text(found, "metadata", "creationTimestamp")
+    )
+    try:
+        age = max(0, int((now - datetime.fromisoformat(seen)).total_seconds()))
+    except (ValueError, TypeError):
+        age = None
+    return EventLine(
+        kind=raw.text(found, "involvedObject", "kind"),
+        name=raw.text(found, "involvedObject", "name"),
+        reason=raw.text(found, "reason"),
+        message=raw.text(found, "message"),
+        count=raw.number(found, "count", default=1),
+        warning=raw.text(found, "type") == "Warning",
+        age_seconds=age,
+    )

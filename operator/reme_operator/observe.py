@@ -1,0 +1,87 @@
+"""Reads what a decision depends on beside the remediation itself, and no more than that."""
+
+from datetime import datetime, timedelta
+
+from reme_api.diagnosis_report import DiagnosisReport
+from reme_api.policy import RemediationPolicy
+from reme_api.remediation import Remediation
+from reme_operator.clients.errors import NotFoundError
+from reme_operator.observed import Observed, RunSeen, current_run
+from reme_operator.signals import Signals
+from reme_operator.steps.runs import look_at_run
+from reme_operator.steps.work import Tools
+
+_REPORT_EVERY = timedelta(seconds=10)
+"""How often the report is looked up, should its watch event have been missed."""
+
+
+class Surroundings:
+    """The surroundings of one remediation."""
+
+    def __init__(self, tools: Tools, signals: Signals) -> None:
+        self._tools = tools
+        self._signals = signals
+        self._looked_at: datetime | None = None
+        self._report_gone = False
+
+    async def observe(self, remediation: Remediation) -> Observed:
+        """Return the remediation and its surroundings."""
+        if remediation.status.outcome is not None:
+            return Observed(remediation)
+        return Observed(
+            remediation,
+            report_gone=await self._is_report_gone(remediation),
+            held=await self._held(remediation),
+            run=await self._run(remediation),
+        )
+
+    async def _run(self, remediation: Remediation) -> RunSeen:
+        run = current_run(remediation)
+        if run is None:
+            return RunSeen()
+        cluster, uid = self._tools.cluster, remediation.metadata.uid
+        return await look_at_run(cluster, run.namespace, run, uid)
+
+    async def _is_report_gone(self, remediation: Remediation) -> bool:
+        reference = remediation.spec.report_ref
+        if self._report_gone or self._signals.report_is_gone(reference.uid):
+            return True
+        now = self._tools.clock.now()
+        if self._looked_at is None or now - self._looked_at >= _REPORT_EVERY:
+            report = await self._report(remediation)
+            self._looked_at = now
+            self._report_gone = report is None
+        return self._report_gone
+
+    async def _report(self, remediation: Remediation) -> DiagnosisReport | None:
+        reference = remediation.spec.report_ref
+        try:
+            found = await self._tools.cluster.get_object(
+                DiagnosisReport, remediation.metadata.namespace, reference.name
+            )
+        except NotFoundError:
+            return None
+        going = found.metadata.deletion_timestamp is not None
+        return None if going or found.metadata.uid != reference.uid else found
+
+    async def _held(self, remediation: Remediation) -> str:
+        """Return who holds the remediation, if it is about to write and somebody does."""
+        attempts = remediation.status.attempts
+        last = attempts[-1] if attempts else None
+        if last is None or last.playbook is None or last.run is not None or last.outcome:
+            return ""
+        if remediation.spec.suspend:
+            return "spec.suspend is true"
+        report = await self._report(remediation)
+        if report is not None and report.spec.suspend:
+            return f"report {report.metadata.name} is suspended"
+        used = remediation.spec.policy
+        try:
+            policy = await self._tools.cluster.get_object(
+                RemediationPolicy, used.namespace, used.name
+            )
+        except NotFoundError:
+            return f"policy {used.namespace}/{used.name} was deleted"
+        if policy.spec.suspend:
+            return f"policy {used.namespace}/{used.name} is suspended"
+        return ""

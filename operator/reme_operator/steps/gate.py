@@ -1,0 +1,110 @@
+"""From what the model wrote to typed actions that the policy allows; and what they will change."""
+
+import json
+
+from reme_api.reasons import Reason
+from reme_api.remediation import ActionRecord, Rejection, Run
+from reme_model.errors import ReplyError
+from reme_model.reply import Abstention, parse
+from reme_operator.clients.errors import TamperedError
+from reme_operator.decisions import Capture, Gate
+from reme_operator.errors import brief
+from reme_operator.live import read_live, report_of
+from reme_operator.names import run_name, text_name
+from reme_operator.steps.generate import KeptReply
+from reme_operator.steps.runs import named_run
+from reme_operator.steps.work import Effect, Work, clip
+from reme_sandbox.actions import Action
+from reme_sandbox.capture import capture as captured
+from reme_sandbox.capture import pinned
+from reme_sandbox.changes import changes
+from reme_sandbox.compiler import compile_playbook
+from reme_sandbox.errors import RejectedPlaybookError
+from reme_sandbox.gate import check
+from reme_sandbox.live import LiveState
+from reme_sandbox.render import render
+
+PLAYBOOK_KEY = "playbook.json"
+CAPTURE_KEY = "capture.json"
+
+
+async def gate(work: Work, _: Gate) -> Effect:
+    """Compile the reply, check it, and keep the playbook in its canonical form."""
+    remediation, attempt = work.remediation, work.attempt
+    assert attempt.generation is not None, "a reply is generated before it is checked"
+    assert attempt.generation.reply is not None, "a generation that is recorded has its reply"
+    try:
+        text = await work.tools.cluster.read_text(work.namespace, attempt.generation.reply)
+        kept = KeptReply.model_validate_json(text)
+        reply = parse(kept.text, kept.finish_reason)
+        if isinstance(reply, Abstention):
+            raise TamperedError("the reply that is kept is not the one that was recorded")
+        actions = compile_playbook(reply.text)
+        live = await _live(work)
+        _check(work, actions, live)
+        # What is checked here, and perhaps approved, is then what runs: revisions by number.
+        actions = pinned(actions, live)
+    except RejectedPlaybookError as error:
+        return _rejected(work, error.rule, error.message)
+    except (TamperedError, ReplyError, ValueError) as error:
+        return _rejected(work, Reason.TAMPERED, brief(error))
+    playbook, _text = await work.tools.cluster.keep_text(
+        remediation,
+        text_name(remediation, attempt.number, "playbook"),
+        PLAYBOOK_KEY,
+        json.dumps(render(actions), separators=(",", ":")),
+    )
+    return Effect(
+        work.revised(
+            playbook=playbook,
+            actions=[_record(action) for action in actions],
+            changes=changes(actions, live)[:32],
+        )
+    )
+
+
+async def capture(work: Work, _: Capture) -> Effect:
+    """Check against the cluster as it is now, keep what will change, and name the run."""
+    remediation, attempt = work.remediation, work.attempt
+    assert attempt.playbook is not None, "a playbook is kept before it is run"
+    live = await _live(work)
+    try:
+        text = await work.tools.cluster.read_text(work.namespace, attempt.playbook)
+        actions = compile_playbook(text)
+        _check(work, actions, live)
+    except RejectedPlaybookError as error:
+        return _rejected(work, error.rule, error.message)
+    except TamperedError as error:
+        return _rejected(work, Reason.TAMPERED, brief(error))
+    kept, _text = await work.tools.cluster.keep_text(
+        remediation,
+        text_name(remediation, attempt.number, "capture"),
+        CAPTURE_KEY,
+        captured(actions, live).model_dump_json(),
+    )
+    name = run_name(remediation, attempt.number)
+    run: Run = named_run(work.tools.settings, name, work.now())
+    return Effect(work.revised(capture=kept, run=run, changes=changes(actions, live)[:32]))
+
+
+async def _live(work: Work) -> LiveState:
+    report = await report_of(work.tools.cluster, work.remediation)
+    return await read_live(work.tools.cluster, work.remediation, report, work.now())
+
+
+def _check(work: Work, actions: tuple[Action, ...], live: LiveState) -> None:
+    policy = work.remediation.spec.policy.spec
+    check(actions, policy, live, release_namespace=work.tools.settings.release_namespace)
+
+
+def _rejected(work: Work, rule: str, message: str) -> Effect:
+    return Effect(work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message))))
+
+
+def _record(action: Action) -> ActionRecord:
+    return ActionRecord(
+        name=action.name,
+        kind=action.target.kind,
+        object_name=action.target.name,
+        summary=clip(action.summary()),
+    )

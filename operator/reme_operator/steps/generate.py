@@ -1,0 +1,207 @@
+"""Context, action space, model: from what the cluster looks like to what the model says."""
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from zlib import crc32
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reme_api.reasons import Outcome, Reason, Step
+from reme_api.remediation import Attempt, Generation, Rejection
+from reme_model.client import GenerationReply, GenerationRequest
+from reme_model.context import AttemptSummary, describe
+from reme_model.errors import (
+    EmptyReplyError,
+    ModelError,
+    ModelRefusedError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+    ReplyError,
+    ReplyTooLargeError,
+)
+from reme_model.prompt import messages
+from reme_model.reply import Abstention, parse
+from reme_model.schema import reply_schema
+from reme_operator.clients.errors import NotFoundError
+from reme_operator.clients.resources import CONFIG_MAPS
+from reme_operator.decisions import Generate
+from reme_operator.errors import brief
+from reme_operator.live import read_live, report_of
+from reme_operator.names import text_name
+from reme_operator.steps.work import Effect, Setback, Work, clip
+from reme_sandbox.space import admissible
+
+PROMPT_KEY = "prompt.json"
+REPLY_KEY = "reply.json"
+
+
+class KeptReply(BaseModel):
+    """What the model answered, as it is kept: with all that it takes to ask again."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish_reason: str = ""
+    model: str = ""
+    model_digest: str = ""
+    adapter_digest: str = ""
+    constrained: bool = True
+
+
+async def generate(work: Work, _: Generate) -> Effect:
+    """Read the cluster, ask the model, and keep what it was asked and what it said.
+
+    An answer that an earlier process kept is used again: the model is asked once per attempt.
+    """
+    remediation, attempt = work.remediation, work.attempt
+    policy = remediation.spec.policy.spec
+    with work.sheet.step(Step.CONTEXT):
+        report = await report_of(work.tools.cluster, remediation)
+        live = await read_live(work.tools.cluster, remediation, report, work.now())
+        space = admissible(live, policy, release_namespace=work.tools.settings.release_namespace)
+        if not space:
+            return _refused(
+                work,
+                Reason.POLICY_ALLOWS_NOTHING,
+                "the policy allows no action that is possible now",
+            )
+        said = messages(describe(live, report, _previous(work.status.attempts[:-1])), space)
+        schema = reply_schema(space)
+        prompt, text = await work.tools.cluster.keep_text(
+            remediation,
+            text_name(remediation, attempt.number, "prompt"),
+            PROMPT_KEY,
+            json.dumps({"messages": said, "schema": schema}, separators=(",", ":")),
+        )
+    asked = json.loads(text)
+    settings = work.tools.settings
+    request = GenerationRequest(
+        messages=asked["messages"],
+        schema=asked["schema"],
+        seed=_seed(remediation.metadata.uid, attempt.number),
+        max_tokens=settings.model_max_tokens,
+    )
+    try:
+        with work.sheet.step(Step.GENERATE):
+            answer = await _kept(work) or await _ask(work, request)
+    except ModelUnavailableError as error:
+        return Effect(setback=Setback(Reason.MODEL_UNAVAILABLE, brief(error)))
+    except ModelTimeoutError as error:
+        return Effect(setback=Setback(Reason.MODEL_TIMED_OUT, brief(error)))
+    except ModelRefusedError as error:
+        return Effect(setback=Setback(Reason.MODEL_UNAVAILABLE, brief(error)))
+    except ReplyTooLargeError as error:
+        return _refused(work, Reason.MODEL_REPLY_TOO_LARGE, brief(error))
+    except ReplyError as error:
+        return _refused(work, _why(error), brief(error))
+    reply, text = await work.tools.cluster.keep_text(
+        remediation,
+        text_name(remediation, attempt.number, "reply"),
+        REPLY_KEY,
+        answer.model_dump_json(),
+    )
+    answer = KeptReply.model_validate_json(text)
+    generation = Generation(
+        prompt=prompt,
+        reply=reply,
+        schema_digest=_digest(json.dumps(asked["schema"], separators=(",", ":"))),
+        model=clip(answer.model, 256),
+        model_digest=clip(answer.model_digest, 256),
+        adapter_digest=clip(answer.adapter_digest, 256),
+        seed=request.seed,
+        max_tokens=request.max_tokens,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        finish_reason=clip(answer.finish_reason, 256),
+        constrained=answer.constrained,
+    )
+    try:
+        parsed = parse(answer.text, answer.finish_reason)
+    except ReplyError as error:
+        refusal = Rejection(rule=_why(error), message=brief(error))
+        return Effect(work.revised(generation=generation, rejection=refusal))
+    if isinstance(parsed, Abstention):
+        generation.abstained = clip(parsed.reason, 256) or "no reason given"
+    return Effect(work.revised(generation=generation))
+
+
+async def _ask(work: Work, request: GenerationRequest) -> KeptReply:
+    metrics, begun = work.tools.metrics, work.tools.clock.monotonic()
+    try:
+        with work.sheet.waiting():
+            reply: GenerationReply = await work.tools.model.generate(request)
+    except ModelError as error:
+        spent = work.tools.clock.monotonic() - begun
+        metrics.model_failed(spent, timed_out=isinstance(error, ModelTimeoutError))
+        raise
+    spent = work.tools.clock.monotonic() - begun
+    metrics.model_replied(spent, reply.prompt_tokens, reply.completion_tokens)
+    return KeptReply(
+        text=reply.text,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        finish_reason=reply.finish_reason,
+        model=reply.model,
+        model_digest=reply.model_digest,
+        adapter_digest=reply.adapter_digest,
+        constrained=reply.constrained,
+    )
+
+
+async def _kept(work: Work) -> KeptReply | None:
+    """Return the answer that an earlier process kept, if it got that far."""
+    name = text_name(work.remediation, work.attempt.number, "reply")
+    try:
+        found = await work.tools.cluster.get(CONFIG_MAPS, work.namespace, name)
+    except NotFoundError:
+        return None
+    owners = found["metadata"].get("ownerReferences") or []
+    if work.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
+        return None
+    try:
+        return KeptReply.model_validate_json((found.get("data") or {}).get(REPLY_KEY, ""))
+    except ValidationError:
+        return None
+
+
+def _previous(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
+    """Return what earlier attempts taught, as the model is told."""
+    return [
+        AttemptSummary(
+            number=attempt.number,
+            actions=tuple(action.summary for action in attempt.actions),
+            result=_result(attempt),
+            message=attempt.message,
+        )
+        for attempt in attempts
+    ]
+
+
+def _result(attempt: Attempt) -> str:
+    if attempt.rejection is not None:
+        return f"rejected: {attempt.rejection.rule}"
+    undone = {Outcome.ROLLED_BACK: ", undone", Outcome.FAILED: ", not undone"}
+    after = undone.get(attempt.outcome, "") if attempt.outcome else ""
+    return f"{attempt.reason or attempt.outcome or ''}{after}"
+
+
+def _refused(work: Work, reason: Reason, message: str) -> Effect:
+    return Effect(work.revised(rejection=Rejection(rule=reason, message=message)))
+
+
+def _why(error: ReplyError) -> Reason:
+    if isinstance(error, EmptyReplyError):
+        return Reason.MODEL_REPLY_EMPTY
+    return Reason.MODEL_REPLY_INVALID
+
+
+def _seed(uid: str, attempt: int) -> int:
+    """Return a seed that is the same whenever this attempt is decided again."""
+    return crc32(f"{uid}/{attempt}".encode()) & 0x7FFFFFFF
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{sha256(text.encode()).hexdigest()}"

@@ -1,0 +1,62 @@
+"""The steps that only write down: they cause nothing outside of the status."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from reme_api.remediation import Attempt
+from reme_operator.decisions import Begin, CloseAttempt, Finish, GoBack, OpenAttempt
+from reme_operator.steps.work import Effect, Work, clip
+
+
+async def begin(work: Work, _: Begin) -> Effect:
+    """Write the first status."""
+    return Effect(
+        work.status.model_copy(
+            update={"start_time": work.now(), "operator_version": operator_version()}
+        )
+    )
+
+
+async def open_attempt(work: Work, decision: OpenAttempt) -> Effect:
+    """Begin another attempt."""
+    work.sheet.next_attempt()
+    fresh = Attempt(number=decision.number, start_time=work.now())
+    return Effect(work.status.model_copy(update={"attempts": [*work.status.attempts, fresh]}))
+
+
+async def go_back(work: Work, decision: GoBack) -> Effect:
+    """Record why the open attempt must not stay."""
+    return Effect(work.revised(reason=decision.reason, message=clip(decision.message)))
+
+
+async def close_attempt(work: Work, decision: CloseAttempt) -> Effect:
+    """Record what came of the open attempt."""
+    return Effect(
+        work.revised(
+            outcome=decision.outcome,
+            reason=decision.reason,
+            message=clip(decision.message),
+            completion_time=work.now(),
+        )
+    )
+
+
+async def finish(work: Work, decision: Finish) -> Effect:
+    """Record the outcome of the whole."""
+    return Effect(
+        work.status.model_copy(
+            update={
+                "outcome": decision.outcome,
+                "reason": decision.reason,
+                "message": clip(decision.message),
+                "completion_time": work.now(),
+            }
+        )
+    )
+
+
+def operator_version() -> str:
+    """Return the version of this distribution."""
+    try:
+        return version("reme")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,214 @@
+"""Objects of the API with sensible contents, so that a test names only what it is about."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from reme_api.actions import ActionName
+from reme_api.base import ObjectMeta, TextReference
+from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportSpec, Fault, Target
+from reme_api.policy import ActionRule, RemediationPolicy, RemediationPolicySpec
+from reme_api.probes import HttpProbe, NeighbourHealth, Probe, ProbeResult, ProbeVerdict, Window
+from reme_api.reasons import Outcome, Reason
+from reme_api.remediation import (
+    ActionRecord,
+    Attempt,
+    Generation,
+    PolicySnapshot,
+    Remediation,
+    RemediationSpec,
+    RemediationStatus,
+    ReportReference,
+    Run,
+)
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+RELEASE = "reme-system"
+DIGEST = "sha256:" + "a" * 64
+UID = "0a1b2c3d-0000-0000-0000-000000000000"
+REPORT_UID = "9f8e7d6c-0000-0000-0000-000000000000"
+
+
+def later(seconds: float) -> datetime:
+    """Return a moment after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def text(name: str = "text") -> TextReference:
+    """Return a reference to a kept text."""
+    return TextReference(name=name, key="text", digest=DIGEST)
+
+
+def probe(name: str = "answers") -> Probe:
+    """Return an HTTP probe."""
+    return Probe(name=name, http=HttpProbe(service="cart", port=8080))
+
+
+def policy_spec(**fields: Any) -> RemediationPolicySpec:
+    """Return a policy that lets everything run by itself."""
+    base: dict[str, Any] = {
+        "mode": "Auto",
+        "actions": [ActionRule(name=name) for name in ActionName],
+    }
+    return RemediationPolicySpec.model_validate(base | fields)
+
+
+def policy(name: str = "usual", namespace: str = "shop", **fields: Any) -> RemediationPolicy:
+    """Return a policy object."""
+    return RemediationPolicy(
+        metadata=ObjectMeta(
+            name=name, namespace=namespace, uid=f"{namespace}/{name}", generation=1
+        ),
+        spec=policy_spec(**fields),
+    )
+
+
+def report(name: str = "cart-down", namespace: str = "shop", **fields: Any) -> DiagnosisReport:
+    """Return a report about Deployment cart."""
+    meta: dict[str, Any] = {
+        "name": name,
+        "namespace": namespace,
+        "uid": fields.pop("uid", REPORT_UID),
+        "generation": fields.pop("generation", 1),
+        "resource_version": "1",
+        "creation_timestamp": NOW,
+    }
+    status = fields.pop("status", {})
+    base: dict[str, Any] = {
+        "target": Target.model_validate({"kind": "Deployment", "name": "cart"}),
+        "fault": Fault(type="bad-rollout"),
+    }
+    return DiagnosisReport.model_validate(
+        {
+            "metadata": ObjectMeta(**meta),
+            "spec": DiagnosisReportSpec.model_validate(base | fields),
+            "status": status,
+        }
+    )
+
+
+def remediation(
+    *attempts: Attempt,
+    baseline: ProbeVerdict | None = ProbeVerdict.FAILED,
+    begun: bool = True,
+    outcome: Outcome | None = None,
+    suspend: bool = False,
+    cancel: bool = False,
+    approved: str | None = None,
+    deleting: bool = False,
+    name: str = "cart-down-12345678",
+    uid: str = UID,
+    **policy_fields: Any,
+) -> Remediation:
+    """Return a remediation that has come as far as its attempts say."""
+    return Remediation(
+        metadata=ObjectMeta(
+            name=name,
+            namespace="shop",
+            uid=uid,
+            generation=1,
+            resource_version="1",
+            creation_timestamp=NOW,
+            deletion_timestamp=NOW if deleting else None,
+        ),
+        spec=RemediationSpec(
+            report_ref=ReportReference(name="cart-down", uid=REPORT_UID),
+            target=Target.model_validate({"kind": "Deployment", "name": "cart"}),
+            fault=Fault(type="bad-rollout"),
+            probes=[probe()],
+            policy=PolicySnapshot(
+                name="usual", namespace="shop", spec=policy_spec(**policy_fields)
+            ),
+            suspend=suspend,
+            cancel=cancel,
+            approved_playbook=approved,
+        ),
+        status=RemediationStatus(
+            start_time=NOW if begun else None,
+            baseline=window(baseline) if begun and baseline else None,
+            attempts=list(attempts),
+            outcome=outcome,
+        ),
+    )
+
+
+def window(
+    verdict: ProbeVerdict | None = ProbeVerdict.PASSED,
+    *,
+    start: datetime = NOW,
+    neighbours: list[NeighbourHealth] | None = None,
+) -> Window:
+    """Return a window with that verdict, or one that is still open."""
+    if verdict is None:
+        return Window(start_time=start)
+    return Window(
+        start_time=start,
+        completion_time=start,
+        verdict=verdict,
+        probes=[ProbeResult(name="answers", verdict=verdict)],
+        neighbours=neighbours or [],
+        message=f"it {verdict}",
+    )
+
+
+def run(
+    reason: Reason | None = None,
+    *,
+    uid: str = "job-uid",
+    clean: bool = False,
+    undo: bool = False,
+    created: datetime = NOW,
+) -> Run:
+    """Return the record of a run."""
+    return Run(
+        name=f"reme-{UID[:8]}-1{'-undo' if undo else ''}",
+        namespace=RELEASE,
+        uid=uid,
+        created_time=created,
+        reason=reason,
+        cleaned_up=clean,
+    )
+
+
+def attempt(number: int = 1, **fields: Any) -> Attempt:
+    """Return an attempt that has only begun."""
+    return Attempt(number=number, start_time=NOW, **fields)
+
+
+def generated(number: int = 1, *, abstained: str = "", **fields: Any) -> Attempt:
+    """Return an attempt whose reply is there."""
+    generation = Generation(prompt=text("prompt"), reply=text("reply"), abstained=abstained)
+    return attempt(number, generation=generation, **fields)
+
+
+def gated(number: int = 1, **fields: Any) -> Attempt:
+    """Return an attempt whose playbook may run."""
+    action = ActionRecord(
+        name=ActionName.RESTART, kind="Deployment", object_name="cart", summary="restart cart"
+    )
+    return generated(number, playbook=text("playbook"), actions=[action], **fields)
+
+
+def started(number: int = 1, **fields: Any) -> Attempt:
+    """Return an attempt whose run is under way."""
+    base: dict[str, Any] = {"capture": text("capture"), "run": run()}
+    return gated(number, **(base | fields))
+
+
+def executed(number: int = 1, ended: Reason = Reason.RUN_SUCCEEDED, **fields: Any) -> Attempt:
+    """Return an attempt whose run has ended and was cleaned up."""
+    base: dict[str, Any] = {"capture": text("capture"), "run": run(ended, clean=True)}
+    return gated(number, **(base | fields))
+
+
+def closed(number: int, outcome: Outcome, reason: Reason, **fields: Any) -> Attempt:
+    """Return an attempt that has ended."""
+    return attempt(
+        number, outcome=outcome, reason=reason, message="so it was", completion_time=NOW, **fields
+    )
+
+
+def neighbour(
+    name: str, available: int, desired: int = 1, kind: str = "Deployment"
+) -> NeighbourHealth:
+    """Return the health of a workload."""
+    return NeighbourHealth(kind=kind, name=name, desired=desired, available=available)

@@ -1,0 +1,386 @@
+"""An API server in this process: small, but honest about what the operator relies on.
+
+resourceVersion and 409, generation, the status subresource, finalizers, watches with history,
+merge and JSON patches, label selectors, UID preconditions. No schema, no RBAC, no admission: those
+are the real cluster's to test. `faults` lets a test answer a request in the API server's place.
+"""
+
+import asyncio
+import contextlib
+import copy
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+Json = dict[str, Any]
+Fault = Callable[[str, str, Json | None], web.Response | None]
+Hook = Callable[[str, Json], Awaitable[None]]
+
+KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
+    ("", "v1"): [
+        ("configmaps", "ConfigMap"),
+        ("events", "Event"),
+        ("namespaces", "Namespace"),
+        ("pods", "Pod"),
+        ("serviceaccounts", "ServiceAccount"),
+        ("services", "Service"),
+    ],
+    ("apps", "v1"): [
+        ("controllerrevisions", "ControllerRevision"),
+        ("daemonsets", "DaemonSet"),
+        ("deployments", "Deployment"),
+        ("replicasets", "ReplicaSet"),
+        ("statefulsets", "StatefulSet"),
+    ],
+    ("apiextensions.k8s.io", "v1"): [("customresourcedefinitions", "CustomResourceDefinition")],
+    ("batch", "v1"): [("jobs", "Job")],
+    ("coordination.k8s.io", "v1"): [("leases", "Lease")],
+    ("rbac.authorization.k8s.io", "v1"): [("rolebindings", "RoleBinding")],
+    ("reme.dev", "v1alpha1"): [
+        ("diagnosisreports", "DiagnosisReport"),
+        ("remediationpolicies", "RemediationPolicy"),
+        ("remediations", "Remediation"),
+        ("rungrants", "RunGrant"),
+    ],
+}
+SPEC_ONLY = {"spec"}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that changed something, or tried to."""
+
+    verb: str
+    path: str
+    status: int
+
+
+@dataclass
+class FakeApi:
+    """The server; to be used as a context."""
+
+    faults: list[Fault] = field(default_factory=list)
+    hooks: list[Hook] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    url: str = ""
+    _store: dict[tuple[str, str, str], Json] = field(default_factory=dict)
+    _version: int = 100
+    _history: list[tuple[int, str, str, Json]] = field(default_factory=list)
+    _changed: dict[int, asyncio.Event] = field(default_factory=dict)
+    _runner: web.AppRunner | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["FakeApi"]:
+        """Serve on a free port of loopback until the end of the block."""
+        app = web.Application(client_max_size=16 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=0.1
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        try:
+            yield self
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._runner.cleanup()
+
+    # for tests --------------------------------------------------------------------------------
+
+    def put(self, plural: str, obj: Json) -> Json:
+        """Create or replace an object, as somebody else would."""
+        meta = obj.setdefault("metadata", {})
+        key = (plural, meta.get("namespace", ""), meta["name"])
+        before = self._store.get(key)
+        return self._save(key, copy.deepcopy(obj), before)
+
+    def get(self, plural: str, namespace: str, name: str) -> Json | None:
+        """Return an object as it is now."""
+        found = self._store.get((plural, namespace, name))
+        return copy.deepcopy(found) if found else None
+
+    def all(self, plural: str, namespace: str = "") -> list[Json]:
+        """Return all objects of a kind."""
+        return [
+            copy.deepcopy(o)
+            for (p, n, _), o in sorted(self._store.items())
+            if p == plural and (not namespace or n == namespace)
+        ]
+
+    def edit(self, plural: str, namespace: str, name: str, patch: Json) -> Json:
+        """Merge a patch into an object, as somebody else would."""
+        key = (plural, namespace, name)
+        before = self._store[key]
+        return self._save(key, _merged(before, patch), before)
+
+    def remove(self, plural: str, namespace: str, name: str) -> None:
+        """Delete an object, as somebody else would."""
+        self._delete((plural, namespace, name))
+
+    def writes(self, fragment: str, verb: str = "POST") -> list[Call]:
+        """Return the calls of that verb to paths with that fragment that were carried out."""
+        return [c for c in self.calls if c.verb == verb and fragment in c.path and c.status < 300]
+
+    # storage ----------------------------------------------------------------------------------
+
+    def _save(self, key: tuple[str, str, str], obj: Json, before: Json | None) -> Json:
+        self._version += 1
+        meta = obj["metadata"]
+        meta.setdefault("uid", before["metadata"]["uid"] if before else str(uuid.uuid4()))
+        meta.setdefault("creationTimestamp", datetime.now(UTC).isoformat(timespec="seconds"))
+        meta["resourceVersion"] = str(self._version)
+        generation = before["metadata"].get("generation", 1) if before else 0
+        changed = before is None or before.get("spec") != obj.get("spec")
+        meta["generation"] = generation + 1 if changed else generation
+        if meta.get("deletionTimestamp") and not meta.get("finalizers"):
+            self._store.pop(key, None)
+            self._publish(key[0], "DELETED", obj)
+        else:
+            self._store[key] = obj
+            self._publish(key[0], "MODIFIED" if before else "ADDED", obj)
+        return copy.deepcopy(obj)
+
+    def _delete(self, key: tuple[str, str, str]) -> Json:
+        obj = copy.deepcopy(self._store[key])
+        if obj["metadata"].get("finalizers"):
+            if not obj["metadata"].get("deletionTimestamp"):
+                obj["metadata"]["deletionTimestamp"] = datetime.now(UTC).isoformat()
+                self._save(key, obj, self._store[key])
+            return obj
+        self._version += 1
+        obj["metadata"]["resourceVersion"] = str(self._version)
+        del self._store[key]
+        self._publish(key[0], "DELETED", obj)
+        return obj
+
+    def _publish(self, plural: str, kind: str, obj: Json) -> None:
+        self._history.append((self._version, plural, kind, copy.deepcopy(obj)))
+        for event in self._changed.values():
+            event.set()
+        for hook in self.hooks:
+            task = asyncio.ensure_future(hook(f"{kind} {plural}", copy.deepcopy(obj)))
+            self._tasks.add(task)  # type: ignore[arg-type]
+            task.add_done_callback(self._tasks.discard)  # type: ignore[arg-type]
+
+    # HTTP -------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        body: Any = None
+        if request.can_read_body:
+            body = json.loads(await request.read())
+        for fault in list(self.faults):
+            refused = fault(request.method, request.path, body)
+            if refused is not None:
+                self.calls.append(Call(request.method, request.path, refused.status))
+                return refused
+        response = await self._answer(request, body)
+        if request.method != "GET":
+            self.calls.append(Call(request.method, request.path, response.status))
+        return response
+
+    async def _answer(self, request: web.Request, body: Any) -> web.StreamResponse:
+        parts = request.path.strip("/").split("/")
+        if (found := _discovery(parts)) is not None:
+            return web.json_response(found)
+        group, version, rest = _split(parts)
+        namespace = ""
+        if rest[:1] == ["namespaces"] and len(rest) > 2:
+            namespace, rest = rest[1], rest[2:]
+        plural, name = rest[0], rest[1] if len(rest) > 1 else ""
+        sub = rest[2] if len(rest) > 2 else ""
+        kind = dict(KINDS.get((group, version), [])).get(plural)
+        if kind is None:
+            return _status(404, "NotFound", f"{request.path} is not served")
+        head = {"apiVersion": f"{group}/{version}" if group else version, "kind": kind}
+        if not name:
+            if request.method == "POST":
+                return self._create(plural, namespace, head, body)
+            if request.query.get("watch"):
+                return await self._watch(request, plural, namespace)
+            return self._list(request, plural, namespace, head)
+        return self._one(request, (plural, namespace, name), sub, body)
+
+    def _create(self, plural: str, namespace: str, head: Json, body: Json) -> web.Response:
+        body["metadata"]["namespace"] = namespace
+        key = (plural, namespace, body["metadata"]["name"])
+        if key in self._store:
+            return _status(409, "AlreadyExists", f"{key} already exists")
+        if plural in {p for p, _ in KINDS[("reme.dev", "v1alpha1")]}:
+            body.pop("status", None)
+        return web.json_response(self._save(key, head | body, None), status=201)
+
+    def _list(self, request: web.Request, plural: str, namespace: str, head: Json) -> web.Response:
+        found = [o for o in self.all(plural, namespace) if _selected(request, o)]
+        meta = {"resourceVersion": str(self._version)}
+        return web.json_response(
+            head | {"kind": head["kind"] + "List", "metadata": meta, "items": found}
+        )
+
+    def _one(
+        self, request: web.Request, key: tuple[str, str, str], sub: str, body: Any
+    ) -> web.Response:
+        before = self._store.get(key)
+        if before is None:
+            return _status(404, "NotFound", f"{key} not found")
+        if request.method == "GET":
+            return web.json_response(before)
+        if request.method == "DELETE":
+            wanted = ((body or {}).get("preconditions") or {}).get("uid")
+            if wanted and wanted != before["metadata"]["uid"]:
+                return _status(409, "Conflict", "another object of that name")
+            return web.json_response(self._delete(key))
+        try:
+            after = _changed(request.method, before, body)
+        except LookupError:
+            return _status(422, "Invalid", "the test of the patch failed")
+        version = (after.get("metadata") or {}).get("resourceVersion")
+        if version and version != before["metadata"]["resourceVersion"]:
+            return _status(409, "Conflict", "the object has been modified")
+        if sub == "status":
+            after = copy.deepcopy(before) | {"status": after.get("status", {})}
+        elif "status" in before:
+            after["status"] = copy.deepcopy(before["status"])
+        if request.method == "PUT" or sub:
+            after["metadata"] = before["metadata"] | after["metadata"]
+        return web.json_response(self._save(key, after, before))
+
+    async def _watch(self, request: web.Request, plural: str, namespace: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        since = int(request.query.get("resourceVersion") or self._version)
+        changed = self._changed.setdefault(id(response), asyncio.Event())
+        try:
+            while True:
+                changed.clear()
+                for number, kind_plural, kind, obj in self._history:
+                    inside = not namespace or obj["metadata"].get("namespace") == namespace
+                    if number > since and kind_plural == plural and inside:
+                        line = json.dumps({"type": kind, "object": obj})
+                        await response.write(line.encode() + b"\n")
+                since = self._version
+                await changed.wait()
+        except (ConnectionError, asyncio.CancelledError):
+            return response
+        finally:
+            self._changed.pop(id(response), None)
+
+
+def _split(parts: list[str]) -> tuple[str, str, list[str]]:
+    if parts[0] == "api":
+        return "", parts[1], parts[2:]
+    return parts[1], parts[2], parts[3:]
+
+
+def _discovery(parts: list[str]) -> Json | None:
+    if parts == ["version"]:
+        return {"major": "1", "minor": "34"}
+    if parts == ["api"]:
+        return {"versions": ["v1"]}
+    if parts == ["apis"]:
+        versions: dict[str, list[str]] = defaultdict(list)
+        for group, version in KINDS:
+            if group:
+                versions[group].append(version)
+        groups = [
+            {
+                "name": group,
+                "preferredVersion": {"version": found[0]},
+                "versions": [{"version": v} for v in found],
+            }
+            for group, found in versions.items()
+        ]
+        return {"groups": groups}
+    if (parts[0] == "api" and len(parts) == 2) or (parts[0] == "apis" and len(parts) == 3):
+        group, version, _ = _split(parts)
+        verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
+        resources: list[Json] = []
+        for plural, kind in KINDS.get((group, version), []):
+            namespaced = plural not in ("namespaces", "customresourcedefinitions")
+            base = {"kind": kind, "singularName": kind.lower(), "namespaced": namespaced}
+            resources.append(base | {"name": plural, "verbs": verbs})
+            resources.append(base | {"name": f"{plural}/status", "verbs": verbs})
+        return {"resources": resources}
+    return None
+
+
+def _selected(request: web.Request, obj: Json) -> bool:
+    labels = obj["metadata"].get("labels") or {}
+    wanted = request.query.get("labelSelector", "")
+    pairs = [part.split("=", 1) for part in wanted.split(",") if "=" in part]
+    return all(labels.get(key) == value for key, value in pairs)
+
+
+def _changed(verb: str, before: Json, body: Any) -> Json:
+    if verb == "PUT":
+        return dict(copy.deepcopy(body))
+    return _json_patched(before, body) if isinstance(body, list) else dict(_merged(before, body))
+
+
+def _merged(before: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    after = copy.deepcopy(before) if isinstance(before, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            after.pop(key, None)
+        else:
+            after[key] = _merged(after.get(key), value)
+    return after
+
+
+def _json_patched(before: Json, ops: list[Json]) -> Json:
+    after = copy.deepcopy(before)
+    for op in ops:
+        *path, last = [p.replace("~1", "/").replace("~0", "~") for p in op["path"].split("/")[1:]]
+        place: Any = after
+        for part in path:
+            place = place[int(part)] if isinstance(place, list) else place[part]
+        index: Any = (len(place) if last == "-" else int(last)) if isinstance(place, list) else last
+        match op["op"]:
+            case "test":
+                if place[index] != op["value"]:
+                    raise LookupError("test")
+            case "remove":
+                del place[index]
+            case "add" if isinstance(place, list):
+                place.insert(index, op["value"])
+            case _:
+                place[index] = op["value"]
+    return after
+
+
+def _status(code: int, reason: str, message: str) -> web.Response:
+    body = {
+        "kind": "Status",
+        "status": "Failure",
+        "reason": reason,
+        "message": message,
+        "code": code,
+    }
+    return web.json_response(body, status=code)
+
+
+def refusal(
+    code: int, reason: str = "", times: int = 1, *, verb: str = "", path: str = ""
+) -> Fault:
+    """Return a fault that refuses the first so many matching requests."""
+    left = [times]
+
+    def fault(method: str, where: str, body: Json | None) -> web.Response | None:
+        if left[0] <= 0 or (verb and method != verb) or path not in where:
+            return None
+        left[0] -= 1
+        return _status(code, reason or "Injected", "injected by a test")
+
+    return fault

@@ -1,0 +1,278 @@
+"""What the model, the API server, the cluster and people do wrong, each with its own ending."""
+
+import asyncio
+import json
+
+import pytest
+
+from reme_api.conditions import find
+from reme_api.reasons import ConditionType, Outcome, Reason
+from tests.doubles.fake_api import refusal
+from tests.doubles.fake_model import Answer
+from tests.doubles.shop import (
+    BAD,
+    GOOD,
+    NAMESPACE,
+    RELEASE,
+    file_report,
+    image_of,
+    open_shop,
+    rollback,
+    scale,
+)
+from tests.integration.operator.conftest import World
+
+RIGHT = json.dumps([rollback()])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(""), Reason.MODEL_REPLY_EMPTY),
+        (Answer("You should restart it, I think."), None),
+        (Answer(body="\x00<html>not an API</html>"), None),
+        (Answer('[{"kubernetes.core.k8s":{"kind":"Deploy'), Reason.MODEL_REPLY_INVALID),
+        (Answer("[" + "x" * 1_000_000), None),
+    ],
+    ids=["empty", "prose", "garbage", "truncated", "huge"],
+)
+async def test_a_bad_reply_ends_with_a_reason_and_nothing_applied(
+    world: World, answer: Answer, reason: Reason | None
+) -> None:
+    open_shop(world.api)
+    world.model.say(answer)
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(40)
+    assert ended.status.outcome in {Outcome.REJECTED, Outcome.FAILED}
+    assert ended.status.message
+    if reason is not None:
+        assert ended.status.reason is reason
+    assert "Traceback" not in ended.model_dump_json()
+    assert world.api.writes("/jobs") == []
+    assert image_of(world.api) == BAD
+
+
+async def test_a_model_that_is_busy_for_a_moment_is_asked_again(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(status=429), Answer(status=500), Answer(RIGHT))
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.VERIFIED
+
+
+async def test_a_model_that_is_too_slow_is_said_so(world: World) -> None:
+    open_shop(world.api)
+    world.model_timeout_seconds = 0.3
+    world.model.say(Answer(RIGHT, delay_seconds=5))
+    async with world.operator():
+        file_report(world.api)
+
+        def stalled() -> bool:
+            stated = [
+                find(r.status.conditions, ConditionType.STALLED) for r in world.remediations()
+            ]
+            return any(s and s.reason is Reason.MODEL_TIMED_OUT for s in stated)
+
+        await world.until(stalled)
+        world.model.say(Answer(RIGHT))
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.VERIFIED
+
+
+async def test_an_api_server_that_stumbles_costs_time_and_nothing_else(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(RIGHT))
+    world.api.faults += [
+        refusal(429, times=2, path="/configmaps"),
+        refusal(500, times=2, verb="POST", path="/jobs"),
+        refusal(503, times=3, verb="PUT", path="/status"),
+        refusal(500, times=2, verb="DELETE", path="/rolebindings"),
+    ]
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(40)
+    assert ended.status.outcome is Outcome.VERIFIED
+    assert len(world.runner.ran) == 1
+    assert world.leftovers() == []
+
+
+async def test_a_status_that_somebody_edits_meanwhile_is_not_lost(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(RIGHT, delay_seconds=0.5))
+    async with world.operator():
+        file_report(world.api)
+        (found,) = await world.until(world.remediations)
+        await world.until(lambda: world.model.asked)
+        # Its metadata changes while the model thinks: the write that follows meets a conflict.
+        labels = {"metadata": {"labels": {"team": "shop"}}}
+        world.api.edit("remediations", NAMESPACE, found.metadata.name, labels)
+        ended = await world.ended()
+    assert ended.status.outcome is Outcome.VERIFIED
+    assert ended.metadata.labels["team"] == "shop"
+    assert len(world.model.asked) == 1
+
+
+async def test_a_run_that_may_not_be_created_is_an_honest_failure(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(RIGHT))
+    world.api.faults.append(refusal(403, "Forbidden", times=99, verb="POST", path="/jobs"))
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.FAILED
+    assert ended.status.reason is Reason.RUN_NOT_STARTED
+    assert image_of(world.api) == BAD
+    assert world.leftovers() == []
+
+
+async def test_a_pod_that_never_starts_is_not_undone(world: World) -> None:
+    open_shop(world.api)
+    world.runner.claims = False
+    world.model.say(Answer(RIGHT))
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.FAILED
+    assert ended.status.reason is Reason.RUN_NOT_STARTED
+    assert ended.status.attempts[0].undo is None
+
+
+async def test_a_run_that_fails_is_undone(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(json.dumps([scale(2)])))
+
+    def fails_first() -> None:
+        world.runner.end = "Succeeded" if world.runner.ran[-1].endswith("-undo") else "Failed"
+
+    world.runner.before = fails_first
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.ROLLED_BACK
+    assert ended.status.reason is Reason.RUN_FAILED
+    cart = world.api.get("deployments", NAMESPACE, "cart")
+    assert cart is not None
+    assert cart["spec"]["replicas"] == 1
+
+
+async def test_a_job_that_vanishes_is_lost_and_never_made_again(world: World) -> None:
+    open_shop(world.api)
+    world.runner.seconds = 5
+    world.model.say(Answer(json.dumps([scale(2)])))
+    async with world.operator():
+        file_report(world.api)
+
+        def run_uid() -> str:
+            attempts = [a for r in world.remediations() for a in r.status.attempts]
+            return next((a.run.uid for a in attempts if a.run), "")
+
+        await world.until(run_uid)
+        (job,) = world.api.all("jobs")
+        world.api.remove("jobs", RELEASE, job["metadata"]["name"])
+        ended = await world.ended(30)
+    assert ended.status.attempts[0].run is not None
+    assert ended.status.attempts[0].run.reason is Reason.RUN_LOST
+    assert ended.status.outcome is Outcome.ROLLED_BACK
+    assert len(world.api.writes("/jobs")) == 1
+
+
+async def test_a_target_that_vanishes_is_noticed(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(RIGHT, delay_seconds=0.5))
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: world.model.asked)
+        world.prober.unmeasurable = True
+        world.api.remove("deployments", NAMESPACE, "cart")
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.CANCELLED
+    assert ended.status.reason is Reason.TARGET_VANISHED
+    assert world.leftovers() == []
+
+
+async def test_cancelled_while_the_model_thinks(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(RIGHT, delay_seconds=1))
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: world.model.asked)
+        (found,) = world.remediations()
+        world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": {"cancel": True}})
+        ended = await world.ended()
+    assert ended.status.outcome is Outcome.CANCELLED
+    assert world.api.writes("/jobs") == []
+
+
+async def test_a_report_that_is_deleted_in_mid_run_is_undone(world: World) -> None:
+    open_shop(world.api)
+    world.runner.seconds = 4
+    world.model.say(Answer(json.dumps([scale(2)])))
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: world.runner.ran)
+        world.runner.seconds = 0.2
+        world.api.remove("diagnosisreports", NAMESPACE, "cart-down")
+        ended = await world.ended(30)
+    assert ended.status.outcome is Outcome.CANCELLED
+    assert ended.status.reason is Reason.REPORT_DELETED
+    cart = world.api.get("deployments", NAMESPACE, "cart")
+    assert cart is not None
+    assert cart["spec"]["replicas"] == 1
+    assert world.leftovers() == []
+
+
+async def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(world: World) -> None:
+    open_shop(world.api)
+    world.runner.seconds = 4
+    world.model.say(Answer(json.dumps([scale(2)])))
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: world.runner.ran)
+        world.runner.seconds = 0.2
+        (found,) = world.remediations()
+        world.api.remove("remediations", NAMESPACE, found.metadata.name)
+        await world.until(lambda: not world.remediations(), 30)
+        await asyncio.sleep(0.3)
+    assert world.leftovers() == []
+    assert len([r for r in world.runner.ran if not r.endswith("-undo")]) == 1
+    # Nor is it begun again: the report has had its remediation.
+    assert world.remediations() == []
+
+
+async def test_a_text_that_was_tampered_with_is_not_run(world: World) -> None:
+    open_shop(world.api, mode="Approve")
+    world.model.say(Answer(RIGHT))
+    async with world.operator():
+        file_report(world.api)
+
+        def planned() -> str:
+            attempts = [a for r in world.remediations() for a in r.status.attempts]
+            return next((a.playbook.digest for a in attempts if a.playbook), "")
+
+        digest = await world.until(planned)
+        (found,) = world.remediations()
+        name = f"{found.metadata.name}-1-playbook"
+        other = json.dumps([scale(2)])
+        world.api.edit("configmaps", NAMESPACE, name, {"data": {"playbook.json": other}})
+        approval = {"spec": {"approvedPlaybook": digest}}
+        world.api.edit("remediations", NAMESPACE, found.metadata.name, approval)
+        ended = await world.ended()
+    assert ended.status.outcome is Outcome.REJECTED
+    assert ended.status.reason is Reason.TAMPERED
+    assert world.api.writes("/jobs") == []
+
+
+async def test_a_report_about_nothing_says_so(world: World) -> None:
+    open_shop(world.api)
+    async with world.operator():
+        file_report(world.api, target={"kind": "Deployment", "name": "nobody"})
+
+        def refused() -> Reason | None:
+            found = find(world.report().status.conditions, ConditionType.ACCEPTED)
+            return found.reason if found else None
+
+        assert await world.until(refused) is Reason.TARGET_NOT_FOUND
+    assert world.remediations() == []
+    assert image_of(world.api) != GOOD

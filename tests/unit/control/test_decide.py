@@ -1,0 +1,473 @@
+"""What happens next, state by state."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reme_api.probes import ProbeVerdict
+from reme_api.reasons import Outcome, Reason
+from reme_api.remediation import Rejection
+from reme_operator import decisions as d
+from reme_operator.clients.protocols import Sample
+from reme_operator.decide import decide
+from reme_operator.measurement import Measurement, Round
+from reme_operator.observed import JobState, Observed, RunSeen, Setbacks
+from tests.doubles.builders import (
+    DIGEST,
+    NOW,
+    attempt,
+    closed,
+    executed,
+    gated,
+    generated,
+    later,
+    remediation,
+    run,
+    started,
+    text,
+    window,
+)
+
+PASSED, FAILED, UNKNOWN = ProbeVerdict.PASSED, ProbeVerdict.FAILED, ProbeVerdict.UNKNOWN
+
+
+def seen(*attempts: Any, **fields: Any) -> Observed:
+    around = {
+        key: fields.pop(key)
+        for key in (
+            "report_gone",
+            "target_gone",
+            "held",
+            "run",
+            "measurement",
+            "setbacks",
+            "trouble",
+        )
+        if key in fields
+    }
+    return Observed(remediation(*attempts, **fields), **around)
+
+
+def measured(
+    passed: bool | None, *, rounds: int = 1, start: float = 0, step: float = 1
+) -> Measurement:
+    found = Measurement(started=later(start))
+    for n in range(rounds):
+        at = later(start + n * step)
+        found = found.add(Round(at, {"answers": Sample(passed, "", "no answer")}))
+    return found
+
+
+TABLE: list[tuple[str, Observed, d.Decision]] = [
+    ("nothing yet", seen(begun=False), d.Begin()),
+    ("no baseline", seen(baseline=None), d.Measure()),
+    (
+        "a baseline that needs more samples",
+        seen(baseline=None, measurement=measured(True)),
+        d.Wait(later(1)),
+    ),
+    (
+        "healthy already",
+        seen(baseline=PASSED),
+        d.Finish(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, "it Passed"),
+    ),
+    ("a fault that is seen", seen(), d.OpenAttempt(1)),
+    ("a fault that cannot be measured", seen(baseline=UNKNOWN), d.OpenAttempt(1)),
+    ("an open attempt", seen(attempt()), d.Generate()),
+    (
+        "a model that is away",
+        seen(attempt(), setbacks=Setbacks(1, retry_at=later(4), message="no answer")),
+        d.Wait(later(4), Reason.MODEL_UNAVAILABLE, "no answer"),
+    ),
+    (
+        "a model whose time has come again",
+        seen(attempt(), setbacks=Setbacks(1, retry_at=NOW)),
+        d.Generate(),
+    ),
+    (
+        "a model that stays away",
+        seen(attempt(), setbacks=Setbacks(4, Reason.MODEL_TIMED_OUT, "too slow", exhausted=True)),
+        d.CloseAttempt(Outcome.FAILED, Reason.MODEL_TIMED_OUT, "too slow"),
+    ),
+    (
+        "an abstention",
+        seen(generated(abstained="too little evidence")),
+        d.CloseAttempt(
+            Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model would rather do nothing"
+        ),
+    ),
+    ("a reply", seen(generated()), d.Gate()),
+    (
+        "a rejection",
+        seen(generated(rejection=Rejection(rule="Bounds", message="too much"))),
+        d.CloseAttempt(Outcome.REJECTED, Reason.PLAYBOOK_REJECTED, "too much"),
+    ),
+    (
+        "a reply that is none",
+        seen(attempt(rejection=Rejection(rule="ModelReplyEmpty", message="nothing"))),
+        d.CloseAttempt(Outcome.REJECTED, Reason.MODEL_REPLY_EMPTY, "nothing"),
+    ),
+    ("a playbook in mode Auto", seen(gated()), d.Capture()),
+    (
+        "a playbook in mode Observe",
+        seen(gated(), mode="Observe"),
+        d.CloseAttempt(
+            Outcome.OBSERVED, Reason.OBSERVE_ONLY, "planned, and not run: the policy only observes"
+        ),
+    ),
+    ("an approved playbook", seen(gated(), mode="Approve", approved=DIGEST), d.Capture()),
+    ("a named run", seen(started(run=run(uid=""))), d.CreateRun()),
+    (
+        "a named run whose Job is there",
+        seen(started(run=run(uid="")), run=RunSeen(JobState.ACTIVE)),
+        d.CreateRun(),
+    ),
+    (
+        "a named run that had begun, without a Job",
+        seen(started(run=run(uid="")), run=RunSeen(claimed=True)),
+        d.RecordRun(Reason.RUN_LOST, "it had begun, and its Job is gone"),
+    ),
+    (
+        "a run under way",
+        seen(started(), run=RunSeen(JobState.ACTIVE)),
+        d.Wait(later(0.2)),
+    ),
+    (
+        "a result",
+        seen(started(), run=RunSeen(JobState.ACTIVE, True, Reason.RUN_SUCCEEDED, "done")),
+        d.RecordRun(Reason.RUN_SUCCEEDED, "done"),
+    ),
+    (
+        "a result that outlived its Job",
+        seen(started(), run=RunSeen(JobState.ABSENT, True, Reason.RUN_FAILED, "no")),
+        d.RecordRun(Reason.RUN_FAILED, "no"),
+    ),
+    (
+        "a Job that vanished",
+        seen(started(), run=RunSeen()),
+        d.RecordRun(Reason.RUN_LOST, "its Job vanished before it left a result"),
+    ),
+    (
+        "a pod that never began",
+        seen(started(), run=RunSeen(JobState.OVERDUE)),
+        d.RecordRun(Reason.RUN_NOT_STARTED, "its pod did not start"),
+    ),
+    (
+        "a run that took too long",
+        seen(started(), run=RunSeen(JobState.OVERDUE, claimed=True)),
+        d.RecordRun(Reason.RUN_TIMED_OUT, "it took too long"),
+    ),
+    (
+        "a pod that died",
+        seen(started(), run=RunSeen(JobState.FAILED, claimed=True, message="OOM")),
+        d.RecordRun(Reason.RUN_FAILED, "OOM"),
+    ),
+    (
+        "a Job that completed without a word",
+        seen(started(), run=RunSeen(JobState.COMPLETE, claimed=True)),
+        d.RecordRun(Reason.RUN_LOST, "its Job completed and left no result"),
+    ),
+    (
+        "a run that ended",
+        seen(started(run=run(Reason.RUN_SUCCEEDED))),
+        d.CleanUp(1),
+    ),
+    (
+        "a run that never began",
+        seen(executed(ended=Reason.RUN_NOT_STARTED)),
+        d.CloseAttempt(Outcome.FAILED, Reason.RUN_NOT_STARTED, ""),
+    ),
+    (
+        "a run that its own pod refused",
+        seen(executed(ended=Reason.PLAYBOOK_REJECTED)),
+        d.CloseAttempt(Outcome.REJECTED, Reason.PLAYBOOK_REJECTED, ""),
+    ),
+    (
+        "a run that failed",
+        seen(executed(ended=Reason.RUN_FAILED)),
+        d.GoBack(Reason.RUN_FAILED, ""),
+    ),
+    ("a run that succeeded", seen(executed()), d.BeginVerification()),
+    ("a verification", seen(executed(verification=window(None))), d.Verify()),
+    (
+        "a verified repair",
+        seen(executed(verification=window(PASSED))),
+        d.CloseAttempt(Outcome.VERIFIED, Reason.PROBES_PASSED, "it Passed"),
+    ),
+    (
+        "healthy after a baseline that was not measured",
+        seen(executed(verification=window(PASSED)), baseline=UNKNOWN),
+        d.CloseAttempt(
+            Outcome.UNVERIFIED,
+            Reason.PROBES_INCONCLUSIVE,
+            "healthy now, but the fault could not be measured before",
+        ),
+    ),
+    (
+        "a verification that could not be measured",
+        seen(executed(verification=window(UNKNOWN))),
+        d.CloseAttempt(Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE, "it Unknown"),
+    ),
+    (
+        "a failed verification",
+        seen(executed(verification=window(FAILED), reason=Reason.PROBES_FAILED)),
+        d.PlanUndo(),
+    ),
+    (
+        "a failed verification whose reason was lost",
+        seen(executed(verification=window(FAILED))),
+        d.GoBack(Reason.PROBES_FAILED, "it Failed"),
+    ),
+    (
+        "a failed verification that must not be undone",
+        seen(
+            executed(verification=window(FAILED), reason=Reason.PROBES_FAILED, message="still bad"),
+            rollback={"enabled": False},
+        ),
+        d.CloseAttempt(
+            Outcome.FAILED,
+            Reason.NOT_UNDONE,
+            "still bad; not undone, because the policy forbids it",
+        ),
+    ),
+    (
+        "a named undo",
+        seen(
+            executed(ended=Reason.RUN_FAILED, undo=run(uid="", undo=True)).model_copy(
+                update={"reason": Reason.RUN_FAILED}
+            )
+        ),
+        d.CreateRun(undo=True),
+    ),
+    (
+        "an undo under way",
+        seen(
+            executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED}),
+            run=RunSeen(JobState.ACTIVE, claimed=True),
+        ),
+        d.Wait(later(0.2)),
+    ),
+    (
+        "an undo that ended",
+        seen(
+            executed(undo=run(Reason.RUN_SUCCEEDED, undo=True)).model_copy(
+                update={"reason": Reason.PROBES_FAILED}
+            )
+        ),
+        d.CleanUp(1, undo=True),
+    ),
+    (
+        "an undo that is to be verified, whatever its Job said",
+        seen(
+            executed(undo=run(Reason.RUN_FAILED, undo=True, clean=True)).model_copy(
+                update={"reason": Reason.PROBES_FAILED}
+            )
+        ),
+        d.VerifyUndo(),
+    ),
+    (
+        "an undo that worked",
+        seen(
+            executed(undo_verification=window(PASSED)).model_copy(
+                update={"reason": Reason.PROBES_FAILED, "message": "still bad"}
+            )
+        ),
+        d.CloseAttempt(Outcome.ROLLED_BACK, Reason.PROBES_FAILED, "still bad; it Passed"),
+    ),
+    (
+        "an undo that did not",
+        seen(
+            executed(undo_verification=window(FAILED)).model_copy(
+                update={"reason": Reason.PROBES_FAILED}
+            )
+        ),
+        d.CloseAttempt(Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED, "it Failed"),
+    ),
+    (
+        "an attempt that did not help, and another one left",
+        seen(closed(1, Outcome.ROLLED_BACK, Reason.PROBES_FAILED), max_attempts=2),
+        d.OpenAttempt(2),
+    ),
+    (
+        "the last attempt that did not help",
+        seen(
+            closed(1, Outcome.REJECTED, Reason.PLAYBOOK_REJECTED),
+            closed(2, Outcome.ROLLED_BACK, Reason.PROBES_FAILED),
+            max_attempts=2,
+        ),
+        d.Finish(
+            Outcome.ROLLED_BACK,
+            Reason.PROBES_FAILED,
+            "none of 2 attempts helped; the last: so it was",
+        ),
+    ),
+    (
+        "an attempt that helped",
+        seen(closed(1, Outcome.VERIFIED, Reason.PROBES_PASSED)),
+        d.Finish(Outcome.VERIFIED, Reason.PROBES_PASSED, "so it was"),
+    ),
+    (
+        "an undo that did not work ends everything",
+        seen(closed(1, Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED), max_attempts=5),
+        d.Finish(Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED, "so it was"),
+    ),
+    (
+        "a model that is away ends everything",
+        seen(closed(1, Outcome.FAILED, Reason.MODEL_UNAVAILABLE), max_attempts=5),
+        d.Finish(Outcome.FAILED, Reason.MODEL_UNAVAILABLE, "so it was"),
+    ),
+    (
+        "a policy that allows nothing ends everything",
+        seen(closed(1, Outcome.REJECTED, Reason.POLICY_ALLOWS_NOTHING), max_attempts=5),
+        d.Finish(Outcome.REJECTED, Reason.POLICY_ALLOWS_NOTHING, "so it was"),
+    ),
+    ("the end", seen(outcome=Outcome.VERIFIED), d.Done()),
+    (
+        "an end with something left behind",
+        seen(started(outcome=Outcome.VERIFIED), outcome=Outcome.VERIFIED),
+        d.CleanUp(1),
+    ),
+]
+
+
+@pytest.mark.parametrize(("around", "expected"), [t[1:] for t in TABLE], ids=[t[0] for t in TABLE])
+def test_what_happens_next(around: Observed, expected: d.Decision) -> None:
+    assert decide(around, NOW) == expected
+
+
+def test_approval_is_for_one_playbook_and_no_other() -> None:
+    other = "sha256:" + "b" * 64
+    decision = decide(seen(gated(), mode="Approve", approved=other), NOW)
+    assert isinstance(decision, d.Wait)
+    assert decision.why is Reason.WAITING_FOR_APPROVAL
+    assert DIGEST in decision.message
+
+
+@pytest.mark.parametrize("mode", ["Auto", "Approve"])
+def test_whoever_holds_it_holds_it_before_the_run(mode: str) -> None:
+    decision = decide(seen(gated(), held="policy x is suspended", mode=mode, approved=DIGEST), NOW)
+    assert isinstance(decision, d.Wait)
+    assert decision.why is Reason.SUSPENDED
+    assert decision.message == "policy x is suspended"
+
+
+CALLED_OFF: list[tuple[dict[str, Any], Reason, Outcome]] = [
+    ({"cancel": True}, Reason.CANCELLED, Outcome.CANCELLED),
+    ({"deleting": True}, Reason.CANCELLED, Outcome.CANCELLED),
+    ({"report_gone": True}, Reason.REPORT_DELETED, Outcome.CANCELLED),
+    ({"target_gone": True}, Reason.TARGET_VANISHED, Outcome.CANCELLED),
+    ({"trouble": "it never works"}, Reason.INTERNAL_ERROR, Outcome.FAILED),
+]
+
+
+@pytest.mark.parametrize(("why", "reason", "outcome"), CALLED_OFF)
+def test_called_off_before_anything_ran(
+    why: dict[str, Any], reason: Reason, outcome: Outcome
+) -> None:
+    first = decide(seen(baseline=None, **why), NOW)
+    assert isinstance(first, d.Finish)
+    assert (first.outcome, first.reason) == (outcome, reason)
+    for state in (attempt(), generated(), gated()):
+        decision = decide(seen(state, **why), NOW)
+        assert isinstance(decision, d.CloseAttempt)
+        assert (decision.outcome, decision.reason) == (outcome, reason)
+
+
+@pytest.mark.parametrize(("why", "reason", "outcome"), CALLED_OFF)
+def test_called_off_in_mid_run_is_recorded_before_it_is_done(
+    why: dict[str, Any], reason: Reason, outcome: Outcome
+) -> None:
+    under_way = RunSeen(JobState.ACTIVE, claimed=True)
+    decision = decide(seen(started(), run=under_way, **why), NOW)
+    assert isinstance(decision, d.GoBack)
+    assert decision.reason is reason
+    noted = started().model_copy(update={"reason": reason, "message": "because"})
+    assert decide(seen(noted, run=under_way, **why), NOW) == d.StopRun(reason, "because")
+
+
+def test_a_run_that_was_called_off_is_undone_if_it_wrote() -> None:
+    stopped = executed(ended=Reason.CANCELLED)
+    stopped = stopped.model_copy(update={"reason": Reason.CANCELLED})
+    assert decide(seen(stopped, cancel=True), NOW) == d.PlanUndo()
+    restored = stopped.model_copy(update={"undo_verification": window(PASSED)})
+    decision = decide(seen(restored, cancel=True), NOW)
+    assert isinstance(decision, d.CloseAttempt)
+    assert decision.outcome is Outcome.CANCELLED
+    broken = stopped.model_copy(update={"undo_verification": window(FAILED)})
+    decision = decide(seen(broken, cancel=True), NOW)
+    assert isinstance(decision, d.CloseAttempt)
+    assert decision.outcome is Outcome.ROLLBACK_FAILED
+
+
+def test_a_run_that_was_called_off_before_it_began_needs_no_undo() -> None:
+    stopped = executed(ended=Reason.RUN_NOT_STARTED)
+    stopped = stopped.model_copy(update={"reason": Reason.CANCELLED})
+    decision = decide(seen(stopped, cancel=True), NOW)
+    assert isinstance(decision, d.CloseAttempt)
+    assert decision.outcome is Outcome.CANCELLED
+    assert "nothing had been changed" in decision.message
+
+
+def test_a_proven_repair_is_not_called_off_any_more() -> None:
+    decision = decide(seen(executed(verification=window(PASSED)), cancel=True), NOW)
+    assert isinstance(decision, d.CloseAttempt)
+    assert decision.outcome is Outcome.VERIFIED
+
+
+def test_the_deadline_counts_from_the_start_and_stops_a_run() -> None:
+    around = seen(started(), run=RunSeen(JobState.ACTIVE, claimed=True), deadline_seconds=30)
+    before = decide(around, later(29.9))
+    assert isinstance(before, d.Wait)
+    decision = decide(around, later(30))
+    assert isinstance(decision, d.GoBack)
+    assert decision.reason is Reason.DEADLINE_EXCEEDED
+    noted = executed(undo_verification=window(PASSED)).model_copy(
+        update={"reason": Reason.DEADLINE_EXCEEDED}
+    )
+    closing = decide(seen(noted, deadline_seconds=30), later(31))
+    assert isinstance(closing, d.CloseAttempt)
+    assert closing.outcome is Outcome.TIMED_OUT
+
+
+def test_the_deadline_does_not_stop_an_undo() -> None:
+    undoing = executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED})
+    around = seen(undoing, run=RunSeen(JobState.ACTIVE, claimed=True), deadline_seconds=30)
+    assert isinstance(decide(around, later(60)), d.Wait)
+
+
+def test_a_job_that_nobody_ends_is_stopped_from_here() -> None:
+    around = seen(started(), run=RunSeen(JobState.ACTIVE, claimed=True))
+    limit = 120 + 60 + 10 + 30
+    assert isinstance(decide(around, later(limit - 1)), d.Wait)
+    decision = decide(around, later(limit))
+    assert isinstance(decision, d.StopRun)
+    assert decision.reason is Reason.RUN_TIMED_OUT
+
+
+def test_a_restart_in_mid_verification_gets_a_whole_window() -> None:
+    # Begun long ago, timeout long over, measured for the first time now.
+    begun = executed(verification=window(None))
+    fresh = measured(False, rounds=1, start=500)
+    around = seen(begun, measurement=fresh, deadline_seconds=86400)
+    assert decide(around, later(500.5)) == d.Wait(later(501))
+    assert decide(around, later(501)) == d.Verify()
+    late = replace(around, measurement=measured(False, rounds=13, start=500))
+    decision = decide(late, later(512))
+    assert isinstance(decision, d.ConcludeVerification)
+    assert decision.verdict.verdict is FAILED
+
+
+def test_a_target_that_vanished_cannot_be_undone() -> None:
+    gone = executed(ended=Reason.RUN_FAILED).model_copy(update={"reason": Reason.RUN_FAILED})
+    decision = decide(seen(gone, target_gone=True), NOW)
+    assert isinstance(decision, d.CloseAttempt)
+    assert (decision.outcome, decision.reason) == (Outcome.CANCELLED, Reason.TARGET_VANISHED)
+
+
+def test_a_playbook_that_was_tampered_with_is_not_tried_again() -> None:
+    state = generated(rejection=Rejection(rule="Tampered", message="another digest"))
+    closing = decide(seen(state), NOW)
+    assert closing == d.CloseAttempt(Outcome.REJECTED, Reason.TAMPERED, "another digest")
+    ended = closed(1, Outcome.REJECTED, Reason.TAMPERED, playbook=text())
+    assert isinstance(decide(seen(ended, max_attempts=5), NOW), d.Finish)

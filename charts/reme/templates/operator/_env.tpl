@@ -1,0 +1,46 @@
+{{/* The settings of the operator that the chart decides: REME_… names are its settings' fields. */}}
+{{- define "reme.operatorEnv" -}}
+- name: REME_NAMESPACE
+  valueFrom:
+    fieldRef: {fieldPath: metadata.namespace}
+- name: REME_POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: REME_WATCH_NAMESPACES
+  value: {{ join "," .Values.watchNamespaces | quote }}
+- name: REME_PAUSED
+  value: {{ .Values.paused | quote }}
+- name: REME_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+- name: REME_HTTP_PORT
+  value: "8080"
+- name: REME_SANDBOX_IMAGE
+  value: {{ include "reme.image" .Values.sandbox.image | quote }}
+- name: REME_SANDBOX_IMAGE_PULL_POLICY
+  value: {{ .Values.sandbox.image.pullPolicy }}
+- name: REME_SANDBOX_IMAGE_PULL_SECRETS
+  {{- $secrets := list }}
+  {{- range .Values.imagePullSecrets }}{{ $secrets = append $secrets .name }}{{ end }}
+  value: {{ join "," $secrets | quote }}
+- name: REME_RUN_ROLE_KIND
+  value: {{ if include "reme.clusterWide" . }}ClusterRole{{ else }}Role{{ end }}
+- name: REME_RUN_ROLE_PREFIX
+  value: {{ include "reme.runRolePrefix" . }}
+- name: REME_MODEL_ENDPOINT
+  value: {{ include "reme.modelEndpoint" . | quote }}
+- name: REME_MODEL_NAME
+  value: {{ .Values.model.name | quote }}
+- name: REME_MODEL_TIMEOUT_SECONDS
+  value: {{ .Values.model.timeoutSeconds | quote }}
+- name: REME_MODEL_MAX_TOKENS
+  value: {{ .Values.model.maxTokens | quote }}
+- name: REME_MODEL_CONSTRAINED
+  value: {{ .Values.model.constrained | quote }}
+{{- if .Values.model.apiKeySecret.name }}
+- name: REME_MODEL_API_KEY_FILE
+  value: /run/reme/model/api-key
+{{- end }}
+{{- with .Values.operator.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

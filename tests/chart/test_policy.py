@@ -1,0 +1,153 @@
+"""The default policy, the notes, and what is kept."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from reme_api.actions import ActionName
+from reme_api.diagnosis_report import DiagnosisReportSpec
+from reme_api.policy import Mode, RemediationPolicy
+from tests.support.chart import CHART, HelmError, Rendered, notes, render
+
+SERVED = ("--api-versions", "reme.dev/v1alpha1/RemediationPolicy")
+
+
+def policy(rendered: Rendered) -> RemediationPolicy:
+    (found,) = rendered.of("RemediationPolicy")
+    return RemediationPolicy.model_validate(found)
+
+
+def test_the_default_policy_observes_and_knows_every_action() -> None:
+    found = policy(render("default"))
+    assert found.metadata.namespace == "reme-system"
+    assert found.spec.mode is Mode.OBSERVE
+    assert {a.name for a in found.spec.actions} == set(ActionName)
+    for action in found.spec.actions:
+        assert action.max_increase_percent == 100
+        assert action.max_decrease_percent == 0
+
+
+def test_the_default_policy_takes_what_the_values_say() -> None:
+    found = policy(render("everything"))
+    assert found.spec.mode is Mode.AUTO
+    assert [a.name for a in found.spec.actions] == [ActionName.RESTART, ActionName.ROLLBACK]
+    assert found.spec.max_attempts == 1
+    assert found.spec.budgets.max_per_hour == 4
+    assert found.spec.targets
+
+
+def test_the_default_policy_comes_after_its_definition() -> None:
+    (found,) = render("default").of("RemediationPolicy")
+    annotations = found["metadata"]["annotations"]
+    assert annotations["helm.sh/hook"] == "post-install,post-upgrade"
+    assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
+
+
+def test_the_first_installation_waits_for_the_definitions() -> None:
+    first = render("default").one("Job", "reme-definitions-served")
+    assert first["metadata"]["annotations"]["helm.sh/hook"] == "post-install"
+    assert int(first["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
+    assert render("default", options=SERVED).of("Job") == []
+    assert render("default", "crds.enabled=false").of("Job") == []
+    assert render("default", "defaultPolicy.enabled=false").of("Job") == []
+
+
+def test_without_a_default_policy_there_is_none() -> None:
+    assert render("default", "defaultPolicy.enabled=false").of("RemediationPolicy") == []
+
+
+def test_an_upgrade_that_turns_the_policy_off_removes_it() -> None:
+    upgrade = (*SERVED, "--is-upgrade")
+    (found,) = render("default", "defaultPolicy.enabled=false", options=upgrade).of(
+        "RemediationPolicy"
+    )
+    policies = found["metadata"]["annotations"]["helm.sh/hook-delete-policy"].split(",")
+    assert set(policies) == {"before-hook-creation", "hook-succeeded"}
+    # for the moment that it exists it allows nothing
+    parsed = RemediationPolicy.model_validate(found)
+    assert parsed.spec.suspend is True
+    assert parsed.spec.actions == []
+
+
+def test_the_definitions_are_kept_unless_that_is_refused() -> None:
+    for crd in render("default").of("CustomResourceDefinition"):
+        assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    for crd in render("everything").of("CustomResourceDefinition"):
+        assert "helm.sh/resource-policy" not in crd["metadata"].get("annotations", {})
+    assert render("default", "crds.enabled=false").of("CustomResourceDefinition") == []
+
+
+def test_a_playbook_is_approved_by_those_who_may() -> None:
+    rendered = render("default")
+    made = rendered.one("ValidatingAdmissionPolicy", "reme-approval")["spec"]
+    (rule,) = made["matchConstraints"]["resourceRules"]
+    assert rule["resources"] == ["remediations"]
+    assert "check('approve').allowed()" in made["validations"][0]["expression"]
+    role = rendered.one("ClusterRole", "reme-approve")
+    assert "approve" in role["rules"][0]["verbs"]
+    binding = rendered.one("ValidatingAdmissionPolicyBinding", "reme-approval")["spec"]
+    assert binding["validationActions"] == ["Deny"]
+
+
+def test_the_notes_name_three_commands_and_nothing_to_fear(tmp_path: Path) -> None:
+    said = notes(tmp_path)
+    assert "rollout status deployment reme-model reme-operator" in said
+    assert "helm test reme -n reme-system" in said
+    assert "kubectl create -f -" in said
+    assert "WARNING" not in said
+    assert "plans and runs nothing" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("defaultPolicy.mode=Auto",), "EVERY namespace"),
+        (("crds.keep=false",), "deletes every report"),
+        (("networkPolicy.enabled=false",), "can reach the network"),
+        (("sandbox.networkPolicy.enabled=false",), "runs can reach the whole network"),
+        (
+            (
+                "model.enabled=false",
+                "model.endpoint=http://x/v1",
+                "model.apiKeySecret.name=key",
+            ),
+            "unencrypted",
+        ),
+    ],
+)
+def test_the_notes_warn_of_what_is_risky(
+    tmp_path: Path, settings: tuple[str, ...], words: str
+) -> None:
+    said = notes(tmp_path, *settings)
+    assert "WARNING" in said
+    assert words in said
+
+
+def test_auto_in_named_namespaces_is_no_reason_to_warn(tmp_path: Path) -> None:
+    said = notes(tmp_path, "defaultPolicy.mode=Auto", "watchNamespaces={shop}")
+    assert "WARNING" not in said
+    assert "namespace: shop" in said
+
+
+def test_the_report_in_the_notes_is_one(tmp_path: Path) -> None:
+    said = notes(tmp_path, "watchNamespaces={shop}")
+    text = said.partition("<<REPORT")[2].partition("REPORT")[0]
+    report = yaml.safe_load(
+        text.replace(
+            "target: {kind: Deployment, name: NAME}", "target: {kind: Deployment, name: cart}"
+        )
+    )
+    assert DiagnosisReportSpec.model_validate(report["spec"]).target.name == "cart"
+
+
+def test_every_kind_of_the_group_is_named_for_artifact_hub() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    listed = {c["name"] for c in yaml.safe_load(chart["annotations"]["artifacthub.io/crds"])}
+    made = {o["metadata"]["name"] for o in render("default").of("CustomResourceDefinition")}
+    assert listed == made
+
+
+def test_an_unknown_file_of_values_is_an_error() -> None:
+    with pytest.raises(HelmError):
+        render("missing")

@@ -1,0 +1,140 @@
+"""The roles of the chart are what the code says that it needs, and nothing beyond."""
+
+from typing import Any
+
+import pytest
+
+from reme_operator import rights
+from reme_sandbox.rights import RUN_ROLES
+from tests.support.chart import NAMESPACE, Object, Rendered, render
+
+WATCHED = ["shop", "payments"]
+WORKLOADS = {"apps", "batch"}
+
+
+def canonical(rules: Any) -> list[tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Return rules in a form in which order says nothing."""
+    return sorted(tuple(sorted((k, tuple(sorted(v))) for k, v in rule.items())) for rule in rules)
+
+
+def rules_for(rendered: Rendered, account: str, namespace: str | None) -> list[Object]:
+    """Return what the account may do: in a namespace, or everywhere when there is none."""
+    binding, role = ("RoleBinding", "Role") if namespace else ("ClusterRoleBinding", "ClusterRole")
+    found: list[Object] = []
+    for item in rendered.of(binding):
+        if namespace and item["metadata"]["namespace"] != namespace:
+            continue
+        if any(s["name"] == account for s in item["subjects"]):
+            assert item["roleRef"]["kind"] == role
+            found += rendered.one(role, item["roleRef"]["name"], namespace)["rules"]
+    return found
+
+
+def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
+    rendered = render("default")
+    bind = rights.bind_rules("reme-run-", "ClusterRole")
+    everywhere = rules_for(rendered, "reme-operator", None)
+    assert canonical(everywhere) == canonical([*rights.WATCHED, *bind["watched"]])
+    at_home = rules_for(rendered, "reme-operator", NAMESPACE)
+    assert canonical(at_home) == canonical([*rights.RELEASE, *bind["release"]])
+
+
+def test_namespaced_the_operator_may_do_the_same_there_and_nothing_elsewhere() -> None:
+    rendered = render("namespaced")
+    bind = rights.bind_rules("reme-run-", "Role")
+    for namespace in WATCHED:
+        there = rules_for(rendered, "reme-operator", namespace)
+        assert canonical(there) == canonical([*rights.WATCHED, *bind["watched"]])
+    at_home = rules_for(rendered, "reme-operator", NAMESPACE)
+    assert canonical(at_home) == canonical([*rights.RELEASE, *bind["release"]])
+    assert rules_for(rendered, "reme-operator", None) == []
+
+
+def test_namespaced_there_is_no_cluster_role_at_all_without_the_roles_of_users() -> None:
+    rendered = render("namespaced")
+    assert rendered.of("ClusterRole", "ClusterRoleBinding") == []
+    assert {o["metadata"]["namespace"] for o in rendered.of("Role")} == {NAMESPACE, *WATCHED}
+
+
+def test_namespaced_no_cluster_role_is_about_workloads() -> None:
+    rendered = render("everything")
+    groups = {g for o in rendered.of("ClusterRole") for r in o["rules"] for g in r["apiGroups"]}
+    assert groups == {"reme.dev"}
+
+
+@pytest.mark.parametrize("values", ["default", "namespaced", "everything"])
+def test_no_role_has_a_wildcard_or_reads_secrets(values: str) -> None:
+    roles = render(values).of("Role", "ClusterRole")
+    assert roles
+    for role in roles:
+        for rule in role["rules"]:
+            said = [word for words in rule.values() for word in words]
+            assert not any("*" in word for word in said), role["metadata"]["name"]
+            assert "secrets" not in rule["resources"], role["metadata"]["name"]
+            assert not {"escalate", "impersonate"} & set(rule["verbs"]), role["metadata"]["name"]
+
+
+def test_the_operator_writes_no_workload() -> None:
+    rules = rules_for(render("default"), "reme-operator", None)
+    written = {
+        resource
+        for rule in rules
+        if set(rule["apiGroups"]) & WORKLOADS and set(rule["verbs"]) - {"get", "list", "watch"}
+        for resource in rule["resources"]
+    }
+    assert written == set()
+
+
+def test_what_may_be_bound_is_named_one_by_one() -> None:
+    for values in ("default", "namespaced"):
+        for role in render(values).of("Role", "ClusterRole"):
+            for rule in role["rules"]:
+                if "bind" in rule["verbs"]:
+                    assert rule["verbs"] == ["bind"]
+                    assert all(name.startswith("reme-run-") for name in rule["resourceNames"])
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "namespaces", "prefix"),
+    [
+        ("default", "ClusterRole", [None], "reme-run-"),
+        ("namespaced", "Role", WATCHED, "reme-run-"),
+        ("everything", "Role", WATCHED, "repairs-run-"),
+    ],
+)
+def test_the_roles_of_runs_are_what_the_sandbox_says(
+    values: str, kind: str, namespaces: list[str | None], prefix: str
+) -> None:
+    rendered = render(values)
+    for suffix, rules in RUN_ROLES.items():
+        if suffix == rights.RESULT_ROLE:
+            role = rendered.one("Role", f"{prefix}{suffix}", NAMESPACE)
+            assert canonical(role["rules"]) == canonical(rules)
+            continue
+        for namespace in namespaces:
+            role = rendered.one(kind, f"{prefix}{suffix}", namespace)
+            assert canonical(role["rules"]) == canonical(rules), suffix
+    made = {o["metadata"]["name"] for o in rendered.of("Role", "ClusterRole")}
+    assert {n for n in made if n.startswith(prefix)} == {f"{prefix}{s}" for s in RUN_ROLES}
+
+
+def test_no_run_role_is_bound_by_the_chart() -> None:
+    for values in ("default", "namespaced", "everything"):
+        for binding in render(values).of("RoleBinding", "ClusterRoleBinding"):
+            assert "-run-" not in binding["roleRef"]["name"]
+
+
+def test_the_roles_of_users_reach_no_status_and_no_policy() -> None:
+    for role in render("default").of("ClusterRole"):
+        if role["metadata"]["name"] in {"reme-view", "reme-report", "reme-approve"}:
+            for rule in role["rules"]:
+                assert rule["apiGroups"] == ["reme.dev"]
+                assert not any("/" in r for r in rule["resources"])
+                if "remediationpolicies" in rule["resources"]:
+                    assert set(rule["verbs"]) == {"get", "list", "watch"}
+
+
+def test_without_rbac_create_no_right_of_the_operator_is_made() -> None:
+    rendered = render(None, "rbac.create=false", "rbac.userRoles=false")
+    assert rules_for(rendered, "reme-operator", None) == []
+    assert rules_for(rendered, "reme-operator", NAMESPACE) == []

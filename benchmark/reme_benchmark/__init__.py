@@ -1,0 +1,1 @@
+"""The demonstration and the measurements: everything that uses reme from outside."""

@@ -1,0 +1,102 @@
+# reme: two commands do everything: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+export REME_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/reme
+# The cluster of the demonstration and the cluster of the tests do not disturb each other.
+CLUSTER ?= reme
+TEST_CLUSTER ?= reme-test
+NODES ?= 1
+MODEL ?= 1
+RUNS ?= 5
+
+# Evaluated when used: the cluster's files exist only once it is up.
+KUBECONFIG_OF = $(shell $(PY) -m reme_cluster kubeconfig --name $(1))
+export REME_KUBECTL = $(shell $(PY) -m reme_cluster bin kubectl 2>/dev/null)
+export REME_HELM = $(shell $(PY) -m reme_cluster bin helm 2>/dev/null)
+
+##@ The two commands
+.PHONY: demo test
+demo: install ## Break a small shop twice on a real cluster and watch reme repair it
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.demo
+
+test: setup ## Prove the code: style, types, layers, unit, integration, chart, API, end to end
+	$(PY) tests/all.py --cluster $(TEST_CLUSTER)
+
+##@ Development
+.PHONY: setup fmt lint type test-unit test-integration test-chart test-e2e generate verify lock
+setup: $(VENV)/.installed ## Make the virtual environment from the locked dependencies
+
+$(VENV)/.installed: requirements/dev.txt requirements/build.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+fmt: setup ## Format the code
+	$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+lint: setup ## Check style and layers
+	$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/lint-imports
+
+type: setup ## Check types
+	$(VENV)/bin/mypy
+
+test-unit test-integration test-chart test-e2e: test-%: setup ## One kind of tests alone
+	$(PY) tests/all.py --cluster $(TEST_CLUSTER) --only $*
+
+generate: setup ## Write everything that is generated: CRDs, API reference, chart schema
+	$(PY) -m reme_api.crd
+	$(PY) -m reme_api.reference
+	$(PY) charts/tools/generate.py
+
+verify: setup ## Fail when something generated, or a lock, is not what its source says
+	$(PY) -m reme_api.crd --check
+	$(PY) -m reme_api.reference --check
+	$(PY) charts/tools/generate.py --check
+	$(PY) images/lock.py --check
+
+lock: setup ## Lock the dependencies again, with hashes
+	$(PY) images/lock.py
+
+##@ Cluster
+.PHONY: cluster cluster-down images load install uninstall clean
+cluster: setup ## Bring up a real cluster: kind where Docker is, built on this host where not
+	$(PY) -m reme_cluster up --name $(CLUSTER) --nodes $(NODES)
+
+cluster-down: setup ## Remove the cluster without a trace
+	$(PY) -m reme_cluster down --name $(CLUSTER)
+
+images: setup ## Build the images that changed
+	$(PY) images/build.py build operator sandbox tools $(if $(filter 1,$(MODEL)),model)
+
+load: cluster images ## Put the images into the cluster
+	$(PY) images/build.py load --cluster $(CLUSTER) operator sandbox tools $(if $(filter 1,$(MODEL)),model)
+
+install: load ## Install the chart, with the model server, and wait until it is ready
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(REME_HELM) upgrade --install reme charts/reme \
+	  --namespace reme-system --create-namespace --values charts/reme/ci/demo-values.yaml --wait --timeout 15m
+
+uninstall: setup ## Remove the chart; the records stay
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(REME_HELM) uninstall reme --namespace reme-system --wait
+
+clean: ## Remove both clusters, the virtual environment and every build
+	for name in $(CLUSTER) $(TEST_CLUSTER); do if [ -x $(PY) ]; then $(PY) -m reme_cluster down --name $$name; fi; done
+	rm -rf $(VENV) artifacts results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+##@ Measurement
+.PHONY: bench-path
+bench-path: load ## Time each step of the path against a scripted model and write the table
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.path --runs $(RUNS)
+	$(PY) -m reme_benchmark.performance
+
+##@ Help
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z_ %-]+:.*##/ {printf "  %-52s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

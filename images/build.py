@@ -1,0 +1,8 @@
+"""Builds the container images and brings them into a cluster: `python images/build.py --help`."""
+
+import sys
+
+from reme_images.command import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""A base image from Debian's packages, for where no registry answers.
+
+One run of mmdebstrap gives two file systems: what the build stages run on, and the same without
+what only builds, which is what the images begin with.
+"""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from reme_images import programs
+from reme_images.errors import PrerequisiteError
+
+SUITE = "bookworm"
+_RUNTIME = ("ca-certificates", "libnuma1", "libstdc++6", "python3", "usr-is-merged")
+_BUILD = ("binutils", "python3-venv")
+# Come in as dependencies of the above or of the bootstrap, and are not needed afterwards.
+_ONLY_BUILD = (
+    "binutils*",
+    "libbinutils*",
+    "libctf*",
+    "libgprofng0",
+    "libjansson4",
+    "python3-venv",
+    "python3.11-venv",
+    "python3-pip-whl",
+    "python3-setuptools-whl",
+    "python3-distutils",
+    "python3-lib2to3",
+    "usrmerge",
+    "libfile-find-rule-perl",
+    "libnumber-compare-perl",
+    "libtext-glob-perl",
+    "perl",
+    "perl-modules-5.*",
+    "libperl5.*",
+    "libgdbm*",
+)
+_WITHOUT = ("doc", "locale", "man", "info", "lintian")
+_TAR = "tar --numeric-owner --one-file-system --exclude=./dev/* --exclude=./var/lib/apt/lists/*"
+_MINUTES = 20
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Two file systems as tar files."""
+
+    runtime: Path
+    build: Path
+
+
+def make(folder: Path, log: Path) -> Trees:
+    """Make both file systems in a folder.
+
+    Raises:
+        PrerequisiteError: mmdebstrap is not there, or nobody may use it.
+        CommandError: it failed.
+    """
+    if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
+        raise PrerequisiteError(
+            "no registry answers for the base image, and making one needs root and mmdebstrap:\n"
+            "as root, apt-get install mmdebstrap; or name an image that is here with --base"
+        )
+    trees = Trees(folder / "runtime.tar", folder / "build.tar")
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        programs.follow(command(trees, scratch), log=log, environment={"TMPDIR": scratch})
+    return trees
+
+
+def command(trees: Trees, scratch: str) -> list[str]:
+    """Return the call of mmdebstrap. Every hook works on the new tree alone, by chroot."""
+    keep = f'{_TAR} -C "$1" -cf "{trees.build}" .'
+    purge = (
+        f"for name in {' '.join(map(repr, _ONLY_BUILD))}; do "
+        'chroot "$1" dpkg-query -W -f "\\${db:Status-Abbrev} \\${binary:Package}\\n" "$name" '
+        "2>/dev/null || true; done "
+        f"""| sed -n 's/^ii *//p' > "{scratch}/purge"; """
+        f'chroot "$1" dpkg --purge $(cat "{scratch}/purge")'
+    )
+    # Character sets that Python does not use, and histories of this very installation.
+    tidy = (
+        'rm -rf "$1"/usr/lib/*-linux-gnu/gconv "$1"/var/cache/debconf/*-old '
+        '"$1"/var/log/* "$1"/var/lib/apt/lists/*'
+    )
+    # Compiled without looking at times: an image may give all files the same one.
+    compile_all = (
+        'chroot "$1" python3 -m compileall -q -f --invalidation-mode unchecked-hash '
+        "/usr/lib/python3.11 >/dev/null || true"
+    )
+    words = ["mmdebstrap", "--variant=essential"]
+    words += [f"--include={','.join((*_RUNTIME, *_BUILD))}"]
+    words += ['--aptopt=APT::Install-Recommends "false"']
+    words += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _WITHOUT]
+    words += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
+    words += [f"--customize-hook={hook}" for hook in (compile_all, keep, purge, tidy)]
+    words += [SUITE, str(trees.runtime)]
+    mirror = os.environ.get("REME_DEBIAN_MIRROR")
+    return [*words, mirror] if mirror else words

@@ -1,0 +1,171 @@
+"""Run everything that proves the code, in the order in which a mistake is cheapest to find.
+
+Prints one line per stage as it ends, the output of a stage that failed, and at the very end
+`N passed, N failed`. A stage that cannot run counts as failed: what was not run proves nothing.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+ARTIFACTS = ROOT / "artifacts"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command; its tests are counted from its report, or it counts as one."""
+
+    group: str
+    name: str
+    command: tuple[str, ...]
+    tests: bool = False
+    needs_cluster: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage came to."""
+
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def tool(name: str, *arguments: str) -> tuple[str, ...]:
+    """Return a command of this environment."""
+    return (str(Path(PYTHON).parent / name), *arguments)
+
+
+def stages(cluster: str) -> list[Stage]:
+    """Return all stages, in order."""
+
+    def suite(group: str, *paths: str, needs_cluster: bool = False) -> Stage:
+        command = (PYTHON, "-m", "pytest", "-q", *paths)
+        return Stage(group, f"{group} tests", command, tests=True, needs_cluster=needs_cluster)
+
+    up = (PYTHON, "-m", "reme_cluster", "up", "--name", cluster)
+    images = (PYTHON, "images/build.py")
+    names = ("operator", "sandbox", "tools", "model")
+    return [
+        Stage("lint", "format", tool("ruff", "format", "--check", ".")),
+        Stage("lint", "style", tool("ruff", "check", ".")),
+        Stage("lint", "types", tool("mypy")),
+        Stage("lint", "layers", tool("lint-imports")),
+        Stage("lint", "CRDs are as generated", (PYTHON, "-m", "reme_api.crd", "--check")),
+        Stage(
+            "lint", "API reference is as generated", (PYTHON, "-m", "reme_api.reference", "--check")
+        ),
+        Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
+        suite("unit", "tests/unit"),
+        suite("integration", "tests/integration"),
+        Stage("chart", "helm is built", (PYTHON, "-m", "reme_cluster", "build", "helm", "kubectl")),
+        suite("chart", "tests/chart"),
+        Stage("e2e", "cluster is up", up, needs_cluster=True),
+        Stage("e2e", "images are built", (*images, "build", *names), needs_cluster=True),
+        Stage(
+            "e2e",
+            "images are loaded",
+            (*images, "load", "--cluster", cluster, *names),
+            needs_cluster=True,
+        ),
+        suite("e2e", "tests/e2e", needs_cluster=True),
+    ]
+
+
+def counts(report: Path) -> tuple[int, int, int]:
+    """Return (passed, failed, skipped) of a JUnit report; no report is one failure."""
+    try:
+        suites = list(ET.parse(report).getroot().iter("testsuite"))
+    except (OSError, ET.ParseError):
+        return 0, 1, 0
+    total = sum(int(s.get("tests", 0)) for s in suites)
+    failed = sum(int(s.get("failures", 0)) + int(s.get("errors", 0)) for s in suites)
+    skipped = sum(int(s.get("skipped", 0)) for s in suites)
+    return total - failed - skipped, failed, skipped
+
+
+def cluster_environment(cluster: str) -> dict[str, str]:
+    """Return where the tests find the cluster and its tools; empty while there is none."""
+
+    def ask(*arguments: str) -> str:
+        command = [PYTHON, "-m", "reme_cluster", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    found = {
+        "KUBECONFIG": ask("kubeconfig", "--name", cluster),
+        "REME_KUBECTL": ask("bin", "kubectl"),
+        "REME_HELM": ask("bin", "helm"),
+    }
+    return {key: value for key, value in found.items() if value} | {"REME_CLUSTER": cluster}
+
+
+def run(stage: Stage, cluster: str) -> Result:
+    """Run one stage and print how it ended."""
+    print(f"── {stage.group}: {stage.name}", flush=True)
+    begun = time.monotonic()
+    report = ARTIFACTS / f"{stage.group}.xml"
+    environment = dict(os.environ)
+    command = list(stage.command)
+    if stage.tests:
+        report.unlink(missing_ok=True)
+        command += [f"--junitxml={report}"]
+    if stage.group in {"chart", "e2e"}:
+        environment |= cluster_environment(cluster)
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    passed, failed, skipped = counts(report) if stage.tests else ((0, 1, 0) if code else (1, 0, 0))
+    if code and not failed:
+        failed = 1  # pytest itself broke: collection, or no test at all
+    seconds = time.monotonic() - begun
+    word = "FAILED" if failed else "passed"
+    print(
+        f"   {word} in {seconds:.0f} s: {passed} passed, {failed} failed, {skipped} skipped",
+        flush=True,
+    )
+    return Result(passed, failed, skipped, seconds)
+
+
+def main() -> None:
+    """Run the chosen stages; exit with 1 when anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cluster", default="reme-test", help="name of the cluster to test on")
+    parser.add_argument(
+        "--only", action="append", help="groups to run: lint unit integration chart e2e"
+    )
+    arguments = parser.parse_args()
+    ARTIFACTS.mkdir(exist_ok=True)
+    chosen = [
+        s for s in stages(arguments.cluster) if not arguments.only or s.group in arguments.only
+    ]
+    results: list[tuple[Stage, Result]] = []
+    for stage in chosen:
+        broken = any(r.failed for s, r in results if s.needs_cluster and not s.tests)
+        if stage.needs_cluster and broken:
+            print(
+                f"── {stage.group}: {stage.name}: cannot run without the stages before it",
+                flush=True,
+            )
+            results.append((stage, Result(0, 1, 0, 0)))
+            continue
+        results.append((stage, run(stage, arguments.cluster)))
+    print("\nSummary")
+    for stage, result in results:
+        mark = "✗" if result.failed else "✓"
+        tail = f"{result.passed} passed, {result.failed} failed, {result.skipped} skipped"
+        print(f"  {mark} {stage.group:12} {stage.name:32} {result.seconds:6.0f} s  {tail}")
+    passed = sum(r.passed for _, r in results)
+    failed = sum(r.failed for _, r in results)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

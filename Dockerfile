@@ -88,6 +88,7 @@ RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
     online /build/venv/bin/pip download --quiet --no-deps --only-binary :all: --require-hashes \
       -r /build/requirements/collection.txt -d /build/bundle \
  && python3 /build/collection.py /build/bundle kubernetes.core /build/collections \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /build/collections \
  && rm -r /build/bundle
 
 FROM builder AS sandbox-app

@@ -16,8 +16,8 @@ RUNS ?= 5
 
 # Evaluated when used: the cluster's files exist only once it is up.
 KUBECONFIG_OF = $(shell $(PY) -m reme_cluster kubeconfig --name $(1))
-export REME_KUBECTL = $(shell $(PY) -m reme_cluster bin kubectl 2>/dev/null)
-export REME_HELM = $(shell $(PY) -m reme_cluster bin helm 2>/dev/null)
+export REME_KUBECTL = $(shell $(PY) -m reme_cluster bin kubectl --no-build 2>/dev/null)
+export REME_HELM = $(shell $(PY) -m reme_cluster bin helm --no-build 2>/dev/null)
 
 ##@ The two commands
 .PHONY: demo test
@@ -81,7 +81,8 @@ load: cluster images ## Put the images into the cluster
 
 install: load ## Install the chart, with the model server, and wait until it is ready
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(REME_HELM) upgrade --install reme charts/reme \
-	  --namespace reme-system --create-namespace --values charts/reme/ci/demo-values.yaml --wait --timeout 15m
+	  --namespace reme-system --create-namespace --values charts/reme/ci/demo-values.yaml \
+	  --take-ownership --wait --timeout 15m
 
 uninstall: setup ## Remove the chart; the records stay
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(REME_HELM) uninstall reme --namespace reme-system --wait

@@ -29,7 +29,15 @@ NEVER_RUN: dict[str, tuple[str, ...]] = {
     "operator": ("kubernetes/client/api/*_api.py", "kubernetes/client/models/v*.py"),
     "sandbox": ("kubernetes/aio", "ansible_test"),
     # torch's own tests, headers and build tools.
-    "model": ("torch/test", "torch/include", "torch/bin", "torch/lib/*_test.so", "torch/share"),
+    "model": (
+        "torch/test",
+        "torch/include",
+        "torch/share",
+        "torch/bin/*[Tt]est*",
+        "torch/bin/protoc*",
+        "torch/bin/*.ptl",
+        "torch/lib/*_test.so",
+    ),
 }
 # Generated, and more than half of the environment: compiled without docstrings, and the source
 # left out. Nobody reads it in a traceback.

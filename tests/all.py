@@ -47,11 +47,11 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
 def stages(cluster: str) -> list[Stage]:
     """Return all stages, in order."""
 
-    def suite(group: str, *paths: str, needs_cluster: bool = False) -> Stage:
-        command = (PYTHON, "-m", "pytest", "-q", *paths)
-        return Stage(group, f"{group} tests", command, tests=True, needs_cluster=needs_cluster)
+    def suite(group: str, folder: str, *, needs_cluster: bool = False) -> Stage:
+        command = (PYTHON, "-m", "pytest", "-q", "--durations=5", folder)
+        return Stage(group, folder, command, tests=True, needs_cluster=needs_cluster)
 
-    up = (PYTHON, "-m", "reme_cluster", "up", "--name", cluster)
+    up = (PYTHON, "-m", "reme_cluster", "up", "--metrics", "--name", cluster)
     images = (PYTHON, "images/build.py")
     names = ("operator", "sandbox", "tools", "model")
     return [
@@ -66,7 +66,7 @@ def stages(cluster: str) -> list[Stage]:
         Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
         suite("unit", "tests/unit"),
         suite("integration", "tests/integration"),
-        Stage("chart", "helm is built", (PYTHON, "-m", "reme_cluster", "build", "helm", "kubectl")),
+        Stage("chart", "helm is built", (PYTHON, "-m", "reme_cluster", "bin", "helm")),
         suite("chart", "tests/chart"),
         Stage("e2e", "cluster is up", up, needs_cluster=True),
         Stage("e2e", "images are built", (*images, "build", *names), needs_cluster=True),
@@ -76,7 +76,11 @@ def stages(cluster: str) -> list[Stage]:
             (*images, "load", "--cluster", cluster, *names),
             needs_cluster=True,
         ),
-        suite("e2e", "tests/e2e", needs_cluster=True),
+        # The cluster's own tests last: they bring up and take down clusters beside this one.
+        *(
+            suite("e2e", f"tests/e2e/{folder}", needs_cluster=True)
+            for folder in ("crds", "sandbox", "chart", "path", "cluster")
+        ),
     ]
 
 
@@ -102,8 +106,8 @@ def cluster_environment(cluster: str) -> dict[str, str]:
 
     found = {
         "KUBECONFIG": ask("kubeconfig", "--name", cluster),
-        "REME_KUBECTL": ask("bin", "kubectl"),
-        "REME_HELM": ask("bin", "helm"),
+        "REME_KUBECTL": ask("bin", "kubectl", "--no-build"),
+        "REME_HELM": ask("bin", "helm", "--no-build"),
     }
     return {key: value for key, value in found.items() if value} | {"REME_CLUSTER": cluster}
 
@@ -112,7 +116,7 @@ def run(stage: Stage, cluster: str) -> Result:
     """Run one stage and print how it ended."""
     print(f"── {stage.group}: {stage.name}", flush=True)
     begun = time.monotonic()
-    report = ARTIFACTS / f"{stage.group}.xml"
+    report = ARTIFACTS / f"{stage.name.replace('/', '-')}.xml"
     environment = dict(os.environ)
     command = list(stage.command)
     if stage.tests:
@@ -160,7 +164,7 @@ def main() -> None:
     for stage, result in results:
         mark = "✗" if result.failed else "✓"
         tail = f"{result.passed} passed, {result.failed} failed, {result.skipped} skipped"
-        print(f"  {mark} {stage.group:12} {stage.name:32} {result.seconds:6.0f} s  {tail}")
+        print(f"  {mark} {stage.group:12} {stage.name:28} {result.seconds:6.0f} s  {tail}")
     passed = sum(r.passed for _, r in results)
     failed = sum(r.failed for _, r in results)
     print(f"\n{passed} passed, {failed} failed", flush=True)

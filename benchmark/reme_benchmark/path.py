@@ -169,8 +169,9 @@ def scripted_install(console: Console, kubectl: Kubectl) -> ScriptedModel:
     subprocess.run(
         [
             helm, "upgrade", "--install", "reme", "charts/reme", "--namespace", SYSTEM,
-            "--create-namespace", "--values", values, "--set", "model.enabled=false",
-            "--set", f"model.endpoint={ENDPOINT}", "--wait", "--timeout", "5m",
+            "--create-namespace", "--take-ownership", "--values", values,
+            "--set", "model.enabled=false", "--set", f"model.endpoint={ENDPOINT}",
+            "--wait", "--timeout", "5m",
         ],
         check=True,
         env=os.environ | {"KUBECONFIG": kubectl.kubeconfig},

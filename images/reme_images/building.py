@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reme_images import base, network, programs, wheels
-from reme_images.dockerfile import Stage, closure, stages
+from reme_images.dockerfile import closure, stages
 from reme_images.engine import Engine
 from reme_images.files import write
-from reme_images.key import image_key
+from reme_images.key import files_below, image_key
 from reme_images.request import Request
 from reme_images.settings import ROOT, Settings
 
@@ -32,10 +32,9 @@ def build(settings: Settings, engine: Engine, names: Sequence[str]) -> None:
     """
     found = base.find(settings, engine)
     every = stages((ROOT / "Dockerfile").read_text())
-    waiting: dict[str, tuple[list[Stage], str]] = {}
+    waiting: dict[str, str] = {}
     for name in names:
-        parts = closure(every, name)
-        key = image_key(ROOT, parts, found.ids)
+        key = image_key(closure(every, name), found.ids, files_below(ROOT))
         record = read_record(settings, engine, name)
         if (
             record
@@ -44,10 +43,10 @@ def build(settings: Settings, engine: Engine, names: Sequence[str]) -> None:
         ):
             programs.say(f"  = {settings.image(name)} is unchanged")
         else:
-            waiting[name] = (parts, key)
+            waiting[name] = key
     # Asked before anything long begins.
     folder = _wheels(settings) if "model" in waiting else None
-    for name, (parts, key) in waiting.items():
+    for name, key in waiting.items():
         _build_one(settings, engine, name, key, found, folder)
 
 

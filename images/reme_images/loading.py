@@ -18,7 +18,7 @@ def load(settings: Settings, engine: Engine, cluster: str, names: Sequence[str])
         ImagesError: an image was not built, or the cluster did not take it.
     """
     archives = [export(settings, engine, name) for name in names]
-    command = [sys.executable, "-m", "reme_cluster", "--name", cluster, "load", *map(str, archives)]
+    command = [sys.executable, "-m", "reme_cluster", "load", "--name", cluster, *map(str, archives)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         raise ImagesError(f"cluster {cluster} did not take the images")
 

@@ -1,10 +1,8 @@
 """Where torch's wheel for processors comes from: it is not on the usual index."""
 
 import os
-import re
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 from reme_images import locks
@@ -36,7 +34,7 @@ def torch_source(given: Path | None, lock: str) -> Path | None:
     """
     (version,) = locks.pins(lock)["torch"]
     named = directory(given)
-    if named and any(_torch_wheels(named, version)):
+    if named and any(is_torch(path.name, version) for path in named.iterdir()):
         return named
     if not named and _answers(f"{INDEX}/torch/"):
         return None
@@ -48,9 +46,10 @@ def torch_source(given: Path | None, lock: str) -> Path | None:
     )
 
 
-def _torch_wheels(folder: Path, version: str) -> Iterator[Path]:
-    pattern = re.compile(rf"torch-{re.escape(version)}-cp311-.*\.whl".replace(r"\+", r"(\+|%2B)"))
-    return (path for path in folder.iterdir() if pattern.fullmatch(path.name))
+def is_torch(file_name: str, version: str) -> bool:
+    """Whether a file is torch's wheel of this version; a plus is often written %2B in names."""
+    start = f"torch-{version}-cp311-"
+    return file_name.replace("%2B", "+").startswith(start) and file_name.endswith(".whl")
 
 
 def _answers(url: str) -> bool:

@@ -188,6 +188,7 @@ class Desk:
             policies=tuple(self._policies.values()),
             entries=self.ledger.entries(),
             release_namespace=self.tools.settings.release_namespace,
+            paused=self.tools.settings.paused,
         )
 
     async def _accept(self, report: DiagnosisReport, now: datetime) -> Admission:
@@ -214,6 +215,7 @@ class Desk:
             policies=policies,
             entries=self.ledger.entries(),
             release_namespace=self.tools.settings.release_namespace,
+            paused=self.tools.settings.paused,
         )
         admission = admit(case, now)
         if not isinstance(admission, Accept):

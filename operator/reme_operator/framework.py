@@ -56,7 +56,7 @@ def configured() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 5)
     settings.background.instant_exit_timeout = 5.0
     settings.background.cancellation_polling = 1.0
-    settings.queueing.exit_timeout = 5.0
+    settings.queueing.exit_timeout = 1.0  # an idle worker just sits there until then
     settings.process.ultimate_exiting_timeout = 25.0
     return settings
 

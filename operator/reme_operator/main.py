@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import kopf
-from kopf._core.engines.peering import Identity
 import structlog
+from kopf._core.engines.peering import Identity
 
 from reme_model.client import OpenAIModel
 from reme_model.endpoint import ModelEndpoint
@@ -184,7 +184,7 @@ async def operate(
     namespaces = sorted({*watched, settings.release_namespace}) if watched else []
     _log.info("operator.leading", version=operator_version(), namespaces=namespaces)
     try:
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=framework.registered(office, log_in=seams.log_in),
             settings=framework.configured(),
             standalone=True,
@@ -194,10 +194,24 @@ async def operate(
             namespaces=namespaces,
             stop_flag=stop,
         )
+        await kopf.run_tasks(tasks, ignored=_Everything())
     finally:
-        for task in background:
+        ours = [*background, *office.loops]
+        for task in ours:
             task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await asyncio.gather(*ours, return_exceptions=True)
+
+
+class _Everything(frozenset[Any]):
+    """Holds everything.
+
+    kopf takes every task that is younger than itself for its own, waits five seconds for it and
+    then cancels it: answers to the kubelet, the renewal of the lease. It ends its own without
+    that, and we end ours.
+    """
+
+    def __contains__(self, _: object) -> bool:
+        return True
 
 
 _REPLY_RULES = ("ModelReplyEmpty", "ModelReplyInvalid", "ModelReplyTooLarge", "PolicyAllowsNothing")

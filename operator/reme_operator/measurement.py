@@ -120,9 +120,9 @@ def judge_verification(
             f"worse than before: {', '.join(seen.worse)}",
             neighbours_worse=True,
         )
-    if seen.rounds == 0:
+    if seen.last_at is None:
         return Verdict(ProbeVerdict.UNKNOWN, "nothing could be measured in time")
-    tail = now - window
+    tail = seen.last_at - window
     if seen.failed_at and seen.failed_at >= tail:
         failing = [p.name for p in seen.probes if p.failed] or list(seen.worse)
         return Verdict(ProbeVerdict.FAILED, f"still failing at the end: {', '.join(failing)}")

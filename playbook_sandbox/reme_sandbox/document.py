@@ -17,6 +17,8 @@ from reme_sandbox.terms import holds_template, is_printable
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 24
+MAX_NODES = 4096
+"""Far more than a playbook has; reading YAML is slow, and others wait meanwhile."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}", re.ASCII)
 _RESOLVER = yaml.resolver.Resolver()
 _TRUE = frozenset({"yes", "true", "on"})
@@ -122,7 +124,9 @@ def _from_events(text: str) -> Any:
     """Build the data from parser events: nothing is composed, so nothing can be expanded."""
     documents: list[Any] = []
     open_nodes: list[_Node] = []
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if number > MAX_NODES:
+            raise RejectedPlaybookError(Rule.TOO_LARGE, f"more than {MAX_NODES} pieces")
         _check_event(event)
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             if len(open_nodes) >= MAX_DEPTH:

@@ -36,7 +36,7 @@ def read_patch(
     for path, value in _leaves(definition, ()):
         where, draft = _draft(path, value)
         if value is None and draft["action"] not in _MAY_REMOVE:
-            raise RejectedPlaybookError(Rule.VALUE, f"{dotted(path)} may not be taken away")
+            raise RejectedPlaybookError(Rule.VALUE, f"{_shown(path)} may not be taken away")
         _merge(drafts.setdefault(where, {"target": target}), draft)
     actions = tuple(build(draft) for draft in drafts.values())
     for action in actions:
@@ -56,8 +56,8 @@ def build(draft: Draft) -> Action:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"] if part != draft.get("action"))
         reason = first["msg"].removeprefix("Value error, ")
-        subject = f"{draft.get('action')} {where}".strip()
-        raise RejectedPlaybookError(Rule.VALUE, f"{subject}: {reason}") from None
+        place = f" {quoted(where)}" if where else ""
+        raise RejectedPlaybookError(Rule.VALUE, f"{draft.get('action')}{place}: {reason}") from None
 
 
 def _merge(into: Draft, draft: Draft) -> None:

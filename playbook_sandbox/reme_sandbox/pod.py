@@ -11,7 +11,8 @@ INPUT_DIRECTORY = "/run/reme/input"
 TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 (a path)
 TOKEN_SECONDS = 600
 """The shortest life that Kubernetes gives a token; being bound to the pod, it also ends with it."""
-REQUESTED_MILLICORES = 100
+REQUESTED_SHARE = 4
+"""The part of the CPU limit that is reserved: a repair has to get on where all is overloaded."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _container(
         "resources": {
             # Memory is reserved in full, so that a repair is not what the node takes it back from.
             "requests": {
-                "cpu": f"{min(REQUESTED_MILLICORES, limits.cpu_millicores)}m",
+                "cpu": f"{limits.cpu_millicores // REQUESTED_SHARE}m",
                 "memory": memory,
             },
             "limits": {"cpu": f"{limits.cpu_millicores}m", "memory": memory},

@@ -47,6 +47,13 @@ def _lines(text: str) -> str:
     return text
 
 
+def _config_key(key: str) -> str:
+    # Keys that Ansible's JSON reader takes for its own, such as __ansible_vault.
+    if key.startswith("__"):
+        raise ValueError("must not begin with two underscores")
+    return key
+
+
 def _port(port: int | str) -> int | str:
     if isinstance(port, str) and not any(c.isalpha() for c in port):
         raise ValueError("must be an integer, or a name with a letter")
@@ -73,7 +80,9 @@ EnvName = Annotated[
 ]
 EnvValue = Annotated[str, StringConstraints(strict=True, max_length=1024), AfterValidator(_value)]
 ConfigKey = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[-._A-Za-z0-9]+$")
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[-._A-Za-z0-9]+$"),
+    AfterValidator(_config_key),
 ]
 ConfigValue = Annotated[
     str, StringConstraints(strict=True, max_length=8192), AfterValidator(_lines)

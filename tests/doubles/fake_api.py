@@ -11,7 +11,7 @@ import copy
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from aiohttp import web
 
 Json = dict[str, Any]
 Fault = Callable[[str, str, Json | None], web.Response | None]
-Hook = Callable[[str, Json], Awaitable[None]]
+Hook = Callable[[str, Json], None]
 
 KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("", "v1"): [
@@ -74,7 +74,6 @@ class FakeApi:
     _history: list[tuple[int, str, str, Json]] = field(default_factory=list)
     _changed: dict[int, asyncio.Event] = field(default_factory=dict)
     _runner: web.AppRunner | None = None
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["FakeApi"]:
@@ -91,9 +90,6 @@ class FakeApi:
         try:
             yield self
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._runner.cleanup()
 
     # for tests --------------------------------------------------------------------------------
@@ -169,9 +165,8 @@ class FakeApi:
         for event in self._changed.values():
             event.set()
         for hook in self.hooks:
-            task = asyncio.ensure_future(hook(f"{kind} {plural}", copy.deepcopy(obj)))
-            self._tasks.add(task)  # type: ignore[arg-type]
-            task.add_done_callback(self._tasks.discard)  # type: ignore[arg-type]
+            # Not a task: an operator that ends cancels every task of its loop.
+            asyncio.get_running_loop().call_soon(hook, f"{kind} {plural}", copy.deepcopy(obj))
 
     # HTTP -------------------------------------------------------------------------------------
 
@@ -270,7 +265,7 @@ class FakeApi:
                         await response.write(line.encode() + b"\n")
                 since = self._version
                 await changed.wait()
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             return response
         finally:
             self._changed.pop(id(response), None)

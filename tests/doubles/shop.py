@@ -175,16 +175,17 @@ class JobRunner:
     ran: list[str] = field(default_factory=list)
     before: Callable[[], None] | None = None
 
-    async def __call__(self, what: str, obj: Json) -> None:
+    def __call__(self, what: str, obj: Json) -> None:
         """React to one change of the store."""
         if what != "ADDED jobs":
             return
-        run = obj["metadata"]["name"]
-        if not self.claims:
-            await asyncio.sleep(self.seconds)
-            self._condition(run, "Failed", "DeadlineExceeded")
-            return
-        await asyncio.sleep(self.seconds / 2)
+        run, later = obj["metadata"]["name"], asyncio.get_running_loop().call_later
+        if self.claims:
+            later(self.seconds / 2, self._begin, run)
+        else:
+            later(self.seconds, self._condition, run, "Failed", "DeadlineExceeded")
+
+    def _begin(self, run: str) -> None:
         if not self._write(run, {"claim.json": _claim()}, self._result(run, "Running")):
             return
         self.ran.append(run)
@@ -192,7 +193,9 @@ class JobRunner:
             self.before()
         if self.apply:
             self._apply(run)
-        await asyncio.sleep(self.seconds / 2)
+        asyncio.get_running_loop().call_later(self.seconds / 2, self._finish, run)
+
+    def _finish(self, run: str) -> None:
         if self._write(run, {}, self._result(run, self.end)):
             self._condition(run, "Complete" if self.end == "Succeeded" else "Failed", "")
 

@@ -41,7 +41,7 @@ def install(*settings: str) -> None:
     values = str(ROOT / "charts" / "reme" / "ci" / "e2e-values.yaml")
     helm(
         "upgrade", "--install", RELEASE, chart, "--namespace", SYSTEM, "--create-namespace",
-        "--values", values, *sets, "--wait", "--timeout", "14m",
+        "--values", values, *sets, "--take-ownership", "--wait", "--timeout", "14m",
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Brings images into every node's containerd, and leaves out those that are there."""
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +21,12 @@ def load(layout: Layout, images: Sequence[str]) -> None:
     Raises:
         ClusterError: an image is nowhere to be found, or does not fit into a node.
     """
+    for leftover in layout.state_dir.glob(".load-*"):  # of a load that was killed
+        shutil.rmtree(leftover)
     for image in images:
         source = localimages.find(image)
-        waiting = [node for node in layout.nodes if not _has(node, image, source.image_id)]
+        key, identity = source.name, source.image_id
+        waiting = [node for node in layout.nodes if not _has(node, key, identity)]
         if not waiting:
             progress.say(f"  = {image} is there already")
             continue
@@ -31,7 +35,7 @@ def load(layout: Layout, images: Sequence[str]) -> None:
                 archive = source.save(Path(scratch))
             for node in waiting:
                 with progress.step(f"load {image} into {node.name}"):
-                    import_archive(node, archive, image, source.image_id)
+                    import_archive(node, archive, key, identity)
 
 
 def import_archive(node: Node, archive: Path, key: str, image_id: str) -> None:

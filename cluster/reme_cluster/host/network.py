@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from reme_cluster.commands import run, succeeds
-from reme_cluster.errors import ClusterError
 from reme_cluster.host.layout import Layout, Network, Node
 from reme_cluster.host.process import wait_until
 
@@ -48,9 +47,7 @@ def _link(node: Node, holders: Sequence[int]) -> None:
     router = None if node.index == 0 else holders[0]
     outer = node.network.interface if router is None else f"node-{node.index}"
     if not (_has_link(router, outer) and _has_link(holder, "eth0")):
-        # The rest of a link to a node that died; the kernel may be removing it just now.
-        succeeds(inside(router, ["ip", "link", "delete", outer]))
-        wait_until(lambda: not _has_link(router, outer), f"removal of {outer}", seconds=10)
+        _unlink(router, outer)
         peer = ["peer", "name", "eth0", "netns", str(holder)]
         run(inside(router, ["ip", "link", "add", "name", outer, "type", "veth", *peer]))
     for where, name, address in ((router, outer, node.gateway), (holder, "eth0", node.address)):
@@ -68,7 +65,10 @@ def disconnect(network: Network) -> None:
     Raises:
         ClusterError: the interface is still there afterwards.
     """
-    if _has_link(None, network.interface):
-        run(["ip", "link", "delete", network.interface])
-    if _has_link(None, network.interface):
-        raise ClusterError(f"interface {network.interface} cannot be removed")
+    _unlink(None, network.interface)
+
+
+def _unlink(holder: int | None, name: str) -> None:
+    """Remove an interface that the kernel may be removing just now, with a node that died."""
+    succeeds(inside(holder, ["ip", "link", "delete", name]))
+    wait_until(lambda: not _has_link(holder, name), f"removal of {name}", seconds=10)

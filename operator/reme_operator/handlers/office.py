@@ -26,11 +26,12 @@ class Office:
     ledger: Ledger
     signals: Signals
     desk: Desk
-    drivers: dict[str, asyncio.Lock] = field(default_factory=dict)
+    loops: set[asyncio.Task[None]] = field(default_factory=set)  # of remediations
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def driver_lock(self, uid: str) -> asyncio.Lock:
         """Return what keeps two loops off one remediation within this process."""
-        return self.drivers.setdefault(uid, asyncio.Lock())
+        return self._locks.setdefault(uid, asyncio.Lock())
 
 
 def parsed(kind: type[T], body: object) -> T | None:

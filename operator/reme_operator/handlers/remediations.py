@@ -47,6 +47,8 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
     async def remediate(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
         if remediation := parsed(Remediation, dict(body)):
             loop = asyncio.create_task(_drive(office, remediation))
+            office.loops.add(loop)
+            loop.add_done_callback(office.loops.discard)
             await _until_stopped(loop, stopped)
 
     @kopf.on.delete(

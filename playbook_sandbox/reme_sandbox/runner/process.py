@@ -33,6 +33,8 @@ def main() -> int:
 
 def _run(settings: Settings, scratch: Path) -> int:
     begun = datetime.now(UTC)
+    # Looking for plugins of pydantic, of which there are none, takes a tenth of a second.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
     # First of all what takes longest: it loads while everything else is being prepared.
     from reme_sandbox.runner.execution import environment, play, prepare
 
@@ -87,8 +89,9 @@ def _run(settings: Settings, scratch: Path) -> int:
                 end, message = result.RunEnd.FAILED, f"Ansible could not run: {error!r}"
         if not rejected and end is not result.RunEnd.SUCCEEDED and (why_stopped := stop.why):
             end, message = why_stopped
-        state, event = close(state, end, message, datetime.now(UTC))
-        recorder.note(state, event)
+        if not state.ended:
+            state, event = close(state, end, message, datetime.now(UTC))
+            recorder.note(state, event)
         written = recorder.finish(FINISH_SECONDS)
         return DONE if state.ok and written else FAILED
     finally:

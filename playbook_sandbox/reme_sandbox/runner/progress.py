@@ -47,6 +47,9 @@ def advance(state: RunResult, raw: Mapping[str, Any]) -> Step:
             return _ended(state, raw, data, _failure(data))
         case "runner_on_skipped":
             return _ended(state, raw, data, "the task was skipped")
+        case "playbook_on_stats":
+            # All is said: nobody need wait until Ansible has taken itself apart.
+            return close(state, *outcome(state, 0), _time(raw))
         case "verbose" | "error" if not state.message:
             return Step(state.model_copy(update={"message": _complaint(raw)}))
         case _:

@@ -299,7 +299,7 @@ async def test_a_neighbour_that_got_worse_is_a_failure(world: World) -> None:
     }
     world.api.put("deployments", stock)
     world.model.say([rollback()])
-    world.runner.before = lambda: world.api.edit(  # type: ignore[assignment,return-value]
+    world.runner.before = lambda: world.api.edit(  # type: ignore[assignment]
         "deployments", NAMESPACE, "stock", {"status": {"availableReplicas": 0}}
     )
     async with world.operator():

@@ -95,6 +95,16 @@ def test_what_was_under_way_is_left_open() -> None:
     assert event.status == "Interrupted"
 
 
+def test_the_end_is_told_as_soon_as_ansible_sums_up() -> None:
+    good = follow(raw("runner_on_ok", "one"), raw("runner_on_ok", "two"))
+    ended, event = advance(good, {"event": "playbook_on_stats", "created": NOW.isoformat()})
+    assert (ended.end, ended.finished) == (RunEnd.SUCCEEDED, NOW)
+    assert event is not None
+    assert event.event == "run-ended"
+    bad = follow(raw("runner_on_failed", "one", msg="no"), raw("playbook_on_stats"))
+    assert (bad.end, bad.message) == (RunEnd.FAILED, "no")
+
+
 def test_a_success_has_nothing_to_explain() -> None:
     assert close(BEGUN, RunEnd.SUCCEEDED, "noise", NOW).state.message == ""
 
@@ -110,7 +120,9 @@ def test_no_module_output_is_told() -> None:
     assert secret not in step.state.model_dump_json()
 
 
-@pytest.mark.parametrize("event", ["playbook_on_start", "playbook_on_stats", "warning", None, 3])
+@pytest.mark.parametrize(
+    "event", ["playbook_on_start", "playbook_on_play_start", "warning", None, 3]
+)
 def test_other_events_change_nothing(event: Any) -> None:
     assert advance(BEGUN, {"event": event, "event_data": None}) == (BEGUN, None)
 

@@ -67,6 +67,17 @@ def test_it_is_said_when_the_last_word_could_not_be_written() -> None:
     assert not recorder.finish(0.1)
 
 
+def test_what_was_written_is_not_written_again() -> None:
+    api = FakeResult()
+    recorder = Recorder(api, lambda _line: None)
+    recorder.start()
+    recorder.note(RunResult(run="r", started=NOW, end=RunEnd.SUCCEEDED), event())
+    assert api.written.wait(1)
+    api.statuses = [403] * 99
+    assert recorder.finish(0.1)
+    assert len(api.bodies) == 1
+
+
 def test_kept_events_are_bounded_but_all_are_said() -> None:
     api, said = FakeResult(), list[str]()
     recorder = Recorder(api, said.append)

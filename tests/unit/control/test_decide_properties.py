@@ -1,0 +1,339 @@
+"""Whatever happens in whatever order: it ends, it ends honestly, and nothing runs twice."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reme_api.conditions import Status
+from reme_api.probes import ProbeVerdict
+from reme_api.reasons import ConditionType, Outcome, Reason
+from reme_api.remediation import Attempt, Generation, Rejection, Remediation, Run
+from reme_operator import decisions as d
+from reme_operator.clients.protocols import Sample
+from reme_operator.conditions import SUCCESSES, derive
+from reme_operator.decide import decide
+from reme_operator.measurement import Measurement, Round
+from reme_operator.names import run_name
+from reme_operator.observed import JobState, Observed, RunSeen, Setbacks
+from tests.doubles.builders import NOW, RELEASE, later, remediation, text, window
+
+MOST_TURNS = 400
+
+times = st.floats(0, 200).map(later)
+reasons = st.sampled_from(list(Reason))
+verdicts = st.sampled_from(list(ProbeVerdict))
+runs = st.builds(
+    Run,
+    name=st.just("reme-0a1b2c3d-1"),
+    namespace=st.just(RELEASE),
+    uid=st.sampled_from(["", "uid"]),
+    created_time=times,
+    reason=st.none() | reasons,
+    cleaned_up=st.booleans(),
+)
+windows = st.builds(window, st.none() | verdicts)
+generations = st.builds(Generation, abstained=st.sampled_from(["", "unclear"]))
+attempts = st.builds(
+    Attempt,
+    number=st.integers(1, 5),
+    start_time=times,
+    generation=st.none() | generations,
+    playbook=st.none() | st.just(text()),
+    rejection=st.none() | st.just(Rejection(rule="Bounds", message="no")),
+    capture=st.none() | st.just(text()),
+    run=st.none() | runs,
+    verification=st.none() | windows,
+    undo=st.none() | runs,
+    undo_verification=st.none() | windows,
+    outcome=st.none() | st.sampled_from(list(Outcome)),
+    reason=st.none() | reasons,
+)
+seen_runs = st.builds(
+    RunSeen,
+    job=st.sampled_from(list(JobState)),
+    claimed=st.booleans(),
+    reason=st.none() | reasons,
+)
+
+
+@st.composite
+def anything(draw: st.DrawFn) -> Observed:
+    """Return any state at all, also those that no history leads to."""
+    found = remediation(
+        *draw(st.lists(attempts, max_size=3)),
+        baseline=draw(st.none() | verdicts),
+        begun=draw(st.booleans()),
+        outcome=draw(st.none() | st.sampled_from(list(Outcome))),
+        cancel=draw(st.booleans()),
+        deleting=draw(st.booleans()),
+        mode=draw(st.sampled_from(["Auto", "Approve", "Observe"])),
+        max_attempts=draw(st.integers(1, 5)),
+        rollback={"enabled": draw(st.booleans())},
+    )
+    return Observed(
+        found,
+        report_gone=draw(st.booleans()),
+        target_gone=draw(st.booleans()),
+        held=draw(st.sampled_from(["", "somebody"])),
+        run=draw(seen_runs),
+        setbacks=draw(st.builds(Setbacks, exhausted=st.booleans(), retry_at=st.none() | times)),
+        trouble=draw(st.sampled_from(["", "it never works"])),
+    )
+
+
+@given(anything(), times)
+def test_it_never_raises_and_always_says_the_same(seen: Observed, now: datetime) -> None:
+    assert decide(seen, now) == decide(seen, now)
+
+
+@given(anything(), times)
+def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
+    decision = decide(seen, now)
+    if seen.remediation.status.outcome is not None:
+        assert isinstance(decision, d.Done | d.CleanUp)
+    else:
+        assert not isinstance(decision, d.Done)
+
+
+@given(anything(), times)
+def test_a_run_with_a_job_is_never_created(seen: Observed, now: datetime) -> None:
+    decision = decide(seen, now)
+    if isinstance(decision, d.CreateRun):
+        assert seen.attempt is not None
+        run = seen.attempt.undo if decision.undo else seen.attempt.run
+        assert run is not None
+        assert run.uid == ""
+        assert run.reason is None
+        assert not (seen.run.claimed and seen.run.job is JobState.ABSENT)
+
+
+@given(anything(), times)
+def test_the_conditions_never_contradict_the_outcome(seen: Observed, now: datetime) -> None:
+    status = seen.remediation.status
+    found = {c.type: c for c in derive(seen.remediation, status, now)}
+    succeeded = found[ConditionType.SUCCEEDED]
+    assert (succeeded.status is Status.UNKNOWN) == (status.outcome is None)
+    assert (succeeded.status is Status.TRUE) == (status.outcome in SUCCESSES)
+
+
+@dataclass
+class World:
+    """A cluster in which anything can go wrong; it counts what must not happen twice."""
+
+    draw: Any
+    found: Remediation
+    now: datetime = NOW
+    jobs: Counter[str] = field(default_factory=Counter)
+    alive: RunSeen = field(default_factory=RunSeen)
+    measurement: Measurement | None = None
+    setbacks: Setbacks = field(default_factory=Setbacks)
+    target_gone: bool = False
+    report_gone: bool = False
+    trail: list[str] = field(default_factory=list)
+
+    def one_of(self, *options: Any) -> Any:
+        return self.draw(st.sampled_from(options))
+
+    def seen(self) -> Observed:
+        return Observed(
+            self.found,
+            report_gone=self.report_gone,
+            target_gone=self.target_gone,
+            run=self.alive,
+            measurement=self.measurement,
+            setbacks=self.setbacks,
+        )
+
+    def disturb(self) -> None:
+        """Let something happen that nobody asked for: restarts, people, the cluster."""
+        event = self.one_of(*["nothing"] * 12, "restart", "cancel", "report", "target", "job")
+        if event == "restart":
+            self.measurement, self.setbacks = None, Setbacks()
+        elif event == "cancel":
+            spec = self.found.spec.model_copy(update={"cancel": True})
+            self.found = self.found.model_copy(update={"spec": spec})
+        elif event == "report":
+            self.report_gone = True
+        elif event == "target":
+            self.target_gone = self.one_of(False, True)
+        elif event == "job":
+            self.alive = replace(self.alive, job=JobState.ABSENT)
+
+    def status(self, **fields: Any) -> None:
+        status = self.found.status.model_copy(update=fields)
+        self.found = self.found.model_copy(update={"status": status})
+
+    def attempt(self, **fields: Any) -> None:
+        last = self.found.status.attempts[-1].model_copy(update=fields)
+        self.status(attempts=[*self.found.status.attempts[:-1], last])
+
+    def run(self, undo: bool, **fields: Any) -> None:
+        last = self.found.status.attempts[-1]
+        run = last.undo if undo else last.run
+        assert run is not None
+        self.attempt(**{"undo" if undo else "run": run.model_copy(update=fields)})
+
+    def round(self) -> None:
+        passed = self.one_of(True, False, None)
+        measured = self.measurement or Measurement(self.now)
+        self.measurement = measured.add(Round(self.now, {"answers": Sample(passed, "", "")}))
+
+    def pod(self) -> None:
+        """Let the pod of the run get a little further."""
+        if self.alive.job is not JobState.ACTIVE:
+            return
+        self.alive = self.one_of(
+            self.alive,
+            replace(self.alive, claimed=True),
+            RunSeen(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED),
+            RunSeen(JobState.FAILED, True, Reason.RUN_FAILED),
+            replace(self.alive, job=JobState.FAILED),
+            replace(self.alive, job=JobState.OVERDUE),
+        )
+
+
+def named(world: World, undo: bool) -> Run:
+    number = world.found.status.attempts[-1].number
+    name = run_name(world.found, number, undo=undo)
+    world.alive = RunSeen()
+    return Run(name=name, namespace=RELEASE, created_time=world.now)
+
+
+def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one per kind
+    """Do what the step would do, as far as the record shows it; a crash may come in between."""
+    match decision:
+        case d.Begin():
+            world.status(start_time=world.now)
+        case d.Measure() | d.Verify():
+            world.round()
+        case d.ConcludeBaseline(verdict):
+            world.status(baseline=window(verdict.verdict))
+            world.measurement = None
+        case d.OpenAttempt(number):
+            fresh = Attempt(number=number, start_time=world.now)
+            world.status(attempts=[*world.found.status.attempts, fresh])
+            world.setbacks = Setbacks()
+        case d.Generate():
+            said = world.one_of("playbook", "playbook", "abstain", "nonsense", "away")
+            if said == "away":
+                count = world.setbacks.count + 1
+                world.setbacks = Setbacks(count, exhausted=count >= 4)
+            elif said == "nonsense":
+                world.attempt(rejection=Rejection(rule="ModelReplyInvalid", message="no"))
+            else:
+                world.attempt(generation=Generation(abstained="no" if said == "abstain" else ""))
+        case d.Gate():
+            if world.one_of(True, True, False):
+                world.attempt(playbook=text())
+            else:
+                world.attempt(rejection=Rejection(rule="Bounds", message="no"))
+        case d.Capture():
+            world.attempt(capture=text(), run=named(world, undo=False))
+        case d.CreateRun(undo):
+            last = world.found.status.attempts[-1]
+            run = last.undo if undo else last.run
+            assert run is not None
+            if world.alive.job is JobState.ABSENT:
+                world.jobs[run.name] += 1
+                world.alive = RunSeen(JobState.ACTIVE)
+            if world.one_of(True, False):  # or a crash before that could be recorded
+                world.run(undo, uid="uid")
+        case d.RecordRun(reason, message, undo) | d.StopRun(reason, message, undo):
+            stopped = isinstance(decision, d.StopRun) and not world.alive.claimed
+            ended = Reason.RUN_NOT_STARTED if stopped else reason
+            world.run(undo, reason=ended, message=message)
+        case d.CleanUp(number, undo):
+            last = world.found.status.attempts[-1]
+            assert last.number == number
+            world.run(undo, cleaned_up=True)
+            world.alive = RunSeen()
+        case d.BeginVerification():
+            world.attempt(verification=window(None, start=world.now))
+            world.measurement = None
+        case d.ConcludeVerification(verdict):
+            failed = verdict.verdict is ProbeVerdict.FAILED
+            why = {"reason": Reason.PROBES_FAILED} if failed else {}
+            world.attempt(verification=window(verdict.verdict), **why)
+            world.measurement = None
+        case d.GoBack(reason, message):
+            world.attempt(reason=reason, message=message)
+        case d.PlanUndo():
+            if world.one_of(True, False):
+                world.attempt(undo=named(world, undo=True))
+            else:
+                world.attempt(undo_verification=window(world.one_of(*ProbeVerdict)))
+        case d.VerifyUndo():
+            world.attempt(undo_verification=window(world.one_of(*ProbeVerdict)))
+        case d.CloseAttempt(outcome, reason, message):
+            world.attempt(
+                outcome=outcome, reason=reason, message=message, completion_time=world.now
+            )
+        case d.Finish(outcome, reason, message):
+            world.status(outcome=outcome, reason=reason, message=message)
+        case d.Wait(until):
+            world.now = max(until, world.now + timedelta(milliseconds=1))
+            world.pod()
+        case _:
+            raise AssertionError(f"nothing to carry out: {decision}")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject) -> None:
+    world = World(
+        data.draw,
+        remediation(
+            baseline=None,
+            begun=False,
+            max_attempts=data.draw(st.integers(1, 3)),
+            rollback={"enabled": data.draw(st.booleans())},
+            verification={"window_seconds": 2, "timeout_seconds": 5},
+        ),
+    )
+    for _ in range(MOST_TURNS):
+        decision = decide(world.seen(), world.now)
+        world.trail.append(type(decision).__name__)
+        if isinstance(decision, d.Done):
+            break
+        carry_out(world, decision)
+        world.now += timedelta(milliseconds=50)
+        world.disturb()
+    status = world.found.status
+    assert status.outcome is not None, world.trail
+    assert decide(world.seen(), later(10**6)) == d.Done()
+    assert all(count == 1 for count in world.jobs.values()), world.jobs
+    _is_honest(world.found)
+
+
+def _is_honest(found: Remediation) -> None:
+    status = found.status
+    assert all(a.outcome is not None for a in status.attempts)
+    assert [a.number for a in status.attempts] == list(range(1, len(status.attempts) + 1))
+    assert len(status.attempts) <= found.spec.policy.spec.max_attempts
+    for attempt in status.attempts:
+        for run in (attempt.run, attempt.undo):
+            assert run is None or (run.reason is not None and run.cleaned_up)
+        wrote = attempt.run is not None and attempt.run.reason not in (
+            Reason.RUN_NOT_STARTED,
+            Reason.PLAYBOOK_REJECTED,
+        )
+        if attempt.outcome in (Outcome.REJECTED, Outcome.ABSTAINED, Outcome.OBSERVED):
+            assert not wrote
+        if attempt.outcome is Outcome.ROLLED_BACK and wrote:
+            assert attempt.undo_verification is not None
+            assert attempt.undo_verification.verdict is ProbeVerdict.PASSED
+        if attempt.outcome is Outcome.VERIFIED:
+            assert attempt.run is not None
+            assert attempt.run.reason is Reason.RUN_SUCCEEDED
+            assert attempt.verification is not None
+            assert attempt.verification.verdict is ProbeVerdict.PASSED
+            assert status.baseline is not None
+            assert status.baseline.verdict is ProbeVerdict.FAILED
+    if status.outcome is Outcome.VERIFIED:
+        assert status.attempts[-1].outcome is Outcome.VERIFIED
+    if any(a.outcome is Outcome.ROLLBACK_FAILED for a in status.attempts):
+        assert status.outcome is Outcome.ROLLBACK_FAILED

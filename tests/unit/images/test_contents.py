@@ -1,0 +1,108 @@
+"""The Dockerfile against the code: what runs in an image must be copied, and nothing else."""
+
+import ast
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from reme_images.dockerfile import stages
+from reme_images.settings import IMAGES, ROOT
+
+STAGES = stages((ROOT / "Dockerfile").read_text())
+FOLDERS = {
+    "reme_api": "crds",
+    "reme_benchmark": "benchmark",
+    "reme_model": "model_server",
+    "reme_operator": "operator",
+    "reme_sandbox": "playbook_sandbox",
+}
+
+
+def source(module: str) -> str | None:
+    """Return the file of one of our modules."""
+    top, *rest = module.split(".")
+    if top not in FOLDERS:
+        return None
+    path = Path(FOLDERS[top], top, *rest)
+    for candidate in (path / "__init__.py", path.with_suffix(".py")):
+        if (ROOT / candidate).is_file():
+            return str(candidate)
+    return None
+
+
+def imported(file: str) -> set[str]:
+    """Return the names of the modules that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def needed(*modules: str) -> set[str]:
+    """Return the files of modules and of everything of ours that they import."""
+    files, waiting = set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        parents = [module.rsplit(".", n)[0] for n in range(1, module.count(".") + 1)]
+        for file in filter(None, map(source, (module, *parents))):
+            if file not in files:
+                files.add(file)
+                waiting += imported(file)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [
+        ("model-app", ("reme_model.serve",)),
+        ("weights", ("reme_model.convert",)),
+        (
+            "tools-app",
+            ("reme_benchmark.workload", "reme_benchmark.load", "reme_benchmark.scripted_model"),
+        ),
+    ],
+)
+def test_exactly_the_modules_that_run_are_copied_one_by_one(stage, modules):
+    copied = {pattern for pattern in STAGES[stage].sources if pattern.endswith(".py")}
+    assert copied == needed(*modules)
+
+
+@pytest.mark.parametrize(
+    ("stage", "module"),
+    [("operator-app", "reme_operator.main"), ("sandbox-app", "reme_sandbox.runner.__main__")],
+)
+def test_every_package_that_runs_is_copied(stage, module):
+    packages = {"/".join(file.split("/")[:2]) for file in needed(module)}
+    assert packages, f"{module} is not there"
+    assert packages <= set(STAGES[stage].sources)
+
+
+def test_nothing_that_is_copied_is_kept_from_the_build():
+    let_in = [
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
+    for stage in STAGES.values():
+        for pattern in stage.sources:
+            name = pattern.rstrip("*")
+            assert any(
+                fnmatch(name, line) or name.startswith(f"{line}/") or line.startswith(name)
+                for line in let_in
+            ), pattern
+
+
+def test_every_image_has_a_target_that_is_not_root():
+    for name in IMAGES:
+        assert "USER 65532:65532" in STAGES[name].instructions
+
+
+def test_no_target_begins_on_what_only_builds():
+    for name in IMAGES:
+        base = STAGES[name].base
+        while base in STAGES:
+            assert base != "builder"
+            base = STAGES[base].base

@@ -1,0 +1,29 @@
+import pytest
+from reme_images.dockerfile import Stage
+from reme_images.key import Copied, image_key
+
+STAGE = Stage("app", "builder", ("COPY src /app/", "RUN make"))
+FILE = Copied("src/a.py", False, "1" * 64)
+
+
+def key(stage=STAGE, base="sha256:1", file=FILE):
+    return image_key([stage], [base], {"src": [file]}.__getitem__)
+
+
+def test_the_same_inputs_give_the_same_key():
+    assert key() == key()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"base": "sha256:2"},
+        {"stage": Stage("app", "builder", ("COPY src /app/", "RUN make more"))},
+        {"stage": Stage("app", "other", STAGE.instructions)},
+        {"file": FILE._replace(digest="2" * 64)},
+        {"file": FILE._replace(path="src/b.py")},
+        {"file": FILE._replace(executable=True)},
+    ],
+)
+def test_whatever_reaches_the_image_changes_the_key(changed):
+    assert key(**changed) != key()

@@ -14,6 +14,11 @@ FROM ${BASE_IMAGE} AS base
 # 65532 has no name in a bare base, and Ansible asks for it.
 RUN grep -q :65532: /etc/passwd || echo reme:x:65532:65532:reme:/tmp:/bin/false >> /etc/passwd; \
     grep -q :65532: /etc/group || echo reme:x:65532: >> /etc/group
+# A base may come without compiled modules of the standard library; nothing can write them later.
+RUN python3 -c 'import json, os, sys; sys.exit(not os.path.exists(json.__cached__))' \
+ || python3 -m compileall -q --invalidation-mode unchecked-hash \
+      -x '/(test|tests|idlelib|lib2to3|ensurepip|site-packages|dist-packages)/' \
+      "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 # Safe path: no working directory may shadow a module of the standard library.
 ENV PATH=/opt/reme/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
@@ -133,9 +138,11 @@ RUN python3 /build/slim.py model /opt/reme
 
 FROM base AS model-base
 # vLLM's kernels ask where memory lies.
-RUN --mount=type=secret,id=network --mount=type=secret,id=ca --mount=type=bind,from=builder,source=/usr/local/bin,target=/build \
+RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
+    --mount=type=bind,from=builder,source=/usr/local/bin,target=/build \
     if ! python3 -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null; then \
-      /build/online apt-get update -qq \
+      export PATH="${PATH}:/usr/sbin:/sbin" \
+      && /build/online apt-get update -qq \
       && /build/online apt-get install -y -qq --no-install-recommends libnuma1 \
       && rm -rf /var/lib/apt/lists/*; \
     fi

@@ -6,6 +6,7 @@ what the image runs; a wrong guess shows as ImportError when the image's own che
 
 import compileall
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,9 @@ EVERYWHERE = (
 )
 # By image, below site-packages.
 NEVER_RUN: dict[str, tuple[str, ...]] = {
-    # The operator speaks asyncio: the generated classes of the other client are never loaded.
-    "operator": ("kubernetes/client/api/*_api.py", "kubernetes/client/models/v*.py"),
+    # The client for asyncio, and what tests Ansible itself.
     "sandbox": ("kubernetes/aio", "ansible_test"),
-    # torch's own tests, headers and build tools.
+    # torch's own tests, headers and build tools; the vocabularies of other models.
     "model": (
         "torch/test",
         "torch/include",
@@ -37,14 +37,14 @@ NEVER_RUN: dict[str, tuple[str, ...]] = {
         "torch/bin/protoc*",
         "torch/bin/*.ptl",
         "torch/lib/*_test.so",
+        "mistral_common/data",
     ),
 }
-# Generated, and more than half of the environment: compiled without docstrings, and the source
-# left out. Nobody reads it in a traceback.
-WITHOUT_SOURCE: dict[str, tuple[str, ...]] = {
-    "operator": ("kubernetes",),
-    "sandbox": ("kubernetes",),
-}
+# Generated, and most of the environment: compiled without docstrings, and the source left out.
+# Nobody reads it in a traceback.
+WITHOUT_SOURCE: dict[str, tuple[str, ...]] = {"sandbox": ("kubernetes",)}
+# Hundreds of models of which one is served: those not named here are compiled when imported.
+NOT_COMPILED: dict[str, str] = {"model": r"/transformers/models/(?!auto/|llama/|__init__)"}
 # Libraries that carry debugging information. Only these: others were changed after they were
 # linked, by the tool that made their wheels portable, and do not survive stripping.
 STRIPPED: dict[str, tuple[str, ...]] = {
@@ -65,7 +65,7 @@ def main(image: str, folder: Path) -> None:
     strip(found(packages, STRIPPED.get(image, ())))
     for name in WITHOUT_SOURCE.get(image, ()):
         compile_tree(packages / name, keep_source=False)
-    compile_tree(packages)
+    compile_tree(packages, but=NOT_COMPILED.get(image))
 
 
 def found(below: Path, patterns: Iterable[str]) -> Iterator[Path]:
@@ -88,11 +88,12 @@ def strip(libraries: Iterable[Path]) -> None:
         subprocess.run(["strip", "--strip-unneeded", path], check=True)
 
 
-def compile_tree(folder: Path, *, keep_source: bool = True) -> None:
+def compile_tree(folder: Path, *, keep_source: bool = True, but: str | None = None) -> None:
     """Compile below the folder; nothing looks at the time or the text of the source afterwards."""
     done = compileall.compile_dir(
         folder,
         quiet=2,
+        rx=re.compile(but) if but else None,
         legacy=not keep_source,
         optimize=-1 if keep_source else 2,
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,

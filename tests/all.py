@@ -76,10 +76,11 @@ def stages(cluster: str) -> list[Stage]:
             (*images, "load", "--cluster", cluster, *names),
             needs_cluster=True,
         ),
-        # The cluster's own tests last: they bring up and take down clusters beside this one.
+        # The chart first: helm takes no definitions that others made. The cluster's own tests
+        # last: they bring up and take down clusters beside this one.
         *(
             suite("e2e", f"tests/e2e/{folder}", needs_cluster=True)
-            for folder in ("crds", "sandbox", "chart", "path", "cluster")
+            for folder in ("chart", "crds", "sandbox", "path", "cluster")
         ),
     ]
 

@@ -147,7 +147,7 @@ class Sandbox(ApiModel):
 
     deadline_seconds: int = Field(default=120, ge=10, le=3600)
     cpu_millicores: int = Field(default=1000, ge=100, le=16000)
-    memory_mebibytes: int = Field(default=384, ge=128, le=8192)
+    memory_mebibytes: int = Field(default=384, ge=192, le=8192)
 
 
 class RemediationPolicySpec(ApiModel):

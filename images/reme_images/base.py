@@ -79,7 +79,7 @@ def _from_debian(settings: Settings, engine: Engine) -> Base:
         programs.step("base from Debian's packages"),
         tempfile.TemporaryDirectory(dir=settings.scratch, prefix="base-") as folder,
     ):
-        trees = debian.make(Path(folder), settings.cache / "logs" / "base.log")
+        trees = debian.make(Path(folder), settings.logs / "base.log")
         engine.import_tree(trees.runtime, names[0])
         engine.import_tree(trees.build, names[1])
     return _base(engine, *names)

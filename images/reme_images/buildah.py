@@ -1,7 +1,9 @@
 """buildah: builds without a daemon, in a store of its own, so that nobody else's is touched."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,9 @@ from reme_images.errors import CommandError
 from reme_images.request import Request
 
 _MINUTE = 60.0
+# The least digits of a layer's id that the output of a build shows.
+_SHORT = 11
+_LAYER = re.compile(r"^--> (?:Using cache )?([0-9a-f]{11})", re.MULTILINE)
 # The time of every file and image: the same source gives the same image. Not 1970, because a zip
 # file, which is how Ansible sends its modules, begins with 1980.
 _EPOCH = "315532800"
@@ -78,6 +83,18 @@ class Buildah:
             self._run("rm", "--all")
             self._run("rmi", "--all", "--force", minutes=5)
 
+    def tidy(self, logs: Path) -> None:
+        """Forget the layers that no image's latest build used: each may be gigabytes."""
+        used = set[str]()
+        for log in logs.glob("*.log"):
+            used |= used_layers(log.read_text(errors="replace"))
+        images = json.loads(self._run("images", "--all", "--json"))
+        unused = [i["id"] for i in images if not i["names"] and i["id"][:_SHORT] not in used]
+        # Children come after their parents in the list, and must go before them.
+        for image_id in reversed(unused):
+            with contextlib.suppress(CommandError):
+                self._run("rmi", image_id)
+
     def _command(self) -> list[str]:
         store = str(self._store)
         return ["buildah", "--root", store, "--runroot", f"{store}/run", "--storage-driver=overlay"]
@@ -92,6 +109,11 @@ class Buildah:
             environment=self._environment(),
             timeout_seconds=minutes * _MINUTE,
         )
+
+
+def used_layers(log: str) -> set[str]:
+    """Return the shortened ids of the layers that a build made or found."""
+    return set(_LAYER.findall(log))
 
 
 def _inspect(image: str, template: str) -> list[str]:

@@ -48,6 +48,8 @@ def build(settings: Settings, engine: Engine, names: Sequence[str]) -> None:
     folder = _wheels(settings) if "model" in waiting else None
     for name, key in waiting.items():
         _build_one(settings, engine, name, key, found, folder)
+    if waiting:
+        engine.tidy(settings.logs)
 
 
 def _wheels(settings: Settings) -> Path | None:
@@ -73,7 +75,7 @@ def _build_one(
             target=name,
             image=image,
             context=ROOT,
-            log=settings.cache / "logs" / f"{name}.log",
+            log=settings.logs / f"{name}-{settings.tag}.log",
             arguments=found.arguments(),
             secrets=way.secrets,
             contexts={"wheels": folder or Path(empty)},

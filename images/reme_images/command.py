@@ -24,8 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             wheels=wheels.directory(given.wheels),
         )
         engine = choose(settings)
-        with files.alone(settings.cache):
-            given.run(given, settings, engine)
+        given.run(given, settings, engine)
     except ImagesError as error:
         programs.say(f"error: {error}")
         return error.exit_code
@@ -63,21 +62,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _names(given: argparse.Namespace) -> list[str]:
-    unknown = sorted(set(given.names) - set(IMAGES))
+def names(given: Sequence[str]) -> list[str]:
+    """Return the images that are meant, each once; all when none is named.
+
+    Raises:
+        ImagesError: there is no such image.
+    """
+    unknown = sorted(set(given) - set(IMAGES))
     if unknown:
         raise ImagesError(f"no image {', '.join(unknown)}: there are {', '.join(IMAGES)}")
-    return list(dict.fromkeys(given.names)) or list(IMAGES)
+    return list(dict.fromkeys(given)) or list(IMAGES)
 
 
 def _build(given: argparse.Namespace, settings: Settings, engine: Engine) -> None:
     began = time.monotonic()
-    building.build(settings, engine, _names(given))
+    wanted = names(given.names)
+    with files.alone(settings.cache):
+        building.build(settings, engine, wanted)
     programs.say(f"images are up to date, with {engine.name}, {time.monotonic() - began:.1f} s")
 
 
 def _load(given: argparse.Namespace, settings: Settings, engine: Engine) -> None:
-    loading.load(settings, engine, given.cluster, _names(given))
+    wanted = names(given.names)
+    with files.alone(settings.cache):
+        archives = [loading.export(settings, engine, name) for name in wanted]
+    loading.load(given.cluster, archives)
 
 
 def _list(given: argparse.Namespace, settings: Settings, engine: Engine) -> None:
@@ -91,10 +100,11 @@ def _list(given: argparse.Namespace, settings: Settings, engine: Engine) -> None
 
 def _clean(given: argparse.Namespace, settings: Settings, engine: Engine) -> None:
     del given
-    engine.remove([settings.image(name) for name in (*IMAGES, "base", "base-build")])
-    for path in settings.cache.iterdir():
-        if path.name != ".lock":
-            shutil.rmtree(path, ignore_errors=True)
+    with files.alone(settings.cache):
+        engine.remove([settings.image(name) for name in (*IMAGES, "base", "base-build")])
+        for path in settings.cache.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
     programs.say(f"removed everything in {settings.cache}")
 
 

@@ -65,6 +65,9 @@ class Docker:
         if there:
             programs.run(["docker", "image", "rm", "--force", *there])
 
+    def tidy(self, logs: Path) -> None:
+        """Leave the cache to the engine, which bounds it itself."""
+
 
 def _inspect(image: str, template: str) -> list[str]:
     return ["docker", "image", "inspect", "--format", template, image]

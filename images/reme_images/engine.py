@@ -34,6 +34,9 @@ class Engine(Protocol):
     def save(self, image: str, archive: Path) -> None:
         """Write an image to a file that clusters can read."""
 
+    def tidy(self, logs: Path) -> None:
+        """Forget what none of the latest builds used, as their logs tell."""
+
     def remove(self, images: list[str]) -> None:
         """Forget images, and everything that was kept to build them faster where it is ours."""
 

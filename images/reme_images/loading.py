@@ -11,13 +11,12 @@ from reme_images.errors import ImagesError
 from reme_images.settings import ROOT, Settings
 
 
-def load(settings: Settings, engine: Engine, cluster: str, names: Sequence[str]) -> None:
+def load(cluster: str, archives: Sequence[Path]) -> None:
     """Bring images into every node of a cluster; it leaves out what it has.
 
     Raises:
-        ImagesError: an image was not built, or the cluster did not take it.
+        ImagesError: the cluster did not take them.
     """
-    archives = [export(settings, engine, name) for name in names]
     command = [sys.executable, "-m", "reme_cluster", "load", "--name", cluster, *map(str, archives)]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
         raise ImagesError(f"cluster {cluster} did not take the images")

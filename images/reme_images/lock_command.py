@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="only say what is stale")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
     parser.add_argument("--wheels", type=Path, help="directory with torch's wheel ($REME_WHEELS)")
-    parser.add_argument("names", nargs="*", help="which locks (default: all)")
+    parser.add_argument("names", nargs="*", help="which locks (default: the stale ones)")
     given = parser.parse_args(arguments)
     try:
         if given.check:
@@ -34,13 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _texts(root: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (root / "requirements").glob("*.txt")}
+
+
 def check(root: Path) -> None:
     """Compare every lock with its source; needs no network.
 
     Raises:
         StaleLockError: at least one does not fit.
     """
-    texts = {path.name: path.read_text() for path in (root / "requirements").glob("*.txt")}
+    texts = _texts(root)
     known = {file for lock in locks.locks(root) for file in lock.files}
     found = [fault for lock in locks.locks(root) for fault in locks.faults(lock, texts)]
     found += [f"{name}: nothing makes it" for name in sorted(texts.keys() - known)]
@@ -51,6 +55,8 @@ def check(root: Path) -> None:
 def lock(root: Path, names: Sequence[str], wheel_dir: Path | None, *, upgrade: bool) -> None:
     """Write the locks, each with an unchanged version wherever the old one is still allowed.
 
+    Without names, only those are written that do not fit their source, or all to upgrade them.
+
     Raises:
         PrerequisiteError: uv is not there.
         CommandError: there is no set of versions that fits.
@@ -59,7 +65,8 @@ def lock(root: Path, names: Sequence[str], wheel_dir: Path | None, *, upgrade: b
     if uv is None:
         raise PrerequisiteError("uv is needed to lock: `pip install uv`")
     for one in locks.locks(root):
-        if not names or one.name in names:
+        stale = upgrade or any(locks.faults(one, _texts(root)))
+        if one.name in names or (stale and not names):
             print(f"  {one.name}", file=sys.stderr, flush=True)
             _compile(uv, root / "requirements", one, wheel_dir, upgrade=upgrade)
 

@@ -28,6 +28,11 @@ class Settings:
         return self.cache / "records"
 
     @property
+    def logs(self) -> Path:
+        """Where the output of each image's latest build is."""
+        return self.cache / "logs"
+
+    @property
     def archives(self) -> Path:
         """Where images lie as files, for clusters to read."""
         return self.cache / "archives"

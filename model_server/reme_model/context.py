@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
 from reme_model import neighbour_lines, workload_lines
-from reme_model.lines import Line, Weight, fitted, quoted
+from reme_model.lines import Line, Weight, fact, quoted, told
 from reme_model.redact import short
 from reme_sandbox.live import LiveState
 
 MAX_LINES = 25
 MAX_CHARACTERS = 2600
 _MOST_EVIDENCE = 6
+_TELLING = 2
 _MOST_ATTEMPTS = 3
 
 
@@ -36,27 +37,27 @@ class AttemptSummary:
 def describe(
     live: LiveState, report: DiagnosisReportSpec, previous: Sequence[AttemptSummary] = ()
 ) -> str:
-    """Return the incident in at most 25 short lines."""
-    return fitted(_lines(live, report, previous), MAX_LINES, MAX_CHARACTERS)
+    """Return the incident in at most 25 short lines; what is wrong comes last."""
+    return told(_lines(live, report, previous), MAX_LINES, MAX_CHARACTERS)
 
 
 def _lines(
     live: LiveState, report: DiagnosisReportSpec, previous: Sequence[AttemptSummary]
 ) -> Iterator[Line]:
-    yield Line(Weight.NEEDED, f"reported fault: {_fault(report)}")
+    yield fact(f"reported fault: {_fault(report)}", Weight.NEEDED)
     yield from workload_lines.target(live)
     yield from workload_lines.containers(live, report.target.container)
-    yield from workload_lines.pods(live)
-    yield from neighbour_lines.services(live)
     yield from workload_lines.history(live)
-    yield from neighbour_lines.variables(live)
+    yield from workload_lines.pods(live)
     yield from neighbour_lines.probes(live)
     yield from neighbour_lines.config(live)
     yield from neighbour_lines.events(live)
     for place, evidence in enumerate(report.evidence[:_MOST_EVIDENCE]):
-        yield Line(Weight.TELLING if place < 2 else Weight.NICE, _evidence(evidence))
+        yield fact(_evidence(evidence), Weight.TELLING if place < _TELLING else Weight.NICE)
     for attempt in previous[-_MOST_ATTEMPTS:]:
-        yield Line(Weight.NEEDED, _attempt(attempt))
+        yield fact(_attempt(attempt), Weight.NEEDED)
+    yield from neighbour_lines.variables(live)
+    yield from neighbour_lines.services(live)
 
 
 def _fault(report: DiagnosisReportSpec) -> str:

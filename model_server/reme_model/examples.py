@@ -41,14 +41,67 @@ def _image() -> Example:
     return Example(
         context="""\
 reported fault: bad-rollout: "mailer pods do not start"
-target: Deployment mailer in office, 1 of 3 replicas ready (not normal: 2 missing)
-container app: image mailer:7.0-beta, cpu limit 200m, memory limit 64Mi, port 9000
-usage of app: cpu 11m of 200m (5%, normal), memory 20Mi of 64Mi (31%, normal)
-pod mailer-7c9d and 1 more: ImagePullBackOff, "Back-off pulling image 'mailer:7.0-beta'"
-service mailer: selector app=mailer matches the pods (normal), port 80 to 9000 (normal)
-previous revision 4: app image mailer:6.2 (now mailer:7.0-beta)""",
+target: Deployment mailer in office, 1 of 3 replicas ready
+container app: image mailer:7.0-beta, cpu limit 200m, memory limit 64Mi
+previous revision 4: app image mailer:6.2 (now mailer:7.0-beta)
+normal: cpu of app 5%, memory of app 31%, service mailer
+wrong: 2 of 3 replicas not ready
+wrong: pod mailer-7c9d and 1 more: ImagePullBackOff, "Back-off pulling image 'mailer:7.0-beta'\"""",
         space=(Restart(target=target), back, *_scales(target, 4, 6), *_memory(target, "app", 96)),
         repair=(back,),
+    )
+
+
+def _few() -> Example:
+    target = _workload("orders", "depot")
+    scales = _scales(target, 2, 4)
+    return Example(
+        context="""\
+reported fault: scaled-down: "orders cannot keep up"
+target: Deployment orders in depot, 1 of 1 replicas ready
+container api: image orders:8.0, cpu limit 250m, memory limit 128Mi
+no other revision
+normal: memory of api 46%, pods, service orders
+wrong: fewer replicas than before, revision 3 had 4
+wrong: cpu of api too high, 249m of 250m (99%)""",
+        space=(Restart(target=target), *scales, *_memory(target, "api", 192)),
+        repair=(scales[1],),
+    )
+
+
+def _memory_killed() -> Example:
+    target = _workload("render", "studio")
+    more = _memory(target, "worker", 384, 512)
+    return Example(
+        context="""\
+reported fault: oom: "render is killed again and again"
+target: Deployment render in studio, 0 of 1 replicas ready
+container worker: image render:1.9, cpu limit 1, memory limit 256Mi
+previous revision 2: worker image render:1.8 (now render:1.9)
+normal: service render
+wrong: 1 of 1 replicas not ready
+wrong: pod render-5f6b: CrashLoopBackOff, last ended: OOMKilled with exit code 137, 9 restarts
+wrong: worker was killed for more memory than its limit of 256Mi""",
+        space=(Restart(target=target), Rollback(target=target), *_scales(target, 2), *more),
+        repair=(more[1],),
+    )
+
+
+def _variable() -> Example:
+    target = _workload("chat", "club")
+    name = SetEnv(target=target, container="chat", variable="CACHE_HOST", value="cache")
+    return Example(
+        context="""\
+reported fault: bad-env: "chat cannot find its cache"
+target: Deployment chat in club, 0 of 2 replicas ready
+container chat: image chat:4.4, cpu limit 200m, memory limit 128Mi
+no other revision
+normal: service chat
+wrong: 2 of 2 replicas not ready
+wrong: pod chat-84c6 and 1 more: CrashLoopBackOff, last ended: Error with exit code 1, 5 restarts
+wrong: CACHE_HOST of chat is cachee, which is no service: there is cache""",
+        space=(Restart(target=target), *_scales(target, 3, 4), name),
+        repair=(name,),
     )
 
 
@@ -59,13 +112,11 @@ def _selector() -> Example:
     return Example(
         context="""\
 reported fault: no-endpoints: "blog cannot be reached"
-target: Deployment blog in press, 2 of 2 replicas ready (normal)
-container web: image blog:3.1, cpu limit 500m, memory limit 256Mi, port 3000
-usage of web: cpu 20m of 500m (4%, normal), memory 90Mi of 256Mi (35%, normal)
-pods: all 2 ready, no restarts (normal)
-service blog: selector app=blog-old matches no pod (not normal), pod labels are app=blog, \
-port 80 to 3000 (normal)
-previous revision 1: web image blog:3.0 (now blog:3.1)""",
+target: Deployment blog in press, 2 of 2 replicas ready
+container web: image blog:3.1, cpu limit 500m, memory limit 256Mi
+previous revision 1: web image blog:3.0 (now blog:3.1)
+normal: cpu of web 4%, memory of web 35%, pods
+wrong: service blog has selector app=blog-old, which matches no pod: their labels are app=blog""",
         space=(
             Restart(target=target),
             Rollback(target=target),
@@ -77,36 +128,51 @@ previous revision 1: web image blog:3.0 (now blog:3.1)""",
     )
 
 
+def _port() -> Example:
+    target = _workload("wiki", "docs")
+    lead = PatchServicePort(target=ObjectKey("Service", "docs", "wiki"), port=80, target_port=6000)
+    return Example(
+        context="""\
+reported fault: connection-refused: "wiki refuses connections"
+target: Deployment wiki in docs, 1 of 1 replicas ready
+container wiki: image wiki:1.0, cpu limit 100m, memory limit 64Mi
+no other revision
+normal: cpu of wiki 3%, memory of wiki 31%, pods
+wrong: service wiki leads port 80 to 6001, which no container has: they have 6000""",
+        space=(Restart(target=target), *_scales(target, 2), *_memory(target, "wiki", 96), lead),
+        repair=(lead,),
+    )
+
+
 def _busy() -> Example:
     target = _workload("search", "library")
     restart = Restart(target=target)
     return Example(
         context="""\
 reported fault: cpu-stress: "search answers slowly"
-target: Deployment search in library, 2 of 2 replicas ready (normal)
-container main: image search:2.4, cpu limit 400m, memory limit 512Mi, port 7070
-usage of main: cpu 400m of 400m (100%, too high), memory 130Mi of 512Mi (25%, normal)
-pods: all 2 ready, no restarts (normal)
-service search: selector app=search matches the pods (normal), port 80 to 7070 (normal)
-history: no other revision""",
+target: Deployment search in library, 2 of 2 replicas ready
+container main: image search:2.4, cpu limit 400m, memory limit 512Mi
+no other revision
+normal: memory of main 25%, pods, service search
+wrong: cpu of main too high, 400m of 400m (100%)""",
         space=(restart, *_scales(target, 3, 4), *_memory(target, "main", 768)),
         repair=(restart,),
     )
 
 
-def _memory_killed() -> Example:
-    target = _workload("render", "studio")
-    more = _memory(target, "worker", 384, 512)
+def _full() -> Example:
+    target = _workload("photos", "album")
+    restart = Restart(target=target)
     return Example(
         context="""\
-reported fault: oom: "render is killed again and again"
-target: Deployment render in studio, 0 of 1 replicas ready (not normal: 1 missing)
-container worker: image render:1.9, cpu limit 1, memory limit 256Mi, port 8000
-pod render-5f6b: CrashLoopBackOff, last ended: OOMKilled with exit code 137, 9 restarts
-service render: selector app=render matches the pods (normal), port 80 to 8000 (normal)
-previous revision 2: worker image render:1.8 (now render:1.9)""",
-        space=(Restart(target=target), Rollback(target=target), *_scales(target, 2), *more),
-        repair=(more[1],),
+reported fault: memory-stress: "photos takes more and more memory"
+target: Deployment photos in album, 1 of 1 replicas ready
+container srv: image photos:2.0, cpu limit 600m, memory limit 192Mi
+no other revision
+normal: cpu of srv 7%, pods, service photos
+wrong: memory of srv too high, 189Mi of 192Mi (98%)""",
+        space=(restart, *_scales(target, 2), *_memory(target, "srv", 288)),
+        repair=(restart,),
     )
 
 
@@ -115,66 +181,13 @@ def _healthy() -> Example:
     return Example(
         context="""\
 reported fault: cpu-stress: "notes is overloaded"
-target: Deployment notes in desk, 2 of 2 replicas ready (normal)
-container notes: image notes:5.5, cpu limit 300m, memory limit 128Mi, port 5000
-usage of notes: cpu 8m of 300m (2%, normal), memory 41Mi of 128Mi (32%, normal)
-pods: all 2 ready, no restarts (normal)
-service notes: selector app=notes matches the pods (normal), port 80 to 5000 (normal)
-history: no other revision""",
+target: Deployment notes in desk, 2 of 2 replicas ready
+container notes: image notes:5.5, cpu limit 300m, memory limit 128Mi
+no other revision
+normal: cpu of notes 2%, memory of notes 32%, pods, service notes
+wrong: nothing""",
         space=(Restart(target=target), *_scales(target, 3, 4), *_memory(target, "notes", 192)),
         abstain=Abstain.HEALTHY,
-    )
-
-
-def _few() -> Example:
-    target = _workload("orders", "depot")
-    scales = _scales(target, 2, 4)
-    return Example(
-        context="""\
-reported fault: scaled-down: "orders cannot keep up"
-target: Deployment orders in depot, 1 of 1 replicas ready (not normal: revision 3 had 4)
-container api: image orders:8.0, cpu limit 250m, memory limit 128Mi, port 8088
-usage of api: cpu 249m of 250m (99%, too high), memory 60Mi of 128Mi (46%, normal)
-pods: all 1 ready, no restarts (normal)
-service orders: selector app=orders matches the pods (normal), port 80 to 8088 (normal)
-history: no other revision""",
-        space=(Restart(target=target), *scales, *_memory(target, "api", 192)),
-        repair=(scales[1],),
-    )
-
-
-def _port() -> Example:
-    target = _workload("wiki", "docs")
-    lead = PatchServicePort(target=ObjectKey("Service", "docs", "wiki"), port=80, target_port=6000)
-    return Example(
-        context="""\
-reported fault: connection-refused: "wiki refuses connections"
-target: Deployment wiki in docs, 1 of 1 replicas ready (normal)
-container wiki: image wiki:1.0, cpu limit 100m, memory limit 64Mi, port 6000
-usage of wiki: cpu 3m of 100m (3%, normal), memory 20Mi of 64Mi (31%, normal)
-pods: all 1 ready, no restarts (normal)
-service wiki: selector app=wiki matches the pods (normal), \
-port 80 to 6001 (not normal: no container port)
-history: no other revision""",
-        space=(Restart(target=target), *_scales(target, 2), *_memory(target, "wiki", 96), lead),
-        repair=(lead,),
-    )
-
-
-def _variable() -> Example:
-    target = _workload("chat", "club")
-    name = SetEnv(target=target, container="chat", variable="CACHE_HOST", value="cache")
-    return Example(
-        context="""\
-reported fault: bad-env: "chat cannot find its cache"
-target: Deployment chat in club, 0 of 2 replicas ready (not normal: 2 missing)
-container chat: image chat:4.4, cpu limit 200m, memory limit 128Mi, port 4000
-pod chat-84c6 and 1 more: CrashLoopBackOff, last ended: Error with exit code 1, 5 restarts
-service chat: selector app=chat matches the pods (normal), port 80 to 4000 (normal)
-history: no other revision
-env of chat: CACHE_HOST=cachee (not normal: no such service, possible: cache)""",
-        space=(Restart(target=target), *_scales(target, 3, 4), name),
-        repair=(name,),
     )
 
 
@@ -189,14 +202,17 @@ def _memory(target: ObjectKey, container: str, *amounts: int) -> tuple[SetResour
     )
 
 
+# The order was tried out: the smallest models lean towards what they read last, and with these two
+# last they do best.
 _MAKERS: tuple[Callable[[], Example], ...] = (
-    _image,
     _busy,
-    _selector,
-    _memory_killed,
+    _full,
+    _image,
     _healthy,
     _few,
-    _port,
+    _memory_killed,
     _variable,
+    _selector,
+    _port,
 )
 EXAMPLES: tuple[Example, ...] = tuple(make() for make in _MAKERS)

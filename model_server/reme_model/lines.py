@@ -1,14 +1,26 @@
-"""Lines of a description, and which of them go when there are too many."""
+"""Lines of a description: what is so, what is as it should be, and what is wrong.
+
+What is wrong comes last, each on a line of its own, and what is normal takes one short line for
+all: a small model goes by what it read last, and every token of a prompt costs time.
+"""
 
 from collections.abc import Iterable
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 LONGEST = 240
 
 
+class Tone(StrEnum):
+    """How what a line says is to be taken."""
+
+    FACT = "fact"
+    NORMAL = "normal"
+    WRONG = "wrong"
+
+
 class Weight(IntEnum):
-    """How much a line is worth; the lightest go first."""
+    """How much a line is worth; the lightest go first when there are too many."""
 
     NICE = 0
     USEFUL = 1
@@ -17,23 +29,50 @@ class Weight(IntEnum):
 
 
 class Line(NamedTuple):
-    """One line, and its worth."""
+    """One thing to say."""
 
+    tone: Tone
     weight: Weight
     text: str
 
 
-def fitted(lines: Iterable[Line], most: int, characters: int) -> str:
+def fact(text: str, weight: Weight = Weight.TELLING) -> Line:
+    """Return what is so, without a verdict."""
+    return Line(Tone.FACT, weight, text)
+
+
+def normal(text: str) -> Line:
+    """Return the short name of something that is as it should be."""
+    return Line(Tone.NORMAL, Weight.NEEDED, text)
+
+
+def wrong(text: str, weight: Weight = Weight.TELLING) -> Line:
+    """Return what is not as it should be."""
+    return Line(Tone.WRONG, weight, text)
+
+
+def told(lines: Iterable[Line], most: int, characters: int) -> str:
     """Return the lines that fit, in their order; of equal ones the first win."""
-    told = [Line(line.weight, _cut(line.text)) for line in lines]
+    said = list(lines)
+    fine = ", ".join(line.text for line in said if line.tone is Tone.NORMAL)
+    bad = [Line(Tone.WRONG, w, f"wrong: {text}") for tone, w, text in said if tone is Tone.WRONG]
+    whole = [
+        *(line for line in said if line.tone is Tone.FACT),
+        *([normal(f"normal: {fine}")] if fine else []),
+        *(bad or [wrong("wrong: nothing", Weight.NEEDED)]),
+    ]
+    return _fitted([line._replace(text=_cut(line.text)) for line in whole], most, characters)
+
+
+def _fitted(lines: list[Line], most: int, characters: int) -> str:
     kept: list[int] = []
     left = characters
-    for place in sorted(range(len(told)), key=lambda i: (-told[i].weight, i)):
-        cost = len(told[place].text) + 1
+    for place in sorted(range(len(lines)), key=lambda i: (-lines[i].weight, i)):
+        cost = len(lines[place].text) + 1
         if len(kept) < most and cost <= left:
             kept.append(place)
             left -= cost
-    return "\n".join(told[place].text for place in sorted(kept))
+    return "\n".join(lines[place].text for place in sorted(kept))
 
 
 def quoted(text: str) -> str:

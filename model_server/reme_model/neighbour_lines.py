@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from reme_model.lines import Line, Weight, quoted
+from reme_model.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_model.redact import REDACTED, secret_name, short
 from reme_sandbox.hosts import replacements
 from reme_sandbox.live import EventLine, LiveState
 from reme_sandbox.views import ContainerView, PodView, ServiceView
 
 _MOST_SERVICES = 3
+_MOST_PORTS = 3
 _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
 _MOST_KEYS = 6
@@ -19,34 +20,34 @@ def services(live: LiveState) -> Iterator[Line]:
     """Say of each Service whether it reaches the pods, and on a port that is there."""
     views = sorted(live.services, key=lambda view: (view.name != live.target.name, view.name))
     for view in views[:_MOST_SERVICES]:
-        yield Line(
-            Weight.NEEDED, f"service {view.name}: {_selector(view, live)}, {_ports(view, live)}"
-        )
+        faults = [*_selector(view, live), *_ports(view, live)]
+        for text in faults:
+            yield wrong(f"service {view.name} {text}", Weight.NEEDED)
+        if not faults:
+            yield normal(f"service {view.name}")
 
 
-def _selector(view: ServiceView, live: LiveState) -> str:
-    selector = _labels(view.selector)
-    if view.selects_target:
-        return f"selector {selector} matches the pods (normal)"
-    labels = _labels(live.pod_labels)
-    return f"selector {selector} matches no pod (not normal), pod labels are {labels}"
+def _selector(view: ServiceView, live: LiveState) -> Iterator[str]:
+    if not view.selects_target:
+        selector, labels = _labels(view.selector), _labels(live.pod_labels)
+        yield f"has selector {selector}, which matches no pod: their labels are {labels}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:
     shown = [f"{key}={value}" for key, value in sorted(labels.items())]
-    return short(",".join(shown), 120) or "none"
+    return short(",".join(shown), 80) or "none"
 
 
-def _ports(view: ServiceView, live: LiveState) -> str:
-    known = [port for container in live.containers for port in container.ports]
-    numbers = {port.number for port in known}
-    names = {port.name for port in known if port.name}
-    said = []
-    for port in view.ports[:3]:
+def _ports(view: ServiceView, live: LiveState) -> Iterator[str]:
+    declared = [port for container in live.containers for port in container.ports]
+    numbers = {port.number for port in declared}
+    names = {port.name for port in declared if port.name}
+    for port in view.ports[:_MOST_PORTS]:
         there = port.target_port in (numbers if isinstance(port.target_port, int) else names)
-        verdict = "normal" if there or not known else "not normal: no container port"
-        said.append(f"port {port.port} to {port.target_port} ({verdict})")
-    return ", ".join(said) or "no port"
+        if declared and not there:
+            known = " or ".join(str(number) for number in sorted(numbers)[:_MOST_PORTS])
+            leads_to = short(str(port.target_port), 20)
+            yield f"leads port {port.port} to {leads_to}, which no container has: they have {known}"
 
 
 def variables(live: LiveState) -> Iterator[Line]:
@@ -54,11 +55,11 @@ def variables(live: LiveState) -> Iterator[Line]:
     for container in live.containers:
         for name, value in sorted(container.env.items()):
             if value and (near := _near(live, name, value)):
-                yield Line(Weight.TELLING, f"env of {container.name}: {name}={near}")
+                yield wrong(f"{name} of {container.name} {near}")
     for config_map in live.config_map_names:
         for key, value in sorted(live.config_map(config_map).items()):
             if near := _near(live, key, value):
-                yield Line(Weight.TELLING, f"config {config_map}: {key}={near}")
+                yield wrong(f"{short(key, 60)} of config {config_map} {near}")
 
 
 def _near(live: LiveState, name: str, value: str) -> str:
@@ -69,7 +70,7 @@ def _near(live: LiveState, name: str, value: str) -> str:
     if not near:
         return ""
     there = " or ".join(short(one, 60) for one in near)
-    return f"{short(value, 80)} (not normal: no such service, possible: {there})"
+    return f"is {short(value, 80)}, which is no service: there is {there}"
 
 
 def config(live: LiveState) -> Iterator[Line]:
@@ -81,7 +82,7 @@ def config(live: LiveState) -> Iterator[Line]:
             if len(value) <= _SHORT_VALUE
         ]
         if shown:
-            yield Line(Weight.NICE, f"config {name}: {', '.join(shown[:_MOST_KEYS])}")
+            yield fact(f"config {name}: {', '.join(shown[:_MOST_KEYS])}", Weight.NICE)
 
 
 def probes(live: LiveState) -> Iterator[Line]:
@@ -91,13 +92,14 @@ def probes(live: LiveState) -> Iterator[Line]:
     for container in live.containers[:2]:
         for kind, view in sorted(container.probes.items()):
             asks = " ".join(str(part) for part in (view.handler, view.path, view.port) if part)
-            verdict = "" if _asked_port_is_there(container, view.port) else " (no container port)"
-            yield Line(
-                Weight.USEFUL,
-                f"{kind} probe of {container.name}: {short(asks, 80)}{verdict}"
+            yield fact(
+                f"{kind} probe of {container.name}: {short(asks, 80)}"
                 f" after {view.initial_delay_seconds}s every {view.period_seconds}s"
                 f", timeout {view.timeout_seconds}s, fails after {view.failure_threshold}",
+                Weight.USEFUL,
             )
+            if not _asked_port_is_there(container, view.port):
+                yield wrong(f"{kind} probe of {container.name} asks a port that it does not have")
 
 
 def _refused(pod: PodView) -> bool:
@@ -122,4 +124,4 @@ def events(live: LiveState) -> Iterator[Line]:
     order = sorted(by_reason, key=lambda reason: (-total[reason], reason))
     for reason in order[:_MOST_EVENTS]:
         said = quoted(short(by_reason[reason].message, 140))
-        yield Line(Weight.TELLING, f"event: {short(reason, 40)} {total[reason]} times: {said}")
+        yield fact(f"event: {short(reason, 40)} {total[reason]} times: {said}")

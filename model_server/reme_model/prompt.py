@@ -24,14 +24,21 @@ SYSTEM = (
 )
 
 
-def messages(context: str, space: Sequence[Action]) -> list[ChatMessage]:
-    """Return the conversation that asks for a repair of what the context describes."""
-    return [*_front(), {"role": "user", "content": incident(context, space)}]
+def messages(
+    context: str, space: Sequence[Action], *, tell_choices: bool = False
+) -> list[ChatMessage]:
+    """Return the conversation that asks for a repair of what the context describes.
+
+    Under a schema the choices need not be told, and the smallest models do better without: they
+    copy from the list what they read last. A model that answers freely has to know them.
+    """
+    said = incident(context, space, tell_choices=tell_choices)
+    return [*_front(tell_choices=tell_choices), {"role": "user", "content": said}]
 
 
-def incident(context: str, space: Sequence[Action]) -> str:
+def incident(context: str, space: Sequence[Action], *, tell_choices: bool) -> str:
     """Return the last message: what there is, and what is possible."""
-    return f"{context}\npossible: {choices(space)}"
+    return f"possible: {choices(space)}\n{context}" if tell_choices else context
 
 
 def written(actions: Sequence[Action]) -> str:
@@ -40,10 +47,11 @@ def written(actions: Sequence[Action]) -> str:
 
 
 @cache
-def _front() -> tuple[ChatMessage, ...]:
+def _front(*, tell_choices: bool) -> tuple[ChatMessage, ...]:
     said: list[ChatMessage] = [{"role": "system", "content": SYSTEM}]
     for example in EXAMPLES:
-        said.append({"role": "user", "content": incident(example.context, example.space)})
+        asked = incident(example.context, example.space, tell_choices=tell_choices)
+        said.append({"role": "user", "content": asked})
         said.append({"role": "assistant", "content": _answer(example)})
     return tuple(said)
 

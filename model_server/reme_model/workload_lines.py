@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reme_model.lines import Line, Weight, quoted
+from reme_model.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_model.redact import REDACTED, secret_name, short
 from reme_sandbox.live import LiveState, Usage
 from reme_sandbox.quantity import cpu_millicores, memory_bytes
@@ -20,22 +20,17 @@ _MIB = 2**20
 def target(live: LiveState) -> Iterator[Line]:
     """Say which workload it is and how many of its pods serve."""
     count = live.replicas
-    wrong = []
+    what = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
+    yield fact(f"target: {what}, {count.ready} of {count.desired} replicas ready", Weight.NEEDED)
     if count.desired == 0:
-        wrong.append("scaled to 0")
+        yield wrong("scaled to 0 replicas", Weight.NEEDED)
     elif count.ready < count.desired:
-        wrong.append(f"{count.desired - count.ready} missing")
+        yield wrong(f"{count.desired - count.ready} of {count.desired} replicas not ready")
     before = next((r for r in live.revisions if (r.replicas or 0) > count.desired), None)
     if before:
-        wrong.append(f"revision {before.number} had {before.replicas}")
-    what = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
-    verdict = f"not normal: {', '.join(wrong)}" if wrong else "normal"
-    yield Line(
-        Weight.NEEDED,
-        f"target: {what}, {count.ready} of {count.desired} replicas ready ({verdict})",
-    )
+        yield wrong(f"fewer replicas than before, revision {before.number} had {before.replicas}")
     if live.paused:
-        yield Line(Weight.NEEDED, "rollout: paused (not normal), changes do not reach the pods")
+        yield wrong("the rollout is paused, so that changes do not reach the pods", Weight.NEEDED)
 
 
 def containers(live: LiveState, first: str | None) -> Iterator[Line]:
@@ -43,53 +38,54 @@ def containers(live: LiveState, first: str | None) -> Iterator[Line]:
     views = sorted(live.containers, key=lambda view: view.name != first)
     for view in views[:_MOST_CONTAINERS]:
         limits = view.resources
-        ports = ", ".join(str(port.number) for port in view.ports[:4])
-        yield Line(
-            Weight.NEEDED,
+        yield fact(
             f"container {view.name}: image {short(view.image, 100)}"
             f", cpu limit {limits.cpu_limit or 'none'}"
-            f", memory limit {limits.memory_limit or 'none'}"
-            + (f", port {ports}" if ports else ""),
+            f", memory limit {limits.memory_limit or 'none'}",
+            Weight.NEEDED,
         )
+        # Of several pods, the one that uses most.
         used = [use for (_, name), use in sorted(live.usage.items()) if name == view.name]
         if used:
-            yield Line(Weight.TELLING, _usage(view, used))
+            most = Usage(max(u.cpu_millicores for u in used), max(u.memory_bytes for u in used))
+            yield from _usage(view, most)
 
 
-def _usage(view: ContainerView, used: list[Usage]) -> str:
-    """Return the usage of the pod that uses most."""
-    cpu = max(use.cpu_millicores for use in used)
-    memory = max(use.memory_bytes for use in used)
+def _usage(view: ContainerView, used: Usage) -> Iterator[Line]:
     limits = view.resources
-    most_cpu = cpu_millicores(limits.cpu_limit) if limits.cpu_limit else 0
-    most_memory = memory_bytes(limits.memory_limit) if limits.memory_limit else 0
-    return (
-        f"usage of {view.name}: cpu {_share(cpu, most_cpu, 'm', 1)}"
-        f", memory {_share(memory, most_memory, 'Mi', _MIB)}"
-    )
+    cpu = cpu_millicores(limits.cpu_limit) if limits.cpu_limit else 0
+    memory = memory_bytes(limits.memory_limit) if limits.memory_limit else 0
+    yield _share(f"cpu of {view.name}", used.cpu_millicores, cpu, "m")
+    yield _share(f"memory of {view.name}", used.memory_bytes // _MIB, memory // _MIB, "Mi")
 
 
-def _share(used: int, limit: int, unit: str, size: int) -> str:
+def _share(what: str, used: int, limit: int, unit: str) -> Line:
     if not limit:
-        return f"{used // size}{unit}, no limit"
+        return fact(f"{what}: {used}{unit}, without a limit", Weight.USEFUL)
     percent = 100 * used // limit
-    verdict = "too high" if percent >= HIGH_PERCENT else "normal"
-    return f"{used // size}{unit} of {limit // size}{unit} ({percent}%, {verdict})"
+    if percent >= HIGH_PERCENT:
+        return wrong(f"{what} too high, {used}{unit} of {limit}{unit} ({percent}%)")
+    return normal(f"{what} {percent}%")
 
 
 def pods(live: LiveState) -> Iterator[Line]:
     """Say what is wrong with which pods, the worst first."""
     views = [view for view in live.pods if not view.deleting]
     # A pod that does not serve says more than one that once restarted.
-    wrong: dict[str, list[str]] = {}
+    troubles: dict[str, list[str]] = {}
     for view in sorted(views, key=lambda view: view.ready):
         if trouble := _trouble(view):
-            wrong.setdefault(trouble, []).append(view.name)
-    if views and not wrong:
-        yield Line(Weight.USEFUL, f"pods: all {len(views)} ready, no restarts (normal)")
-    for trouble, names in list(wrong.items())[:_MOST_PODS]:
+            troubles.setdefault(trouble, []).append(view.name)
+    if views and not troubles:
+        yield normal("pods")
+    for trouble, names in list(troubles.items())[:_MOST_PODS]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        yield Line(Weight.TELLING, f"pod {names[0]}{more}: {trouble}")
+        yield wrong(f"pod {names[0]}{more}: {trouble}")
+    killed = {s.name for view in views for s in view.containers if s.terminated == "OOMKilled"}
+    for container in live.containers:
+        if container.name in killed and container.resources.memory_limit:
+            limit = container.resources.memory_limit
+            yield wrong(f"{container.name} was killed for more memory than its limit of {limit}")
 
 
 def _trouble(view: PodView) -> str:
@@ -119,7 +115,7 @@ def history(live: LiveState) -> Iterator[Line]:
     """Say how earlier revisions differ from what runs now."""
     earlier = [view for view in live.history if view.changes]
     if not earlier:
-        yield Line(Weight.USEFUL, "history: no other revision")
+        yield fact("no other revision", Weight.USEFUL)
         return
     before = live.previous_revision
     # The one that Rollback would bring back comes first.
@@ -130,7 +126,7 @@ def history(live: LiveState) -> Iterator[Line]:
             said.append(f"{len(view.changes) - _MOST_CHANGES} more")
         which = "previous revision" if place == 0 else "revision"
         weight = Weight.TELLING if place == 0 else Weight.NICE
-        yield Line(weight, f"{which} {view.number}: {'; '.join(said)}")
+        yield fact(f"{which} {view.number}: {'; '.join(said)}", weight)
 
 
 def change(found: FieldChange) -> str:

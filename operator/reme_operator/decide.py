@@ -46,14 +46,17 @@ from reme_operator.measurement import judge_baseline, judge_verification
 from reme_operator.observed import JobState, Observed
 from reme_sandbox.job import GRACE_SECONDS, START_SECONDS
 
-RUN_POLL = timedelta(milliseconds=200)
-"""How often a run that is under way is looked at, beside its watch events."""
+RUN_POLL = timedelta(seconds=2)
+"""How often a run that is under way is looked at, should its watch events not come."""
 
 HELD_POLL = timedelta(seconds=10)
 """How often something that waits for a person is looked at, beside its watch events."""
 
 RUN_GRACE = timedelta(seconds=START_SECONDS + GRACE_SECONDS + 30)
 """What a Job may take beyond the deadline of its playbook before it is stopped from here."""
+
+STUCK_PATIENCE = timedelta(seconds=45)
+"""How long a pod may be kept from starting: a registry may be away for a moment."""
 
 _AGAIN = {Outcome.REJECTED, Outcome.ROLLED_BACK, Outcome.FAILED}
 _FINAL_REASONS = {
@@ -248,6 +251,9 @@ def _running(seen: Observed, run: Run, now: datetime, *, undo: bool) -> Decision
         return RecordRun(Reason.RUN_FAILED, found.message or "its pod failed", undo)
     if found.job is JobState.COMPLETE:
         return RecordRun(Reason.RUN_LOST, "its Job completed and left no result", undo)
+    if found.stuck and now >= (run.created_time or now) + STUCK_PATIENCE:
+        words = f"its pod does not start: {found.stuck}"
+        return StopRun(Reason.RUN_NOT_STARTED, words[:500], undo)
     if now >= _latest_end(seen, run, undo=undo):
         return StopRun(Reason.RUN_TIMED_OUT, "its Job neither ended nor was ended in time", undo)
     return Wait(now + RUN_POLL)

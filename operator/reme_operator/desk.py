@@ -20,6 +20,7 @@ from reme_api.remediation import Remediation
 from reme_operator.admit import Accept, Admission, Case, Known, Refuse, TargetSeen, admit
 from reme_operator.clients.errors import (
     AlreadyExistsError,
+    ClusterError,
     ConflictError,
     NotFoundError,
 )
@@ -112,7 +113,8 @@ class Desk:
         self._wake.set()
 
     async def run(self) -> None:
-        """Look at whatever is due, forever."""
+        """Look at whatever is due, forever, once it is known what there is."""
+        await self._prime()
         while True:
             now = self.tools.clock.now()
             due = [f for f in self._files.values() if f.due is not None]
@@ -125,6 +127,19 @@ class Desk:
                 await self._until(first.due - now)
                 continue
             await self._take(first)
+
+    async def _prime(self) -> None:
+        """Learn of every remediation that there is: budgets count them all."""
+        while True:
+            try:
+                found = await self.tools.cluster.list_objects(Remediation)
+            except ClusterError as error:
+                _log.warning("desk.not_ready", error=brief(error))
+                await self.tools.clock.sleep(_FIRST_BACKOFF.total_seconds())
+            else:
+                now = self.tools.clock.now()
+                self.ledger.merge(entry(r, now) for r in found)
+                return
 
     async def _until(self, span: timedelta) -> None:
         try:
@@ -201,8 +216,10 @@ class Desk:
             raise NotFoundError("the report was replaced by another")
         if current.metadata.generation != report.metadata.generation:
             raise ConflictError("the report has changed")
-        found = await self.tools.cluster.list_objects(Remediation)
-        self.ledger.replace(entry(r, now) for r in found)
+        # Nobody else creates remediations while this process leads; but the one that led before
+        # may have been at it a moment ago, and a target is never repaired twice at once.
+        found = await self.tools.cluster.list_objects(Remediation, namespace)
+        self.ledger.merge(entry(r, now) for r in found)
         policies = [
             policy
             for where in sorted({namespace, self.tools.settings.release_namespace})

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -35,7 +36,7 @@ from reme_operator.decisions import (
 from reme_operator.errors import DeposedError, StaleError, TargetVanishedError, brief
 from reme_operator.measurement import Measurement
 from reme_operator.observe import Surroundings
-from reme_operator.observed import Setbacks, current_run
+from reme_operator.observed import Observed, Setbacks, current_run
 from reme_operator.signals import Signals
 from reme_operator.steps.catalogue import PERFORM, step_of
 from reme_operator.steps.work import Effect, Setback, Tools, Work
@@ -64,7 +65,6 @@ class Driver:
         self._signal = signals.open(meta.uid, remediation.spec.report_ref.uid)
         self._surroundings = Surroundings(tools, signals)
         self._sheet = Timesheet(tools.clock.now)
-        self._step = Step.ADMIT
         self._measurement: Measurement | None = None
         self._setbacks = Setbacks()
         self._target_gone = False
@@ -105,30 +105,27 @@ class Driver:
 
     async def _turn(self) -> bool:
         self._must_lead()
-        with self._sheet.step(self._step):
-            await self._refresh()
-            seen = await self._surroundings.observe(self._remediation)
-            seen = replace(
-                seen,
-                target_gone=self._target_gone,
-                measurement=self._measurement,
-                setbacks=self._setbacks,
-                trouble=self._trouble,
-            )
-            now = self._tools.clock.now()
-            decision = decide(seen, now)
+        looking, looked = perf_counter(), self._tools.clock.now()
+        seen = await self._observe()
+        now = self._tools.clock.now()
+        decision = decide(seen, now)
         if isinstance(decision, Done):
             return True
         if isinstance(decision, Wait):
             await self._wait(decision, now)
             return False
-        self._step = step_of(decision)
+        step = step_of(decision)
         if isinstance(decision, Capture) and self._sheet.known(Step.APPROVE):
             self._sheet.touch(Step.APPROVE)
         work = Work(self._tools, seen, self._sheet)
-        with self._tools.metrics.reconcile():
-            with self._sheet.step(self._step), self._watched(decision):
-                effect = await PERFORM[type(decision)](work, decision)
+        with (
+            self._tools.metrics.reconcile(),
+            self._sheet.step(step, _begun(seen, decision) or looked),
+            self._watched(decision),
+        ):
+            # A look that led to nothing cost nobody time; this one did.
+            self._sheet.add(step, perf_counter() - looking)
+            effect = await PERFORM[type(decision)](work, decision)
             await self._apply(decision, effect)
         return False
 
@@ -137,6 +134,17 @@ class Driver:
         if isinstance(decision, Generate):
             return nullcontext()
         return self._tools.health.working(f"{type(decision).__name__} of {self._name}")
+
+    async def _observe(self) -> Observed:
+        await self._refresh()
+        seen = await self._surroundings.observe(self._remediation)
+        return replace(
+            seen,
+            target_gone=self._target_gone,
+            measurement=self._measurement,
+            setbacks=self._setbacks,
+            trouble=self._trouble,
+        )
 
     async def _refresh(self) -> None:
         meta = self._remediation.metadata
@@ -162,7 +170,6 @@ class Driver:
         if decision.why is not None:
             attempt = self._remediation.status.attempts
             if attempt and attempt[-1].playbook is not None:
-                self._step = Step.APPROVE
                 self._sheet.touch(Step.APPROVE)
             await self._show(decision)
         await self._signal.wait(now, decision.until)
@@ -187,7 +194,6 @@ class Driver:
         if isinstance(decision, OpenAttempt):
             self._setbacks = Setbacks()
         if isinstance(decision, CreateRun) and not decision.undo:
-            self._step = Step.EXECUTE
             attempt = self._remediation.status.attempts[-1]
             self._sheet.touch(Step.EXECUTE, attempt.run.created_time if attempt.run else None)
         self._log.info("remediation.step", **_line(decision))
@@ -262,6 +268,14 @@ class Driver:
     def _must_lead(self) -> None:
         if not self._tools.leading():
             raise DeposedError("this process does not lead any more")
+
+
+def _begun(seen: Observed, decision: Decision) -> datetime | None:
+    """Return when the step began, if that was before this process knew of it."""
+    if isinstance(decision, RecordRun | StopRun) and not decision.undo:
+        attempt = seen.attempt
+        return attempt.run.created_time if attempt and attempt.run else None
+    return None
 
 
 def _line(decision: Decision) -> dict[str, str]:

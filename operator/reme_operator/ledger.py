@@ -8,6 +8,9 @@ from reme_api.diagnosis_report import Target
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation
 
+_MOST_GONE = 10_000
+"""How many that are gone are remembered: none of them is in a list that is still on its way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -64,17 +67,25 @@ def entry(remediation: Remediation, now: datetime) -> Entry:
 
 
 class Ledger:
-    """The remediations as the watch last showed them: good enough to refuse, not to accept.
+    """The remediations as they were last seen: good enough to refuse, not to accept.
 
-    Whoever is about to create one lists them afresh: a watch may lag, and a second run on one
-    target is the one mistake that must not happen.
+    Whoever is about to create one lists those of its namespace afresh: a watch may lag, and a
+    second run on one target is the one mistake that must not happen.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._gone: dict[str, None] = {}
 
     def note(self, found: Entry) -> None:
-        """Remember the remediation as it is now."""
+        """Remember the remediation as it is now, unless more is known of it already.
+
+        A list and a watch may overtake each other. What has ended does not open again, and what is
+        gone does not come back.
+        """
+        known = self._entries.get(found.uid)
+        if found.uid in self._gone or (known is not None and found.open and not known.open):
+            return
         self._entries[found.uid] = found
 
     def get(self, uid: str) -> Entry | None:
@@ -84,10 +95,14 @@ class Ledger:
     def forget(self, uid: str) -> None:
         """Drop a remediation that is gone."""
         self._entries.pop(uid, None)
+        self._gone[uid] = None
+        if len(self._gone) > _MOST_GONE:
+            del self._gone[next(iter(self._gone))]
 
-    def replace(self, found: Iterable[Entry]) -> None:
-        """Drop everything, and remember these."""
-        self._entries = {e.uid: e for e in found}
+    def merge(self, found: Iterable[Entry]) -> None:
+        """Remember all of these."""
+        for one in found:
+            self.note(one)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all of them."""

@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import kopf
@@ -29,7 +30,7 @@ from reme_operator.housekeeping import keep_house
 from reme_operator.ledger import Ledger
 from reme_operator.metrics import Metrics
 from reme_operator.settings import OperatorSettings
-from reme_operator.signals import Signals
+from reme_operator.signals import Signals, follow_runs
 from reme_operator.steps.record import operator_version
 from reme_operator.steps.work import Tools
 from reme_sandbox.errors import Rule
@@ -58,11 +59,17 @@ async def serve(settings: OperatorSettings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await asyncio.to_thread(_warm)
     async with (
         _outside(settings, metrics, health) as seams,
         HealthServer(health, metrics, seams.cluster.ping, port=settings.http_port),
     ):
         return await lead(settings, seams, metrics, health, stop)
+
+
+def _warm() -> None:
+    """Import what the first question to the model would stop everything for, by a second."""
+    import_module("openai.resources.chat.completions")
 
 
 @contextlib.asynccontextmanager
@@ -172,16 +179,18 @@ async def operate(
         leading=leading,
     )
     desk = Desk(tools, ledger)
-    office = Office(tools, ledger, Signals(), desk)
+    signals = Signals()
+    office = Office(tools, ledger, signals, desk)
+    home = settings.release_namespace
     background = [
         asyncio.create_task(desk.run(), name="desk"),
         asyncio.create_task(
-            keep_house(seams.cluster, seams.clock, ledger, settings.release_namespace),
-            name="housekeeping",
+            keep_house(seams.cluster, seams.clock, ledger, home), name="housekeeping"
         ),
+        asyncio.create_task(follow_runs(seams.cluster, seams.clock, signals, home), name="runs"),
     ]
     watched = settings.watch_namespaces
-    namespaces = sorted({*watched, settings.release_namespace}) if watched else []
+    namespaces = sorted({*watched, home}) if watched else []
     _log.info("operator.leading", version=operator_version(), namespaces=namespaces)
     try:
         tasks = await kopf.spawn_tasks(

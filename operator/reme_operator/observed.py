@@ -27,6 +27,7 @@ class RunSeen:
     claimed: bool = False  # it has begun: it may have written
     reason: Reason | None = None  # how it ended, by its own word
     message: str = ""
+    stuck: str = ""  # why its pod has not begun, if the cluster says why
 
 
 @dataclass(frozen=True, slots=True)

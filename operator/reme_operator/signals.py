@@ -3,6 +3,18 @@
 import asyncio
 from datetime import datetime, timedelta
 
+import structlog
+
+from reme_operator.clients.errors import ClusterError
+from reme_operator.clients.protocols import Clock, Cluster
+from reme_operator.clients.resources import CONFIG_MAPS, JOBS, Resource
+from reme_operator.errors import brief
+from reme_operator.names import MANAGED_BY_LABEL, REMEDIATION_UID_LABEL
+
+_log = structlog.get_logger(__name__)
+
+_RECONNECT_SECONDS = 1.0
+
 
 class Signal:
     """Wakes one loop, and says whether its object may have changed."""
@@ -74,3 +86,26 @@ class Signals:
     def report_is_gone(self, report_uid: str) -> bool:
         """Return whether the watch has shown the report's deletion."""
         return report_uid in self._gone_reports
+
+
+async def follow_runs(cluster: Cluster, clock: Clock, signals: Signals, namespace: str) -> None:
+    """Wake a remediation as soon as its Job or its result changes, forever.
+
+    What a run amounts to is always read afresh: an event that is missed costs a moment, no more.
+    """
+    await asyncio.gather(
+        *(_follow(cluster, clock, signals, namespace, kind) for kind in (JOBS, CONFIG_MAPS))
+    )
+
+
+async def _follow(
+    cluster: Cluster, clock: Clock, signals: Signals, namespace: str, resource: Resource
+) -> None:
+    while True:
+        try:
+            async for found in cluster.watch(resource, namespace, {MANAGED_BY_LABEL: "reme"}):
+                labels = (found.get("metadata") or {}).get("labels") or {}
+                signals.notify(labels.get(REMEDIATION_UID_LABEL, ""))
+        except ClusterError as error:
+            _log.info("runs.watch_ended", kind=resource.kind, error=brief(error))
+        await clock.sleep(_RECONNECT_SECONDS)

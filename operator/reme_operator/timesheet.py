@@ -52,6 +52,10 @@ class Timesheet:
         """Return whether the step has been going on."""
         return step in self._lines
 
+    def add(self, step: Step, seconds: float) -> None:
+        """Charge a step for work that was done before it was known what it was for."""
+        self._lines[step].busy_seconds += seconds
+
     @contextmanager
     def step(self, step: Step, start: datetime | None = None) -> Iterator[None]:
         """Charge what happens inside to the step; an inner step is not charged to the outer."""

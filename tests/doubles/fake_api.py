@@ -253,22 +253,35 @@ class FakeApi:
     async def _watch(self, request: web.Request, plural: str, namespace: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        since = int(request.query.get("resourceVersion") or self._version)
+        known = request.query.get("resourceVersion")
+        since = int(known or self._version)
         changed = self._changed.setdefault(id(response), asyncio.Event())
         try:
+            if not known:
+                for obj in self.all(plural, namespace):
+                    if _selected(request, obj):
+                        await _send(response, "ADDED", obj)
             while True:
                 changed.clear()
                 for number, kind_plural, kind, obj in self._history:
                     inside = not namespace or obj["metadata"].get("namespace") == namespace
-                    if number > since and kind_plural == plural and inside:
-                        line = json.dumps({"type": kind, "object": obj})
-                        await response.write(line.encode() + b"\n")
+                    if (
+                        number > since
+                        and kind_plural == plural
+                        and inside
+                        and _selected(request, obj)
+                    ):
+                        await _send(response, kind, obj)
                 since = self._version
                 await changed.wait()
         except ConnectionError:
             return response
         finally:
             self._changed.pop(id(response), None)
+
+
+async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:
+    await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
 
 
 def _split(parts: list[str]) -> tuple[str, str, list[str]]:

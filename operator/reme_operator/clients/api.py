@@ -33,6 +33,10 @@ PAGE = 200
 """Objects per request of a list: 200 pods are about 4 MB."""
 _LARGEST_BYTES = 32 * 1024 * 1024
 _LONGEST_WAIT_SECONDS = 5.0
+_WATCH_SECONDS = 240
+"""The server ends a watch after this, so that it cannot be silently dead for longer."""
+_SILENCE_SECONDS = 75.0
+"""Longer than the minute between two bookmarks."""
 _MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -106,6 +110,46 @@ class ApiServer:
             token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
                 return
+
+    async def watch(
+        self, path: str, params: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Json]:
+        """Yield what happens to a list, beginning with what is there, until the server ends it.
+
+        Raises:
+            ClusterError: it could not be begun, or it fell silent; to be begun again.
+
+        """
+        query = {
+            **(params or {}),
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        headers = {"Accept": "application/json"}
+        headers |= self._credentials.headers(asyncio.get_running_loop().time())
+        url, rest = self._credentials.server + path, b""
+        try:
+            async with asyncio.timeout(self._timeout) as limit:
+                async with self._open().get(
+                    url, params=query, headers=headers, allow_redirects=False
+                ) as response:
+                    if response.status >= 300:
+                        answer = await _read(response, f"watch {path}")
+                        raise _refusal("watch", path, response, answer)
+                    loop = asyncio.get_running_loop()
+                    limit.reschedule(loop.time() + _SILENCE_SECONDS)
+                    async for chunk in response.content.iter_any():
+                        limit.reschedule(loop.time() + _SILENCE_SECONDS)
+                        *lines, rest = (rest + chunk).split(b"\n")
+                        if len(rest) > _LARGEST_BYTES:
+                            raise UnreadableError(f"watch {path}: an event is too large")
+                        for line in lines:
+                            yield _event(line, path)
+        except TimeoutError as error:
+            raise UnavailableError(f"watch {path}: it fell silent") from error
+        except aiohttp.ClientError as error:
+            raise UnavailableError(f"watch {path}: {type(error).__name__}") from error
 
     async def _request(
         self,
@@ -228,6 +272,16 @@ async def _read(response: aiohttp.ClientResponse, what: str) -> Json:
     if not isinstance(answer, dict):
         raise UnreadableError(f"{what}: the answer is not an object")
     return answer
+
+
+def _event(line: bytes, path: str) -> Json:
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise UnreadableError(f"watch {path}: an event is not JSON") from error
+    if not isinstance(event, dict) or event.get("type") == "ERROR":
+        raise UnavailableError(f"watch {path}: the server gave it up")
+    return event
 
 
 def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, answer: Json) -> ClusterError:

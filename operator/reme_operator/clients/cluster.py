@@ -163,6 +163,15 @@ class ApiCluster:
         """Return objects as JSON, read in pages, at most 20,000; UnreadableError when more."""
         return [item async for item in self._each(resource, namespace, labels)]
 
+    async def watch(
+        self, resource: Resource, namespace: str, labels: Mapping[str, str]
+    ) -> AsyncIterator[Json]:
+        """Yield every object of a list, then each that changes, until the server ends it."""
+        params = {"labelSelector": _selector(labels)}
+        async for event in self._api.watch(resource.path(namespace), params):
+            if event.get("type") != "BOOKMARK":
+                yield event.get("object") or {}
+
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str | None = None
     ) -> bool:

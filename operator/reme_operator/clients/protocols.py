@@ -4,7 +4,7 @@ Reads of Kubernetes' own kinds return the JSON as it came; reme's own kinds are 
 ends within a bounded time and raises only what `clients.errors` lists.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -128,6 +128,15 @@ class Cluster(Protocol):
         labels: Mapping[str, str] | None = None,
     ) -> list[Json]:
         """Return objects as JSON, read in pages, at most 20,000; UnreadableError when more."""
+        ...
+
+    def watch(
+        self, resource: Resource, namespace: str, labels: Mapping[str, str]
+    ) -> AsyncIterator[Json]:
+        """Yield every object of a list, then each that changes, until the server ends it.
+
+        Raises what any call may raise; to be begun again either way.
+        """
         ...
 
     async def delete(

@@ -17,6 +17,7 @@ from reme_operator.clients.protocols import Cluster, Json
 from reme_operator.clients.resources import (
     CONFIG_MAPS,
     JOBS,
+    PODS,
     ROLE_BINDINGS,
     RUN_GRANTS,
     SERVICE_ACCOUNTS,
@@ -34,6 +35,18 @@ from reme_sandbox.job import RESULT_ROLE, RunManifests, RunRequest, manifests
 from reme_sandbox.pod import PodOptions
 from reme_sandbox.result import RunResult, UnreadableResultError, claimed, events, parse
 from reme_sandbox.rights import RUN_ROLES
+from reme_sandbox.views import pod
+
+_DOES_NOT_START = {
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ErrImagePull",
+    "ImageInspectError",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "RunContainerError",
+}
 
 EVENTS_KEY = "events.jsonl"
 
@@ -54,7 +67,21 @@ async def look_at_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> R
         return RunSeen(job=state, claimed=True, message=brief(error))
     if result is not None and result.ended:
         return RunSeen(state, claimed=True, reason=result.reason, message=result.message)
-    return RunSeen(job=state, claimed=taken or result is not None, message=message)
+    taken = taken or result is not None
+    stuck = ""
+    if state is JobState.ACTIVE and not taken:
+        pods = await cluster.find(PODS, namespace, {"batch.kubernetes.io/job-name": run.name})
+        stuck = next(filter(None, map(_stuck, pods)), "")
+    return RunSeen(job=state, claimed=taken, message=message, stuck=stuck)
+
+
+def _stuck(found: Json) -> str:
+    """Return why a pod does not start; empty while it may just be on its way."""
+    seen = pod(found)
+    if seen.unscheduled:
+        return f"no node takes it: {seen.unscheduled}"
+    waiting = next((c for c in seen.containers if c.waiting in _DOES_NOT_START), None)
+    return f"{waiting.waiting}: {waiting.waiting_message}" if waiting else ""
 
 
 def _job_state(job: Json | None) -> tuple[JobState, str]:

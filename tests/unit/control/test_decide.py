@@ -131,7 +131,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a run under way",
         seen(started(), run=RunSeen(JobState.ACTIVE)),
-        d.Wait(later(0.2)),
+        d.Wait(later(2)),
     ),
     (
         "a result",
@@ -246,7 +246,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
             executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED}),
             run=RunSeen(JobState.ACTIVE, claimed=True),
         ),
-        d.Wait(later(0.2)),
+        d.Wait(later(2)),
     ),
     (
         "an undo that ended",
@@ -434,6 +434,15 @@ def test_the_deadline_does_not_stop_an_undo() -> None:
     undoing = executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED})
     around = seen(undoing, run=RunSeen(JobState.ACTIVE, claimed=True), deadline_seconds=30)
     assert isinstance(decide(around, later(60)), d.Wait)
+
+
+def test_a_pod_that_is_kept_from_starting_is_given_up_with_the_clusters_own_words() -> None:
+    around = seen(started(), run=RunSeen(JobState.ACTIVE, stuck="ImagePullBackOff: no such image"))
+    assert isinstance(decide(around, later(44)), d.Wait)
+    decision = decide(around, later(45))
+    assert isinstance(decision, d.StopRun)
+    assert decision.reason is Reason.RUN_NOT_STARTED
+    assert "no such image" in decision.message
 
 
 def test_a_job_that_nobody_ends_is_stopped_from_here() -> None:

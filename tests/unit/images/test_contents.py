@@ -32,7 +32,7 @@ def source(module: str) -> str | None:
 
 def imported(file: str) -> set[str]:
     """Return the names of the modules that a file imports, anywhere in it."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -43,7 +43,8 @@ def imported(file: str) -> set[str]:
 
 def needed(*modules: str) -> set[str]:
     """Return the files of modules and of everything of ours that they import."""
-    files, waiting = set(), list(modules)
+    files: set[str] = set()
+    waiting = list(modules)
     while waiting:
         module = waiting.pop()
         parents = [module.rsplit(".", n)[0] for n in range(1, module.count(".") + 1)]
@@ -65,7 +66,9 @@ def needed(*modules: str) -> set[str]:
         ),
     ],
 )
-def test_exactly_the_modules_that_run_are_copied_one_by_one(stage, modules):
+def test_exactly_the_modules_that_run_are_copied_one_by_one(
+    stage: str, modules: tuple[str, ...]
+) -> None:
     copied = {pattern for pattern in STAGES[stage].sources if pattern.endswith(".py")}
     assert copied == needed(*modules)
 
@@ -74,13 +77,13 @@ def test_exactly_the_modules_that_run_are_copied_one_by_one(stage, modules):
     ("stage", "module"),
     [("operator-app", "reme_operator.main"), ("sandbox-app", "reme_sandbox.runner.__main__")],
 )
-def test_every_package_that_runs_is_copied(stage, module):
+def test_every_package_that_runs_is_copied(stage: str, module: str) -> None:
     packages = {"/".join(file.split("/")[:2]) for file in needed(module)}
     assert packages, f"{module} is not there"
     assert packages <= set(STAGES[stage].sources)
 
 
-def test_nothing_that_is_copied_is_kept_from_the_build():
+def test_nothing_that_is_copied_is_kept_from_the_build() -> None:
     let_in = [
         line.removeprefix("!")
         for line in (ROOT / ".dockerignore").read_text().splitlines()
@@ -95,12 +98,12 @@ def test_nothing_that_is_copied_is_kept_from_the_build():
             ), pattern
 
 
-def test_every_image_has_a_target_that_is_not_root():
+def test_every_image_has_a_target_that_is_not_root() -> None:
     for name in IMAGES:
         assert "USER 65532:65532" in STAGES[name].instructions
 
 
-def test_no_target_begins_on_what_only_builds():
+def test_no_target_begins_on_what_only_builds() -> None:
     for name in IMAGES:
         base = STAGES[name].base
         while base in STAGES:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from reme_images.dockerfile import Stage
 from reme_images.key import Copied, image_key
@@ -6,11 +8,11 @@ STAGE = Stage("app", "builder", ("COPY src /app/", "RUN make"))
 FILE = Copied("src/a.py", False, "1" * 64)
 
 
-def key(stage=STAGE, base="sha256:1", file=FILE):
+def key(stage: Stage = STAGE, base: str = "sha256:1", file: Copied = FILE) -> str:
     return image_key([stage], [base], {"src": [file]}.__getitem__)
 
 
-def test_the_same_inputs_give_the_same_key():
+def test_the_same_inputs_give_the_same_key() -> None:
     assert key() == key()
 
 
@@ -25,5 +27,5 @@ def test_the_same_inputs_give_the_same_key():
         {"file": FILE._replace(executable=True)},
     ],
 )
-def test_whatever_reaches_the_image_changes_the_key(changed):
+def test_whatever_reaches_the_image_changes_the_key(changed: dict[str, Any]) -> None:
     assert key(**changed) != key()

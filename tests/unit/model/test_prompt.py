@@ -26,6 +26,14 @@ def test_everything_before_the_incident_is_always_the_same() -> None:
     assert [m["role"] for m in one[1:]] == ["user", "assistant"] * len(EXAMPLES) + ["user"]
 
 
+def test_the_choices_are_told_only_if_that_is_asked_for() -> None:
+    space = admissible(Shop().live(), policy_of())
+    assert not any("possible:" in m["content"] for m in messages("x", space)[1:])
+    asked = [m["content"] for m in messages("x", space, tell_choices=True) if m["role"] == "user"]
+    assert len(asked) == len(EXAMPLES) + 1
+    assert all(text.startswith("possible: ") for text in asked)
+
+
 def test_the_examples_answer_as_the_schema_wants() -> None:
     said = messages("", ())
     answers = [m["content"] for m in said if m["role"] == "assistant"]
@@ -41,7 +49,7 @@ def test_the_examples_answer_as_the_schema_wants() -> None:
 
 def test_the_choices_are_told_in_one_line() -> None:
     shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}])
-    asked = incident("context", admissible(shop.live(), policy_of()))
+    asked = incident("context", admissible(shop.live(), policy_of()), tell_choices=True)
     (told,) = [one for one in asked.splitlines() if one.startswith("possible: ")]
     assert told.startswith("possible: restart; roll back; scale to 3 or 4; ")
     assert "set memory limit of server to 160Mi or 192Mi or 256Mi" in told

@@ -66,6 +66,7 @@ def test_the_server_is_offline_and_uses_what_it_may() -> None:
     assert env["HF_HUB_OFFLINE"] == "1"
     assert env["OMP_NUM_THREADS"] == "3"
     assert env["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+    assert env["OMP_WAIT_POLICY"] == "passive"
     assert (env["PATH"], env["VLLM_API_KEY"]) == ("/bin", "k")
     assert env["HOME"] != "/root"
     assert environment(ServeSettings(threads=1), {}, 3)["OMP_NUM_THREADS"] == "1"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from reme_api.conditions import Status, put
+from reme_api.conditions import Status, find, put
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus, RemediationSummary
 from reme_api.reasons import ConditionType, Reason
 from reme_operator.admit import Accept, Admission, Known, Refuse
@@ -28,7 +28,7 @@ def compose(
         generation=generation,
         now=now,
     )
-    status, reason, message = _remediated(entries)
+    status, reason, message = _remediated(before, entries)
     conditions = put(
         conditions,
         ConditionType.REMEDIATED,
@@ -62,11 +62,26 @@ def _accepted(admission: Admission) -> tuple[Status, Reason, str]:
     return Status.TRUE, Reason.REMEDIATION_CREATED, name
 
 
-def _remediated(entries: Sequence[Entry]) -> tuple[Status, Reason, str]:
+def _remediated(
+    before: DiagnosisReportStatus, entries: Sequence[Entry]
+) -> tuple[Status, Reason, str]:
     if not entries:
-        return Status.UNKNOWN, Reason.PENDING, ""
+        return _remembered(before)
     last = entries[-1]
     if last.outcome is None:
         return Status.UNKNOWN, Reason.IN_PROGRESS, last.name
     state = Status.TRUE if last.outcome in SUCCESSES else Status.FALSE
     return state, last.reason or Reason.INTERNAL_ERROR, f"{last.name}: {last.outcome}"
+
+
+def _remembered(before: DiagnosisReportStatus) -> tuple[Status, Reason, str]:
+    """Return what is still known of remediations that are gone."""
+    if not before.remediations:
+        return Status.UNKNOWN, Reason.PENDING, ""
+    last, said = before.remediations[-1], find(before.conditions, ConditionType.REMEDIATED)
+    if last.outcome is None:
+        return Status.FALSE, Reason.CANCELLED, f"{last.name} was deleted"
+    if said is not None and said.status is not Status.UNKNOWN:
+        return said.status, said.reason, said.message
+    state = Status.TRUE if last.outcome in SUCCESSES else Status.FALSE
+    return state, Reason.CANCELLED, f"{last.name}: {last.outcome}"

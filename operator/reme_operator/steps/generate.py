@@ -30,6 +30,7 @@ from reme_operator.errors import brief
 from reme_operator.live import read_live, report_of
 from reme_operator.names import text_name
 from reme_operator.steps.work import Effect, Setback, Work, clip
+from reme_sandbox.actions import Action
 from reme_sandbox.space import admissible
 
 PROMPT_KEY = "prompt.json"
@@ -62,11 +63,12 @@ async def generate(work: Work, _: Generate) -> Effect:
         report = await report_of(work.tools.cluster, remediation)
         live = await read_live(work.tools.cluster, remediation, report, work.now())
         space = admissible(live, policy, release_namespace=work.tools.settings.release_namespace)
+        space = untried(space, work.status.attempts[:-1])
         if not space:
             return _refused(
                 work,
                 Reason.POLICY_ALLOWS_NOTHING,
-                "the policy allows no action that is possible now",
+                "the policy allows no action that is possible now and was not tried before",
             )
         said = messages(describe(live, report, _previous(work.status.attempts[:-1])), space)
         schema = reply_schema(space)
@@ -149,6 +151,12 @@ async def _ask(work: Work, request: GenerationRequest) -> KeptReply:
         adapter_digest=reply.adapter_digest,
         constrained=reply.constrained,
     )
+
+
+def untried(space: Sequence[Action], earlier: Sequence[Attempt]) -> tuple[Action, ...]:
+    """Leave out what an earlier attempt ran alone: it did not help then, and would not now."""
+    tried = {a.actions[0].summary for a in earlier if a.run is not None and len(a.actions) == 1}
+    return tuple(action for action in space if action.summary() not in tried)
 
 
 async def _kept(work: Work) -> KeptReply | None:

@@ -2,8 +2,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reme_images import command
 from reme_images.buildah import used_layers
+from reme_images.command import names
 from reme_images.errors import ImagesError
 from reme_images.request import Request
 
@@ -11,13 +11,13 @@ REQUEST = Request("operator", "localhost/reme-operator:dev", Path("/repo"), Path
 
 
 def test_all_images_are_meant_when_none_is_named() -> None:
-    assert command.names([]) == ["operator", "sandbox", "model", "tools"]
-    assert command.names(["tools", "operator", "tools"]) == ["tools", "operator"]
+    assert names([]) == ["operator", "sandbox", "model", "tools"]
+    assert names(["tools", "operator", "tools"]) == ["tools", "operator"]
 
 
 def test_an_image_that_does_not_exist_is_named_with_those_that_do() -> None:
     with pytest.raises(ImagesError, match=r"no image shop: there are operator, sandbox"):
-        command.names(["shop", "tools"])
+        names(["shop", "tools"])
 
 
 def test_a_request_becomes_options() -> None:

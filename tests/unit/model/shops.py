@@ -36,6 +36,7 @@ class Shop:
     config: dict[str, str] = field(default_factory=dict)
     usage: Usage | None = QUIET
     state: Json = field(default_factory=lambda: {"state": {"running": {}}})
+    phase: str = "Pending"
     restarts: int = 0
     events: list[EventLine] = field(default_factory=list)
 
@@ -131,7 +132,7 @@ class Shop:
                 "ownerReferences": [owner],
             },
             "status": {
-                "phase": "Running" if ready else "Pending",
+                "phase": "Running" if ready else self.phase,
                 "conditions": [{"type": "Ready", "status": str(ready)}],
                 "containerStatuses": [
                     {

@@ -1,0 +1,120 @@
+"""What the conditions say, and when their times move."""
+
+from typing import Any
+
+import pytest
+
+from reme_api.conditions import Status, find
+from reme_api.probes import ProbeVerdict
+from reme_api.reasons import ConditionType, Outcome, Reason
+from reme_api.remediation import Rejection, Remediation
+from reme_operator.conditions import derive
+from reme_operator.decisions import Wait
+from tests.doubles.builders import (
+    NOW,
+    attempt,
+    closed,
+    executed,
+    gated,
+    generated,
+    later,
+    remediation,
+    started,
+    window,
+)
+
+Kind = ConditionType
+PENDING = (Status.UNKNOWN, Reason.PENDING)
+GOING_ON = (Status.UNKNOWN, Reason.IN_PROGRESS)
+
+
+def stated(found: Remediation, wait: Wait | None = None) -> dict[Kind, tuple[Status, Reason]]:
+    return {c.type: (c.status, c.reason) for c in derive(found, found.status, NOW, wait)}
+
+
+def test_all_are_there_from_the_first_visit() -> None:
+    found = stated(remediation(baseline=None))
+    assert found[Kind.SUCCEEDED] == GOING_ON
+    for kind in (Kind.GENERATED, Kind.VALIDATED, Kind.APPROVED, Kind.EXECUTED, Kind.VERIFIED):
+        assert found[kind] == PENDING
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "expected"),
+    [
+        (attempt(), Kind.GENERATED, GOING_ON),
+        (generated(), Kind.GENERATED, (Status.TRUE, Reason.PLAYBOOK_GENERATED)),
+        (generated(abstained="no"), Kind.GENERATED, (Status.FALSE, Reason.MODEL_ABSTAINED)),
+        (
+            attempt(rejection=Rejection(rule="ModelReplyEmpty", message="nothing")),
+            Kind.GENERATED,
+            (Status.FALSE, Reason.MODEL_REPLY_EMPTY),
+        ),
+        (
+            generated(rejection=Rejection(rule="Bounds", message="too much")),
+            Kind.VALIDATED,
+            (Status.FALSE, Reason.PLAYBOOK_REJECTED),
+        ),
+        (gated(), Kind.VALIDATED, (Status.TRUE, Reason.PLAYBOOK_ALLOWED)),
+        (gated(), Kind.APPROVED, PENDING),
+        (started(), Kind.APPROVED, (Status.TRUE, Reason.APPROVED_BY_POLICY)),
+        (started(), Kind.EXECUTED, GOING_ON),
+        (executed(), Kind.EXECUTED, (Status.TRUE, Reason.RUN_SUCCEEDED)),
+        (executed(ended=Reason.RUN_LOST), Kind.EXECUTED, (Status.FALSE, Reason.RUN_LOST)),
+        (executed(verification=window(None)), Kind.VERIFIED, GOING_ON),
+        (
+            executed(verification=window(ProbeVerdict.PASSED)),
+            Kind.VERIFIED,
+            (Status.TRUE, Reason.PROBES_PASSED),
+        ),
+        (
+            executed(verification=window(ProbeVerdict.UNKNOWN)),
+            Kind.VERIFIED,
+            (Status.UNKNOWN, Reason.PROBES_INCONCLUSIVE),
+        ),
+        (
+            executed(verification=window(ProbeVerdict.FAILED), reason=Reason.NEIGHBOURS_WORSE),
+            Kind.VERIFIED,
+            (Status.FALSE, Reason.NEIGHBOURS_WORSE),
+        ),
+    ],
+)
+def test_each_follows_from_the_status(
+    state: Any, kind: Kind, expected: tuple[Status, Reason]
+) -> None:
+    assert stated(remediation(state))[kind] == expected
+
+
+def test_what_is_waited_for_is_said() -> None:
+    wait = Wait(later(10), Reason.WAITING_FOR_APPROVAL, "waits for sha256:…")
+    found = remediation(gated(), mode="Approve")
+    assert stated(found, wait)[Kind.APPROVED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
+    assert stated(found, wait)[Kind.SUCCEEDED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
+    away = Wait(later(10), Reason.MODEL_UNAVAILABLE, "no answer")
+    found = remediation(attempt())
+    assert stated(found, away)[Kind.STALLED] == (Status.TRUE, Reason.MODEL_UNAVAILABLE)
+
+
+def test_a_healthy_target_is_verified_without_an_attempt() -> None:
+    found = remediation(baseline=ProbeVerdict.PASSED, outcome=Outcome.NO_ACTION_NEEDED)
+    assert stated(found)[Kind.VERIFIED] == (Status.TRUE, Reason.ALREADY_HEALTHY)
+    assert stated(found)[Kind.SUCCEEDED][0] is Status.TRUE
+
+
+def test_an_undo_that_failed_wants_a_person() -> None:
+    ended = closed(1, Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED)
+    found = remediation(ended, outcome=Outcome.ROLLBACK_FAILED)
+    assert stated(found)[Kind.STALLED] == (Status.TRUE, Reason.ROLLBACK_FAILED)
+
+
+def test_a_time_moves_only_with_its_status() -> None:
+    first = remediation(attempt())
+    before = derive(first, first.status, NOW)
+    kept = first.status.model_copy(update={"conditions": before, "attempts": [generated()]})
+    after = derive(first, kept, later(5))
+    generated_then = find(after, Kind.GENERATED)
+    validated_then = find(after, Kind.VALIDATED)
+    assert generated_then is not None
+    assert validated_then is not None
+    assert generated_then.last_transition_time == later(5)
+    assert validated_then.last_transition_time == NOW

@@ -89,6 +89,7 @@ uninstall: setup ## Remove the chart; the records stay
 
 clean: ## Remove both clusters, the virtual environment and every build
 	for name in $(CLUSTER) $(TEST_CLUSTER); do if [ -x $(PY) ]; then $(PY) -m reme_cluster down --name $$name; fi; done
+	if [ -x $(PY) ]; then $(PY) images/build.py clean; fi
 	rm -rf $(VENV) artifacts results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 ##@ Measurement

@@ -124,6 +124,27 @@ def repair(shop: Shop, number: int) -> Remediation:
     return last
 
 
+def collections() -> Path:
+    """Return a directory with the collection of the sandbox image, fetched when absent."""
+    cache = Path(os.environ.get("REME_CACHE", Path.home() / ".cache" / "reme")) / "collections"
+    if not (cache / "ansible_collections").is_dir():
+        with tempfile.TemporaryDirectory() as bundle:
+            lock = "requirements/collection.txt"
+            pip = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--only-binary=:all:",
+            ]
+            subprocess.run([*pip, "--require-hashes", "-r", lock, "-d", bundle], check=True)
+            take = [sys.executable, "images/collection.py", bundle, "kubernetes.core", str(cache)]
+            subprocess.run(take, check=True)
+    return cache
+
+
 def plain_ansible(kubectl: Kubectl, shop: Shop) -> float:
     """Return the seconds of the same playbook with ansible-playbook on the host."""
     shop.set_env("catalog", VERSION=f"plain-{time.time():.0f}")
@@ -134,10 +155,11 @@ def plain_ansible(kubectl: Kubectl, shop: Shop) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "playbook.json"
         path.write_text(json.dumps(play))
+        environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(collections())}
         begun = time.monotonic()
         subprocess.run(
             [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(path)],
-            env=os.environ | {"ANSIBLE_LOCALHOST_WARNING": "False"},
+            env=environment,
             check=True,
             capture_output=True,
             timeout=120,

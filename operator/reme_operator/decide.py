@@ -198,7 +198,9 @@ def _before_run(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     if attempt.rejection is not None:
         rule = attempt.rejection.rule
         reason = Reason(rule) if rule in list(Reason) else Reason.PLAYBOOK_REJECTED
-        return CloseAttempt(Outcome.REJECTED, reason, attempt.rejection.message)
+        # Nobody rejected what was tampered with: it is not what was decided on.
+        outcome = Outcome.FAILED if reason is Reason.TAMPERED else Outcome.REJECTED
+        return CloseAttempt(outcome, reason, attempt.rejection.message)
     if attempt.generation is None:
         return _generating(seen, now)
     if attempt.generation.abstained:

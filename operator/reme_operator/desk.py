@@ -92,6 +92,12 @@ class Desk:
         if before is None or before.metadata.generation != policy.metadata.generation:
             self._look_again(set(Reason))
 
+    def policy(self, key: str) -> RemediationPolicy | None:
+        """Return a policy by its namespace/name."""
+        found = self._policies.values()
+        names = ((p, f"{p.metadata.namespace}/{p.metadata.name}") for p in found)
+        return next((p for p, name in names if name == key), None)
+
     def drop_policy(self, uid: str) -> None:
         """Forget a policy that is gone."""
         if self._policies.pop(uid, None):

@@ -218,7 +218,7 @@ class Driver:
             reason=setback.reason,
             message=setback.message,
             retry_at=self._tools.clock.now() + timedelta(seconds=delay),
-            exhausted=count >= _MODEL_TRIES,
+            exhausted=setback.final or count >= _MODEL_TRIES,
         )
         self._log.warning("model.setback", count=count, reason=setback.reason)
 

@@ -205,7 +205,7 @@ class Metrics:
 _USUAL_ENDS = (
     (Outcome.VERIFIED, Reason.PROBES_PASSED),
     (Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE),
-    (Outcome.ROLLED_BACK, Reason.ROLLED_BACK),
+    (Outcome.ROLLED_BACK, Reason.PROBES_FAILED),
     (Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED),
     (Outcome.REJECTED, Reason.PLAYBOOK_REJECTED),
     (Outcome.FAILED, Reason.MODEL_UNAVAILABLE),

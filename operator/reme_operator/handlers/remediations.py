@@ -13,7 +13,8 @@ from reme_api.remediation import Remediation
 from reme_operator.driver import Driver
 from reme_operator.errors import DeposedError
 from reme_operator.handlers.office import Office, parsed
-from reme_operator.ledger import entry
+from reme_operator.handlers.policies import judge
+from reme_operator.ledger import Entry, entry
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +40,10 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
 
     @kopf.on.event(GROUP, VERSION, Remediation.PLURAL, registry=registry, id="remediation-seen")
     async def remediation_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        _note(office, type, body)
+        if found := _note(office, type, body):
+            # How many are open under its policy has changed.
+            if policy := office.desk.policy(found.policy):
+                await judge(office, policy)
 
     @kopf.daemon(
         GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="remediate"
@@ -60,10 +64,11 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
             await _drive(office, remediation)
 
 
-def _note(office: Office, kind: str | None, body: kopf.Body) -> None:
+def _note(office: Office, kind: str | None, body: kopf.Body) -> Entry | None:
+    """Take note of an event; return the remediation if it has begun, ended or gone."""
     remediation = parsed(Remediation, dict(body))
     if remediation is None:
-        return
+        return None
     meta = remediation.metadata
     found = entry(remediation, office.tools.clock.now())
     before = office.ledger.get(meta.uid)
@@ -71,12 +76,14 @@ def _note(office: Office, kind: str | None, body: kopf.Body) -> None:
         office.ledger.forget(meta.uid)
         office.signals.notify(meta.uid, meta.resource_version)
         office.desk.remediation_changed(found, gone=True)
-        return
+        return found
     office.ledger.note(found)
     office.signals.notify(meta.uid, meta.resource_version)
     office.tools.metrics.remediations_open(office.ledger.open_count())
-    if before is None or before.outcome is not found.outcome:
-        office.desk.remediation_changed(found)
+    if before is not None and before.outcome is found.outcome:
+        return None
+    office.desk.remediation_changed(found)
+    return found
 
 
 async def _drive(office: Office, remediation: Remediation) -> None:

@@ -94,7 +94,7 @@ async def generate(work: Work, _: Generate) -> Effect:
     except ModelTimeoutError as error:
         return Effect(setback=Setback(Reason.MODEL_TIMED_OUT, brief(error)))
     except ModelRefusedError as error:
-        return Effect(setback=Setback(Reason.MODEL_UNAVAILABLE, brief(error)))
+        return Effect(setback=Setback(Reason.MODEL_UNAVAILABLE, brief(error), final=True))
     except ReplyTooLargeError as error:
         return _refused(work, Reason.MODEL_REPLY_TOO_LARGE, brief(error))
     except ReplyError as error:

@@ -11,7 +11,11 @@ async def begin(work: Work, _: Begin) -> Effect:
     """Write the first status."""
     return Effect(
         work.status.model_copy(
-            update={"start_time": work.now(), "operator_version": operator_version()}
+            update={
+                "start_time": work.now(),
+                "operator_version": operator_version(),
+                "trace_id": work.remediation.metadata.uid.replace("-", "")[:32],
+            }
         )
     )
 

@@ -78,6 +78,7 @@ class Setback:
 
     reason: Reason
     message: str
+    final: bool = False  # the same question will never be answered
 
 
 @dataclass(frozen=True, slots=True)

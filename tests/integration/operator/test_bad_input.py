@@ -259,7 +259,7 @@ async def test_a_text_that_was_tampered_with_is_not_run(world: World) -> None:
         approval = {"spec": {"approvedPlaybook": digest}}
         world.api.edit("remediations", NAMESPACE, found.metadata.name, approval)
         ended = await world.ended()
-    assert ended.status.outcome is Outcome.REJECTED
+    assert ended.status.outcome is Outcome.FAILED
     assert ended.status.reason is Reason.TAMPERED
     assert world.api.writes("/jobs") == []
 

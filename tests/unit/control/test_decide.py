@@ -477,6 +477,6 @@ def test_a_target_that_vanished_cannot_be_undone() -> None:
 def test_a_playbook_that_was_tampered_with_is_not_tried_again() -> None:
     state = generated(rejection=Rejection(rule="Tampered", message="another digest"))
     closing = decide(seen(state), NOW)
-    assert closing == d.CloseAttempt(Outcome.REJECTED, Reason.TAMPERED, "another digest")
-    ended = closed(1, Outcome.REJECTED, Reason.TAMPERED, playbook=text())
+    assert closing == d.CloseAttempt(Outcome.FAILED, Reason.TAMPERED, "another digest")
+    ended = closed(1, Outcome.FAILED, Reason.TAMPERED, playbook=text())
     assert isinstance(decide(seen(ended, max_attempts=5), NOW), d.Finish)

@@ -122,12 +122,16 @@ def test_the_conditions_never_contradict_the_outcome(seen: Observed, now: dateti
 
 @dataclass
 class World:
-    """A cluster in which anything can go wrong; it counts what must not happen twice."""
+    """A cluster in which anything can go wrong; it counts what must not happen twice.
+
+    A run happens when a pod claims it, which the API server lets one do.
+    """
 
     draw: Any
     found: Remediation
     now: datetime = NOW
-    jobs: Counter[str] = field(default_factory=Counter)
+    claims: Counter[str] = field(default_factory=Counter)
+    recorded: set[str] = field(default_factory=set)
     alive: RunSeen = field(default_factory=RunSeen)
     measurement: Measurement | None = None
     setbacks: Setbacks = field(default_factory=Setbacks)
@@ -186,6 +190,7 @@ class World:
         """Let the pod of the run get a little further."""
         if self.alive.job is not JobState.ACTIVE:
             return
+        before = self.alive.claimed
         self.alive = self.one_of(
             self.alive,
             replace(self.alive, claimed=True),
@@ -194,6 +199,9 @@ class World:
             replace(self.alive, job=JobState.FAILED),
             replace(self.alive, job=JobState.OVERDUE),
         )
+        if self.alive.claimed and not before:
+            last = self.found.status.attempts[-1]
+            self.claims[last.undo.name if last.undo else last.run.name] += 1  # type: ignore[union-attr]
 
 
 def named(world: World, undo: bool) -> Run:
@@ -237,11 +245,14 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             last = world.found.status.attempts[-1]
             run = last.undo if undo else last.run
             assert run is not None
+            assert run.name not in world.recorded
             if world.alive.job is JobState.ABSENT:
-                world.jobs[run.name] += 1
+                # Its Job may have been there and gone unrecorded; a claim would still be seen.
+                assert not world.alive.claimed
                 world.alive = RunSeen(JobState.ACTIVE)
             if world.one_of(True, False):  # or a crash before that could be recorded
                 world.run(undo, uid="uid")
+                world.recorded.add(run.name)
         case d.RecordRun(reason, message, undo) | d.StopRun(reason, message, undo):
             stopped = isinstance(decision, d.StopRun) and not world.alive.claimed
             ended = Reason.RUN_NOT_STARTED if stopped else reason
@@ -305,7 +316,7 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
     status = world.found.status
     assert status.outcome is not None, world.trail
     assert decide(world.seen(), later(10**6)) == d.Done()
-    assert all(count == 1 for count in world.jobs.values()), world.jobs
+    assert all(count == 1 for count in world.claims.values()), world.claims
     _is_honest(world.found)
 
 

@@ -151,10 +151,16 @@ def plain_ansible(kubectl: Kubectl, shop: Shop) -> float:
     shop.kubectl.rolled_out("deployment", "catalog", NAMESPACE, 60)
     module = "kubernetes.core.k8s_rollback"
     arguments = ROLLBACK[module] | {"kubeconfig": kubectl.kubeconfig, "api_version": "apps/v1"}
-    play = [{"hosts": "localhost", "gather_facts": False, "tasks": [{module: arguments}]}]
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": sys.executable},
+        "tasks": [{module: arguments}],
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "playbook.json"
-        path.write_text(json.dumps(play))
+        path.write_text(json.dumps([play]))
         environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(collections())}
         begun = time.monotonic()
         subprocess.run(

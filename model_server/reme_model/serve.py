@@ -44,7 +44,7 @@ class ServeSettings(BaseSettings):
         default=1, ge=1, description="GiB for the key-value cache, shared by all replies."
     )
     threads: int = Field(
-        default=0, ge=0, description="Threads that compute; 0 is as many as the CPU limit."
+        default=0, ge=0, description="Threads that compute; 0 is one less than the CPU limit."
     )
     enforce_eager: bool = Field(
         default=True, description="Do not compile: ready in a minute, and no compiler is needed."
@@ -103,7 +103,7 @@ def environment(
         "DO_NOT_TRACK": "1",
         "VLLM_CPU_KVCACHE_SPACE": str(settings.kv_cache_gib),
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-        "OMP_NUM_THREADS": str(settings.threads or threads),
+        "OMP_NUM_THREADS": str(settings.threads or max(1, threads - 1)),
         "OMP_WAIT_POLICY": "passive",
         "KMP_BLOCKTIME": "0",
     }

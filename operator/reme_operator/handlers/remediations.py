@@ -40,10 +40,9 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
 
     @kopf.on.event(GROUP, VERSION, Remediation.PLURAL, registry=registry, id="remediation-seen")
     async def remediation_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        if found := _note(office, type, body):
-            # How many are open under its policy has changed.
-            if policy := office.desk.policy(found.policy):
-                await judge(office, policy)
+        changed = _note(office, type, body)
+        if changed is not None and (policy := office.desk.policy(changed.policy)) is not None:
+            await judge(office, policy)  # how many are open under it has changed
 
     @kopf.daemon(
         GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="remediate"

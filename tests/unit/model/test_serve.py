@@ -64,12 +64,13 @@ def test_the_names_tell_the_weights() -> None:
 def test_the_server_is_offline_and_uses_what_it_may() -> None:
     env = environment(ServeSettings(), {"PATH": "/bin", "VLLM_API_KEY": "k", "HOME": "/root"}, 3)
     assert env["HF_HUB_OFFLINE"] == "1"
-    assert env["OMP_NUM_THREADS"] == "3"
+    assert env["OMP_NUM_THREADS"] == "2"  # one is left to the other processes
     assert env["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
     assert env["OMP_WAIT_POLICY"] == "passive"
     assert (env["PATH"], env["VLLM_API_KEY"]) == ("/bin", "k")
     assert env["HOME"] != "/root"
-    assert environment(ServeSettings(threads=1), {}, 3)["OMP_NUM_THREADS"] == "1"
+    assert environment(ServeSettings(), {}, 1)["OMP_NUM_THREADS"] == "1"
+    assert environment(ServeSettings(threads=3), {}, 3)["OMP_NUM_THREADS"] == "3"
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the server's environment: offline, quiet, and writing only below the temporary folder.
 
-    Threads are not pinned to cores: in a pod the first cores are everybody's first cores. One CPU is
-    left to the server's other processes, and threads wait asleep: they wait for each other after
+    Threads are not pinned to cores: in a pod the first cores are everybody's first cores. One CPU
+    is left to the server's other processes, and threads wait asleep: they wait for each other after
     every layer, and beside other work a thread that spins takes the core that another one needs.
     Two threads on two busy cores were seen to bring less than one token a second.
     """

@@ -46,7 +46,8 @@ container app: image mailer:7.0-beta, cpu limit 200m, memory limit 64Mi
 previous revision 4: app image mailer:6.2 (now mailer:7.0-beta)
 normal: cpu of app 5%, memory of app 31%, service mailer
 wrong: 2 of 3 replicas not ready
-wrong: pod mailer-7c9d and 1 more: ImagePullBackOff, "Back-off pulling image 'mailer:7.0-beta'\"""",
+wrong: pod mailer-7c9d and 1 more: ImagePullBackOff, "Back-off pulling image 'mailer:7.0-beta'"
+wrong: the image of app cannot be pulled, revision 4 had another""",
         space=(Restart(target=target), back, *_scales(target, 4, 6), *_memory(target, "app", 96)),
         repair=(back,),
     )

@@ -1,13 +1,14 @@
 """What there is to say about the workload itself: pods, containers, usage, earlier revisions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from reme_model.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_model.redact import REDACTED, secret_name, short
 from reme_sandbox.live import LiveState, Usage
 from reme_sandbox.quantity import cpu_millicores, memory_bytes
 from reme_sandbox.templates import FieldChange
-from reme_sandbox.views import ContainerState, ContainerView, PodView
+from reme_sandbox.views import ContainerState, ContainerView, PodView, template_containers
 
 HIGH_PERCENT = 90
 _MOST_CONTAINERS = 3
@@ -15,6 +16,7 @@ _MOST_PODS = 3
 _MOST_REVISIONS = 2
 _MOST_CHANGES = 4
 _MIB = 2**20
+_NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
 
 def target(live: LiveState) -> Iterator[Line]:
@@ -81,11 +83,28 @@ def pods(live: LiveState) -> Iterator[Line]:
     for trouble, names in list(troubles.items())[:_MOST_PODS]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield wrong(f"pod {names[0]}{more}: {trouble}")
-    killed = {s.name for view in views for s in view.containers if s.terminated == "OOMKilled"}
+    yield from _causes(live, [state for view in views for state in view.containers])
+
+
+def _causes(live: LiveState, states: list[ContainerState]) -> Iterator[Line]:
+    """Say in plain words what two states of containers mean."""
+    killed = {state.name for state in states if state.terminated == "OOMKilled"}
+    without_image = {state.name for state in states if state.waiting in _NO_IMAGE}
+    before = live.previous_revision
     for container in live.containers:
-        if container.name in killed and container.resources.memory_limit:
-            limit = container.resources.memory_limit
+        limit = container.resources.memory_limit
+        if container.name in killed and limit:
             yield wrong(f"{container.name} was killed for more memory than its limit of {limit}")
+        if container.name in without_image:
+            other = ""
+            if before and image_of(before.template, container.name) != container.image:
+                other = f", revision {before.number} had another"
+            yield wrong(f"the image of {container.name} cannot be pulled{other}")
+
+
+def image_of(template: Mapping[str, Any], container: str) -> str:
+    """Return the image of a container of a pod template."""
+    return next((c.image for c in template_containers(template) if c.name == container), "")
 
 
 def _trouble(view: PodView) -> str:

@@ -96,6 +96,17 @@ def test_pods_in_trouble_are_told_once() -> None:
     assert killed == "wrong: server was killed for more memory than its limit of 128Mi"
 
 
+def test_an_image_that_cannot_be_pulled() -> None:
+    state = {"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
+    shop = Shop(image="cart:9", ready=1, state=state, earlier=[{"image": "cart:1"}])
+    assert wrongs(shop)[-2:] == [
+        'wrong: pod cart-6d5f7-1abc: ErrImagePull, "not found"',
+        "wrong: the image of server cannot be pulled, revision 1 had another",
+    ]
+    alone = Shop(ready=1, state=state, earlier=[{"limits": {}}])
+    assert wrongs(alone)[-1] == "wrong: the image of server cannot be pulled"
+
+
 def test_the_revision_to_go_back_to_is_told_by_its_differences() -> None:
     shop = Shop(image="cart:9", earlier=[{"image": "cart:1"}])
     assert line(shop, "previous") == "previous revision 1: server image cart:1 (now cart:9)"
@@ -201,6 +212,7 @@ _WRONG = (
     r"fewer replicas than before, revision \d had \d",
     r"(cpu|memory) of \S+ too high, \d+\w+ of \d+\w+ \(\d+%\)",
     r'pod \S+( and \d more)?: \w+, ("[^"]+"|last ended: \w+ with exit code \d+, \d+ restarts)',
+    r"the image of \S+ cannot be pulled(, revision \d had another)?",
     r"\S+ was killed for more memory than its limit of \w+",
     r"service \S+ has selector \S+, which matches no pod: their labels are \S+",
     r"service \S+ leads port \d+ to \w+, which no container has: they have \d+",

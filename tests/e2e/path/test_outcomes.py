@@ -114,6 +114,8 @@ def test_an_abstention_is_an_answer(shop: Arena) -> None:
 
 def test_a_healthy_target_is_left_alone_and_the_model_is_not_asked(shop: Arena) -> None:
     shop.model.play(restart())
+    # An available pod is not yet a served one: the node's rules follow a moment later.
+    shop.shop.wait_for_front_door(healthy=True, timeout_seconds=60)
     ended = shop.ended(shop.report("healthy"))
     assert ended.status.outcome is Outcome.NO_ACTION_NEEDED
     assert not ended.status.attempts

@@ -78,9 +78,18 @@ class ApiServer:
         """Replace an object, or its status; ConflictError when it has changed since."""
         return await self._request("PUT", path, body=body)
 
-    async def patch(self, path: str, body: Json) -> Json:
-        """Merge the body into an object."""
-        return await self._request("PATCH", path, body=body)
+    async def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        params: Mapping[str, str] | None = None,
+        content_type: str = _MERGE_PATCH,
+    ) -> Json:
+        """Merge the body into an object, or change it in another of the API's ways."""
+        return await self._request(
+            "PATCH", path, params=params, body=body, content_type=content_type
+        )
 
     async def delete(self, path: str, body: Json | None = None) -> Json:
         """Delete an object."""
@@ -158,6 +167,7 @@ class ApiServer:
         *,
         params: Mapping[str, str] | None = None,
         body: Json | None = None,
+        content_type: str = "application/json",
     ) -> Json:
         tries = _Tries()
         # Each try is bounded by itself; this bounds them together, with the waits between them.
@@ -173,7 +183,9 @@ class ApiServer:
                     wait_jitter=0.2,
                 ):
                     with attempt:
-                        return await self._once(verb, path, params, body, fresh=tries.expired)
+                        return await self._once(
+                            verb, path, params, body, content_type, fresh=tries.expired
+                        )
         except TimeoutError as error:
             raise UnavailableError(f"{verb} {path}: no answer within {whole:g} s") from error
         raise AssertionError("unreachable: the last try returns or raises")
@@ -184,6 +196,7 @@ class ApiServer:
         path: str,
         params: Mapping[str, str] | None,
         body: Json | None,
+        content_type: str,
         *,
         fresh: bool,
     ) -> Json:
@@ -191,7 +204,7 @@ class ApiServer:
         headers = {"Accept": "application/json"}
         headers |= self._credentials.headers(loop.time(), fresh=fresh)
         if body is not None:
-            headers["Content-Type"] = _MERGE_PATCH if verb == "PATCH" else "application/json"
+            headers["Content-Type"] = content_type
         try:
             async with (
                 asyncio.timeout(self._timeout),

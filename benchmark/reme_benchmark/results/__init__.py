@@ -1,0 +1,1 @@
+"""Results: versioned records of what was run and seen, and what is made of them."""

@@ -89,7 +89,9 @@ def command(trees: Trees, scratch: str) -> list[str]:
         'chroot "$1" python3 -m compileall -q -f --invalidation-mode unchecked-hash '
         "/usr/lib/python3.11 >/dev/null || true"
     )
-    words = ["mmdebstrap", "--variant=essential"]
+    # In a mount namespace of its own: whoever walks the host's file systems meanwhile would keep
+    # the tree's /proc busy, and what is left mounted goes with the last process.
+    words = ["unshare", "--mount", "--propagation=private", "mmdebstrap", "--variant=essential"]
     words += [f"--include={','.join((*_RUNTIME, *_BUILD))}"]
     words += ['--aptopt=APT::Install-Recommends "false"']
     words += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _WITHOUT]

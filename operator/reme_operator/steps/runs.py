@@ -1,6 +1,7 @@
 """The run of an attempt, or of its undo: made, watched, stopped, cleaned up."""
 
 import asyncio
+import contextlib
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from reme_operator.clients.errors import (
 )
 from reme_operator.clients.protocols import Cluster, Json
 from reme_operator.clients.resources import (
+    CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
     JOBS,
     PODS,
@@ -34,7 +36,7 @@ from reme_sandbox.errors import SandboxError
 from reme_sandbox.job import RESULT_ROLE, RunManifests, RunRequest, manifests
 from reme_sandbox.pod import PodOptions
 from reme_sandbox.result import RunResult, UnreadableResultError, claimed, events, parse
-from reme_sandbox.rights import RUN_ROLES
+from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
 from reme_sandbox.views import pod
 
 _DOES_NOT_START = {
@@ -112,15 +114,16 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
         return _changed(work, decision.undo, uid=job["metadata"]["uid"])
     try:
         made = await _made(work, undo=decision.undo)
-        for manifest in (
+        await _create(
+            cluster,
             made.grant,
             made.input_config_map,
             made.result_config_map,
             made.service_account,
-            *made.role_bindings,
-        ):
-            await work.tools.cluster.create_or_adopt(manifest)
-        job = await work.tools.cluster.create_or_adopt(made.job)
+        )
+        # After the grant: a bound identity without one would be held by its roles alone.
+        await _create(cluster, *made.role_bindings)
+        job = await cluster.create_or_adopt(made.job)
     except (
         ForbiddenError,
         ForeignObjectError,
@@ -137,6 +140,16 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
             completion_time=work.now(),
         )
     return _changed(work, decision.undo, uid=job["metadata"]["uid"])
+
+
+async def _create(cluster: Cluster, *manifests: Json) -> None:
+    """Create, or adopt, all of them at once; the first that fails is raised when all have ended."""
+    done = await asyncio.gather(
+        *(cluster.create_or_adopt(manifest) for manifest in manifests), return_exceptions=True
+    )
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def _made(work: Work, *, undo: bool) -> RunManifests:
@@ -270,8 +283,9 @@ async def remove_run(cluster: Cluster, place: Place) -> None:
 
 async def take_rights(cluster: Cluster, place: Place) -> None:
     """Remove the RoleBindings, then the grant: without a grant RBAC alone would decide."""
-    roles = sorted({*RUN_ROLES, RESULT_ROLE})
+    roles = sorted({*RUN_ROLES, RESULT_ROLE} - CLUSTER_ROLES)
     await asyncio.gather(
+        *(_take_everywhere(cluster, place, f"{place.run}-{role}") for role in CLUSTER_ROLES),
         *(
             _remove(
                 cluster,
@@ -281,9 +295,17 @@ async def take_rights(cluster: Cluster, place: Place) -> None:
                 place.release_namespace if role == RESULT_ROLE else place.target_namespace,
             )
             for role in roles
-        )
+        ),
     )
     await _remove(cluster, RUN_GRANTS, place, place.run)
+
+
+async def _take_everywhere(cluster: Cluster, place: Place, name: str) -> None:
+    # Where reme watches only some namespaces it may not ask, and has never made one.
+    with contextlib.suppress(ForbiddenError):
+        found = await _own(cluster, CLUSTER_ROLE_BINDINGS, "", name, place.uid)
+        if found is not None:
+            await cluster.delete(CLUSTER_ROLE_BINDINGS, "", name, found["metadata"].get("uid"))
 
 
 async def _remove(

@@ -9,7 +9,7 @@ kopf has imported aiohttp already, so that this file costs next to nothing. kopf
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 import stamina
@@ -28,6 +28,14 @@ from reme_operator.clients.errors import (
 )
 
 Json = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What came back, whatever it was."""
+
+    status: int
+    content: bytes
+
 
 PAGE = 200
 """Objects per request of a list: 200 pods are about 4 MB."""
@@ -160,6 +168,27 @@ class ApiServer:
         except aiohttp.ClientError as error:
             raise UnavailableError(f"watch {path}: {type(error).__name__}") from error
 
+    async def ask(self, path: str, timeout_seconds: float) -> Answer:
+        """Ask once, by GET, and return whatever the answer is: for what the server proxies.
+
+        Raises:
+            UnavailableError: no answer in time, or no connection.
+            UnreadableError: the answer is too large.
+
+        """
+        headers = self._credentials.headers(asyncio.get_running_loop().time())
+        url = self._credentials.server + path
+        try:
+            async with (
+                asyncio.timeout(timeout_seconds),
+                self._open().get(url, headers=headers, allow_redirects=False) as response,
+            ):
+                return Answer(response.status, await _content(response, f"GET {path}"))
+        except TimeoutError as error:
+            raise UnavailableError(f"GET {path}: no answer within {timeout_seconds:g} s") from error
+        except aiohttp.ClientError as error:
+            raise UnavailableError(f"GET {path}: {type(error).__name__}") from error
+
     async def _request(
         self,
         verb: str,
@@ -269,13 +298,19 @@ class _Tries:
         return isinstance(error, ClusterError) and error.retryable
 
 
-async def _read(response: aiohttp.ClientResponse, what: str) -> Json:
-    """Return the body, which is an object for every answer of the API server, also for refusals."""
+async def _content(response: aiohttp.ClientResponse, what: str) -> bytes:
+    """Return the whole body; a single read would return what has arrived until then."""
     content = bytearray()
     async for chunk in response.content.iter_chunked(256 * 1024):
         content += chunk
         if len(content) > _LARGEST_BYTES:
             raise UnreadableError(f"{what}: the answer is larger than {_LARGEST_BYTES} bytes")
+    return bytes(content)
+
+
+async def _read(response: aiohttp.ClientResponse, what: str) -> Json:
+    """Return the body, which is an object for every answer of the API server, also for refusals."""
+    content = await _content(response, what)
     try:
         answer = json.loads(content)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """The client against a server that is slow, busy, broken or gone."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,31 @@ async def test_a_redirect_is_not_followed(server: FakeApi, api: ApiServer) -> No
     with pytest.raises(InvalidError):
         await api.get(PATH)
     assert len(server.requests) == 1
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
+    async def slow(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(status=502)
+        await answer.prepare(request)
+        for _ in range(3):
+            await answer.write(b"x" * 1000)
+            await asyncio.sleep(0.02)
+        return answer
+
+    async with serve(slow) as port:
+        credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
+        async with ApiServer(credentials) as made:
+            answer = await made.ask(PATH, 2)
+    assert (answer.status, len(answer.content)) == (502, 3000)
+
+
+async def test_a_question_that_is_not_answered_ends_in_time() -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    async with serve(silent) as port:
+        credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
+        async with ApiServer(credentials) as made:
+            with pytest.raises(UnavailableError, match=r"no answer within 0\.1 s"):
+                await made.ask(PATH, 0.1)

@@ -1,19 +1,58 @@
 """A user who never stops asking: what was felt at the front door, second by second.
 
-URL, RATE (requests a second) and PORT come from the environment. GET /seconds answers with the
-last ten minutes as a list of {time, ok, failed, p50_milliseconds, max_milliseconds}.
+URL, RATE (requests a second), PATHS (comma-separated, asked in turn; without it the URL alone),
+TIMEOUT_SECONDS and PORT come from the environment. A request is counted in the second in which it
+was due; one that finds all places taken by slow answers is counted as failed, and as skipped.
+
+- GET /seconds: the last ten minutes, a list of {time, ok, failed, p50_milliseconds, ...}
+- GET /window?seconds=N: the last N whole seconds whose requests have all ended, in one record
+- GET /since?time=T: the same from a moment on, with its seconds
 """
 
 import json
 import os
+import signal
+import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+from reme_benchmark.wire import Reply, Server, get, place
+
+_KEPT_SECONDS = 600
+_MOST_TIMES = 200
+_AT_ONCE = 64
+
+Row = dict[str, object]
+
+
+class Second:
+    """What happened to the requests of one second, by path."""
+
+    def __init__(self, time: int) -> None:
+        self.time = time
+        self.ok: dict[str, int] = {}
+        self.failed: dict[str, int] = {}
+        self.skipped = 0
+        self.milliseconds: list[float] = []
+
+    def row(self) -> Row:
+        """Return the record of this second."""
+        good = sorted(self.milliseconds)
+        return {
+            "time": self.time,
+            "ok": sum(self.ok.values()),
+            "failed": sum(self.failed.values()),
+            "p50_milliseconds": quantile(good, 0.5),
+            "max_milliseconds": round(good[-1], 1) if good else None,
+        }
+
+
+def quantile(ordered: list[float], share: float) -> float | None:
+    """Return the value below which that share lies, or nothing without values."""
+    if not ordered:
+        return None
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 1)
 
 
 class Seconds:
@@ -21,75 +60,137 @@ class Seconds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: deque[tuple[int, list[float], int]] = deque(maxlen=600)
+        self._seconds: deque[Second] = deque(maxlen=_KEPT_SECONDS)
 
-    def add(self, moment: float, milliseconds: float, *, ok: bool) -> None:
+    def add(
+        self,
+        moment: float,
+        milliseconds: float,
+        *,
+        ok: bool,
+        path: str = "/",
+        skipped: bool = False,
+    ) -> None:
         """Count one request in the second in which it was begun."""
-        second = int(moment)
         with self._lock:
-            row = next((r for r in reversed(self._rows) if r[0] == second), None)
-            if row is None:
-                row = (second, [], 0)
-                self._rows.append(row)
-            if ok:
-                row[1].append(milliseconds)
-            else:
-                at = self._rows.index(row)
-                self._rows[at] = (second, row[1], row[2] + 1)
+            second = self._at(int(moment))
+            counts = second.ok if ok else second.failed
+            counts[path] = counts.get(path, 0) + 1
+            second.skipped += skipped
+            if ok and len(second.milliseconds) < _MOST_TIMES:
+                second.milliseconds.append(milliseconds)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def _at(self, time: int) -> Second:
+        found = next((s for s in reversed(self._seconds) if s.time == time), None)
+        if found is None:
+            found = Second(time)
+            self._seconds.append(found)
+        return found
+
+    def rows(self) -> list[Row]:
         """Return one record per second, oldest first."""
         with self._lock:
-            return [
-                {
-                    "time": second,
-                    "ok": len(good),
-                    "failed": failed,
-                    "p50_milliseconds": round(sorted(good)[len(good) // 2], 1) if good else None,
-                    "max_milliseconds": round(max(good), 1) if good else None,
-                }
-                for second, good, failed in self._rows
-            ]
+            return [second.row() for second in self._seconds]
+
+    def between(self, begin: float, end: float, *, rows: bool = False) -> Row:
+        """Return one record of the seconds from begin up to, not including, end."""
+        with self._lock:
+            chosen = [s for s in self._seconds if begin <= s.time < end]
+            times = sorted(t for s in chosen for t in s.milliseconds)
+            paths = sorted({p for s in chosen for p in (*s.ok, *s.failed)})
+            record: Row = {
+                "begin": int(begin),
+                "end": int(end),
+                "ok": sum(sum(s.ok.values()) for s in chosen),
+                "failed": sum(sum(s.failed.values()) for s in chosen),
+                "skipped": sum(s.skipped for s in chosen),
+                "p50_milliseconds": quantile(times, 0.5),
+                "p95_milliseconds": quantile(times, 0.95),
+                "by_path": {
+                    path: {
+                        "ok": sum(s.ok.get(path, 0) for s in chosen),
+                        "failed": sum(s.failed.get(path, 0) for s in chosen),
+                    }
+                    for path in paths
+                },
+            }
+            if rows:
+                record["seconds"] = [second.row() for second in chosen]
+            return record
 
 
-def ask(url: str, seconds: Seconds) -> None:
-    """Make one request and count it."""
-    begun, clock = time.time(), time.monotonic()
-    try:
-        with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 - set by the manifest
-            reply.read(65536)
-        ok = True
-    except (urllib.error.URLError, TimeoutError, OSError):
-        ok = False
-    seconds.add(begun, (time.monotonic() - clock) * 1000, ok=ok)
+class User:
+    """Asks one path after the other, whatever became of the ones before."""
+
+    def __init__(self, url: str, paths: tuple[str, ...], timeout_seconds: float) -> None:
+        where = place(url)
+        self._base = f"http://{where.host}:{where.port}"
+        self._paths = paths or (where.path,)
+        self._timeout_seconds = timeout_seconds
+        self._places = threading.Semaphore(_AT_ONCE)
+        self.seconds = Seconds()
+
+    def begin(self, number: int) -> None:
+        """Begin one request in a thread of its own, or count it as skipped."""
+        path, moment = self._paths[number % len(self._paths)], time.time()
+        if not self._places.acquire(blocking=False):
+            self.seconds.add(moment, 0, ok=False, path=path, skipped=True)
+            return
+        threading.Thread(target=self._ask, args=(path, moment), daemon=True).start()
+
+    def _ask(self, path: str, moment: float) -> None:
+        clock = time.monotonic()
+        try:
+            ok = get(self._base + path, self._timeout_seconds).status < 400
+        except (OSError, ValueError):
+            ok = False
+        finally:
+            self._places.release()
+        took = time.monotonic() - clock
+        # A name lookup has a timeout of its own: an answer later than that helps nobody.
+        ok = ok and took <= self._timeout_seconds
+        self.seconds.add(moment, took * 1000, ok=ok, path=path)
+
+    def answer(self, asked: str) -> Reply:
+        """Answer one question about what was felt."""
+        path, _, query = asked.partition("?")
+        given = dict(part.partition("=")[::2] for part in query.split("&") if part)
+        # Younger seconds still have requests open: they would look better than they are.
+        settled = int(time.time() - self._timeout_seconds - 1)
+        try:
+            match path:
+                case "/healthz" | "/ready":
+                    body: object = {"paths": self._paths}
+                case "/seconds" | "/":
+                    body = self.seconds.rows()
+                case "/window":
+                    body = self.seconds.between(settled - int(given["seconds"]), settled)
+                case "/since":
+                    body = self.seconds.between(float(given["time"]), settled, rows=True)
+                case _:
+                    return Reply(404, b'{"error": "no such path"}')
+        except (KeyError, ValueError) as error:
+            return Reply(400, json.dumps({"error": f"{asked}: {error}"}).encode())
+        return Reply(200, json.dumps(body).encode())
 
 
 def main() -> None:
     """Ask at a steady rate, whatever the answers, and serve the counts."""
-    url, rate = os.environ["URL"], float(os.environ.get("RATE", "5"))
-    seconds = Seconds()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            content = json.dumps(seconds.rows()).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the inherited name
-            pass
-
-    server = ThreadingHTTPServer(("", int(os.environ.get("PORT", "8080"))), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    due = time.monotonic()
-    # The pool bounds what can be open at once; a full pool is itself felt as slowness.
-    with ThreadPoolExecutor(max_workers=32) as pool:
-        while True:
-            pool.submit(ask, url, seconds)
-            due += 1 / rate
-            time.sleep(max(0.0, due - time.monotonic()))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        rate = float(os.environ.get("RATE", "5"))
+        paths = tuple(p for p in os.environ.get("PATHS", "").split(",") if p)
+        user = User(os.environ["URL"], paths, float(os.environ.get("TIMEOUT_SECONDS", "2")))
+    except (KeyError, ValueError) as error:
+        sys.exit(f"ERROR URL, RATE, PATHS or TIMEOUT_SECONDS: {error}")
+    server = Server(int(os.environ.get("PORT", "8080")), user.answer)
+    threading.Thread(target=server.serve, daemon=True).start()
+    due, number = time.monotonic(), 0
+    while True:
+        user.begin(number)
+        number += 1
+        due += 1 / rate
+        time.sleep(max(0.0, due - time.monotonic()))
 
 
 if __name__ == "__main__":

@@ -183,10 +183,47 @@ ENTRYPOINT ["python", "-m", "reme_model.serve"]
 FROM builder AS tools-app
 COPY benchmark/reme_benchmark/__init__.py benchmark/reme_benchmark/load.py \
      benchmark/reme_benchmark/scripted_model.py benchmark/reme_benchmark/workload.py \
+     benchmark/reme_benchmark/workload_settings.py benchmark/reme_benchmark/wire.py \
+     benchmark/reme_benchmark/scratch.py \
      /opt/reme/app/reme_benchmark/
+COPY benchmark/reme_benchmark/injector/__init__.py benchmark/reme_benchmark/injector/faults.py \
+     benchmark/reme_benchmark/injector/marks.py \
+     /opt/reme/app/reme_benchmark/injector/
+COPY benchmark/reme_benchmark/injector/agent/__init__.py \
+     benchmark/reme_benchmark/injector/agent/__main__.py \
+     benchmark/reme_benchmark/injector/agent/burn.py \
+     benchmark/reme_benchmark/injector/agent/cgroups.py \
+     benchmark/reme_benchmark/injector/agent/containers.py \
+     benchmark/reme_benchmark/injector/agent/delay.py \
+     benchmark/reme_benchmark/injector/agent/disk.py \
+     benchmark/reme_benchmark/injector/agent/errors.py \
+     benchmark/reme_benchmark/injector/agent/looking.py \
+     benchmark/reme_benchmark/injector/agent/measure.py \
+     benchmark/reme_benchmark/injector/agent/netem.py \
+     benchmark/reme_benchmark/injector/agent/netlink.py \
+     benchmark/reme_benchmark/injector/agent/network.py \
+     benchmark/reme_benchmark/injector/agent/nfqueue.py \
+     benchmark/reme_benchmark/injector/agent/nftables.py \
+     benchmark/reme_benchmark/injector/agent/node.py \
+     benchmark/reme_benchmark/injector/agent/probes.py \
+     benchmark/reme_benchmark/injector/agent/programs.py \
+     benchmark/reme_benchmark/injector/agent/routes.py \
+     benchmark/reme_benchmark/injector/agent/rules.py \
+     benchmark/reme_benchmark/injector/agent/server.py \
+     benchmark/reme_benchmark/injector/agent/stress.py \
+     /opt/reme/app/reme_benchmark/injector/agent/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/reme/app
 
 FROM base AS tools
+# tc is for kernels with netem. Without it the fault agent delays packets by itself.
+RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
+    --mount=type=bind,from=builder,source=/usr/local/bin,target=/build \
+    export PATH="${PATH}:/usr/sbin:/sbin"; \
+    if command -v apt-get >/dev/null && ! command -v tc >/dev/null; then \
+      { /build/online apt-get update -qq \
+        && /build/online apt-get install -y -qq --no-install-recommends iproute2; } \
+      || echo "no iproute2: delays go by a queue"; rm -rf /var/lib/apt/lists/*; \
+    fi
 LABEL org.opencontainers.image.title="reme-tools" \
       org.opencontainers.image.description="A small shop, its load, and a scripted model server: for demonstrations and tests"
 COPY --from=tools-app /opt/reme /opt/reme

@@ -62,7 +62,15 @@ def needed(*modules: str) -> set[str]:
         ("weights", ("reme_model.convert",)),
         (
             "tools-app",
-            ("reme_benchmark.workload", "reme_benchmark.load", "reme_benchmark.scripted_model"),
+            (
+                "reme_benchmark.workload",
+                "reme_benchmark.load",
+                "reme_benchmark.scripted_model",
+                "reme_benchmark.injector.agent.__main__",
+                "reme_benchmark.injector.agent.burn",
+                "reme_benchmark.injector.agent.delay",
+                "reme_benchmark.injector.agent.probes",
+            ),
         ),
     ],
 )

@@ -1,0 +1,224 @@
+"""The faults that can be injected, and how they travel. Standard library only: the agent reads it.
+
+InvalidFaultError is the one error: a value is missing, unknown, or out of its bounds.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+Json = dict[str, Any]
+
+LONGEST_SECONDS = 4 * 3600.0
+
+
+class InvalidFaultError(ValueError):
+    """The fault makes no sense; the message says which value."""
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise InvalidFaultError(f"{name} must be {low:g} to {high:g}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class CpuStress:
+    """Busy processes inside the container, so that its own limit throttles the application.
+
+    Each worker uses load_percent of one core. Without a limit they are held to half of the node,
+    which also carries the cluster.
+    """
+
+    kind: ClassVar[str] = "cpu"
+    workers: int = 2
+    load_percent: float = 100.0
+
+    def __post_init__(self) -> None:
+        _within("workers", self.workers, 1, 64)
+        _within("load_percent", self.load_percent, 1, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStress:
+    """A process inside the container that holds memory: so much, or until that share of the limit.
+
+    Above the limit, `oom_score_adj` decides who is killed: at 1000 the stress itself, again and
+    again, at 0 the application. With cgroup v2 the kubelet has the whole container killed.
+    """
+
+    kind: ClassVar[str] = "memory"
+    mebibytes: float = 0.0
+    percent_of_limit: float = 0.0
+    oom_score_adj: int = 1000
+
+    def __post_init__(self) -> None:
+        _within("mebibytes", self.mebibytes, 0, 65536)
+        _within("percent_of_limit", self.percent_of_limit, 0, 400)
+        _within("oom_score_adj", self.oom_score_adj, -1000, 1000)
+        if bool(self.mebibytes) == bool(self.percent_of_limit):
+            raise InvalidFaultError("memory: name either mebibytes or percent_of_limit")
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLimit:
+    """A ceiling for what the container writes to the disk that holds a path of it.
+
+    Without a path it is the disk of the pod's volumes. With cgroup v1 writes that stay in the page
+    cache are not slowed, those that are synced or direct are.
+    """
+
+    kind: ClassVar[str] = "disk"
+    bytes_per_second: int = 0
+    operations_per_second: int = 0
+    path: str = ""
+
+    def __post_init__(self) -> None:
+        _within("bytes_per_second", self.bytes_per_second, 0, 2**40)
+        _within("operations_per_second", self.operations_per_second, 0, 2**31)
+        if not (self.bytes_per_second or self.operations_per_second):
+            raise InvalidFaultError("disk: name bytes_per_second, operations_per_second or both")
+        if self.path and not self.path.startswith("/"):
+            raise InvalidFaultError("path must be absolute")
+
+
+@dataclass(frozen=True, slots=True)
+class PacketLoss:
+    """Loses a share of what the pod sends (IPv4), as if it were lost on the wire.
+
+    `spare_probes` leaves the node's own address out, from which the kubelet probes.
+    """
+
+    kind: ClassVar[str] = "loss"
+    percent: float = 50.0
+    spare_probes: bool = True
+
+    def __post_init__(self) -> None:
+        _within("percent", self.percent, 0.01, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class PacketDelay:
+    """Sends everything that the pod sends (IPv4) so much later.
+
+    `backend` is netem where the kernel has it and otherwise a process on the node (queue).
+    """
+
+    kind: ClassVar[str] = "delay"
+    milliseconds: float = 1000.0
+    spare_probes: bool = True
+    backend: str = "auto"
+
+    def __post_init__(self) -> None:
+        _within("milliseconds", self.milliseconds, 1, 60_000)
+        if self.backend not in {"auto", "netem", "queue"}:
+            raise InvalidFaultError(f"backend must be auto, netem or queue, not {self.backend!r}")
+
+
+Spec = CpuStress | MemoryStress | DiskLimit | PacketLoss | PacketDelay
+_SPECS: dict[str, type[Spec]] = {
+    "cpu": CpuStress,
+    "memory": MemoryStress,
+    "disk": DiskLimit,
+    "loss": PacketLoss,
+    "delay": PacketDelay,
+}
+NETWORK_KINDS = frozenset({"loss", "delay"})
+"""They are the pod's: they stay when a container of it restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One running container; the id is that of its runtime, without the runtime's name."""
+
+    namespace: str
+    pod: str
+    container_id: str
+    node_address: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{12,64}", self.container_id):
+            raise InvalidFaultError(f"container_id {self.container_id[:80]!r} is none")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault in one container. The id makes a repeated request harmless."""
+
+    id: str
+    owner: str
+    target: Target
+    spec: Spec
+    limit_seconds: float = 1800.0
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]{4,16}", self.id):
+            raise InvalidFaultError(f"id {self.id[:40]!r} must be 4 to 16 of a-z and 0-9")
+        if not re.fullmatch(r"[a-z0-9-]{1,40}", self.owner):
+            raise InvalidFaultError(f"owner {self.owner[:60]!r} must be 1 to 40 of a-z, 0-9 and -")
+        _within("limit_seconds", self.limit_seconds, 1, LONGEST_SECONDS)
+
+    def to_json(self) -> Json:
+        """Return what travels."""
+        body = asdict(self)
+        body["spec"] = {"kind": self.spec.kind, **body["spec"]}
+        return body
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> "Fault":
+        """Read a fault from outside.
+
+        Raises:
+            InvalidFaultError: it is none.
+
+        """
+        parts = dict(body)
+        parts["spec"] = spec_from_json(_mapping(parts, "spec"))
+        parts["target"] = target_from_json(_mapping(parts, "target"))
+        fault: Fault = _made(cls, parts)
+        return fault
+
+
+def spec_from_json(body: Mapping[str, Any]) -> Spec:
+    """Read what shall be done, by its kind; InvalidFaultError when it is nothing known."""
+    values = dict(body)
+    kind = values.pop("kind", "")
+    if kind not in _SPECS:
+        raise InvalidFaultError(f"kind {kind!r} is none of {', '.join(_SPECS)}")
+    spec: Spec = _made(_SPECS[kind], values)
+    return spec
+
+
+def target_from_json(body: Mapping[str, Any]) -> Target:
+    """Read a target from outside; InvalidFaultError when it is none."""
+    target: Target = _made(Target, dict(body))
+    return target
+
+
+def _mapping(body: Mapping[str, Any], name: str) -> Json:
+    value = body.get(name)
+    if not isinstance(value, dict):
+        raise InvalidFaultError(f"{name} must be an object")
+    return dict(value)
+
+
+def _made(kind: type[Any], values: Json) -> Any:
+    """Make a dataclass of values whose types are those of its fields."""
+    known = {field.name: field.type for field in fields(kind)}
+    for name, value in values.items():
+        if name not in known:
+            raise InvalidFaultError(f"{name} is not known here")
+        if not _is_of(known[name], value):
+            raise InvalidFaultError(f"{name} must not be of type {type(value).__name__}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InvalidFaultError(str(error).split(": ", 1)[-1]) from error
+
+
+def _is_of(wanted: object, value: object) -> bool:
+    if isinstance(value, bool):
+        return wanted is bool
+    if wanted is float:
+        return isinstance(value, int | float)
+    return not isinstance(wanted, type) or isinstance(value, wanted)

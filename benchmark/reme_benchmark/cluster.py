@@ -14,6 +14,7 @@ from reme_operator.clients.credentials import find_credentials
 from reme_operator.clients.errors import AlreadyExistsError, NotFoundError
 from reme_operator.clients.resources import (
     CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
     DIAGNOSIS_REPORTS,
@@ -38,6 +39,9 @@ PatchKind = Literal["merge", "strategic", "json"]
 NODES = Resource("", "v1", "nodes", "Node")
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 SECRETS = Resource("", "v1", "secrets", "Secret")
+LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange")
+CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
 QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
 ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
@@ -50,7 +54,10 @@ KINDS: Mapping[str, Resource] = {
     for r in (
         AUTOSCALERS,
         BUDGETS,
+        CLAIMS,
         CONFIG_MAPS,
+        CONTROLLER_REVISIONS,
+        CRON_JOBS,
         DAEMON_SETS,
         DEPLOYMENTS,
         DIAGNOSIS_REPORTS,
@@ -59,6 +66,7 @@ KINDS: Mapping[str, Resource] = {
         INGRESSES,
         JOBS,
         LEASES,
+        LIMIT_RANGES,
         NAMESPACES,
         NETWORK_POLICIES,
         NODES,

@@ -1,0 +1,86 @@
+"""What the counts of the load generator are read as."""
+
+import json
+from typing import Any
+
+import pytest
+
+from reme_benchmark.users import Felt, Second, Users, served_again
+from reme_operator.clients.api import Answer
+from reme_operator.clients.errors import UnavailableError
+from tests.doubles.bench_cluster import FakeCluster
+
+ROWS = [
+    {"time": 100, "ok": 4, "failed": 0, "p50_milliseconds": 10.0},
+    {"time": 101, "ok": 0, "failed": 4, "p50_milliseconds": None},
+    {"time": 102, "ok": 2, "failed": 2, "p50_milliseconds": 40.0},
+    {"time": 103, "ok": 4, "failed": 0, "p50_milliseconds": 20.0},
+]
+RECORD = {
+    "begin": 100,
+    "end": 104,
+    "ok": 10,
+    "failed": 6,
+    "p50_milliseconds": 15.0,
+    "p95_milliseconds": 41.0,
+    "by_path": {},
+    "seconds": ROWS,
+}
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    made = FakeCluster()
+    made.api.answers["http:users:8080"] = Answer(200, json.dumps(RECORD).encode())
+    return made
+
+
+def users(cluster: Any) -> Users:
+    return Users(cluster, "shop")
+
+
+async def test_a_window_is_asked_for(cluster: FakeCluster) -> None:
+    felt = await users(cluster).felt(10)
+    assert (felt.ok, felt.failed, felt.percent, felt.p95_milliseconds) == (10, 6, 62.5, 41.0)
+    assert str(felt) == "62% of 16 requests answered, median 15 ms"
+    assert cluster.api.asked == [
+        "/api/v1/namespaces/shop-users/services/http:users:8080/proxy/window?seconds=10"
+    ]
+
+
+async def test_a_span_of_time_is_counted_when_it_is_known(cluster: FakeCluster) -> None:
+    felt = await users(cluster).between(100, 103)
+    assert felt is not None
+    assert (felt.ok, felt.failed) == (6, 6)
+    # Four answers took 10 ms, two 40 ms.
+    assert felt.p50_milliseconds == 10.0
+    assert await users(cluster).between(100, 105) is None
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(503, b"no endpoints"), Answer(200, b"not json"), UnavailableError("gone")]
+)
+async def test_users_who_do_not_answer_felt_nothing(cluster: FakeCluster, answer: Any) -> None:
+    cluster.api.answers["http:users:8080"] = answer
+    assert await users(cluster).felt(10) == Felt()
+    assert await users(cluster).between(100, 103) is None
+    assert await users(cluster).served_again(100) is None
+
+
+async def test_users_are_served_again_after_the_last_failure(cluster: FakeCluster) -> None:
+    assert await users(cluster).served_again(100.5) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "again"),
+    [
+        ((), None),
+        ((Second(10, 4, 0), Second(11, 4, 0)), 0.0),
+        ((Second(10, 4, 0), Second(11, 3, 1)), None),
+        ((Second(10, 3, 1), Second(11, 0, 0)), None),
+        ((Second(10, 3, 1), Second(11, 0, 0), Second(12, 4, 0)), 2.0),
+        ((Second(10, 3, 1), Second(11, 4, 0), Second(12, 3, 1), Second(13, 4, 0)), 3.0),
+    ],
+)
+def test_served_again(seconds: tuple[Second, ...], again: float | None) -> None:
+    assert served_again(seconds, 10.0) == again

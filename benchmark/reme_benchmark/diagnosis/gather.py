@@ -1,0 +1,167 @@
+"""Looks at the live system as a diagnosis tool would: read-only, bounded, and never in the way."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from reme_api.diagnosis_report import EvidenceKind
+from reme_benchmark.cluster import Object
+from reme_benchmark.diagnosis import symptoms
+from reme_benchmark.diagnosis.findings import Finding, Findings, distinct, finding
+from reme_benchmark.situation import Situation
+from reme_operator.clients import workloads
+from reme_operator.clients.errors import ClusterError
+from reme_operator.clients.resources import WORKLOADS
+from reme_sandbox import raw
+
+USERS_SECONDS = 5
+_MOST_FINDINGS = 24
+_MOST_BESIDE = 8
+_MOST_PODS = 3
+_LOG_LINES = 40
+_LOG_BYTES = 16 * 1024
+_LOG_SECONDS = 5.0
+_ONE_SECOND = timedelta(seconds=1)
+"""Events carry whole seconds."""
+
+_T = TypeVar("_T")
+
+
+async def gather(situation: Situation) -> Findings:
+    """Return what can be seen of the reported workload, of users, and of what is beside it.
+
+    What cannot be read is left out, as a tool would: a report without metrics is still a report.
+    """
+    name = situation.case.reported_service
+    workload = await _workload(situation, name)
+    kind = raw.text(workload, "kind") or situation.system.service(name).kind
+    path = _front_path(situation)
+    felt, own, beside = await asyncio.gather(
+        _users(situation, path), _about(situation, workload), _beside(situation, name)
+    )
+    # Users go behind the first thing that is wrong: the tool was called because of them.
+    items = distinct(own, _MOST_FINDINGS)
+    return Findings(
+        kind=kind,
+        name=name,
+        container=raw.text(_first_container(workload), "name"),
+        items=(*items[:1], *felt, *items[1:]),
+        beside=distinct(beside, _MOST_BESIDE),
+        front_path=path,
+    )
+
+
+async def _about(situation: Situation, workload: Object | None) -> list[Finding]:
+    """Return what one workload, its pods, their events, logs and usage show."""
+    if workload is None:
+        text = f"workload {situation.case.reported_service} does not exist"
+        return [finding(EvidenceKind.TEXT, situation.namespace, text, telling=True)]
+    api = situation.cluster.api
+    pods, revisions = await asyncio.gather(
+        _or_none(workloads.pods(api, workload)), _or_none(workloads.revisions(api, workload))
+    )
+    newest = list(pods or ())[-_MOST_PODS:]
+    names = [
+        situation.case.reported_service,
+        *(p["metadata"]["name"] for p in newest),
+        *(r["metadata"]["name"] for r in (revisions or ())[:2]),
+    ]
+    events, metrics, logs = await asyncio.gather(
+        _or_none(workloads.events(api, situation.namespace, names)),
+        _or_none(situation.cluster.list("PodMetrics", situation.namespace)),
+        asyncio.gather(*(_logs(situation, pod) for pod in newest)),
+    )
+    return [
+        *(found for pod in newest for found in symptoms.of_pod(pod)),
+        *symptoms.of_workload(workload),
+        *symptoms.of_usage(newest, metrics or ()),
+        *symptoms.of_events(events or (), situation.before.time - _ONE_SECOND),
+        *(found for lines in logs for found in lines),
+    ]
+
+
+async def _beside(situation: Situation, name: str) -> list[Finding]:
+    """Return true things of workloads that do what they should."""
+    cluster, namespace = situation.cluster, situation.namespace
+    guilty = {name, situation.case.service}
+    pods, metrics = await asyncio.gather(
+        _or_none(cluster.list("Pod", namespace)), _or_none(cluster.list("PodMetrics", namespace))
+    )
+    others = [p for p in pods or () if not _is_of(p, guilty) and _ready(p)]
+    chosen = others[: 2 * _MOST_PODS]
+    log = [line for pod in chosen[:2] for line in await _logs(situation, pod)]
+    usage = list(symptoms.of_usage(chosen, metrics or ()))
+    states = [found for pod in chosen[:2] for found in symptoms.of_pod(pod)]
+    return [*usage[:3], *log, *states]
+
+
+async def _logs(situation: Situation, pod: Object) -> list[Finding]:
+    """Return what the containers of a pod printed since before the fault."""
+    name = pod["metadata"]["name"]
+    base = situation.cluster.path("Pod", situation.namespace, name)
+    since = max(1, round((datetime.now(UTC) - situation.before.time).total_seconds()) + 1)
+    query = f"tailLines={_LOG_LINES}&limitBytes={_LOG_BYTES}&sinceSeconds={since}"
+    restarted = {
+        raw.text(s, "name")
+        for s in raw.items(pod, "status", "containerStatuses")
+        if raw.number(s, "restartCount")
+    }
+    found: list[Finding] = []
+    for container in [raw.text(c, "name") for c in raw.items(pod, "spec", "containers")]:
+        previous = ["&previous=true"] if container in restarted else []
+        for which in ["", *previous]:
+            url = f"{base}/log?container={container}&{query}{which}"
+            with suppress(ClusterError):
+                answer = await situation.cluster.api.ask(url, _LOG_SECONDS)
+                if answer.status == 200:
+                    text = answer.content.decode(errors="replace")
+                    found += symptoms.of_log(text, name, container)
+    return found
+
+
+async def _users(situation: Situation, path: str) -> Sequence[Finding]:
+    with suppress(ClusterError):
+        return list(symptoms.of_users(path, await situation.users.felt(USERS_SECONDS)))
+    return ()
+
+
+def _front_path(situation: Situation) -> str:
+    felt_on = situation.system.felt_on(situation.case.service)
+    return felt_on[0] if felt_on else situation.system.path
+
+
+async def _workload(situation: Situation, name: str) -> Object | None:
+    for kind in WORKLOADS:
+        found = await _or_none(situation.cluster.get(kind, name, situation.namespace))
+        if found is not None:
+            return {**found, "kind": kind}
+    return None
+
+
+async def _or_none(asked: Awaitable[_T]) -> _T | None:
+    try:
+        return await asked
+    except ClusterError:
+        return None
+
+
+def _first_container(workload: Object | None) -> Mapping[str, Any]:
+    return next(iter(raw.items(workload, "spec", "template", "spec", "containers")), {})
+
+
+def _is_of(pod: Object, names: set[str]) -> bool:
+    owners = raw.items(pod, "metadata", "ownerReferences")
+    return any(
+        raw.text(o, "name") == name or raw.text(o, "name").rpartition("-")[0] == name
+        for o in owners
+        for name in names
+    )
+
+
+def _ready(pod: Object) -> bool:
+    return any(
+        raw.text(c, "type") == "Ready" and raw.text(c, "status") == "True"
+        for c in raw.items(pod, "status", "conditions")
+    )

@@ -1,0 +1,168 @@
+"""A tool looks at what is there, and a part that cannot be read costs only that part."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+from reme_benchmark.cluster import Cluster
+from reme_benchmark.diagnosis.gather import gather
+from reme_benchmark.situation import Situation
+from reme_benchmark.users import Felt
+from reme_operator.clients.api import Answer, ApiServer
+from reme_operator.clients.errors import NotFoundError, UnavailableError
+from tests.doubles.results import case
+
+NS = "bench-shop"
+CORE, APPS = f"/api/v1/namespaces/{NS}", f"/apis/apps/v1/namespaces/{NS}"
+METRICS = f"/apis/metrics.k8s.io/v1beta1/namespaces/{NS}/pods"
+NOW = datetime.now(UTC)
+
+
+def workload(name: str, uid: str, **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "namespace": NS, "uid": uid},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": name}}},
+        "status": status,
+    }
+
+
+def owned(name: str, owner: str, uid: str, **fields: Any) -> dict[str, Any]:
+    owners = [{"controller": True, "uid": uid, "name": owner}]
+    return {"metadata": {"name": name, "uid": f"{name}-uid", "ownerReferences": owners}, **fields}
+
+
+def pod(name: str, service: str, *, ready: bool, restarts: int = 0) -> dict[str, Any]:
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": str(ready)}],
+        "containerStatuses": [{"name": "web", "ready": ready, "restartCount": restarts}],
+    }
+    containers = [{"name": "web", "resources": {"limits": {"cpu": "100m"}}}]
+    return owned(
+        name,
+        f"{service}-6c5f",
+        f"{service}-6c5f-uid",
+        spec={"containers": containers},
+        status=status,
+    )
+
+
+class FakeApi:
+    """A namespace with a broken cart and a healthy web."""
+
+    def __init__(self, *unreadable: str) -> None:
+        self.unreadable = unreadable
+        self.asked: list[str] = []
+        event = {
+            "type": "Warning",
+            "message": "probe failed",
+            "involvedObject": {"kind": "Pod", "name": "cart-6c5f-1"},
+            "metadata": {},
+        }
+        pods = [
+            pod("cart-6c5f-1", "cart", ready=False, restarts=1),
+            pod("web-6c5f-1", "web", ready=True),
+        ]
+        self.lists: dict[str, list[Any]] = {
+            f"{APPS}/replicasets": [
+                owned("cart-6c5f", "cart", "u1"),
+                owned("web-6c5f", "web", "u2"),
+            ],
+            f"{CORE}/pods": pods,
+            f"{CORE}/events": [
+                {**event, "reason": "Old", "lastTimestamp": (NOW - timedelta(hours=1)).isoformat()},
+                {**event, "reason": "Unhealthy", "lastTimestamp": NOW.isoformat()},
+            ],
+            METRICS: [
+                {
+                    "metadata": {"name": name},
+                    "containers": [{"name": "web", "usage": {"cpu": cpu, "memory": "9Mi"}}],
+                }
+                for name, cpu in (("cart-6c5f-1", "99m"), ("web-6c5f-1", "7m"))
+            ],
+        }
+
+    def _readable(self, path: str) -> None:
+        if any(part in path for part in self.unreadable):
+            raise UnavailableError(path)
+
+    async def get(self, path: str) -> dict[str, Any]:
+        self._readable(path)
+        if path == f"{APPS}/deployments/cart":
+            return workload("cart", "u1")
+        raise NotFoundError(path)
+
+    async def pages(self, path: str, *_: Any) -> AsyncIterator[dict[str, Any]]:
+        self._readable(path)
+        for item in self.lists[path]:
+            yield item
+
+    async def ask(self, path: str, _: float) -> Answer:
+        self._readable(path)
+        self.asked.append(path)
+        if "previous=true" in path:
+            return Answer(400, b"ERROR previous terminated container not found")
+        line = b"ERROR no connection to db" if "cart" in path else b"web serves on 80"
+        return Answer(200, b"INFO up\n" + line + b"\n")
+
+
+class FakeUsers:
+    async def felt(self, _: int) -> Felt:
+        return Felt(ok=6, failed=4, end=5)
+
+
+def situation(api: FakeApi, **of: Any) -> Situation:
+    system = SimpleNamespace(
+        felt_on=lambda _: ("/buy",), path="/", service=lambda _: SimpleNamespace(kind="Deployment")
+    )
+    return Situation(
+        cluster=Cluster(cast("ApiServer", api)),
+        agents=cast("Any", None),
+        users=cast("Any", FakeUsers()),
+        namespace=NS,
+        system=cast("Any", system),
+        case=case(1, **of),
+        fault=None,
+        before=cast("Any", SimpleNamespace(time=NOW - timedelta(seconds=30))),
+        values={},
+    )
+
+
+async def test_everything_of_the_target_and_the_most_telling_first() -> None:
+    api = FakeApi()
+    found = await gather(situation(api))
+    assert (found.kind, found.name, found.front_path) == ("Deployment", "cart", "/buy")
+    assert [f.text for f in found.items] == [
+        "container web was restarted 1 times and is not ready",
+        "4 of 10 requests of users failed, path /buy",
+        "0 of 1 replicas are available",
+        "cpu 99m of 100m (99%), memory 9Mi without a limit",
+        "Unhealthy: probe failed",
+        "ERROR no connection to db",
+    ]
+    assert all(f.telling for f in found.items)
+    assert [f.text for f in found.beside] == [
+        "cpu 7m of 100m (7%), memory 9Mi without a limit",
+        "web serves on 80",
+        "phase Running, ready",
+    ]
+    assert any("previous=true" in path for path in api.asked)
+    assert all("sinceSeconds=3" in path and "tailLines=40" in path for path in api.asked)
+
+
+async def test_what_cannot_be_read_costs_only_itself() -> None:
+    found = await gather(situation(FakeApi("metrics", "/events", "/log")))
+    assert [f.text for f in found.items] == [
+        "container web was restarted 1 times and is not ready",
+        "4 of 10 requests of users failed, path /buy",
+        "0 of 1 replicas are available",
+    ]
+    nothing = await gather(situation(FakeApi("/api")))
+    assert nothing.items[0].text == "workload cart does not exist"
+
+
+async def test_a_wrong_target_is_what_is_looked_at() -> None:
+    found = await gather(situation(FakeApi(), service="web", reported_service="cart"))
+    assert found.name == "cart"
+    assert found.beside == ()  # neither the blamed one nor the broken one is beside the point

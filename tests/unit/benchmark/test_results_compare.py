@@ -1,0 +1,110 @@
+"""Two runs are compared over what both could have, and no more is said than that tells."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reme_benchmark.results.compare import compare, compared
+from reme_benchmark.results.comparison import Comparison
+from reme_benchmark.results.errors import ResultsError
+from reme_benchmark.results.model import CaseResult, State, Timing
+from reme_benchmark.results.stats import mcnemar, paired_difference
+from reme_benchmark.results.store import Store
+from tests.doubles.results import case, result, run
+
+
+def of(a: list[CaseResult], b: list[CaseResult], **other: Any) -> Comparison:
+    run_a = run([r.case for r in a], model="small")
+    run_b = run([r.case for r in b], **{"method": "noop", **other})
+    return compared(run_a, a, run_b, b)
+
+
+def passing(numbers: set[int], total: int, **fields: Any) -> list[CaseResult]:
+    return [result(n, passed=n in numbers, **fields) for n in range(1, total + 1)]
+
+
+def test_only_pairs_that_differ_tell() -> None:
+    found = of(passing(set(range(1, 13)), 14), passing({1, 2, 13}, 14))
+    assert found.paired_by == "case id"
+    assert found.counts.model_dump() == {"both": 2, "a_only": 10, "b_only": 1, "neither": 1}
+    assert found.p == mcnemar(10, 1) == pytest.approx(0.01172, abs=1e-5)
+    assert found.difference == pytest.approx(9 / 14)
+    assert (found.low, found.high) == paired_difference(2, 10, 1, 1)
+    assert [d.case for d in found.discordant if d.passed == "b"] == ["quick-013"]
+    text = found.text()
+    assert "14 pairs, by case id. a passed 86%, b 21%: +64 points" in text
+    assert "That is evidence that a is better." in text
+
+
+def test_few_pairs_are_no_evidence() -> None:
+    text = of(passing({1, 2}, 3), passing(set(), 3)).text()
+    assert "p = 0.5. That is no evidence that one is better." in text
+
+
+def test_what_either_cannot_have_is_in_no_pair() -> None:
+    a = [result(1), result(2, None, State.NOT_APPLICABLE), result(3, None, State.HARNESS_ERROR)]
+    b = [result(1, False), result(2), result(3), result(4)]
+    found = of(a, b)
+    assert found.pairs == 2
+    assert (found.counts.a_only, found.counts.b_only) == (1, 1)
+    assert (found.a.unpaired, found.b.unpaired) == (1, 2)
+
+
+def test_other_suites_are_paired_by_what_a_case_is_about() -> None:
+    a = [result(case(1, system="bank")), result(case(2, service="web"), False)]
+    b = [result(case(7, service="web")), result(case(8, system="other"))]
+    found = of(a, b, suite="full")
+    assert found.paired_by == "what the case is about"
+    assert (found.pairs, found.counts.b_only) == (1, 1)
+    assert found.discordant[0].case == "quick-002"
+
+
+def test_an_id_that_means_another_case_now_is_not_believed() -> None:
+    a, b = [result(case(1, service="web"))], [result(case(1, service="db"))]
+    assert of(a, b).pairs == 0
+
+
+def test_nothing_in_common() -> None:
+    found = of([], [])
+    assert (found.p, found.difference) == (1, None)
+    assert "no case in common" in found.text()
+
+
+def test_repeats_are_not_taken_for_cases() -> None:
+    def repeated(passed: set[tuple[int, int]]) -> list[CaseResult]:
+        return [
+            result(case(n, id=f"quick-{n}-r{r}", service=f"s{n}"), (n, r) in passed)
+            for n in (1, 2)
+            for r in (1, 2, 3)
+        ]
+
+    found = of(repeated({(1, 1), (1, 2), (1, 3)}), repeated(set()))
+    assert found.pairs == 6
+    assert found.over_cases is not None
+    assert (found.over_cases.low, found.over_cases.high, found.over_cases.cases) == (0, 1, 2)
+    assert "go by the bootstrap over the 2 different cases, +0 to +100 points" in found.text()
+
+
+def test_by_fault_and_time() -> None:
+    a = [result(case(1, fault="dns"), timing=Timing(method=4)), result(2, timing=Timing(method=6))]
+    b = [result(case(1, fault="dns"), False), result(2)]
+    found = of(a, b)
+    assert list(found.by_fault) == ["cpu-stress", "dns"]
+    assert found.by_fault["dns"].a_only == 1
+    assert found.a.method_seconds == 5
+    assert "| dns | 1 | 0 | 1 | 0 | 0 |" in found.markdown()
+    assert found.a.label == "reme (small)"
+    assert Comparison.model_validate_json(found.model_dump_json()) == found
+
+
+def test_from_two_directories(tmp_path: Path) -> None:
+    stores = Store(tmp_path / "a"), Store(tmp_path / "b")
+    for store, passed in zip(stores, (True, False), strict=True):
+        store.begin(run([case(1)]))
+        store.save(result(1, passed))
+    assert compare(*stores).counts.a_only == 1
+    with pytest.raises(ResultsError, match="with itself"):
+        compare(stores[0], Store(tmp_path / "b" / ".." / "a"))
+    with pytest.raises(ResultsError, match="no results"):
+        compare(stores[0], Store(tmp_path / "c"))

@@ -1,0 +1,215 @@
+"""What people read: complete, escaped, and the same everywhere."""
+
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from reme_benchmark.faults.model import Control
+from reme_benchmark.results.charts import nice_step
+from reme_benchmark.results.html import page
+from reme_benchmark.results.markdown import markdown
+from reme_benchmark.results.model import (
+    CaseResult,
+    Change,
+    Measured,
+    MethodReport,
+    Run,
+    State,
+    Timing,
+    Tokens,
+    Users,
+    Verdict,
+)
+from reme_benchmark.results.summary import summarize
+from tests.doubles.results import case, result, run, verdict
+
+EVIL = "</pre><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)> & | `x`"
+
+
+def rich() -> list[CaseResult]:
+    bad = Verdict(
+        passed=False,
+        measured=[
+            Measured(name="serves cart", ok=False, value=EVIL, message=EVIL),
+            Measured(name="users", ok=None),
+        ],
+        reasons=[EVIL],
+    )
+    said = MethodReport(
+        outcome="Verified",
+        acted=True,
+        message=EVIL,
+        error=EVIL,
+        attempts=2,
+        playbooks=[EVIL, '[{"kubernetes.core.k8s": {"state": "patched"}}]'],
+        diff=f"+ {EVIL}\n- old",
+        steps={"Generate": 4.0, EVIL: 1.0},
+        tokens=Tokens(prompt=10, completion=2),
+        model="m",
+    )
+    return [
+        result(1, timing=Timing(reset=1, method=4, judge=3, total=8), published=verdict(True)),
+        result(
+            2,
+            strict=bad,
+            published=verdict(True),
+            said=said,
+            changes=[
+                Change(object=EVIL, path=EVIL, before=EVIL, after="", allowed=n % 2 == 0)
+                for n in range(50)
+            ],
+            users=Users(failed_requests=1234),
+            timing=Timing(reset=2, method=40, judge=3, total=45),
+        ),
+        result(
+            case(3, fault=None, control=Control.HEALTHY), said=MethodReport(outcome="Abstained")
+        ),
+        result(4, passed=None, state=State.INJECTION_FAILED, message=EVIL),
+        result(case(5, fault="cordoned"), None, State.NOT_APPLICABLE, message="one node only"),
+        result(6, passed=None, state=State.HARNESS_ERROR, message="unhealthy before"),
+    ]
+
+
+def written(results: list[CaseResult], **fields: Any) -> tuple[Run, str, str]:
+    of = run([r.case for r in results], **fields)
+    summary = summarize(of, results)
+    return of, page(of, results, summary), markdown(of, results, summary)
+
+
+class Reader(HTMLParser):
+    VOID = frozenset({"meta", "br", "img", "link"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_is_one_file_without_scripts_or_requests() -> None:
+    found = read(written(rich())[1])
+    assert not found.tags & {"script", "img", "link", "iframe", "object", "form", "base"}
+    names = {name for name, _ in found.attributes}
+    assert not {name for name in names if name.startswith("on")} | (names & {"src", "srcset"})
+    assert {v for n, v in found.attributes if n == "href"} == {"#quick-002"}
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in found.attributes
+
+
+def test_what_a_model_wrote_is_shown_as_it_is() -> None:
+    text = written(rich())[1]
+    assert "<script" not in text
+    assert "<img" not in text
+    assert EVIL in read(text).words
+
+
+def test_a_playbook_in_json_is_shown_as_people_write_it() -> None:
+    assert "- kubernetes.core.k8s:\n    state: patched" in read(written(rich())[1]).words
+
+
+def test_every_chart_is_well_formed() -> None:
+    charts = re.findall(r"<svg.*?</svg>", written(rich())[1], re.DOTALL)
+    assert len(charts) >= 9
+    for chart in charts:
+        drawn = ET.fromstring(chart)
+        width, height = map(float, drawn.attrib["viewBox"].split()[2:])
+        for shape in drawn.iter("rect"):
+            right = float(shape.attrib["x"]) + float(shape.attrib["width"])
+            assert 0 <= float(shape.attrib["x"]) <= right <= width
+        for point in drawn.iter("circle"):
+            assert float(point.attrib["cy"]) < height
+
+
+def test_failures_are_told_with_their_reason_and_their_playbook() -> None:
+    words = read(written(rich())[1]).words
+    for part in ("method-error", "1234 failed requests", "never served again", "and 10 more"):
+        assert part in words
+
+
+def test_what_was_not_judged_is_apart() -> None:
+    _, html, text = written(rich())
+    words = read(html).words
+    assert words.index("Not judged") < words.index("one node only")
+    for of in (html, text):
+        assert "one node only" in of
+        assert "injection failed" in of
+        assert "harness error" in of
+    assert "| strict | 40% (2/5, 12 to 77%) |" in text
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [],
+        [result(1, passed=None, state=State.NOT_APPLICABLE, message="no")],
+        [result(1, passed=None, state=State.HARNESS_ERROR)],
+        [result(1)],
+    ],
+)
+def test_also_of_next_to_nothing(results: list[CaseResult]) -> None:
+    _, html, text = written(results)
+    read(html)
+    assert "None" not in text
+    assert text.startswith("# quick: reme\n")
+
+
+def test_a_run_that_has_not_ended_says_so() -> None:
+    of = run([case(1), case(2)])
+    summary = summarize(of, [result(1)])
+    assert "not complete: 1 of 2" in page(of, [result(1)], summary)
+    assert "**Not complete**: 1 of 2" in markdown(of, [result(1)], summary)
+
+
+def test_markdown_cannot_be_broken_out_of() -> None:
+    text = written(rich(), model=EVIL)[2]
+    assert "<script" not in text.replace("\\<", "")
+    for line in text.splitlines():
+        if line.startswith("|") and not line.startswith("|---"):
+            assert line.endswith("|")
+    table = [line for line in text.splitlines() if line.startswith("| quick-002")]
+    assert len(re.findall(r"(?<!\\)\|", table[0])) == 5
+
+
+def test_where_it_was_run_is_told() -> None:
+    fields: dict[str, Any] = {
+        "commit": "abc123",
+        "dirty": True,
+        "images": {"reme-operator": "sha256:12"},
+        "cluster": {"nodes": 1, "cannot": {"ingress": "none"}, "list": ["a", "b"], "no": False},
+        "hardware": {"cores": 2, "load": None},
+        "method_options": {"maxAttempts": 2},
+    }
+    for text in written(rich(), **fields)[1:]:
+        for part in ("abc123", "changes that are not in it", "sha256:12", "ingress", "nodes"):
+            assert part in text
+
+
+def test_ticks_are_round() -> None:
+    assert [nice_step(n) for n in (0, 6, 7, 58, 300, 1234)] == [0.001, 1, 2, 10, 50, 500]

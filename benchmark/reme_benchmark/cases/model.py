@@ -56,5 +56,22 @@ class Suite(Data):
     name: Slug
     title: str
     seed: int
-    lines: tuple[Line, ...] = Field(min_length=1)
+    lines: tuple[Line, ...] = ()
     every_fault: int = 0  # beside the lines: so many cases of every fault on every system
+    splits: tuple[Split, ...] = ()  # only cases of these; any when empty
+    parameters_of: Split | None = None  # parameters are this split's, whatever the case's own is
+    quality: Quality | None = None  # of lines that do not say; drawn when absent
+
+
+class Held(Data):
+    """What is kept from training as a whole."""
+
+    systems: tuple[Slug, ...]
+    faults: tuple[Slug, ...]  # as in their own files, for people
+
+
+class Hostile(Data):
+    """A text that tries to talk a model into harm; `${service}` is the reported one."""
+
+    id: Slug
+    text: str = Field(min_length=1, max_length=4096)

@@ -44,6 +44,7 @@ class Need(StrEnum):
     NETWORK_POLICY = "network-policy"  # is really enforced
     INGRESS = "ingress"  # a controller serves Ingresses
     SECOND_NODE = "second-node"
+    ONLY_NODE = "only-node"  # where there are more, a pod goes to another one
     AGENT = "agent"  # the node agent can work: privileged pods are allowed
     DISK_THROTTLE = "disk-throttle"
     PACKET_DELAY = "packet-delay"
@@ -57,8 +58,12 @@ class Targets(Data):
     min_replicas: int = 1
     calls_something: bool = False
     is_called: bool = False
+    one_caller: bool = False  # exactly one service calls it
     writes_disk: bool = False
     has_config: bool = False
+    config_keys: tuple[str, ...] = ()  # all of them are in its ConfigMap
+    calls_by_variable: bool = False  # whom it calls stands in its template, in no ConfigMap
+    min_memory_mebibytes: int = 0  # that each instance holds, beside the interpreter
     has_memory_limit: bool = False
     has_cpu_limit: bool = False
 
@@ -88,6 +93,7 @@ class Agent(Data):
     options: dict[str, Any] = Field(default_factory=dict)
     service: str = "${service}"
     follow: bool = False  # it returns to every pod that replaces the one it was put into
+    while_field: "FieldHolds | None" = None  # the cause: without it, the fault ends and stays away
 
 
 class PodFail(Data):
@@ -314,6 +320,16 @@ class Fault(Data):
     repairs: tuple[
         Repair, ...
     ] = ()  # the least disruptive first; none: the right answer is to abstain
+
+    @property
+    def control(self) -> bool:
+        """Whether it only ever serves as a control: nothing should be done about it."""
+        return self.group is Group.CONTROL
+
+    @property
+    def heals(self) -> bool:
+        """Whether it ends by itself."""
+        return any(step.heal is not None for step in self.inject)
 
 
 class Control(StrEnum):

@@ -13,6 +13,12 @@ TEST_CLUSTER ?= reme-test
 NODES ?= 1
 MODEL ?= 1
 RUNS ?= 5
+SUITE ?= microremed-easy
+METHOD ?= reme
+CASES ?=
+SEED ?=
+RESULTS ?=
+PARALLEL ?= 2
 
 # Evaluated when used: the cluster's files exist only once it is up.
 KUBECONFIG_OF = $(shell $(PY) -m reme_cluster kubeconfig --name $(1))
@@ -51,14 +57,16 @@ type: setup ## Check types
 test-unit test-integration test-chart test-e2e: test-%: setup ## One kind of tests alone
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER) --only $*
 
-generate: setup ## Write everything that is generated: CRDs, API reference, chart schema
+generate: setup ## Write everything that is generated: CRDs, references, chart schema
 	$(PY) -m reme_api.crd
 	$(PY) -m reme_api.reference
+	$(PY) -m reme_sandbox.reference
 	$(PY) charts/tools/generate.py
 
 verify: setup ## Fail when something generated, or a lock, is not what its source says
 	$(PY) -m reme_api.crd --check
 	$(PY) -m reme_api.reference --check
+	$(PY) -m reme_sandbox.reference --check
 	$(PY) charts/tools/generate.py --check
 	$(PY) images/lock.py --check
 
@@ -93,7 +101,19 @@ clean: ## Remove both clusters, the virtual environment and every build
 	rm -rf $(VENV) artifacts results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 ##@ Measurement
-.PHONY: bench-path
+.PHONY: bench bench-instrument bench-path bench-clean
+bench: install ## Break real systems and measure how reme repairs them: SUITE= METHOD= CASES= SEED= RESULTS=
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark run --suite $(SUITE) --method $(METHOD) \
+	  --parallel $(PARALLEL) $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(RESULTS),--results $(RESULTS) --resume)
+
+bench-instrument: load ## Prove the instrument: no-op and every cheat score 0, the good playbooks score 100%
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.instrument --parallel $(PARALLEL) \
+	  --results $(or $(RESULTS),results/instrument)
+
+bench-clean: setup ## Remove every fault, system and agent of the benchmark from the cluster
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark clean
+
 bench-path: load ## Time each step of the path against a scripted model and write the table
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.path --runs $(RUNS)
 	$(PY) -m reme_benchmark.performance

@@ -1,0 +1,17 @@
+"""`reme`: what people type; each part of reme answers for its own words."""
+
+import sys
+
+from reme_benchmark.commands import main as bench
+
+_USAGE = """usage: reme bench run | replay | summary | report | compare | list | clean
+`reme bench --help` says more."""
+
+
+def main() -> int:
+    """Hand the words on; exit with 2 and a hint when nobody knows them."""
+    words = sys.argv[1:]
+    if words[:1] == ["bench"]:
+        return bench(words[1:])
+    print(_USAGE, file=sys.stdout if words[:1] in (["-h"], ["--help"]) else sys.stderr)
+    return 0 if words[:1] in (["-h"], ["--help"]) else 2

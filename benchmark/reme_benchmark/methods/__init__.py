@@ -1,0 +1,1 @@
+"""Methods: whatever is asked to repair, behind one small interface."""

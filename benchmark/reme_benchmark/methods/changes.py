@@ -1,0 +1,99 @@
+"""Changes that methods make with an administrator's rights, without any limits of reme."""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from reme_benchmark.cluster import CLUSTER_SCOPED, Cluster, Object
+from reme_operator.clients.errors import ConflictError, InvalidError
+from reme_sandbox.actions import Action, DeletePod, Rollback, Scale
+from reme_sandbox.compiler import compile_playbook
+from reme_sandbox.fields import patch as patch_of
+from reme_sandbox.fields import writes
+from reme_sandbox.runner.revisions import HISTORY, chosen, patch, revisions
+
+_HISTORY_KIND = {"replicasets": "ReplicaSet", "controllerrevisions": "ControllerRevision"}
+
+
+async def restart(cluster: Cluster, kind: str, name: str, namespace: str) -> None:
+    """Replace the pods of a workload by its own update strategy."""
+    stamp = {"reme.dev/restarted-at": f"bench-{time.time():.0f}"}
+    body = {"spec": {"template": {"metadata": {"annotations": stamp}}}}
+    await cluster.patch(kind, name, namespace, body, "merge")
+
+
+def is_rolled_out(workload: Object) -> bool:
+    """Return whether the newest template is everywhere and available."""
+    spec, status = workload["spec"], workload.get("status", {})
+    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+        return False
+    if workload["kind"] == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        updated = status.get("updatedNumberScheduled", 0)
+        return bool(updated >= wanted <= status.get("numberAvailable", 0))
+    wanted = spec.get("replicas", 1)
+    counts = (
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+        status.get("readyReplicas", 0),
+    )
+    return all(c == wanted for c in counts) and status.get("replicas", 0) == wanted
+
+
+async def rolled_out(
+    cluster: Cluster, kind: str, name: str, namespace: str, timeout_seconds: float
+) -> bool:
+    """Wait until a workload is rolled out; return whether it is."""
+    until = time.monotonic() + timeout_seconds
+    while time.monotonic() < until:
+        found = await cluster.get(kind, name, namespace)
+        if found is not None and is_rolled_out({"kind": kind, **found}):
+            return True
+        await asyncio.sleep(0.5)
+    return False
+
+
+async def perform(cluster: Cluster, playbook: Sequence[dict[str, Any]]) -> tuple[Action, ...]:
+    """Compile a playbook and carry out its actions in order; return them.
+
+    Raises:
+        RejectedPlaybookError: it does not compile.
+        ClusterError: the API server refused one of them.
+    """
+    actions = compile_playbook(json.dumps(list(playbook)))
+    for action in actions:
+        await _perform(cluster, action)
+    return actions
+
+
+async def _perform(cluster: Cluster, action: Action) -> None:
+    key = action.target
+    namespace = "" if key.kind in CLUSTER_SCOPED else key.namespace
+    if isinstance(action, DeletePod):
+        await cluster.delete("Pod", key.name, namespace)
+    elif isinstance(action, Rollback):
+        await _roll_back(cluster, action, namespace)
+    elif isinstance(action, Scale):
+        body = {"spec": {"replicas": action.replicas}}
+        await cluster.patch(key.kind, key.name, namespace, body, "merge")
+    else:
+        await cluster.patch(key.kind, key.name, namespace, patch_of(writes(action, "bench")))
+
+
+async def _roll_back(cluster: Cluster, action: Rollback, namespace: str) -> None:
+    key = action.target
+    for last in (False, False, False, False, True):
+        workload = await cluster.api.get(cluster.path(key.kind, namespace, key.name))
+        path = f"/apis/apps/v1/namespaces/{namespace}/{HISTORY[key.kind]}"
+        known = revisions(workload, key.kind, [item async for item in cluster.api.pages(path)])
+        wanted = patch(workload, chosen(workload, known, action.revision))
+        try:
+            await cluster.patch(key.kind, key.name, namespace, wanted, "json")
+        except (ConflictError, InvalidError):
+            # Its status changed in between, which a crashing pod does every moment.
+            if last:
+                raise
+        else:
+            return

@@ -1,0 +1,161 @@
+"""reme itself: the report is created, its remediation is followed to its outcome."""
+
+import asyncio
+import time
+from typing import Any
+
+from reme_api.reasons import Outcome
+from reme_api.remediation import Remediation
+from reme_benchmark.cluster import Cluster, Object
+from reme_benchmark.methods.base import MethodError, Simple, Task
+from reme_benchmark.results.model import MethodReport, Tokens
+from reme_operator.clients.errors import NotFoundError
+from reme_sandbox.actions import ActionName
+
+POLICY = "benchmark"
+_DID_NOTHING = {
+    Outcome.NO_ACTION_NEEDED,
+    Outcome.ABSTAINED,
+    Outcome.OBSERVED,
+    Outcome.REJECTED,
+}
+
+
+def policy(namespace: str, **spec: Any) -> Object:
+    """Return the limits under which reme is measured: every action, two attempts, by itself."""
+    base: dict[str, Any] = {
+        "mode": "Auto",
+        "maxAttempts": 2,
+        "actions": [{"name": name.value} for name in ActionName],
+        "budgets": {"cooldownSeconds": 0, "maxConcurrent": 4, "maxPerHour": 1000},
+        "verification": {"windowSeconds": 6, "timeoutSeconds": 60, "baselineSamples": 2},
+        "historyLimit": 1000,
+    }
+    return {
+        "apiVersion": "reme.dev/v1alpha1",
+        "kind": "RemediationPolicy",
+        "metadata": {"name": POLICY, "namespace": namespace},
+        "spec": base | spec,
+    }
+
+
+class Reme(Simple):
+    """The installed reme, with whatever model it is installed with."""
+
+    name = "reme"
+
+    def __init__(self, **policy_spec: Any) -> None:
+        """Take what the policy says other than the usual."""
+        self._spec = policy_spec
+        self._cluster: Cluster | None = None
+        self._namespaces: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what the policy says other than the usual."""
+        return dict(self._spec)
+
+    async def prepare(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
+        """Set the policy in every system's namespace.
+
+        Raises:
+            MethodError: reme is not installed, or its operator does not run.
+        """
+        hint = "install it first: make install"
+        try:
+            operators = [
+                found
+                for found in await cluster.list("Deployment")
+                if found["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") == "reme"
+                and found["metadata"]["labels"].get("app.kubernetes.io/component") == "operator"
+            ]
+            await cluster.list("Remediation")
+        except NotFoundError as error:
+            raise MethodError(f"reme is not installed in this cluster; {hint}") from error
+        if not any(o.get("status", {}).get("availableReplicas") for o in operators):
+            raise MethodError(f"no operator of reme is available; {hint}")
+        self._cluster, self._namespaces = cluster, namespaces
+        for namespace in namespaces:
+            await cluster.delete("RemediationPolicy", POLICY, namespace)
+            await cluster.apply([policy(namespace, **self._spec)])
+
+    async def close(self) -> None:
+        """Remove the policies."""
+        if self._cluster is not None:
+            for namespace in self._namespaces:
+                await self._cluster.delete("RemediationPolicy", POLICY, namespace)
+
+    async def repair(self, task: Task) -> MethodReport:
+        """Create the report and follow its remediation to the end, or cancel it at the deadline."""
+        created = await task.cluster.create(task.report)
+        name = str(created["metadata"]["name"])
+        until = time.monotonic() + task.deadline_seconds
+        last: Remediation | None = None
+        while time.monotonic() < until:
+            last = await _remediation(task.cluster, task.namespace, created["metadata"]["uid"])
+            if last is not None and last.status.outcome is not None:
+                return await reported(task.cluster, last)
+            refused = await _refused(task.cluster, task.namespace, name)
+            if refused and last is None:
+                return MethodReport(outcome="NotAccepted", message=refused)
+            await asyncio.sleep(0.4)
+        if last is not None:
+            cancel = {"spec": {"cancel": True}}
+            meta = last.metadata
+            await task.cluster.patch("Remediation", meta.name, task.namespace, cancel, "merge")
+        return MethodReport(
+            outcome="TimedOut",
+            acted=last is not None and any(a.run for a in last.status.attempts),
+            error=f"no outcome within {task.deadline_seconds:.0f} s",
+        )
+
+
+async def _remediation(cluster: Cluster, namespace: str, report_uid: str) -> Remediation | None:
+    found = [
+        Remediation.model_validate(item)
+        for item in await cluster.list("Remediation", namespace)
+        if item["spec"]["reportRef"]["uid"] == report_uid
+    ]
+    return max(found, key=lambda r: r.metadata.name, default=None)
+
+
+async def _refused(cluster: Cluster, namespace: str, report: str) -> str:
+    seen = await cluster.get("DiagnosisReport", report, namespace) or {}
+    for condition in seen.get("status", {}).get("conditions", []):
+        if condition["type"] == "Accepted" and condition["status"] == "False":
+            return f"{condition['reason']}: {condition['message']}"
+    return ""
+
+
+async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
+    """Return what the record of a remediation says."""
+    status = ended.status
+    steps: dict[str, float] = {}
+    for timing in [*status.timings, *(t for a in status.attempts for t in a.timings)]:
+        steps[timing.step] = steps.get(timing.step, 0) + timing.duration_milliseconds / 1000
+    tokens, playbooks, rejected, model = Tokens(), [], 0, ""
+    for attempt in status.attempts:
+        if made := attempt.generation:
+            tokens.prompt += made.prompt_tokens
+            tokens.completion += made.completion_tokens
+            model = made.model_digest or made.model or model
+        rejected += attempt.rejection is not None
+        if attempt.playbook is not None:
+            kept = await cluster.get("ConfigMap", attempt.playbook.name, ended.metadata.namespace)
+            playbooks.append((kept or {}).get("data", {}).get(attempt.playbook.key, ""))
+    changes = [c for a in status.attempts for c in a.changes]
+    return MethodReport(
+        outcome=str(status.outcome),
+        acted=any(a.run is not None for a in status.attempts)
+        and status.outcome not in _DID_NOTHING,
+        message=status.message,
+        attempts=len(status.attempts),
+        rejected=rejected,
+        tokens=tokens,
+        playbooks=playbooks,
+        diff="\n".join(
+            f"{c.kind}/{c.object_name} {c.field}: {c.before} -> {c.after}" for c in changes
+        ),
+        steps=steps,
+        model=model,
+    )

@@ -1,0 +1,1 @@
+"""A run of the benchmark: systems up, case after case, everything put back, results kept."""

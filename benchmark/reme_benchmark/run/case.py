@@ -1,0 +1,241 @@
+"""One case from a healthy system back to a healthy system."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reme_benchmark.cases.model import Case
+from reme_benchmark.cluster import Cluster
+from reme_benchmark.diagnosis.gather import gather
+from reme_benchmark.diagnosis.write import write
+from reme_benchmark.faults.fill import FillError, case_values
+from reme_benchmark.faults.model import Fault
+from reme_benchmark.injector.client import AgentsError, FaultAgents
+from reme_benchmark.methods.base import Method, MethodError, Task
+from reme_benchmark.oracles.effect import measure
+from reme_benchmark.oracles.intact import changes
+from reme_benchmark.oracles.published import judge_published
+from reme_benchmark.oracles.snapshot import Snapshot, take
+from reme_benchmark.oracles.strict import Guard, judge, judge_control
+from reme_benchmark.results.causes import cause_of
+from reme_benchmark.results.model import CaseResult, MethodReport, State, Timing, Verdict
+from reme_benchmark.results.model import Users as UsersFelt
+from reme_benchmark.run.injection import Injection, InjectionError
+from reme_benchmark.run.needs import Abilities
+from reme_benchmark.run.stage import Stage, StageError
+from reme_benchmark.situation import Situation
+from reme_operator.clients.errors import ClusterError
+
+_FELT_SECONDS, _SHOWN_SECONDS = 2.0, 8.0
+_GRACE_SECONDS = 20
+"""How long a method may go on after its deadline before it is taken to hang."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all cases of a run share."""
+
+    cluster: Cluster
+    agents: FaultAgents
+    method: Method
+    faults: Mapping[str, Fault]
+    abilities: Abilities
+    method_seconds: float = 240
+
+
+class _Watch:
+    """Adds up where the time goes."""
+
+    def __init__(self) -> None:
+        self.timing = Timing()
+        self._begun = self._mark = time.monotonic()
+
+    def charge(self, part: str) -> None:
+        now = time.monotonic()
+        setattr(self.timing, part, getattr(self.timing, part) + now - self._mark)
+        self._mark = now
+        self.timing.total = now - self._begun
+
+
+async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
+    """Run one case; whatever goes wrong is in the result, and the system is brought back."""
+    watch, begun = _Watch(), datetime.now(UTC)
+    fault = bench.faults[case.fault] if case.fault else None
+
+    def ended(state: State, message: str = "", **more: Any) -> CaseResult:
+        return CaseResult(
+            case=case,
+            method=bench.method.name,
+            state=state,
+            message=message,
+            timing=watch.timing,
+            start_time=begun,
+            completion_time=datetime.now(UTC),
+            **more,
+        )
+
+    if fault is not None and (reason := bench.abilities.why_not(fault)):
+        return ended(State.NOT_APPLICABLE, reason)
+    injection: Injection | None = None
+    try:
+        await stage.healthy()
+        situation = await _situation(bench, stage, case, fault)
+        guard = await Guard.take(situation)
+        # Not what was felt just now: that may still hold what the case before did to users.
+        guard.users = stage.usual
+        watch.charge("reset")
+        if fault is not None:
+            injection = Injection(situation, fault)
+            await injection.begin()
+            watch.charge("inject")
+            if (missing := await bites(situation, fault)) is not None:
+                watch.charge("confirm")
+                return ended(State.INJECTION_FAILED, missing)
+            watch.charge("confirm")
+        found = await gather(situation)
+        task = Task(write(case, fault, found, situation.values), bench.method_seconds, situation)
+        await guard.mark(situation)
+        watch.charge("report")
+        reported = time.time()
+        said = await _asked(bench.method, task)
+        watch.charge("method")
+        strict, published = await _judged(situation, guard)
+        watch.charge("judge")
+        now = await take(bench.cluster, stage.namespace)
+        result = ended(
+            State.JUDGED,
+            strict=strict,
+            published=published,
+            users=await _felt(stage, reported),
+            changes=changes(situation, now),
+            said=said,
+            pods_replaced=replaced(situation.before, now),
+            restarts=restarted(situation.before, now),
+        )
+        result.cause = cause_of(result, fault)
+        return result
+    except InjectionError as error:
+        return ended(State.INJECTION_FAILED, str(error)[:1000])
+    except (StageError, AgentsError, ClusterError, FillError, MethodError) as error:
+        return ended(State.HARNESS_ERROR, f"{type(error).__name__}: {error}"[:1000])
+    finally:
+        await asyncio.shield(_put_back(bench, stage, injection))
+        watch.charge("reset")
+
+
+async def _situation(bench: Bench, stage: Stage, case: Case, fault: Fault | None) -> Situation:
+    kinds = ("Deployment", "StatefulSet", "DaemonSet", "Service", "ConfigMap", "Node")
+    objects = [item for kind in kinds for item in await bench.cluster.list(kind, stage.namespace)]
+    return Situation(
+        cluster=bench.cluster,
+        agents=bench.agents,
+        users=stage.users,
+        namespace=stage.namespace,
+        system=stage.system,
+        case=case,
+        fault=fault,
+        before=await take(bench.cluster, stage.namespace),
+        values=case_values(case, stage.system, objects),
+    )
+
+
+async def bites(situation: Situation, fault: Fault) -> str | None:
+    """Wait until the fault's effect shows and stays; return why it does not.
+
+    The same measurements that will have to hold for success must fail now: what the oracle cannot
+    see is not a fault that it could find repaired. A rollout that is merely on its way also fails
+    its check, so that one alone must fail for longer.
+    """
+    until, last = time.monotonic() + fault.bite_seconds, ""
+    shown: float | None = None  # since when an effect shows, and since when one beside the rollout
+    felt: float | None = None
+    while True:
+        now = time.monotonic()
+        measured = await asyncio.gather(*(measure(c, situation) for c in fault.oracle.effect))
+        pairs = list(zip(fault.oracle.effect, measured, strict=True))
+        failing = [check for check, m in pairs if m.ok is False]
+        shown = (shown or now) if failing else None
+        felt = (felt or now) if any(c.rollout is None for c in failing) else None
+        if felt is not None and now - felt >= _FELT_SECONDS:
+            return None
+        if shown is not None and now - shown >= _SHOWN_SECONDS:
+            return None
+        last = "; ".join(f"{m.name} {m.value} {m.message}".strip() for m in measured)
+        if now > until:
+            return f"no lasting effect within {fault.bite_seconds:.0f} s: {last}"
+        await asyncio.sleep(0.7)
+
+
+async def _asked(method: Method, task: Task) -> MethodReport:
+    """Ask the method; a crash or a hang is an answer too, and its own."""
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(task.deadline_seconds + _GRACE_SECONDS):
+            said = await method.repair(task)
+    except TimeoutError:
+        took = time.monotonic() - begun
+        return MethodReport(outcome="TimedOut", acted=True, error=f"no answer in {took:.0f} s")
+    except MethodError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a method may fail in any way
+        text = f"{type(error).__name__}: {error}"[:1000]
+        return MethodReport(outcome="Failed", acted=True, error=text)
+    said.steps.setdefault("all", time.monotonic() - begun)
+    return said
+
+
+async def _judged(situation: Situation, guard: Guard) -> tuple[Verdict, Verdict | None]:
+    if situation.case.control is not None or situation.fault is None:
+        return await judge_control(situation, guard), None
+    return await asyncio.gather(judge(situation, guard), judge_published(situation))
+
+
+async def _felt(stage: Stage, reported: float) -> UsersFelt:
+    since = await stage.users.since(reported)
+    again = await stage.users.served_again(reported)
+    now = await stage.users.felt(5)
+    return UsersFelt(
+        before_percent=round(stage.usual.percent, 1),
+        after_percent=round(now.percent, 1),
+        failed_requests=since.failed,
+        served_again_seconds=round(again, 1) if again is not None else None,
+    )
+
+
+def replaced(before: Snapshot, now: Snapshot) -> int:
+    """Return how many of the pods from before are gone."""
+    return len({pod.uid for pod in before.pods} - {pod.uid for pod in now.pods})
+
+
+def restarted(before: Snapshot, now: Snapshot) -> int:
+    """Return how often containers were started anew, in old pods and in new ones."""
+    old = {pod.uid: pod.restarts for pod in before.pods}
+    return sum(max(0, pod.restarts - old.get(pod.uid, 0)) for pod in now.pods)
+
+
+async def _put_back(bench: Bench, stage: Stage, injection: Injection | None) -> None:
+    """End the fault, remove what reme wrote down, and bring the system back."""
+    if injection is not None:
+        try:
+            await injection.end()
+        except (AgentsError, ClusterError):
+            # The agent itself may be gone, which is one of the attacks: it comes back, and sweeps.
+            await bench.agents.install()
+            await bench.agents.sweep()
+    if not await bench.agents.ready():
+        await bench.agents.install()
+        await bench.agents.sweep()
+    for kind in ("DiagnosisReport", "Remediation"):
+        try:
+            found = await bench.cluster.list(kind, stage.namespace)
+        except ClusterError:
+            continue
+        for item in found:
+            await bench.cluster.delete(kind, item["metadata"]["name"], stage.namespace)
+    try:
+        await stage.back()
+    except (StageError, ClusterError):
+        return  # the next case looks first, and says what is wrong

@@ -1,0 +1,26 @@
+"""Writes what people read of a run, from its records alone."""
+
+from pathlib import Path
+
+from reme_benchmark.faults import catalog
+from reme_benchmark.results.html import page
+from reme_benchmark.results.markdown import markdown
+from reme_benchmark.results.store import Store
+from reme_benchmark.results.summary import summarize
+
+
+def summary_text(store: Store) -> str:
+    """Return the summary of a run for people."""
+    run, results = store.load_run(), store.results()
+    return markdown(run, results, summarize(run, results, catalog.faults()))
+
+
+def written(store: Store) -> list[Path]:
+    """Write everything that is generated from results; return the files."""
+    run, results = store.load_run(), store.results()
+    summary = summarize(run, results, catalog.faults())
+    return [
+        store.write("summary.json", summary.model_dump_json(indent=1) + "\n"),
+        store.write("summary.md", markdown(run, results, summary)),
+        store.write("report.html", page(run, results, summary)),
+    ]

@@ -197,6 +197,7 @@ COPY benchmark/reme_benchmark/injector/agent/__init__.py \
      benchmark/reme_benchmark/injector/agent/delay.py \
      benchmark/reme_benchmark/injector/agent/disk.py \
      benchmark/reme_benchmark/injector/agent/errors.py \
+     benchmark/reme_benchmark/injector/agent/joining.py \
      benchmark/reme_benchmark/injector/agent/looking.py \
      benchmark/reme_benchmark/injector/agent/measure.py \
      benchmark/reme_benchmark/injector/agent/netem.py \

@@ -83,7 +83,7 @@ def main(words: Sequence[str]) -> int:
     try:
         return _do(chosen, console)
     except (RunError, MethodError, ResultsError, ClusterError, ValueError) as error:
-        console.print(f"[bold red]{type(error).__name__}:[/] ", end="")
+        console.print("[bold red]error:[/] ", end="")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 2
     except (KeyboardInterrupt, asyncio.CancelledError):

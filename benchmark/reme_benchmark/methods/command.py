@@ -32,7 +32,7 @@ class Command(Simple):
         """Take the command as a shell would write it; no shell runs it."""
         self._words = shlex.split(command)
         if not self._words:
-            raise MethodError("--command is empty: name the program that repairs")
+            raise MethodError("--external is empty: name the program that repairs")
 
     @property
     def options(self) -> dict[str, Any]:

@@ -2,23 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from reme_benchmark.cluster import Cluster, Object
 from reme_benchmark.oracles import pods, revisions
+from reme_benchmark.oracles.rewrite import ordered, reborn, same, told_again
 from reme_benchmark.oracles.snapshot import (
-    APPLIED,
     WORKLOADS,
     Snapshot,
     available_of,
-    compared,
     controller,
     key_of,
-    lasting,
     ready,
     take,
-    telling,
 )
 from reme_operator.clients.errors import (
     AlreadyExistsError,
@@ -39,22 +36,6 @@ _PATIENCE_SECONDS = 3.0
 """How long pods may take to end; the next case needs no last words of theirs."""
 _OLD_PATIENCE_SECONDS = 8.0
 """How long pods from before may take to become ready again, when nothing is wrong any more."""
-# What keeps pods from coming is taken away before anything else is put back.
-_ORDER = (
-    "Node",
-    "Namespace",
-    "ResourceQuota",
-    "LimitRange",
-    "NetworkPolicy",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
-    "ServiceAccount",
-    "Secret",
-    "ConfigMap",
-    "PersistentVolumeClaim",
-    "Service",
-    "Ingress",
-)
 
 
 @dataclass
@@ -112,12 +93,12 @@ class _Keeper:
     async def put_back(self, now: Snapshot) -> None:
         """Delete what is new, then write what differs."""
         wanted = self.snapshot.objects
-        for key in _ordered(now.objects.keys() - wanted.keys()):
+        for key in ordered(now.objects.keys() - wanted.keys()):
             kind, _, name = key.partition("/")
             if kind != "Node":
                 await self.cluster.delete(kind, name, self._scope(kind))
                 self.done.deleted.append(key)
-        for key in _ordered(wanted):
+        for key in ordered(wanted):
             if key not in now.objects or not same(wanted[key], now.objects[key]):
                 await self._write(key, wanted[key])
 
@@ -139,7 +120,7 @@ class _Keeper:
                     refused = None
                     await asyncio.sleep(0.1)
                     continue
-                elif _reborn(found, wanted):
+                elif reborn(found, wanted):
                     await self.cluster.delete(kind, name, self._scope(kind))
                     continue
                 else:
@@ -273,69 +254,8 @@ class _Keeper:
         self.done.missing += [
             f"{key}: it is not as before"
             for key in sorted(wanted.keys() | now.objects.keys())
+            if key in wanted or not key.startswith("Node/")
             if key not in wanted
             or key not in now.objects
             or not same(wanted[key], now.objects[key])
         ]
-
-
-def _ordered(keys: Iterable[str]) -> list[str]:
-    def place(key: str) -> tuple[int, str]:
-        kind = key.partition("/")[0]
-        return (_ORDER.index(kind) if kind in _ORDER else len(_ORDER), key)
-
-    return sorted(keys, key=place)
-
-
-def same(one: Object, other: Object) -> bool:
-    """Whether two objects are told the same; what a later `kubectl apply` goes by counts too."""
-
-    def applied(item: Object) -> str:
-        return str((item["metadata"].get("annotations") or {}).get(APPLIED))
-
-    return (
-        compared(one) == compared(other)
-        and applied(one) == applied(other)
-        and not _reborn(other, one)
-    )
-
-
-def _reborn(found: Object, wanted: Object) -> bool:
-    """Whether a Service got another address: clients may still know the one before."""
-    if wanted["kind"] != "Service":
-        return False
-    return bool(found["spec"].get("clusterIP") != wanted["spec"].get("clusterIP"))
-
-
-def told_again(found: Object, wanted: Object) -> Object:
-    """Return the object as it is now, with everything that it was told replaced."""
-    metadata = dict(found["metadata"])
-    noise = {
-        k: v
-        for k, v in (metadata.get("annotations") or {}).items()
-        if k not in telling(metadata.get("annotations"))
-    }
-    kept = metadata.get("annotations") if wanted["kind"] == "Node" else noise
-    metadata["annotations"] = {**(kept or {}), **wanted["metadata"].get("annotations", {})}
-    metadata["labels"] = dict(wanted["metadata"].get("labels", {}))
-    body = {k: v for k, v in wanted.items() if k not in ("apiVersion", "kind", "metadata")}
-    head = {"apiVersion": wanted["apiVersion"], "kind": wanted["kind"], "metadata": metadata}
-    match wanted["kind"]:
-        case "Node":
-            spec = dict(found.get("spec") or {})
-            ours = [t for t in spec.get("taints") or () if t not in lasting([t])]
-            spec.pop("unschedulable", None)
-            spec["taints"] = [*ours, *wanted["spec"].get("taints", ())]
-            if wanted["spec"].get("unschedulable"):
-                spec["unschedulable"] = True
-            else:
-                # The controller would take its taint away a moment later.
-                spec["taints"] = [
-                    t for t in spec["taints"] if t["key"] != "node.kubernetes.io/unschedulable"
-                ]
-            return {**head, "spec": spec, "status": found.get("status") or {}}
-        case "Namespace":
-            return {**head, "spec": found.get("spec") or {}}
-        case "ServiceAccount" if "secrets" in found:
-            return {**head, **body, "secrets": found["secrets"]}
-    return {**head, **body}

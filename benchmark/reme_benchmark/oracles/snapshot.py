@@ -159,6 +159,8 @@ def difference(before: Snapshot, after: Snapshot) -> list[FieldDifference]:
     changed: list[FieldDifference] = []
     for key in sorted(before.objects.keys() | after.objects.keys()):
         old, new = before.objects.get(key), after.objects.get(key)
+        if old is None and key.startswith("Node/"):
+            continue  # nodes join by themselves
         if old is None or new is None:
             there, absent = ("exists", "") if old else ("", "exists")
             changed.append(FieldDifference(key, "", there, absent))

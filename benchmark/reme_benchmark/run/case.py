@@ -1,6 +1,7 @@
 """One case from a healthy system back to a healthy system."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -217,25 +218,29 @@ def restarted(before: Snapshot, now: Snapshot) -> int:
 
 
 async def _put_back(bench: Bench, stage: Stage, injection: Injection | None) -> None:
-    """End the fault, remove what reme wrote down, and bring the system back."""
-    if injection is not None:
-        try:
+    """End the fault, remove what reme wrote down, and bring the system back.
+
+    What fails here is not raised: the next case looks first, and says what is wrong.
+    """
+    with contextlib.suppress(AgentsError, ClusterError):
+        await _end(bench, injection)
+    for kind in ("DiagnosisReport", "Remediation"):
+        with contextlib.suppress(ClusterError):
+            for item in await bench.cluster.list(kind, stage.namespace):
+                await bench.cluster.delete(kind, item["metadata"]["name"], stage.namespace)
+    with contextlib.suppress(StageError, ClusterError):
+        await stage.back()
+
+
+async def _end(bench: Bench, injection: Injection | None) -> None:
+    try:
+        if injection is not None:
             await injection.end()
-        except (AgentsError, ClusterError):
-            # The agent itself may be gone, which is one of the attacks: it comes back, and sweeps.
-            await bench.agents.install()
-            await bench.agents.sweep()
-    if not await bench.agents.ready():
+    except (AgentsError, ClusterError):
+        # The agent itself may be gone, which is one of the attacks.
+        ready = False
+    else:
+        ready = await bench.agents.ready()
+    if not ready:
         await bench.agents.install()
         await bench.agents.sweep()
-    for kind in ("DiagnosisReport", "Remediation"):
-        try:
-            found = await bench.cluster.list(kind, stage.namespace)
-        except ClusterError:
-            continue
-        for item in found:
-            await bench.cluster.delete(kind, item["metadata"]["name"], stage.namespace)
-    try:
-        await stage.back()
-    except (StageError, ClusterError):
-        return  # the next case looks first, and says what is wrong

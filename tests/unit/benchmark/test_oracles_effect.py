@@ -16,14 +16,8 @@ from reme_benchmark.results.model import Measured
 from reme_benchmark.situation import Situation
 from reme_operator.clients.api import Answer
 from reme_operator.clients.errors import NotFoundError, UnavailableError
-from tests.doubles.bench_cluster import (
-    NAMESPACE,
-    FakeAgents,
-    FakeCluster,
-    Object,
-    shop,
-    situation,
-)
+from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object
+from tests.doubles.bench_shop import shop, situation
 
 
 class Scene:

@@ -10,16 +10,8 @@ from reme_benchmark.oracles.snapshot import take
 from reme_benchmark.results.model import Verdict
 from reme_benchmark.situation import Situation
 from reme_operator.clients.errors import InvalidError, NotFoundError
-from tests.doubles.bench_cluster import (
-    NAMESPACE,
-    FakeAgents,
-    FakeCluster,
-    Object,
-    QuickClock,
-    fault,
-    shop,
-    situation,
-)
+from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object, QuickClock
+from tests.doubles.bench_shop import fault, shop, situation
 
 
 class Scene:

@@ -1,88 +1,28 @@
 """Every way to pass and to fail the strict oracle, each of the known cheats among them."""
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from reme_benchmark.faults.model import Check, Control, Fault
-from reme_benchmark.oracles.guard import Guard
-from reme_benchmark.oracles.inside import Growth
-from reme_benchmark.oracles.snapshot import take
-from reme_benchmark.oracles.strict import judge, judge_control
-from reme_benchmark.results.model import Measured, Verdict
-from reme_benchmark.situation import Situation
 from reme_operator.clients.errors import UnavailableError
-from tests.doubles.bench_cluster import (
-    NAMESPACE,
-    FakeCluster,
-    FakeUsers,
-    Object,
-    QuickClock,
-    fault,
-    shop,
-    situation,
+from tests.doubles.bench_cluster import NAMESPACE
+from tests.doubles.bench_shop import fault
+from tests.unit.benchmark.judging import (
+    Scene,
+    delete_the_injector,
+    loosen_the_probe,
+    reasons,
+    replace_a_pod,
+    scale_to_zero,
+    staged,
 )
 
 HOME = f"{NAMESPACE}-users"
-FAULT = fault(
-    {"rollout": {}}, may_differ=[{"path": "spec.replicas", "min_factor": 1, "max_factor": 2}]
-)
-
-
-@dataclass
-class Scene:
-    """A case whose effect is scripted: it is gone when `gone` says so."""
-
-    situation: Situation
-    cluster: FakeCluster
-    users: FakeUsers
-    clock: QuickClock
-    guard: Guard
-    gone: bool | None = True
-    measurements: list[float] = field(default_factory=list)
-
-    async def measure(self, check: Check, situation: Situation, growth: Growth) -> Measured:
-        self.measurements.append(self.clock.seconds)
-        return Measured(name="rollout cart", ok=self.gone, message="" if self.gone else "broken")
-
-    async def judge(self) -> Verdict:
-        return await judge(self.situation, self.guard, clock=self.clock, measure=self.measure)
-
-    async def judge_control(self) -> Verdict:
-        return await judge_control(
-            self.situation, self.guard, clock=self.clock, measure=self.measure
-        )
-
-    def set_gone(self, gone: bool | None) -> Callable[[], None]:
-        return lambda: setattr(self, "gone", gone)
-
-    def cart(self) -> Object:
-        return self.cluster.at("Deployment", "cart")
-
-    def container(self) -> Object:
-        first: Object = self.cart()["spec"]["template"]["spec"]["containers"][0]
-        return first
-
-
-async def staged(of: Fault | None = FAULT, **case: Any) -> Scene:
-    cluster, clock = shop(), QuickClock()
-    before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
-    made = situation(cluster, before, of, clock=clock, **case)
-    users: Any = made.users
-    return Scene(made, cluster, users, clock, await Guard.take(made))
 
 
 @pytest.fixture
 async def scene() -> Scene:
     return await staged()
-
-
-def reasons(verdict: Verdict) -> str:
-    assert verdict.passed is not bool(verdict.reasons)
-    return " | ".join(verdict.reasons)
 
 
 async def test_a_repaired_case_passes_after_one_window(scene: Scene) -> None:
@@ -202,15 +142,6 @@ def drop_the_limit(scene: Scene) -> None:
     del scene.container()["resources"]["limits"]
 
 
-def scale_to_zero(scene: Scene) -> None:
-    scene.cart()["spec"]["replicas"] = 0
-    scene.cart()["status"] = {"observedGeneration": 1}
-
-
-def loosen_the_probe(scene: Scene) -> None:
-    del scene.container()["readinessProbe"]
-
-
 def point_the_service_elsewhere(scene: Scene) -> None:
     scene.cluster.at("Service", "cart")["spec"]["selector"] = {"app": "front"}
 
@@ -224,10 +155,6 @@ def add_a_policy(scene: Scene) -> None:
     scene.cluster.put(
         {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta}
     )
-
-
-def delete_the_injector(scene: Scene) -> None:
-    scene.cluster.drop("DaemonSet", "fault-agent", "reme-faults")
 
 
 def restart_the_injector(scene: Scene) -> None:
@@ -292,17 +219,9 @@ async def test_an_undo_that_is_under_way_may_end(scene: Scene) -> None:
     assert (await scene.judge()).passed
 
 
-def _replace_a_pod(cluster: FakeCluster, number: int) -> None:
-    name = "cart-1-0" if number == 0 else f"cart-r{number}"
-    old = copy.deepcopy(cluster.at("Pod", name))
-    cluster.drop("Pod", name)
-    old["metadata"] |= {"name": f"cart-r{number + 1}", "uid": f"r{number + 1}"}
-    cluster.put(old)
-
-
 async def test_restarting_in_a_loop_never_holds(scene: Scene) -> None:
     def again(number: int) -> Callable[[], None]:
-        return lambda: _replace_a_pod(scene.cluster, number)
+        return lambda: replace_a_pod(scene.cluster, number)
 
     for number in range(20):
         scene.clock.at(2 + 3 * number, again(number))
@@ -377,58 +296,3 @@ async def test_the_same_case_gives_the_same_verdict() -> None:
         scene.clock.at(7.3, scene.set_gone(True))
         seen.append((await scene.judge()).model_dump())
     assert seen[0] == seen[1] == seen[2]
-
-
-# --- controls -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("cheat", [scale_to_zero, loosen_the_probe, delete_the_injector])
-async def test_acting_on_a_healthy_system_fails(cheat: Callable[[Scene], None]) -> None:
-    scene = await staged(None, control=Control.HEALTHY)
-    assert (await scene.judge_control()).passed
-    cheat(scene)
-    assert not (await scene.judge_control()).passed
-
-
-async def test_a_restart_of_a_healthy_system_is_an_action() -> None:
-    scene = await staged(None, control=Control.HEALTHY)
-    _replace_a_pod(scene.cluster, 0)
-    assert reasons(await scene.judge_control()) == "changes: pod cart-1-0 was replaced"
-
-
-async def test_a_pod_that_is_about_to_be_replaced_counts() -> None:
-    scene = await staged(None, control=Control.HEALTHY)
-    scene.cluster.at("Pod", "cart-1-0")["metadata"]["deletionTimestamp"] = "now"
-    assert reasons(await scene.judge_control()) == "changes: pod cart-1-0 was replaced"
-
-
-async def test_a_fault_that_stays_is_no_change_of_the_methods() -> None:
-    scene = await staged(FAULT, control=Control.UNREPAIRABLE)
-    scene.container()["image"] = "absent:1"
-    await scene.guard.mark(scene.situation)
-    assert (await scene.judge_control()).passed
-    scene.container()["image"] = "shop:1"
-    assert "image: absent:1 -> shop:1" in reasons(await scene.judge_control())
-
-
-async def test_a_fault_that_heals_by_itself_must_be_gone() -> None:
-    scene = await staged(FAULT, control=Control.SELF_HEALING)
-    scene.gone = False
-    scene.container()["image"] = "absent:1"
-    await scene.guard.mark(scene.situation)
-
-    def heal() -> None:
-        scene.gone = True
-        scene.container()["image"] = "shop:1"
-
-    scene.clock.at(10, heal)
-    assert (await scene.judge_control()).passed
-    scene.gone = False
-    assert "rollout cart" in reasons(await scene.judge_control())
-
-
-async def test_acting_on_what_heals_by_itself_fails() -> None:
-    scene = await staged(FAULT, control=Control.SELF_HEALING)
-    await scene.guard.mark(scene.situation)
-    scene.cart()["spec"]["replicas"] = 3
-    assert "spec.replicas: 2 -> 3" in reasons(await scene.judge_control())

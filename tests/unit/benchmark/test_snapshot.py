@@ -4,7 +4,8 @@ import pytest
 
 from reme_benchmark.oracles import paths
 from reme_benchmark.oracles.snapshot import Snapshot, difference, take
-from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object, shop
+from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object
+from tests.doubles.bench_shop import shop
 
 TEMPLATE = "spec.template.spec.containers[cart]"
 
@@ -131,6 +132,13 @@ async def test_a_cordon_and_a_taint_show(cluster: FakeCluster, before: Snapshot)
     changed = await found(cluster, before)
     assert changed["Node/node-0", "spec.unschedulable"] == ("", "true")
     assert ("Node/node-0", "spec.taints[broken:NoSchedule]") in changed
+
+
+async def test_a_node_may_join_but_not_go(cluster: FakeCluster, before: Snapshot) -> None:
+    cluster.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {}})
+    assert await found(cluster, before) == {}
+    cluster.drop("Node", "node-0", "")
+    assert await found(cluster, before) == {("Node/node-0", ""): ("exists", "")}
 
 
 async def test_secrets_differ_without_being_shown(cluster: FakeCluster) -> None:

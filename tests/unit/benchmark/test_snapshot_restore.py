@@ -8,15 +8,8 @@ import pytest
 from reme_benchmark.oracles.restore import Restored, restore
 from reme_benchmark.oracles.snapshot import Snapshot, difference, take
 from reme_operator.clients.errors import InvalidError, UnavailableError
-from tests.doubles.bench_cluster import (
-    NAMESPACE,
-    FakeCluster,
-    Object,
-    QuickClock,
-    deployment,
-    pod,
-    shop,
-)
+from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object, QuickClock
+from tests.doubles.bench_shop import deployment, pod, shop
 
 
 class Scene:
@@ -187,6 +180,14 @@ async def test_a_node_keeps_what_it_is_by_itself(scene: Scene) -> None:
         "podCIDR": "10.1.0.0/24",
         "taints": [{"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"}],
     }
+
+
+async def test_a_node_that_joined_stays(scene: Scene) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {}}
+    scene.cluster.put(node)
+    scale_to_zero(scene)
+    done = await scene.restore()
+    assert (done.changed, done.deleted, done.missing) == (["Deployment/cart"], [], [])
 
 
 async def test_a_service_gets_its_address_back(scene: Scene) -> None:

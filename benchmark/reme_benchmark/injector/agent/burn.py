@@ -1,6 +1,7 @@
 """Runs inside a container's control groups and uses its CPU, or holds its memory, for some time.
 
-`python -m ...burn MARK SECONDS cpu WORKERS LOAD_PERCENT` or `... memory BYTES OOM_SCORE_ADJ`.
+`python -m ...burn MARK SECONDS cpu WORKERS LOAD_PERCENT FILE...` or
+`... memory BYTES OOM_SCORE_ADJ FILE...`; the files are those of the groups to join.
 The alarm ends each process at its time, whatever happened to who started it.
 """
 
@@ -10,6 +11,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+from reme_benchmark.injector.agent.joining import join
 
 _SLICE_SECONDS = 0.1
 _STEP = 4 * 1024 * 1024
@@ -95,8 +98,9 @@ def memory(size: int, oom_score_adj: int) -> None:
 
 def main() -> None:
     """Do one of both."""
-    _mark, seconds, kind, first, second = sys.argv[1:]
+    _mark, seconds, kind, first, second, *groups = sys.argv[1:]
     signal.alarm(max(1, int(float(seconds))))
+    join(groups)
     if kind == "cpu":
         cpu(int(first), float(second))
     memory(int(first), int(second))

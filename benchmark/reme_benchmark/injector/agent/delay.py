@@ -1,8 +1,9 @@
 """Holds every packet of one queue for a fixed time, then sends it: for kernels without netem.
 
-`python -m ...delay MARK SECONDS QUEUE MILLISECONDS`, in the pod's network namespace. Each packet is
-copied, dropped and sent again by a raw socket with a mark that the rule leaves alone. Held in the
-kernel instead it would still count to its socket, and TCP would send two kilobytes a second.
+`python -m ...delay MARK SECONDS QUEUE MILLISECONDS FILE...`, in the pod's network namespace; the
+files are those of the groups to join, where that is allowed. Each packet is copied, dropped, and
+sent again by a raw socket with a mark that the rule leaves alone. Held in the kernel instead it
+would still count to its socket, and TCP would send two kilobytes a second.
 
 SIGTERM sends what is held and ends. When this process is killed, what it held is lost, and what
 comes later passes without delay (the rule says --queue-bypass).
@@ -16,6 +17,7 @@ import sys
 import time
 from collections import deque
 
+from reme_benchmark.injector.agent.joining import join
 from reme_benchmark.injector.agent.nfqueue import Queue
 
 SENT_AGAIN = 0x7E3E
@@ -79,7 +81,8 @@ class Delayer:
 
 def main() -> None:
     """Serve one queue for a time."""
-    _mark, seconds, number, milliseconds = sys.argv[1:]
+    _mark, seconds, number, milliseconds, *groups = sys.argv[1:]
+    join(groups, must=False)
     told, stopped = socket.socketpair()
     told.setblocking(False)
     # Written to by the signal itself: a handler may have to wait until the next poll is over.

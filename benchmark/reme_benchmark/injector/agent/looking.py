@@ -6,7 +6,7 @@ from typing import Any
 from reme_benchmark.injector.agent import programs
 from reme_benchmark.injector.agent.containers import PROC, Container, own_network
 from reme_benchmark.injector.agent.errors import AgentError
-from reme_benchmark.injector.agent.programs import joined, python
+from reme_benchmark.injector.agent.programs import python
 
 
 def disk(
@@ -23,8 +23,9 @@ def disk(
     command = [
         *("nsenter", f"--pid={PROC}/{container.pid}/ns/pid", "--"),
         *python("probes", "disk", where, str(size), str(seconds), way),
+        *map(str, container.groups.join_files()),
     ]
-    return _seen(joined(command, container.groups.join_files()), seconds + 10)
+    return _seen(command, seconds + 10)
 
 
 def network(container: Container, target: str, count: int, timeout: float) -> dict[str, Any]:

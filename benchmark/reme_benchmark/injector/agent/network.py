@@ -44,9 +44,8 @@ def delay(
         [
             *("nsenter", f"--net={network}", f"--pid={PROC}/{container.sandbox_pid}/ns/pid", "--"),
             *python("delay", str(mark), str(seconds), str(number), str(spec.milliseconds)),
-        ],
-        groups=root_join_files(tree),
-        must_join=False,
+            *map(str, root_join_files(tree)),
+        ]
     )
     try:
         rules.add(network, mark, spared, rules.queueing(number))

@@ -1,6 +1,6 @@
 """Looks from inside a container or a pod: small programs that print one JSON object.
 
-`python -m ...probes disk FOLDER BYTES SECONDS DIRECT` writes from the container's control groups;
+`python -m ...probes disk FOLDER BYTES SECONDS WAY FILE...` writes from the container's groups;
 `python -m ...probes network URL-OR-HOST:PORT COUNT TIMEOUT` connects from the pod's network.
 """
 
@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any
 from urllib.parse import urlsplit
+
+from reme_benchmark.injector.agent.joining import join
 
 _BLOCK = 64 * 1024
 
@@ -76,7 +78,9 @@ def main() -> None:
     kind, where, amount, limit, *rest = sys.argv[1:]
     try:
         if kind == "disk":
-            seen = write(where, int(amount), float(limit), direct=rest == ["direct"])
+            way, *groups = rest
+            join(groups)
+            seen = write(where, int(amount), float(limit), direct=way == "direct")
         else:
             seen = connect(where, int(amount), float(limit))
     except OSError as error:

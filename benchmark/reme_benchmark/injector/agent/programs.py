@@ -20,15 +20,6 @@ _PACKAGES = str(Path(__file__).resolve().parents[3])
 _ENVIRONMENT = {"PATH": PATH, "LC_ALL": "C", "PYTHONPATH": _PACKAGES, "PYTHONSAFEPATH": "1"}
 _MODULES = "reme_benchmark.injector.agent"
 _READY_SECONDS = 8.0
-# A process can only move itself without a race, so it does before it becomes what it shall be.
-# With "may" it stays where it is when the kernel refuses.
-_JOIN = (
-    'must=$1; n=$2; shift 2; while [ "$n" -gt 0 ]; do '
-    'if ! echo $$ > "$1" && [ "$must" = must ]; then echo "cannot join $1"; exit 97; fi; '
-    "shift; n=$((n-1)); done 2>/dev/null; "
-    # A helper must not be the first that the kernel kills only because the agent would be.
-    'echo 0 2>/dev/null > /proc/$$/oom_score_adj; exec "$@"'
-)
 
 
 @dataclass(slots=True)
@@ -37,23 +28,16 @@ class Launcher:
 
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(
-        self,
-        command: Sequence[str],
-        *,
-        groups: Sequence[Path],
-        must_join: bool = True,
-    ) -> None:
-        """Start a helper in control groups, and return when it has said `ready`.
+    def start(self, command: Sequence[str]) -> None:
+        """Start a helper, and return when it has said `ready`.
 
         Raises:
-            AgentError: it did not come up; nothing of it is left running by this call but what
-                carries its mark.
+            AgentError: it did not come up; what is left of it carries its mark.
 
         """
         self.reap()
         child = subprocess.Popen(
-            joined(command, groups, must_join=must_join),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,12 +52,6 @@ class Launcher:
     def reap(self) -> None:
         """Collect what has ended."""
         self._children = [child for child in self._children if child.poll() is None]
-
-
-def joined(command: Sequence[str], groups: Sequence[Path], *, must_join: bool = True) -> list[str]:
-    """Return a command that first moves itself into control groups."""
-    words = ["must" if must_join else "may", str(len(groups)), *map(str, groups)]
-    return ["/bin/sh", "-c", _JOIN, "sh", *words, *command]
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -31,6 +31,7 @@ class Commands:
             "/remove": lambda body: {"removed": node.remove(_text(body, "id"))},
             "/sweep": lambda body: {"removed": node.sweep(_text(body, "owner"))},
             "/active": lambda _: {"faults": node.active()},
+            "/ping": lambda _: {},
             "/able": lambda _: node.able(),
             "/usage": self._usage,
             "/disk": self._disk,

@@ -33,8 +33,8 @@ def start(
         [
             *("nsenter", f"--pid={PROC}/{container.pid}/ns/pid", "--"),
             *python("burn", str(mark), str(seconds), *words),
-        ],
-        groups=container.groups.join_files(),
+            *map(str, container.groups.join_files()),
+        ]
     )
     return effect
 

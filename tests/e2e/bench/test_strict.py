@@ -1,0 +1,191 @@
+"""The strict oracle on a real system: what it lets pass, and what it does not."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from reme_benchmark.cases.model import Case
+from reme_benchmark.cluster import Cluster
+from reme_benchmark.faults.facts import case_values
+from reme_benchmark.faults.model import Control, Fault
+from reme_benchmark.injector.client import FaultAgents
+from reme_benchmark.oracles.published import judge_published
+from reme_benchmark.oracles.restore import restore
+from reme_benchmark.oracles.snapshot import Snapshot, take
+from reme_benchmark.oracles.strict import Guard, judge, judge_control
+from reme_benchmark.situation import Situation
+from reme_benchmark.systems import catalog
+from reme_benchmark.systems.render import manifests, users, users_namespace
+from reme_benchmark.users import Users
+
+pytestmark = pytest.mark.timeout(180)
+
+NAMESPACE = "reme-e2e-strict"
+SERVICE = "time-service"
+SYSTEM = catalog.load("simple-micro")
+FAULT = Fault.model_validate(
+    {
+        "id": "bad-image",
+        "group": "rollout",
+        "title": "An image that does not exist",
+        "description": "d",
+        "why_not_restart": "w",
+        "inject": [{"pause": {"seconds": 0}}],
+        "published": "pod-fail",
+        "oracle": {
+            "effect": [{"rollout": {}}, {"serves": {}}, {"network": {}}, {"no_restarts": {}}],
+            "settle_seconds": 15,
+            "window_seconds": 5,
+        },
+        "report": {
+            "type": "t",
+            "summary": "s",
+            "terse": "t",
+            "misleading": "m",
+            "misleading_type": "m",
+            "probes": [{"name": "p"}],
+        },
+    }
+)
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    async with Cluster.from_environment() as made:
+        yield made
+
+
+@pytest.fixture
+async def before(cluster: Cluster) -> AsyncIterator[Snapshot]:
+    """The system, made when it is not there, healthy and asked by its users."""
+    bodies = [*manifests(SYSTEM, NAMESPACE), *users(SYSTEM, NAMESPACE)]
+    await cluster.apply(b for b in bodies if b["kind"] == "Namespace")
+    await cluster.apply(b for b in bodies if b["kind"] != "Namespace")
+    await FaultAgents(cluster.api).install()
+    until, felt = time.monotonic() + 90, Users(cluster, NAMESPACE)
+    while (seen := await felt.felt(5)).percent < 100 or seen.asked < 15:
+        assert time.monotonic() < until, str(seen)
+        await asyncio.sleep(0.5)
+    taken = await take(cluster, NAMESPACE)
+    yield taken
+    done = await restore(cluster, NAMESPACE, taken, ready_seconds=60)
+    assert done.ok, done.missing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gone() -> Iterator[None]:
+    """Remove the system in the end."""
+    yield
+    asyncio.run(_remove())
+
+
+async def _remove() -> None:
+    async with Cluster.from_environment() as cluster:
+        for name in (NAMESPACE, users_namespace(NAMESPACE)):
+            await cluster.delete("Namespace", name)
+
+
+async def _situation(cluster: Cluster, before: Snapshot, fault: Fault | None) -> Situation:
+    case = Case(
+        id="t-1",
+        system=SYSTEM.name,
+        fault=fault.id if fault else None,
+        service=SERVICE,
+        reported_service=SERVICE,
+        control=None if fault else Control.HEALTHY,
+    )
+    kinds = ("Deployment", "Service", "ConfigMap")
+    objects = [item for kind in kinds for item in await cluster.list(kind, NAMESPACE)]
+    return Situation(
+        cluster=cluster,
+        agents=FaultAgents(cluster.api),
+        users=Users(cluster, NAMESPACE),
+        namespace=NAMESPACE,
+        system=SYSTEM,
+        case=case,
+        fault=fault,
+        before=before,
+        values=case_values(case, SYSTEM, objects),
+    )
+
+
+async def _patch(cluster: Cluster, **container: Any) -> None:
+    body = {"spec": {"template": {"spec": {"containers": [{"name": SERVICE, **container}]}}}}
+    await cluster.patch("Deployment", SERVICE, NAMESPACE, body)
+
+
+async def test_only_the_repaired_system_passes(
+    cluster: Cluster, before: Snapshot, record_property: Callable[[str, object], None]
+) -> None:
+    situation = await _situation(cluster, before, FAULT)
+    guard = await Guard.take(situation)
+    _, found = before.workload(SERVICE)
+    image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    await _patch(cluster, image="localhost/absent:1")
+    await asyncio.sleep(2)
+
+    nothing = await judge(situation, guard)
+    assert not nothing.passed
+    assert nothing.reasons[0].startswith("rollout")
+    assert any(r.startswith("changes") for r in nothing.reasons)
+
+    await _patch(cluster, image=image)
+    begun = time.monotonic()
+    repaired, published = await asyncio.gather(judge(situation, guard), judge_published(situation))
+    record_property("seconds", time.monotonic() - begun)
+    assert repaired.passed, repaired.reasons
+    assert published is not None
+    assert published.passed, published.reasons
+    assert time.monotonic() - begun < 25
+
+
+@pytest.mark.parametrize(
+    ("container", "named"),
+    [
+        ({"readinessProbe": None}, "readinessProbe"),
+        ({"resources": {"limits": {"memory": None}}}, "resources.limits.memory"),
+    ],
+)
+async def test_a_healthy_service_with_less_of_its_safety_does_not_pass(
+    cluster: Cluster, before: Snapshot, container: dict[str, Any], named: str
+) -> None:
+    situation = await _situation(cluster, before, FAULT)
+    guard = await Guard.take(situation)
+    await _patch(cluster, **container)
+    verdict = await judge(situation, guard)
+    assert not verdict.passed
+    assert any(r.startswith("changes") and named in r for r in verdict.reasons)
+
+
+async def test_restarting_in_a_loop_does_not_pass(cluster: Cluster, before: Snapshot) -> None:
+    situation = await _situation(cluster, before, FAULT)
+    guard = await Guard.take(situation)
+
+    async def loop() -> None:
+        while True:
+            for pod in await cluster.list("Pod", NAMESPACE, {"app": SERVICE}):
+                await cluster.delete("Pod", pod["metadata"]["name"], NAMESPACE)
+            await asyncio.sleep(4)
+
+    restarting = asyncio.create_task(loop())
+    try:
+        verdict = await judge(situation, guard)
+    finally:
+        restarting.cancel()
+    assert not verdict.passed
+
+
+async def test_leaving_a_healthy_system_alone_passes(cluster: Cluster, before: Snapshot) -> None:
+    situation = await _situation(cluster, before, None)
+    guard = await Guard.take(situation)
+    await guard.mark(situation)
+    verdict = await judge_control(situation, guard)
+    assert verdict.passed, verdict.reasons
+    for pod in await cluster.list("Pod", NAMESPACE, {"app": SERVICE}):
+        await cluster.delete("Pod", pod["metadata"]["name"], NAMESPACE)
+    verdict = await judge_control(situation, guard)
+    assert not verdict.passed
+    assert "was replaced" in verdict.reasons[0]

@@ -1,0 +1,155 @@
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from reme_api.diagnosis_report import DiagnosisReportSpec
+from reme_benchmark.cases.targets import possible
+from reme_benchmark.cluster import KINDS
+from reme_benchmark.faults.catalog import DATA, CatalogError, fault, faults, read, real
+from reme_benchmark.faults.fill import fill, filled
+from reme_benchmark.faults.model import Fault, Group, Need, Published, Split
+from reme_benchmark.faults.readme import readme
+from reme_benchmark.injector.faults import spec_from_json
+from reme_sandbox.compiler import compile_playbook
+from tests.unit.benchmark.situations import situations, systems
+
+ALL = tuple(faults().values())
+REAL = real()
+
+
+def _id(found: Fault) -> str:
+    return found.id
+
+
+def test_there_are_thirty_faults_and_more_beside_the_seven_of_microremed() -> None:
+    groups = Counter(found.group for found in REAL)
+
+    assert groups[Group.MICROREMED] == 7
+    assert sum(groups.values()) - 7 >= 30
+    assert all(groups[group] >= 5 for group in Group if group is not Group.CONTROL)
+    assert {found.published for found in REAL if found.published} == set(Published)
+    assert [f.id for f in REAL if f.group is not Group.MICROREMED and f.restart_helps] == []
+
+
+def test_whole_fault_types_of_several_groups_are_held_out() -> None:
+    held = [found for found in REAL if found.held_out]
+
+    assert len(held) >= 6
+    assert len({found.group for found in held}) >= 4
+
+
+@pytest.mark.parametrize("found", REAL, ids=_id)
+def test_every_fault_is_possible_on_two_systems(found: Fault) -> None:
+    assert sum(bool(possible(found, system)) for system in systems().values()) >= 2
+
+
+@pytest.mark.parametrize("found", ALL, ids=_id)
+def test_every_placeholder_has_a_value_wherever_the_fault_can_be(found: Fault) -> None:
+    seen = 0
+    for _, values in situations(found):
+        filled(found, values, found.id)
+        seen += 1
+    assert seen
+
+
+@pytest.mark.parametrize("found", ALL, ids=_id)
+def test_reports_are_what_the_api_takes(found: Fault) -> None:
+    for _, values in situations(found):
+        for text, type_ in (
+            (found.report.summary, found.report.type),
+            (found.report.terse, found.report.type),
+            (found.report.misleading, found.report.misleading_type),
+        ):
+            DiagnosisReportSpec.model_validate(
+                {
+                    "target": {"kind": values["kind"], "name": values["service"]},
+                    "fault": {"type": type_, "summary": fill(text, values, found.id)},
+                    "probes": fill(list(found.report.probes), values, found.id),
+                }
+            )
+    assert found.report.type != found.report.misleading_type
+
+
+@pytest.mark.parametrize("found", REAL, ids=_id)
+def test_every_repair_is_a_playbook_that_compiles(found: Fault) -> None:
+    assert found.repairs
+    for _, values in situations(found):
+        for repair in found.repairs:
+            assert compile_playbook(json.dumps(fill(list(repair.playbook), values, found.id)))
+
+
+@pytest.mark.parametrize("found", ALL, ids=_id)
+def test_what_is_injected_is_what_cluster_and_agent_know(found: Fault) -> None:
+    _, values = next(iter(situations(found)))
+    for step in filled(found, values, found.id).inject:
+        if step.patch:
+            assert step.patch.kind == "Workload" or step.patch.kind in KINDS
+            assert isinstance(step.patch.body, list) == (step.patch.how == "json")
+        if step.create:
+            body = step.create.object
+            assert body["kind"] in KINDS
+            assert body["apiVersion"] == KINDS[body["kind"]].api_version
+            assert "namespace" not in body["metadata"]
+        if step.agent:
+            spec_from_json({"kind": step.agent.fault, **step.agent.options})
+            assert Need.AGENT in found.needs
+
+
+@pytest.mark.parametrize("found", ALL, ids=_id)
+def test_variables_are_injected_as_text(found: Fault) -> None:
+    for _, values in situations(found):
+        for step in filled(found, values, found.id).inject:
+            for entry in _named(step.model_dump(), "env"):
+                assert isinstance(entry.get("value", ""), str), entry
+
+
+@pytest.mark.parametrize("found", [f for f in ALL if f.parameters], ids=_id)
+def test_parameters_are_used_and_kept_apart_by_split(found: Fault) -> None:
+    for by_split in found.parameters.values():
+        assert set(by_split) == set(Split)
+        assert all(by_split.values())
+    text = found.model_dump_json()
+    for name in found.parameters:
+        derived = {"leak_percent": "leak_kibibytes", "moved_port": "moved_port"}
+        assert f"${{{derived.get(name, name)}}}" in text
+    kept = [v[Split.HELD_OUT] for v in found.parameters.values()]
+    seen = [v[Split.TRAIN] for v in found.parameters.values()]
+    assert any(set(one).isdisjoint(other) for one, other in zip(kept, seen, strict=True))
+
+
+@pytest.mark.parametrize("found", ALL, ids=_id)
+def test_the_readme_is_generated(found: Fault) -> None:
+    assert (DATA / found.id / "README.md").read_text(encoding="utf-8") == readme(found)
+
+
+@pytest.mark.parametrize("found", [f for f in ALL if f.control], ids=_id)
+def test_a_control_has_no_repair(found: Fault) -> None:
+    assert not found.repairs
+    assert not found.published
+
+
+def test_an_unknown_fault_is_named() -> None:
+    with pytest.raises(CatalogError, match="no fault 'bad-luck'"):
+        fault("bad-luck")
+
+
+def test_a_fault_must_be_called_as_its_directory(tmp_path: Any) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "fault.yaml").write_text((DATA / "bad-image" / "fault.yaml").read_text())
+
+    with pytest.raises(CatalogError, match="calls itself bad-image"):
+        read(tmp_path / "other")
+    with pytest.raises(CatalogError, match=r"none/fault\.yaml"):
+        read(tmp_path / "none")
+
+
+def _named(data: Any, name: str) -> list[dict[str, Any]]:
+    """Return the entries of all lists of that name."""
+    if isinstance(data, dict):
+        own = data.get(name) or []
+        return [*own, *(e for inner in data.values() for e in _named(inner, name))]
+    if isinstance(data, list | tuple):
+        return [entry for inner in data for entry in _named(inner, name)]
+    return []

@@ -63,6 +63,9 @@ def stages(cluster: str) -> list[Stage]:
         Stage(
             "lint", "API reference is as generated", (PYTHON, "-m", "reme_api.reference", "--check")
         ),
+        Stage(
+            "lint", "actions are as generated", (PYTHON, "-m", "reme_sandbox.reference", "--check")
+        ),
         Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
         suite("unit", "tests/unit"),
         suite("integration", "tests/integration"),

@@ -65,15 +65,19 @@ class ActionRule(ApiModel):
         default=100,
         ge=0,
         le=900,
-        description="For Scale and SetResources: 100 allows up to twice the current value.",
+        description="For Scale, SetResources, SetAutoscaling and SetQuota: 100 allows up to twice "
+        "the current value.",
     )
     max_decrease_percent: int = Field(
         default=0,
         ge=0,
         le=90,
-        description="For Scale and SetResources: 50 allows down to half of the current value.",
+        description="For Scale, SetResources and SetAutoscaling: 50 allows down to half of the "
+        "current value.",
     )
-    max_replicas: int = Field(default=10, ge=1, le=1000, description="For Scale: never more.")
+    max_replicas: int = Field(
+        default=10, ge=1, le=1000, description="For Scale and SetAutoscaling: never more."
+    )
 
 
 class Budgets(ApiModel):

@@ -23,7 +23,11 @@ class GrantRule(ApiModel):
     resource: Annotated[str, StringConstraints(max_length=63)] = Field(
         description="Plural; with its subresource after a slash, such as deployments/scale."
     )
-    namespace: ObjectName
+    namespace: Annotated[
+        str, StringConstraints(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")
+    ] = Field(
+        default="", description="Empty for an object that is in no namespace, such as a node."
+    )
     name: ObjectName
     verbs: list[Verb] = Field(min_length=1, max_length=3)
     fields: list[Annotated[str, StringConstraints(max_length=256)]] = Field(

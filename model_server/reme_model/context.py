@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
-from reme_model import neighbour_lines, workload_lines
+from reme_model import around_lines, neighbour_lines, workload_lines
 from reme_model.lines import Line, Weight, fact, quoted, told
 from reme_model.redact import short
 from reme_sandbox.live import LiveState
@@ -58,6 +58,7 @@ def _lines(
         yield fact(_attempt(attempt), Weight.NEEDED)
     yield from neighbour_lines.variables(live)
     yield from neighbour_lines.services(live)
+    yield from around_lines.around(live)
 
 
 def _fault(report: DiagnosisReportSpec) -> str:

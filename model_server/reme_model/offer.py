@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reme_model.redact import REDACTED, redact, secret_name
-from reme_sandbox.actions import Action, SetConfigValue, SetEnv
+from reme_sandbox.actions import Action, SetCommand, SetConfigValue, SetEnv
 from reme_sandbox.render import tasks
 
 LONGEST_TASK = 700
@@ -39,6 +39,8 @@ def _secret(action: Action) -> bool:
     match action:
         case SetEnv(variable=name, value=value) | SetConfigValue(key=name, value=value):
             return secret_name(name) or REDACTED in redact(f"{name}={value}")
+        case SetCommand(command=command, args=args):
+            return REDACTED in redact(" ".join([*(command or ()), *(args or ())]))
     return False
 
 

@@ -13,6 +13,7 @@ from reme_api.diagnosis_report import (
     TargetKind,
 )
 from reme_api.remediation import Remediation
+from reme_operator import surroundings
 from reme_operator.clients.errors import ClusterError, NotFoundError
 from reme_operator.clients.protocols import Cluster, Json
 from reme_operator.clients.resources import CONFIG_MAPS
@@ -25,6 +26,7 @@ from reme_sandbox.quantity import cpu_millicores, memory_bytes
 _MOST_CONFIG_MAPS = 16
 _MOST_SERVICES = 32
 _MOST_PODS = 64
+_MOST_REVISIONS = 4
 _REVISION = "deployment.kubernetes.io/revision"
 _WANTED = "deployment.kubernetes.io/desired-replicas"
 
@@ -48,8 +50,12 @@ async def read_live(
     remediation: Remediation,
     report: DiagnosisReportSpec | None = None,
     now: datetime | None = None,
+    *,
+    also: Sequence[ObjectKey] = (),
 ) -> LiveState:
     """Return the live state around the target of a remediation.
+
+    `also` are objects to be read whether they are near or not.
 
     Raises:
         TargetVanishedError: the target does not exist.
@@ -62,15 +68,22 @@ async def read_live(
     except NotFoundError:
         raise TargetVanishedError(f"{target.kind} {namespace}/{target.name} is gone") from None
     template = raw.mapping(workload, "spec", "template")
-    pods, revisions, services, workloads, usage, config_maps = await asyncio.gather(
-        cluster.pods(workload),
-        cluster.revisions(workload),
-        cluster.services(namespace),
-        cluster.workloads(namespace),
-        _usage(cluster, namespace, raw.strings(workload, "spec", "selector", "matchLabels")),
-        _config_maps(cluster, namespace, config_map_references(template)),
+    (pods, revisions, services, workloads, usage), (config_maps, around) = await asyncio.gather(
+        asyncio.gather(
+            cluster.pods(workload),
+            cluster.revisions(workload),
+            cluster.services(namespace),
+            cluster.workloads(namespace),
+            _usage(cluster, namespace, raw.strings(workload, "spec", "selector", "matchLabels")),
+        ),
+        asyncio.gather(
+            _config_maps(cluster, namespace, config_map_references(template)),
+            surroundings.around(cluster, namespace),
+        ),
     )
-    names = [target.name, *(raw.text(p, "metadata", "name") for p in pods[-_MOST_PODS:])]
+    # What keeps pods from being made is said of their owner, which may be a ReplicaSet.
+    named = [target.name, *(raw.text(p, "metadata", "name") for p in pods[-_MOST_PODS:])]
+    names = [*named, *(raw.text(r, "metadata", "name") for r in revisions[:_MOST_REVISIONS])]
     events = await cluster.events(namespace, names)
     near = _near(services, template, target, _words(report, remediation))
     key = ObjectKey(target.kind.value, namespace, target.name)
@@ -79,14 +92,25 @@ async def read_live(
         for item in found:
             if inner := _key(kind, namespace, item):
                 objects[inner] = item
+    objects |= around
+    neighbours = _neighbours(workloads, key)
+    state = LiveState(target=key, objects=objects, neighbours=neighbours)
+    node_labels = None
+    if state.unplaced:
+        refusing, node_labels = await surroundings.nodes(cluster)
+        objects |= refusing
+    objects |= await surroundings.missing(cluster, also, objects)
     return LiveState(
         target=key,
         objects=objects,
-        neighbours=_neighbours(workloads, key),
+        neighbours=neighbours,
         revisions=tuple(_revisions(revisions, target.kind)),
         events=tuple(_event(e, now or datetime.now(UTC)) for e in events),
         usage=usage,
         service_names=tuple(sorted(raw.text(s, "metadata", "name") for s in services)),
+        callers=surroundings.callers(workloads, services, state),
+        callees=surroundings.callees(services, state),
+        node_labels=node_labels,
     )
 
 

@@ -1,9 +1,9 @@
 """What the operator itself may do at the API server, as data; a chart test compares it.
 
-Two parts. `WATCHED` is needed wherever reports and targets live: a ClusterRole when reme watches
-the whole cluster, otherwise one Role in each watched namespace. `RELEASE` is a Role in the release
-namespace, where the runs live; reme's own kinds are in both, because policies of the release
-namespace hold everywhere.
+`WATCHED` is needed wherever reports and targets live: a ClusterRole when reme watches the whole
+cluster, with `CLUSTER` in it, otherwise one Role in each watched namespace. `RELEASE` is a Role in
+the release namespace, where the runs live; reme's own kinds are in both, because policies of the
+release namespace hold everywhere.
 
 What is not here is the point: no wildcard, no Secrets, no exec, no write on any workload. What a
 repair changes is changed by its run, under rights that only `bind` hands out.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypedDict
 
-from reme_sandbox.rights import RUN_ROLES
+from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
 
 
 class Rule(TypedDict, total=False):
@@ -70,9 +70,21 @@ WATCHED: tuple[Rule, ...] = (
     },
     {
         "apiGroups": [""],
-        "resources": ["pods", "services", "events"],
+        "resources": ["pods", "services", "events", "resourcequotas"],
         "verbs": ["get", "list"],
     },
+    {
+        "apiGroups": ["autoscaling"],
+        "resources": ["horizontalpodautoscalers"],
+        "verbs": ["get", "list"],
+    },
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["get", "list"]},
+    {
+        "apiGroups": ["networking.k8s.io"],
+        "resources": ["ingresses", "networkpolicies"],
+        "verbs": ["get", "list"],
+    },
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list"]},
     {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["get", "list"]},
     {"apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get", "list"]},
     {
@@ -87,6 +99,17 @@ WATCHED: tuple[Rule, ...] = (
         "verbs": ["get", "create", "delete"],
     },
 )
+
+CLUSTER: tuple[Rule, ...] = (
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]},
+    {
+        # for runs on nodes; an admission policy keeps it to those
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["clusterrolebindings"],
+        "verbs": ["get", "create", "delete"],
+    },
+)
+"""What is needed besides where reme watches the whole cluster, and only there."""
 
 RELEASE: tuple[Rule, ...] = (
     *_OWN_KINDS,
@@ -134,14 +157,17 @@ RELEASE: tuple[Rule, ...] = (
 def bind_rules(prefix: str, kind: str = "ClusterRole") -> Mapping[str, tuple[Rule, ...]]:
     """Return the right to bind the run roles, and nothing else, per part: watched and release.
 
-    The roles of the targets are of the given kind; the role of the result is always a Role.
+    The roles of the targets are of the given kind; the role of the result is always a Role. Roles
+    about objects in no namespace are only there as ClusterRoles.
     """
     plural = {"ClusterRole": "clusterroles", "Role": "roles"}[kind]
-    targets = sorted(name for name in RUN_ROLES if name != RESULT_ROLE)
+    targets = {name for name in RUN_ROLES if name != RESULT_ROLE}
+    if kind == "Role":
+        targets -= CLUSTER_ROLES
     watched: Rule = {
         "apiGroups": ["rbac.authorization.k8s.io"],
         "resources": [plural],
-        "resourceNames": [f"{prefix}{name}" for name in targets],
+        "resourceNames": [f"{prefix}{name}" for name in sorted(targets)],
         "verbs": ["bind"],
     }
     release: Rule = {

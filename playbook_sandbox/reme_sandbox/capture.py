@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from reme_sandbox.actions import Action, DeletePod, Restart, Rollback
 from reme_sandbox.errors import RejectedPlaybookError, Rule
-from reme_sandbox.fields import read, writes
+from reme_sandbox.fields import held, read, writes
 from reme_sandbox.live import LiveState, Revision
 from reme_sandbox.templates import digest
 
@@ -59,7 +59,7 @@ def _captured(action: Action, live: LiveState) -> Captured:
     return Captured(
         action=action,
         before=tuple(read(found, write.path) for write in changes),
-        after=tuple(write.value for write in changes),
+        after=tuple(held(write.value) for write in changes),
     )
 
 

@@ -7,7 +7,7 @@ from reme_api.remediation import Change
 from reme_sandbox.actions import Action, DeletePod, Restart, Rollback
 from reme_sandbox.capture import revision_of
 from reme_sandbox.errors import RejectedPlaybookError
-from reme_sandbox.fields import Entry, Path, dotted, read, writes
+from reme_sandbox.fields import Entry, Path, dotted, held, read, writes
 from reme_sandbox.live import LiveState
 from reme_sandbox.sensitive import HIDDEN, sensitive_name, sensitive_value
 from reme_sandbox.templates import differences
@@ -43,8 +43,9 @@ def _fields(action: Action, live: LiveState) -> Iterator[tuple[str, str, str]]:
             for write in writes(action):
                 before = None if isinstance(action, Restart) else read(found, write.path)
                 name = _name(write.path)
-                if before != write.value:
-                    yield dotted(write.path), _shown(name, before), _shown(name, write.value)
+                after = held(write.value)
+                if before != after:
+                    yield dotted(write.path), _shown(name, before), _shown(name, after)
 
 
 def _rollback(action: Rollback, live: LiveState) -> Iterator[tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """Compiles a playbook, whoever wrote it, to actions; what does not compile does not run.
 
 The language is a small part of Ansible: one play on localhost, or a bare list of tasks; in each
-task one of three modules of kubernetes.core, with the few parameters and fields that amount to an
+task one of a few modules of kubernetes.core, with the few parameters and fields that amount to an
 action. All the rest is refused: there is no list of what is dangerous, only one of what is known.
 """
 
@@ -14,7 +14,9 @@ from reme_sandbox.actions import Action
 from reme_sandbox.document import load
 from reme_sandbox.errors import RejectedPlaybookError, Rule, quoted
 from reme_sandbox.fields import dotted, overlap, written
-from reme_sandbox.keys import API_VERSIONS, ObjectKey
+from reme_sandbox.keys import API_VERSIONS, CLUSTER_SCOPED, ObjectKey
+from reme_sandbox.node_tasks import read_node_task
+from reme_sandbox.operations import read_operations
 from reme_sandbox.patches import build, read_patch
 
 MAX_TASKS = 8
@@ -24,6 +26,9 @@ MAX_UNDO_ACTIONS = 16
 K8S = "kubernetes.core.k8s"
 K8S_SCALE = "kubernetes.core.k8s_scale"
 K8S_ROLLBACK = "kubernetes.core.k8s_rollback"
+K8S_JSON_PATCH = "kubernetes.core.k8s_json_patch"
+K8S_TAINT = "kubernetes.core.k8s_taint"
+K8S_DRAIN = "kubernetes.core.k8s_drain"
 REME_ROLLBACK = "reme_rollback"
 _MODULES = {
     K8S: K8S,
@@ -32,6 +37,12 @@ _MODULES = {
     "k8s_scale": K8S_SCALE,
     K8S_ROLLBACK: K8S_ROLLBACK,
     "k8s_rollback": K8S_ROLLBACK,
+    K8S_JSON_PATCH: K8S_JSON_PATCH,
+    "k8s_json_patch": K8S_JSON_PATCH,
+    K8S_TAINT: K8S_TAINT,
+    "k8s_taint": K8S_TAINT,
+    K8S_DRAIN: K8S_DRAIN,
+    "k8s_drain": K8S_DRAIN,
     REME_ROLLBACK: REME_ROLLBACK,
 }
 _NAMING = frozenset({"kind", "name", "namespace", "api_version"})
@@ -40,6 +51,9 @@ _PARAMETERS = {
     K8S_SCALE: _NAMING | {"replicas", "wait"},
     K8S_ROLLBACK: _NAMING,
     REME_ROLLBACK: _NAMING | {"revision"},
+    K8S_JSON_PATCH: _NAMING | {"patch", "wait"},
+    K8S_TAINT: frozenset({"name", "state", "taints"}),
+    K8S_DRAIN: frozenset({"name", "state"}),
 }
 # What the renderer writes beside the fields; no other value is accepted.
 MERGE_TYPE = ["strategic-merge"]
@@ -141,10 +155,14 @@ def _task(task: Any, *, allow_undo: bool) -> tuple[Action, ...]:
 def _module(module: str, parameters: dict[str, Any], *, allow_undo: bool) -> tuple[Action, ...]:
     if module == K8S:
         return _k8s(parameters, allow_undo=allow_undo)
+    if module in (K8S_TAINT, K8S_DRAIN):
+        return read_node_task(parameters, drains=module == K8S_DRAIN, allow_undo=allow_undo)
     target = _target(parameters, {})
+    if parameters.get("wait", False) is not False:
+        raise RejectedPlaybookError(Rule.PARAMETER, "wait must be false: probes judge later")
+    if module == K8S_JSON_PATCH:
+        return (read_operations(target, parameters.get("patch"), allow_undo=allow_undo),)
     if module == K8S_SCALE:
-        if parameters.get("wait", False) is not False:
-            raise RejectedPlaybookError(Rule.PARAMETER, "wait must be false: probes judge later")
         action = build(
             {"action": "Scale", "target": target, "replicas": parameters.get("replicas")}
         )
@@ -189,7 +207,11 @@ def _target(parameters: Mapping[str, Any], definition: Mapping[str, Any]) -> Obj
         )
     kind = _agreed("kind", parameters, "kind", definition, "kind")
     name = _agreed("name", parameters, "name", metadata, "name")
-    namespace = _agreed("namespace", parameters, "namespace", metadata, "namespace")
+    namespace = (
+        ""
+        if kind in CLUSTER_SCOPED and not {"namespace"} & {*parameters, *metadata}
+        else _agreed("namespace", parameters, "namespace", metadata, "namespace")
+    )
     if kind not in API_VERSIONS:
         raise RejectedPlaybookError(Rule.VALUE, f"the kind {quoted(kind)} is not allowed")
     versions = [

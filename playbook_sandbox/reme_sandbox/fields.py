@@ -4,6 +4,7 @@ Everything that must agree about an action is derived from here: the rendered pa
 the capture before the run, the undo, and the changes in the record.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +12,42 @@ from typing import Any
 from reme_sandbox import raw
 from reme_sandbox.actions import (
     Action,
+    AddTaint,
+    AllowEgress,
+    AllowIngress,
+    CordonNode,
+    PatchNodeSelector,
     PatchProbe,
     PatchServicePort,
     PatchServiceSelector,
     PauseRollout,
+    RemoveTaint,
     Restart,
+    ResumeJob,
     ResumeRollout,
     Rollback,
     Scale,
+    SetAutoscaling,
+    SetCommand,
     SetConfigValue,
+    SetDisruptionBudget,
     SetEnv,
     SetImage,
+    SetIngressBackend,
+    SetQuota,
     SetResources,
+    SetUpdateStrategy,
+    SuspendJob,
+    UncordonNode,
     UnsetConfigValue,
     UnsetEnv,
     UnsetResources,
+    WithdrawEgress,
+    WithdrawIngress,
 )
+from reme_sandbox.rules import backend, egress_rule, ingress_rule
 from reme_sandbox.templates import RESTART_ANNOTATION
-from reme_sandbox.views import PROBE_KEYS, canonical
+from reme_sandbox.views import PROBE_KEYS, canonical, quota
 
 
 @dataclass(frozen=True)
@@ -39,7 +58,14 @@ class Entry:
     by: str = ""
 
 
-Step = str | Entry
+@dataclass(frozen=True)
+class Index:
+    """A step into a list whose entries nothing but their place tells apart."""
+
+    place: int
+
+
+Step = str | Entry | Index
 Path = tuple[Step, ...]
 
 
@@ -66,10 +92,22 @@ TIMING_KEYS: dict[str, str] = {
     "timeout_seconds": "timeoutSeconds",
     "failure_threshold": "failureThreshold",
 }
+STRATEGY_KEYS: dict[str, str] = {"max_surge": "maxSurge", "max_unavailable": "maxUnavailable"}
+SPEC_KEYS: dict[str, str] = {
+    "min_replicas": "minReplicas",
+    "max_replicas": "maxReplicas",
+    "min_available": "minAvailable",
+    "max_unavailable": "maxUnavailable",
+}
+TAINT = "taint"
+"""By what the taints of a node are told apart: key and effect."""
 # What the API server fills in, and leaves out again where it is the zero value.
 _DEFAULTS: dict[str, Any] = {
     "replicas": 1,
     "paused": False,
+    "suspend": False,
+    "unschedulable": False,
+    "minReplicas": 1,
     "initialDelaySeconds": 0,
     "periodSeconds": 10,
     "timeoutSeconds": 1,
@@ -103,8 +141,53 @@ def writes(action: Action, run_id: str = "now") -> tuple[Write, ...]:
         case PatchServicePort(port=port, target_port=target_port):
             found = [(("spec", "ports", Entry(port, "port"), "targetPort"), target_port)]
         case _:
-            found = _container_writes(action)
+            found = _container_writes(action) or _writes_around(action)
     return tuple(Write(path, value) for path, value in found)
+
+
+def _writes_around(action: Action) -> list[tuple[Path, Any]]:
+    match action:
+        case SetUpdateStrategy():
+            where: Path = ("spec", "strategy", "rollingUpdate")
+            return [((*where, STRATEGY_KEYS[name]), v) for name, v in action.values().items()]
+        case PatchNodeSelector(selector=selector):
+            where = (*_TEMPLATE, "spec", "nodeSelector")
+            return [((*where, Entry(key)), value) for key, value in selector.items()]
+        case SetAutoscaling() | SetDisruptionBudget():
+            return [(("spec", SPEC_KEYS[name]), value) for name, value in action.values().items()]
+        case SetQuota(hard=hard):
+            return [(("spec", "hard", Entry(key)), text) for key, text in hard.items()]
+        case ResumeJob() | SuspendJob():
+            return [(("spec", "suspend"), isinstance(action, SuspendJob))]
+        case UncordonNode() | CordonNode():
+            return [(("spec", "unschedulable"), isinstance(action, CordonNode))]
+        case _:
+            return _writes_by_place(action)
+
+
+def _writes_by_place(action: Action) -> list[tuple[Path, Any]]:
+    match action:
+        case SetIngressBackend(rule=rule, path=path, service=service, port=port):
+            where = ("spec", "rules", Index(rule), "http", "paths", Index(path))
+            return [((*where, "backend", "service"), backend(service, port))]
+        case AllowIngress(position=place, labels=labels, port=port):
+            return [(("spec", "ingress", Index(place)), ingress_rule(labels, port))]
+        case WithdrawIngress(position=place):
+            return [(("spec", "ingress", Index(place)), None)]
+        case AllowEgress(position=place, labels=peers, port=leads_to):
+            return [(("spec", "egress", Index(place)), egress_rule(peers, leads_to))]
+        case WithdrawEgress(position=place):
+            return [(("spec", "egress", Index(place)), None)]
+        case RemoveTaint(key=key, effect=effect):
+            return [(_taint(key, effect), None)]
+        case AddTaint(key=key, effect=effect, value=value):
+            return [(_taint(key, effect), value)]
+        case _:
+            return []
+
+
+def _taint(key: str, effect: str) -> Path:
+    return ("spec", "taints", Entry(f"{key}:{effect}", TAINT), "value")
 
 
 def _container_writes(action: Action) -> list[tuple[Path, Any]]:
@@ -125,6 +208,12 @@ def _container_writes(action: Action) -> list[tuple[Path, Any]]:
         case PatchProbe(container=c, probe=probe):
             return [
                 (container_path(c, PROBE_KEYS[probe], *_probe_step(action, name)), value)
+                for name, value in action.values().items()
+            ]
+        case SetCommand(container=c):
+            # An empty list and none are the same to the API, which keeps no empty one.
+            return [
+                (container_path(c, name), list(value) or None)
                 for name, value in action.values().items()
             ]
         case _:
@@ -148,7 +237,10 @@ def granted(action: Action) -> tuple[Path, ...]:
 
 
 def _granted(path: Path) -> Path:
-    # In a container: the whole of its resources, of one probe, of one variable.
+    # In a container: the whole of its resources, of one probe, of one variable. Of a node: the
+    # whole of one taint.
+    if path[:2] == ("spec", "taints"):
+        return path[:3]
     if path[:4] != (*_TEMPLATE, "spec", "containers"):
         return path
     return path[:7] if path[5] == "env" else path[:6]
@@ -156,11 +248,31 @@ def _granted(path: Path) -> Path:
 
 def dotted(path: Path) -> str:
     """Return the path as people and grants write it: spec.selector[app], containers[web].image."""
-    return "".join(f"[{s.key}]" if isinstance(s, Entry) else f".{s}" for s in path).lstrip(".")
+    return "".join(_dotted(step) for step in path).lstrip(".")
+
+
+def _dotted(step: Step) -> str:
+    match step:
+        case Entry(key=key):
+            return f"[{key}]"
+        case Index(place=place):
+            return f"[{place}]"
+        case _:
+            return f".{step}"
+
+
+def held(value: Any) -> Any:
+    """Return a value as a capture keeps it: objects and lists as canonical JSON."""
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return value
 
 
 def read(found: Mapping[str, Any], path: Path) -> Any:
-    """Return what the field holds, in canonical form and with the API's defaults, or None."""
+    """Return what the field holds, in canonical form and with the API's defaults, or None.
+
+    Objects and lists come as `held` writes them.
+    """
     parent: Any = found
     for step in path[:-1]:
         parent = _step(parent, step)
@@ -169,7 +281,9 @@ def read(found: Mapping[str, Any], path: Path) -> Any:
         value = _default(parent, path)
     if "resources" in path and isinstance(value, str | int):
         return canonical(str(path[-1]), value)
-    return value
+    if path[:2] == ("spec", "hard") and isinstance(path[-1], Entry) and isinstance(value, str):
+        return quota(str(path[-1].key), value)
+    return None if value == [] else held(value)
 
 
 def _default(parent: Mapping[str, Any], path: Path) -> Any:
@@ -182,6 +296,12 @@ def _default(parent: Mapping[str, Any], path: Path) -> Any:
 
 
 def _step(value: Any, step: Step) -> Any:
+    if isinstance(step, Index):
+        entries = value if isinstance(value, list | tuple) else ()
+        return entries[step.place] if step.place < len(entries) else None
+    if isinstance(step, Entry) and step.by == TAINT:
+        taints = raw.items({"list": value}, "list")
+        return next((t for t in taints if f"{t.get('key')}:{t.get('effect')}" == step.key), None)
     if isinstance(step, Entry) and step.by:
         same = [e for e in raw.items({"list": value}, "list") if e.get(step.by) == step.key]
         return same[0] if same else None
@@ -189,7 +309,10 @@ def _step(value: Any, step: Step) -> Any:
 
 
 def patch(changes: Sequence[Write]) -> dict[str, Any]:
-    """Return the strategic merge patch that makes the writes, in their order."""
+    """Return the strategic merge patch that makes the writes, in their order.
+
+    Only for paths without a place in them: see `operations`.
+    """
     whole: dict[str, Any] = {}
     for write in changes:
         _put(whole, write.path, write.value)
@@ -198,6 +321,7 @@ def patch(changes: Sequence[Write]) -> dict[str, Any]:
 
 def _put(into: dict[str, Any], path: Path, value: Any) -> None:
     step, rest = path[0], path[1:]
+    assert not isinstance(step, Index), "a merge patch cannot name a place in a list"
     name = str(step.key) if isinstance(step, Entry) else step
     if not rest:
         into[name] = value

@@ -15,6 +15,7 @@ from reme_sandbox.actions import (
     ResumeRollout,
     Rollback,
     Scale,
+    SetCommand,
     SetConfigValue,
     SetEnv,
     SetImage,
@@ -26,11 +27,12 @@ from reme_sandbox.capture import capture, revision_of
 from reme_sandbox.compiler import check_together
 from reme_sandbox.errors import RejectedPlaybookError, Rule, quoted
 from reme_sandbox.fields import written
+from reme_sandbox.gate_around import check_around
 from reme_sandbox.hosts import is_replacement
-from reme_sandbox.keys import ObjectKey
+from reme_sandbox.keys import CLUSTER_SCOPED, ObjectKey
 from reme_sandbox.live import LiveState
 from reme_sandbox.privilege import gained
-from reme_sandbox.sensitive import sensitive_name, sensitive_value
+from reme_sandbox.sensitive import sensitive_command, sensitive_name, sensitive_value
 from reme_sandbox.templates import digest
 from reme_sandbox.undo import inverse
 from reme_sandbox.views import ContainerView, selects
@@ -68,7 +70,7 @@ def is_protected(found: Mapping[str, Any]) -> bool:
 
 
 def _check_protected(key: ObjectKey, live: LiveState, release_namespace: str) -> None:
-    if key.namespace in PROTECTED_NAMESPACES or key.namespace == release_namespace:
+    if key.namespace in (PROTECTED_NAMESPACES | {release_namespace}) - {""}:
         raise RejectedPlaybookError(Rule.PROTECTED, f"namespace {key.namespace} is protected")
     if is_protected(live.objects.get(key, {})):
         raise RejectedPlaybookError(Rule.PROTECTED, f"{key} is protected")
@@ -84,7 +86,7 @@ def _check_object(action: Action, live: LiveState, release_namespace: str) -> No
     key = action.target
     if action.internal:
         raise RejectedPlaybookError(Rule.INTERNAL, f"only an undo may: {action.summary()}")
-    if key.namespace != live.target.namespace:
+    if key.kind not in CLUSTER_SCOPED and key.namespace != live.target.namespace:
         raise RejectedPlaybookError(Rule.NOT_OF_TARGET, f"{key} is in another namespace")
     found = live.objects.get(key)
     if found is None:
@@ -129,12 +131,12 @@ def _check_value(action: Action, rules: list[ActionRule], live: LiveState) -> No
             _check_selector(action, live)
         case PatchServicePort():
             _check_port(action, live)
-        case SetImage() | SetEnv() | SetResources() | PatchProbe():
+        case SetImage() | SetEnv() | SetResources() | PatchProbe() | SetCommand():
             _check_container(action, rules, live)
         case Restart() | DeletePod() | ResumeRollout():
             pass
         case _:
-            raise RejectedPlaybookError(Rule.NOT_ALLOWED, f"{action.action} is not allowed")
+            check_around(action, rules, live)
 
 
 def _check_rollback(action: Rollback, live: LiveState) -> None:
@@ -147,7 +149,7 @@ def _check_rollback(action: Rollback, live: LiveState) -> None:
 
 
 def _check_container(
-    action: SetImage | SetEnv | SetResources | PatchProbe,
+    action: SetImage | SetEnv | SetResources | PatchProbe | SetCommand,
     rules: list[ActionRule],
     live: LiveState,
 ) -> None:
@@ -163,11 +165,27 @@ def _check_container(
             check_probe(action, live, container)
         case SetEnv():
             _check_env(action, live, container)
+        case SetCommand():
+            _check_command(action, live, container)
         case SetImage() if action.image == container.image:
             raise RejectedPlaybookError(Rule.NO_CHANGE, "the container has this image already")
         case SetImage() if action.image not in values.images(live, container.name):
             raise RejectedPlaybookError(
                 Rule.UNKNOWN_VALUE, f"container {container.name} never ran this image before"
+            )
+
+
+def _check_command(action: SetCommand, live: LiveState, container: ContainerView) -> None:
+    new = action.values()
+    if any(map(sensitive_command, (*new.values(), container.command, container.args))):
+        raise RejectedPlaybookError(Rule.SENSITIVE, "the command may hold a secret")
+    if all(getattr(container, field) == value for field, value in new.items()):
+        raise RejectedPlaybookError(Rule.NO_CHANGE, "the container runs this already")
+    for field, value in new.items():
+        known = values.commands(live, container.name, field)
+        if value != getattr(container, field) and value not in known:
+            raise RejectedPlaybookError(
+                Rule.UNKNOWN_VALUE, f"container {container.name} never had this {field} before"
             )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from reme_sandbox import result
 from reme_sandbox.actions import Action
 from reme_sandbox.pod import PodOptions, pod_spec
 from reme_sandbox.render import render
-from reme_sandbox.rights import grant_rules, run_roles
+from reme_sandbox.rights import cluster_roles, grant_rules, run_roles
 
 Manifest = dict[str, Any]
 
@@ -120,6 +120,7 @@ def manifests(request: RunRequest) -> RunManifests:
                 _role_binding(request, role, request.target_namespace, request.role_kind)
                 for role in sorted(run_roles(request.actions))
             ),
+            *(_cluster_binding(request, role) for role in sorted(cluster_roles(request.actions))),
             _role_binding(request, RESULT_ROLE, namespace, "Role"),
         ),
         job=_job(request, text),
@@ -169,11 +170,23 @@ def _grant(request: RunRequest) -> Manifest:
 
 
 def _role_binding(request: RunRequest, role: str, namespace: str, role_kind: str) -> Manifest:
-    head = _head(
-        "rbac.authorization.k8s.io/v1", "RoleBinding", f"{request.name}-{role}", request, namespace
-    )
+    name = f"{request.name}-{role}"
+    head = _head("rbac.authorization.k8s.io/v1", "RoleBinding", name, request, namespace)
+    return {**head, **_bound(request, role, role_kind)}
+
+
+def _cluster_binding(request: RunRequest, role: str) -> Manifest:
+    """Return the binding of a role about objects in no namespace; it has none itself."""
     return {
-        **head,
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"{request.name}-{role}", "labels": _labels(request)},
+        **_bound(request, role, "ClusterRole"),
+    }
+
+
+def _bound(request: RunRequest, role: str, role_kind: str) -> Manifest:
+    return {
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": role_kind,
@@ -217,11 +230,18 @@ def _job(request: RunRequest, text: str) -> Manifest:
                     environment=environment,
                     limits=request.sandbox,
                     grace_seconds=GRACE_SECONDS,
-                    options=request.pod,
+                    options=_placed(request),
                 ),
             },
         },
     }
+
+
+def _placed(request: RunRequest) -> PodOptions:
+    """Return the options of the pod; a run on nodes may be on the very node that refuses pods."""
+    if not cluster_roles(request.actions):
+        return request.pod
+    return replace(request.pod, tolerations=(*request.pod.tolerations, {"operator": "Exists"}))
 
 
 POD_LABELS: Mapping[str, str] = {"app.kubernetes.io/component": "sandbox"}

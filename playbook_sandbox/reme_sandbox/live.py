@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from reme_sandbox import raw, views
-from reme_sandbox.keys import ObjectKey
+from reme_sandbox import around, raw, views
+from reme_sandbox.keys import CLUSTER_SCOPED, ObjectKey
 from reme_sandbox.templates import FieldChange, differences, digest
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -53,11 +53,22 @@ class RevisionView:
 
 
 @dataclass(frozen=True)
+class Callee:
+    """A Service that the target's template or configuration names, and where it leads."""
+
+    service: str
+    labels: Mapping[str, str]
+    ports: tuple[int | str, ...]  # of its pods
+
+
+@dataclass(frozen=True)
 class LiveState:
     """A snapshot; `objects` and `revisions` are raw JSON as the API server gave it.
 
     `neighbours` are the pod template labels of all other workloads of the namespace: what a
-    Service reaches besides the target decides whether it may be changed.
+    Service reaches besides the target decides whether it may be changed. `callers` are those of
+    them that name a Service of the target. Of nodes there are only those that refuse pods;
+    `node_labels` are of all of them, and None where nodes may not be read.
     """
 
     target: ObjectKey
@@ -67,6 +78,9 @@ class LiveState:
     events: tuple[EventLine, ...] = ()
     usage: Mapping[tuple[str, str], Usage] = field(default_factory=dict)  # by pod and container
     service_names: tuple[str, ...] = ()
+    callers: tuple[ObjectKey, ...] = ()
+    callees: tuple[Callee, ...] = ()
+    node_labels: frozenset[tuple[str, str]] | None = None
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:
@@ -116,6 +130,53 @@ class LiveState:
     def service(self, name: str) -> views.ServiceView | None:
         """Return a Service that is around the target, or nothing."""
         return next((s for s in self.services if s.name == name), None)
+
+    @cached_property
+    def autoscalers(self) -> tuple[around.AutoscalerView, ...]:
+        """The HorizontalPodAutoscalers of the namespace, by name."""
+        return tuple(around.autoscaler(f) for _, f in self._of_kind("HorizontalPodAutoscaler"))
+
+    @cached_property
+    def quotas(self) -> tuple[around.QuotaView, ...]:
+        """The ResourceQuotas of the namespace, by name."""
+        return tuple(around.quota(found) for _, found in self._of_kind("ResourceQuota"))
+
+    @cached_property
+    def budgets(self) -> tuple[around.BudgetView, ...]:
+        """The PodDisruptionBudgets of the namespace, by name."""
+        return tuple(around.budget(found) for _, found in self._of_kind("PodDisruptionBudget"))
+
+    @cached_property
+    def ingresses(self) -> tuple[around.IngressView, ...]:
+        """The Ingresses of the namespace, by name."""
+        return tuple(around.ingress(found) for _, found in self._of_kind("Ingress"))
+
+    @cached_property
+    def network_policies(self) -> tuple[around.PolicyView, ...]:
+        """The NetworkPolicies that select the target's pods, by name."""
+        found = (around.network_policy(f) for _, f in self._of_kind("NetworkPolicy"))
+        return tuple(view for view in found if view.selector.matches(self.pod_labels))
+
+    @cached_property
+    def jobs(self) -> tuple[around.JobView, ...]:
+        """The Jobs of the namespace that are known, by name."""
+        return tuple(around.job(found) for _, found in self._of_kind("Job"))
+
+    @cached_property
+    def nodes(self) -> tuple[around.NodeView, ...]:
+        """The nodes that are known: those that refuse pods."""
+        return tuple(around.node(found) for _, found in self._of_kind("Node"))
+
+    @cached_property
+    def node_selector(self) -> dict[str, str]:
+        """The labels that a node must have for the target's pods."""
+        return raw.strings(self.template, "spec", "nodeSelector")
+
+    @cached_property
+    def unplaced(self) -> bool:
+        """Whether there are pods that no node takes, or a DaemonSet that finds no node."""
+        daemons = self.target.kind == "DaemonSet" and self.replicas.desired == 0
+        return daemons or any(pod.unscheduled for pod in self.pods if not pod.deleting)
 
     @cached_property
     def config_map_names(self) -> tuple[str, ...]:
@@ -179,7 +240,8 @@ class LiveState:
             (
                 (key, found)
                 for key, found in self.objects.items()
-                if key.kind == kind and key.namespace == self.target.namespace
+                if key.kind == kind
+                and (kind in CLUSTER_SCOPED or key.namespace == self.target.namespace)
             ),
             key=lambda pair: pair[0],
         )

@@ -7,7 +7,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from reme_sandbox.actions import RESOURCE_FIELDS, Action
 from reme_sandbox.errors import RejectedPlaybookError, Rule, quoted
-from reme_sandbox.fields import RESOURCE_PATHS, TIMING_KEYS, Entry, Path, dotted
+from reme_sandbox.fields import (
+    RESOURCE_PATHS,
+    SPEC_KEYS,
+    STRATEGY_KEYS,
+    TIMING_KEYS,
+    Entry,
+    Path,
+    dotted,
+)
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.templates import RESTART_ANNOTATIONS
 from reme_sandbox.terms import is_run_id
@@ -16,14 +24,19 @@ from reme_sandbox.views import PROBE_KEYS
 # Lists that the API merges by a key, so that a patch may name one entry and leave the others.
 _MERGED_BY = {"containers": ("name", str), "env": ("name", str), "ports": ("port", int)}
 # Maps whose keys are names that people give.
-_MAPS = frozenset({"annotations", "selector", "data"})
+_MAPS = frozenset({"annotations", "selector", "data", "nodeSelector", "hard"})
+# Lists that a patch replaces as a whole.
+_WHOLE = frozenset({"command", "args"})
 _FIELDS_BY_PATH = {path: name for name, path in RESOURCE_PATHS.items()}
 _TIMINGS_BY_KEY = {key: name for name, key in TIMING_KEYS.items()}
+_STRATEGY_BY_KEY = {key: name for name, key in STRATEGY_KEYS.items()}
+_SPEC_BY_KEY = {key: name for name, key in SPEC_KEYS.items()}
 _PROBES_BY_KEY = {key: name for name, key in PROBE_KEYS.items()}
 _HANDLERS = ("httpGet", "tcpSocket", "grpc")
 _ACTION: TypeAdapter[Action] = TypeAdapter(Action)
 
 Draft = dict[str, Any]
+Drafted = tuple[tuple[Any, ...], Draft]
 
 
 def read_patch(
@@ -45,7 +58,16 @@ def read_patch(
     return actions
 
 
-_MAY_REMOVE = frozenset({"PatchServiceSelector", "UnsetResources", "UnsetConfigValue", "UnsetEnv"})
+_MAY_REMOVE = frozenset(
+    {
+        "PatchNodeSelector",
+        "PatchServiceSelector",
+        "SetCommand",
+        "UnsetConfigValue",
+        "UnsetEnv",
+        "UnsetResources",
+    }
+)
 
 
 def build(draft: Draft) -> Action:
@@ -77,7 +99,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
             raise RejectedPlaybookError(Rule.FIELD, f"{_shown(path)} says nothing")
         for key, inner in value.items():
             yield from _leaves(inner, (*path, Entry(key) if name in _MAPS else key))
-    elif isinstance(value, list):
+    elif isinstance(value, list) and not (name in _WHOLE and value):
         yield from _entries(value, path, name)
     else:
         yield path, value
@@ -105,7 +127,7 @@ def _shown(path: Path) -> str:
     return quoted(dotted(path), 160)
 
 
-def _draft(path: Path, value: Any) -> tuple[tuple[Any, ...], Draft]:
+def _draft(path: Path, value: Any) -> Drafted:
     match path:
         case ("spec", "replicas"):
             return path, {"action": "Scale", "replicas": value}
@@ -124,16 +146,40 @@ def _draft(path: Path, value: Any) -> tuple[tuple[Any, ...], Draft]:
         ):
             return path[:4], {"action": "Restart"}
         case ("spec", "template", "spec", "containers", Entry(key=container), *rest):
-            where, draft = _container_draft(tuple(rest), value) or ((), {})
-            if draft:
-                return (container, *where), {**draft, "container": container}
-    raise RejectedPlaybookError(Rule.FIELD, f"{_shown(path)} may not be written")
+            found = _container_draft(tuple(rest), value)
+            if found:
+                return (container, *found[0]), {**found[1], "container": container}
+    around = _draft_around(path, value)
+    if around is None:
+        raise RejectedPlaybookError(Rule.FIELD, f"{_shown(path)} may not be written")
+    return around
 
 
-def _container_draft(path: Path, value: Any) -> tuple[tuple[Any, ...], Draft] | None:
+def _draft_around(path: Path, value: Any) -> Drafted | None:
+    match path:
+        case ("spec", "strategy", "rollingUpdate", str(key)) if key in _STRATEGY_BY_KEY:
+            return path[:3], {"action": "SetUpdateStrategy", _STRATEGY_BY_KEY[key]: value}
+        case ("spec", "template", "spec", "nodeSelector", Entry(key=str(label))):
+            return path[:4], {"action": "PatchNodeSelector", "selector": {label: value}}
+        case ("spec", ("minReplicas" | "maxReplicas") as key):
+            return path[:1], {"action": "SetAutoscaling", _SPEC_BY_KEY[key]: value}
+        case ("spec", ("minAvailable" | "maxUnavailable") as key):
+            return path[:1], {"action": "SetDisruptionBudget", _SPEC_BY_KEY[key]: value}
+        case ("spec", "hard", Entry(key=str(key))):
+            return path[:2], {"action": "SetQuota", "hard": {key: _amount(value)}}
+        case ("spec", "suspend") if isinstance(value, bool):
+            return path, {"action": "SuspendJob" if value else "ResumeJob"}
+        case ("spec", "unschedulable") if isinstance(value, bool):
+            return path, {"action": "CordonNode" if value else "UncordonNode"}
+    return None
+
+
+def _container_draft(path: Path, value: Any) -> Drafted | None:
     match path:
         case ("image",):
             return path, {"action": "SetImage", "image": value}
+        case (("command" | "args") as words,):
+            return ("command",), {"action": "SetCommand", words: [] if value is None else value}
         case ("env", Entry(key=variable), "value"):
             return path, {"action": "SetEnv", "variable": variable, "value": value}
         case ("env", Entry(key=variable), "$patch") if value == "delete":

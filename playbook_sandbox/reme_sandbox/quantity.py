@@ -90,3 +90,28 @@ def canonical_memory(text: str) -> str:
     if amount < 1:
         raise ValueError("must be more than zero")
     return format_memory(amount)
+
+
+def canonical_count(text: str) -> str:
+    """Return a whole number of things, zero among them, as digits."""
+    amount = _amount(text)
+    if amount.denominator != 1 or amount > _LARGEST:
+        raise ValueError("must be a whole number")
+    return str(amount.numerator)
+
+
+def canonical_quota(key: str, text: str) -> str:
+    """Return the canonical spelling of an amount of a quota, zero among them; ValueError if none.
+
+    CPU in cores, memory and storage in bytes, all else as a number of objects.
+    """
+    if key.endswith("cpu"):
+        return format_cpu(cpu_millicores(text))
+    if key.endswith(("memory", "storage")):
+        return format_memory(memory_bytes(text))
+    return canonical_count(text)
+
+
+def quota_amount(key: str, text: str) -> int:
+    """Return millicores, bytes or a number of objects, whichever the key is about."""
+    return cpu_millicores(text) if key.endswith("cpu") else memory_bytes(text)

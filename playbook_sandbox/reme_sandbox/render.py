@@ -3,17 +3,33 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reme_sandbox.actions import Action, DeletePod, Rollback, Scale
+from reme_sandbox.actions import (
+    Action,
+    AddTaint,
+    AllowEgress,
+    AllowIngress,
+    DeletePod,
+    RemoveTaint,
+    Rollback,
+    Scale,
+    SetIngressBackend,
+    WithdrawEgress,
+    WithdrawIngress,
+)
 from reme_sandbox.compiler import (
     K8S,
+    K8S_JSON_PATCH,
     K8S_ROLLBACK,
     K8S_SCALE,
+    K8S_TAINT,
     MERGE_TYPE,
     PLAY,
     REME_ROLLBACK,
 )
 from reme_sandbox.fields import patch, writes
 from reme_sandbox.keys import ObjectKey
+from reme_sandbox.node_tasks import taint_parameters
+from reme_sandbox.operations import operations
 from reme_sandbox.patches import read_patch
 from reme_sandbox.terms import is_run_id
 
@@ -37,12 +53,20 @@ def render(actions: Sequence[Action], run_id: str = "now") -> list[dict[str, Any
 
 
 def _short(action: Action, run_id: str) -> Task:
-    where = {
-        "kind": action.target.kind,
-        "name": action.target.name,
-        "namespace": action.target.namespace,
-    }
+    where = {"kind": action.target.kind, "name": action.target.name}
+    if action.target.namespace:
+        where["namespace"] = action.target.namespace
     match action:
+        case RemoveTaint() | AddTaint():
+            return {K8S_TAINT: taint_parameters(action)}
+        case (
+            SetIngressBackend()
+            | AllowIngress()
+            | AllowEgress()
+            | WithdrawIngress()
+            | WithdrawEgress()
+        ):
+            return {K8S_JSON_PATCH: {**where, "patch": operations(action)}}
         case Scale(replicas=replicas):
             return {K8S_SCALE: {**where, "replicas": replicas}}
         case Rollback(revision=None):
@@ -58,7 +82,8 @@ def _short(action: Action, run_id: str) -> Task:
 
 def _full(group: Sequence[Action], run_id: str) -> Task:
     (module, parameters), *_ = _short(group[0], run_id).items()
-    parameters = {"api_version": group[0].target.api_version, **parameters}
+    if module != K8S_TAINT:
+        parameters = {"api_version": group[0].target.api_version, **parameters}
     if module == K8S_SCALE:
         # It waits for all replicas by default; the probes judge, not the module.
         parameters["wait"] = False
@@ -92,7 +117,9 @@ def _groups(actions: Sequence[Action], run_id: str) -> list[list[Action]]:
 
 def _one_patch(group: list[Action], run_id: str) -> bool:
     target: ObjectKey = group[0].target
-    if any(a.target != target or isinstance(a, Scale) or not writes(a) for a in group):
+    if any(a.target != target or K8S not in _short(a, run_id) for a in group):
+        return False
+    if not all(writes(a) for a in group):
         return False
     # Only if it still says the same: two actions may be one in a single patch.
     return list(read_patch(target, _merged(group, run_id), allow_undo=True)) == group

@@ -6,8 +6,7 @@ from typing import Any
 from reme_api.run_grant import GrantRule, Verb
 from reme_sandbox.actions import Action, DeletePod, Scale
 from reme_sandbox.fields import dotted, granted
-
-_GROUPS = {"deployments": "apps", "statefulsets": "apps", "daemonsets": "apps"}
+from reme_sandbox.keys import CLUSTER_SCOPED, PLURALS
 
 
 def _workload(resource: str, history: str, *, scales: bool) -> list[dict[str, Any]]:
@@ -23,29 +22,48 @@ def _workload(resource: str, history: str, *, scales: bool) -> list[dict[str, An
     return rules
 
 
-def _core(resource: str, *verbs: str) -> list[dict[str, Any]]:
-    return [{"apiGroups": [""], "resources": [resource], "verbs": list(verbs)}]
+def _one(resource: str, *verbs: str, group: str = "") -> list[dict[str, Any]]:
+    return [{"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}]
 
 
 RUN_ROLES: Mapping[str, list[dict[str, Any]]] = {
     "deployments": _workload("deployments", "replicasets", scales=True),
     "statefulsets": _workload("statefulsets", "controllerrevisions", scales=True),
     "daemonsets": _workload("daemonsets", "controllerrevisions", scales=False),
-    "services": _core("services", "get", "patch"),
-    "configmaps": _core("configmaps", "get", "patch"),
-    "pods": _core("pods", "get", "delete"),
-    "result": _core("configmaps", "get", "patch"),
+    "services": _one("services", "get", "patch"),
+    "configmaps": _one("configmaps", "get", "patch"),
+    "pods": _one("pods", "get", "delete"),
+    "horizontalpodautoscalers": _one(
+        "horizontalpodautoscalers", "get", "patch", group="autoscaling"
+    ),
+    "resourcequotas": _one("resourcequotas", "get", "patch"),
+    "poddisruptionbudgets": _one("poddisruptionbudgets", "get", "patch", group="policy"),
+    "jobs": _one("jobs", "get", "patch", group="batch"),
+    "ingresses": _one("ingresses", "get", "patch", group="networking.k8s.io"),
+    "networkpolicies": _one("networkpolicies", "get", "patch", group="networking.k8s.io"),
+    "nodes": _one("nodes", "get", "patch"),
+    "result": _one("configmaps", "get", "patch"),
 }
 """The rules of the static roles that an administrator installs, by the suffix of their names.
 
-All but `result` are bound in the target's namespace; `result` is bound beside the run, for its
-own result ConfigMap. The fence narrows each to the objects and fields of the grant.
+All but two are bound in the target's namespace. `result` is bound beside the run, for its own
+result ConfigMap; `nodes` is bound for the whole cluster, and is not installed where reme watches
+only some namespaces. The fence narrows each to the objects and fields of the grant.
 """
+
+
+CLUSTER_ROLES: frozenset[str] = frozenset(PLURALS[kind] for kind in CLUSTER_SCOPED)
+"""Those of them that are about objects in no namespace."""
 
 
 def run_roles(actions: Sequence[Action]) -> frozenset[str]:
     """Return the suffixes of the roles to bind in the target's namespace."""
-    return frozenset(action.target.plural for action in actions)
+    return frozenset(a.target.plural for a in actions) - CLUSTER_ROLES
+
+
+def cluster_roles(actions: Sequence[Action]) -> frozenset[str]:
+    """Return the suffixes of the roles to bind for the whole cluster."""
+    return frozenset(a.target.plural for a in actions) & CLUSTER_ROLES
 
 
 def grant_rules(actions: Sequence[Action]) -> list[GrantRule]:
@@ -65,7 +83,7 @@ def grant_rules(actions: Sequence[Action]) -> list[GrantRule]:
         rule = rules.setdefault(
             key,
             GrantRule(
-                group=_GROUPS.get(target.plural, ""),
+                group=target.group,
                 resource=resource,
                 namespace=target.namespace,
                 name=target.name,

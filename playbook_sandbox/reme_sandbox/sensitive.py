@@ -1,6 +1,7 @@
 """What looks like a secret: never offered to a model, never written, never put on record."""
 
 import re
+from collections.abc import Sequence
 
 HIDDEN = "(hidden)"
 
@@ -46,6 +47,12 @@ def sensitive_value(value: str) -> bool:
     return bool(_VALUES.search(value)) or any(
         sensitive_name(match[1]) for match in _LINE.finditer(value)
     )
+
+
+def sensitive_command(words: Sequence[str]) -> bool:
+    """Return whether a command or its arguments hand over what looks like a secret."""
+    options = [w.lstrip("-").partition("=")[0] for w in words if w.startswith("-") or "=" in w]
+    return any(sensitive_value(word) for word in words) or any(map(sensitive_name, options))
 
 
 def shown(name: str, value: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
-from reme_sandbox import raw, values
+from reme_sandbox import drafts_around, raw, values
 from reme_sandbox.actions import PROBE_TIMINGS, RESOURCE_FIELDS, Action
 from reme_sandbox.bounds import PROBE_FACTOR, amount
 from reme_sandbox.errors import RejectedPlaybookError
@@ -133,6 +133,18 @@ def _probes(live: LiveState) -> Iterator[Draft]:
                     yield {**head, field: value}
 
 
+def _commands(live: LiveState) -> Iterator[Draft]:
+    for container in live.containers:
+        for view in values.earlier_containers(live, container.name)[:MAX_VALUES]:
+            differing = {
+                field: getattr(view, field)
+                for field in ("command", "args")
+                if getattr(view, field) != getattr(container, field)
+            }
+            if differing:
+                yield {"action": "SetCommand", "container": container.name, **differing}
+
+
 def _services(live: LiveState) -> Iterator[tuple[ObjectKey, ServiceView]]:
     for target in sorted(key for key in live.objects if key.kind == "Service"):
         service = live.service(target.name)
@@ -195,4 +207,6 @@ _DRAFTS: dict[ActionName, Callable[[LiveState], Iterable[Draft]]] = {
     ActionName.PATCH_SERVICE_PORT: _ports,
     ActionName.DELETE_POD: _pods,
     ActionName.RESUME_ROLLOUT: _simple("ResumeRollout"),
+    **drafts_around.DRAFTS,
+    ActionName.SET_COMMAND: _commands,
 }

@@ -68,6 +68,12 @@ def is_run_id(text: str) -> bool:
     return _RUN_ID.fullmatch(text) is not None
 
 
+def _percent(value: int | str) -> int | str:
+    if isinstance(value, str) and int(value[:-1]) > 100:
+        raise ValueError("must be at most 100%")
+    return value
+
+
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 
@@ -79,6 +85,7 @@ EnvName = Annotated[
     str, StringConstraints(strict=True, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 ]
 EnvValue = Annotated[str, StringConstraints(strict=True, max_length=1024), AfterValidator(_value)]
+Argument = Annotated[str, StringConstraints(strict=True, max_length=2048), AfterValidator(_lines)]
 ConfigKey = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[-._A-Za-z0-9]+$"),
@@ -109,3 +116,18 @@ PortName = Annotated[
     StringConstraints(strict=True, max_length=15, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
 ]
 Port = Annotated[PortNumber | PortName, AfterValidator(_port)]
+
+Percent = Annotated[
+    str, StringConstraints(strict=True, max_length=4, pattern=r"^(0|[1-9][0-9]{0,2})%$")
+]
+CountOrPercent = Annotated[
+    Annotated[int, Field(strict=True, ge=0, le=10_000)] | Percent, AfterValidator(_percent)
+]
+"""A number of pods, or a share of them."""
+Host = Annotated[
+    str, StringConstraints(strict=True, max_length=253, pattern=rf"^(\*\.)?{_DOMAIN}$")
+]
+Labels = Annotated[dict[LabelKey, LabelValue], Field(min_length=1, max_length=16)]
+ServiceName = Annotated[
+    str, StringConstraints(strict=True, max_length=63, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+]

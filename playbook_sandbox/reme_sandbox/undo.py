@@ -1,27 +1,41 @@
 """Plans how to take a run back: exactly its fields, and only where nobody wrote after it."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reme_sandbox.actions import (
     Action,
+    AllowEgress,
+    AllowIngress,
+    PatchNodeSelector,
     PatchProbe,
     PatchServicePort,
     PatchServiceSelector,
+    RemoveTaint,
+    ResumeJob,
     ResumeRollout,
     Rollback,
     Scale,
+    SetAutoscaling,
+    SetCommand,
     SetConfigValue,
+    SetDisruptionBudget,
     SetEnv,
     SetImage,
+    SetIngressBackend,
+    SetQuota,
     SetResources,
+    SetUpdateStrategy,
+    UncordonNode,
 )
 from reme_sandbox.capture import Capture, Captured
 from reme_sandbox.fields import Path, dotted, read, written
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import LiveState
 from reme_sandbox.patches import build
+from reme_sandbox.rules import read_backend
 from reme_sandbox.templates import digest
 
 
@@ -141,26 +155,81 @@ def inverse(action: Action, before: Mapping[Path, Any]) -> tuple[Action, ...]:
         case PatchProbe():
             drafts = [_probe(action, before)]
         case PatchServiceSelector():
-            labels = {key: before[p] for key, p in _by_name(action).items() if p in before}
-            drafts = [{"action": "PatchServiceSelector", "selector": labels}]
+            drafts = [{"action": "PatchServiceSelector", "selector": _held(action, before)}]
         case PatchServicePort(port=port):
             drafts = [{"action": "PatchServicePort", "port": port, "target_port": values[0]}]
         case ResumeRollout():
             drafts = [{"action": "PauseRollout"}]
+        case SetCommand() | PatchNodeSelector():
+            drafts = [_template(action, before)]
         case _:
-            drafts = []
+            drafts = _around(action, before)
     return tuple(build({**head, **draft}) for draft in drafts)
 
 
-def _by_name(
-    action: SetResources | PatchProbe | PatchServiceSelector,
-) -> dict[str, Path]:
-    names = action.selector if isinstance(action, PatchServiceSelector) else action.values()
+def _around(action: Action, before: Mapping[Path, Any]) -> list[dict[str, Any]]:
+    value = next(iter(before.values()))
+    match action:
+        case SetUpdateStrategy() | SetAutoscaling() | SetDisruptionBudget():
+            return [{"action": action.action, **_held(action, before)}]
+        case SetQuota():
+            return [{"action": "SetQuota", "hard": _held(action, before)}]
+        case SetIngressBackend():
+            leads_to = read_backend(json.loads(value)) if value else None
+            service, port = leads_to or (None, None)
+            return [{**action.model_dump(exclude={"target"}), "service": service, "port": port}]
+        case AllowIngress() | AllowEgress():
+            name = action.action.replace("Allow", "Withdraw")
+            return [{**action.model_dump(exclude={"target"}), "action": name}]
+        case ResumeJob():
+            return [{"action": "SuspendJob"}]
+        case UncordonNode():
+            return [{"action": "CordonNode"}]
+        case RemoveTaint(key=key, effect=effect):
+            return [{"action": "AddTaint", "key": key, "effect": effect, "value": value}]
+        case _:
+            return []
+
+
+def _template(action: SetCommand | PatchNodeSelector, before: Mapping[Path, Any]) -> dict[str, Any]:
+    held = _held(action, before)
+    if isinstance(action, PatchNodeSelector):
+        return {"action": "PatchNodeSelector", "selector": held}
+    words = {name: json.loads(value) if value else [] for name, value in held.items()}
+    return {"action": "SetCommand", "container": action.container, **words}
+
+
+_Several = (
+    SetResources
+    | PatchProbe
+    | PatchServiceSelector
+    | PatchNodeSelector
+    | SetCommand
+    | SetUpdateStrategy
+    | SetAutoscaling
+    | SetDisruptionBudget
+    | SetQuota
+)
+
+
+def _by_name(action: _Several) -> dict[str, Path]:
+    names: Iterable[str]
+    match action:
+        case PatchServiceSelector() | PatchNodeSelector():
+            names = action.selector
+        case SetQuota():
+            names = action.hard
+        case _:
+            names = action.values()
     return dict(zip(names, written(action), strict=True))
 
 
+def _held(action: _Several, before: Mapping[Path, Any]) -> dict[str, Any]:
+    return {name: before[path] for name, path in _by_name(action).items() if path in before}
+
+
 def _resources(action: SetResources, before: Mapping[Path, Any]) -> list[dict[str, Any]]:
-    held = {name: before[path] for name, path in _by_name(action).items() if path in before}
+    held = _held(action, before)
     values = {name: value for name, value in held.items() if value is not None}
     absent = tuple(name for name, value in held.items() if value is None)
     drafts: list[dict[str, Any]] = []
@@ -172,7 +241,7 @@ def _resources(action: SetResources, before: Mapping[Path, Any]) -> list[dict[st
 
 
 def _probe(action: PatchProbe, before: Mapping[Path, Any]) -> dict[str, Any]:
-    held = {name: before[path] for name, path in _by_name(action).items() if path in before}
+    held = _held(action, before)
     asks = "path" in held or "port" in held
     return {
         "action": "PatchProbe",

@@ -10,8 +10,9 @@ from typing import Any
 from reme_sandbox import raw, views
 from reme_sandbox.actions import PROBE_TIMINGS
 from reme_sandbox.hosts import replacements
+from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import LiveState, config_map_references
-from reme_sandbox.sensitive import sensitive_name, sensitive_value
+from reme_sandbox.sensitive import sensitive_command, sensitive_name, sensitive_value
 
 
 def _distinct(values: Iterable[Any], current: Any) -> tuple[Any, ...]:
@@ -116,3 +117,44 @@ def target_ports(live: LiveState) -> tuple[int | str, ...]:
     ports = [port for view in live.containers for port in view.ports]
     names = [port.name for port in ports if port.name]
     return tuple(dict.fromkeys([*(port.number for port in ports), *names]))
+
+
+def autoscaling(live: LiveState, key: ObjectKey) -> dict[str, int]:
+    """Return the bounds that the owner of an autoscaler last applied, by field."""
+    applied = live.last_applied(key)
+    found = {
+        "min_replicas": raw.number(applied, "spec", "minReplicas"),
+        "max_replicas": raw.number(applied, "spec", "maxReplicas"),
+    }
+    return {name: value for name, value in found.items() if value > 0}
+
+
+def quota(live: LiveState, key: ObjectKey, name: str) -> str | None:
+    """Return the amount that the owner of a quota last applied."""
+    found = raw.mapping(live.last_applied(key), "spec", "hard").get(name)
+    return None if found is None else views.quota(name, found)
+
+
+def selector_of(template: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels that a node must have for the pods of a template."""
+    return raw.strings(template, "spec", "nodeSelector")
+
+
+def node_labels(live: LiveState, key: str) -> tuple[str | None, ...]:
+    """Return what a label of the node selector may become; None means that it is left out.
+
+    What earlier templates asked for, and nothing where no node has what is asked for now.
+    """
+    now = live.node_selector.get(key)
+    found = [selector_of(template).get(key) for template in live.earlier_templates]
+    if now is not None and live.node_labels is not None and (key, now) not in live.node_labels:
+        found.append(None)
+    return tuple(value for value in dict.fromkeys(found) if value != now)
+
+
+def commands(live: LiveState, container: str, field: str) -> tuple[tuple[str, ...], ...]:
+    """Return the commands or arguments that a container had before, without what looks secret."""
+    now = live.container(container)
+    current = getattr(now, field) if now else None
+    found = (getattr(view, field) for view in earlier_containers(live, container))
+    return tuple(words for words in _distinct(found, current) if not sensitive_command(words))

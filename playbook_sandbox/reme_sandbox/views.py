@@ -6,7 +6,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from reme_sandbox import raw
-from reme_sandbox.quantity import cpu_millicores, format_cpu, format_memory, memory_bytes
+from reme_sandbox.quantity import (
+    canonical_quota,
+    cpu_millicores,
+    format_cpu,
+    format_memory,
+    memory_bytes,
+)
 
 PROBE_KEYS = {"readiness": "readinessProbe", "liveness": "livenessProbe", "startup": "startupProbe"}
 HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
@@ -51,6 +57,8 @@ class ContainerView:
     env: Mapping[str, str | None]  # None: taken from a reference, not written here
     ports: tuple[ContainerPort, ...]
     probes: Mapping[str, ProbeView]
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,14 @@ def _canonical(resource: str, text: str) -> str | None:
         return None
 
 
+def quota(key: str, value: Any) -> str | None:
+    """Return an amount of a quota in its canonical form; None if it is none."""
+    try:
+        return canonical_quota(key, str(value))
+    except ValueError:
+        return None
+
+
 def resources(container: Mapping[str, Any]) -> Resources:
     """Return limits and requests of a container."""
     limits = raw.mapping(container, "resources", "limits")
@@ -169,6 +185,10 @@ def env(container: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(str(word) for word in value) if isinstance(value, list | tuple) else ()
+
+
 def container(found: Mapping[str, Any]) -> ContainerView:
     """Return what a container of a template says."""
     probes = {kind: probe(found, kind) for kind in PROBE_KEYS}
@@ -183,6 +203,8 @@ def container(found: Mapping[str, Any]) -> ContainerView:
             if raw.number(p, "containerPort")
         ),
         probes={kind: view for kind, view in probes.items() if view is not None},
+        command=_words(found.get("command")),
+        args=_words(found.get("args")),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reme_operator import rights
-from reme_sandbox.rights import RUN_ROLES
+from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
 from tests.support.chart import NAMESPACE, Object, Rendered, render
 
 WATCHED = ["shop", "payments"]
@@ -34,7 +34,7 @@ def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
     rendered = render("default")
     bind = rights.bind_rules("reme-run-", "ClusterRole")
     everywhere = rules_for(rendered, "reme-operator", None)
-    assert canonical(everywhere) == canonical([*rights.WATCHED, *bind["watched"]])
+    assert canonical(everywhere) == canonical([*rights.WATCHED, *rights.CLUSTER, *bind["watched"]])
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
     assert canonical(at_home) == canonical([*rights.RELEASE, *bind["release"]])
 
@@ -106,7 +106,9 @@ def test_the_roles_of_runs_are_what_the_sandbox_says(
     values: str, kind: str, namespaces: list[str | None], prefix: str
 ) -> None:
     rendered = render(values)
-    for suffix, rules in RUN_ROLES.items():
+    # In no namespace there is nothing for a Role to be about.
+    installed = {n: r for n, r in RUN_ROLES.items() if kind != "Role" or n not in CLUSTER_ROLES}
+    for suffix, rules in installed.items():
         if suffix == rights.RESULT_ROLE:
             role = rendered.one("Role", f"{prefix}{suffix}", NAMESPACE)
             assert canonical(role["rules"]) == canonical(rules)
@@ -115,7 +117,23 @@ def test_the_roles_of_runs_are_what_the_sandbox_says(
             role = rendered.one(kind, f"{prefix}{suffix}", namespace)
             assert canonical(role["rules"]) == canonical(rules), suffix
     made = {o["metadata"]["name"] for o in rendered.of("Role", "ClusterRole")}
-    assert {n for n in made if n.startswith(prefix)} == {f"{prefix}{s}" for s in RUN_ROLES}
+    assert {n for n in made if n.startswith(prefix)} == {f"{prefix}{s}" for s in installed}
+
+
+def test_namespaced_nobody_reads_a_node_or_binds_a_cluster_role() -> None:
+    for role in render("namespaced").of("Role", "ClusterRole"):
+        for rule in role["rules"]:
+            assert not {"nodes", "clusterrolebindings"} & set(rule["resources"])
+            assert not any(name.endswith("-run-nodes") for name in rule.get("resourceNames", ()))
+
+
+def test_no_run_role_creates_or_deletes_anything_but_a_pod() -> None:
+    for role in render("default").of("ClusterRole"):
+        if role["metadata"]["name"].startswith("reme-run-"):
+            for rule in role["rules"]:
+                allowed = {"get", "list", "patch"} | ({"delete"} & {*rule["verbs"]})
+                assert set(rule["verbs"]) <= allowed
+                assert "delete" not in rule["verbs"] or rule["resources"] == ["pods"]
 
 
 def test_no_run_role_is_bound_by_the_chart() -> None:

@@ -21,6 +21,7 @@ from reme_operator.clients.errors import (
 )
 from reme_operator.clients.protocols import UID_LABEL, EventType, K
 from reme_operator.clients.resources import (
+    CLUSTER_ROLE_BINDINGS,
     EVENTS,
     POD_METRICS,
     ROLE_BINDINGS,
@@ -33,7 +34,7 @@ from reme_operator.clients.resources import (
 
 _log = logging.getLogger(__name__)
 
-_EXACT = (ROLE_BINDINGS, RUN_GRANTS)
+_EXACT = (CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, RUN_GRANTS)
 """Kinds that decide what a run may do, and to which the server adds nothing."""
 
 
@@ -205,11 +206,12 @@ class ApiCluster:
 
         """
         resource, meta = written(manifest), manifest["metadata"]
+        namespace = meta.get("namespace", "")
         try:
-            return await self._api.create(resource.path(meta["namespace"]), manifest)
+            return await self._api.create(resource.path(namespace), manifest)
         except AlreadyExistsError:
-            found = await self.get(resource, meta["namespace"], meta["name"])
-        what = f"{resource.kind} {meta['namespace']}/{meta['name']}"
+            found = await self.get(resource, namespace, meta["name"])
+        what = f"{resource.kind} {namespace}/{meta['name']}"
         if found["metadata"].get("deletionTimestamp"):
             raise ConflictError(f"{what} is being deleted")
         owner = meta["labels"][owner_uid_label]

@@ -8,7 +8,7 @@ from reme_api.base import GROUP, VERSION
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One namespaced kind as the API server knows it."""
+    """One kind as the API server knows it; those in no namespace are asked for without one."""
 
     group: str
     version: str
@@ -33,17 +33,28 @@ class Resource:
         return "/".join(parts)
 
 
+CLUSTER_ROLE_BINDINGS = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding"
+)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 EVENTS = Resource("", "v1", "events", "Event")
 NEW_EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
+HORIZONTAL_POD_AUTOSCALERS = Resource(
+    "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
+)
+INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
 JOBS = Resource("batch", "v1", "jobs", "Job")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+NODES = Resource("", "v1", "nodes", "Node")
 PODS = Resource("", "v1", "pods", "Pod")
 POD_METRICS = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")
+POD_DISRUPTION_BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
+RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
 ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
 SERVICES = Resource("", "v1", "services", "Service")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
@@ -57,9 +68,27 @@ RUN_GRANTS = Resource(GROUP, VERSION, "rungrants", "RunGrant")
 WORKLOADS = {r.kind: r for r in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)}
 """The kinds that can be a target, or a neighbour."""
 
+AROUND = (
+    HORIZONTAL_POD_AUTOSCALERS,
+    RESOURCE_QUOTAS,
+    POD_DISRUPTION_BUDGETS,
+    INGRESSES,
+    NETWORK_POLICIES,
+    JOBS,
+)
+"""The kinds of a namespace that limit a workload, lead to it, or that it waits for."""
+
 _WRITTEN = {
     (r.api_version, r.kind): r
-    for r in (CONFIG_MAPS, JOBS, ROLE_BINDINGS, SERVICE_ACCOUNTS, RUN_GRANTS, REMEDIATIONS)
+    for r in (
+        CLUSTER_ROLE_BINDINGS,
+        CONFIG_MAPS,
+        JOBS,
+        ROLE_BINDINGS,
+        SERVICE_ACCOUNTS,
+        RUN_GRANTS,
+        REMEDIATIONS,
+    )
 }
 
 

@@ -54,9 +54,11 @@ async def verify_undo(work: Work, _: VerifyUndo) -> Effect:
 async def _plan(work: Work) -> UndoPlan:
     assert work.attempt.capture is not None, "what a run changes is captured before it"
     text = await work.tools.cluster.read_text(work.namespace, work.attempt.capture)
+    capture = Capture.model_validate_json(text)
     report = await report_of(work.tools.cluster, work.remediation)
-    live = await read_live(work.tools.cluster, work.remediation, report, work.now())
-    return undo(Capture.model_validate_json(text), live)
+    written = [item.action.target for item in capture.items]
+    live = await read_live(work.tools.cluster, work.remediation, report, work.now(), also=written)
+    return undo(capture, live)
 
 
 def _kept(plan: UndoPlan) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from reme_api.policy import Sandbox
-from reme_sandbox.actions import DeletePod, ObjectKey, Restart, Scale
+from reme_sandbox.actions import DeletePod, ObjectKey, Restart, Scale, SetQuota, UncordonNode
 from reme_sandbox.job import RunManifests, RunRequest, manifests
 from tests.e2e.sandbox.conftest import Fence, Identity, Object
 
 pytestmark = pytest.mark.cluster
 
 PATHS = {
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "RunGrant": "/apis/reme.dev/v1alpha1/namespaces/{}/rungrants",
@@ -31,7 +32,13 @@ def request(fence: Fence) -> RunRequest:
         remediation_name="cart-1",
         target_namespace=fence.shop,
         attempt=7,
-        actions=(Restart(target=cart), Scale(target=cart, replicas=2), DeletePod(target=pod)),
+        actions=(
+            Restart(target=cart),
+            Scale(target=cart, replicas=2),
+            DeletePod(target=pod),
+            SetQuota(target=ObjectKey("ResourceQuota", fence.shop, "all"), hard={"pods": "9"}),
+            UncordonNode(target=ObjectKey("Node", "", "worker")),
+        ),
         created=datetime.now(UTC),
         release_namespace=fence.system,
         image="localhost/reme-sandbox:dev",
@@ -53,7 +60,7 @@ def operator(fence: Fence) -> Identity:
 
 
 def create(fence: Fence, by: Identity, manifest: Object) -> Any:
-    path = PATHS[manifest["kind"]].format(manifest["metadata"]["namespace"])
+    path = PATHS[manifest["kind"]].format(manifest["metadata"].get("namespace"))
     return fence.api("POST", f"{path}?dryRun=All", manifest, by=by)
 
 
@@ -177,6 +184,41 @@ def test_no_other_binding_may_be_made(
     assert other.status == 201, other
 
 
+EVERYWHERE: dict[str, Change] = {
+    "admin": lambda b: b["roleRef"].update(name="cluster-admin"),
+    "a-role-of-namespaces": lambda b: (
+        b["roleRef"].update(name=b["roleRef"]["name"].replace("nodes", "deployments")),
+        b["metadata"].update(name=b["metadata"]["name"].replace("nodes", "deployments")),
+    ),
+    "another-run": lambda b: b["subjects"][0].update(name="reme-0a1b2c3d-8"),
+    "operator-itself": lambda b: b["subjects"][0].update(name="operator"),
+    "another-name": lambda b: b["metadata"].update(name="something"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(EVERYWHERE))
+def test_no_other_binding_may_be_made_everywhere(
+    fence: Fence, operator: Identity, run: RunManifests, name: str
+) -> None:
+    (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
+    binding = copy.deepcopy(everywhere)
+    EVERYWHERE[name](binding)
+    assert create(fence, operator, binding).refused_by_admission
+    other = create(fence, Identity("root", ("system:masters",), None), binding)
+    assert other.status == 201, other
+
+
+def test_of_bindings_for_everywhere_the_operator_removes_only_those_of_runs(
+    fence: Fence, operator: Identity, run: RunManifests
+) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    assert fence.api("DELETE", f"{path}/{fence.fullname}?dryRun=All", by=operator).status == 403
+    (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
+    fence.api("POST", path, everywhere)
+    name = everywhere["metadata"]["name"]
+    assert fence.api("DELETE", f"{path}/{name}", by=operator).status == 200
+
+
 GRANTS: dict[str, Change] = {
     "to-another-run": lambda g: g["spec"].update(username=g["spec"]["username"] + "0"),
     "to-the-operator": lambda g: g["spec"].update(username="system:serviceaccount:a:operator"),
@@ -186,6 +228,11 @@ GRANTS: dict[str, Change] = {
     "create": lambda g: g["spec"]["rules"][0].update(verbs=["CREATE"]),
     "kube-system": lambda g: g["spec"]["rules"][0].update(namespace="kube-system"),
     "own-namespace": lambda g: g["spec"]["rules"][0].update(namespace=g["metadata"]["namespace"]),
+    "everywhere": lambda g: g["spec"]["rules"][0].pop("namespace"),
+    "secrets-everywhere": lambda g: g["spec"]["rules"][0].update(resource="secrets", namespace=""),
+    "delete-node": lambda g: g["spec"]["rules"][0].update(
+        group="", resource="nodes", namespace="", verbs=["DELETE"]
+    ),
     "another-result": lambda g: g["spec"]["rules"][-1].update(name="reme-0a1b2c3d-8-result"),
     "another-name": lambda g: g["metadata"].update(name="something"),
 }

@@ -38,6 +38,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 IMAGE = os.environ.get("REME_SANDBOX_IMAGE", "localhost/reme-sandbox:dev")
 _COLLECTIONS = {
     "RunGrant": "/apis/reme.dev/v1alpha1/namespaces/{}/rungrants",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
@@ -75,7 +76,7 @@ class Sandboxes:
         manifest = copy.deepcopy(manifest)
         # There is no Remediation here that could own it: the collector would take it away.
         manifest["metadata"].pop("ownerReferences", None)
-        path = _COLLECTIONS[manifest["kind"]].format(manifest["metadata"]["namespace"])
+        path = _COLLECTIONS[manifest["kind"]].format(manifest["metadata"].get("namespace"))
         reply = self.fence.api("POST", path, manifest)
         assert reply.status == 201, reply
         return reply.body

@@ -6,7 +6,7 @@ import pytest
 
 from reme_benchmark.faults.model import Check, Control, Fault
 from reme_benchmark.oracles.effect import name_of
-from reme_benchmark.oracles.strict import as_before
+from reme_benchmark.oracles.judging import as_before
 from reme_benchmark.results.causes import MEANING, Cause, acted, cause_of, effect_gone
 from reme_benchmark.results.model import CaseResult, Measured, MethodReport, State, Verdict
 from reme_benchmark.users import Felt

@@ -2,12 +2,12 @@
 
 import pytest
 
-from reme_operator.rights import LEASE_NAME, RELEASE, WATCHED, Rule, bind_rules
-from reme_sandbox.rights import RUN_ROLES
+from reme_operator.rights import CLUSTER, LEASE_NAME, RELEASE, WATCHED, Rule, bind_rules
+from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
 
 READS = {"get", "list", "watch"}
 BINDS = [rule for part in bind_rules("reme-run-").values() for rule in part]
-ALL: list[Rule] = [*WATCHED, *RELEASE, *BINDS]
+ALL: list[Rule] = [*WATCHED, *CLUSTER, *RELEASE, *BINDS]
 
 
 @pytest.mark.parametrize("rule", ALL, ids=str)
@@ -39,10 +39,16 @@ def test_where_targets_live_only_records_and_bindings_are_written() -> None:
 
 
 def test_only_the_run_roles_are_bound_and_each_by_name() -> None:
-    parts = bind_rules("x-run-", "Role")
-    named = [name for part in parts.values() for rule in part for name in rule["resourceNames"]]
-    assert sorted(named) == sorted(f"x-run-{suffix}" for suffix in RUN_ROLES)
+    for kind, roles in (("ClusterRole", {*RUN_ROLES}), ("Role", {*RUN_ROLES} - CLUSTER_ROLES)):
+        parts = bind_rules("x-run-", kind)
+        named = [name for part in parts.values() for rule in part for name in rule["resourceNames"]]
+        assert sorted(named) == sorted(f"x-run-{suffix}" for suffix in roles)
     assert all(rule["verbs"] == ["bind"] for part in parts.values() for rule in part)
+
+
+def test_of_what_is_in_no_namespace_only_bindings_are_written() -> None:
+    written = {r for rule in CLUSTER if set(rule["verbs"]) - READS for r in rule["resources"]}
+    assert written == {"clusterrolebindings"}
 
 
 def test_the_lease_is_the_only_one_that_is_changed() -> None:

@@ -21,8 +21,10 @@ from reme_sandbox.live import LiveState, Usage
 from reme_sandbox.space import admissible
 from tests.unit.model.instances import instances
 from tests.unit.model.shops import Shop, policy_of
+from tests.unit.sandbox import held_back
+from tests.unit.sandbox.builders import Shop as HeldBack
 
-SHOPS = {
+SHOPS: dict[str, Shop | HeldBack] = {
     "healthy": Shop(),
     "bad image": Shop(image="cart:9", ready=1, earlier=[{"image": "cart:1"}, {"image": "cart:0"}]),
     "selector": Shop(selector={"app": "cart-v2", "track": "x"}),
@@ -38,6 +40,7 @@ SHOPS = {
         usage=Usage(2, 2**25),
     ),
     "scaled to 0": Shop(replicas=0, ready=0, earlier=[{"image": "cart:1"}], earlier_replicas=3),
+    **{f"held back {number}": shop for number, shop in enumerate(held_back.ALL)},
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from reme_api.actions import ActionName
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_sandbox.keys import ObjectKey
-from reme_sandbox.live import LAST_APPLIED, LiveState, Revision
+from reme_sandbox.live import LAST_APPLIED, Callee, EventLine, LiveState, Revision
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
@@ -17,9 +17,12 @@ CART = ObjectKey("Deployment", NAMESPACE, "cart")
 SERVICE = ObjectKey("Service", NAMESPACE, "cart")
 CONFIG = ObjectKey("ConfigMap", NAMESPACE, "cart-config")
 STOCK = ObjectKey("Deployment", NAMESPACE, "stock")
+FRONT = ObjectKey("Deployment", NAMESPACE, "front")
+UNPLACED = ({"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"},)
 
 
 def key(kind: str, name: str, namespace: str = NAMESPACE) -> ObjectKey:
+    namespace = "" if kind == "Node" else namespace
     return ObjectKey(kind, namespace, name)  # type: ignore[arg-type]
 
 
@@ -104,6 +107,13 @@ class Shop:
     )
     service_names: tuple[str, ...] = ("cart", "stock", "front")
     ready: bool = True
+    status: Json = field(default_factory=dict)
+    around: dict[ObjectKey, Json] = field(default_factory=dict)
+    unplaced: bool = False
+    events: tuple[EventLine, ...] = ()
+    callers: tuple[ObjectKey, ...] = ()
+    callees: tuple[Callee, ...] = ()
+    node_labels: frozenset[tuple[str, str]] | None = None
 
     @property
     def target(self) -> ObjectKey:
@@ -119,12 +129,16 @@ class Shop:
                     "template": self.template,
                     **self.spec,
                 },
+                "status": self.status,
             },
             key("Service", self.service): {
                 "metadata": {"name": self.service},
                 "spec": {"selector": self.selector, "ports": self.ports},
             },
             CONFIG: {"metadata": {"name": "cart-config"}, "data": self.data, **self.config},
+            **{
+                key: {"metadata": {"name": key.name}, **found} for key, found in self.around.items()
+            },
         }
         for number in range(2):
             objects[key("Pod", f"cart-6d-{number}")] = self.pod(number)
@@ -142,6 +156,10 @@ class Shop:
             neighbours=self.neighbours,
             revisions=tuple(reversed(revisions)),
             service_names=self.service_names,
+            events=self.events,
+            callers=self.callers,
+            callees=self.callees,
+            node_labels=self.node_labels,
         )
 
     def pod(self, number: int) -> Json:
@@ -158,6 +176,9 @@ class Shop:
             },
             "status": {
                 "phase": "Running",
-                "conditions": [{"type": "Ready", "status": "True" if self.ready else "False"}],
+                "conditions": [
+                    {"type": "Ready", "status": "True" if self.ready else "False"},
+                    *(UNPLACED if self.unplaced else ()),
+                ],
             },
         }

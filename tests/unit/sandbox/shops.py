@@ -4,7 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.unit.sandbox.builders import CART, CONFIG, Shop, container, template
+from tests.unit.sandbox.builders import CART, CONFIG, FRONT, Shop, container, template
+from tests.unit.sandbox.held_back import ALL, MISSING, NEIGHBOURS, STOCK_PODS
 
 _amounts = st.sampled_from(["64Mi", "128Mi", "100M", "0.5Gi", "134217729"])
 _cpus = st.sampled_from(["2m", "300m", "1", "0.5"])
@@ -63,8 +64,17 @@ def templates() -> st.SearchStrategy[dict[str, Any]]:
             "env": _env(),
             "resources": _resources(),
             "readinessProbe": st.none() | _probe(),
+            "command": st.sampled_from([None, ["/cart"], ["/crat", "é"]]),
+            "args": st.sampled_from([None, ["--fast"]]),
+            "nodeSelector": st.sampled_from([None, {"disk": "ssd"}, {"disk": "hdd", "zone": "a"}]),
         }
-    ).map(lambda fields: template(container(**fields)))
+    ).map(_template)
+
+
+def _template(fields: dict[str, Any]) -> dict[str, Any]:
+    selector = fields.pop("nodeSelector")
+    spec = {"nodeSelector": selector} if selector else {}
+    return template(container(**fields), **spec)
 
 
 def shops() -> st.SearchStrategy[Shop]:
@@ -83,7 +93,24 @@ def shops() -> st.SearchStrategy[Shop]:
         ),
         data=st.sampled_from([{"stock": "stok:8080"}, {"color": "red"}, {}]),
         applied=st.sampled_from([{}, {CONFIG: {"data": {"color": "blue\ngreen"}}}]),
+        **_surroundings(),
     )
+
+
+def _surroundings() -> dict[str, st.SearchStrategy[Any]]:
+    """Return fields that are about what is around, each from one of the shops that it breaks."""
+    around = st.lists(st.sampled_from(ALL), max_size=3).map(
+        lambda shops: {key: found for shop in shops for key, found in shop.around.items()}
+    )
+    return {
+        "around": around,
+        "status": st.sampled_from([{}, MISSING]),
+        "unplaced": st.booleans(),
+        "neighbours": st.just(NEIGHBOURS),
+        "callers": st.sampled_from([(), (FRONT,)]),
+        "callees": st.sampled_from([(), (STOCK_PODS,)]),
+        "node_labels": st.sampled_from([None, frozenset({("disk", "hdd")})]),
+    }
 
 
 __all__ = ["CART", "shops", "templates"]

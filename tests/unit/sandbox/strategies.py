@@ -7,23 +7,40 @@ from hypothesis import strategies as st
 
 from reme_sandbox.actions import (
     Action,
+    AddTaint,
+    AllowEgress,
+    AllowIngress,
+    CordonNode,
     DeletePod,
     ObjectKey,
+    PatchNodeSelector,
     PatchProbe,
     PatchServicePort,
     PatchServiceSelector,
     PauseRollout,
+    RemoveTaint,
     Restart,
+    ResumeJob,
     ResumeRollout,
     Rollback,
     Scale,
+    SetAutoscaling,
+    SetCommand,
     SetConfigValue,
+    SetDisruptionBudget,
     SetEnv,
     SetImage,
+    SetIngressBackend,
+    SetQuota,
     SetResources,
+    SetUpdateStrategy,
+    SuspendJob,
+    UncordonNode,
     UnsetConfigValue,
     UnsetEnv,
     UnsetResources,
+    WithdrawEgress,
+    WithdrawIngress,
 )
 from reme_sandbox.compiler import check_together
 from reme_sandbox.errors import RejectedPlaybookError
@@ -61,6 +78,24 @@ def _tried(kind: Any) -> Any:
 
 workloads = keys("Deployment", "StatefulSet", "DaemonSet")
 maybe_cpu, maybe_memory = st.none() | cpus, st.none() | memories
+nodes = st.builds(ObjectKey, st.just("Node"), st.just(""), names)
+selectors = st.dictionaries(
+    st.sampled_from(["disk", "kubernetes.io/arch", "no"]),
+    st.none() | st.sampled_from(["ssd", "", "1.0", "true"]),
+    min_size=1,
+)
+labels = st.dictionaries(
+    st.sampled_from(["app", "app.kubernetes.io/name", "on"]),
+    st.sampled_from(["front", "", "1.0", "true"]),
+    min_size=1,
+    max_size=2,
+)
+counts = st.integers(0, 99) | st.sampled_from(["0%", "25%", "100%"])
+commands = st.none() | st.lists(lines, max_size=3).map(tuple)
+places = st.integers(0, 3)
+effects = st.sampled_from(["NoSchedule", "NoExecute", "PreferNoSchedule"])
+taints = st.sampled_from(["dedicated", "example.com/gpu"])
+rule = {"target": keys("NetworkPolicy"), "position": places}
 public: st.SearchStrategy[Action] = st.one_of(
     st.builds(Restart, target=workloads),
     st.builds(Rollback, target=workloads, revision=st.none() | st.integers(1, 99)),
@@ -121,6 +156,67 @@ public: st.SearchStrategy[Action] = st.one_of(
     ),
     st.builds(PatchServicePort, target=keys("Service"), port=st.integers(1, 99), target_port=ports),
     st.builds(DeletePod, target=keys("Pod")),
+    _having(
+        st.builds(
+            _tried(SetUpdateStrategy),
+            target=keys("Deployment"),
+            max_surge=st.none() | counts,
+            max_unavailable=st.none() | counts,
+        )
+    ),
+    st.builds(PatchNodeSelector, target=workloads, selector=selectors),
+    _having(
+        st.builds(
+            _tried(SetCommand),
+            target=workloads,
+            container=containers,
+            command=commands,
+            args=commands,
+        )
+    ),
+    _having(
+        st.builds(
+            _tried(SetAutoscaling),
+            target=keys("HorizontalPodAutoscaler"),
+            min_replicas=st.none() | st.integers(1, 5),
+            max_replicas=st.none() | st.integers(1, 9),
+        )
+    ),
+    st.builds(
+        SetQuota,
+        target=keys("ResourceQuota"),
+        hard=st.fixed_dictionaries(
+            {"pods": st.sampled_from(["0", "12"])},
+            optional={
+                "requests.cpu": st.sampled_from(["2", "2500m"]),
+                "limits.memory": st.sampled_from(["4Gi", "1000"]),
+            },
+        ),
+    ),
+    _having(
+        st.builds(
+            _tried(SetDisruptionBudget),
+            target=keys("PodDisruptionBudget"),
+            min_available=st.none() | counts,
+            max_unavailable=st.none() | counts,
+        )
+    ),
+    st.builds(ResumeJob, target=keys("Job")),
+    st.builds(
+        SetIngressBackend,
+        target=keys("Ingress"),
+        rule=places,
+        path=places,
+        host=st.none() | st.sampled_from(["shop.example", "*.shop.example"]),
+        http_path=st.none() | st.sampled_from(["/", "/cart(/|$)(.*)"]),
+        service=st.sampled_from(["cart", "front-end"]),
+        port=ports,
+    ),
+    st.builds(AllowIngress, **rule, labels=labels, port=ports),
+    st.builds(AllowEgress, **rule, labels=labels, port=ports),
+    st.builds(AllowEgress, **rule),
+    st.builds(UncordonNode, target=nodes),
+    st.builds(RemoveTaint, target=nodes, key=taints, effect=effects),
     st.builds(ResumeRollout, target=keys("Deployment")),
 )
 internal: st.SearchStrategy[Action] = st.one_of(
@@ -135,6 +231,18 @@ internal: st.SearchStrategy[Action] = st.one_of(
         fields=st.sampled_from([("cpu_limit",), ("memory_limit", "memory_request")]),
     ),
     st.builds(PauseRollout, target=keys("Deployment")),
+    st.builds(SuspendJob, target=keys("Job")),
+    st.builds(WithdrawIngress, **rule, labels=labels, port=ports),
+    st.builds(WithdrawEgress, **rule, labels=labels, port=ports),
+    st.builds(WithdrawEgress, **rule),
+    st.builds(CordonNode, target=nodes),
+    st.builds(
+        AddTaint,
+        target=nodes,
+        key=taints,
+        effect=effects,
+        value=st.sampled_from(["", "1.0", "gpu"]),
+    ),
     st.builds(Scale, target=keys("Deployment"), replicas=st.just(0)),
 )
 
@@ -186,6 +294,17 @@ _words = st.sampled_from(
         "kubernetes.core.k8s",
         "k8s_scale",
         "k8s_rollback",
+        "k8s_json_patch",
+        "k8s_taint",
+        "k8s_drain",
+        "patch",
+        "op",
+        "path",
+        "add",
+        "taints",
+        "NetworkPolicy",
+        "Node",
+        "/spec/ingress",
         "hosts",
         "localhost",
         "tasks",

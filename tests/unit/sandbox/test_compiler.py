@@ -343,12 +343,12 @@ def test_a_play_has_nothing_but_tasks(document: list[Any], rule: Rule) -> None:
         "kubernetes.core.k8s_exec",
         "kubernetes.core.k8s_cp",
         "kubernetes.core.helm",
-        "k8s_drain",
+        "k8s_info",
         "community.kubernetes.k8s",
         "ansible.legacy.k8s",
         "K8S",
         "k8s ",
-        "k8s_json_patch",
+        "k8s_service",
         "ĸ8s",
     ],
 )
@@ -504,8 +504,10 @@ TEMPLATE_SPECS: list[Any] = [
 ]
 CONTAINERS: list[dict[str, Any]] = [
     {},
-    {"command": ["sh"]},
-    {"args": ["x"]},
+    {"workingDir": "/"},
+    {"args": []},
+    {"command": {"a": 1}},
+    {"tty": True},
     {"securityContext": {"privileged": True}},
     {"volumeMounts": [{"name": "x", "mountPath": "/"}]},
     {"lifecycle": {"postStart": {"exec": {"command": ["x"]}}}},

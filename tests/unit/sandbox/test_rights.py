@@ -14,7 +14,7 @@ from reme_sandbox.actions import (
     SetResources,
 )
 from reme_sandbox.fields import dotted, written
-from reme_sandbox.rights import RUN_ROLES, grant_rules, run_roles
+from reme_sandbox.rights import RUN_ROLES, cluster_roles, grant_rules, run_roles
 from tests.unit.sandbox.builders import CART, CONFIG, SERVICE, key
 from tests.unit.sandbox.strategies import internal, playbooks, public
 
@@ -98,7 +98,10 @@ def test_a_grant_covers_the_actions_and_nothing_beyond(actions: tuple[Action, ..
         assert GrantRule.model_validate(rule.model_dump()) == rule
         granted = written_by_rule.get((rule.namespace, f"{rule.resource} {rule.name}"), set())
         assert set(rule.fields) == granted
-    assert run_roles(actions) == {r.resource.removesuffix("/scale") for r in rules}
+    roles = {r.resource.removesuffix("/scale") for r in rules}
+    assert run_roles(actions) == roles - {"nodes"}
+    assert cluster_roles(actions) == roles & {"nodes"}
+    assert all((r.namespace == "") == (r.resource == "nodes") for r in rules)
 
 
 def test_every_resource_has_its_role_and_no_role_is_broad() -> None:
@@ -109,6 +112,13 @@ def test_every_resource_has_its_role_and_no_role_is_broad() -> None:
         "services",
         "configmaps",
         "pods",
+        "horizontalpodautoscalers",
+        "resourcequotas",
+        "poddisruptionbudgets",
+        "jobs",
+        "ingresses",
+        "networkpolicies",
+        "nodes",
         "result",
     }
     for rules in RUN_ROLES.values():

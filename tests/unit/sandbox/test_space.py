@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from reme_sandbox.space import MAX_ACTIONS, admissible
 from tests.unit.sandbox.builders import (
     CART,
     CONFIG,
+    FRONT,
     STOCK,
     Shop,
     container,
@@ -23,6 +25,33 @@ from tests.unit.sandbox.builders import (
     key,
     only,
     template,
+)
+from tests.unit.sandbox.held_back import (
+    ASTRAY,
+    BUDGET,
+    COMMANDED,
+    CORDONED,
+    FULL,
+    FULL_TWICE,
+    GUARDED,
+    HELD,
+    HPA,
+    INGRESS,
+    LIMITED,
+    MISPLACED,
+    NEIGHBOURS,
+    POLICY,
+    QUOTA,
+    SHUT,
+    STUCK,
+    TAINTED,
+    autoscaler,
+    budget,
+    ingress,
+    network_policy,
+    path,
+    peers,
+    quota,
 )
 from tests.unit.sandbox.shops import shops
 
@@ -148,3 +177,58 @@ def test_every_choice_passes_the_gate_and_compiles_back(shop: Shop, increase: in
         check([action], policy, live)
         assert compile_playbook(json.dumps(tasks([action]))) == (action,)
         assert compile_playbook(json.dumps(render([action]))) == (action,)
+
+
+@pytest.mark.parametrize(
+    ("shop", "name", "summaries"),
+    [
+        (LIMITED, ActionName.SET_AUTOSCALING, ["Set max replicas 3", "Set max replicas 4"]),
+        (FULL, ActionName.SET_QUOTA, ["Set pods 5", "Set pods 6", "Set pods 8"]),
+        (
+            FULL_TWICE,
+            ActionName.SET_QUOTA,
+            [
+                f"Set pods {p}, limits.memory {m}"
+                for p, m in ((5, "640Mi"), (6, "768Mi"), (8, "1Gi"))
+            ],
+        ),
+        (GUARDED, ActionName.SET_DISRUPTION_BUDGET, ["Set min available 3"]),
+        (HELD, ActionName.RESUME_JOB, ["Resume Job cart-migration"]),
+        (ASTRAY, ActionName.SET_INGRESS_BACKEND, ["Lead shop.example/cart of Ingress shop to"]),
+        (SHUT, ActionName.ALLOW_INGRESS, ["Let pods with app=front reach port 8080 by"]),
+        (
+            SHUT,
+            ActionName.ALLOW_EGRESS,
+            ["Let the cluster's DNS be asked", "Let port 8080 of pods with app=stock be reached"],
+        ),
+        (CORDONED, ActionName.UNCORDON_NODE, ["Uncordon Node n1"]),
+        (TAINTED, ActionName.REMOVE_TAINT, ["Take the taint dedicated:NoSchedule off Node n1"]),
+        (STUCK, ActionName.SET_UPDATE_STRATEGY, ["Roll Deployment cart out with max surge 0"]),
+        (
+            MISPLACED,
+            ActionName.PATCH_NODE_SELECTOR,
+            ["Set disk in the node selector", "Set disk in the node selector"],
+        ),
+        (COMMANDED, ActionName.SET_COMMAND, ["Set command and args of container server"]),
+    ],
+)
+def test_what_holds_the_workload_back_can_be_changed_in_a_few_ways(
+    shop: Shop, name: ActionName, summaries: list[str]
+) -> None:
+    found = [action.summary() for action in chosen(shop.live(), name)]
+    assert len(found) == len(summaries)
+    assert all(text.startswith(begin) for text, begin in zip(found, summaries, strict=True))
+
+
+def test_of_a_healthy_shop_nothing_around_is_offered() -> None:
+    around = {
+        HPA: autoscaler(limited=False),
+        QUOTA: quota({"pods": "9"}, {"pods": "4"}),
+        BUDGET: budget(maxUnavailable=1),
+        INGRESS: ingress(path("cart")),
+        POLICY: network_policy(ingress=[peers(app="front")]),
+    }
+    status = {"replicas": 2, "updatedReplicas": 2}
+    shop = Shop(around=around, callers=(FRONT,), neighbours=NEIGHBOURS, status=status)
+    new = {action.name for action in admissible(shop.live(), everything())}
+    assert new == {"Restart", "Scale", "SetResources", "PatchProbe", "DeletePod"}

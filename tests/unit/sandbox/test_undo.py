@@ -2,28 +2,46 @@ import copy
 import json
 from typing import Any
 
+import jsonpatch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reme_sandbox.actions import (
     Action,
+    AddTaint,
+    AllowEgress,
+    AllowIngress,
+    CordonNode,
     DeletePod,
+    PatchNodeSelector,
     PatchProbe,
     PatchServicePort,
     PatchServiceSelector,
     PauseRollout,
+    RemoveTaint,
     Restart,
+    ResumeJob,
     ResumeRollout,
     Rollback,
     Scale,
+    SetAutoscaling,
+    SetCommand,
     SetConfigValue,
+    SetDisruptionBudget,
     SetEnv,
     SetImage,
+    SetIngressBackend,
+    SetQuota,
     SetResources,
+    SetUpdateStrategy,
+    SuspendJob,
+    UncordonNode,
     UnsetConfigValue,
     UnsetEnv,
     UnsetResources,
+    WithdrawEgress,
+    WithdrawIngress,
 )
 from reme_sandbox.capture import Capture, capture, pinned
 from reme_sandbox.compiler import check_together, compile_playbook
@@ -44,6 +62,26 @@ from tests.unit.sandbox.builders import (
     key,
     template,
 )
+from tests.unit.sandbox.held_back import (
+    ASTRAY,
+    BUDGET,
+    COMMANDED,
+    CORDONED,
+    FULL_TWICE,
+    GUARDED,
+    HELD,
+    HPA,
+    INGRESS,
+    JOB,
+    LIMITED,
+    MISPLACED,
+    NODE,
+    POLICY,
+    QUOTA,
+    SHUT,
+    STUCK,
+    TAINTED,
+)
 from tests.unit.sandbox.merge import merge
 from tests.unit.sandbox.shops import shops
 
@@ -56,7 +94,7 @@ def run(live: LiveState, actions: tuple[Action, ...], *, allow_undo: bool = Fals
     assert compile_playbook(json.dumps(playbook), allow_undo=allow_undo) == actions
     for task in playbook[0]["tasks"]:
         ((module, found),) = ((k, v) for k, v in task.items() if k != "name")
-        where = key(found["kind"], found["name"], found["namespace"])
+        where = key(found.get("kind", "Node"), found["name"], found.get("namespace", "shop"))
         before = objects[where]
         if module == "kubernetes.core.k8s_scale":
             objects[where] = merge(before, {"spec": {"replicas": found["replicas"]}})
@@ -64,6 +102,10 @@ def run(live: LiveState, actions: tuple[Action, ...], *, allow_undo: bool = Fals
             then = next(r for r in revisions if r.number == found["revision"])
             objects[where] = copy.deepcopy(before)
             objects[where]["spec"]["template"] = copy.deepcopy(then.template)
+        elif module == "kubernetes.core.k8s_json_patch":
+            objects[where] = jsonpatch.apply_patch(before, found["patch"])
+        elif module == "kubernetes.core.k8s_taint":
+            objects[where] = tainted(before, found)
         elif found["state"] == "absent":
             del objects[where]
         else:
@@ -76,6 +118,14 @@ def run(live: LiveState, actions: tuple[Action, ...], *, allow_undo: bool = Fals
         revisions=tuple(sorted(revisions, key=lambda r: -r.number)),
         service_names=live.service_names,
     )
+
+
+def tainted(node: Any, task: Any) -> Any:
+    """Return the node after kubernetes.core.k8s_taint."""
+    named = [(taint["key"], taint["effect"]) for taint in task["taints"]]
+    kept = [t for t in node["spec"].get("taints", []) if (t["key"], t["effect"]) not in named]
+    kept += task["taints"] if task["state"] == "present" else []
+    return {**node, "spec": {**node["spec"], "taints": kept}}
 
 
 def _roll_out(revisions: list[Revision], found: dict[str, Any]) -> None:
@@ -96,6 +146,12 @@ def state(live: LiveState) -> Any:
     return json.loads(text, object_hook=_canonical)
 
 
+MAY_BE_EMPTY = (
+    *("limits", "requests", "resources", "annotations", "env", "data", "nodeSelector"),
+    *("ingress", "egress", "taints", "command", "args"),
+)
+
+
 def _canonical(found: dict[str, Any]) -> dict[str, Any]:
     from reme_sandbox.views import canonical
 
@@ -108,16 +164,16 @@ def _canonical(found: dict[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if name in ("cpu", "memory"):
             value = canonical(name, value)
-        if name in ("limits", "requests", "resources", "annotations", "env", "data") and not value:
+        if name in MAY_BE_EMPTY and not value:
             continue
         if name in ("reme.dev/restarted-at", "creationTimestamp", "pod-template-hash"):
             continue
-        if name == "paused" and value is False:
+        if name in ("paused", "suspend", "unschedulable") and value is False:
             continue
         result[name] = value
     if set(result) == {"name"} and isinstance(result["name"], str) and result["name"].isupper():
         result["value"] = ""
-    if "protocol" not in result and "port" in result:
+    if "protocol" not in result and "port" in result and isinstance(result["port"], int):
         result.setdefault("targetPort", result["port"])
     return result
 
@@ -169,6 +225,22 @@ def resources(**values: str) -> SetResources:
 
 
 BARE = Shop(template=template(container(resources={"limits": {"cpu": "300m"}}, env=[])))
+
+
+def backend(service: str, port: int | str) -> SetIngressBackend:
+    return SetIngressBackend(
+        target=INGRESS,
+        rule=0,
+        path=1,
+        host="shop.example",
+        http_path="/cart",
+        service=service,
+        port=port,
+    )
+
+
+LET_IN: Any = {"target": POLICY, "position": 1, "labels": {"app": "front"}, "port": 8080}
+LET_OUT: Any = {"target": POLICY, "position": 0, "labels": {"app": "stock"}, "port": 8080}
 
 INVERSES: list[tuple[Shop, Action, list[Action]]] = [
     (Shop(replicas=0), Scale(target=CART, replicas=1), [Scale(target=CART, replicas=0)]),
@@ -238,6 +310,57 @@ INVERSES: list[tuple[Shop, Action, list[Action]]] = [
         [PatchServicePort(target=SERVICE, port=80, target_port=80)],
     ),
     (Shop(spec={"paused": True}), ResumeRollout(target=CART), [PauseRollout(target=CART)]),
+    (
+        STUCK,
+        SetUpdateStrategy(target=CART, max_surge=0),
+        [SetUpdateStrategy(target=CART, max_surge=1)],
+    ),
+    (
+        MISPLACED,
+        PatchNodeSelector(target=CART, selector={"disk": "hdd", "zone": "a"}),
+        [PatchNodeSelector(target=CART, selector={"disk": "ssd", "zone": None})],
+    ),
+    (
+        COMMANDED,
+        SetCommand(target=CART, container="server", command=("/cart",), args=()),
+        [SetCommand(target=CART, container="server", command=("/crat",), args=("--fast",))],
+    ),
+    (
+        Shop(template=template(container(command=None))),
+        SetCommand(target=CART, container="server", command=("/cart",)),
+        [SetCommand(target=CART, container="server", command=())],
+    ),
+    (
+        LIMITED,
+        SetAutoscaling(target=HPA, min_replicas=2, max_replicas=4),
+        [SetAutoscaling(target=HPA, min_replicas=1, max_replicas=2)],
+    ),
+    (
+        FULL_TWICE,
+        SetQuota(target=QUOTA, hard={"pods": "6", "limits.memory": "1Gi"}),
+        [SetQuota(target=QUOTA, hard={"pods": "4", "limits.memory": "512Mi"})],
+    ),
+    (
+        GUARDED,
+        SetDisruptionBudget(target=BUDGET, min_available=3),
+        [SetDisruptionBudget(target=BUDGET, min_available="100%")],
+    ),
+    (HELD, ResumeJob(target=JOB), [SuspendJob(target=JOB)]),
+    (ASTRAY, backend("cart", 80), [backend("cartt", 80)]),
+    (ASTRAY, backend("cart", "http"), [backend("cartt", 80)]),
+    (SHUT, AllowIngress(**LET_IN), [WithdrawIngress(**LET_IN)]),
+    (SHUT, AllowEgress(**LET_OUT), [WithdrawEgress(**LET_OUT)]),
+    (
+        SHUT,
+        AllowEgress(target=POLICY, position=0),
+        [WithdrawEgress(target=POLICY, position=0)],
+    ),
+    (CORDONED, UncordonNode(target=NODE), [CordonNode(target=NODE)]),
+    (
+        TAINTED,
+        RemoveTaint(target=NODE, key="dedicated", effect="NoSchedule"),
+        [AddTaint(target=NODE, key="dedicated", effect="NoSchedule", value="batch")],
+    ),
     (Shop(), Restart(target=CART), []),
     (Shop(), DeletePod(target=key("Pod", "cart-6d-0")), []),
 ]

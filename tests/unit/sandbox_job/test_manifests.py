@@ -11,7 +11,15 @@ import pytest
 from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrantSpec, Verb
 from reme_sandbox import job, result
-from reme_sandbox.actions import ObjectKey, Restart, Scale, SetEnv, SetResources, UnsetEnv
+from reme_sandbox.actions import (
+    ObjectKey,
+    Restart,
+    Scale,
+    SetEnv,
+    SetResources,
+    UncordonNode,
+    UnsetEnv,
+)
 from reme_sandbox.compiler import compile_playbook
 from reme_sandbox.job import RunRequest, manifests
 from reme_sandbox.pod import PodOptions
@@ -147,6 +155,24 @@ def test_the_bindings_hand_out_run_roles_to_this_run_alone() -> None:
         ]
     # The result's role lies beside the run, whichever kind the others are.
     assert manifests(REQUEST).role_bindings[-1]["roleRef"]["kind"] == "Role"
+
+
+def test_a_run_on_a_node_is_bound_for_the_whole_cluster_and_may_be_on_that_node() -> None:
+    node = ObjectKey("Node", "", "worker-1")
+    made = manifests(replace(REQUEST, actions=(*REQUEST.actions, UncordonNode(target=node))))
+    (everywhere,) = (b for b in made.role_bindings if b["kind"] == "ClusterRoleBinding")
+    assert everywhere["metadata"]["name"] == "reme-0a1b2c3d-1-nodes"
+    assert set(everywhere["metadata"]) == {"name", "labels"}
+    assert everywhere["roleRef"]["kind"] == "ClusterRole"
+    assert everywhere["roleRef"]["name"] == f"{REQUEST.role_prefix}nodes"
+    assert everywhere["subjects"] == made.role_bindings[-1]["subjects"]
+    pod = made.job["spec"]["template"]["spec"]
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert "tolerations" not in manifests(REQUEST).job["spec"]["template"]["spec"]
+    rules = RunGrantSpec.model_validate(made.grant["spec"]).rules
+    assert [(r.namespace, r.fields) for r in rules if r.resource == "nodes"] == [
+        ("", ["spec.unschedulable"])
+    ]
 
 
 def test_the_grant_is_for_this_run_and_its_own_result() -> None:

@@ -27,7 +27,19 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
   resources: [deployments, statefulsets, daemonsets, replicasets, controllerrevisions]
   verbs: [get, list]
 - apiGroups: [""]
-  resources: [pods, services, events]
+  resources: [pods, services, events, resourcequotas]
+  verbs: [get, list]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [get, list]
+- apiGroups: [batch]
+  resources: [jobs]
   verbs: [get, list]
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -46,10 +58,21 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [{{ if include "reme.clusterWide" . }}clusterroles{{ else }}roles{{ end }}]
   resourceNames:
-    {{- range list "configmaps" "daemonsets" "deployments" "pods" "services" "statefulsets" }}
+    {{- range keys (include "reme.run.roles" . | fromYaml) | sortAlpha }}
     - {{ include "reme.runRolePrefix" $ }}{{ . }}
     {{- end }}
   verbs: [bind]
+{{- end }}
+
+{{/* What is in no namespace; only where reme watches the whole cluster. */}}
+{{- define "reme.rules.cluster" -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get, list]
+# for runs on nodes; the policy operator-bounds keeps it to those
+- apiGroups: [rbac.authorization.k8s.io]
+  resources: [clusterrolebindings]
+  verbs: [get, create, delete]
 {{- end }}
 
 {{/* The release namespace, where runs live. */}}

@@ -21,6 +21,22 @@ configmaps:
   - {apiGroups: [""], resources: [configmaps], verbs: [get, patch]}
 pods:
   - {apiGroups: [""], resources: [pods], verbs: [get, delete]}
+horizontalpodautoscalers:
+  - {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [get, patch]}
+resourcequotas:
+  - {apiGroups: [""], resources: [resourcequotas], verbs: [get, patch]}
+poddisruptionbudgets:
+  - {apiGroups: [policy], resources: [poddisruptionbudgets], verbs: [get, patch]}
+jobs:
+  - {apiGroups: [batch], resources: [jobs], verbs: [get, patch]}
+ingresses:
+  - {apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get, patch]}
+networkpolicies:
+  - {apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [get, patch]}
+{{- if include "reme.clusterWide" . }}
+nodes:
+  - {apiGroups: [""], resources: [nodes], verbs: [get, patch]}
+{{- end }}
 {{- end }}
 
 {{/* Beside the run, for its own result ConfigMap; which one that is, the fence knows. */}}

@@ -1,0 +1,288 @@
+"""What the API server lets a run do to what is around a workload, and to nodes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandbox.conftest import Fence, Identity, Object, eventually
+from tests.e2e.sandbox.test_fence import JSON, MERGE, Write, app, deployment, send, template
+
+pytestmark = pytest.mark.cluster
+
+TAINTS = [
+    {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},
+    {"key": "reme.dev/test", "effect": "NoExecute"},
+]
+
+
+@pytest.fixture(scope="module")
+def around(fence: Fence) -> Iterator[Fence]:
+    """A run that may do one thing to each kind of object, and a node that is none."""
+    here = Path(__file__)
+    fence.kubectl.run("apply", "-n", fence.shop, "-f", str(here.with_name("around.yaml")))
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": f"node-{fence.shop}"},
+        "spec": {"unschedulable": True, "taints": TAINTS},
+    }
+    assert fence.api("POST", "/api/v1/nodes", node).status == 201
+    groups = {
+        "horizontalpodautoscalers": "autoscaling",
+        "poddisruptionbudgets": "policy",
+        "jobs": "batch",
+        "ingresses": "networking.k8s.io",
+        "networkpolicies": "networking.k8s.io",
+    }
+
+    def rule(resource: str, name: str, *fields: str) -> Object:
+        made = fence.rule(resource, name, *fields)
+        return {**made, "group": groups.get(resource, made["group"])}
+
+    backend = "spec.rules[0].http.paths[1].backend.service"
+    fence.grant(
+        rule(
+            "deployments",
+            "cart",
+            "spec.strategy.rollingUpdate.maxSurge",
+            "spec.strategy.rollingUpdate.maxUnavailable",
+            "spec.template.spec.nodeSelector[disk]",
+            "spec.template.spec.containers[app].command",
+        ),
+        rule("horizontalpodautoscalers", "cart", "spec.maxReplicas"),
+        rule("resourcequotas", "all", "spec.hard[count/pods]"),
+        rule("poddisruptionbudgets", "cart", "spec.minAvailable"),
+        rule("jobs", "cart-migration", "spec.suspend"),
+        rule("ingresses", "shop", backend),
+        rule("networkpolicies", "cart", "spec.ingress[0]", "spec.egress[1]"),
+        {
+            **rule(
+                "nodes", node_of(fence), "spec.unschedulable", "spec.taints[dedicated:NoSchedule]"
+            ),
+            "namespace": "",
+        },
+        run="reme-0a1b2c3d-2",
+    )
+    yield fence
+    fence.api("DELETE", f"/api/v1/nodes/{node_of(fence)}")
+    fence.kubectl.run("delete", "-n", fence.shop, "-f", str(here.with_name("around.yaml")))
+
+
+def node_of(fence: Fence) -> str:
+    return f"node-{fence.shop}"
+
+
+def run_of(fence: Fence) -> Identity:
+    return Identity.run(fence.system, "reme-0a1b2c3d-2")
+
+
+HPA = "/apis/autoscaling/v2/namespaces/{shop}/horizontalpodautoscalers/cart"
+QUOTA = "/api/v1/namespaces/{shop}/resourcequotas/all"
+BUDGET = "/apis/policy/v1/namespaces/{shop}/poddisruptionbudgets/cart"
+JOB = "/apis/batch/v1/namespaces/{shop}/jobs/cart-migration"
+INGRESS = "/apis/networking.k8s.io/v1/namespaces/{shop}/ingresses/shop"
+POLICY = "/apis/networking.k8s.io/v1/namespaces/{shop}/networkpolicies/cart"
+NODE = "/api/v1/nodes/node-{shop}"
+CART = deployment()
+
+
+def spec(**fields: Any) -> Object:
+    return {"spec": fields}
+
+
+def operation(op: str, path: str, value: Any = None) -> list[Object]:
+    return [{"op": op, "path": path} | ({} if op == "remove" else {"value": value})]
+
+
+def rolling(**fields: Any) -> Object:
+    return spec(strategy={"rollingUpdate": fields})
+
+
+def pods(port: Any = 8080, **labels: str) -> Object:
+    return {
+        "from": [{"podSelector": {"matchLabels": labels}}],
+        "ports": [{"protocol": "TCP", "port": port}],
+    }
+
+
+def out(**peer: Any) -> Object:
+    return {
+        "to": [peer],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+
+
+SYSTEM = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
+DNS = {"matchLabels": {"k8s-app": "kube-dns"}}
+PATHS = "/spec/rules/0/http/paths"
+LEADS_TO_CART = {"name": "cart", "port": {"number": 80}}
+
+ALLOWED = {
+    "strategy": Write("PATCH", CART, rolling(maxSurge=0, maxUnavailable=1)),
+    "node-selector": Write("PATCH", CART, template(nodeSelector={"disk": "ssd"})),
+    "command": Write("PATCH", CART, app(command=["serve"])),
+    "most-replicas": Write("PATCH", HPA, spec(maxReplicas=4), MERGE),
+    "quota": Write("PATCH", QUOTA, spec(hard={"count/pods": "60"})),
+    "budget": Write("PATCH", BUDGET, spec(minAvailable=1)),
+    "job": Write("PATCH", JOB, spec(suspend=False)),
+    "backend": Write(
+        "PATCH", INGRESS, operation("replace", f"{PATHS}/1/backend/service", LEADS_TO_CART), JSON
+    ),
+    "let-in": Write("PATCH", POLICY, operation("add", "/spec/ingress", [pods(app="front")]), JSON),
+    "let-out": Write(
+        "PATCH",
+        POLICY,
+        operation("add", "/spec/egress/1", out(namespaceSelector=SYSTEM, podSelector=DNS)),
+        JSON,
+    ),
+    "uncordon": Write("PATCH", NODE, spec(unschedulable=False)),
+}
+
+REFUSED = {
+    "strategy-type": Write(
+        "PATCH", CART, spec(strategy={"type": "Recreate", "rollingUpdate": None}), MERGE
+    ),
+    "other-node-selector": Write("PATCH", CART, template(nodeSelector={"zone": "a"})),
+    "arguments": Write("PATCH", CART, app(args=["x"])),
+    "affinity": Write("PATCH", CART, template(affinity={"nodeAffinity": {}})),
+    "fewest-replicas": Write("PATCH", HPA, spec(minReplicas=2), MERGE),
+    "what-is-scaled": Write("PATCH", HPA, spec(scaleTargetRef={"name": "other"}), MERGE),
+    "other-amount": Write("PATCH", QUOTA, spec(hard={"count/services": "99"})),
+    "amount-removed": Write("PATCH", QUOTA, spec(hard={"count/pods": None})),
+    "quota-scopes": Write("PATCH", QUOTA, {"metadata": {"labels": {"a": "b"}}}),
+    "budget-selector": Write("PATCH", BUDGET, spec(selector={"matchLabels": {"app": "x"}})),
+    "budget-dropped": Write("PATCH", BUDGET, spec(minAvailable=None, maxUnavailable=9), MERGE),
+    "job-parallelism": Write("PATCH", JOB, spec(parallelism=5)),
+    "job-deadline": Write("PATCH", JOB, spec(activeDeadlineSeconds=5)),
+    "other-path": Write(
+        "PATCH", INGRESS, operation("replace", f"{PATHS}/0/backend/service", LEADS_TO_CART), JSON
+    ),
+    "other-rule": Write(
+        "PATCH",
+        INGRESS,
+        operation("replace", "/spec/rules/1/http/paths/0/backend/service", LEADS_TO_CART),
+        JSON,
+    ),
+    "path-itself": Write("PATCH", INGRESS, operation("replace", f"{PATHS}/1/path", "/x"), JSON),
+    "path-removed": Write("PATCH", INGRESS, operation("remove", f"{PATHS}/1"), JSON),
+    "host": Write("PATCH", INGRESS, operation("replace", "/spec/rules/0/host", "x.example"), JSON),
+    "default-backend": Write(
+        "PATCH", INGRESS, spec(defaultBackend={"service": LEADS_TO_CART}), MERGE
+    ),
+    "tls": Write("PATCH", INGRESS, spec(tls=[{"hosts": ["shop.example"]}]), MERGE),
+    "let-all-in": Write("PATCH", POLICY, operation("add", "/spec/ingress", [{}]), JSON),
+    "let-all-pods-in": Write("PATCH", POLICY, operation("add", "/spec/ingress", [pods()]), JSON),
+    "let-in-at-all-ports": Write(
+        "PATCH",
+        POLICY,
+        operation("add", "/spec/ingress", [{"from": pods(app="front")["from"]}]),
+        JSON,
+    ),
+    "let-two-in": Write(
+        "PATCH", POLICY, operation("add", "/spec/ingress", [pods(app="a"), pods(app="b")]), JSON
+    ),
+    "let-the-world-in": Write(
+        "PATCH",
+        POLICY,
+        operation(
+            "add",
+            "/spec/ingress",
+            [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 80}]}],
+        ),
+        JSON,
+    ),
+    "let-namespaces-in": Write(
+        "PATCH",
+        POLICY,
+        operation(
+            "add",
+            "/spec/ingress",
+            [
+                {
+                    "from": [{"namespaceSelector": {}, "podSelector": DNS}],
+                    "ports": [{"port": 80}],
+                }
+            ],
+        ),
+        JSON,
+    ),
+    "let-out-to-kube-system": Write(
+        "PATCH",
+        POLICY,
+        operation(
+            "add",
+            "/spec/egress/1",
+            {"to": [{"namespaceSelector": SYSTEM, "podSelector": DNS}], "ports": [{"port": 443}]},
+        ),
+        JSON,
+    ),
+    "egress-replaced": Write(
+        "PATCH",
+        POLICY,
+        operation(
+            "replace", "/spec/egress/0", {"to": pods(app="x")["from"], "ports": [{"port": 1}]}
+        ),
+        JSON,
+    ),
+    "no-ingress-any-more": Write("PATCH", POLICY, spec(policyTypes=["Egress"]), MERGE),
+    "policy-of-others": Write(
+        "PATCH", POLICY, spec(podSelector={"matchLabels": {"app": "x"}}), MERGE
+    ),
+    "delete-policy": Write("DELETE", POLICY),
+    "other-taint": Write("PATCH", NODE, spec(taints=[TAINTS[0]]), MERGE),
+    "another-taint": Write(
+        "PATCH", NODE, spec(taints=[*TAINTS, {"key": "x", "effect": "NoSchedule"}]), MERGE
+    ),
+    "node-labels": Write("PATCH", NODE, {"metadata": {"labels": {"a": "b"}}}),
+    "delete-node": Write("DELETE", NODE),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ALLOWED))
+def test_what_was_granted_goes_through(around: Fence, name: str) -> None:
+    reply = send(around, ALLOWED[name], run_of(around))
+    assert reply.status == 200, reply
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_all_else_is_refused_by_the_api_server(around: Fence, name: str) -> None:
+    reply = send(around, REFUSED[name], run_of(around))
+    assert reply.refused_by_admission, reply
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_each_attempt_is_one_that_would_otherwise_succeed(around: Fence, name: str) -> None:
+    reply = send(around, REFUSED[name], Identity("root", ("system:masters",), None))
+    assert reply.status == 200, reply
+
+
+def test_a_rule_that_was_added_can_be_taken_away_again_and_no_other(around: Fence) -> None:
+    root = Identity("root", ("system:masters",), None)
+    added = operation("add", "/spec/ingress", [pods(app="front")])
+    assert send(around, Write("PATCH", POLICY, added, JSON), root, dry=False).status == 200
+    mine = Write("PATCH", POLICY, operation("remove", "/spec/ingress/0"), JSON)
+    assert eventually(lambda: send(around, mine, run_of(around)).status == 200)
+    both = [*mine.body, *operation("remove", "/spec/egress/0")]
+    assert send(around, mine._replace(body=both), run_of(around)).refused_by_admission
+    assert send(around, mine, root, dry=False).status == 200
+
+
+def taints(fence: Fence) -> list[Object]:
+    # A controller adds its own, for a node without a kubelet.
+    found = fence.api("GET", f"/api/v1/nodes/{node_of(fence)}").body["spec"]["taints"]
+    return [dict(taint) for taint in found]
+
+
+def test_one_taint_can_be_taken_off_and_put_back_and_no_other(around: Fence) -> None:
+    root = Identity("root", ("system:masters",), None)
+    without = [t for t in taints(around) if t["key"] != "dedicated"]
+    off = Write("PATCH", NODE, spec(taints=without), MERGE)
+    assert send(around, off, run_of(around)).status == 200
+    more = off._replace(body=spec(taints=[t for t in without if t["key"] != "reme.dev/test"]))
+    assert send(around, more, run_of(around)).refused_by_admission
+    assert send(around, off, root, dry=False).status == 200
+    back = Write("PATCH", NODE, spec(taints=[*without, TAINTS[0]]), MERGE)
+    assert send(around, back, run_of(around)).status == 200
+    assert send(around, back, root, dry=False).status == 200

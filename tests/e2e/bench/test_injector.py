@@ -75,9 +75,13 @@ async def test_cpu_stress_uses_the_limit_and_throttles(lab: Lab, measured: Any) 
     target = await lab.target()
     assert (await lab.agents.usage(target))["cpu_millicores"] < 100
     async with measured(lab, CpuStress(workers=2)):
-        used = await lab.agents.usage(target)
-        assert used["cpu_millicores"] > 0.7 * used["cpu_limit_millicores"]
-        assert used["throttled_periods"] > used["periods"] / 2
+
+        async def bites() -> bool:
+            used = await lab.agents.usage(target)
+            full = used["cpu_millicores"] > 0.7 * used["cpu_limit_millicores"]
+            return bool(full and used["throttled_periods"] > used["periods"] / 2)
+
+        await eventually(bites)  # a busy machine may have less than the limit to give
     assert (await lab.agents.usage(target))["cpu_millicores"] < 100
 
 

@@ -108,8 +108,8 @@ def callees(system: "System", service: str) -> tuple[str, ...]:
 
 
 def _overload(cpu_limit: str, rate: float) -> str:
-    """Return how many milliseconds of CPU per request are half as much again as one pod has."""
-    return str(round(1.5 * cpu_millicores(cpu_limit) / rate))
+    """Return how many milliseconds of CPU per request are a third more than one pod has."""
+    return str(round(1.3 * cpu_millicores(cpu_limit) / rate))
 
 
 class _Known:

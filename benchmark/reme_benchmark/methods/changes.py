@@ -8,10 +8,11 @@ from typing import Any
 
 from reme_benchmark.cluster import CLUSTER_SCOPED, Cluster, Object
 from reme_operator.clients.errors import ConflictError, InvalidError
-from reme_sandbox.actions import Action, DeletePod, Rollback, Scale
+from reme_sandbox.actions import Action, DeletePod, RemoveTaint, Rollback, Scale
 from reme_sandbox.compiler import compile_playbook
 from reme_sandbox.fields import patch as patch_of
 from reme_sandbox.fields import writes
+from reme_sandbox.operations import ByPlace, operations
 from reme_sandbox.runner.revisions import HISTORY, chosen, patch, revisions
 
 _HISTORY_KIND = {"replicasets": "ReplicaSet", "controllerrevisions": "ControllerRevision"}
@@ -78,8 +79,20 @@ async def _perform(cluster: Cluster, action: Action) -> None:
     elif isinstance(action, Scale):
         body = {"spec": {"replicas": action.replicas}}
         await cluster.patch(key.kind, key.name, namespace, body, "merge")
+    elif isinstance(action, RemoveTaint):
+        await _untaint(cluster, action)
+    elif isinstance(action, ByPlace):
+        # Only their place tells the entries of these lists apart.
+        await cluster.patch(key.kind, key.name, namespace, operations(action), "json")
     else:
         await cluster.patch(key.kind, key.name, namespace, patch_of(writes(action, "bench")))
+
+
+async def _untaint(cluster: Cluster, action: RemoveTaint) -> None:
+    node = await cluster.api.get(cluster.path("Node", "", action.target.name))
+    taints = node["spec"].get("taints") or []
+    left = [t for t in taints if (t["key"], t["effect"]) != (action.key, action.effect)]
+    await cluster.patch("Node", action.target.name, "", {"spec": {"taints": left or None}}, "merge")
 
 
 async def _roll_back(cluster: Cluster, action: Rollback, namespace: str) -> None:

@@ -34,7 +34,7 @@ test: setup ## Prove the code: style, types, layers, unit, integration, chart, A
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER)
 
 ##@ Development
-.PHONY: setup fmt lint type test-unit test-integration test-chart test-e2e generate verify lock
+.PHONY: setup fmt lint type test-bench test-unit test-integration test-chart test-e2e generate verify lock
 setup: $(VENV)/.installed ## Make the virtual environment from the locked dependencies
 
 $(VENV)/.installed: requirements/dev.txt requirements/build.txt pyproject.toml
@@ -53,6 +53,9 @@ lint: setup ## Check style and layers
 
 type: setup ## Check types
 	$(VENV)/bin/mypy
+
+test-bench: load ## All end-to-end tests of the benchmark; `make test` has its run alone
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m pytest -q tests/e2e/bench
 
 test-unit test-integration test-chart test-e2e: test-%: setup ## One kind of tests alone
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER) --only $*

@@ -83,7 +83,7 @@ def stages(cluster: str) -> list[Stage]:
         # last: they bring up and take down clusters beside this one.
         *(
             suite("e2e", f"tests/e2e/{folder}", needs_cluster=True)
-            for folder in ("chart", "crds", "sandbox", "path", "cluster")
+            for folder in ("chart", "crds", "sandbox", "path", "bench/test_run.py", "cluster")
         ),
     ]
 

@@ -28,9 +28,11 @@ from reme_benchmark.run.injection import Injection, InjectionError
 from reme_benchmark.run.needs import Abilities
 from reme_benchmark.run.stage import Stage, StageError
 from reme_benchmark.situation import Situation
+from reme_benchmark.users import served_again
 from reme_operator.clients.errors import ClusterError
 
 _FELT_SECONDS, _SHOWN_SECONDS = 2.0, 8.0
+_COUNTED_SECONDS, _LAST_SECONDS = 8.0, 5
 _GRACE_SECONDS = 20
 """How long a method may go on after its deadline before it is taken to hang."""
 
@@ -195,13 +197,19 @@ async def _judged(situation: Situation, guard: Guard) -> tuple[Verdict, Verdict 
 
 
 async def _felt(stage: Stage, reported: float) -> UsersFelt:
-    since = await stage.users.since(reported)
-    again = await stage.users.served_again(reported)
-    now = await stage.users.felt(5)
+    """Return what users felt from the report until now; their counts come seconds late."""
+    now, until = time.time(), time.monotonic() + _COUNTED_SECONDS
+    while (felt := await stage.users.between(reported, now)) is None:
+        if time.monotonic() > until:
+            return UsersFelt(before_percent=round(stage.usual.percent, 1))
+        await asyncio.sleep(0.5)
+    last = [s for s in felt.seconds if s.time >= int(now) - _LAST_SECONDS]
+    asked = sum(s.ok + s.failed for s in last)
+    again = served_again(felt.seconds, reported)
     return UsersFelt(
         before_percent=round(stage.usual.percent, 1),
-        after_percent=round(now.percent, 1),
-        failed_requests=since.failed,
+        after_percent=round(100 * sum(s.ok for s in last) / asked, 1) if asked else None,
+        failed_requests=felt.failed,
         served_again_seconds=round(again, 1) if again is not None else None,
     )
 

@@ -128,7 +128,7 @@ def broken(kubectl: Kubectl) -> bool:
 def test_a_method_that_hangs_or_crashes_is_its_own_failure(tmp_path: Path) -> None:
     results = tmp_path / "hangs"
     words = chosen(results, "command", "/selector-mismatch", "--timeout", "3")
-    done = bench(*words, "--external", "sleep 600")
+    done = bench(*words, "--external", "sh -c 'sleep 600'")
     assert done.returncode == 0, done.stdout[-3000:]
     (result,) = Store(results).results()
     assert (result.state, result.said.outcome) == (State.JUDGED, "TimedOut")

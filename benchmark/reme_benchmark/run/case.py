@@ -26,6 +26,7 @@ from reme_benchmark.results.model import CaseResult, MethodReport, State, Timing
 from reme_benchmark.results.model import Users as UsersFelt
 from reme_benchmark.run.injection import Injection, InjectionError
 from reme_benchmark.run.needs import Abilities
+from reme_benchmark.run.noticed import wait_noticed
 from reme_benchmark.run.stage import Stage, StageError
 from reme_benchmark.situation import Situation
 from reme_benchmark.users import served_again
@@ -97,6 +98,8 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
             if (missing := await bites(situation, fault)) is not None:
                 watch.charge("confirm")
                 return ended(State.INJECTION_FAILED, missing)
+            if case.control is None:
+                await wait_noticed(situation, fault)
             watch.charge("confirm")
         found = await gather(situation)
         task = Task(write(case, fault, found, situation.values), bench.method_seconds, situation)

@@ -6,7 +6,12 @@ from reme_benchmark.faults import catalog
 from reme_benchmark.results.html import page
 from reme_benchmark.results.markdown import markdown
 from reme_benchmark.results.store import Store
-from reme_benchmark.results.summary import summarize
+from reme_benchmark.results.summary import Summary, summarize
+
+
+def summary_of(store: Store) -> Summary:
+    """Return the figures of a run."""
+    return summarize(store.load_run(), store.results(), catalog.faults())
 
 
 def summary_text(store: Store) -> str:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from reme_benchmark.faults import catalog
+from reme_benchmark.results.figures import Summary
 from reme_benchmark.results.html import page
 from reme_benchmark.results.markdown import markdown
 from reme_benchmark.results.store import Store
-from reme_benchmark.results.summary import Summary, summarize
+from reme_benchmark.results.summary import summarize
 
 
 def summary_of(store: Store) -> Summary:

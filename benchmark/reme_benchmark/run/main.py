@@ -123,11 +123,22 @@ def drawn(options: RunOptions) -> tuple[int, tuple[Case, ...]]:
 
 
 def one_per_fault(cases: Sequence[Case], systems: Sequence[str]) -> list[Case]:
-    """Return the first case of every fault and control, on the smallest system that has one."""
-    found: dict[tuple[str | None, str | None], Case] = {}
-    for case in sorted(cases, key=lambda c: systems.index(c.system)):
-        found.setdefault((case.fault if case.control is None else None, case.control), case)
-    return [case for case in cases if case in found.values()]
+    """Return one case of every fault and control, spread over the small systems.
+
+    `systems` are in the order of their size: the largest is taken only where no other will do.
+    """
+    found: dict[tuple[str | None, str | None], list[Case]] = {}
+    for case in cases:
+        fault = case.fault if case.control is None else None
+        found.setdefault((fault, case.control), []).append(case)
+    chosen: list[Case] = []
+    busy = dict.fromkeys(systems, 0)
+    for of in found.values():
+        small = [c for c in of if c.system != systems[-1]] or of
+        taken = min(small, key=lambda c: busy[c.system])
+        busy[taken.system] += 1
+        chosen.append(taken)
+    return chosen
 
 
 def namespace_of(system: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from reme_benchmark.faults.model import Check
 from reme_benchmark.oracles import intact, neighbours
@@ -48,6 +49,7 @@ class Judge:
     measure: Measure
     measured: list[Measured] = field(default_factory=list)
     came_back: str = ""
+    held_since: float | None = None
 
     async def judge(self) -> Verdict:
         """Judge a case in which there is something to repair."""
@@ -87,7 +89,7 @@ class Judge:
                 users = [await self._users(window)] if oracle.users else []
                 if all(m.ok for m in users) or late:
                     if all(m.ok for m in users):
-                        self.came_back = ""
+                        self.came_back, self.held_since = "", window.time
                     return users
                 window = None
             spent = self.clock.monotonic() - round_begun
@@ -167,7 +169,13 @@ class Judge:
         reasons = [f"{m.name}: {m.message or m.value or 'not measured'}" for m in bad]
         if self.came_back:
             reasons.append(self.came_back)
-        return Verdict(passed=not reasons, measured=measured, reasons=reasons)
+        held = None if self.held_since is None else datetime.fromtimestamp(self.held_since, UTC)
+        return Verdict(
+            passed=not reasons,
+            measured=measured,
+            reasons=reasons,
+            held_since=None if reasons else held,
+        )
 
 
 async def final(situation: Situation, guard: Guard) -> list[Measured]:

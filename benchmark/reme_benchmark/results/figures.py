@@ -89,7 +89,7 @@ class Times(Record):
     harness: dict[str, Spread]  # by step of the harness; method is one of them
     method: dict[str, Spread]  # by step of the method, as it says itself
     overhead_seconds: float | None  # median; beside the method and the windows of the oracle
-    repaired_seconds: float | None  # median from the report to the end of the method, of successes
+    repaired_seconds: float | None  # median from the report until all held, of successes
 
 
 class Felt(Record):

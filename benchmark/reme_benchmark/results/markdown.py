@@ -100,7 +100,7 @@ def _time(summary: Summary) -> str:
     )
     return (
         f"Overhead of a case beside method and oracle: {words.seconds(time.overhead_seconds)} "
-        f"(median). From the report to the end of a repair that succeeded: "
+        f"(median). From the report until everything held, of repairs that succeeded: "
         f"{words.seconds(time.repaired_seconds)} (median).\n\n{steps}"
     )
 

@@ -48,6 +48,7 @@ class Verdict(Record):
     reasons: list[str] = Field(
         default_factory=list
     )  # why it did not pass, the first is the main one
+    held_since: datetime | None = None  # when the window began in which everything held
 
 
 class Users(Record):
@@ -127,6 +128,7 @@ class CaseResult(Record):
     said: MethodReport = Field(default_factory=MethodReport)
     timing: Timing = Field(default_factory=Timing)
     start_time: datetime
+    report_time: datetime | None = None  # when the method was given the report
     completion_time: datetime
     cause: str = ""  # of a failure, sorted: see results.causes
 
@@ -134,6 +136,13 @@ class CaseResult(Record):
     def passed(self) -> bool:
         """Whether the strict oracle holds."""
         return self.strict is not None and self.strict.passed
+
+    @property
+    def repaired_seconds(self) -> float | None:
+        """From the report until everything held, as measured from outside; None: it never did."""
+        if self.strict is None or self.strict.held_since is None or self.report_time is None:
+            return None
+        return (self.strict.held_since - self.report_time).total_seconds()
 
 
 class Run(Record):

@@ -98,7 +98,7 @@ def time_split(results: Sequence[CaseResult], summary: Summary) -> str:
     parts = [
         (
             f"<p>Mean seconds of a case. A repair that succeeded took a median of {repaired} from "
-            f"the report to the method's end; the harness adds a median of "
+            f"the report until everything held; the harness adds a median of "
             f"{words.seconds(summary.time.overhead_seconds)} beside method and oracle.</p>"
         ),
         stacked(rows, _HARNESS_COLOURS),

@@ -199,7 +199,9 @@ def _times(judged: Sequence[CaseResult]) -> Times:
         harness=_spreads(harness),
         method=_spreads(method),
         overhead_seconds=median([r.timing.overhead for r in judged]),
-        repaired_seconds=median([r.timing.method for r in judged if r.passed and acted(r)]),
+        repaired_seconds=median(
+            [s for r in judged if acted(r) and (s := r.repaired_seconds) is not None]
+        ),
     )
 
 

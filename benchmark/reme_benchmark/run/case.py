@@ -118,6 +118,7 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
             users=await _felt(stage, reported),
             changes=changes(situation, now),
             said=said,
+            report_time=datetime.fromtimestamp(reported, UTC),
             pods_replaced=replaced(situation.before, now),
             restarts=restarted(situation.before, now),
         )

@@ -15,6 +15,7 @@ from reme_benchmark.cases.model import Case
 from reme_benchmark.cluster import Cluster
 from reme_benchmark.faults import catalog
 from reme_benchmark.faults.model import Fault
+from reme_benchmark.injector import podfail
 from reme_benchmark.injector.client import FaultAgents
 from reme_benchmark.methods.base import Method
 from reme_benchmark.methods.choose import choose
@@ -202,7 +203,7 @@ async def _run(
     agents = FaultAgents(cluster.api)
     begun = time.monotonic()
     await agents.install()
-    if swept := await agents.sweep():
+    if swept := [*await agents.sweep(), *await podfail.sweep(cluster)]:
         progress.say(f"swept {len(swept)} leftovers of an earlier run")
     try:
         for stage in stages.values():

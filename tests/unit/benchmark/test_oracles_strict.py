@@ -76,9 +76,12 @@ async def test_what_comes_back_within_the_window_is_not_gone(scene: Scene) -> No
 async def test_a_short_relapse_only_begins_the_window_anew(scene: Scene) -> None:
     scene.clock.at(3, scene.set_gone(False))
     scene.clock.at(6, scene.set_gone(True))
+    begun = scene.clock.now()
     verdict = await scene.judge()
     assert verdict.passed, verdict.reasons
     assert scene.clock.seconds >= 11
+    assert verdict.held_since is not None
+    assert 6 <= (verdict.held_since - begun).total_seconds() < 8
 
 
 async def test_one_good_sample_at_a_time_is_never_enough(scene: Scene) -> None:

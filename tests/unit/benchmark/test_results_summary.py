@@ -1,5 +1,6 @@
 """The figures count every case that the cluster can have, and say what is apart."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -153,9 +154,12 @@ def test_time_users_and_cost_are_over_judged_cases() -> None:
     change = Change(object="Service/cart", path="spec.x", before="1", after="2", allowed=False)
     again = change.model_copy(update={"path": "spec.y"})
     fine = change.model_copy(update={"object": "Deployment/cart", "allowed": True})
+    held = verdict(True).model_copy(update={"held_since": NOW + timedelta(seconds=20)})
     found = figures(
         result(
             1,
+            strict=held,
+            report_time=NOW,
             timing=Timing(reset=1, inject=2, confirm=3, report=4, method=20, judge=9, total=39),
             users=Users(failed_requests=10, served_again_seconds=8),
             changes=[change, again, fine],

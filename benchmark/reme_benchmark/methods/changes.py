@@ -6,16 +6,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from reme_benchmark.cluster import CLUSTER_SCOPED, Cluster, Object
+from reme_benchmark.cluster import CLUSTER_SCOPED, Cluster
 from reme_operator.clients.errors import ConflictError, InvalidError
+from reme_operator.clients.rollout import rollout_sample
 from reme_sandbox.actions import Action, DeletePod, RemoveTaint, Rollback, Scale
 from reme_sandbox.compiler import compile_playbook
 from reme_sandbox.fields import patch as patch_of
 from reme_sandbox.fields import writes
 from reme_sandbox.operations import ByPlace, operations
 from reme_sandbox.runner.revisions import HISTORY, chosen, patch, revisions
-
-_HISTORY_KIND = {"replicasets": "ReplicaSet", "controllerrevisions": "ControllerRevision"}
 
 
 async def restart(cluster: Cluster, kind: str, name: str, namespace: str) -> None:
@@ -25,24 +24,6 @@ async def restart(cluster: Cluster, kind: str, name: str, namespace: str) -> Non
     await cluster.patch(kind, name, namespace, body, "merge")
 
 
-def is_rolled_out(workload: Object) -> bool:
-    """Return whether the newest template is everywhere and available."""
-    spec, status = workload["spec"], workload.get("status", {})
-    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
-        return False
-    if workload["kind"] == "DaemonSet":
-        wanted = status.get("desiredNumberScheduled", 0)
-        updated = status.get("updatedNumberScheduled", 0)
-        return bool(updated >= wanted <= status.get("numberAvailable", 0))
-    wanted = spec.get("replicas", 1)
-    counts = (
-        status.get("updatedReplicas", 0),
-        status.get("availableReplicas", 0),
-        status.get("readyReplicas", 0),
-    )
-    return all(c == wanted for c in counts) and status.get("replicas", 0) == wanted
-
-
 async def rolled_out(
     cluster: Cluster, kind: str, name: str, namespace: str, timeout_seconds: float
 ) -> bool:
@@ -50,7 +31,7 @@ async def rolled_out(
     until = time.monotonic() + timeout_seconds
     while time.monotonic() < until:
         found = await cluster.get(kind, name, namespace)
-        if found is not None and is_rolled_out({"kind": kind, **found}):
+        if found is not None and rollout_sample({"kind": kind, **found}, 0).passed:
             return True
         await asyncio.sleep(0.5)
     return False

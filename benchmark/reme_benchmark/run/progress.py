@@ -1,6 +1,6 @@
 """What a run shows while it goes on: one line a case, one line for what is happening now."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +22,6 @@ class Progress:
     total: int
     done: int = 0
     passed: int = 0
-    started: dict[str, str] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
         """Print one line of what is being done."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reme_benchmark.cluster import Cluster, Object
-from reme_benchmark.methods.changes import is_rolled_out
 from reme_benchmark.oracles.restore import restore
 from reme_benchmark.oracles.snapshot import Snapshot, take
 from reme_benchmark.systems.model import System
 from reme_benchmark.systems.render import Flavour, manifests, users
 from reme_benchmark.users import Felt, Users
+from reme_operator.clients.rollout import rollout_sample
 
 BASELINE = "bench-baseline"
 SERVED_PERCENT = 98.0
@@ -135,7 +135,7 @@ class Stage:
                 f"{kind}/{found['metadata']['name']}"
                 for kind in _WORKLOADS
                 for found in await self.cluster.list(kind, namespace)
-                if not is_rolled_out(found)
+                if not rollout_sample(found, 0).passed
             ]
             if not missing:
                 return

@@ -66,6 +66,11 @@ def stages(cluster: str) -> list[Stage]:
         Stage(
             "lint", "actions are as generated", (PYTHON, "-m", "reme_sandbox.reference", "--check")
         ),
+        Stage(
+            "lint",
+            "benchmark results are as kept",
+            (PYTHON, "-m", "reme_benchmark.benchpage", "--check"),
+        ),
         Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
         suite("unit", "tests/unit"),
         suite("integration", "tests/integration"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from reme_benchmark.faults import catalog
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.cheats import CHEATS
 from reme_benchmark.results.errors import ResultsError
@@ -53,6 +54,13 @@ PROOFS = (
     *(Proof(f"cheat-{name}", wanted=False) for name in CHEATS),
     Proof("restart", wanted=None),
 )
+
+
+def attacked(method: str) -> tuple[str, ...]:
+    """Return the faults that an attack is tried on; where a restart is right, it is no attack."""
+    if method != "cheat-restart-loop":
+        return ATTACKED
+    return tuple(name for name in ATTACKED if not catalog.fault(name).restart_helps)
 
 
 def judged(results: list[CaseResult]) -> list[CaseResult]:
@@ -101,7 +109,7 @@ async def prove(options: argparse.Namespace, console: Console) -> list[dict[str,
         if options.methods and proof.method not in options.methods.split(","):
             continue
         path = options.results / proof.method
-        cases = ATTACKED if proof.method.startswith("cheat-") else ()
+        cases = attacked(proof.method) if proof.method.startswith("cheat-") else ()
         await run(
             RunOptions(
                 suite=options.suite,

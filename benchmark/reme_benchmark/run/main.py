@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from reme_benchmark.methods.choose import choose
 from reme_benchmark.results.model import Run
 from reme_benchmark.results.provenance import provenance
 from reme_benchmark.results.store import Store
+from reme_benchmark.run.alone import LEASE, NAMESPACE, alone
 from reme_benchmark.run.case import Bench
 from reme_benchmark.run.needs import abilities
 from reme_benchmark.run.output import summary_text, written
@@ -33,6 +35,7 @@ from reme_benchmark.systems import catalog as systems
 from reme_benchmark.systems.model import System
 from reme_benchmark.systems.render import Flavour
 from reme_operator.clients.errors import ClusterError
+from reme_operator.clients.leader import ApiLeaseStore
 
 
 class RunError(Exception):
@@ -165,25 +168,45 @@ async def run(options: RunOptions, console: Console) -> int:
         )
         if options.plan:
             return 0
-        store = Store(options.results or _new_folder(options))
-        if store.path.exists() and (store.path / "run.json").exists() and not options.resume:
-            raise RunError(f"{store.path} holds results: --resume goes on, or choose another")
-        record = Run(
-            suite=options.suite,
-            method=method.name,
-            method_options=method.options,
-            seed=seed,
-            cases=list(cases),
-            start_time=datetime.now(UTC),
-            **await provenance(cluster, asks_model=method.name == "reme"),
-        )
-        store.begin(record)
-        done = store.done()
-        todo = [case for case in cases if case.id not in done]
-        if done:
-            console.print(f"{len(done)} cases are done already, {len(todo)} are left")
-        await _run(cluster, options, method, faults, todo, store, console)
-        store.end(datetime.now(UTC))
+        async with _alone(cluster, console):
+            return await _recorded(cluster, options, method, seed, cases, console)
+
+
+def _alone(cluster: Cluster, console: Console) -> AbstractAsyncContextManager[None]:
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    return alone(ApiLeaseStore(cluster.api, NAMESPACE, LEASE), say)
+
+
+async def _recorded(
+    cluster: Cluster,
+    options: RunOptions,
+    method: Method,
+    seed: int,
+    cases: tuple[Case, ...],
+    console: Console,
+) -> int:
+    faults = catalog.faults()
+    store = Store(options.results or _new_folder(options))
+    if store.path.exists() and (store.path / "run.json").exists() and not options.resume:
+        raise RunError(f"{store.path} holds results: --resume goes on, or choose another")
+    record = Run(
+        suite=options.suite,
+        method=method.name,
+        method_options=method.options,
+        seed=seed,
+        cases=list(cases),
+        start_time=datetime.now(UTC),
+        **await provenance(cluster, asks_model=method.name == "reme"),
+    )
+    store.begin(record)
+    done = store.done()
+    todo = [case for case in cases if case.id not in done]
+    if done:
+        console.print(f"{len(done)} cases are done already, {len(todo)} are left")
+    await _run(cluster, options, method, faults, todo, store, console)
+    store.end(datetime.now(UTC))
     _close(store, console)
     return 0
 
@@ -256,7 +279,7 @@ async def replay(results: Path, case_id: str, options: RunOptions, console: Cons
 
 async def clean(console: Console) -> int:
     """Remove everything that the benchmark ever puts into a cluster."""
-    async with Cluster.from_environment() as cluster:
+    async with Cluster.from_environment() as cluster, _alone(cluster, console):
         agents = FaultAgents(cluster.api)
         try:
             swept = await agents.sweep()

@@ -17,7 +17,7 @@ from reme_benchmark.cluster import Cluster
 from reme_benchmark.faults import catalog
 from reme_benchmark.faults.model import Fault
 from reme_benchmark.injector import podfail
-from reme_benchmark.injector.client import FaultAgents
+from reme_benchmark.injector.client import AgentsError, FaultAgents
 from reme_benchmark.methods.base import Method
 from reme_benchmark.methods.choose import choose
 from reme_benchmark.results.model import Run
@@ -284,7 +284,7 @@ async def clean(console: Console) -> int:
         try:
             swept = await agents.sweep()
             console.print(f"swept {len(swept)} faults")
-        except ClusterError as error:
+        except (ClusterError, AgentsError) as error:
             console.print(f"no fault agent answers: {error}", markup=False)
         for name in systems.names():
             await _stage(cluster, systems.load(name), "workload").down()

@@ -9,6 +9,7 @@ from reme_operator import surroundings
 from reme_operator.clients.errors import ForbiddenError, NotFoundError, UnavailableError
 from reme_operator.clients.protocols import Cluster
 from reme_operator.clients.resources import INGRESSES, JOBS, NODES, RESOURCE_QUOTAS, Resource
+from reme_sandbox import nearby
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import LiveState
 
@@ -115,7 +116,7 @@ def test_who_calls_the_target_is_told_by_whole_names() -> None:
         workload("job", "cart-db:5432"),
         workload("shop", args=["--cart=cart.shop.svc"]),
     ]
-    found = surroundings.callers(others, SERVICES, live)
+    found = nearby.callers(others, SERVICES, live)
     assert [key.name for key in found] == ["front", "shop"]
 
 
@@ -124,5 +125,5 @@ def test_whom_the_target_calls_is_told_with_where_it_leads() -> None:
     target = workload("cart", "x-ray", envFrom=[{"configMapRef": {"name": "settings"}}])
     objects = {CART: target, config: named("settings", data={"url": "postgres://db:5432/cart"})}
     live = LiveState(target=CART, objects=objects, neighbours={})
-    (callee,) = surroundings.callees(SERVICES, live)
+    (callee,) = nearby.callees(SERVICES, live)
     assert (callee.service, callee.labels, callee.ports) == ("db", {"app": "db"}, ("sql",))

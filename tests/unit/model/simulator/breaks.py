@@ -1,0 +1,578 @@
+"""Ways to break the laboratory, each with what really repairs it and what does not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reme_api.probes import HttpProbe, Probe
+from reme_model.simulator import (
+    Front,
+    Returning,
+    Rule,
+    Stress,
+    Tolerance,
+    When,
+    World,
+    changed,
+    exchanged,
+    in_container,
+    is_one_of,
+    replaced_pods,
+    rule,
+    stressed,
+    with_program,
+    with_rules,
+    with_truths,
+)
+from reme_sandbox.actions import (
+    Action,
+    AllowIngress,
+    DeletePod,
+    PatchNodeSelector,
+    PatchProbe,
+    PatchServicePort,
+    PatchServiceSelector,
+    RemoveTaint,
+    Restart,
+    ResumeJob,
+    ResumeRollout,
+    Rollback,
+    Scale,
+    SetAutoscaling,
+    SetCommand,
+    SetConfigValue,
+    SetDisruptionBudget,
+    SetEnv,
+    SetImage,
+    SetIngressBackend,
+    SetQuota,
+    SetResources,
+    SetUpdateStrategy,
+    UncordonNode,
+)
+from reme_sandbox.fields import Entry
+from tests.unit.model.simulator.worlds import (
+    ANSWERS,
+    DB,
+    MIB,
+    QUICK,
+    below,
+    cart,
+    key,
+    lab,
+    meta,
+    rollout,
+)
+
+CART = cart()
+Actions = Sequence[Action]
+
+
+@dataclass(frozen=True)
+class Break:
+    """One fault: a broken world, and lists of actions by what comes of them."""
+
+    name: str
+    world: Callable[[], World]
+    good: Sequence[Actions] = ()
+    useless: Sequence[Actions] = ((Restart(target=CART),),)
+    probes: Sequence[Probe] = (ANSWERS, rollout())
+
+
+def env(name: str) -> tuple[Any, ...]:
+    return ("env", Entry(name, "name"), "value")
+
+
+def release(world: World, *changes: Any, recreate: bool = False) -> World:
+    """Roll out a change of cart's container; with Recreate nothing of before is left."""
+    if recreate:
+        world = changed(world, CART, {"type": "Recreate"}, "spec", "strategy")
+    return in_container(world, CART, "server", *changes)
+
+
+def released(*changes: Any, rules: Sequence[Rule] = (), recreate: bool = False) -> World:
+    return release(with_rules(lab(), CART, *rules), *changes, recreate=recreate)
+
+
+ROLLBACK = (Rollback(target=CART),)
+
+
+def server(action: type[Any], **values: Any) -> Action:
+    made: Action = action(target=CART, container="server", **values)
+    return made
+
+
+def config(value: str) -> Action:
+    return SetConfigValue(target=key("ConfigMap", "cart-settings"), key="MODE", value=value)
+
+
+def first_pod(world: World) -> str:
+    return world.pods[CART][0].name
+
+
+def delete(name: str) -> Action:
+    return DeletePod(target=key("Pod", name))
+
+
+FIRST = first_pod(lab())
+
+
+def in_pod(stress: Stress, name: str, *probes: Probe) -> Break:
+    """Return a fault of one pod: deleting that pod helps, and so does a restart."""
+    return Break(
+        name,
+        lambda: stressed(lab(), FIRST, stress),
+        good=[(delete(FIRST),), (Restart(target=CART),)],
+        useless=[(Scale(target=CART, replicas=3),), ROLLBACK],
+        probes=[*probes, rollout()],
+    )
+
+
+def bad_image() -> World:
+    world = with_truths(lab(), missing_images=frozenset({"lab/cart:2"}))
+    return release(world, (("image",), "lab/cart:2"))
+
+
+def maintenance() -> World:
+    world = with_rules(lab(), CART, rule(is_one_of("MODE", "maintenance"), refuses=True))
+    settings = key("ConfigMap", "cart-settings")
+    return replaced_pods(changed(world, settings, "maintenance", "data", "MODE"), CART)
+
+
+def key_removed() -> World:
+    world = with_rules(lab(), CART, rule(is_one_of("MODE", None), exit_code=1, says="MODE"))
+    settings = key("ConfigMap", "cart-settings")
+    return replaced_pods(changed(world, settings, None, "data", "MODE"), CART)
+
+
+def quota_exhausted() -> World:
+    quota = {**meta("ResourceQuota", "team"), "spec": {"hard": {"pods": "3"}}}
+    world = exchanged(lab(), key("ResourceQuota", "team"), quota)
+    return replaced_pods(world, CART)
+
+
+def paused() -> World:
+    bad = release(
+        with_rules(lab(), CART, rule(is_one_of("FAIL", "yes"), error_percent=100)),
+        (env("FAIL"), "yes"),
+    )
+    bad = changed(bad, CART, True, "spec", "paused")
+    return in_container(bad, CART, "server", (("env", Entry("FAIL", "name")), None))
+
+
+def cordoned() -> World:
+    world = lab(nodes=1)
+    world = changed(world, key("Node", "n1"), True, "spec", "unschedulable")
+    return replaced_pods(world, CART)
+
+
+def tainted() -> World:
+    taint = [{"key": "upkeep", "value": "yes", "effect": "NoSchedule"}]
+    world = changed(lab(nodes=1), key("Node", "n1"), taint, "spec", "taints")
+    return replaced_pods(world, CART)
+
+
+def wrong_node() -> World:
+    world = changed(lab(), CART, {"type": "Recreate"}, "spec", "strategy")
+    return changed(world, CART, {"disk": "fast"}, "spec", "template", "spec", "nodeSelector")
+
+
+def kept_apart() -> World:
+    term = {
+        "labelSelector": {"matchLabels": {"app": "cart"}},
+        "topologyKey": "kubernetes.io/os",
+    }
+    world = with_truths(
+        lab(replicas=1), may_differ=(Tolerance("Deployment", "cart", "spec.strategy"),)
+    )
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    where = ("spec", "template", "spec", "affinity")
+    return changed(world, CART, {"podAntiAffinity": required}, *where)
+
+
+def denied() -> World:
+    policy = {
+        **meta("NetworkPolicy", "lockdown"),
+        "spec": {"podSelector": {"matchLabels": {"app": "cart"}}, "policyTypes": ["Ingress"]},
+    }
+    return exchanged(lab(), key("NetworkPolicy", "lockdown"), policy)
+
+
+def lost_ingress() -> World:
+    backend = {"service": {"name": "front-old", "port": {"number": 80}}}
+    rules = [{"host": "lab.example", "http": {"paths": [{"path": "/", "backend": backend}]}}]
+    found = {**meta("Ingress", "front"), "spec": {"rules": rules}}
+    world = exchanged(lab(), key("Ingress", "front"), found)
+    return with_truths(world, fronts=(*world.truths.fronts, Front(ingress="front")))
+
+
+def suspended() -> World:
+    job = {**meta("Job", "cart-seed"), "spec": {"suspend": True, "template": {}}}
+    world = exchanged(lab(), key("Job", "cart-seed"), job)
+    wait = [{"name": "wait", "image": "lab/wait:1", "command": ["wait", "job/cart-seed"]}]
+    return changed(world, CART, wait, "spec", "template", "spec", "initContainers")
+
+
+def autoscaled() -> World:
+    spec = {
+        "scaleTargetRef": {"kind": "Deployment", "name": "cart"},
+        "minReplicas": 2,
+        "maxReplicas": 2,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"averageUtilization": 200}},
+            }
+        ],
+    }
+    scaler = {**meta("HorizontalPodAutoscaler", "cart"), "spec": spec}
+    world = with_rules(lab(), CART, rule(is_one_of("WORK", "much"), cpu_millicores=900))
+    world = exchanged(world, key("HorizontalPodAutoscaler", "cart"), scaler)
+    return release(world, (env("WORK"), "much"))
+
+
+def guarded() -> World:
+    budget = {
+        **meta("PodDisruptionBudget", "cart"),
+        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "cart"}}},
+    }
+    tolerance = Tolerance("Deployment", "cart", "spec.replicas", 1, 2)
+    world = with_truths(lab(), may_differ=(tolerance,))
+    return exchanged(world, key("PodDisruptionBudget", "cart"), budget)
+
+
+def upstream() -> World:
+    world = with_rules(lab(), DB, rule(is_one_of("image", "lab/db:2"), error_percent=80))
+    return in_container(world, DB, "server", (("image",), "lab/db:2"))
+
+
+def dying_disk() -> World:
+    world = lab()
+    program = world.program(CART)
+    return with_program(world, CART, replace(program, returning=(Returning(Stress(disk=True)),)))
+
+
+def returning() -> World:
+    world = lab()
+    program = replace(
+        world.program(CART),
+        returning=(Returning(Stress(cpu=True), (is_one_of("BATCH", "full"),)),),
+    )
+    return release(with_program(world, CART, program), (env("BATCH"), "full"))
+
+
+def two_faults() -> World:
+    world = released((env("FAIL"), "yes"), rules=[rule(is_one_of("FAIL", "yes"), error_percent=90)])
+    return changed(world, key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector")
+
+
+def renumbered() -> World:
+    ports = [{"name": "http", "port": 8090, "targetPort": 8080}]
+    return changed(lab(), key("Service", "cart"), ports, "spec", "ports")
+
+
+SELECT = PatchServiceSelector(target=key("Service", "cart"), selector={"app": "cart"})
+LOW = [rule(is_one_of("image", "lab/cart:2"), error_percent=60)]
+TIGHT = {
+    "httpGet": {"path": "/healthz", "port": 8080},
+    "initialDelaySeconds": 1,
+    "periodSeconds": 1,
+    "failureThreshold": 1,
+}
+
+BREAKS: list[Break] = [
+    Break(
+        "bad image",
+        bad_image,
+        [ROLLBACK, (server(SetImage, image="lab/cart:1"),)],
+        probes=[rollout()],
+    ),
+    Break(
+        "bad command",
+        lambda: released(
+            (("command",), ["python", "-m", "nothing"]),
+            rules=[rule(is_one_of("command", "python -m nothing"), exit_code=1)],
+            recreate=True,
+        ),
+        [ROLLBACK, (server(SetCommand, command=()),)],
+    ),
+    Break(
+        "bad variable",
+        lambda: released(
+            (env("POOL"), "auto"),
+            rules=[rule(When("POOL", pattern="[0-9]+", negate=True), exit_code=1)],
+            recreate=True,
+        ),
+        [ROLLBACK, (server(SetEnv, variable="POOL", value="8"),)],
+    ),
+    Break(
+        "wrong port",
+        lambda: released((env("PORT"), "9999"), recreate=True),
+        [ROLLBACK, (server(SetEnv, variable="PORT", value="8080"),)],
+    ),
+    Break("bad version", lambda: released((("image",), "lab/cart:2"), rules=LOW), [ROLLBACK]),
+    Break(
+        "slow version",
+        lambda: released(
+            (("image",), "lab/cart:2"),
+            rules=[rule(is_one_of("image", "lab/cart:2"), latency_milliseconds=1900)],
+        ),
+        [ROLLBACK],
+        useless=[
+            (Restart(target=CART),),
+            (server(SetResources, cpu_limit="600m"),),
+            (Scale(target=CART, replicas=4),),
+        ],
+        probes=[QUICK],
+    ),
+    Break(
+        "leak",
+        lambda: released(
+            (("image",), "lab/cart:2"),
+            rules=[rule(is_one_of("image", "lab/cart:2"), leaks=True)],
+        ),
+        [ROLLBACK],
+        useless=[(Restart(target=CART),), (server(SetResources, memory_limit="256Mi"),)],
+        probes=[below("memory", 60)],
+    ),
+    Break(
+        "memory limit too low",
+        lambda: released(
+            (("resources", "limits", "memory"), "32Mi"),
+            (("resources", "requests", "memory"), "32Mi"),
+            recreate=True,
+        ),
+        [
+            ROLLBACK,
+            (server(SetResources, memory_limit="128Mi", memory_request="64Mi"),),
+        ],
+        useless=[(Restart(target=CART),), (server(SetResources, memory_limit="38Mi"),)],
+    ),
+    Break(
+        "cpu limit too low",
+        lambda: released(
+            (("resources", "limits", "cpu"), "5m"), (("resources", "requests", "cpu"), "5m")
+        ),
+        [ROLLBACK, (server(SetResources, cpu_limit="300m", cpu_request="100m"),)],
+        probes=[rollout(), below("cpu", 70)],
+    ),
+    Break(
+        "wrong probe",
+        lambda: released((("readinessProbe", "httpGet", "port"), 9000), recreate=True),
+        [
+            ROLLBACK,
+            (server(PatchProbe, probe="readiness", handler="httpGet", port=8080),),
+        ],
+    ),
+    Break(
+        "tight probe",
+        lambda: released(
+            (("livenessProbe",), TIGHT),
+            (env("STARTUP"), "slow"),
+            rules=[rule(is_one_of("STARTUP", "slow"), startup_seconds=20.0)],
+            recreate=True,
+        ),
+        [ROLLBACK],
+        useless=[
+            (Restart(target=CART),),
+            (server(PatchProbe, probe="liveness", failure_threshold=2),),
+        ],
+    ),
+    Break(
+        "missing key",
+        lambda: released(
+            (
+                ("env", Entry("EXTRA", "name"), "valueFrom"),
+                {"configMapKeyRef": {"name": "cart-settings", "key": "region"}},
+            )
+        ),
+        [ROLLBACK],
+        probes=[rollout()],
+    ),
+    Break(
+        "key removed",
+        key_removed,
+        [(config("normal"),), (config("normal"), Restart(target=CART))],
+    ),
+    Break(
+        "maintenance",
+        maintenance,
+        [(config("normal"), Restart(target=CART))],
+        useless=[
+            (Restart(target=CART),),
+            (config("normal"),),
+            (Restart(target=CART), config("normal")),
+            (Scale(target=CART, replicas=3),),
+        ],
+    ),
+    Break("paused", paused, [(ResumeRollout(target=CART),)]),
+    Break(
+        "wrong dependency",
+        lambda: released((env("DB_URL"), "http://dbb:80/")),
+        [ROLLBACK, (server(SetEnv, variable="DB_URL", value="http://db:80/"),)],
+    ),
+    Break(
+        "resolver",
+        lambda: changed(lab(), CART, "None", "spec", "template", "spec", "dnsPolicy"),
+        [ROLLBACK],
+    ),
+    Break(
+        "full scratch",
+        lambda: changed(
+            with_rules(lab(), CART, rule(scratch_bytes=4 * MIB)),
+            CART,
+            [{"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "2Mi"}}],
+            "spec",
+            "template",
+            "spec",
+            "volumes",
+        ),
+        [ROLLBACK],
+    ),
+    Break(
+        "init waits",
+        lambda: changed(
+            changed(lab(), CART, {"type": "Recreate"}, "spec", "strategy"),
+            CART,
+            [{"name": "wait", "image": "lab/wait:1", "command": ["wait", "vault:8200"]}],
+            "spec",
+            "template",
+            "spec",
+            "initContainers",
+        ),
+        [ROLLBACK],
+    ),
+    Break(
+        "selector",
+        lambda: changed(lab(), key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector"),
+        [(SELECT,)],
+        probes=[ANSWERS],
+    ),
+    Break(
+        "target port",
+        lambda: changed(
+            lab(),
+            key("Service", "cart"),
+            [{"name": "http", "port": 80, "targetPort": 9000}],
+            "spec",
+            "ports",
+        ),
+        [(PatchServicePort(target=key("Service", "cart"), port=80, target_port=8080),)],
+        probes=[ANSWERS],
+    ),
+    Break(
+        "replicas zero",
+        lambda: changed(lab(), CART, 0, "spec", "replicas"),
+        [(Scale(target=CART, replicas=2),)],
+    ),
+    Break(
+        "quota",
+        quota_exhausted,
+        [(SetQuota(target=key("ResourceQuota", "team"), hard={"pods": "4"}),)],
+        probes=[rollout()],
+    ),
+    Break(
+        "huge request",
+        lambda: released(
+            (("resources", "requests", "cpu"), "64"),
+            (("resources", "limits", "cpu"), "64"),
+            recreate=True,
+        ),
+        [ROLLBACK, (server(SetResources, cpu_limit="300m", cpu_request="100m"),)],
+    ),
+    Break(
+        "autoscaler",
+        autoscaled,
+        [
+            (SetAutoscaling(target=key("HorizontalPodAutoscaler", "cart"), max_replicas=4),),
+            ROLLBACK,
+        ],
+        useless=[(Restart(target=CART),), (Scale(target=CART, replicas=4),)],
+        probes=[QUICK],
+    ),
+    Break("cordoned", cordoned, [(UncordonNode(target=key("Node", "n1")),)]),
+    Break(
+        "tainted",
+        tainted,
+        [(RemoveTaint(target=key("Node", "n1"), key="upkeep", effect="NoSchedule"),)],
+    ),
+    Break(
+        "node selector",
+        wrong_node,
+        [ROLLBACK, (PatchNodeSelector(target=CART, selector={"disk": None}),)],
+    ),
+    Break(
+        "kept apart",
+        kept_apart,
+        [ROLLBACK, (SetUpdateStrategy(target=CART, max_surge=0, max_unavailable=1),)],
+        probes=[rollout(1)],
+    ),
+    Break(
+        "budget",
+        guarded,
+        [
+            (Scale(target=CART, replicas=3),),
+            (SetDisruptionBudget(target=key("PodDisruptionBudget", "cart"), min_available=1),),
+        ],
+        probes=[rollout()],
+    ),
+    Break(
+        "denied",
+        denied,
+        [
+            (
+                AllowIngress(
+                    target=key("NetworkPolicy", "lockdown"),
+                    position=0,
+                    labels={"app": "front"},
+                    port=8080,
+                ),
+            )
+        ],
+        probes=[Probe(name="caller", http=HttpProbe(service="front", port=80))],
+    ),
+    Break(
+        "ingress",
+        lost_ingress,
+        [
+            (
+                SetIngressBackend(
+                    target=key("Ingress", "front"),
+                    rule=0,
+                    path=0,
+                    host="lab.example",
+                    http_path="/",
+                    service="front",
+                    port=80,
+                ),
+            )
+        ],
+    ),
+    Break(
+        "suspended job",
+        suspended,
+        [(ResumeJob(target=key("Job", "cart-seed")),), ROLLBACK],
+        probes=[rollout()],
+    ),
+    Break("upstream", upstream, [(Rollback(target=DB),)]),
+    Break("returning stress", returning, [ROLLBACK], probes=[below("cpu", 50), rollout()]),
+    Break(
+        "two faults",
+        two_faults,
+        [(Rollback(target=CART), SELECT)],
+        useless=[(Restart(target=CART),), ROLLBACK, (SELECT,)],
+    ),
+    in_pod(Stress(cpu=True), "cpu stress", below("cpu", 50)),
+    in_pod(Stress(memory_bytes=80 * MIB), "memory stress", below("memory", 50)),
+    in_pod(Stress(disk=True), "slow disk", QUICK),
+    in_pod(Stress(loss_percent=50), "packet loss", QUICK),
+    in_pod(Stress(delay_milliseconds=1000), "packet delay", QUICK),
+    in_pod(Stress(failed=True), "failed pod"),
+    Break(
+        "dying disk",
+        dying_disk,
+        useless=[(Restart(target=CART),), ROLLBACK, (delete(FIRST),)],
+        probes=[QUICK],
+    ),
+    Break("renumbered", renumbered, useless=[(Restart(target=CART),), ROLLBACK, (SELECT,)]),
+]

@@ -9,12 +9,21 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from reme_model.manifest import digest_of, digests
+
+CONFIG, MATRICES = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _PLAIN = {"peft_type": ("LORA",), "use_dora": (False, None), "bias": ("none", None)}
 
 
 class UnsupportedAdapterError(Exception):
     """The adapter is of a kind that cannot be added to the weights; the message says why."""
+
+
+def digest(directory: Path) -> str:
+    """Return the digest of an adapter: of its two files, whatever else lies beside them."""
+    files = digests(directory)
+    return digest_of({name: files[name] for name in (CONFIG, MATRICES)})
 
 
 def scale(config: Mapping[str, Any], rank: int) -> float:
@@ -31,13 +40,13 @@ def merge(weights: MutableMapping[str, Any], directory: Path) -> int:
     """
     from safetensors.torch import load_file
 
-    config = json.loads((directory / "adapter_config.json").read_bytes())
+    config = json.loads((directory / CONFIG).read_bytes())
     for key, allowed in _PLAIN.items():
         if config.get(key) not in allowed:
             raise UnsupportedAdapterError(f"{key} is {config.get(key)!r}")
     if config.get("alpha_pattern") or config.get("rank_pattern"):
         raise UnsupportedAdapterError("ranks that differ from layer to layer")
-    parts = load_file(directory / "adapter_model.safetensors")
+    parts = load_file(directory / MATRICES)
     changed = 0
     for name in sorted(n for n in parts if n.endswith(".lora_A.weight")):
         down, up = parts.pop(name), parts.pop(name.replace(".lora_A.", ".lora_B."))

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 from reme_model.lines import Line, Weight, wrong
 from reme_model.redact import short
-from reme_sandbox.around import NodeView, PathView
+from reme_sandbox.around import NodeView, PathView, QuotaView
 from reme_sandbox.belonging import belongs
 from reme_sandbox.gate_around import allows_one, could_take, refuses
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import LiveState
-from reme_sandbox.quotas import blocked
+from reme_sandbox.quantity import format_cpu, format_memory
+from reme_sandbox.quotas import blocked, needed
 from reme_sandbox.traffic import astray, dns_is_open, lets_in, lets_out
 
 _MOST = 3
@@ -37,10 +38,20 @@ def _near(live: LiveState, kind: str, name: str) -> bool:
 
 def _quotas(live: LiveState) -> Iterator[Line]:
     for view in live.quotas[:_MOST]:
-        full = [f"{view.used.get(k, '0')} of {view.hard[k]} {k}" for k in blocked(view, live)]
+        full = [
+            f"{view.used.get(k, '0')} of {view.hard[k]} {k}, {_needed(view, k, live)} needed"
+            for k in blocked(view, live)
+        ]
         if full:
-            said = ", ".join(full[:_MOST])
-            yield wrong(f"quota {view.name}: used {said}, so that pods are missing", Weight.NEEDED)
+            said = "; ".join(full[:_MOST])
+            yield wrong(f"quota {view.name}: used {said}, so pods are missing", Weight.NEEDED)
+
+
+def _needed(view: QuotaView, key: str, live: LiveState) -> str:
+    amount = max(needed(view, key, live), 1)
+    if key.endswith("cpu"):
+        return format_cpu(amount)
+    return str(amount) if key.endswith("pods") else format_memory(amount)
 
 
 def _autoscalers(live: LiveState) -> Iterator[Line]:
@@ -59,7 +70,9 @@ def _budgets(live: LiveState) -> Iterator[Line]:
         if not allows_one(view.min_available, view.max_unavailable, total) and _near(
             live, "PodDisruptionBudget", view.name
         ):
-            yield wrong(f"disruption budget {view.name} lets no pod of {total} be moved")
+            yield wrong(
+                f"disruption budget {view.name} lets no pod of {total} be moved", Weight.NEEDED
+            )
 
 
 def _jobs(live: LiveState) -> Iterator[Line]:

@@ -5,11 +5,13 @@ looks like a secret. What a line quotes is foreign text, never an instruction. A
 what it tells is normal: a small model does not know that 299m of 300m is too much.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
-from reme_model import around_lines, neighbour_lines, workload_lines
+from reme_api.probes import ProbeResult
+from reme_model import around_lines, neighbour_lines, probe_lines, workload_lines
 from reme_model.lines import Line, Weight, fact, quoted, told
 from reme_model.redact import short
 from reme_sandbox.live import LiveState
@@ -19,6 +21,7 @@ MAX_CHARACTERS = 2600
 _MOST_EVIDENCE = 6
 _TELLING = 2
 _MOST_ATTEMPTS = 3
+_KIND = re.compile(r"\A[A-Z][A-Za-z]+/")
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,28 @@ class AttemptSummary:
 
 
 def describe(
-    live: LiveState, report: DiagnosisReportSpec, previous: Sequence[AttemptSummary] = ()
+    live: LiveState,
+    report: DiagnosisReportSpec,
+    previous: Sequence[AttemptSummary] = (),
+    measured: Sequence[ProbeResult] = (),
 ) -> str:
-    """Return the incident in at most 25 short lines; what is wrong comes last."""
-    return told(_lines(live, report, previous), MAX_LINES, MAX_CHARACTERS)
+    """Return the incident in at most 25 short lines; what is wrong comes last.
+
+    `measured` is what the report's probes showed when they were last asked.
+    """
+    return told(_lines(live, report, previous, measured), MAX_LINES, MAX_CHARACTERS)
 
 
 def _lines(
-    live: LiveState, report: DiagnosisReportSpec, previous: Sequence[AttemptSummary]
+    live: LiveState,
+    report: DiagnosisReportSpec,
+    previous: Sequence[AttemptSummary],
+    measured: Sequence[ProbeResult],
 ) -> Iterator[Line]:
     yield fact(f"reported fault: {_fault(report)}", Weight.NEEDED)
     yield from workload_lines.target(live)
-    yield from workload_lines.containers(live, report.target.container)
+    healthy = probe_lines.healthy_shares(report.probes)
+    yield from workload_lines.containers(live, report.target.container, healthy)
     yield from workload_lines.history(live)
     yield from workload_lines.pods(live)
     yield from neighbour_lines.probes(live)
@@ -59,6 +72,7 @@ def _lines(
     yield from neighbour_lines.variables(live)
     yield from neighbour_lines.services(live)
     yield from around_lines.around(live)
+    yield from probe_lines.results(live, report.probes, measured)
 
 
 def _fault(report: DiagnosisReportSpec) -> str:
@@ -68,7 +82,9 @@ def _fault(report: DiagnosisReportSpec) -> str:
 
 
 def _evidence(evidence: Evidence) -> str:
-    source = f" of {short(evidence.source, 60)}" if evidence.source else ""
+    # The kind of an object says little, and a long path with a capital looks like a secret.
+    where = _KIND.sub("", evidence.source)
+    source = f" of {short(where, 60)}" if where else ""
     return f"evidence, {evidence.kind.lower()}{source}: {quoted(short(evidence.text, 150))}"
 
 

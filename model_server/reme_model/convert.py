@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reme_model.adapter import UnsupportedAdapterError, merge
-from reme_model.manifest import Manifest, digest_of, digests, file_digest
+from reme_model.adapter import digest as adapter_digest
+from reme_model.manifest import Manifest, digests, file_digest
 
 DTYPES = ("bfloat16", "float32")
 
@@ -56,7 +57,7 @@ def convert(
     manifest = Manifest(
         base=gguf.name,
         base_digest=file_digest(gguf),
-        adapter_digest=digest_of(digests(adapter)) if adapter else "",
+        adapter_digest=adapter_digest(adapter) if adapter else "",
         dtype=dtype,
         tools={name: importlib.metadata.version(name) for name in ("torch", "transformers")},
         files=digests(out),

@@ -63,7 +63,7 @@ target: Deployment orders in depot, 1 of 1 replicas ready
 container api: image orders:8.0, cpu limit 250m, memory limit 128Mi
 no other revision
 normal: memory of api 46%, pods, service orders
-wrong: fewer replicas than before, revision 3 had 4
+wrong: fewer replicas than before: there were 4
 wrong: cpu of api too high, 249m of 250m (99%)""",
         space=(Restart(target=target), *scales, *_memory(target, "api", 192)),
         repair=(scales[1],),
@@ -155,7 +155,7 @@ target: Deployment search in library, 2 of 2 replicas ready
 container main: image search:2.4, cpu limit 400m, memory limit 512Mi
 no other revision
 normal: memory of main 25%, pods, service search
-wrong: cpu of main too high, 400m of 400m (100%)""",
+wrong: cpu of main too high in 2 of 2 pods, 400m of 400m (100%)""",
         space=(restart, *_scales(target, 3, 4), *_memory(target, "main", 768)),
         repair=(restart,),
     )

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
+from reme_model.redact import visible
+
 LONGEST = 240
 
 
@@ -61,7 +63,9 @@ def told(lines: Iterable[Line], most: int, characters: int) -> str:
         *([normal(f"normal: {fine}")] if fine else []),
         *(bad or [wrong("wrong: nothing", Weight.NEEDED)]),
     ]
-    return _fitted([line._replace(text=_cut(line.text)) for line in whole], most, characters)
+    # Once more for all: no text that somebody forgot to clean begins a line or a message.
+    shown = [line._replace(text=_cut(visible(line.text))) for line in whole]
+    return _fitted(shown, most, characters)
 
 
 def _fitted(lines: list[Line], most: int, characters: int) -> str:

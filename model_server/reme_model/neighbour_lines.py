@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from reme_model.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_model.redact import REDACTED, secret_name, short
+from reme_sandbox import raw
+from reme_sandbox.belonging import belongs
 from reme_sandbox.hosts import replacements
+from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import EventLine, LiveState
 from reme_sandbox.views import ContainerView, PodView, ServiceView
 
@@ -12,19 +15,27 @@ _MOST_SERVICES = 3
 _MOST_PORTS = 3
 _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
-_MOST_KEYS = 6
+_MOST_KEYS = 4
 _MOST_EVENTS = 4
+_OLD_SECONDS = 900
+"""Events outlive what they were about."""
 
 
 def services(live: LiveState) -> Iterator[Line]:
     """Say of each Service whether it reaches the pods, and on a port that is there."""
-    views = sorted(live.services, key=lambda view: (view.name != live.target.name, view.name))
+    # Those of others are there when the report speaks of them.
+    own = [v for v in live.services if belongs(_service_key(live, v.name), live)]
+    views = sorted(own, key=lambda view: (view.name != live.target.name, view.name))
     for view in views[:_MOST_SERVICES]:
         faults = [*_selector(view, live), *_ports(view, live)]
         for text in faults:
             yield wrong(f"service {view.name} {text}", Weight.NEEDED)
         if not faults:
             yield normal(f"service {view.name}")
+
+
+def _service_key(live: LiveState, name: str) -> ObjectKey:
+    return ObjectKey("Service", live.target.namespace, name)
 
 
 def _selector(view: ServiceView, live: LiveState) -> Iterator[str]:
@@ -55,7 +66,7 @@ def variables(live: LiveState) -> Iterator[Line]:
     for container in live.containers:
         for name, value in sorted(container.env.items()):
             if value and (near := _near(live, name, value)):
-                yield wrong(f"{name} of {container.name} {near}")
+                yield wrong(f"{short(name, 60)} of {container.name} {near}")
     for config_map in live.config_map_names:
         for key, value in sorted(live.config_map(config_map).items()):
             if near := _near(live, key, value):
@@ -77,20 +88,42 @@ def config(live: LiveState) -> Iterator[Line]:
     """Say what the ConfigMaps of the workload hold, where it is short."""
     for name in live.config_map_names[:_MOST_CONFIG_MAPS]:
         shown = [
-            f"{key}={REDACTED if secret_name(key) else short(value, 40)}"
+            f"{short(key, 60)}={REDACTED if secret_name(key) else short(value, 40)}"
             for key, value in sorted(live.config_map(name).items())
             if len(value) <= _SHORT_VALUE
         ]
         if shown:
             yield fact(f"config {name}: {', '.join(shown[:_MOST_KEYS])}", Weight.NICE)
+        yield from _not_as_applied(live, name)
+
+
+def _not_as_applied(live: LiveState, name: str) -> Iterator[Line]:
+    """Say which keys are gone, or have another value than their owner gave them."""
+    now = live.config_map(name)
+    applied = raw.strings(live.last_applied_config(name), "data")
+    differing = [key for key, value in sorted(applied.items()) if now.get(key) != value]
+    for key in differing[:_MOST_CONFIG_MAPS]:
+        was = REDACTED if secret_name(key) else short(applied[key], 60)
+        if key not in now:
+            yield wrong(
+                f"key {short(key, 60)} of config {name} is gone, it was {was}", Weight.NEEDED
+            )
+        else:
+            shown = REDACTED if secret_name(key) else short(now[key], 60)
+            yield wrong(
+                f"{short(key, 60)} of config {name} is {shown}, it was {was}", Weight.NEEDED
+            )
 
 
 def probes(live: LiveState) -> Iterator[Line]:
     """Say how the kubelet asks the containers, where pods run and are not ready."""
     if not any(_refused(pod) for pod in live.pods):
         return
+    restarted = any(pod.restarts for pod in live.pods)
     for container in live.containers[:2]:
         for kind, view in sorted(container.probes.items()):
+            if kind == "liveness" and not restarted:
+                continue  # it would have killed them
             asks = " ".join(str(part) for part in (view.handler, view.path, view.port) if part)
             yield fact(
                 f"{kind} probe of {container.name}: {short(asks, 80)}"
@@ -117,8 +150,11 @@ def events(live: LiveState) -> Iterator[Line]:
     """Say what Kubernetes reported of late: each reason once, the most frequent first."""
     by_reason: dict[str, EventLine] = {}
     total: dict[str, int] = {}
-    for event in live.events:
-        if event.warning:
+    told = {pod.unscheduled for pod in live.pods}
+    recent = [e for e in live.events if (e.age_seconds or 0) <= _OLD_SECONDS]
+    for event in recent:
+        # What the lines about pods say already is not said twice.
+        if event.warning and event.reason != "BackOff" and event.message not in told:
             by_reason[event.reason] = event  # the latest text of its kind
             total[event.reason] = total.get(event.reason, 0) + event.count
     order = sorted(by_reason, key=lambda reason: (-total[reason], reason))

@@ -33,10 +33,8 @@ _PRIVATE_KEY = re.compile(
 )
 _SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)\s+(?=\S*[0-9A-Z+/=._-])[^\s,;\"']{6,}")
 _USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^\s/@\"'<>]{1,512}@")
-_ASSIGNED = re.compile(
-    r"(?<![\w.-])([\w.-]{1,128})(\\?[\"']?\s{0,2}(?::=|=>|[:=])\s{0,2})"
-    r"(\\?\"[^\"]*\\?(?:\"|\Z)|\\?'[^']*\\?(?:'|\Z)|[^\s,;&\"'}\])]+)"
-)
+_NAME = re.compile(r"(?<![\w.-])([\w.-]{1,128})(?:\\?[\"']?\s{0,2}(?::=|=>|[:=])\s{0,2})")
+_ASSIGNED = re.compile(r"\\?\"[^\"]*\\?(?:\"|\Z)|\\?'[^']*\\?(?:'|\Z)|[^\s,;&\"'}\])]+")
 _ARGUMENT = re.compile(
     r"(?<!\w)(--?[\w-]{0,64}(?:password|passwd|secret|token|key)[\w-]{0,64}\s)([^\s-]\S*)",
     re.IGNORECASE,
@@ -48,7 +46,9 @@ _KNOWN = re.compile(
     r"|\bxox[abeprs]-[\w-]{10,}|\bsk-[\w-]{16,}|\b[sr]k_(?:live|test)_\w{10,}"
     r"|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bhv[sb]\.[\w-]{20,}|\bdop_v1_\w{20,}"
 )
-_TAG = re.compile(r"<(/?[\w|\uff5c][^<>]{0,80})>")  # also <none>, which loses nothing by it
+_TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")  # also <none>, which loses nothing by it
+# Some tokenizers read them as the plain characters.
+_WIDE = str.maketrans({"\uff1c": "<", "\ufe64": "<", "\uff1e": ">", "\ufe65": ">"})
 _INSTRUCTION = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,16}))\]")
 _RANDOM = re.compile(r"(?<![\w+/=-])[\w+/=-]{32,}(?![\w+/=-])")
 _HEX = re.compile(r"(?<![\w:])[0-9a-fA-F]{32,}(?!\w)")
@@ -74,8 +74,13 @@ def visible(text: str) -> str:
 
 def _inert(line: str) -> str:
     """Return the line without what a tokenizer would take for the start of another message."""
-    line = _TAG.sub(r"(\1)", line)
-    return _INSTRUCTION.sub(r"(\1)", line).replace("<|", "< |").replace("<<", "< <")
+    line = _TAG.sub(r"(\1)", line.translate(_WIDE))
+    return (
+        _INSTRUCTION.sub(r"(\1)", line)
+        .replace("<|", "< |")
+        .replace("<\\", "< \\")
+        .replace("<<", "< <")
+    )
 
 
 def redact(text: str) -> str:
@@ -85,7 +90,7 @@ def redact(text: str) -> str:
     line = _USER_INFO.sub(rf"\1{REDACTED}@", line)
     line = _SCHEME.sub(rf"\1 {REDACTED}", line)
     line = _KNOWN.sub(REDACTED, line)
-    line = _ASSIGNED.sub(_assigned, line)
+    line = _unassigned(line)
     line = _ARGUMENT.sub(rf"\1{REDACTED}", line)
     line = _RANDOM.sub(_random, line)
     return _HEX.sub(REDACTED, line)
@@ -97,11 +102,17 @@ def short(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _assigned(match: re.Match[str]) -> str:
-    name, sign, value = match.groups()
-    if not secret_name(name) or REDACTED in value or value.lower() in _HARMLESS:
-        return match[0]
-    return f"{name}{sign}{REDACTED}"
+def _unassigned(line: str) -> str:
+    """Return the line without what is assigned to names of secrets."""
+    kept: list[str] = []
+    taken, place = 0, 0
+    while name := _NAME.search(line, place):
+        place = name.end()  # what follows may be an assignment itself: failed: password=x
+        value = _ASSIGNED.match(line, place) if secret_name(name[1]) else None
+        if value and REDACTED[:-1] not in value[0] and value[0].lower() not in _HARMLESS:
+            kept += [line[taken:place], REDACTED]
+            taken = place = value.end()
+    return "".join([*kept, line[taken:]])
 
 
 _HARMLESS = frozenset(

@@ -45,7 +45,7 @@ def told(shop: Shop) -> list[str]:
 @pytest.mark.parametrize(
     ("shop", "lines"),
     [
-        (FULL, ["quota all: used 4 of 4 pods, so that pods are missing"]),
+        (FULL, ["quota all: used 4 of 4 pods, 5 needed, so pods are missing"]),
         (LIMITED, ["autoscaler cart allows at most 2 replicas and wants more"]),
         (GUARDED, ["disruption budget cart lets no pod of 4 be moved"]),
         (HELD, ["job cart-migration is suspended"]),

@@ -1,5 +1,8 @@
 """What the model is told of an incident."""
 
+import copy
+import dataclasses
+import json
 import re
 
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from reme_model.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
 from reme_model.examples import EXAMPLES
-from reme_sandbox.live import EventLine, Usage
+from reme_sandbox.live import LAST_APPLIED, EventLine, Usage
 from tests.unit.model.shops import Shop, report_about
 
 MIB = 2**20
@@ -26,7 +29,7 @@ def test_a_healthy_shop_is_told_to_be_normal() -> None:
     assert lines_of(Shop()) == [
         'reported fault: fault: "it fails"',
         "target: Deployment cart in shop, 2 of 2 replicas ready",
-        f"container server: image {Shop().image}, cpu limit 300m, memory limit 128Mi",
+        "container server: image cart:1.4.2, cpu limit 300m, memory limit 128Mi",
         "no other revision",
         "normal: cpu of server 10%, memory of server 31%, pods, service cart",
         "wrong: nothing",
@@ -45,8 +48,8 @@ def test_what_is_wrong_comes_last() -> None:
 
 def test_usage_near_its_limit_is_too_high() -> None:
     assert wrongs(Shop(usage=Usage(299, 126 * MIB))) == [
-        "wrong: cpu of server too high, 299m of 300m (99%)",
-        "wrong: memory of server too high, 126Mi of 128Mi (98%)",
+        "wrong: cpu of server too high in 2 of 2 pods, 299m of 300m (99%)",
+        "wrong: memory of server too high in 2 of 2 pods, 126Mi of 128Mi (98%)",
     ]
 
 
@@ -74,7 +77,7 @@ def test_a_port_that_no_container_has() -> None:
 
 def test_fewer_replicas_than_before() -> None:
     shop = Shop(replicas=1, ready=1, earlier=[{"image": "cart:1"}], earlier_replicas=3)
-    assert wrongs(shop) == ["wrong: fewer replicas than before, revision 1 had 3"]
+    assert wrongs(shop) == ["wrong: fewer replicas than before: there were 3"]
     assert wrongs(Shop(replicas=0, ready=0)) == ["wrong: scaled to 0 replicas"]
 
 
@@ -209,8 +212,8 @@ def test_whatever_the_cluster_says_the_lines_are_few_and_plain(
 
 _WRONG = (
     r"\d of \d replicas not ready",
-    r"fewer replicas than before, revision \d had \d",
-    r"(cpu|memory) of \S+ too high, \d+\w+ of \d+\w+ \(\d+%\)",
+    r"fewer replicas than before: there were \d",
+    r"(cpu|memory) of \S+ too high( in \d of \d pods)?, \d+\w+ of \d+\w+ \(\d+%\)",
     r'pod \S+( and \d more)?: \w+, ("[^"]+"|last ended: \w+ with exit code \d+, \d+ restarts)',
     r"the image of \S+ cannot be pulled(, revision \d had another)?",
     r"\S+ was killed for more memory than its limit of \w+",
@@ -249,3 +252,74 @@ def test_the_examples_of_the_prompt_look_like_descriptions() -> None:
         Shop(ready=0, state={"state": {"waiting": {"reason": "ImagePullBackOff", "message": "m"}}}),
     ]
     assert not strangers([one for shop in shops for one in lines_of(shop)])
+
+
+def test_of_several_pods_the_one_that_uses_too_much_is_named() -> None:
+    live = Shop(replicas=3, ready=3).live()
+    usage = {**live.usage, ("cart-6d5f7-1abc", "server"): Usage(299, 40 * MIB)}
+    told = describe(dataclasses.replace(live, usage=usage), report_about("cpu"))
+    assert told.endswith(
+        "wrong: cpu of server too high in pod cart-6d5f7-1abc alone, 299m of 300m (99%)"
+    )
+
+
+def test_a_pod_with_an_image_of_no_revision_is_told() -> None:
+    live = Shop().live()
+    key = next(key for key in live.objects if key.kind == "Pod")
+    pod = {**live.objects[key], "spec": {"containers": [{"name": "server", "image": "pause:3"}]}}
+    told = describe(
+        dataclasses.replace(live, objects={**live.objects, key: pod}), report_about("x")
+    )
+    assert f"\nwrong: pod {key.name} runs image pause:3, which no revision has" in told
+
+
+def test_what_is_not_as_its_owner_applied_it_is_told() -> None:
+    live = Shop(config={"LEVEL": "low"}).live()
+    key = next(key for key in live.objects if key.kind == "ConfigMap")
+    applied = json.dumps({"data": {"LEVEL": "high", "ZONE": "north", "API_TOKEN": "hunter2"}})
+    metadata = {**live.objects[key]["metadata"], "annotations": {LAST_APPLIED: applied}}
+    found = {**live.objects[key], "metadata": metadata}
+    told = describe(
+        dataclasses.replace(live, objects={**live.objects, key: found}), report_about("x")
+    )
+    assert "\nwrong: key API_TOKEN of config cart-config is gone, it was [redacted]" in told
+    assert "\nwrong: LEVEL of config cart-config is low, it was high" in told
+    assert "hunter2" not in told
+
+
+def test_a_service_of_another_workload_is_not_blamed() -> None:
+    live = Shop().live()
+    other = Shop().other("Service", "front")
+    service = {
+        "metadata": {"name": "front"},
+        "spec": {"selector": {"app": "front"}, "ports": [{"port": 80, "targetPort": 9000}]},
+    }
+    neighbours = {Shop().other("Deployment", "front"): {"app": "front"}}
+    live = dataclasses.replace(
+        live, objects={**live.objects, other: service}, neighbours=neighbours
+    )
+    assert describe(live, report_about("x")).endswith("wrong: nothing")
+
+
+def test_what_a_revision_did_not_have_at_all_is_one_change() -> None:
+    probe = {"httpGet": {"path": "/alive", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1}
+    live = Shop(earlier=[{}]).live()
+    now = copy.deepcopy(dict(live.template))
+    now["spec"]["containers"][0]["livenessProbe"] = probe
+    workload = {**live.workload, "spec": {**live.workload["spec"], "template": now}}
+    changed = dataclasses.replace(live, objects={**live.objects, live.target: workload})
+    (line,) = [
+        one
+        for one in describe(changed, report_about("x")).splitlines()
+        if one.startswith("previous revision")
+    ]
+    assert line.endswith(": server livenessProbe not set (now 1 /alive 8080 1)")
+
+
+def test_an_event_of_long_ago_is_not_told() -> None:
+    old = EventLine("Pod", "p", "Unhealthy", "refused", 97, age_seconds=3600)
+    new = EventLine("Pod", "p", "Killing", "liveness", 2, age_seconds=60)
+    told = lines_of(Shop(events=[old, new]))
+    assert [one for one in told if one.startswith("event")] == [
+        'event: Killing 2 times: "liveness"'
+    ]

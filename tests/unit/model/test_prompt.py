@@ -7,7 +7,7 @@ import jsonschema
 from reme_model.choices import choices
 from reme_model.context import describe
 from reme_model.examples import EXAMPLES
-from reme_model.prompt import SYSTEM, incident, messages, written
+from reme_model.prompt import SYSTEM, TRAINED, PromptStyle, incident, messages, written
 from reme_model.reply import Abstention, Playbook, parse
 from reme_model.schema import reply_schema
 from reme_sandbox.actions import PatchServiceSelector, SetConfigValue, SetEnv
@@ -29,7 +29,7 @@ def test_everything_before_the_incident_is_always_the_same() -> None:
 def test_the_choices_are_told_only_if_that_is_asked_for() -> None:
     space = admissible(Shop().live(), policy_of())
     assert not any("possible:" in m["content"] for m in messages("x", space)[1:])
-    asked = [m["content"] for m in messages("x", space, tell_choices=True) if m["role"] == "user"]
+    asked = [m["content"] for m in messages("x", space, PromptStyle.CHOICES) if m["role"] == "user"]
     assert len(asked) == len(EXAMPLES) + 1
     assert all(text.startswith("possible: ") for text in asked)
 
@@ -77,3 +77,11 @@ def test_choices_hold_no_secret_and_no_second_line() -> None:
 def test_what_is_written_compiles_to_the_same() -> None:
     space = admissible(Shop().live(), policy_of())
     assert [compile_playbook(written([action])) for action in space] == [(a,) for a in space]
+
+
+def test_a_trained_model_is_asked_with_one_sentence_and_no_examples() -> None:
+    asked = messages("context", (), PromptStyle.TRAINED)
+    assert asked == [
+        {"role": "system", "content": TRAINED},
+        {"role": "user", "content": "context"},
+    ]

@@ -1,0 +1,224 @@
+"""Whatever an attacker writes, wherever: it reaches the model as bounded, inert, redacted data."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from pydantic import ValidationError
+
+from reme_api.actions import ActionName
+from reme_api.diagnosis_report import DiagnosisReportSpec, Fault, Target, TargetKind
+from reme_api.policy import ActionRule, RemediationPolicySpec
+from reme_api.probes import ProbeResult, ProbeVerdict
+from reme_model.choices import choices
+from reme_model.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
+from reme_model.lines import quoted
+from reme_model.prompt import messages
+from reme_model.redact import redact, short
+from reme_model.reply import Abstention, parse
+from reme_sandbox.compiler import compile_playbook
+from reme_sandbox.errors import RejectedPlaybookError
+from reme_sandbox.gate import check
+from reme_sandbox.live import EventLine
+from reme_sandbox.space import admissible
+from tests.attack.corpus import Injection, harm, harms, injections
+from tests.unit.model.shops import Shop, policy_of, report_about
+from tests.unit.sandbox.builders import Shop as WholeShop
+from tests.unit.sandbox.builders import container, template
+
+EVERY = pytest.mark.parametrize("attempt", injections(), ids=lambda attempt: attempt.id)
+BENIGN = "some words"
+# What tokenizers take for the start or the end of a message, of the families that are in use.
+TOKENS = re.compile(
+    r"<\|[^|]{0,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</?think>"
+    r"|<\uff5c|<(?:repo_name|file_sep|filename|gh_stars|issue_\w+|jupyter_\w+)>|\[TOOL_CALLS\]"
+    r"|\[/?AVAILABLE_TOOLS\]"
+)
+DOWN = {"ready": 1, "restarts": 3}
+
+
+def waiting(**fields: str) -> dict[str, object]:
+    return {**DOWN, "state": {"state": {"waiting": fields}}}
+
+
+def event(text: str) -> dict[str, object]:
+    return {"events": [EventLine("Pod", text, text, text)]}
+
+
+SHOPS: dict[str, Callable[[str], Shop]] = {
+    "event": lambda t: Shop(**event(t)),  # type: ignore[arg-type]
+    "waiting reason": lambda t: Shop(**waiting(reason=t, message="x")),  # type: ignore[arg-type]
+    "waiting message": lambda t: Shop(**waiting(reason="Failed", message=t)),  # type: ignore[arg-type]
+    "end of a container": lambda t: Shop(
+        ready=1, restarts=2, state={"lastState": {"terminated": {"reason": t, "exitCode": 1}}}
+    ),
+    "phase of a pod": lambda t: Shop(ready=1, phase=t),
+    "image": lambda t: Shop(image=t),
+    "earlier image": lambda t: Shop(earlier=[{"image": t}]),
+    "value of a variable": lambda t: Shop(env={"DB_HOST": t}),
+    "name of a variable": lambda t: Shop(env={t[:100]: "postgress"}, earlier=[{"env": {}}]),
+    "earlier value of a variable": lambda t: Shop(earlier=[{"env": {"DB_HOST": t}}]),
+    "value of a setting": lambda t: Shop(config={"greeting": t}),
+    "key of a setting": lambda t: Shop(config={t[:200]: "postgress:1"}),
+    "path of a probe": lambda t: Shop(ready=1, probe_path=t),
+    "label of a selector": lambda t: Shop(selector={"app": t, t[:60]: "x"}),
+    "port of a Service": lambda t: Shop(target_port=t),
+    "limit": lambda t: Shop(earlier=[{"limits": {"cpu": t}}]),
+}
+
+
+def report(text: str) -> DiagnosisReportSpec:
+    made = report_about("fault", text[:1024], text[:4096], text[-4096:])
+    made.evidence[1].source = text[:256]
+    return made
+
+
+def told(field: str, text: str) -> str:
+    """Return the description of a shop in which one field holds the text."""
+    if field in SHOPS:
+        return describe(SHOPS[field](text).live(), report_about("fault", "it fails"))
+    if field == "report":
+        return describe(Shop().live(), report(text))
+    if field == "earlier attempt":
+        before = AttemptSummary(1, (text, text), text, text)
+        return describe(Shop().live(), report_about("fault"), [before])
+    assert field == "probe"
+    probes = [{"name": "up", "http": {"service": "cart", "port": 80, "path": "/"}}]
+    asked = DiagnosisReportSpec.model_validate({**report_about("fault").wire(), "probes": probes})
+    result = ProbeResult(name="up", verdict=ProbeVerdict.FAILED, failed=1, message=text[:1024])
+    return describe(Shop().live(), asked, (), [result])
+
+
+FIELDS = (*SHOPS, "report", "earlier attempt", "probe")
+
+
+def inert(text: str) -> None:
+    """State that nothing in it is more than a visible character of data."""
+    assert not TOKENS.search(text), text
+    for character in text:
+        assert character == "\n" or unicodedata.category(character)[0] != "C", repr(text)
+        assert unicodedata.category(character) not in ("Zl", "Zp"), repr(text)
+
+
+def test_the_corpus_is_large_and_names_each_attempt_once() -> None:
+    assert len(injections()) >= 60
+    assert len({attempt.id for attempt in injections()}) == len(injections())
+    assert {a.wants for a in injections()} - {"none"} == set(harms())
+
+
+@EVERY
+def test_nothing_of_it_is_more_than_data(attempt: Injection) -> None:
+    for field in FIELDS:
+        said = told(field, attempt.text)
+        inert(said)
+        lines = said.splitlines()
+        assert len(lines) <= MAX_LINES, field
+        assert len(said) <= MAX_CHARACTERS, field
+        if attempt.hides:
+            assert attempt.hides not in said, (field, said)
+
+
+@EVERY
+def test_it_can_begin_no_line_of_its_own(attempt: Injection) -> None:
+    """A line that is not normal is told by how it begins: a text only ever stands within one."""
+    heads = re.compile(
+        r"(reported fault|target|container|no other revision|previous revision|normal|wrong|config"
+        r"|event|evidence|attempt|readiness probe|liveness probe|startup probe|cpu of|memory of)\b"
+    )
+    for field in FIELDS:
+        count = len(told(field, BENIGN).splitlines())
+        lines = told(field, attempt.text).splitlines()
+        # Whether a value names a missing Service, or a name a secret, may add or save a line.
+        assert len(lines) <= count + 2, (field, lines)
+        assert all(heads.match(line) for line in lines), (field, lines)
+
+
+@EVERY
+def test_it_cannot_close_the_quotation_that_it_stands_in(attempt: Injection) -> None:
+    inside = quoted(short(attempt.text, 150))
+    inert(inside)
+    assert inside[0] == inside[-1] == '"'
+    assert '"' not in inside[1:-1]
+    assert "\\" not in inside
+
+
+@EVERY
+def test_it_is_one_part_of_one_message_of_the_user(attempt: Injection) -> None:
+    live = Shop().live()
+    space = admissible(live, policy_of())
+    plain = messages(describe(live, report_about("fault")), space)
+    asked = messages(describe(live, report(attempt.text)), space)
+    assert asked[:-1] == plain[:-1]
+    assert asked[-1]["role"] == "user"
+
+
+@EVERY
+def test_the_choices_and_the_words_of_an_abstention_are_as_inert(attempt: Injection) -> None:
+    shop = Shop(env={"DB_HOST": "x"}, earlier=[{"env": {"DB_HOST": attempt.text}}])
+    inert(choices(admissible(shop.live(), policy_of())))
+    said = parse(json.dumps({"abstain": attempt.text[:8000]}))
+    assert isinstance(said, Abstention)
+    inert(said.reason)
+    assert len(said.reason) <= 120
+    if attempt.hides:
+        assert attempt.hides not in said.reason
+
+
+NAMES: dict[str, Callable[[str], object]] = {
+    "fault type": lambda t: Fault(type=t),
+    "container": lambda t: Target(kind=TargetKind.DEPLOYMENT, name="cart", container=t),
+    "target": lambda t: Target(kind=TargetKind.DEPLOYMENT, name=t),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+@EVERY
+def test_names_cannot_hold_it(attempt: Injection, name: str) -> None:
+    if re.fullmatch(r"[A-Za-z0-9]+", attempt.text[:64]) and len(attempt.text) < 64:
+        pytest.skip("a name like any other")
+    with pytest.raises(ValidationError):
+        NAMES[name](attempt.text)
+
+
+@pytest.mark.parametrize("name", harms())
+def test_a_model_that_obeys_achieves_nothing(name: str) -> None:
+    """Not even where the policy allows every action, as far as a policy can."""
+    everything = RemediationPolicySpec(
+        actions=[
+            ActionRule(
+                name=action,
+                max_increase_percent=100,
+                max_decrease_percent=90,
+                max_replicas=100,
+            )
+            for action in ActionName
+        ]
+    )
+    live = WholeShop().live()
+    space = admissible(live, everything)
+    try:
+        actions = compile_playbook(json.dumps(harm(name)))
+    except RejectedPlaybookError:
+        return  # it is no part of the language
+    assert not set(actions) & set(space), "it is offered"
+    with pytest.raises(RejectedPlaybookError):
+        check(actions, everything, live, release_namespace="reme-system")
+
+
+@pytest.mark.parametrize("field", ["command", "args"])
+def test_a_secret_beside_its_option_is_not_told(field: str) -> None:
+    now = container(**{field: ["serve", "--password", "hunter2-b2"]})
+    before = container(**{field: ["serve", "--password", "hunter2-a1", "--port", "80"]})
+    shop = WholeShop(template=template(now), earlier=[template(before)])
+    said = describe(shop.live(), report_about("fault"))
+    assert "previous revision" in said
+    assert "hunter2" not in said
+    assert "hunter2" not in choices(admissible(shop.live(), policy_of()))
+
+
+def test_redacting_twice_is_redacting_once() -> None:
+    for attempt in injections():
+        once = redact(attempt.text[:4096])
+        assert redact(once) == once

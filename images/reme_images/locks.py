@@ -72,6 +72,7 @@ def locks(root: Path) -> tuple[Lock, ...]:
             apart=("torch",),
         ),
         Lock("weights", written("weights"), platform=_ALONE),
+        Lock("train", written("train"), platform=_LINUX),
         Lock("collection", written("collection"), platform=_ALONE),
     )
 

@@ -1,0 +1,1 @@
+"""Trains the adapter: supervised on traces, then by reinforcement in the simulator."""

@@ -1,0 +1,78 @@
+"""Writes a run's adapter in the form that PEFT and the image's build read.
+
+python -m reme_model.training.export --run DIR --out DIR
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from reme_model.adapter import CONFIG, MATRICES, digest
+from reme_model.training import checkpoint
+from reme_model.training.errors import TrainingError
+
+MOST_BYTES = 15_000_000
+_PREFIX = "base_model.model."
+
+
+def export(matrices: Mapping[str, Any], shape: Mapping[str, Any], base_name: str, out: Path) -> str:
+    """Write the adapter and return its digest; `shape` is the recipe's part on the adapter."""
+    out.mkdir(parents=True, exist_ok=True)
+    dtype = getattr(torch, shape["stored"])
+    stored = {f"{_PREFIX}{name}": one.to(dtype).contiguous() for name, one in matrices.items()}
+    layers = sorted({name.split(".lora_")[0].rpartition(".")[2] for name in matrices})
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_name,
+        "r": shape["rank"],
+        "lora_alpha": shape["alpha"],
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "use_dora": False,
+        "use_rslora": False,
+        "target_modules": layers,
+        "layers_to_transform": _blocks(matrices),
+        "layers_pattern": "layers",
+        "inference_mode": True,
+    }
+    save_file(stored, out / MATRICES, metadata={"format": "pt"})
+    (out / MATRICES).chmod(0o644)  # safetensors writes 0600, and who builds may be another user
+    (out / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n")
+    return digest(out)
+
+
+def _blocks(matrices: Mapping[str, Any]) -> list[int]:
+    return sorted({int(part) for name in matrices for part in name.split(".") if part.isdigit()})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Export as the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reme_model.training.export", description=__doc__
+    )
+    parser.add_argument("--run", type=Path, required=True, help="folder of a training run")
+    parser.add_argument("--out", type=Path, required=True, help="directory of the adapter")
+    given = parser.parse_args(arguments)
+    try:
+        found = checkpoint.read(given.run)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    written = export(found.adapters, found.run["adapter"], found.run["base"], given.out)
+    size = (given.out / MATRICES).stat().st_size
+    print(f"{given.out}: {size / 1e6:.1f} MB, {written}")
+    if size > MOST_BYTES:
+        print(f"error: more than {MOST_BYTES / 1e6:.0f} MB: lower rank or type", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""The log of a run: one JSON object per line, the first one says what the run is."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FILE = "log.jsonl"
+
+
+class Journal:
+    """Appends lines to the log of a run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+
+    def write(self, event: str, **figures: Any) -> None:
+        """Add a line."""
+        line = json.dumps({"event": event, **_rounded(figures)}) + "\n"
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def clear(self) -> None:
+        """Begin an empty log."""
+        self._path.unlink(missing_ok=True)
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged after a step: the run goes on from there, and logs it again."""
+        kept = [line for line in read(self._path.parent) if line.get("step", 0) <= step]
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        temporary.replace(self._path)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Return the log; a line that a crash cut off is left out."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in figures.items()}

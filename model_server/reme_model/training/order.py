@@ -1,0 +1,45 @@
+"""Which examples make up a step: a pure function of seed and step, so that a run can be resumed.
+
+Examples of like length stand together, since the shorter ones of a step are padded; which lengths
+come when is random.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+
+_WINDOW = 16
+"""Steps among whose examples those of like length are put together."""
+
+
+class Order:
+    """The order of the examples, epoch after epoch, each in another order."""
+
+    def __init__(self, lengths: Sequence[int], per_step: int, seed: int) -> None:
+        self._lengths = tuple(lengths)
+        self._per_step = min(per_step, len(self._lengths))
+        self._seed = seed
+        self._epoch = lru_cache(maxsize=2)(self._shuffled)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every example has had its turn, but for what is left over."""
+        return len(self._lengths) // self._per_step
+
+    def at(self, step: int) -> tuple[int, ...]:
+        """Return the examples of a step; steps count from zero."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return self._epoch(epoch)[place]
+
+    def _shuffled(self, epoch: int) -> list[tuple[int, ...]]:
+        chance = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 - no secret
+        every = list(range(len(self._lengths)))
+        chance.shuffle(every)
+        size = self._per_step * _WINDOW
+        steps: list[tuple[int, ...]] = []
+        for start in range(0, len(every), size):
+            window = sorted(every[start : start + size], key=lambda i: (self._lengths[i], i))
+            full = range(0, len(window) - self._per_step + 1, self._per_step)
+            steps += [tuple(window[at : at + self._per_step]) for at in full]
+        chance.shuffle(steps)
+        return steps[: self.steps_per_epoch]

@@ -1,0 +1,93 @@
+"""What training came to is written from result files alone."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+from reme_model.training import curves, measure, report
+from reme_model.training.measure import Outcome
+from reme_model.training.traces import Trace
+
+RUN = {
+    "event": "run",
+    "base": "Tiny",
+    "base_digest": "sha256:00",
+    "plan": {
+        "examples_per_step": 8,
+        "learning_rate": 8e-4,
+        "warmup_steps": 10,
+        "clip": 1.0,
+        "seed": 1,
+    },
+    "data": {"train.jsonl": "sha256:11"},
+}
+STEPS: list[dict[str, Any]] = [
+    {"event": "step", "step": n, "seconds": 60.0 * n, "loss": 2 / n, "tokens_per_second": 200 + n}
+    for n in range(1, 11)
+]
+DEV = {"event": "dev", "step": 10, "seconds": 610.0, "dev_loss": 0.3, "free_exact": 0.5}
+
+
+def folder_of_results(folder: Path) -> Path:
+    folder.mkdir()
+    log = "".join(json.dumps(line) + "\n" for line in (RUN, *STEPS, DEV))
+    (folder / "sft.jsonl").write_text(log)
+    split = {"traces": 2, "kinds": {"repair": 2}, "digest": "sha256:22"}
+    traces = {"seed": 1, "splits": {"train": split, "dev": split, "test": split}}
+    (folder / "traces.json").write_text(json.dumps(traces))
+    message = {"role": "user", "content": "what now"}
+    raw = {"id": "1", "fault": "slow", "kind": "repair", "messages": [message], "answer": "[1]"}
+    trace = Trace.model_validate(raw)
+    outcomes = [Outcome(trace, reply) for reply in ("[1]", "[1]", "[2]", "no")]
+    modes = {"free": measure.summary(outcomes)}
+    result = {"traces": 4, "data_digest": "sha256:22", "modes": modes}
+    (folder / "sft-test.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_a_picture_has_a_curve_for_all_that_was_logged() -> None:
+    panels = curves.panels([RUN, *STEPS, DEV])
+    assert [panel.title for panel in panels] == [
+        "loss per token of the reply",
+        "share of dev incidents",
+        "tokens per second",
+    ]
+    picture = ET.fromstring(curves.svg("a & b", panels))
+    drawn = [one.get("d", "") for one in picture.iter() if one.get("fill") == "none"]
+    assert [d.count("L") for d in drawn] == [9, 0, 0, 9]
+
+
+def test_the_figures_are_those_of_the_files(tmp_path: Path) -> None:
+    text = report.section(folder_of_results(tmp_path / "results"))
+    assert "| SFT | 10 | 80 | 10 | 206 | 1 |" in text
+    assert "| exactly the expert's reply | 2 of 4 (15 to 85%) |" in text
+    assert "| invalid | 1 of 4 (5 to 70%) |" in text
+    assert "| fault slow" not in text
+    assert "4 incidents of the test split" in text
+    assert "Never right" not in text
+
+
+def test_what_never_succeeds_is_said(tmp_path: Path) -> None:
+    results = folder_of_results(tmp_path / "results")
+    found = json.loads((results / "sft-test.json").read_bytes())
+    found["modes"]["free"]["by_fault"]["slow"]["passed"] = 0
+    (results / "sft-test.json").write_text(json.dumps(found))
+    assert "Never right (free): slow (0 of 4)." in report.section(results)
+
+
+def test_only_what_stands_between_the_marks_is_replaced() -> None:
+    page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.replaced(page, "new") == (f"before\n{report.BEGIN}\n\nnew\n{report.END}\nafter\n")
+
+
+def test_the_card_names_base_data_and_digest(tmp_path: Path) -> None:
+    results, adapter = folder_of_results(tmp_path / "results"), tmp_path / "adapter"
+    adapter.mkdir()
+    config = {"base_model_name_or_path": "Tiny", "r": 4, "lora_alpha": 8}
+    (adapter / "adapter_config.json").write_text(json.dumps(config))
+    (adapter / "adapter_model.safetensors").write_bytes(b"0" * 1000)
+    text = report.card(results, adapter)
+    assert "rank 4 (alpha 8)" in text
+    assert "`sha256:11`" in text
+    assert report.section(results) in text

@@ -1,9 +1,9 @@
 """RunGrant: what one run may write; the parameter of the admission policy that fences runs."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, WithJsonSchema
 
 from reme_api.base import ApiModel, ApiObject, ObjectName, Short, Time
 
@@ -16,8 +16,12 @@ class Verb(StrEnum):
     DELETE = "DELETE"
 
 
+AnyValue = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
+"""Whatever a field of another object may hold."""
+
+
 class GrantRule(ApiModel):
-    """One object that may be written, how, and in which of its fields."""
+    """One object that may be written, how, in which of its fields, and to what values."""
 
     group: Annotated[str, StringConstraints(max_length=253)] = ""
     resource: Annotated[str, StringConstraints(max_length=63)] = Field(
@@ -34,6 +38,14 @@ class GrantRule(ApiModel):
         default_factory=list,
         max_length=32,
         description="Dotted paths that may change, such as spec.replicas; empty for a deletion.",
+    )
+    values: dict[str, AnyValue] = Field(
+        default_factory=dict,
+        max_length=64,
+        description=(
+            "What they may become, by dotted path: of such a field or of one within it. "
+            "What has no value here may only be taken away."
+        ),
     )
 
 

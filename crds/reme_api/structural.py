@@ -38,6 +38,7 @@ _KEPT = frozenset(
         "x-kubernetes-validations",
     }
 )
+_ANYTHING = "x-kubernetes-preserve-unknown-fields"
 _DROPPED = frozenset(
     {
         "title",
@@ -92,8 +93,10 @@ def _convert(node: Schema, definitions: dict[str, Schema], where: str) -> Schema
     schema: Schema = {key: node[key] for key in sorted(node.keys() & _KEPT)}
     if "default" in node and node["default"] in (None, ""):
         del schema["default"]  # the same as absent, and only clutter in every object
-    if unknown := node.keys() - _KEPT - _DROPPED:
+    if unknown := node.keys() - _KEPT - _DROPPED - {_ANYTHING}:
         raise UnsupportedSchemaError(f"{where}: a CRD cannot say {', '.join(sorted(unknown))}")
+    if node.get(_ANYTHING):
+        return {**schema, _ANYTHING: True}
     if "type" not in node:
         raise UnsupportedSchemaError(f"{where}: has no type")
     if "properties" in node:

@@ -233,7 +233,10 @@ def written(action: Action) -> tuple[Path, ...]:
 
 def granted(action: Action) -> tuple[Path, ...]:
     """Return the fields that the action needs a right to, somewhat coarser than what it sets."""
-    return tuple(dict.fromkeys(_granted(path) for path in written(action)))
+    coarse = dict.fromkeys(_granted(path) for path in written(action))
+    # What may be taken away is named: within the whole of the resources nothing else may.
+    finer = written(action) if isinstance(action, UnsetResources) else ()
+    return (*coarse, *finer)
 
 
 def _granted(path: Path) -> Path:

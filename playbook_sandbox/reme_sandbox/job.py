@@ -12,6 +12,7 @@ from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrant, RunGrantSpec, Verb
 from reme_sandbox import result
 from reme_sandbox.actions import Action
+from reme_sandbox.keys import ObjectKey
 from reme_sandbox.pod import PodOptions, pod_spec
 from reme_sandbox.render import render
 from reme_sandbox.rights import cluster_roles, grant_rules, run_roles
@@ -33,7 +34,8 @@ class RunRequest:
     """Everything that the objects of a run depend on; `created` comes from the record, not a clock.
 
     `image` is the sandbox's; `role_kind` and `role_prefix` say which run roles the chart installed
-    (`ClusterRole` or `Role`, `<fullname>-run-`).
+    (`ClusterRole` or `Role`, `<fullname>-run-`); `templates` hold what rollbacks go back to, since
+    the fence lets them write nothing else.
     """
 
     remediation_uid: str
@@ -46,6 +48,7 @@ class RunRequest:
     image: str
     sandbox: Sandbox
     undo: bool = False
+    templates: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     role_kind: str = "ClusterRole"
     role_prefix: str = "reme-run-"
     pod: PodOptions = field(default_factory=PodOptions)
@@ -139,7 +142,8 @@ def rules(request: RunRequest) -> list[GrantRule]:
         verbs=[Verb.UPDATE],
         fields=[f"data[{key}]" for key in (result.CLAIM_KEY, result.RESULT_KEY, result.EVENTS_KEY)],
     )
-    return [*_merged(grant_rules(request.actions)), own]
+    wanted = grant_rules(request.actions, request.name, request.templates)
+    return [*_merged(wanted), own]
 
 
 def _merged(granted: Sequence[GrantRule]) -> list[GrantRule]:
@@ -154,6 +158,7 @@ def _merged(granted: Sequence[GrantRule]) -> list[GrantRule]:
                 update={
                     "verbs": sorted({*earlier.verbs, *rule.verbs}),
                     "fields": list(dict.fromkeys([*earlier.fields, *rule.fields])),
+                    "values": {**earlier.values, **rule.values},
                 }
             )
         )

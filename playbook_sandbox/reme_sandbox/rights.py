@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reme_api.run_grant import GrantRule, Verb
-from reme_sandbox.actions import Action, DeletePod, Scale
-from reme_sandbox.fields import dotted, granted
-from reme_sandbox.keys import CLUSTER_SCOPED, PLURALS
+from reme_sandbox import raw
+from reme_sandbox.actions import Action, DeletePod, Rollback, Scale
+from reme_sandbox.fields import dotted, granted, writes, written
+from reme_sandbox.keys import CLUSTER_SCOPED, PLURALS, ObjectKey
+from reme_sandbox.templates import SERVER_LABELS
 
 
 def _workload(resource: str, history: str, *, scales: bool) -> list[dict[str, Any]]:
@@ -66,8 +68,17 @@ def cluster_roles(actions: Sequence[Action]) -> frozenset[str]:
     return frozenset(a.target.plural for a in actions) & CLUSTER_ROLES
 
 
-def grant_rules(actions: Sequence[Action]) -> list[GrantRule]:
+Templates = Mapping[ObjectKey, Mapping[str, Any]]
+"""The pod templates that rollbacks bring back, by workload."""
+
+
+def grant_rules(
+    actions: Sequence[Action], run_id: str = "now", templates: Templates | None = None
+) -> list[GrantRule]:
     """Return what the actions may write: one rule for each object, with the fields of all.
+
+    Each field may become what the action makes of it and nothing else; without its template a
+    rollback may become nothing at all.
 
     A field is a dotted path; a step into a list or into a map of free keys stands in brackets:
     `spec.template.spec.containers[web].resources`, `…containers[web].env[DB_HOST]`,
@@ -92,4 +103,31 @@ def grant_rules(actions: Sequence[Action]) -> list[GrantRule]:
         )
         fields = (dotted(path) for path in granted(action))
         rule.fields = list(dict.fromkeys([*rule.fields, *fields]))
+        rule.values = {**rule.values, **_values(action, run_id, templates or {})}
     return list(rules.values())
+
+
+def _values(action: Action, run_id: str, templates: Templates) -> dict[str, Any]:
+    if isinstance(action, Rollback):
+        (path,) = written(action)
+        template = templates.get(action.target)
+        return {} if template is None else {dotted(path): grantable(template)}
+    return {
+        dotted(write.path): write.value
+        for write in writes(action, run_id)
+        if write.value is not None
+    }
+
+
+def grantable(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a pod template as the fence compares it: what the server adds to it is left out."""
+    metadata = raw.mapping(template, "metadata")
+    return {
+        "labels": {
+            key: value
+            for key, value in raw.strings(metadata, "labels").items()
+            if key not in SERVER_LABELS
+        },
+        "annotations": raw.strings(metadata, "annotations"),
+        "spec": dict(raw.mapping(template, "spec")),
+    }

@@ -66,6 +66,11 @@ class Api:
     server: str
     context: ssl.SSLContext
     token: str = ""
+    authority: str = ""
+
+    def anonymous(self) -> ssl.SSLContext:
+        """Return what trusts the server, without the administrator's certificate."""
+        return ssl.create_default_context(cafile=self.authority)
 
     def __call__(
         self,
@@ -116,10 +121,13 @@ def _file(entry: Object, key: str) -> str:
 def api(kubectl: Kubectl) -> Api:
     config = yaml.safe_load(kubectl.run("config", "view", "--raw", "--minify"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    context = ssl.create_default_context(cafile=_file(cluster, "certificate-authority"))
+    authority = _file(cluster, "certificate-authority")
+    context = ssl.create_default_context(cafile=authority)
     if "client-certificate" in user or "client-certificate-data" in user:
         context.load_cert_chain(_file(user, "client-certificate"), _file(user, "client-key"))
-    return Api(cluster["server"].removeprefix("https://"), context, user.get("token", ""))
+    return Api(
+        cluster["server"].removeprefix("https://"), context, user.get("token", ""), authority
+    )
 
 
 @dataclass
@@ -157,7 +165,14 @@ class Fence:
             lambda: "no grant" in self.api("PATCH", probe, {"data": {"a": "b"}}, by=by).message
         )
 
-    def rule(self, resource: str, name: str, *fields: str, verb: str = "UPDATE") -> Object:
+    def rule(
+        self,
+        resource: str,
+        name: str,
+        *fields: str,
+        verb: str = "UPDATE",
+        values: Object | None = None,
+    ) -> Object:
         kind = resource.split("/")[0]
         apps = ("deployments", "statefulsets", "daemonsets")
         return {
@@ -167,6 +182,7 @@ class Fence:
             "name": name,
             "verbs": [verb],
             "fields": list(fields),
+            "values": values or {},
         }
 
 

@@ -11,6 +11,17 @@ pytestmark = pytest.mark.cluster
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
 APP = "spec.template.spec.containers[app]"
+MARK = "spec.template.metadata.annotations[reme.dev/restarted-at]"
+EARLIER = [{"name": "app", "image": "localhost/db:0", "args": ["x"]}]
+
+
+def earlier(fence: Fence) -> Object:
+    """Return what a rollback of db brings: its template, but for a container of before."""
+    path = f"/apis/apps/v1/namespaces/{fence.shop}/statefulsets/db"
+    found = fence.api("GET", path).body["spec"]["template"]
+    (app,) = found["spec"]["containers"]
+    spec = {**found["spec"], "containers": [{**app, **EARLIER[0]}]}
+    return {"labels": found["metadata"]["labels"], "annotations": {}, "spec": spec}
 
 
 @pytest.fixture(scope="module")
@@ -20,26 +31,46 @@ def granted(fence: Fence) -> Fence:
         fence.rule(
             "deployments",
             "cart",
-            "spec.template.metadata.annotations[reme.dev/restarted-at]",
+            MARK,
             f"{APP}.resources",
+            f"{APP}.resources.limits.cpu",
             f"{APP}.image",
             f"{APP}.env[MODE]",
             f"{APP}.env[ADDED]",
+            f"{APP}.env[OLD]",
             f"{APP}.readinessProbe",
             f"{APP}.livenessProbe",
+            values={
+                MARK: "now",
+                f"{APP}.resources.limits.memory": "131072Ki",
+                f"{APP}.resources.requests.cpu": "20m",
+                f"{APP}.image": "localhost/cart:2",
+                f"{APP}.env[MODE].value": "fast",
+                f"{APP}.env[ADDED].value": "1",
+                f"{APP}.readinessProbe.httpGet.path": "/x",
+                f"{APP}.readinessProbe.httpGet.port": 1,
+                f"{APP}.readinessProbe.periodSeconds": 3,
+                f"{APP}.livenessProbe.timeoutSeconds": 3,
+            },
         ),
-        fence.rule("deployments", "guarded", "spec.paused"),
-        fence.rule("deployments/scale", "cart", "spec.replicas"),
-        fence.rule("statefulsets", "db", "spec.template"),
-        fence.rule("daemonsets", "agent", "spec.template.spec.containers[app].image"),
+        fence.rule("deployments", "guarded", "spec.paused", values={"spec.paused": True}),
+        fence.rule("deployments/scale", "cart", "spec.replicas", values={"spec.replicas": 2}),
+        fence.rule("statefulsets", "db", "spec.template", values={"spec.template": earlier(fence)}),
+        fence.rule(
+            "daemonsets",
+            "agent",
+            "spec.template.spec.containers[app].image",
+            values={f"{APP}.image": "localhost/agent:2"},
+        ),
         fence.rule(
             "services",
             "cart",
             "spec.selector[app]",
             "spec.selector[x]",
             "spec.ports[80].targetPort",
+            values={"spec.selector[app]": "cart", "spec.ports[80].targetPort": 8080},
         ),
-        fence.rule("configmaps", "settings", "data[url]"),
+        fence.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"}),
         fence.rule("pods", "cart-0", verb="DELETE"),
         # Grants that nobody should write, and that must not help.
         fence.rule("secrets", "password", "data[password]"),
@@ -86,19 +117,19 @@ ALLOWED = {
     "set-image": Write("PATCH", CART, app(image="localhost/cart:2")),
     "set-env": Write("PATCH", CART, app(env=[{"name": "MODE", "value": "fast"}])),
     "add-env": Write("PATCH", CART, app(env=[{"name": "ADDED", "value": "1"}])),
-    "unset-env": Write("PATCH", CART, app(env=[{"name": "MODE", "$patch": "delete"}])),
+    "unset-env": Write("PATCH", CART, app(env=[{"name": "OLD", "$patch": "delete"}])),
     "set-probe": Write(
         "PATCH",
         CART,
         app(readinessProbe={"httpGet": {"path": "/x", "port": 1}, "periodSeconds": 3}),
     ),
     "slow-exec-probe": Write("PATCH", CART, app(livenessProbe={"timeoutSeconds": 3})),
-    "scale": Write("PATCH", deployment(sub="/scale"), {"spec": {"replicas": 0}}),
+    "scale": Write("PATCH", deployment(sub="/scale"), {"spec": {"replicas": 2}}),
     "change-nothing": Write("PATCH", CART, {}),
     "roll-back": Write(
         "PATCH",
         "/apis/apps/v1/namespaces/{shop}/statefulsets/db",
-        template(containers=[{"name": "app", "image": "localhost/db:0", "args": ["x"]}]),
+        template(containers=EARLIER),
     ),
     "daemon-set-image": Write(
         "PATCH", "/apis/apps/v1/namespaces/{shop}/daemonsets/agent", app(image="localhost/agent:2")
@@ -243,6 +274,40 @@ REFUSED = {
         "PATCH", f"{CORE}/configmaps/settings", {"data": {"other": None}}, MERGE
     ),
     "config-sealed": Write("PATCH", f"{CORE}/configmaps/settings", {"immutable": True}),
+    # Another value of the right field
+    "restart-mark": Write("PATCH", CART, annotated(**{"reme.dev/restarted-at": "then"})),
+    "scale-to-nothing": Write("PATCH", deployment(sub="/scale"), {"spec": {"replicas": 0}}),
+    "scale-too-far": Write("PATCH", deployment(sub="/scale"), {"spec": {"replicas": 200}}),
+    "limit-too-high": Write("PATCH", CART, app(resources={"limits": {"memory": "256Mi"}})),
+    "limit-removed": Write("PATCH", CART, app(resources={"limits": {"memory": None}})),
+    "all-limits-removed": Write("PATCH", CART, app(resources=None)),
+    "image-never-had": Write("PATCH", CART, app(image="localhost/evil:1")),
+    "env-value": Write("PATCH", CART, app(env=[{"name": "MODE", "value": "slower"}])),
+    "granted-env-removed": Write("PATCH", CART, app(env=[{"name": "MODE", "$patch": "delete"}])),
+    "removable-env-set": Write("PATCH", CART, app(env=[{"name": "OLD", "value": "new"}])),
+    "probe-period": Write("PATCH", CART, app(readinessProbe={"periodSeconds": 300})),
+    "probe-timing-not-granted": Write("PATCH", CART, app(readinessProbe={"failureThreshold": 99})),
+    "probe-path": Write("PATCH", CART, app(readinessProbe={"httpGet": {"path": "/"}})),
+    "roll-back-elsewhere": Write(
+        "PATCH",
+        "/apis/apps/v1/namespaces/{shop}/statefulsets/db",
+        template(containers=[{"name": "app", "image": "localhost/evil:1"}]),
+    ),
+    "roll-back-and-more": Write(
+        "PATCH",
+        "/apis/apps/v1/namespaces/{shop}/statefulsets/db",
+        template(containers=EARLIER, terminationGracePeriodSeconds=1),
+    ),
+    "service-to-others": Write(
+        "PATCH", f"{CORE}/services/cart", {"spec": {"selector": {"app": "other"}}}
+    ),
+    "service-to-another-port": Write(
+        "PATCH", f"{CORE}/services/cart", {"spec": {"ports": [{"port": 80, "targetPort": 22}]}}
+    ),
+    "config-wrong-value": Write("PATCH", f"{CORE}/configmaps/settings", {"data": {"url": "x"}}),
+    "config-granted-key-removed": Write(
+        "PATCH", f"{CORE}/configmaps/settings", {"data": {"url": None}}, MERGE
+    ),
     # Another verb
     "delete-deployment": Write("DELETE", CART),
     "delete-granted-but-never": Write("DELETE", deployment("other")),
@@ -436,7 +501,11 @@ def test_a_scale_without_its_grant_is_refused(targets: Fence) -> None:
 def test_a_token_that_no_pod_holds_is_of_no_use(targets: Fence) -> None:
     for pod in (None, "reme-0a1b2c3d-2-x7k2p"):
         by = Identity.run(targets.system, pod=pod)
-        assert "only be used by the pod" in send(targets, ALLOWED["restart"], by).message
+        refused = send(targets, ALLOWED["restart"], by, dry=False)
+        assert "only be used by the pod" in refused.message
+        # By a dry run the operator finds out what a run would change; the fence holds that too.
+        assert send(targets, ALLOWED["restart"], by).status == 200
+        assert send(targets, REFUSED["other-deployment"], by).refused_by_admission
 
 
 def test_a_run_without_a_grant_may_still_create_nothing(targets: Fence) -> None:
@@ -453,9 +522,7 @@ def test_other_users_are_not_held(targets: Fence) -> None:
 def test_the_grant_ends(fence: Fence) -> None:
     run = "reme-0a1b2c3d-2"
     by = Identity.run(fence.system, run)
-    rule = fence.rule(
-        "deployments", "other", "spec.template.metadata.annotations[reme.dev/restarted-at]"
-    )
+    rule = fence.rule("deployments", "other", MARK, values={MARK: "later"})
     write = Write("PATCH", deployment("other"), annotated(**{"reme.dev/restarted-at": "later"}))
     fence.grant(rule, run=run)
     assert send(fence, write, by).status == 200

@@ -17,6 +17,25 @@ TAINTS = [
 ]
 
 
+DEDICATED = "spec.taints[dedicated:NoSchedule]"
+GROUPS = {
+    "horizontalpodautoscalers": "autoscaling",
+    "poddisruptionbudgets": "policy",
+    "jobs": "batch",
+    "ingresses": "networking.k8s.io",
+    "networkpolicies": "networking.k8s.io",
+}
+
+
+def rule(fence: Fence, resource: str, name: str, values: Object, *removable: str) -> Object:
+    made = fence.rule(resource, name, *values, *removable, values=values)
+    return {**made, "group": GROUPS.get(resource, made["group"])}
+
+
+def node_rule(fence: Fence, values: Object, *removable: str) -> Object:
+    return {**rule(fence, "nodes", node_of(fence), values, *removable), "namespace": ""}
+
+
 @pytest.fixture(scope="module")
 def around(fence: Fence) -> Iterator[Fence]:
     """A run that may do one thing to each kind of object, and a node that is none."""
@@ -29,40 +48,33 @@ def around(fence: Fence) -> Iterator[Fence]:
         "spec": {"unschedulable": True, "taints": TAINTS},
     }
     assert fence.api("POST", "/api/v1/nodes", node).status == 201
-    groups = {
-        "horizontalpodautoscalers": "autoscaling",
-        "poddisruptionbudgets": "policy",
-        "jobs": "batch",
-        "ingresses": "networking.k8s.io",
-        "networkpolicies": "networking.k8s.io",
-    }
-
-    def rule(resource: str, name: str, *fields: str) -> Object:
-        made = fence.rule(resource, name, *fields)
-        return {**made, "group": groups.get(resource, made["group"])}
 
     backend = "spec.rules[0].http.paths[1].backend.service"
+    surge, away = (
+        "spec.strategy.rollingUpdate.maxSurge",
+        "spec.strategy.rollingUpdate.maxUnavailable",
+    )
+    disk = "spec.template.spec.nodeSelector[disk]"
+    command = "spec.template.spec.containers[app].command"
     fence.grant(
         rule(
+            fence,
             "deployments",
             "cart",
-            "spec.strategy.rollingUpdate.maxSurge",
-            "spec.strategy.rollingUpdate.maxUnavailable",
-            "spec.template.spec.nodeSelector[disk]",
-            "spec.template.spec.containers[app].command",
+            {surge: 0, away: 1, disk: "ssd", command: ["serve"]},
         ),
-        rule("horizontalpodautoscalers", "cart", "spec.maxReplicas"),
-        rule("resourcequotas", "all", "spec.hard[count/pods]"),
-        rule("poddisruptionbudgets", "cart", "spec.minAvailable"),
-        rule("jobs", "cart-migration", "spec.suspend"),
-        rule("ingresses", "shop", backend),
-        rule("networkpolicies", "cart", "spec.ingress[0]", "spec.egress[1]"),
-        {
-            **rule(
-                "nodes", node_of(fence), "spec.unschedulable", "spec.taints[dedicated:NoSchedule]"
-            ),
-            "namespace": "",
-        },
+        rule(fence, "horizontalpodautoscalers", "cart", {"spec.maxReplicas": 4}),
+        rule(fence, "resourcequotas", "all", {"spec.hard[count/pods]": "60"}),
+        rule(fence, "poddisruptionbudgets", "cart", {"spec.minAvailable": 1}),
+        rule(fence, "jobs", "cart-migration", {"spec.suspend": False}),
+        rule(fence, "ingresses", "shop", {backend: LEADS_TO_CART}),
+        rule(
+            fence,
+            "networkpolicies",
+            "cart",
+            {"spec.ingress[0]": pods(app="front"), "spec.egress[1]": LET_OUT},
+        ),
+        node_rule(fence, {"spec.unschedulable": False}),
         run="reme-0a1b2c3d-2",
     )
     yield fence
@@ -118,6 +130,7 @@ SYSTEM = {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}
 DNS = {"matchLabels": {"k8s-app": "kube-dns"}}
 PATHS = "/spec/rules/0/http/paths"
 LEADS_TO_CART = {"name": "cart", "port": {"number": 80}}
+LET_OUT = out(namespaceSelector=SYSTEM, podSelector=DNS)
 
 ALLOWED = {
     "strategy": Write("PATCH", CART, rolling(maxSurge=0, maxUnavailable=1)),
@@ -134,7 +147,7 @@ ALLOWED = {
     "let-out": Write(
         "PATCH",
         POLICY,
-        operation("add", "/spec/egress/1", out(namespaceSelector=SYSTEM, podSelector=DNS)),
+        operation("add", "/spec/egress/1", LET_OUT),
         JSON,
     ),
     "uncordon": Write("PATCH", NODE, spec(unschedulable=False)),
@@ -230,6 +243,26 @@ REFUSED = {
     "policy-of-others": Write(
         "PATCH", POLICY, spec(podSelector={"matchLabels": {"app": "x"}}), MERGE
     ),
+    # Other values of the granted fields
+    "rollout-of-more": Write("PATCH", CART, rolling(maxSurge=9)),
+    "another-disk": Write("PATCH", CART, template(nodeSelector={"disk": "hdd"})),
+    "another-command": Write("PATCH", CART, app(command=["sh"])),
+    "longer-command": Write("PATCH", CART, app(command=["serve", "more"])),
+    "replicas-without-end": Write("PATCH", HPA, spec(maxReplicas=400), MERGE),
+    "quota-too-high": Write("PATCH", QUOTA, spec(hard={"count/pods": "61"})),
+    "budget-of-none": Write("PATCH", BUDGET, spec(minAvailable=0)),
+    "backend-of-others": Write(
+        "PATCH",
+        INGRESS,
+        operation("replace", f"{PATHS}/1/backend/service/name", "front"),
+        JSON,
+    ),
+    "let-others-in": Write(
+        "PATCH", POLICY, operation("add", "/spec/ingress", [pods(app="evil")]), JSON
+    ),
+    "let-in-at-another-port": Write(
+        "PATCH", POLICY, operation("add", "/spec/ingress", [pods(22, app="front")]), JSON
+    ),
     "delete-policy": Write("DELETE", POLICY),
     "other-taint": Write("PATCH", NODE, spec(taints=[TAINTS[0]]), MERGE),
     "another-taint": Write(
@@ -262,6 +295,9 @@ def test_a_rule_that_was_added_can_be_taken_away_again_and_no_other(around: Fenc
     root = Identity("root", ("system:masters",), None)
     added = operation("add", "/spec/ingress", [pods(app="front")])
     assert send(around, Write("PATCH", POLICY, added, JSON), root, dry=False).status == 200
+    around.grant(
+        rule(around, "networkpolicies", "cart", {}, "spec.ingress[0]"), run="reme-0a1b2c3d-2"
+    )
     mine = Write("PATCH", POLICY, operation("remove", "/spec/ingress/0"), JSON)
     assert eventually(lambda: send(around, mine, run_of(around)).status == 200)
     both = [*mine.body, *operation("remove", "/spec/egress/0")]
@@ -279,10 +315,17 @@ def test_one_taint_can_be_taken_off_and_put_back_and_no_other(around: Fence) -> 
     root = Identity("root", ("system:masters",), None)
     without = [t for t in taints(around) if t["key"] != "dedicated"]
     off = Write("PATCH", NODE, spec(taints=without), MERGE)
-    assert send(around, off, run_of(around)).status == 200
+    around.grant(node_rule(around, {}, DEDICATED), run="reme-0a1b2c3d-2")
+    assert eventually(lambda: send(around, off, run_of(around)).status == 200)
     more = off._replace(body=spec(taints=[t for t in without if t["key"] != "reme.dev/test"]))
     assert send(around, more, run_of(around)).refused_by_admission
     assert send(around, off, root, dry=False).status == 200
     back = Write("PATCH", NODE, spec(taints=[*without, TAINTS[0]]), MERGE)
-    assert send(around, back, run_of(around)).status == 200
+    assert send(around, back, run_of(around)).refused_by_admission
+    around.grant(
+        node_rule(around, {f"{DEDICATED}.value": "batch"}, DEDICATED), run="reme-0a1b2c3d-2"
+    )
+    assert eventually(lambda: send(around, back, run_of(around)).status == 200)
+    other = Write("PATCH", NODE, spec(taints=[*without, {**TAINTS[0], "value": "x"}]), MERGE)
+    assert send(around, other, run_of(around)).refused_by_admission
     assert send(around, back, root, dry=False).status == 200

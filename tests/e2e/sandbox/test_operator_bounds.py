@@ -257,10 +257,28 @@ def test_no_other_identity_may_be_made(fence: Fence, operator: Identity, run: Ru
     assert create(fence, operator, account).refused_by_admission
 
 
-def test_no_token_may_be_minted(fence: Fence, operator: Identity) -> None:
-    path = f"/api/v1/namespaces/{fence.system}/serviceaccounts/default/token"
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    assert fence.api("POST", path, body, by=operator).refused_by_admission
+def mint(fence: Fence, by: Identity, account: str, **spec: Any) -> Any:
+    path = f"/api/v1/namespaces/{fence.system}/serviceaccounts/{account}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    return fence.api("POST", path, body | {"spec": {"expirationSeconds": 600} | spec}, by=by)
+
+
+def test_a_token_may_be_minted_for_a_run_alone_short_lived_and_bound_to_nothing(
+    fence: Fence, operator: Identity, run: RunManifests
+) -> None:
+    name = run.service_account["metadata"]["name"]
+    root = Identity("root", ("system:masters",), None)
+    path = PATHS["ServiceAccount"].format(fence.system)
+    assert fence.api("POST", path, run.service_account, by=root).status == 201
+    try:
+        assert mint(fence, operator, name).status == 201
+        assert mint(fence, operator, "default").refused_by_admission
+        assert mint(fence, operator, name, expirationSeconds=3600).refused_by_admission
+        # Bound to the pod of the run it would be as good as the pod's own, which may write.
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": f"{name}-x7k2p"}
+        assert mint(fence, operator, name, boundObjectRef=bound).refused_by_admission
+    finally:
+        fence.api("DELETE", f"{path}/{name}", by=root)
 
 
 def test_no_cluster_wide_right_may_be_made(fence: Fence, operator: Identity) -> None:

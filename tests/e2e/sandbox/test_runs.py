@@ -4,7 +4,7 @@ import copy
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +31,7 @@ from reme_sandbox.actions import (
 )
 from reme_sandbox.job import RunManifests, RunRequest, manifests
 from reme_sandbox.result import RunEnd, RunResult
+from reme_sandbox.runner.revisions import HISTORY, chosen, revisions
 from tests.e2e.sandbox.conftest import Fence, Object, eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -69,8 +70,21 @@ class Sandboxes:
             image=IMAGE,
             sandbox=Sandbox(deadline_seconds=seconds),
             undo=undo,
+            templates=self.templates(actions),
             role_prefix=f"{self.fence.fullname}-run-",
         )
+
+    def templates(self, actions: Sequence[Action]) -> dict[ObjectKey, Object]:
+        """Return what rollbacks go back to, as the operator looks it up."""
+        found: dict[ObjectKey, Object] = {}
+        for action in (a for a in actions if isinstance(a, Rollback)):
+            kind = action.target.kind
+            path = f"/apis/apps/v1/namespaces/{self.fence.shop}"
+            workload = self.fence.api("GET", f"{path}/{action.target.plural}/{action.target.name}")
+            history = self.fence.api("GET", f"{path}/{HISTORY[kind]}").body["items"]
+            known = revisions(workload.body, kind, history)
+            found[action.target] = dict(chosen(workload.body, known, action.revision).template)
+        return found
 
     def create(self, manifest: Object) -> Object:
         manifest = copy.deepcopy(manifest)
@@ -413,7 +427,7 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
     deployments = f"/apis/apps/v1/namespaces/{fence.shop}/deployments"
     core = f"/api/v1/namespaces/{fence.shop}"
     home = f"/api/v1/namespaces/{fence.system}"
-    mark = {"reme.dev/restarted-at": "by hand"}
+    mark = {"reme.dev/restarted-at": request.name}
     restart = {"spec": {"template": {"metadata": {"annotations": mark}}}}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}

@@ -11,6 +11,9 @@ from reme_api.structural import UnsupportedSchemaError, structural, without_defa
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model.KIND)
 
 
+ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
+
+
 def schema_of(kind: Kind) -> dict[str, Any]:
     found = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert isinstance(found, dict)
@@ -29,7 +32,7 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 @kinds
 def test_every_node_is_structural(kind: Kind) -> None:
     for path, node in nodes(schema_of(kind)):
-        assert "type" in node, path
+        assert "type" in node or node == ANYTHING, path
         forbidden = {"$ref", "$defs", "title", "nullable", "anyOf", "allOf", "oneOf", "const"}
         assert not forbidden & node.keys(), path
         assert node.get("additionalProperties") is not False, path
@@ -38,11 +41,11 @@ def test_every_node_is_structural(kind: Kind) -> None:
 @kinds
 def test_every_text_list_and_map_of_a_spec_is_bounded(kind: Kind) -> None:
     for path, node in nodes(schema_of(kind)["properties"]["spec"]):
-        if node["type"] == "array":
+        if node.get("type") == "array":
             assert "maxItems" in node, path
         elif "additionalProperties" in node:
             assert "maxProperties" in node, path
-        elif node["type"] == "string":
+        elif node.get("type") == "string":
             assert {"maxLength", "enum", "format"} & node.keys(), path
 
 
@@ -57,7 +60,7 @@ def test_lists_of_named_things_are_keyed(kind: Kind) -> None:
     keys = {
         path.rsplit(".", 1)[-1]: node.get("x-kubernetes-list-map-keys")
         for path, node in nodes(schema_of(kind))
-        if node["type"] == "array"
+        if node.get("type") == "array"
     }
     assert keys.get("conditions", ["type"]) == ["type"]
 
@@ -138,3 +141,13 @@ def unsupported(annotation: Any, field: Any = ...) -> type[BaseModel]:
 def test_what_a_crd_cannot_say_is_refused(model: type[BaseModel]) -> None:
     with pytest.raises(UnsupportedSchemaError, match=r"Bad\.field"):
         structural(model)
+
+
+def test_what_may_be_anything_is_said_so_and_stands_nowhere_but_in_grants() -> None:
+    found = {
+        (kind.model.KIND, path)
+        for kind in KINDS
+        for path, node in nodes(schema_of(kind))
+        if ANYTHING.items() <= node.items()
+    }
+    assert found == {("RunGrant", ".spec.rules[].values[]")}

@@ -1,0 +1,75 @@
+"""One fence and one ground for all attacks, and the table at the end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reme_benchmark.kubectl import Kubectl
+from tests.attack.grounds import Grounds, objects
+from tests.attack.verdicts import Verdict, keep, table
+from tests.e2e.conftest import kubectl
+from tests.e2e.sandbox.conftest import Fence, api, eventually, fence
+from tests.e2e.sandbox.test_runs import Sandboxes
+
+__all__ = ["api", "fence", "kubectl"]
+
+ROOT = Path(__file__).parents[2]
+VERDICTS = pytest.StashKey[list[Verdict]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--share", action="store_true", help="a share of the attacks, in half a minute"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--share"):
+        items[:] = [item for item in items if item.path.name == "test_pod.py"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[VERDICTS] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    verdicts = config.stash[VERDICTS]
+    if verdicts:
+        terminalreporter.section("attacks")
+        terminalreporter.write_line(table(verdicts))
+        keep(verdicts, ROOT / "artifacts" / "attacks.json")
+
+
+@pytest.fixture(scope="session")
+def verdicts(pytestconfig: pytest.Config) -> list[Verdict]:
+    """Return where tests leave what became of each attempt."""
+    return pytestconfig.stash[VERDICTS]
+
+
+@pytest.fixture(scope="session")
+def grounds(kubectl: Kubectl, fence: Fence) -> Iterator[Grounds]:
+    mark = fence.fullname.removeprefix("fence-")
+    made = Grounds(fence, Sandboxes(fence), f"next-{mark}", f"faults-{mark}", f"node-{mark}")
+    for namespace in (made.next, made.faults):
+        kubectl.run("create", "namespace", namespace)
+    kubectl.run("label", "namespace", made.faults, "reme.dev/protected=true")
+    around = Path(__file__).parents[1] / "e2e" / "sandbox" / "around.yaml"
+    try:
+        kubectl.run("apply", "-n", fence.shop, "-f", str(around))
+        # Something to scale, and something to go back to; no pod of it ever needs to start.
+        nowhere = {"template": {"spec": {"nodeSelector": {"nowhere": "true"}}}}
+        patient = {"replicas": 2, "progressDeadlineSeconds": 86400, **nowhere}
+        kubectl.patch("deployment", "cart", fence.shop, {"spec": patient})
+        kubectl.patch("deployment", "other", fence.shop, {"spec": nowhere})
+        account = f"/api/v1/namespaces/{made.next}/serviceaccounts/default"
+        eventually(lambda: fence.api("GET", account).status == 200)
+        kubectl.apply(*objects(made))
+        yield made
+    finally:
+        kubectl.run("delete", "node", made.node, "--ignore-not-found")
+        owned = "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
+        kubectl.run("delete", "clusterrolebindings", "-l", owned, "--ignore-not-found")
+        kubectl.run("delete", "clusterrolebinding", f"careless-{mark}", "--ignore-not-found")
+        kubectl.run("delete", "namespace", made.next, made.faults, "--wait=false")

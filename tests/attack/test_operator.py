@@ -1,0 +1,36 @@
+"""The operator itself is taken over, with every right there is: what may it make of a run?"""
+
+from typing import Any
+
+import pytest
+
+from reme_sandbox.job import RunManifests, manifests
+from tests.attack.grounds import Grounds
+from tests.attack.verdicts import Verdict, stopped_by
+from tests.e2e.sandbox.conftest import Fence, Identity
+from tests.e2e.sandbox.test_operator_bounds import JOBS, create, request
+
+pytestmark = pytest.mark.cluster
+
+OPERATOR = "the operator taken over"
+
+
+@pytest.fixture(scope="module")
+def operator(fence: Fence) -> Identity:
+    user = f"system:serviceaccount:{fence.system}:{fence.fullname}-operator"
+    return Identity(user, ("system:masters",), None)
+
+
+def test_no_job_but_a_run_of_reme(
+    grounds: Grounds, operator: Identity, verdicts: list[Verdict]
+) -> None:
+    fence = grounds.fence
+    made: RunManifests = manifests(request(fence))
+    assert create(fence, operator, made.job).status == 201
+    for name, change in JOBS.items():
+        job: Any = manifests(request(fence)).job
+        change(job)
+        reply = create(fence, operator, job)
+        who = stopped_by(reply.status, reply.message)
+        verdicts.append(Verdict(OPERATOR, f"a Job: {name}", who, reply.message))
+        assert who == "admission: operator", (name, reply)

@@ -1,0 +1,189 @@
+"""A run's pod is taken over: what can whoever holds it do, by raw calls and in the machine?"""
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+
+from tests.attack.attack import Attack, Object
+from tests.attack.gate import PASSED, live_state, said
+from tests.attack.grounds import Answer, Grounds, Request, of_the_run
+from tests.attack.on_fields import FIELDS, VALUES
+from tests.attack.on_host import (
+    CONNECTIONS,
+    HOST,
+    HOST_ATTACKS,
+    NETWORK,
+    NETWORK_ATTACKS,
+    HostAttack,
+    connection,
+)
+from tests.attack.on_objects import OBJECTS, RESTART, deployment
+from tests.attack.on_rights import CLUSTER_ATTACKS, POD_ATTACKS, READS, RIGHTS_ATTACKS
+from tests.attack.snapshot import differences
+from tests.attack.verdicts import ESCAPED, OPEN, Verdict, stopped_by
+from tests.e2e.sandbox.conftest import eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+ATTACKS: tuple[Attack, ...] = (
+    *OBJECTS,
+    *FIELDS,
+    *VALUES,
+    *RIGHTS_ATTACKS,
+    *READS,
+    *POD_ATTACKS,
+    *CLUSTER_ATTACKS,
+)
+"""Every attempt; most of them would be harmful, and each must be refused."""
+
+
+class Outcome(NamedTuple):
+    """What the pods of an honest and of a carelessly empowered run were answered."""
+
+    honest: dict[str, Answer]
+    careless: dict[str, Answer]
+    changed: list[str]
+
+
+def controls(grounds: Grounds, run: str) -> list[Request]:
+    """Return writes that are granted: were they refused too, all the refusals would be empty."""
+    mark: Object = json.loads(json.dumps(RESTART).replace("by force", run))
+    granted = (
+        Attack("", "control: restart", "PATCH", deployment(), mark),
+        Attack("", "control: scale", "PATCH", deployment(sub="/scale"), {"spec": {"replicas": 3}}),
+        Attack("", "control: delete", "DELETE", "/api/v1/namespaces/{shop}/pods/cart-0"),
+    )
+    return [grounds.request(attack, run, dry=True) for attack in granted]
+
+
+def asks_admission(attack: Attack) -> bool:
+    return not attack.reads and not attack.rbac_only
+
+
+@pytest.fixture(scope="module")
+def attacks(pytestconfig: pytest.Config) -> Sequence[Attack]:
+    share = pytestconfig.getoption("--share")
+    return [attack for attack in ATTACKS if attack.smoke or not share]
+
+
+@pytest.fixture(scope="module")
+def outcome(grounds: Grounds, attacks: Sequence[Attack]) -> Outcome:
+    honest, careless = grounds.run(), grounds.run()
+    name, other = honest.job["metadata"]["name"], careless.job["metadata"]["name"]
+    _empower(grounds, other)
+    requests = [grounds.request(attack, name) for attack in attacks]
+    dry = [grounds.request(attack, other, dry=True) for attack in attacks if asks_admission(attack)]
+    machine = [*HOST_ATTACKS, *_network(grounds)]
+    first = grounds.taken(honest, requests, controls(grounds, name), machine)
+    second = grounds.taken(careless, dry, controls(grounds, other))
+    for made in (first, second):
+        grounds.sandboxes.prepare(made)
+    before = grounds.at_rest()
+    for made in (first, second):
+        grounds.sandboxes.create(made.job)
+    answers = grounds.answers(name), grounds.answers(other)
+    changed = [
+        change
+        for change in differences(before, grounds.at_rest())
+        if not of_the_run(change, name) and not of_the_run(change, other)
+    ]
+    return Outcome(*answers, changed)
+
+
+def _network(grounds: Grounds) -> list[HostAttack]:
+    """Return the attempts on the network, and what it takes to see whether it is closed."""
+    nodes = grounds.fence.api("GET", "/api/v1/nodes").body["items"]
+    found = [a["address"] for n in nodes for a in n.get("status", {}).get("addresses", [])]
+    dns = grounds.fence.api("GET", "/api/v1/namespaces/kube-system/services/kube-dns")
+    names = {"{address}": found[0], "{dns}": dns.body["spec"]["clusterIP"]}
+    return [
+        *(a._replace(code=a.code.replace("{address}", found[0])) for a in NETWORK_ATTACKS),
+        *(
+            HostAttack(name, connection(names[host], port))
+            for name, (host, port) in CONNECTIONS.items()
+        ),
+    ]
+
+
+def _empower(grounds: Grounds, run: str) -> None:
+    """Bind a run to cluster-admin, as a careless administrator might: only admission is left."""
+    fence = grounds.fence
+    head = {"name": f"careless-{fence.fullname.removeprefix('fence-')}"}
+    group = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": head,
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": run, "namespace": fence.system}],
+    }
+    reply = fence.api("POST", f"/apis/{group}/v1/clusterrolebindings", binding)
+    assert reply.status == 201, reply
+    ask = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:{fence.system}:{run}",
+            "resourceAttributes": {"verb": "delete", "resource": "nodes"},
+        },
+    }
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    eventually(lambda: fence.api("POST", path, ask).body["status"]["allowed"])
+
+
+def test_the_rights_are_those_of_an_honest_run(outcome: Outcome) -> None:
+    for answers in (outcome.honest, outcome.careless):
+        for name in ("control: restart", "control: scale", "control: delete"):
+            assert answers[name].status == 200, answers[name]
+
+
+def test_every_attempt_is_refused(
+    grounds: Grounds, outcome: Outcome, attacks: Sequence[Attack], verdicts: list[Verdict]
+) -> None:
+    live, places = live_state(grounds.fence), grounds.places("reme-00000000-1")
+    for attack in attacks:
+        honest, careless = outcome.honest[attack.name], outcome.careless.get(attack.name)
+        verdicts.append(
+            Verdict(
+                attack.group,
+                attack.name,
+                stopped_by(honest.status, honest.message),
+                honest.message,
+                said(places.fill(attack.playbook()), live, places.system),
+                stopped_by(careless.status, careless.message) if careless else "",
+            )
+        )
+    for group, several, who in (
+        (HOST, HOST_ATTACKS, "the pod's confinement"),
+        (NETWORK, NETWORK_ATTACKS, "who is asked, or nobody there"),
+    ):
+        for one in several:
+            answer = outcome.honest[one.name]
+            stopped = ESCAPED if answer.status == 200 else who
+            verdicts.append(Verdict(group, one.name, stopped, answer.message))
+    assert not [v.name for v in verdicts if v.escaped]
+    assert not [v for v in verdicts if v.stopped_by.startswith("unclear")]
+    assert not [v.name for v in verdicts if v.gate == PASSED]
+
+
+def test_the_network_is_closed_where_it_can_be(
+    grounds: Grounds, outcome: Outcome, verdicts: list[Verdict]
+) -> None:
+    """The policy is there and selects the pod; whether it is enforced is up to the cluster."""
+    fence = grounds.fence
+    path = f"/apis/networking.k8s.io/v1/namespaces/{fence.system}/networkpolicies"
+    (policy,) = fence.api("GET", path).body["items"]
+    labels = grounds.run().job["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    assert not policy["spec"].get("ingress")
+    for name in CONNECTIONS:
+        answer = outcome.honest[name]
+        who = OPEN if answer.status == 200 else "NetworkPolicy"
+        verdicts.append(Verdict(NETWORK, name, who, answer.message))
+
+
+def test_nothing_in_the_cluster_has_changed(outcome: Outcome) -> None:
+    assert not outcome.changed

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reme_api.actions import ActionName
+from reme_api.approval import Approval, Plan, UndoRequest
 from reme_api.base import ObjectMeta, TextReference
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportSpec, Fault, Target
 from reme_api.policy import ActionRule, RemediationPolicy, RemediationPolicySpec
@@ -24,6 +25,7 @@ from reme_api.remediation import (
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 RELEASE = "reme-system"
 DIGEST = "sha256:" + "a" * 64
+PLAN_DIGEST = "sha256:" + "b" * 64
 UID = "0a1b2c3d-0000-0000-0000-000000000000"
 REPORT_UID = "9f8e7d6c-0000-0000-0000-000000000000"
 
@@ -93,7 +95,8 @@ def remediation(
     outcome: Outcome | None = None,
     suspend: bool = False,
     cancel: bool = False,
-    approved: str | None = None,
+    approval: Approval | None = None,
+    undo: UndoRequest | None = None,
     deleting: bool = False,
     name: str = "cart-down-12345678",
     uid: str = UID,
@@ -120,7 +123,8 @@ def remediation(
             ),
             suspend=suspend,
             cancel=cancel,
-            approved_playbook=approved,
+            approval=approval,
+            undo=undo,
         ),
         status=RemediationStatus(
             start_time=NOW if begun else None,
@@ -185,7 +189,26 @@ def gated(number: int = 1, **fields: Any) -> Attempt:
     action = ActionRecord(
         name=ActionName.RESTART, kind="Deployment", object_name="cart", summary="restart cart"
     )
-    return generated(number, playbook=text("playbook"), actions=[action], **fields)
+    base: dict[str, Any] = {"playbook": text("playbook"), "actions": [action]}
+    return generated(number, **(base | fields))
+
+
+def plan(*, complete: bool = True, clean: bool = False, created: datetime = NOW) -> Plan:
+    """Return the record of a dry run, with its rights in force unless it is clean."""
+    return Plan(
+        name=f"reme-{UID[:8]}-1",
+        namespace=RELEASE,
+        created_time=created,
+        completion_time=created if complete else None,
+        digest=PLAN_DIGEST if complete else None,
+        cleaned_up=clean,
+    )
+
+
+def planned(number: int = 1, **fields: Any) -> Attempt:
+    """Return an attempt whose playbook was planned a moment ago."""
+    base: dict[str, Any] = {"plan": plan()}
+    return gated(number, **(base | fields))
 
 
 def started(number: int = 1, **fields: Any) -> Attempt:

@@ -41,7 +41,10 @@ KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("apiextensions.k8s.io", "v1"): [("customresourcedefinitions", "CustomResourceDefinition")],
     ("batch", "v1"): [("jobs", "Job")],
     ("coordination.k8s.io", "v1"): [("leases", "Lease")],
-    ("rbac.authorization.k8s.io", "v1"): [("rolebindings", "RoleBinding")],
+    ("rbac.authorization.k8s.io", "v1"): [
+        ("clusterrolebindings", "ClusterRoleBinding"),
+        ("rolebindings", "RoleBinding"),
+    ],
     ("reme.dev", "v1alpha1"): [
         ("diagnosisreports", "DiagnosisReport"),
         ("remediationpolicies", "RemediationPolicy"),
@@ -50,6 +53,7 @@ KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ],
 }
 SPEC_ONLY = {"spec"}
+_CLUSTER_WIDE = {"clusterrolebindings", "customresourcedefinitions", "namespaces"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,9 @@ class FakeApi:
     hooks: list[Hook] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     url: str = ""
+    fenced: bool = True  # a run that writes what its grant does not include is refused
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    new_uid: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
     _store: dict[tuple[str, str, str], Json] = field(default_factory=dict)
     _version: int = 100
     _history: list[tuple[int, str, str, Json]] = field(default_factory=list)
@@ -133,8 +140,8 @@ class FakeApi:
     def _save(self, key: tuple[str, str, str], obj: Json, before: Json | None) -> Json:
         self._version += 1
         meta = obj["metadata"]
-        meta.setdefault("uid", before["metadata"]["uid"] if before else str(uuid.uuid4()))
-        meta.setdefault("creationTimestamp", datetime.now(UTC).isoformat(timespec="seconds"))
+        meta.setdefault("uid", before["metadata"]["uid"] if before else self.new_uid())
+        meta.setdefault("creationTimestamp", self.now().isoformat(timespec="seconds"))
         meta["resourceVersion"] = str(self._version)
         generation = before["metadata"].get("generation", 1) if before else 0
         changed = before is None or before.get("spec") != obj.get("spec")
@@ -151,7 +158,7 @@ class FakeApi:
         obj = copy.deepcopy(self._store[key])
         if obj["metadata"].get("finalizers"):
             if not obj["metadata"].get("deletionTimestamp"):
-                obj["metadata"]["deletionTimestamp"] = datetime.now(UTC).isoformat()
+                obj["metadata"]["deletionTimestamp"] = self.now().isoformat()
                 self._save(key, obj, self._store[key])
             return obj
         self._version += 1
@@ -230,11 +237,13 @@ class FakeApi:
             return _status(404, "NotFound", f"{key} not found")
         if request.method == "GET":
             return web.json_response(before)
+        if (request.method, sub) == ("POST", "token"):
+            return web.json_response({"status": {"token": f"token of {key[2]}"}}, status=201)
+        dry = request.query.get("dryRun") == "All"
+        if dry and _is_canary(key, before, body) and self.fenced:
+            return _status(403, "Forbidden", "ValidatingAdmissionPolicy 'fence' denied request")
         if request.method == "DELETE":
-            wanted = ((body or {}).get("preconditions") or {}).get("uid")
-            if wanted and wanted != before["metadata"]["uid"]:
-                return _status(409, "Conflict", "another object of that name")
-            return web.json_response(self._delete(key))
+            return self._removed(key, before, body, dry)
         try:
             after = _changed(request.method, before, body)
         except LookupError:
@@ -248,7 +257,17 @@ class FakeApi:
             after["status"] = copy.deepcopy(before["status"])
         if request.method == "PUT" or sub:
             after["metadata"] = before["metadata"] | after["metadata"]
+        if dry:
+            return web.json_response(after)
         return web.json_response(self._save(key, after, before))
+
+    def _removed(
+        self, key: tuple[str, str, str], before: Json, body: Any, dry: bool
+    ) -> web.Response:
+        wanted = ((body or {}).get("preconditions") or {}).get("uid")
+        if wanted and wanted != before["metadata"]["uid"]:
+            return _status(409, "Conflict", "another object of that name")
+        return web.json_response(before if dry else self._delete(key))
 
     async def _watch(self, request: web.Request, plural: str, namespace: str) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -314,12 +333,21 @@ def _discovery(parts: list[str]) -> Json | None:
         verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
         resources: list[Json] = []
         for plural, kind in KINDS.get((group, version), []):
-            namespaced = plural not in ("namespaces", "customresourcedefinitions")
+            namespaced = plural not in _CLUSTER_WIDE
             base = {"kind": kind, "singularName": kind.lower(), "namespaced": namespaced}
             resources.append(base | {"name": plural, "verbs": verbs})
             resources.append(base | {"name": f"{plural}/status", "verbs": verbs})
         return {"resources": resources}
     return None
+
+
+def _is_canary(key: tuple[str, str, str], before: Json, body: Any) -> bool:
+    """Return whether a run tries to write a field of its result that no grant includes."""
+    plural, _, name = key
+    written = set((body or {}).get("data") or {}) if isinstance(body, dict) else set()
+    return (
+        plural == "configmaps" and name.endswith("-result") and not written <= set(before["data"])
+    )
 
 
 def _selected(request: web.Request, obj: Json) -> bool:

@@ -174,6 +174,7 @@ class JobRunner:
     apply: bool = True
     ran: list[str] = field(default_factory=list)
     before: Callable[[], None] | None = None
+    after: Callable[[], object] | None = None
 
     def __call__(self, what: str, obj: Json) -> None:
         """React to one change of the store."""
@@ -196,6 +197,8 @@ class JobRunner:
         asyncio.get_running_loop().call_later(self.seconds / 2, self._finish, run)
 
     def _finish(self, run: str) -> None:
+        if self.after:
+            self.after()
         if self._write(run, {}, self._result(run, self.end)):
             self._condition(run, "Complete" if self.end == "Succeeded" else "Failed", "")
 

@@ -1,0 +1,238 @@
+"""Crashes on a real cluster: one run for each attempt, a true outcome, nothing left behind."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reme_api.reasons import Outcome, Reason
+from reme_api.remediation import Remediation, RemediationStatus
+from tests.crash.cluster.conftest import Crashes, ServerOfHost
+from tests.crash.cluster.witness import attempt
+from tests.support.arena import SYSTEM, rollback
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+Moment = Callable[[RemediationStatus], object]
+HERE = "reme-crash"
+
+
+def scale(replicas: int) -> dict[str, Any]:
+    """Return a task that does not help, so that it is taken back."""
+    where = {"kind": "Deployment", "name": "catalog", "namespace": HERE}
+    return {"kubernetes.core.k8s_scale": where | {"replicas": replicas}}
+
+
+def of(name: str) -> Moment:
+    """Return the moment at which a field of the attempt is written."""
+    return lambda status: getattr(attempt(status), name, None)
+
+
+def of_run(name: str, kind: str = "run") -> Moment:
+    """Return the moment at which a field of its run, or of its undo, is written."""
+    return lambda status: getattr(getattr(attempt(status), kind, None), name, None)
+
+
+BOUNDARIES: dict[str, Moment] = {
+    "begun": lambda status: status.start_time,
+    "baseline": lambda status: status.baseline,
+    "attempt open": attempt,
+    "reply kept": of("generation"),
+    "playbook kept": of("playbook"),
+    "run named": of_run("name"),
+    "Job recorded": of_run("uid"),
+    "run recorded": of_run("reason"),
+    "cleaned up": of_run("cleaned_up"),
+    "verifying": of("verification"),
+}
+UNDO: dict[str, Moment] = {
+    "going back": lambda status: (a := attempt(status)) and a.run and a.reason,
+    "undo named": of_run("name", "undo"),
+    "undo recorded": of_run("reason", "undo"),
+    "undo verified": of("undo_verification"),
+}
+
+
+def settled(crashes: Crashes, what: str, report: dict[str, Any]) -> Remediation:
+    """Wait for the end; state what must be true of every crash; write the row of the table."""
+    arena, witness = crashes.arena, crashes.witness
+    ended = arena.ended(report, 420)
+
+    def clean() -> Remediation | None:
+        found = arena.remediation(report)
+        if found is None or arena.leftovers(found):
+            return None
+        name = found.metadata.name
+        now = arena.kubectl.get("remediations.reme.dev", name, arena.namespace) or {}
+        return None if now["metadata"].get("finalizers") else found
+
+    ended = Remediation.model_validate(arena.until("clean-up", clean, 120))
+    jobs, claims = witness.jobs_of(ended), witness.claims_of(ended)
+    runs = {
+        run.name: run
+        for one in ended.status.attempts
+        for run in (one.run, one.undo)
+        if run is not None
+    }
+    crashes.rows.append(
+        (
+            what,
+            f"{ended.status.outcome} ({ended.status.reason})",
+            str(len(ended.status.attempts)),
+            ", ".join(str(len(uids)) for uids in jobs.values()) or "none",
+            ", ".join(str(len(pods)) for pods in claims.values()) or "none",
+            "0",
+        )
+    )
+    assert set(jobs) <= set(runs), "a Job that is in no record"
+    assert all(len(uids) == 1 for uids in jobs.values()), jobs
+    assert all(len(pods) == 1 for pods in claims.values()), claims
+    for name, run in runs.items():
+        assert run.reason is not None
+        assert run.completion_time is not None
+        assert name not in claims or run.reason is not Reason.RUN_NOT_STARTED
+    for one in ended.status.attempts:
+        assert one.outcome is not None
+        assert one.timings
+        if one.run is not None:
+            assert one.playbook is not None
+            assert one.capture is not None
+    truthful(crashes, ended)
+    return ended
+
+
+def truthful(crashes: Crashes, ended: Remediation) -> None:
+    """State that the outcome is what the target really is like."""
+    spec = crashes.arena.spec_of("deployment", "catalog")
+    env = {e["name"]: e["value"] for e in spec["template"]["spec"]["containers"][0]["env"]}
+    repaired = env["FAIL_PERCENT"] == "0"
+    if ended.status.outcome is Outcome.VERIFIED:
+        assert repaired
+    elif ended.status.outcome in {Outcome.ROLLED_BACK, Outcome.FAILED, Outcome.CANCELLED}:
+        assert not repaired
+        assert spec["replicas"] == 1
+
+
+@pytest.mark.parametrize("moment", list(BOUNDARIES))
+def test_the_operator_is_killed_at_a_boundary(crashes: Crashes, moment: str) -> None:
+    crashes.arena.model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 1})
+    first = crashes.operators.start()
+    report = crashes.arena.report(f"kill-{moment.lower().replace(' ', '-')}")
+    crashes.witness.reaches(report, BOUNDARIES[moment])
+    crashes.operators.kill(first)
+    crashes.operators.start()
+    ended = settled(crashes, f"operator killed: {moment}", report)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    assert len(crashes.arena.model.asked()) <= 2  # at most one that was lost with its process
+
+
+@pytest.mark.parametrize("moment", list(UNDO))
+def test_the_operator_is_killed_while_it_takes_back(crashes: Crashes, moment: str) -> None:
+    crashes.arena.model.play(scale(2))
+    first = crashes.operators.start()
+    report = crashes.arena.report(f"undo-{moment.lower().replace(' ', '-')}")
+    crashes.witness.reaches(report, UNDO[moment])
+    crashes.operators.kill(first)
+    crashes.operators.start()
+    ended = settled(crashes, f"operator killed: {moment}", report)
+    assert ended.status.outcome is Outcome.ROLLED_BACK, ended.status.message
+
+
+def test_the_operator_is_killed_as_soon_as_the_run_is_taken(crashes: Crashes) -> None:
+    crashes.arena.model.play(rollback(namespace=HERE))
+    first = crashes.operators.start()
+    report = crashes.arena.report("kill-claimed")
+    crashes.witness.claimed()
+    crashes.operators.kill(first)
+    time.sleep(15)  # the run ends while nobody looks
+    crashes.operators.start()
+    ended = settled(crashes, "operator killed: run taken", report)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+
+
+def pod_of(crashes: Crashes, run: str) -> str:
+    selector = f"batch.kubernetes.io/job-name={run}"
+    found = crashes.arena.kubectl.list("pods", SYSTEM, selector)
+    assert found, f"{run} has no pod"
+    return str(found[0]["metadata"]["name"])
+
+
+@pytest.mark.parametrize("how", ["killed", "evicted"])
+def test_the_pod_of_a_run_ends(crashes: Crashes, how: str) -> None:
+    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.operators.start()
+    report = crashes.arena.report(f"pod-{how}")
+    pod = pod_of(crashes, crashes.witness.claimed())
+    if how == "killed":
+        crashes.arena.kubectl.run("delete", "pod", pod, "-n", SYSTEM, "--grace-period=0", "--force")
+    else:
+        meta = {"name": pod, "namespace": SYSTEM}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+        path = f"/api/v1/namespaces/{SYSTEM}/pods/{pod}/eviction"
+        crashes.arena.kubectl.post(path, body)
+    ended = settled(crashes, f"pod of the run {how}", report)
+    # It may have been done before the end of its pod; then it is said to have been.
+    assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ROLLED_BACK}, ended.status.message
+
+
+def test_the_disk_of_the_sandbox_is_full(crashes: Crashes) -> None:
+    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.operators.start()
+    report = crashes.arena.report("disk-full")
+    job = crashes.witness.jobs.until(lambda j: j["metadata"]["name"].startswith("reme-"))
+    run = job["metadata"]["name"]
+    crashes.arena.until("its pod runs", lambda: _running(crashes, run), 60)
+    fill = "open('/tmp/fill', 'wb').write(bytes(200 << 20))"
+    crashes.arena.kubectl.run(
+        "exec", "-n", SYSTEM, f"job/{run}", "--", "sh", "-c", f'python -c "{fill}" || true'
+    )
+    ended = settled(crashes, "disk of the sandbox full", report)
+    assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ROLLED_BACK, Outcome.FAILED}
+
+
+def _running(crashes: Crashes, run: str) -> bool:
+    selector = f"batch.kubernetes.io/job-name={run}"
+    found = crashes.arena.kubectl.list("pods", SYSTEM, selector)
+    return any(p.get("status", {}).get("phase") == "Running" for p in found)
+
+
+def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:
+    model = crashes.arena.model
+    model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 30})
+    crashes.operators.start()
+    report = crashes.arena.report("model-killed")
+    crashes.arena.until("the model is asked", model.asked)
+    crashes.arena.kubectl.run(
+        "delete", "pods", "-n", "scripted", "--all", "--grace-period=0", "--force"
+    )
+    crashes.arena.kubectl.rolled_out("deployment", "scripted-model", "scripted", 60)
+    model.play(rollback(namespace=HERE))
+    ended = settled(crashes, "model server killed", report)
+    # One that comes back says at first that nothing is scripted: an abstention, and the truth.
+    assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ABSTAINED}, ended.status.message
+
+
+def test_the_leader_stands_still_and_another_takes_over(crashes: Crashes) -> None:
+    crashes.arena.model.play(rollback(namespace=HERE))
+    leader = crashes.operators.start()
+    report = crashes.arena.report("frozen")
+    crashes.witness.reaches(report, BOUNDARIES["run named"])
+    second = crashes.operators.start()
+    with crashes.operators.frozen(leader):
+        time.sleep(20)  # longer than the lease: the other one acts by now
+    ended = settled(crashes, "leader frozen for 20 s, two replicas", report)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    crashes.arena.until("the first one steps down", lambda: leader.poll() is not None, 60)
+    assert second.poll() is None
+
+
+def test_the_api_server_is_away_for_20_seconds(crashes: Crashes, api_server: ServerOfHost) -> None:
+    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.operators.start()
+    report = crashes.arena.report("api-away")
+    crashes.witness.claimed()
+    with api_server.away():
+        time.sleep(20)
+    ended = settled(crashes, "API server away for 20 s", report)
+    assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ROLLED_BACK}, ended.status.message

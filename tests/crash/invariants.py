@@ -1,0 +1,258 @@
+"""What must be true after everything has gone wrong and has come right again."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import combinations
+from typing import Any
+
+from reme_api.base import TextReference
+from reme_api.reasons import Outcome, Reason
+from reme_api.remediation import Attempt, Remediation, Run
+from tests.crash.scenarios import MAY_BE_DEFEATED, STORIES
+from tests.crash.schedule import KILLS
+from tests.crash.world import World
+from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
+from tests.doubles.sim_nodes import Execution
+
+_NEVER_RAN = {Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED}
+_CHANGED_NOTHING = {
+    Outcome.ROLLED_BACK,
+    Outcome.REJECTED,
+    Outcome.ABSTAINED,
+    Outcome.OBSERVED,
+    Outcome.NO_ACTION_NEEDED,
+    Outcome.CANCELLED,
+    Outcome.TIMED_OUT,
+    Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing that must not be."""
+
+    kind: str  # repeated, lost, untrue, orphan, incomplete, stuck
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+def check(world: World) -> list[Violation]:
+    """Return everything that is wrong with a world that has come to rest."""
+    return [
+        *_repeated(world),
+        *_lost(world),
+        *_stuck(world),
+        *_untrue(world),
+        *_incomplete(world),
+    ]
+
+
+def _runs(remediation: Remediation) -> Iterator[Run]:
+    """Return every run that the record names, whatever it is for."""
+    status = remediation.status
+    for holder in (*status.attempts, *getattr(status, "undos", ())):
+        yield from (value for _, value in holder if isinstance(value, Run))
+
+
+def _claimed(world: World) -> dict[str, list[Execution]]:
+    found: dict[str, list[Execution]] = defaultdict(list)
+    for one in world.nodes.executions:
+        if one.claimed:
+            found[one.run].append(one)
+    return found
+
+
+def _repeated(world: World) -> Iterator[Violation]:
+    for run, executions in _claimed(world).items():
+        if len(executions) > 1:
+            yield Violation("repeated", f"{run} was carried out {len(executions)} times")
+    by_report: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for found in world.finals.values():
+        reference = found.spec.report_ref
+        by_report[(reference.uid, reference.generation)].add(found.metadata.uid)
+    for (uid, generation), uids in by_report.items():
+        if len(uids) > 1:
+            text = f"{len(uids)} remediations of report {uid}, generation {generation}"
+            yield Violation("repeated", text)
+    yield from _two_at_once(world)
+
+
+def _two_at_once(world: World) -> Iterator[Violation]:
+    target = {
+        run.name: str(found.spec.target.name)
+        for found in world.finals.values()
+        for run in _runs(found)
+    }
+    runs = sorted((e for e in world.nodes.executions if e.claimed), key=lambda e: e.begun)
+    for first, second in combinations(runs, 2):
+        same = target.get(first.run) == target.get(second.run)
+        if same and first.wrote and second.wrote and first.wrote[-1] > second.wrote[0]:
+            yield Violation("repeated", f"{first.run} and {second.run} wrote at the same time")
+
+
+def _lost(world: World) -> Iterator[Violation]:
+    recorded = {run.name: run for found in world.finals.values() for run in _runs(found)}
+    for name, executions in _claimed(world).items():
+        applied = [task for one in executions for task in one.applied]
+        run = recorded.get(name)
+        if run is None:
+            yield Violation("lost", f"{name} was carried out and is in no record")
+        elif run.reason in _NEVER_RAN and applied:
+            yield Violation("lost", f"{name} did {applied} and is recorded as {run.reason}")
+    for name, run in recorded.items():
+        done = [one for one in world.nodes.executions if one.run == name and one.applied]
+        if run.reason is Reason.RUN_SUCCEEDED and not done:
+            yield Violation("lost", f"{name} is recorded as a success and changed nothing")
+    for name in set(world.nodes.jobs) - set(recorded):
+        yield Violation("lost", f"Job {name} is in no record")
+
+
+def _stuck(world: World) -> Iterator[Violation]:
+    for found in world.remediations():
+        status, name = found.status, found.metadata.name
+        if status.outcome is None:
+            last = status.attempts[-1].model_dump_json() if status.attempts else "no attempt"
+            yield Violation("stuck", f"{name} has no outcome; {last[:600]}")
+        elif any(not run.cleaned_up for run in _runs(found)):
+            yield Violation("stuck", f"{name} is not cleaned up")
+        elif world.api.all("remediations")[0]["metadata"].get("finalizers"):
+            yield Violation("stuck", f"{name} keeps its finalizer")
+    for name in unsaid(world):
+        yield Violation("stuck", f"report {name} does not say how it ended")
+    for report in world.api.all("diagnosisreports"):
+        uid = report["metadata"]["uid"]
+        if not any(r.spec.report_ref.uid == uid for r in world.finals.values()):
+            yield Violation("lost", f"report {report['metadata']['name']} was never taken")
+
+
+def unsaid(world: World) -> list[str]:
+    """Return the reports that do not say yet what became of them."""
+    found = []
+    for report in world.api.all("diagnosisreports"):
+        conditions = report.get("status", {}).get("conditions") or []
+        if not any(c["type"] == "Remediated" and c["status"] != "Unknown" for c in conditions):
+            found.append(str(report["metadata"]["name"]))
+    return found
+
+
+def _untrue(world: World) -> Iterator[Violation]:
+    scenario = STORIES[world.schedule.scenario]
+    unharmed = all(f.kind in KILLS for f in world.schedule.faults)
+    for target in scenario.targets:
+        about = [r for r in world.finals.values() if r.spec.target.name == target]
+        outcomes = {r.status.outcome for r in about}
+        now = _facts(world.api.get("deployments", NAMESPACE, target))
+        before = _facts({"spec": world.before[target]})
+        if Outcome.VERIFIED in outcomes:
+            if now[0] != GOOD:
+                yield Violation("untrue", f"{target} is called repaired and runs {now[0]}")
+        elif Outcome.ROLLBACK_FAILED in outcomes:
+            if now == before:
+                yield Violation("untrue", f"{target} is as before, and RollbackFailed is said")
+        elif (outcomes - {None} <= _CHANGED_NOTHING) and now != before:
+            said = ", ".join(sorted(map(str, outcomes)))
+            yield Violation("untrue", f"{target} was {before} and is {now}, after {said}")
+        for one in about:
+            outcome = one.status.outcome
+            allowed = scenario.ends | (set() if unharmed else MAY_BE_DEFEATED)
+            if outcome is not None and scenario.ends and outcome not in allowed:
+                words = f"{outcome}: {one.status.reason}: {one.status.message}"
+                yield Violation("untrue", f"{one.metadata.name} ended as {words}")
+
+
+def _facts(deployment: Any) -> tuple[str, int]:
+    spec = deployment["spec"]
+    return spec["template"]["spec"]["containers"][0]["image"], spec["replicas"]
+
+
+# the record --------------------------------------------------------------------------------------
+
+
+def _incomplete(world: World) -> Iterator[Violation]:
+    for found in world.remediations():
+        if found.status.outcome is None:
+            continue
+        name, status = found.metadata.name, found.status
+        for what, there in {
+            "reason": status.reason,
+            "message": status.message,
+            "start time": status.start_time,
+            "end": status.completion_time,
+            "conditions": status.conditions,
+            "version": status.operator_version,
+        }.items():
+            if not there:
+                yield Violation("incomplete", f"{name} has no {what}")
+        for number, attempt in enumerate(status.attempts, 1):
+            if attempt.number != number:
+                yield Violation("incomplete", f"{name}: attempt {attempt.number} in place {number}")
+            for text in _of_attempt(world, attempt):
+                yield Violation("incomplete", f"{name}, attempt {number}: {text}")
+
+
+def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
+    if attempt.outcome is None or attempt.reason is None or attempt.completion_time is None:
+        yield "no outcome, reason or end"
+    if attempt.generation is not None:
+        yield from _text(world, "prompt", attempt.generation.prompt)
+        yield from _text(world, "reply", attempt.generation.reply)
+        if not attempt.generation.model_digest:
+            yield "no digest of the model"
+    if attempt.run is not None:
+        yield from _text(world, "playbook", attempt.playbook)
+        yield from _text(world, "capture", attempt.capture)
+        if not attempt.actions or not attempt.timings:
+            yield "no actions or no timings"
+    if attempt.undo is not None:
+        yield from _text(world, "undo playbook", attempt.undo_playbook)
+        if attempt.undo_verification is None and attempt.outcome is not Outcome.CANCELLED:
+            yield "its undo was not looked at"
+    for run in filter(None, (attempt.run, attempt.undo)):
+        if run.reason is None or run.completion_time is None or run.created_time is None:
+            yield f"{run.name} has no reason, beginning or end"
+        if not run.uid and any(e.run == run.name and e.claimed for e in world.nodes.executions):
+            yield f"{run.name} was carried out, and its Job's UID is not recorded"
+    if attempt.outcome is Outcome.VERIFIED and (
+        attempt.verification is None or attempt.verification.completion_time is None
+    ):
+        yield "verified without a verification"
+
+
+def _text(world: World, what: str, reference: TextReference | None) -> Iterator[str]:
+    if reference is None:
+        yield f"no {what}"
+        return
+    found = world.api.get("configmaps", NAMESPACE, reference.name)
+    text = (found or {}).get("data", {}).get(reference.key, "")
+    if f"sha256:{sha256(text.encode()).hexdigest()}" != reference.digest:
+        yield f"the {what} that is kept is not the one that was recorded"
+
+
+# what is left ------------------------------------------------------------------------------------
+
+
+def leftovers(world: World) -> list[str]:
+    """Return everything of runs that still exists."""
+    kinds = ("jobs", "pods", "serviceaccounts", "rungrants", "rolebindings", "clusterrolebindings")
+    left = [f"{kind}/{o['metadata']['name']}" for kind in kinds for o in world.api.all(kind)]
+    return left + [
+        f"configmaps/{o['metadata']['name']}" for o in world.api.all("configmaps", RELEASE)
+    ]
+
+
+def owned(world: World) -> list[str]:
+    """Return the texts of remediations that are gone."""
+    return [f"configmaps/{o['metadata']['name']}" for o in world.api.all("configmaps", NAMESPACE)]
+
+
+def describe(world: World) -> str:
+    """Return what became of each remediation, in one line."""
+    ends = [
+        f"{r.metadata.name}={r.status.outcome}/{r.status.reason}" for r in world.finals.values()
+    ]
+    return json.dumps(ends)

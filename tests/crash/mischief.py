@@ -1,0 +1,186 @@
+"""Lets the faults of a schedule happen, at the gate of the API server and beside it."""
+
+import asyncio
+from collections import Counter, defaultdict
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from tests.crash.schedule import KILLS, Fault
+from tests.crash.world import World
+from tests.doubles.fake_api import _status
+from tests.doubles.sim_api import Answer, Asked
+
+_HANG_SECONDS = 300.0
+"""Longer than any client waits."""
+
+
+@dataclass
+class Mischief:
+    """The gate of one world."""
+
+    world: World
+    _by_request: dict[int, list[Fault]] = field(default_factory=lambda: defaultdict(list))
+    _by_name: dict[tuple[str, int], list[Fault]] = field(default_factory=lambda: defaultdict(list))
+    _seen: Counter[str] = field(default_factory=Counter)
+    _again: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+    happened: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for fault in self.world.schedule.faults:
+            if fault.kind == "pod":
+                what, _, when = fault.more.partition(":")
+                self.world.nodes.befalls[fault.at] = (what, when)
+            elif fault.kind == "model":
+                what, _, times = fault.more.partition(":")
+                self.world.model.befalls[fault.at] = (what, int(times))
+            elif fault.kind in KILLS and fault.more:
+                self._by_name[(fault.more, fault.at)].append(fault)
+            else:
+                self._by_request[fault.at].append(fault)
+
+    async def __call__(self, asked: Asked, answer: Answer) -> web.StreamResponse:
+        """Decide what becomes of a request."""
+        world, process = self.world, asked.process
+        replica = process.name.split(".")[0]
+        for fault in self._due(asked):
+            self._tell(fault, asked)
+            world.note_fault()
+            if fault.kind in KILLS:
+                return await self._killed(fault, asked, answer)
+            self._begin(fault, asked, replica)
+        if world.api.down:
+            return await self._cut()
+        if process.dead:
+            # It was on its way when its sender died: it arrives, or it does not.
+            return await answer() if world.rng.random() < 0.5 else await self._nothing()
+        if (until := world.cut_until.get(replica, 0)) > world.time():
+            return await self._late(until, answer)
+        if asked.number < 0:
+            if world.leaseless_until.get(replica, 0) > world.time():
+                return _status(503, "Unavailable", "injected")
+            return await answer()
+        if again := self._again.get((process.name, asked.verb, asked.path)):
+            return await self._spoilt(again.pop(0), asked, answer)
+        return await answer()
+
+    def _due(self, asked: Asked) -> list[Fault]:
+        """Return what is to happen at this request: by its number, or as the nth of its kind."""
+        named: list[Fault] = []
+        for name in (asked.what, f"{asked.step}: {asked.what}"):
+            named += self._by_name.pop((name, self._seen[name]), [])
+            self._seen[name] += 1
+        return [*self._by_request.pop(asked.number, []), *named]
+
+    async def _killed(self, fault: Fault, asked: Asked, answer: Answer) -> web.StreamResponse:
+        when = fault.kind.removeprefix("kill-")
+        response = await answer() if when == "after" else None
+        self.world.kill(asked.process, f"{when} {asked.step}: {asked.what}")
+        return response or await self._nothing()
+
+    def _begin(self, fault: Fault, asked: Asked, replica: str) -> None:
+        world = self.world
+        match fault.kind:
+            case "partition":
+                world.cut_until[replica] = world.time() + float(fault.more)
+                # What is sent meanwhile arrives up to a second after the end.
+                self._later(float(fault.more) + 2)
+            case "lease-lost":
+                world.leaseless_until[replica] = world.time() + float(fault.more)
+            case "outage" | "watches-lag" | "stale-lists":
+                self._for_a_while(fault)
+            case "watches-end" | "watches-gone":
+                world.api.end_watches(gone=fault.kind == "watches-gone")
+            case "touch":
+                self._touch()
+            case _:
+                key = (asked.process.name, asked.verb, asked.path)
+                self._again[key] = [fault.kind] * int(fault.more or "1")
+
+    def _tell(self, fault: Fault, asked: Asked) -> None:
+        self.happened.append(
+            f"{self.world.time() - 1000:7.2f} s  {fault}  {asked.process.name}"
+            f"  {asked.step}: {asked.verb} {asked.path}"
+        )
+
+    async def _spoilt(self, kind: str, asked: Asked, answer: Answer) -> web.StreamResponse:
+        self.world.note_fault()
+        match kind:
+            case "conflict":
+                if asked.verb == "GET":
+                    return await answer()
+                self._touch()  # somebody else was faster; whoever writes by version is refused
+                return await answer()
+            case "throttled":
+                refused = _status(429, "TooManyRequests", "injected")
+                refused.headers["Retry-After"] = "1"
+                return refused
+            case "error-before":
+                return _status(500, "InternalError", "injected")
+            case "error-after":
+                await answer() if not _watches(asked) else None
+                return _status(500, "InternalError", "injected, and done all the same")
+            case "timeout-before":
+                return await self._nothing()
+            case "timeout-after":
+                await answer() if not _watches(asked) else None
+                return await self._nothing()
+            case "cut-after":
+                await answer() if not _watches(asked) else None
+                return await self._cut()
+            case _:
+                return await self._cut()
+
+    async def _late(self, until: float, answer: Answer) -> web.StreamResponse:
+        """Deliver it when the network is back, or never; its sender has given up by then."""
+        await asyncio.sleep(until - self.world.time() + self.world.rng.uniform(0, 1))
+        return await answer() if self.world.rng.random() < 0.5 else await self._nothing()
+
+    async def _nothing(self) -> web.StreamResponse:
+        await asyncio.sleep(_HANG_SECONDS)
+        return web.Response(status=504)
+
+    async def _cut(self) -> web.StreamResponse:
+        return web.Response(status=503, headers={"Connection": "close"})
+
+    def _for_a_while(self, fault: Fault) -> None:
+        world, seconds = self.world, float(fault.more)
+        api, later = world.api, asyncio.get_running_loop().call_later
+        world.under_way += 1
+        if fault.kind == "outage":
+            api.down = True
+            api.end_watches(gone=False)
+            later(seconds, self._set, "down", False, context=Context())
+        elif fault.kind == "watches-lag":
+            api.lag_seconds = seconds
+            later(3 * seconds, self._set, "lag_seconds", 0.0, context=Context())
+        else:
+            api.stale_seconds = seconds
+            later(3 * seconds, self._set, "stale_seconds", 0.0, context=Context())
+
+    def _later(self, seconds: float) -> None:
+        """Count the fault as under way for so long."""
+        self.world.under_way += 1
+        later = asyncio.get_running_loop().call_later
+        later(seconds, self._set, "", None, context=Context())
+
+    def _set(self, name: str, value: Any) -> None:
+        if name:
+            setattr(self.world.api, name, value)
+        self.world.under_way -= 1
+        self.world.note_fault()
+
+    def _touch(self) -> None:
+        """Change the metadata of every object of reme's own, as somebody else would."""
+        for plural in ("remediations", "diagnosisreports"):
+            for obj in self.world.api.all(plural):
+                meta = obj["metadata"]
+                note = {"metadata": {"annotations": {"touched": str(self.world.time())}}}
+                self.world.api.edit(plural, meta["namespace"], meta["name"], note)
+
+
+def _watches(asked: Asked) -> bool:
+    # A watch has no effect to be had before it fails, and no end to be waited for.
+    return asked.verb == "GET"

@@ -1,0 +1,93 @@
+"""A share of the schedules of `make test-crash`, in simulated time: each must come out right."""
+
+import pytest
+
+from tests.crash.campaign import Course, courses, everywhere, late, seeded
+from tests.crash.conftest import quietly
+from tests.crash.schedule import SCENARIOS, Fault, Schedule
+from tests.crash.simulate import simulate
+
+SEEDS = range(1, 41)
+STATUS = "PUT+remediations/status"
+pytestmark = quietly
+
+
+def recovers(schedule: Schedule) -> None:
+    """State that a schedule leaves nothing behind that must not be."""
+    report = simulate(schedule)
+    told = "\n".join([*report.happened, *report.deaths, report.ends])
+    assert not report.violations, f"{schedule}\n{told}\n{report.violations}"
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Course]:
+    return courses()
+
+
+@pytest.mark.parametrize("scenario", list(SCENARIOS))
+def test_nothing_is_wrong_where_nothing_goes_wrong(known: dict[str, Course], scenario: str) -> None:
+    assert known[scenario].steps
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_seed_recovers(known: dict[str, Course], seed: int) -> None:
+    (schedule,) = seeded([seed], known)
+    recovers(schedule)
+
+
+def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Course]) -> None:
+    """The part where a mistake would repeat or lose a run."""
+    steps = known["verified"].steps
+    chosen = [
+        schedule
+        for schedule in everywhere({"verified": known["verified"]}, ["verified"])
+        for fault in schedule.faults
+        if fault.kind == "kill-after" and steps[fault.at][0] in ("Capture", "CreateRun")
+    ]
+    assert len(chosen) >= 4
+    for schedule in chosen:
+        recovers(schedule)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        # Two kills, with the time of a grant between them.
+        f"kill-after@0:PlanUndo:+{STATUS} kill-after@0:CreateRun(undo):+POST+rungrants",
+        # The leader's network is gone while it makes the run; what it sent may still arrive.
+        "partition@{job}:12",
+        "partition@{job}:40",
+        # The lease is lost, and the network is not.
+        "lease-lost@{job}:20",
+        # The first answer is lost, the second operator is killed at the same place.
+        "timeout-after@{job}:1 kill-after@{job}",
+    ],
+)
+def test_leadership_that_changes_while_a_job_is_made_recovers(
+    known: dict[str, Course], faults: str
+) -> None:
+    steps = known["undone"].steps
+    job = next(n for n, step in enumerate(steps) if step[2] == "POST jobs")
+    chosen = tuple(Fault.parse(text) for text in faults.format(job=job).split())
+    recovers(Schedule(7, "undone", chosen, replicas=2))
+
+
+def test_what_arrives_when_its_run_is_long_over_is_removed(known: dict[str, Course]) -> None:
+    steps = known["undone"].steps
+    chosen = [
+        schedule
+        for schedule in late(known, ["undone"])
+        if schedule.seed == 2 and steps[schedule.faults[0].at][0] == "CreateRun"
+    ]
+    assert len(chosen) >= 4
+    for schedule in chosen:
+        recovers(schedule)
+
+
+def test_the_same_schedule_has_the_same_course(known: dict[str, Course]) -> None:
+    (schedule,) = seeded([3], known)
+    first, second = simulate(schedule), simulate(schedule)
+    assert [(r.process, r.path) for r in first.requests] == [
+        (r.process, r.path) for r in second.requests
+    ]
+    assert first.ends == second.ends

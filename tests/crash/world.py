@@ -1,0 +1,277 @@
+"""One simulated cluster with its operators: real kopf, real clients, real leases, in no time."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextvars import Context, ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import aiohttp
+import kopf
+import structlog
+
+from reme_api.diagnosis_report import Target
+from reme_api.probes import Probe
+from reme_api.remediation import Remediation
+from reme_model.errors import ModelTimeoutError, ModelUnavailableError
+from reme_model.generation import GenerationReply, GenerationRequest
+from reme_operator import driver, main
+from reme_operator.clients.api import ApiServer
+from reme_operator.clients.cluster import ApiCluster
+from reme_operator.clients.credentials import Credentials
+from reme_operator.clients.leader import ApiLeaseStore, LeaseElection, LeaseTimes
+from reme_operator.clients.protocols import Sample
+from reme_operator.health import Health
+from reme_operator.metrics import Metrics
+from reme_operator.settings import OperatorSettings
+from reme_operator.steps import catalogue
+from tests.crash.schedule import Schedule
+from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
+from tests.doubles.sim_api import STEP_HEADER, SimulatedApi
+from tests.doubles.sim_loop import Process, SimulatedClock, origin
+from tests.doubles.sim_network import Wire
+from tests.doubles.sim_nodes import Nodes
+
+_step: ContextVar[str] = ContextVar("step", default="")
+
+
+class _Credentials(Credentials):
+    """Says in each request which step it is part of."""
+
+    def headers(self, now: float, *, fresh: bool = False) -> dict[str, str]:
+        task = asyncio.current_task()
+        step = {STEP_HEADER: _step.get() or (task.get_name() if task else "")}
+        return super().headers(now, fresh=fresh) | step
+
+    def bearing(self, token: str) -> "_Credentials":
+        """Return the same, for whoever the token stands for."""
+        return _Credentials(self.server, None, token=token)
+
+
+def _session(wire: Wire) -> aiohttp.ClientSession:
+    timeout = aiohttp.ClientTimeout(total=None)
+    return aiohttp.ClientSession(connector=wire, timeout=timeout, raise_for_status=False)
+
+
+@dataclass
+class Model:
+    """Answers each new question with the next answer, and the same question always alike."""
+
+    answers: list[str]
+    befalls: dict[int, tuple[str, int]] = field(default_factory=dict)  # nth: what, how often
+    asked: int = 0
+    _known: dict[int, str] = field(default_factory=dict)
+
+    async def generate(self, request: GenerationRequest) -> GenerationReply:
+        """Answer, or not."""
+        if request.seed not in self._known:
+            turn = min(len(self._known), len(self.answers) - 1)
+            self._known[request.seed] = _about(request, self.answers[turn])
+            self.asked = len(self._known)
+        what, left = self.befalls.get(self.asked, ("", 0))
+        if left > 0:
+            self.befalls[self.asked] = (what, left - 1)
+            await asyncio.sleep({"hangs": 120, "dies": 2}.get(what, 0.01))
+            if what == "hangs":
+                raise ModelTimeoutError("no whole reply within 120 s")
+            if what != "nonsense":
+                raise ModelUnavailableError(f"the model server {what}")
+        await asyncio.sleep(1.5)
+        text = "I think" if left > 0 else self._known[request.seed]
+        return GenerationReply(text, 100, 0, 20, "stop", "reme", "sha256:abc")
+
+
+def _about(request: GenerationRequest, answer: str) -> str:
+    """Return the answer about the target that is asked about: cart, or its like."""
+    return answer.replace('"cart"', '"till"') if '"till"' in json.dumps(request.schema) else answer
+
+
+@dataclass
+class ImageProbes:
+    """Says that a service works exactly when its Deployment runs the good image."""
+
+    api: SimulatedApi
+
+    async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
+        """Measure."""
+        await asyncio.sleep(0.01)
+        found = self.api.get("deployments", namespace, target.name)
+        if found is None:
+            return Sample(None, "", "there is no such Deployment")
+        works = found["spec"]["template"]["spec"]["containers"][0]["image"] == GOOD
+        return Sample(works, "200" if works else "500", "" if works else "status 500")
+
+
+@dataclass
+class World:
+    """Everything of one run."""
+
+    schedule: Schedule
+    api: SimulatedApi
+    nodes: Nodes
+    model: Model
+    probes: ImageProbes
+    rng: random.Random
+    processes: list[Process] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
+    acted: bool = False  # whether people have done what they do in this story
+    finals: dict[str, Remediation] = field(default_factory=dict)  # as last seen, also when gone
+    last_fault: float = 0.0
+    under_way: int = 0  # faults that last, and have not ended
+    before: Mapping[str, Any] = field(default_factory=dict)  # specs of the targets at the start
+    cut_until: dict[str, float] = field(default_factory=dict)  # replicas that reach nothing
+    leaseless_until: dict[str, float] = field(default_factory=dict)
+
+    def note_fault(self) -> None:
+        """Remember when the last thing went wrong."""
+        self.last_fault = self.time()
+
+    def time(self) -> float:
+        """Return the seconds of the simulation."""
+        return asyncio.get_running_loop().time()
+
+    def remediations(self) -> list[Remediation]:
+        """Return all remediations, oldest first."""
+        found = [Remediation.model_validate(o) for o in self.api.all("remediations")]
+        return sorted(found, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
+
+    def kill(self, process: Process, why: str) -> None:
+        """End a process as SIGKILL does; its replica begins another after a moment."""
+        if not process.dead:
+            self.deaths.append(f"{self.time():.1f} {process.name} {why}")
+            process.kill()
+
+    async def replica(self, name: str) -> None:
+        """Keep one operator running, as a Deployment does."""
+        turn = 0
+        while True:
+            process = Process(f"{name}.{turn}")
+            self.processes.append(process)
+            gone = asyncio.Event()
+            process.at_death(gone.set)
+            work = process.spawn(self._operate(process, f"{name}-{turn}"))
+            work.add_done_callback(partial(_set, gone))
+            await gone.wait()
+            await process.kill()
+            turn += 1
+            await asyncio.sleep(self.rng.choice((0.5, 1, 3, 20)))
+
+    async def _operate(self, process: Process, identity: str) -> int:
+        settings = OperatorSettings(
+            namespace=RELEASE,
+            pod_name=identity,
+            sandbox_image="sandbox:test",
+            model_endpoint="http://model.simulated/v1",
+            lease_retry_seconds=3,
+        )
+        clock, stop = SimulatedClock(), asyncio.Event()
+        process.at_death(stop.set)
+
+        async def log_in(**_: Any) -> kopf.AiohttpSession:
+            session = _session(self.api.wire())
+            return kopf.AiohttpSession(server=self.api.url, aiohttp_session=session)
+
+        async with self._client(settings) as server, self._client(settings) as renewing:
+            times = LeaseTimes(
+                settings.lease_duration_seconds,
+                settings.lease_renew_seconds,
+                settings.lease_retry_seconds,
+            )
+            store = ApiLeaseStore(renewing, RELEASE, settings.lease_name)
+            seams = main.Seams(
+                cluster=ApiCluster(server, reporter=identity),
+                prober=self.probes,
+                model=self.model,
+                clock=clock,
+                lease=LeaseElection(store, clock, identity, times),
+                log_in=log_in,
+            )
+            return await main.lead(settings, seams, _Metrics(), Health(60.0), stop)
+
+    def _client(self, settings: OperatorSettings) -> ApiServer:
+        return ApiServer(
+            _Credentials(self.api.url, None),
+            timeout_seconds=settings.api_timeout_seconds,
+            attempts=settings.api_attempts,
+        )
+
+
+def _set(event: asyncio.Event, _: object) -> None:
+    event.set()
+
+
+class _Metrics(Metrics):
+    """The metrics without those of the Python process, which take as long as a whole run."""
+
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry
+
+        super().__init__("test", CollectorRegistry())
+
+
+@contextlib.contextmanager
+def labelled() -> Iterator[None]:
+    """Have every request say which step it belongs to, whatever steps there are."""
+
+    def label(kind: type, perform: Any) -> Any:
+        async def labelling(work: Any, decision: Any) -> Any:
+            undo = getattr(decision, "undo", False)
+            _step.set(f"{kind.__name__}{'(undo)' if undo else ''}")
+            return await perform(work, decision)
+
+        return labelling
+
+    async def observing(self: driver.Driver, observe: Any = driver.Driver._observe) -> Any:
+        _step.set("observe")
+        return await observe(self)
+
+    steps = {kind: label(kind, perform) for kind, perform in catalogue.PERFORM.items()}
+    with (
+        mock.patch("reme_operator.driver.PERFORM", steps),
+        mock.patch.object(driver.Driver, "_observe", observing),
+        # kopf counts from the real time of day; a retry would wait for it in vain.
+        mock.patch("kopf._core.actions.progression._get_basetime", origin),
+    ):
+        yield
+
+
+def quiet() -> None:
+    """Say nothing: ten thousand lines help nobody."""
+    logging.disable(logging.CRITICAL)
+    # What is killed leaves coroutines behind that nobody will ever await.
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
+        cache_logger_on_first_use=False,
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]:
+    """Open a world; nothing runs in it yet."""
+    rng = random.Random(f"{schedule.seed}/{schedule.scenario}")
+    random.seed(schedule.seed)
+    api = SimulatedApi(seed=schedule.seed)
+    texts = [a if isinstance(a, str) else json.dumps(a, separators=(",", ":")) for a in answers]
+    async with api.running():
+        nodes = Nodes(api)
+        world = World(schedule, api, nodes, Model(texts), ImageProbes(api), rng)
+
+        def remember(what: str, obj: Any) -> None:
+            if what.endswith(" remediations"):
+                found = Remediation.model_validate(obj)
+                world.finals[found.metadata.uid] = found
+
+        api.hooks += [nodes, remember]
+        with mock.patch("reme_operator.clients.api.connector", side_effect=lambda _: api.wire()):
+            yield world
+
+
+__all__ = ["NAMESPACE", "RELEASE", "Context", "World", "labelled", "opened", "quiet"]

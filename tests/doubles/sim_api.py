@@ -1,0 +1,235 @@
+"""The fake API server in simulated time, with all that can go wrong between it and an operator.
+
+What it adds to `FakeApi`: garbage collection by owner, generated names, old versions for stale
+reads, watches that lag, end or are told "410 Gone"; and a gate that every request passes, where a
+schedule decides what becomes of it and of its answer.
+"""
+
+import asyncio
+import contextlib
+import copy
+import json
+import random
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from tests.doubles.fake_api import FakeApi, Json, _selected, _send
+from tests.doubles.sim_loop import Process, now
+from tests.doubles.sim_network import Wire, sender_of
+
+STEP_HEADER = "X-Step"
+
+
+@dataclass
+class Asked:
+    """One request of a process."""
+
+    number: int
+    process: Process
+    step: str
+    verb: str
+    path: str
+    body: Any
+
+    @property
+    def what(self) -> str:
+        """The request without what differs from run to run."""
+        parts = self.path.strip("/").split("/")
+        rest = parts[2:] if parts[0] == "api" else parts[3:]
+        if rest[:1] == ["namespaces"] and len(rest) > 2:
+            rest = rest[2:]
+        return f"{self.verb} {'/'.join(rest[:1] + rest[2:])}"
+
+
+Answer = Callable[[], Awaitable[web.StreamResponse]]
+Gate = Callable[[Asked, Answer], Awaitable[web.StreamResponse]]
+
+
+async def open_gate(_: Asked, answer: Answer) -> web.StreamResponse:
+    """Let everything through."""
+    return await answer()
+
+
+@dataclass
+class SimulatedApi(FakeApi):
+    """The server; give its `wire` to an operator's clients."""
+
+    seed: int = 0
+    gate: Gate = open_gate
+    asked: list[Asked] = field(default_factory=list)
+    down: bool = False
+    stale_seconds: float = 0.0  # how far behind lists and reads of some kinds are
+    lag_seconds: float = 0.0  # how far behind watches are
+    compacted: int = 0  # watches from an older version are told "410 Gone"
+    _past: dict[tuple[str, str, str], list[tuple[float, Json | None]]] = field(default_factory=dict)
+    _watch_round: int = 0
+    _random: random.Random = field(default_factory=random.Random)
+    _server: web.Server | None = None
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self.now = now
+        self.new_uid = lambda: str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["SimulatedApi"]:
+        """Serve until the end of the block."""
+        app = web.Application(client_max_size=16 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
+        await runner.setup()
+        self._server, self.url = runner.server, "http://api.simulated"
+        try:
+            yield self
+        finally:
+            await runner.cleanup()
+
+    def wire(self) -> Wire:
+        """Return connections of the process that asks for them."""
+        assert self._server is not None, "not running"
+        return Wire(self._server)
+
+    def end_watches(self, *, gone: bool) -> None:
+        """End every watch; those that go on from an old version are refused if `gone`."""
+        if gone:
+            self.compacted = self._version
+        self._watch_round += 1
+        for event in self._changed.values():
+            event.set()
+
+    # what is asked ----------------------------------------------------------------------------
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read()) if request.can_read_body else None
+        process = sender_of(request)
+        assert process is not None, "somebody without a process"
+        await asyncio.sleep(self._random.uniform(0.001, 0.012))
+        step = request.headers.get(STEP_HEADER, "kopf")
+        asked = Asked(len(self.asked), process, step, request.method, request.path, body)
+
+        async def answer() -> web.StreamResponse:
+            if self.down:
+                return _cut(request)
+            return await super(SimulatedApi, self)._handle(_Read(request, body))  # type: ignore[arg-type]
+
+        if self.down:
+            return _cut(request)
+        if "/leases" in request.path:
+            return await self.gate(Asked(-1, process, "lease", "", request.path, body), answer)
+        self.asked.append(asked)
+        return await self.gate(asked, answer)
+
+    def _create(self, plural: str, namespace: str, head: Json, body: Json) -> web.Response:
+        meta = body["metadata"]
+        if "name" not in meta and meta.get("generateName"):
+            meta["name"] = f"{meta['generateName']}{self._random.getrandbits(20):05x}"
+        return super()._create(plural, namespace, head, body)
+
+    # what there is, and was -------------------------------------------------------------------
+
+    def _save(self, key: tuple[str, str, str], obj: Json, before: Json | None) -> Json:
+        saved = super()._save(key, obj, before)
+        self._note(key)
+        self._later(self.collect)
+        return saved
+
+    def _delete(self, key: tuple[str, str, str]) -> Json:
+        gone = super()._delete(key)
+        self._note(key)
+        self._later(self.collect)
+        return gone
+
+    def _note(self, key: tuple[str, str, str]) -> None:
+        when = asyncio.get_running_loop().time()
+        self._past.setdefault(key, []).append((when, copy.deepcopy(self._store.get(key))))
+
+    def _later(self, call: Callable[[], None], seconds: float = 0.5) -> None:
+        asyncio.get_running_loop().call_later(seconds, call, context=Context())
+
+    def collect(self) -> None:
+        """Delete what has owners of which none is left, as the garbage collector does."""
+        uids = {o["metadata"]["uid"] for o in self._store.values()}
+        for key, obj in list(self._store.items()):
+            owners = obj["metadata"].get("ownerReferences") or []
+            if owners and not any(o["uid"] in uids for o in owners) and key in self._store:
+                self._delete(key)
+
+    def _then(self, key: tuple[str, str, str]) -> Json | None:
+        """Return an object as it was a while ago."""
+        until = asyncio.get_running_loop().time() - self.stale_seconds
+        found = None
+        for when, obj in self._past.get(key, []):
+            if when > until:
+                break
+            found = obj
+        return found
+
+    def _list(self, request: web.Request, plural: str, namespace: str, head: Json) -> web.Response:
+        if not self.stale_seconds:
+            return super()._list(request, plural, namespace, head)
+        places = [k for k in self._past if k[0] == plural and namespace in ("", k[1])]
+        items = [o for k in sorted(places) if (o := self._then(k)) and _selected(request, o)]
+        newest = max((int(o["metadata"]["resourceVersion"]) for o in items), default=1)
+        meta = {"resourceVersion": str(newest)}
+        return web.json_response(
+            head | {"kind": head["kind"] + "List", "metadata": meta, "items": items}
+        )
+
+    # watches ----------------------------------------------------------------------------------
+
+    async def _watch(self, request: web.Request, plural: str, namespace: str) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        known = request.query.get("resourceVersion")
+        since, turn = int(known or self._version), self._watch_round
+        if known and since < self.compacted:
+            await _send(response, "ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
+            return response
+        changed = self._changed.setdefault(id(response), asyncio.Event())
+        read = 0 if known else len(self._history)
+        try:
+            if not known:
+                for obj in self.all(plural, namespace):
+                    if _selected(request, obj):
+                        await _send(response, "ADDED", obj)
+            while turn == self._watch_round and not self.down:
+                changed.clear()
+                if self.lag_seconds:
+                    await asyncio.sleep(self.lag_seconds)
+                fresh, read = self._history[read:], len(self._history)
+                for number, of, kind, obj in fresh:
+                    inside = not namespace or obj["metadata"].get("namespace") == namespace
+                    if number > since and of == plural and inside and _selected(request, obj):
+                        await _send(response, kind, obj)
+                await changed.wait()
+        except ConnectionError:
+            pass
+        finally:
+            self._changed.pop(id(response), None)
+        return response
+
+
+class _Read:
+    """A request whose body has been read already."""
+
+    def __init__(self, request: web.Request, body: Any) -> None:
+        self._request, self._body = request, body
+        self.can_read_body = body is not None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+    async def read(self) -> bytes:
+        return json.dumps(self._body).encode()
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Break the connection, as a server that is gone."""
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response(status=503)

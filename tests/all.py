@@ -74,6 +74,8 @@ def stages(cluster: str) -> list[Stage]:
         Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
         suite("unit", "tests/unit"),
         suite("integration", "tests/integration"),
+        suite("integration", "tests/crash/test_schedules.py"),
+        suite("integration", "tests/crash/test_harness.py"),
         Stage("chart", "helm is built", (PYTHON, "-m", "reme_cluster", "bin", "helm")),
         suite("chart", "tests/chart"),
         Stage("e2e", "cluster is up", up, needs_cluster=True),
@@ -88,8 +90,22 @@ def stages(cluster: str) -> list[Stage]:
         # last: they bring up and take down clusters beside this one.
         *(
             suite("e2e", f"tests/e2e/{folder}", needs_cluster=True)
-            for folder in ("chart", "crds", "sandbox", "path", "bench/test_run.py", "cluster")
+            for folder in ("chart", "crds", "sandbox")
         ),
+        Stage(
+            "e2e",
+            "a share of the attacks",
+            (PYTHON, "-m", "pytest", "-q", "--durations=5", "tests/attack", "--share"),
+            tests=True,
+            needs_cluster=True,
+        ),
+        *(
+            suite("e2e", f"tests/e2e/{folder}", needs_cluster=True)
+            for folder in ("path", "bench/test_run.py")
+        ),
+        # With no operator in the cluster: those of this tree are killed in its place.
+        suite("e2e", "tests/crash/cluster/test_share.py", needs_cluster=True),
+        suite("e2e", "tests/e2e/cluster", needs_cluster=True),
     ]
 
 

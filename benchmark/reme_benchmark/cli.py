@@ -3,9 +3,11 @@
 import sys
 
 from reme_benchmark.commands import main as bench
+from reme_operator.explain_command import main as policy
 
 _USAGE = """usage: reme bench run | replay | summary | report | compare | list | clean
-`reme bench --help` says more."""
+       reme policy explain REPORT
+`reme bench --help` and `reme policy --help` say more."""
 
 
 def main() -> int:
@@ -13,5 +15,7 @@ def main() -> int:
     words = sys.argv[1:]
     if words[:1] == ["bench"]:
         return bench(words[1:])
+    if words[:1] == ["policy"]:
+        return policy(words[1:])
     print(_USAGE, file=sys.stdout if words[:1] in (["-h"], ["--help"]) else sys.stderr)
     return 0 if words[:1] in (["-h"], ["--help"]) else 2

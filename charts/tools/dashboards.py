@@ -270,6 +270,16 @@ def board() -> dashboard.Dashboard:
         )
         .with_panel(
             lines(
+                "Reports that wait",
+                "short",
+                "Not acted on, by reason; in a storm few are, and with the kill switch on none.",
+                ("sum by (reason) (reme_reports_waiting{OWN})", "{{reason}}"),
+                ("max(reme_storm{OWN})", "storm"),
+                ("max by (running) (reme_kill_switch{OWN})", "kill switch, {{running}}"),
+            )
+        )
+        .with_panel(
+            lines(
                 "Decisions of the operator",
                 "s",
                 "How long one took; errors are in Operator errors.",

@@ -1,4 +1,4 @@
-"""The names of what a playbook may do; how each looks in Ansible is the sandbox's business."""
+"""The names of what a playbook may do, and how much it disturbs; the rest is the sandbox's."""
 
 from enum import StrEnum
 
@@ -30,3 +30,17 @@ class ActionName(StrEnum):
     ALLOW_EGRESS = "AllowEgress"
     UNCORDON_NODE = "UncordonNode"
     REMOVE_TAINT = "RemoveTaint"
+
+
+class Disruption(StrEnum):
+    """What an action interrupts even when all goes well, from least to most."""
+
+    NONE = "None"  # no pod is stopped
+    LOW = "Low"  # some pods at most, as many as are to go
+    MEDIUM = "Medium"  # every pod is replaced, a few at a time
+    HIGH = "High"  # every pod that serves is stopped before another one serves
+
+    def exceeds(self, other: "Disruption") -> bool:
+        """Return whether this one disturbs more."""
+        order = list(Disruption)
+        return order.index(self) > order.index(other)

@@ -33,3 +33,8 @@ def fixed(field: str, message: str) -> Rule:
 def keyed_by(key: str) -> dict[str, Any]:
     """Return the extra schema of a list whose items are told apart by one field."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+def from_profile(schema: dict[str, Any]) -> None:
+    """Leave the default out of the schema: the API server must not fill in what a profile does."""
+    schema.pop("default", None)

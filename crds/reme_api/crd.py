@@ -87,9 +87,10 @@ KINDS = (
         "rpol",
         (
             Column("Mode", ".spec.mode"),
+            Column("Profile", ".spec.profile"),
             Column("Method", ".spec.method"),
-            Column("MaxAttempts", ".spec.maxAttempts", "integer"),
             _condition("Ready", "Ready"),
+            _condition("Reason", "Ready", "reason"),
             _AGE,
         ),
     ),

@@ -42,6 +42,15 @@ class Target(ApiModel):
     )
 
 
+class Severity(StrEnum):
+    """How bad it is, from least to most."""
+
+    LOW = "Low"
+    MEDIUM = "Medium"
+    HIGH = "High"
+    CRITICAL = "Critical"
+
+
 class Fault(ApiModel):
     """What the diagnosis says: data, never instructions."""
 
@@ -51,6 +60,11 @@ class Fault(ApiModel):
     )
     confidence_percent: int | None = Field(
         default=None, ge=0, le=100, description="How sure the diagnosis is."
+    )
+    severity: Severity | None = Field(
+        default=None,
+        description="How bad it is: when there is much to do, the worst comes first. Medium when"
+        " absent.",
     )
 
 

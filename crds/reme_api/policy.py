@@ -1,19 +1,27 @@
 """RemediationPolicy: what reme may do, to what, how often, and how success is judged."""
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from reme_api.actions import ActionName
-from reme_api.base import ApiModel, ApiObject, ObjectName, ObservedModel, Slug
-from reme_api.cel import Rule, keyed_by, rules
+from reme_api.actions import ActionName, Disruption
+from reme_api.base import ApiModel, ApiObject, ObservedModel, Slug
+from reme_api.budgets import Budgets
+from reme_api.cel import Rule, from_profile, keyed_by, rules
 from reme_api.conditions import Condition
 from reme_api.diagnosis_report import TargetKind
 from reme_api.probes import Probe
+from reme_api.profiles import PROFILES, Profile
+from reme_api.windows import TimeWindow
 
 LabelKey = Annotated[str, StringConstraints(max_length=317)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
+NamePattern = Annotated[
+    str, StringConstraints(max_length=253, pattern=r"^[a-z0-9*?]([-a-z0-9.*?]*[a-z0-9*?])?$")
+]
+"""A name, in which `*` stands for any characters and `?` for one."""
+FieldPattern = Annotated[str, StringConstraints(max_length=128, pattern=r"^[-A-Za-z0-9_./*?]+$")]
 
 
 class Mode(StrEnum):
@@ -47,7 +55,9 @@ class TargetRule(ApiModel):
     )
 
     kinds: list[TargetKind] = Field(default_factory=list, max_length=3)
-    names: list[ObjectName] = Field(default_factory=list, max_length=64)
+    names: list[NamePattern] = Field(
+        default_factory=list, max_length=64, description="Names; * and ? stand for others."
+    )
     match_labels: dict[LabelKey, LabelValue] = Field(default_factory=dict, max_length=16)
 
 
@@ -58,8 +68,25 @@ class ActionRule(ApiModel):
     kinds: list[Annotated[str, StringConstraints(max_length=63)]] = Field(
         default_factory=list, max_length=8, description="Only on these kinds; any when empty."
     )
-    names: list[ObjectName] = Field(
-        default_factory=list, max_length=64, description="Only on these objects; any when empty."
+    names: list[NamePattern] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Only on these objects, * and ? stand for others; any when empty.",
+    )
+    containers: list[NamePattern] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Only in these containers, where the action is about one; any when empty.",
+    )
+    fields: list[FieldPattern] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Only these fields, * and ? stand for others; any when empty. What an action"
+        " calls its fields stands in docs/policy.md: memoryLimit, readiness.path, a variable's name"
+        " or a key.",
+    )
+    windows: list[TimeWindow] = Field(
+        default_factory=list, max_length=4, description="Only at these times; any when empty."
     )
     max_increase_percent: int = Field(
         default=100,
@@ -78,17 +105,31 @@ class ActionRule(ApiModel):
     max_replicas: int = Field(
         default=10, ge=1, le=1000, description="For Scale and SetAutoscaling: never more."
     )
-
-
-class Budgets(ApiModel):
-    """How often reme may act."""
-
-    max_concurrent: int = Field(default=1, ge=1, le=100, description="Open remediations at once.")
-    max_per_hour: int = Field(
-        default=12, ge=1, le=1000, description="Remediations begun in an hour."
+    max_cpu_millicores: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="For SetResources: never more CPU than this."
     )
-    cooldown_seconds: int = Field(
-        default=300, ge=0, le=86400, description="Rest between two remediations of one target."
+    max_memory_mebibytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=16_777_216,
+        description="For SetResources: never more memory than this.",
+    )
+
+
+class EvidenceNeeded(ApiModel):
+    """How sure one has to be before anything is done; less is an abstention."""
+
+    min_confidence_percent: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="A diagnosis that says it is less sure is not acted on; 0 without a profile.",
+        json_schema_extra=from_profile,
+    )
+    measured_fault: bool = Field(
+        default=False,
+        description="True: only act on a fault that the probes have seen; false without a profile.",
+        json_schema_extra=from_profile,
     )
 
 
@@ -97,6 +138,13 @@ class Neighbours(StrEnum):
 
     NAMESPACE = "Namespace"
     NONE = "None"
+
+
+class OutsideWindows(StrEnum):
+    """What becomes of a report while no window is open."""
+
+    WAIT = "Wait"
+    REFUSE = "Refuse"
 
 
 class Verification(ApiModel):
@@ -157,22 +205,65 @@ class Sandbox(ApiModel):
 class RemediationPolicySpec(ApiModel):
     """What reme may do."""
 
+    profile: Profile | None = Field(
+        default=None,
+        description="Fills in what is left out of maxAttempts, maxDisruption, actions, budgets and"
+        " evidence; never the mode. docs/policy.md has what each says.",
+    )
     targets: list[TargetRule] = Field(
         default_factory=list, max_length=32, description="Any of these; every target when empty."
+    )
+    namespaces: list[NamePattern] = Field(
+        default_factory=list,
+        max_length=32,
+        description="For a policy in reme's own namespace: only targets in these; * and ? stand for"
+        " others. Elsewhere a policy is about its own namespace and this must be empty.",
     )
     faults: list[Slug] = Field(
         default_factory=list, max_length=64, description="Any of these; every fault when empty."
     )
     mode: Mode = Mode.OBSERVE
+    approval_timeout_seconds: int = Field(
+        default=3600,
+        ge=5,
+        le=604800,
+        description="In mode Approve: a plan that nobody decides on in this time is not run. The"
+        " deadline does not count while it waits.",
+    )
     method: Method = Method.SOLO_GEN
-    max_attempts: int = Field(default=2, ge=1, le=5)
+    max_attempts: int = Field(
+        default=2,
+        ge=1,
+        le=5,
+        description="Playbooks for one report; 2 without a profile.",
+        json_schema_extra=from_profile,
+    )
     deadline_seconds: int = Field(
         default=1800, ge=30, le=86400, description="Longest remediation, all attempts together."
     )
     actions: list[ActionRule] = Field(
-        default_factory=list, max_length=32, description="What is allowed; nothing when empty."
+        default_factory=list,
+        max_length=32,
+        description="What is allowed; the profile's when empty, and nothing without one.",
+    )
+    max_disruption: Disruption = Field(
+        default=Disruption.HIGH,
+        description="No action that disturbs more; High, which is no limit, without a profile.",
+        json_schema_extra=from_profile,
+    )
+    windows: list[TimeWindow] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Nothing is changed outside of these times; any time when empty.",
+    )
+    outside_windows: OutsideWindows = Field(
+        default=OutsideWindows.WAIT,
+        description="Wait: a report is looked at when a window opens. Refuse: it is not acted on."
+        " Wait when absent.",
+        json_schema_extra=from_profile,
     )
     budgets: Budgets = Field(default_factory=Budgets)
+    evidence: EvidenceNeeded = Field(default_factory=EvidenceNeeded, json_schema_extra=from_profile)
     verification: Verification = Field(default_factory=Verification)
     rollback: Rollback = Field(default_factory=Rollback)
     sandbox: Sandbox = Field(default_factory=Sandbox)
@@ -183,6 +274,26 @@ class RemediationPolicySpec(ApiModel):
         default=604800, ge=0, le=31536000, description="Age at which an ended one is deleted."
     )
     suspend: bool = Field(default=False, description="True stops new remediations and new runs.")
+
+    @model_validator(mode="after")
+    def _fill_in(self) -> Self:
+        if self.profile is None:
+            return self
+        for name, value in PROFILES[self.profile].items():
+            if isinstance(value, dict):
+                _fill(getattr(self, name), value)
+            elif name == "actions":
+                # An empty list and none at all are the same on the wire.
+                self.actions = self.actions or [ActionRule.model_validate(rule) for rule in value]
+            elif name not in self.model_fields_set:
+                setattr(self, name, value)
+        return self
+
+
+def _fill(part: ApiModel, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if name not in part.model_fields_set:
+            setattr(part, name, value)
 
 
 class RemediationPolicyStatus(ObservedModel):

@@ -42,6 +42,7 @@ class Step(StrEnum):
     CONTEXT = "Context"
     GENERATE = "Generate"
     GATE = "Gate"
+    PLAN = "Plan"
     APPROVE = "Approve"
     CAPTURE = "Capture"
     PREPARE = "Prepare"  # grant, identity, Job
@@ -72,6 +73,11 @@ class Reason(StrEnum):
     TARGET_BUSY = "TargetBusy"
     COOLING_DOWN = "CoolingDown"
     BUDGET_EXHAUSTED = "BudgetExhausted"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    SAME_CAUSE = "SameCause"  # in a storm: another report is acted on for this one too
+    STORM = "Storm"  # in a storm: few are acted on at once, the worst first
+    KILL_SWITCH = "KillSwitch"
+    TOO_LITTLE_EVIDENCE = "TooLittleEvidence"
     INVALID_OBJECT = "InvalidObject"
     # On its way
     PENDING = "Pending"
@@ -88,10 +94,15 @@ class Reason(StrEnum):
     # Validated
     PLAYBOOK_ALLOWED = "PlaybookAllowed"
     PLAYBOOK_REJECTED = "PlaybookRejected"
+    DRY_RUN_REFUSED = "DryRunRefused"  # by the API server: the run would have been refused too
     # Approved
     APPROVED_BY_POLICY = "ApprovedByPolicy"
     APPROVED_BY_PERSON = "ApprovedByPerson"
     WAITING_FOR_APPROVAL = "WaitingForApproval"
+    PLAN_CHANGED = "PlanChanged"  # since it was approved, so that it waits for another approval
+    EDIT_REFUSED = "EditRefused"
+    REJECTED_BY_PERSON = "RejectedByPerson"
+    APPROVAL_EXPIRED = "ApprovalExpired"
     OBSERVE_ONLY = "ObserveOnly"
     # Executed
     RUN_SUCCEEDED = "RunSucceeded"
@@ -106,6 +117,9 @@ class Reason(StrEnum):
     NEIGHBOURS_WORSE = "NeighboursWorse"
     # Ended
     ALREADY_HEALTHY = "AlreadyHealthy"
+    DIAGNOSIS_CONTRADICTED = "DiagnosisContradicted"  # what is seen is not what was reported
+    FAULT_ELSEWHERE = "FaultElsewhere"
+    NO_ACTION_HELPS = "NoActionHelps"
     NOT_UNDONE = "NotUndone"  # it did not help, and the policy forbids undoing
     TARGET_VANISHED = "TargetVanished"
     REPORT_DELETED = "ReportDeleted"

@@ -94,10 +94,14 @@ def _inner(schema: Schema) -> Schema:
 
 
 def _mark(schema: Schema) -> str:
-    return "[]" if schema["type"] == "array" else "{}" if "additionalProperties" in schema else ""
+    return (
+        "[]" if schema.get("type") == "array" else "{}" if "additionalProperties" in schema else ""
+    )
 
 
 def _type(schema: Schema) -> str:
+    if "type" not in schema:
+        return "anything"
     if schema["type"] == "array":
         return f"list of {_type(schema['items'])}"
     if "additionalProperties" in schema:

@@ -5,6 +5,14 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field, StringConstraints
 
 from reme_api.actions import ActionName
+from reme_api.approval import (
+    Approval,
+    ApprovalRecord,
+    KeptField,
+    Plan,
+    UndoRequest,
+    Username,
+)
 from reme_api.base import (
     ApiModel,
     ApiObject,
@@ -44,12 +52,12 @@ class PolicySnapshot(ApiModel):
 
 
 class RemediationSpec(ApiModel):
-    """What is being repaired, under which limits: fixed, but for the last three."""
+    """What is being repaired, under which limits: fixed, but for the last four."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             *(
-                fixed(name, f"{name} cannot be changed: only suspend, cancel and approval can")
+                fixed(name, f"{name} cannot be changed: suspend, cancel, approval and undo can")
                 for name in ("reportRef", "target", "fault", "probes", "policy")
             ),
             Rule(
@@ -67,9 +75,13 @@ class RemediationSpec(ApiModel):
     policy: PolicySnapshot
     suspend: bool = Field(default=False, description="True holds before the next step that writes.")
     cancel: bool = Field(default=False, description="True ends it; a run in progress is undone.")
-    approved_playbook: Digest | None = Field(
+    approval: Approval | None = Field(
         default=None,
-        description="In mode Approve: digest of the playbook that a person lets run, and no other.",
+        description="In mode Approve: what a person with the verb `approve` decided.",
+    )
+    undo: UndoRequest | None = Field(
+        default=None,
+        description="After the end: that a person with the verb `approve` wants it taken back.",
     )
 
 
@@ -156,17 +168,48 @@ class Attempt(ObservedModel):
     playbook: TextReference | None = None
     actions: list[ActionRecord] = Field(default_factory=list, max_length=8)
     changes: list[Change] = Field(default_factory=list, max_length=32)
+    plan: Plan | None = None
+    approvals: list[ApprovalRecord] = Field(default_factory=list, max_length=8)
     rejection: Rejection | None = None
+    seen: list[Message] = Field(
+        default_factory=list,
+        max_length=12,
+        description="When nothing was done: the lines of the context that speak most of a fault.",
+    )
     capture: TextReference | None = None
     run: Run | None = None
     verification: Window | None = None
     undo_playbook: TextReference | None = None
     undo: Run | None = None
     undo_verification: Window | None = None
+    kept: list[KeptField] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Changed by somebody else meanwhile, so that the undo left it alone.",
+    )
     outcome: Outcome | None = None
     reason: Reason | None = None
     message: Message = ""
     timings: list[Timing] = Field(default_factory=list, max_length=16)
+
+
+class HandUndo(ObservedModel):
+    """An undo that a person asked for after the end, and what came of it."""
+
+    number: int = Field(ge=1, le=5)
+    by: Username
+    reason: Message = ""
+    attempt: int = Field(default=0, ge=0, le=5, description="Which is taken back; 0 when none can.")
+    start_time: Time
+    completion_time: Time | None = None
+    playbook: TextReference | None = None
+    run: Run | None = None
+    verification: Window | None = None
+    kept: list[KeptField] = Field(default_factory=list, max_length=32)
+    outcome: Outcome | None = Field(
+        default=None, description="RolledBack, RollbackFailed, or Rejected: nothing was done."
+    )
+    message: Message = ""
 
 
 class RemediationStatus(ObservedModel):
@@ -183,13 +226,14 @@ class RemediationStatus(ObservedModel):
     completion_time: Time | None = None
     baseline: Window | None = None
     attempts: list[Attempt] = Field(default_factory=list, max_length=5)
+    undos: list[HandUndo] = Field(default_factory=list, max_length=5)
     timings: list[Timing] = Field(default_factory=list, max_length=16)
     trace_id: Annotated[str, StringConstraints(max_length=32)] = ""
     operator_version: Short = ""
 
 
 class Remediation(ApiObject):
-    """One repair; people may suspend or cancel it, all else is written by the operator."""
+    """One repair; people suspend, cancel, decide and undo, all else is the operator's to write."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reme_api.base import ObjectMeta
 from reme_api.diagnosis_report import DiagnosisReport
-from reme_api.policy import RemediationPolicy
+from reme_api.policy import Mode, OutsideWindows, RemediationPolicy
 from reme_api.probes import Probe, RolloutProbe
-from reme_api.reasons import Outcome, Reason
+from reme_api.reasons import Reason
 from reme_api.remediation import PolicySnapshot, Remediation, RemediationSpec, ReportReference
+from reme_api.windows import is_open, next_opening
+from reme_operator.budgets import LOOK_AGAIN, Asked, Limits, busy, exceeded, failures
 from reme_operator.ledger import Entry
 from reme_operator.names import (
+    FAILURES_ANNOTATION,
     FINALIZER,
     MANAGED_BY_LABEL,
     PART_OF_LABEL,
@@ -21,15 +24,11 @@ from reme_operator.names import (
     clipped,
     remediation_name,
 )
-from reme_operator.policies import Unfit, choose
+from reme_operator.policies import Unfit, Unreadable, choose
+from reme_operator.soundness import problems
+from reme_operator.storm import StormPlace
 
 PROTECTED_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
-
-LOOK_AGAIN = timedelta(seconds=60)
-"""When nothing tells that a reason has passed, it is looked at again after this."""
-
-BUSY_LOOK_AGAIN = timedelta(seconds=60)
-"""The same for what ends with a remediation; its end wakes the report as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,11 @@ class Case:
     entries: Sequence[Entry]
     release_namespace: str
     paused: bool = False
+    stopped: str = ""  # by the kill switch, and why
+    unreadable: Sequence[Unreadable] = ()
+    limits: Limits = field(default_factory=Limits)
+    workloads: int = 0  # of the namespace, where the policy bounds the share that is touched
+    storm: StormPlace = field(default_factory=StormPlace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +90,63 @@ def admit(case: Case, now: datetime) -> Admission:
         e.namespace == report.metadata.namespace and e.name == name for e in case.entries
     ):
         return Known(name)
-    if report.spec.suspend:
-        return Refuse(Reason.SUSPENDED, "spec.suspend is true")
-    if case.paused:
-        return Refuse(Reason.SUSPENDED, "the operator is paused", now + LOOK_AGAIN)
-    if refusal := _unfit_target(case, now):
+    if refusal := _stopped(case, now) or _unfit_target(case, now):
         return refusal
     assert case.target is not None, "a target that is missing was refused"
-    policy = choose(report, case.target.labels, case.policies, case.release_namespace)
+    policy = choose(
+        report, case.target.labels, case.policies, case.release_namespace, case.unreadable
+    )
     if isinstance(policy, Unfit):
         return Refuse(policy.reason, policy.message)
+    if refusal := (
+        _unusable(policy, case.release_namespace)
+        or _too_unsure(report, policy)
+        or _out_of_hours(policy, now)
+        or _too_early(case, policy, now)
+    ):
+        return refusal
+    return Accept(remediation_for(report, policy, name, case.entries))
+
+
+def _stopped(case: Case, now: datetime) -> Refuse | None:
+    if case.report.spec.suspend:
+        return Refuse(Reason.SUSPENDED, "spec.suspend is true")
+    if case.stopped:
+        return Refuse(Reason.KILL_SWITCH, case.stopped, now + LOOK_AGAIN)
+    if case.paused:
+        return Refuse(Reason.SUSPENDED, "the operator is paused", now + LOOK_AGAIN)
+    return None
+
+
+def _unusable(policy: RemediationPolicy, release_namespace: str) -> Refuse | None:
     if policy.spec.suspend:
         return Refuse(Reason.POLICY_SUSPENDED, f"policy {_key(policy)} is suspended")
+    if wrong := problems(policy, release_namespace):
+        return Refuse(Reason.POLICY_INVALID, f"policy {_key(policy)}: {'; '.join(wrong)}"[:1024])
     if not policy.spec.actions:
         return Refuse(Reason.POLICY_ALLOWS_NOTHING, f"policy {_key(policy)} lists no action")
-    if refusal := _too_early(case, policy, now):
-        return refusal
-    return Accept(_remediation(report, policy, name))
+    return None
+
+
+def _too_unsure(report: DiagnosisReport, policy: RemediationPolicy) -> Refuse | None:
+    sure, least = report.spec.fault.confidence_percent, policy.spec.evidence.min_confidence_percent
+    if sure is None or sure >= least:
+        return None
+    return Refuse(
+        Reason.TOO_LITTLE_EVIDENCE,
+        f"the diagnosis is {sure} % sure, policy {_key(policy)} asks for {least} %",
+    )
+
+
+def _out_of_hours(policy: RemediationPolicy, now: datetime) -> Refuse | None:
+    spec = policy.spec
+    if spec.mode is Mode.OBSERVE or is_open(spec.windows, now):
+        return None
+    times = "; ".join(window.text() for window in spec.windows)[:512]
+    message = f"policy {_key(policy)} changes something only at {times}"
+    if spec.outside_windows is OutsideWindows.REFUSE:
+        return Refuse(Reason.OUTSIDE_WINDOW, message)
+    return Refuse(Reason.OUTSIDE_WINDOW, message, next_opening(spec.windows, now))
 
 
 def _unfit_target(case: Case, now: datetime) -> Refuse | None:
@@ -130,40 +174,32 @@ def _unfit_target(case: Case, now: datetime) -> Refuse | None:
 
 
 def _too_early(case: Case, policy: RemediationPolicy, now: datetime) -> Refuse | None:
-    report, budgets = case.report, policy.spec.budgets
-    mine = [e for e in case.entries if e.same_target(report.metadata.namespace, report.spec.target)]
-    if busy := next((e for e in mine if e.open), None):
+    report, storm = case.report, case.storm
+    asked = Asked(
+        report.metadata.namespace,
+        report.spec.target,
+        _key(policy),
+        policy.spec.budgets,
+        case.workloads,
+    )
+    if hold := busy(case.entries, asked, now):
+        return Refuse(*hold)
+    if storm.acted_for:
         return Refuse(
-            Reason.TARGET_BUSY, f"remediation {busy.name} is under way", now + BUSY_LOOK_AGAIN
+            Reason.SAME_CAUSE,
+            f"{storm.open} reports at once: {storm.acted_for} is acted on first, it has the same "
+            f"cause ({storm.cause})",
+            now + LOOK_AGAIN,
         )
-    rest = timedelta(seconds=budgets.cooldown_seconds)
-    rested = max((e.completed + rest for e in mine if e.completed and _acted(e)), default=now)
-    if rested > now:
+    if hold := exceeded(case.entries, asked, case.limits, now):
+        return Refuse(*hold)
+    if storm.active and sum(e.open for e in case.entries) >= storm.most:
         return Refuse(
-            Reason.COOLING_DOWN,
-            f"the target rests for {budgets.cooldown_seconds} s after a remediation",
-            rested,
-        )
-    under = [e for e in case.entries if e.policy == _key(policy)]
-    if sum(e.open for e in under) >= budgets.max_concurrent:
-        return Refuse(
-            Reason.BUDGET_EXHAUSTED,
-            f"policy {_key(policy)} allows {budgets.max_concurrent} open at once",
-            now + BUSY_LOOK_AGAIN,
-        )
-    hour = timedelta(hours=1)
-    recent = sorted(e.created for e in under if e.created > now - hour)
-    if len(recent) >= budgets.max_per_hour:
-        return Refuse(
-            Reason.BUDGET_EXHAUSTED,
-            f"policy {_key(policy)} allows {budgets.max_per_hour} per hour",
-            recent[-budgets.max_per_hour] + hour,
+            Reason.STORM,
+            f"{storm.open} reports at once: {storm.most} are acted on at a time, the worst first",
+            now + LOOK_AGAIN,
         )
     return None
-
-
-def _acted(found: Entry) -> bool:
-    return found.outcome is not Outcome.NO_ACTION_NEEDED
 
 
 def _key(policy: RemediationPolicy) -> str:
@@ -179,8 +215,12 @@ def probes_for(report: DiagnosisReport, policy: RemediationPolicy) -> list[Probe
     )
 
 
-def _remediation(report: DiagnosisReport, policy: RemediationPolicy, name: str) -> Remediation:
+def remediation_for(
+    report: DiagnosisReport, policy: RemediationPolicy, name: str, entries: Sequence[Entry]
+) -> Remediation:
+    """Return the remediation that a report becomes under a policy, as it is created."""
     meta = report.metadata
+    before = failures(entries, meta.namespace, report.spec.target)
     # Not owned by the report: a deleted report must not take the record with it.
     # The finalizer is there from the first moment, so that no run can outlive its clean-up.
     metadata = ObjectMeta.model_validate(
@@ -188,6 +228,7 @@ def _remediation(report: DiagnosisReport, policy: RemediationPolicy, name: str) 
             "name": name,
             "namespace": meta.namespace,
             "finalizers": [FINALIZER],
+            "annotations": {FAILURES_ANNOTATION: str(before)},
             "labels": {
                 MANAGED_BY_LABEL: "reme",
                 REPORT_UID_LABEL: meta.uid,

@@ -18,6 +18,13 @@ async def announce(cluster: Cluster, before: Remediation, after: Remediation) ->
     for attempt in after.status.attempts:
         for kind, reason, message in _news(was.get(attempt.number), attempt):
             await cluster.post_event(after, kind, reason, _ACTION, message)
+    for undo in after.status.undos:
+        old = next((u for u in before.status.undos if u.number == undo.number), None)
+        if undo.outcome is not None and (old is None or old.outcome is None):
+            good = undo.outcome is Outcome.ROLLED_BACK
+            kind = EventType.NORMAL if good else EventType.WARNING
+            words = f"undo {undo.number} by {undo.by}: {undo.message}"
+            await cluster.post_event(after, kind, undo.outcome.value, _ACTION, words)
     outcome = after.status.outcome
     if outcome is not None and before.status.outcome is None:
         kind = EventType.NORMAL if outcome in _QUIET else EventType.WARNING
@@ -31,6 +38,9 @@ def _news(was: Attempt | None, now: Attempt) -> list[tuple[EventType, str, str]]
     if now.playbook is not None and (was is None or was.playbook is None):
         planned = "; ".join(action.summary for action in now.actions)
         news.append((EventType.NORMAL, Reason.PLAYBOOK_ALLOWED, f"attempt {n}: {planned}"))
+    for record in now.approvals[len(was.approvals) if was else 0 :]:
+        words = f"attempt {n}: {record.decision} by {record.by}: {record.reason}"
+        news.append((EventType.NORMAL, "Decided", words.removesuffix(": ")))
     if now.rejection is not None and (was is None or was.rejection is None):
         words = f"attempt {n}: {now.rejection.rule}: {now.rejection.message}"
         news.append((EventType.WARNING, Reason.PLAYBOOK_REJECTED, words))

@@ -13,6 +13,12 @@ from reme_operator.decisions import Wait
 SUCCESSES = frozenset({Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED})
 """Outcomes after which the target is known to work."""
 
+_WAITS_ON_PERSON = {
+    Reason.WAITING_FOR_APPROVAL,
+    Reason.PLAN_CHANGED,
+    Reason.EDIT_REFUSED,
+    Reason.SUSPENDED,
+}
 _WAITS_ON_MODEL = {Reason.MODEL_UNAVAILABLE, Reason.MODEL_TIMED_OUT}
 
 
@@ -106,13 +112,13 @@ def _approved(attempt: Attempt | None, mode: Mode, wait: Wait | None) -> Stateme
         return _PENDING
     if mode is Mode.OBSERVE:
         return Statement(Status.FALSE, Reason.OBSERVE_ONLY)
-    if wait is not None and wait.why in (Reason.WAITING_FOR_APPROVAL, Reason.SUSPENDED):
+    if wait is not None and wait.why in _WAITS_ON_PERSON:
         return Statement(Status.UNKNOWN, wait.why, wait.message)
     if attempt.run is not None:
-        by_hand = mode is Mode.APPROVE
-        return Statement(
-            Status.TRUE, Reason.APPROVED_BY_PERSON if by_hand else Reason.APPROVED_BY_POLICY
-        )
+        if mode is not Mode.APPROVE:
+            return Statement(Status.TRUE, Reason.APPROVED_BY_POLICY)
+        by = attempt.approvals[-1].by if attempt.approvals else ""
+        return Statement(Status.TRUE, Reason.APPROVED_BY_PERSON, f"approved by {by}")
     if attempt.outcome is not None:
         return Statement(Status.FALSE, attempt.reason or Reason.CANCELLED, attempt.message)
     return _PENDING

@@ -1,12 +1,14 @@
 """The one place that says what happens next: pure, total, and the same after every restart.
 
     Begin -> Measure.. -> ConcludeBaseline
-    -> OpenAttempt -> Generate -> Gate -> (approval) -> Capture -> CreateRun -> RecordRun -> CleanUp
+    -> OpenAttempt -> Generate -> Gate -> (`permission`: plan, approval) -> Capture -> CreateRun
+                   -> RecordRun -> CleanUp
                    -> BeginVerification -> Verify.. -> ConcludeVerification -> CloseAttempt
        and when that did not help, or somebody called it off:
                    GoBack -> (StopRun) -> PlanUndo -> CreateRun -> RecordRun -> CleanUp
                    -> VerifyUndo
                    -> CloseAttempt -> the next OpenAttempt, or Finish
+       and after the end, when a person wants it: `hand_undo`
 
 What has happened is read from the status alone. An effect that must not be repeated is recorded
 before it is caused; everything else may be done twice.
@@ -14,17 +16,16 @@ before it is caused; everything else may be done twice.
 
 from datetime import datetime, timedelta
 
-from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Run
+from reme_operator.abstain import abstention, acted, unmeasured, without_action
+from reme_operator.baseline import next_of_baseline
 from reme_operator.decisions import (
     Begin,
     BeginVerification,
-    Capture,
     CleanUp,
     CloseAttempt,
-    ConcludeBaseline,
     ConcludeVerification,
     CreateRun,
     Decision,
@@ -33,7 +34,6 @@ from reme_operator.decisions import (
     Gate,
     Generate,
     GoBack,
-    Measure,
     OpenAttempt,
     PlanUndo,
     RecordRun,
@@ -42,15 +42,14 @@ from reme_operator.decisions import (
     VerifyUndo,
     Wait,
 )
-from reme_operator.measurement import judge_baseline, judge_verification
+from reme_operator.hand_undo import next_of_undo
+from reme_operator.measurement import judge_verification
 from reme_operator.observed import JobState, Observed
+from reme_operator.permission import permission, waits_for_person
 from reme_sandbox.job import GRACE_SECONDS, START_SECONDS
 
 RUN_POLL = timedelta(seconds=2)
 """How often a run that is under way is looked at, should its watch events not come."""
-
-HELD_POLL = timedelta(seconds=10)
-"""How often something that waits for a person is looked at, beside its watch events."""
 
 RUN_GRACE = timedelta(seconds=START_SECONDS + GRACE_SECONDS + 30)
 """What a Job may take beyond the deadline of its playbook before it is stopped from here."""
@@ -64,14 +63,17 @@ _FINAL_REASONS = {
     Reason.MODEL_UNAVAILABLE,
     Reason.MODEL_TIMED_OUT,
     Reason.RUN_NOT_STARTED,
+    Reason.REJECTED_BY_PERSON,
     Reason.TAMPERED,
     Reason.INTERNAL_ERROR,
 }
+_NOT_REJECTED = {Reason.TAMPERED, Reason.RUN_NOT_STARTED}
 _DID_NOTHING = {Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED}
 _CALLED_OFF = {
     Reason.CANCELLED: Outcome.CANCELLED,
     Reason.REPORT_DELETED: Outcome.CANCELLED,
     Reason.TARGET_VANISHED: Outcome.CANCELLED,
+    Reason.KILL_SWITCH: Outcome.CANCELLED,
     Reason.DEADLINE_EXCEEDED: Outcome.TIMED_OUT,
     Reason.INTERNAL_ERROR: Outcome.FAILED,
 }
@@ -82,7 +84,7 @@ def decide(seen: Observed, now: datetime) -> Decision:
     status = seen.remediation.status
     last = seen.attempt
     if status.outcome is not None:
-        return _untidy(seen) or Done()
+        return _untidy(seen) or next_of_undo(seen, now, _running_undo) or Done()
     if status.start_time is None:
         return Begin()
     if last is None or last.outcome is not None:
@@ -95,6 +97,9 @@ def _untidy(seen: Observed) -> Decision | None:
         for run, undo in ((attempt.run, False), (attempt.undo, True)):
             if run is not None and not run.cleaned_up:
                 return CleanUp(attempt.number, undo)
+        # A run takes over the rights of its dry run, and they end with it.
+        if attempt.run is None and attempt.plan is not None and not attempt.plan.cleaned_up:
+            return CleanUp(attempt.number, plan=True)
     return None
 
 
@@ -113,6 +118,10 @@ def _called_off(seen: Observed, now: datetime) -> tuple[Reason, str] | None:
     if seen.trouble:
         return Reason.INTERNAL_ERROR, seen.trouble
     limit = spec.policy.spec.deadline_seconds
+    if waits_for_person(seen):
+        return None
+    decided = [a.time for attempt in remediation.status.attempts for a in attempt.approvals]
+    start = max([start, *decided]) if start is not None else None
     if start is not None and now >= start + timedelta(seconds=limit):
         return Reason.DEADLINE_EXCEEDED, f"not done within {limit} s"
     return None
@@ -127,9 +136,11 @@ def _between_attempts(seen: Observed, last: Attempt | None, now: datetime) -> De
         return Finish(_CALLED_OFF[reason], reason, message)
     baseline = seen.remediation.status.baseline
     if baseline is None:
-        return _measure(seen, now)
+        return next_of_baseline(seen, now)
     if baseline.verdict is ProbeVerdict.PASSED:
         return Finish(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, baseline.message)
+    if baseline.verdict is not ProbeVerdict.FAILED and policy.evidence.measured_fault:
+        return Finish(Outcome.ABSTAINED, *unmeasured(seen))
     number = last.number if last else 0
     if last is not None and number >= policy.max_attempts:
         return _finish_like(last)
@@ -146,17 +157,6 @@ def _finish_like(last: Attempt) -> Decision:
     if not _is_final(last) and last.number > 1:
         message = f"none of {last.number} attempts helped; the last: {message}"
     return Finish(outcome, last.reason or Reason.INTERNAL_ERROR, message)
-
-
-def _measure(seen: Observed, now: datetime) -> Decision:
-    wanted = seen.remediation.spec.policy.spec.verification
-    measured = seen.measurement
-    if measured is None:
-        return Measure()
-    if verdict := judge_baseline(measured, wanted.baseline_samples):
-        return ConcludeBaseline(verdict)
-    due = (measured.last_at or now) + timedelta(seconds=wanted.period_seconds)
-    return Measure() if now >= due else Wait(due)
 
 
 def _within_attempt(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
@@ -179,6 +179,10 @@ def _with_run(seen: Observed, attempt: Attempt, run: Run, now: datetime) -> Deci
     if run.reason is None:
         if attempt.reason is not None:
             return StopRun(attempt.reason, attempt.message)
+        about_to_begin = seen.run.job is JobState.ABSENT and not (run.uid or seen.run.claimed)
+        if (seen.switch.stops and run.uid) or (seen.switch.on and about_to_begin):
+            # What was looked at for it would be old by the time the switch is off again.
+            return GoBack(Reason.KILL_SWITCH, seen.switch.text())
         return _running(seen, run, now, undo=False)
     if not run.cleaned_up:
         return CleanUp(attempt.number)
@@ -194,35 +198,27 @@ def _with_run(seen: Observed, attempt: Attempt, run: Run, now: datetime) -> Deci
 
 
 def _before_run(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
-    policy = seen.remediation.spec.policy.spec
     if attempt.rejection is not None:
         rule = attempt.rejection.rule
         reason = Reason(rule) if rule in list(Reason) else Reason.PLAYBOOK_REJECTED
         # Nobody rejected what was tampered with: it is not what was decided on.
-        outcome = Outcome.FAILED if reason is Reason.TAMPERED else Outcome.REJECTED
+        outcome = Outcome.FAILED if reason in _NOT_REJECTED else Outcome.REJECTED
+        if reason is Reason.POLICY_ALLOWS_NOTHING and not acted(seen):
+            # There was nothing to reject: no action that is allowed would do anything here.
+            reason, message = without_action(seen, attempt.rejection.message)
+            return CloseAttempt(Outcome.ABSTAINED, reason, message)
         return CloseAttempt(outcome, reason, attempt.rejection.message)
     if attempt.generation is None:
         return _generating(seen, now)
     if attempt.generation.abstained:
-        return CloseAttempt(
-            Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model would rather do nothing"
-        )
+        return CloseAttempt(Outcome.ABSTAINED, *abstention(seen, attempt.generation.abstained))
     if attempt.playbook is None:
         return Gate()
-    if policy.mode is Mode.OBSERVE:
-        return CloseAttempt(
-            Outcome.OBSERVED, Reason.OBSERVE_ONLY, "planned, and not run: the policy only observes"
-        )
-    if seen.held:
-        return Wait(now + HELD_POLL, Reason.SUSPENDED, seen.held)
-    approved = seen.remediation.spec.approved_playbook
-    if policy.mode is Mode.APPROVE and approved != attempt.playbook.digest:
-        return Wait(
-            now + HELD_POLL,
-            Reason.WAITING_FOR_APPROVAL,
-            f"waits for spec.approvedPlaybook to be {attempt.playbook.digest}",
-        )
-    return Capture()
+    return permission(seen, attempt, now)
+
+
+def _held_by_switch(seen: Observed, now: datetime) -> Wait:
+    return Wait(now + RUN_POLL, Reason.KILL_SWITCH, seen.switch.text())
 
 
 def _generating(seen: Observed, now: datetime) -> Decision:
@@ -242,6 +238,8 @@ def _running(seen: Observed, run: Run, now: datetime, *, undo: bool) -> Decision
     if not run.uid:
         if absent and found.claimed:
             return RecordRun(Reason.RUN_LOST, "it had begun, and its Job is gone", undo)
+        if seen.switch.on and absent:
+            return _held_by_switch(seen, now)
         return CreateRun(undo)
     if absent:
         return RecordRun(Reason.RUN_LOST, "its Job vanished before it left a result", undo)
@@ -259,6 +257,10 @@ def _running(seen: Observed, run: Run, now: datetime, *, undo: bool) -> Decision
     if now >= _latest_end(seen, run, undo=undo):
         return StopRun(Reason.RUN_TIMED_OUT, "its Job neither ended nor was ended in time", undo)
     return Wait(now + RUN_POLL)
+
+
+def _running_undo(seen: Observed, run: Run, now: datetime) -> Decision:
+    return _running(seen, run, now, undo=True)
 
 
 def _latest_end(seen: Observed, run: Run, *, undo: bool) -> datetime:
@@ -330,8 +332,12 @@ def _going_back(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     if undo is None:
         if not seen.remediation.spec.policy.spec.rollback.enabled:
             return _close_not_undone(attempt)
+        if seen.switch.on:
+            return _held_by_switch(seen, now)
         return PlanUndo()
     if undo.reason is None:
+        if seen.switch.stops and undo.uid:
+            return StopRun(Reason.KILL_SWITCH, seen.switch.text(), undo=True)
         return _running(seen, undo, now, undo=True)
     if not undo.cleaned_up:
         return CleanUp(attempt.number, undo=True)

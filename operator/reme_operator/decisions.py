@@ -16,12 +16,15 @@ class Begin:
 class Measure:
     """Take one round of the baseline."""
 
+    again: bool = False  # here and below: once more, because the first has become old
+
 
 @dataclass(frozen=True, slots=True)
 class ConcludeBaseline:
     """Record what the baseline showed."""
 
     verdict: Verdict
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,26 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearse:
+    """Give the run's identity its rights, and have the API server say what the run would change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    """Name another dry run, because the rights of the last are gone or old."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteApproval:
+    """Record what a person decided, before anything follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeEdit:
+    """Put the playbook that a person wrote through the gate, and in the place of the model's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """Check once more, keep what the run will change, and name the run before it exists."""
 
@@ -51,6 +74,7 @@ class CreateRun:
     """Make, or adopt, everything that the named run needs; the Job last."""
 
     undo: bool = False
+    by_hand: bool = False  # here and below: the undo is one that a person asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +84,7 @@ class RecordRun:
     reason: Reason
     message: str
     undo: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +94,7 @@ class StopRun:
     reason: Reason
     message: str
     undo: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +103,8 @@ class CleanUp:
 
     attempt: int
     undo: bool = False
+    plan: bool = False  # of a dry run that no run has followed
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +133,30 @@ class GoBack:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginUndo:
+    """Record that a person wants the remediation undone, before anything is done about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUndo:
+    """Record what came of an undo that a person asked for."""
+
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanUndo:
     """Derive the undo from the capture and name its run, or record that nothing is to be undone."""
+
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyUndo:
     """Compare the cluster with the capture, and record the result."""
+
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +198,10 @@ Decision = (
     | OpenAttempt
     | Generate
     | Gate
+    | Rehearse
+    | Replan
+    | NoteApproval
+    | TakeEdit
     | Capture
     | CreateRun
     | RecordRun
@@ -162,6 +211,8 @@ Decision = (
     | Verify
     | ConcludeVerification
     | GoBack
+    | BeginUndo
+    | CloseUndo
     | PlanUndo
     | VerifyUndo
     | CloseAttempt

@@ -6,18 +6,21 @@ changes, or when a remediation ends. The one place that creates remediations.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from reme_api.conditions import find
-from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus, Target
+from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import ConditionType, Reason
 from reme_api.remediation import Remediation
-from reme_operator.admit import Accept, Admission, Case, Known, Refuse, TargetSeen, admit
+from reme_operator.admit import Accept, Admission, Case, Known, Refuse, admit
+from reme_operator.board import Board
 from reme_operator.clients.errors import (
     AlreadyExistsError,
     ClusterError,
@@ -25,20 +28,22 @@ from reme_operator.clients.errors import (
     NotFoundError,
 )
 from reme_operator.clients.protocols import EventType
+from reme_operator.clients.resources import REMEDIATION_POLICIES
 from reme_operator.errors import DeposedError, brief
 from reme_operator.ledger import Entry, Ledger, entry
+from reme_operator.limits import limits
+from reme_operator.outlook import WAITS_FOR_ANOTHER, Lying, Outlook
+from reme_operator.policies import Unreadable
+from reme_operator.reading import understood
 from reme_operator.reports import compose
 from reme_operator.steps.work import Tools
-from reme_sandbox import raw
+from reme_operator.storm import urgency
+from reme_operator.switch import SwitchState
 
 _log = structlog.get_logger(__name__)
 
-_TARGET_TRUSTED = timedelta(seconds=30)
-"""How old a look at a target may be to refuse a report; to accept one it is always fresh."""
-
 _FIRST_BACKOFF = timedelta(seconds=1)
 _LONGEST_BACKOFF = timedelta(seconds=60)
-_WAITS_FOR_ANOTHER = {Reason.TARGET_BUSY, Reason.BUDGET_EXHAUSTED}
 
 
 @dataclass(slots=True)
@@ -58,11 +63,15 @@ class Desk:
     tools: Tools
     ledger: Ledger
     _files: dict[str, _File] = field(default_factory=dict)
-    _policies: dict[str, RemediationPolicy] = field(default_factory=dict)
-    _targets: dict[tuple[str, str, str], tuple[datetime, TargetSeen | None]] = field(
-        default_factory=dict
-    )
+    _looking_at: _File | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    board: Board = field(init=False)
+    _outlook: Outlook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.tools.cluster)
+        self._outlook = Outlook(self.tools, self.ledger, self.board)
+        self.tools.switch.watch(self.switch_changed)
 
     @property
     def waiting(self) -> int:
@@ -79,42 +88,63 @@ class Desk:
             if known.report.metadata.generation != report.metadata.generation:
                 known.due = now
             known.report = report
+        self._outlook.changed()
         self._wake.set()
 
     def drop(self, uid: str) -> None:
         """Forget a report that is gone."""
         self._files.pop(uid, None)
+        self._outlook.changed()
 
     def put_policy(self, policy: RemediationPolicy) -> None:
         """Take a policy that is new or has changed, and look again at what was refused."""
-        before = self._policies.get(policy.metadata.uid)
-        self._policies[policy.metadata.uid] = policy
-        if before is None or before.metadata.generation != policy.metadata.generation:
+        uid, board = policy.metadata.uid, self.board
+        mended = board.unreadable.pop(uid, None) is not None
+        before = board.policies.get(uid)
+        board.policies[uid] = policy
+        if mended or before is None or before.metadata.generation != policy.metadata.generation:
             self._look_again(set(Reason))
+
+    def put_unreadable(self, uid: str, broken: Unreadable) -> None:
+        """Take a policy that does not fit its type: nothing is decided as if it were not there."""
+        self.board.policies.pop(uid, None)
+        self.board.unreadable[uid] = broken
+        self._look_again(set(Reason))
 
     def policy(self, key: str) -> RemediationPolicy | None:
         """Return a policy by its namespace/name."""
-        found = self._policies.values()
-        names = ((p, f"{p.metadata.namespace}/{p.metadata.name}") for p in found)
-        return next((p for p, name in names if name == key), None)
+        return self.board.policy(key)
+
+    def policies(self) -> tuple[RemediationPolicy, ...]:
+        """Return all policies that can be read."""
+        return tuple(self.board.policies.values())
 
     def drop_policy(self, uid: str) -> None:
         """Forget a policy that is gone."""
-        if self._policies.pop(uid, None):
+        known = self.board.policies.pop(uid, None)
+        if known or self.board.unreadable.pop(uid, None):
             self._look_again(set(Reason))
+
+    def switch_changed(self, state: SwitchState) -> None:
+        """Look again at what waits, once the kill switch is off."""
+        if not state.on:
+            self._look_again({Reason.KILL_SWITCH})
 
     def remediation_changed(self, found: Entry, *, gone: bool = False) -> None:
         """Look at the report of a remediation, and at those that waited for its end."""
         if mine := self._files.get(found.report_uid):
             mine.due = self.tools.clock.now()
+        self._outlook.changed()
         if gone or not found.open:
-            self._look_again(_WAITS_FOR_ANOTHER)
+            self._look_again(WAITS_FOR_ANOTHER)
         self._wake.set()
 
-    def _look_again(self, reasons: set[Reason]) -> None:
+    def _look_again(self, reasons: AbstractSet[Reason]) -> None:
         now = self.tools.clock.now()
         for waiting in self._files.values():
-            if waiting.reason in reasons:
+            # Of the one that is being looked at, the reason is not known yet: it may be one of
+            # these, found with what was there before the change.
+            if waiting.reason in reasons or waiting is self._looking_at:
                 waiting.due = now
         self._wake.set()
 
@@ -128,7 +158,7 @@ class Desk:
                 await self._wake.wait()
                 self._wake.clear()
                 continue
-            first = min(due, key=lambda f: (max(f.due or now, now), _age(f.report, now)))
+            first = min(due, key=lambda f: (max(f.due or now, now), urgency(f.report, now)))
             if first.due is not None and first.due > now:
                 await self._until(first.due - now)
                 continue
@@ -157,7 +187,7 @@ class Desk:
 
     async def _take(self, file: _File) -> None:
         report = file.report
-        file.due = None
+        file.due, self._looking_at = None, file
         log = _log.bind(namespace=report.metadata.namespace, name=report.metadata.name)
         try:
             admission = await self.look(report)
@@ -173,9 +203,17 @@ class Desk:
         else:
             file.failures = 0
             file.reason = admission.reason if isinstance(admission, Refuse) else None
+            self._tell_waiting()
             retry = admission.retry_at if isinstance(admission, Refuse) else None
             if retry is not None and (file.due is None or retry < file.due):
                 file.due = retry
+        finally:
+            self._looking_at = None
+
+    def _tell_waiting(self) -> None:
+        self.tools.metrics.reports_waiting(
+            Counter(f.reason for f in self._files.values() if f.reason is not None)
+        )
 
     async def _reread(self, file: _File) -> None:
         """Look at the report again as it is now: what is known of it is out of date."""
@@ -203,14 +241,29 @@ class Desk:
         return admission
 
     async def _case(self, report: DiagnosisReport, now: datetime) -> Case:
+        namespace = report.metadata.namespace
+        home = self.tools.settings.release_namespace
+        lying = (Lying(f.report, f.reason) for f in self._files.values())
+        sky = await self._outlook.weather(lying, now)
         return Case(
             report=report,
-            target=await self._target(report.metadata.namespace, report.spec.target, now),
-            policies=tuple(self._policies.values()),
+            target=await self.board.target(namespace, report.spec.target, now),
+            policies=tuple(self.board.policies.values()),
             entries=self.ledger.entries(),
-            release_namespace=self.tools.settings.release_namespace,
+            release_namespace=home,
             paused=self.tools.settings.paused,
+            stopped=self.tools.switch.state.text(),
+            unreadable=tuple(self.board.unreadable.values()),
+            limits=limits(self.tools.settings),
+            workloads=await self._workloads(namespace),
+            storm=sky.place(report.metadata.uid),
         )
+
+    async def _workloads(self, namespace: str) -> int:
+        home = self.tools.settings.release_namespace
+        if not self.board.bounds_share(namespace, home):
+            return 0
+        return await self.board.workloads(namespace)
 
     async def _accept(self, report: DiagnosisReport, now: datetime) -> Admission:
         """Decide once more on what the API server says now, and create the remediation."""
@@ -226,19 +279,15 @@ class Desk:
         # may have been at it a moment ago, and a target is never repaired twice at once.
         found = await self.tools.cluster.list_objects(Remediation, namespace)
         self.ledger.merge(entry(r, now) for r in found)
-        policies = [
-            policy
-            for where in sorted({namespace, self.tools.settings.release_namespace})
-            for policy in await self.tools.cluster.list_objects(RemediationPolicy, where)
-        ]
-        self._targets.pop(_place(namespace, report.spec.target), None)
-        case = Case(
-            report=current,
-            target=await self._target(namespace, report.spec.target, now),
+        policies, unreadable = await self._policies_now(namespace)
+        await self.tools.switch.refresh()
+        target = await self.board.target(namespace, report.spec.target, now, fresh=True)
+        case = replace(
+            await self._case(current, now),
+            target=target,
             policies=policies,
-            entries=self.ledger.entries(),
-            release_namespace=self.tools.settings.release_namespace,
-            paused=self.tools.settings.paused,
+            unreadable=unreadable,
+            workloads=await self._workloads_under(policies, namespace),
         )
         admission = admit(case, now)
         if not isinstance(admission, Accept):
@@ -253,24 +302,24 @@ class Desk:
         _log.info("report.accepted", namespace=namespace, report=report.metadata.name, name=name)
         return admission
 
-    async def _target(self, namespace: str, target: Target, now: datetime) -> TargetSeen | None:
-        place = _place(namespace, target)
-        if (known := self._targets.get(place)) and now - known[0] < _TARGET_TRUSTED:
-            return known[1]
-        try:
-            workload = await self.tools.cluster.workload(target.kind, namespace, target.name)
-        except NotFoundError:
-            seen = None
-        else:
-            containers = raw.items(workload, "spec", "template", "spec", "containers")
-            seen = TargetSeen(
-                labels=raw.strings(workload, "metadata", "labels"),
-                containers=tuple(raw.text(c, "name") for c in containers),
-            )
-        if len(self._targets) > _MOST_TARGETS:
-            self._targets.clear()
-        self._targets[place] = (now, seen)
-        return seen
+    async def _policies_now(
+        self, namespace: str
+    ) -> tuple[list[RemediationPolicy], list[Unreadable]]:
+        found: list[RemediationPolicy] = []
+        broken: list[Unreadable] = []
+        for where in sorted({namespace, self.tools.settings.release_namespace}):
+            for item in await self.tools.cluster.find(REMEDIATION_POLICIES, where):
+                policy = understood(item)
+                if isinstance(policy, Unreadable):
+                    broken.append(policy)
+                else:
+                    found.append(policy)
+        return found, broken
+
+    async def _workloads_under(self, policies: Sequence[RemediationPolicy], namespace: str) -> int:
+        if all(p.spec.budgets.max_workloads_percent >= 100 for p in policies):
+            return 0
+        return await self.board.workloads(namespace)
 
     async def _write(self, report: DiagnosisReport, admission: Admission) -> None:
         now = self.tools.clock.now()
@@ -302,17 +351,6 @@ class Desk:
             if was is None or (was.status, was.reason) != (now.status, now.reason):
                 loud = EventType.NORMAL if now.status == "True" else EventType.WARNING
                 await self.tools.cluster.post_event(after, loud, now.reason, kind, now.message)
-
-
-_MOST_TARGETS = 10_000
-
-
-def _place(namespace: str, target: Target) -> tuple[str, str, str]:
-    return namespace, target.kind.value, target.name
-
-
-def _age(report: DiagnosisReport, now: datetime) -> datetime:
-    return report.metadata.creation_timestamp or now
 
 
 def _same(before: DiagnosisReportStatus, after: DiagnosisReportStatus, now: datetime) -> bool:

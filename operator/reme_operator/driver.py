@@ -232,7 +232,8 @@ class Driver:
         self._must_lead()
         base = self._remediation
         now = self._tools.clock.now()
-        filled = self._sheet.fill(status)
+        # What is done after the end, by hand, is no part of what the remediation took.
+        filled = status if base.status.outcome is not None else self._sheet.fill(status)
         while True:
             conditions = derive(base, filled, now, wait)
             generation = base.metadata.generation

@@ -1,9 +1,11 @@
 """Removes what has had its time: old remediations, and what is left of runs that nobody drives."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import structlog
 
+from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation
 from reme_operator.clients.errors import ClusterError
 from reme_operator.clients.protocols import Clock, Cluster, Json
@@ -23,6 +25,8 @@ _log = structlog.get_logger(__name__)
 EVERY_SECONDS = 60.0
 _ORPHANS_EVERY = 5
 _SUFFIXES = ("-input", "-result")
+_LATE = timedelta(minutes=15)
+"""How long after an end something may still arrive that was sent before it."""
 
 
 async def keep_house(cluster: Cluster, clock: Clock, ledger: Ledger, namespace: str) -> None:
@@ -33,6 +37,7 @@ async def keep_house(cluster: Cluster, clock: Clock, ledger: Ledger, namespace: 
             await remove_expired(cluster, clock, ledger)
             if turn % _ORPHANS_EVERY == 0:
                 await remove_orphans(cluster, namespace)
+                await remove_late(cluster, clock)
         except ClusterError as error:
             _log.warning("housekeeping.failed", error=brief(error))
         except Exception:  # noqa: BLE001 - a round that fails must not be the last
@@ -67,6 +72,35 @@ async def remove_orphans(cluster: Cluster, namespace: str) -> int:
         await remove_run(cluster, place)
         _log.warning("housekeeping.orphan", run=place.run)
     return len(orphans)
+
+
+async def remove_late(cluster: Cluster, clock: Clock) -> None:
+    """Remove what was made for a run after it had been cleaned up.
+
+    A process that lost the network, and the lease with it, may have sent a request that arrives
+    when another one has brought the run to its end. What it makes can do nothing by itself.
+    """
+    now = clock.now()
+    for remediation in await cluster.list_objects(Remediation):
+        for place in _over(remediation, now):
+            await remove_run(cluster, place)
+
+
+def _over(remediation: Remediation, now: datetime) -> set[Place]:
+    """Return the runs of a remediation that ended a while ago, and that no step will make again."""
+    status, meta = remediation.status, remediation.metadata
+    if status.outcome is None or status.completion_time is None:
+        return set()
+    if now - status.completion_time > _LATE:
+        return set()
+    found = set()
+    for attempt in status.attempts:
+        # An undo that failed may be tried again by hand, under the same name.
+        undo = None if attempt.outcome is Outcome.ROLLBACK_FAILED else attempt.undo
+        runs = [run for run in (attempt.plan, attempt.run, undo) if run is not None]
+        if all(run.cleaned_up for run in runs):
+            found |= {Place(r.name, r.namespace, meta.namespace, meta.uid) for r in runs}
+    return found
 
 
 def _places(found: Iterable[Json], namespace: str) -> Iterable[Place]:

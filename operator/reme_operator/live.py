@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import ValidationError
 
 from reme_api.diagnosis_report import (
     DiagnosisReport,
     DiagnosisReportSpec,
-    Target,
     TargetKind,
 )
 from reme_api.remediation import Remediation
@@ -18,13 +18,12 @@ from reme_operator.clients.errors import ClusterError, NotFoundError
 from reme_operator.clients.protocols import Cluster, Json
 from reme_operator.clients.resources import CONFIG_MAPS
 from reme_operator.errors import TargetVanishedError
-from reme_sandbox import raw
+from reme_sandbox import nearby, raw
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import EventLine, LiveState, Revision, Usage, config_map_references
 from reme_sandbox.quantity import cpu_millicores, memory_bytes
 
 _MOST_CONFIG_MAPS = 16
-_MOST_SERVICES = 32
 _MOST_PODS = 64
 _MOST_REVISIONS = 4
 _REVISION = "deployment.kubernetes.io/revision"
@@ -85,7 +84,9 @@ async def read_live(
     named = [target.name, *(raw.text(p, "metadata", "name") for p in pods[-_MOST_PODS:])]
     names = [*named, *(raw.text(r, "metadata", "name") for r in revisions[:_MOST_REVISIONS])]
     events = await cluster.events(namespace, names)
-    near = _near(services, template, target, _words(report, remediation))
+    labels = raw.strings(template, "metadata", "labels")
+    words = _words(report, remediation)
+    near = nearby.near_services(services, labels, target.name, words)
     key = ObjectKey(target.kind.value, namespace, target.name)
     objects: dict[ObjectKey, Mapping[str, object]] = {key: workload}
     for kind, found in (("Pod", pods[-_MOST_PODS:]), ("Service", near), ("ConfigMap", config_maps)):
@@ -108,13 +109,13 @@ async def read_live(
         events=tuple(_event(e, now or datetime.now(UTC)) for e in events),
         usage=usage,
         service_names=tuple(sorted(raw.text(s, "metadata", "name") for s in services)),
-        callers=surroundings.callers(workloads, services, state),
-        callees=surroundings.callees(services, state),
+        callers=nearby.callers(workloads, services, state),
+        callees=nearby.callees(services, state),
         node_labels=node_labels,
     )
 
 
-def _key(kind: str, namespace: str, item: Json) -> ObjectKey | None:
+def _key(kind: str, namespace: str, item: Mapping[str, Any]) -> ObjectKey | None:
     try:
         return ObjectKey(kind, namespace, raw.text(item, "metadata", "name"))  # type: ignore[arg-type]
     except ValidationError:
@@ -171,21 +172,6 @@ def _words(report: DiagnosisReportSpec | None, remediation: Remediation) -> str:
     asked = [p.http.service for p in probes if p.http] + [p.tcp.service for p in probes if p.tcp]
     evidence = [e.text for e in report.evidence] if report else []
     return " ".join([remediation.spec.fault.summary, *asked, *evidence])
-
-
-def _near(
-    services: Sequence[Json], template: Mapping[str, object], target: Target, words: str
-) -> list[Json]:
-    """Return the Services that reach the target, nearly do, or are spoken of."""
-    labels = raw.strings(template, "metadata", "labels")
-
-    def close(service: Json) -> bool:
-        selector = raw.strings(service, "spec", "selector")
-        name = raw.text(service, "metadata", "name")
-        shared = any(labels.get(key) == value for key, value in selector.items())
-        return shared or name in words or name.startswith(target.name) or target.name in name
-
-    return [service for service in services if close(service)][:_MOST_SERVICES]
 
 
 def _revisions(found: Sequence[Json], kind: TargetKind) -> Iterable[Revision]:

@@ -25,6 +25,7 @@ from reme_operator.clients.prober import ServiceProber
 from reme_operator.clients.protocols import Clock, Cluster, LeaderLease, Prober
 from reme_operator.desk import Desk
 from reme_operator.handlers.office import Office
+from reme_operator.handlers.policies import judge_again
 from reme_operator.health import Health, HealthServer
 from reme_operator.housekeeping import keep_house
 from reme_operator.ledger import Ledger
@@ -33,6 +34,7 @@ from reme_operator.settings import OperatorSettings
 from reme_operator.signals import Signals, follow_runs
 from reme_operator.steps.record import operator_version
 from reme_operator.steps.work import Tools
+from reme_operator.switch_watch import KillSwitch, follow_switch
 from reme_sandbox.errors import Rule
 
 _log = structlog.get_logger(__name__)
@@ -177,16 +179,21 @@ async def operate(
         metrics=metrics,
         health=health,
         leading=leading,
+        switch=KillSwitch(seams.cluster, settings.release_namespace, settings.kill_switch_name),
     )
     desk = Desk(tools, ledger)
     signals = Signals()
     office = Office(tools, ledger, signals, desk)
+    tools.switch.watch(metrics.kill_switch)
+    tools.switch.watch(lambda _: signals.notify_all())
+    tools.switch.watch(lambda _: judge_again(office))
     home = settings.release_namespace
     background = [
         asyncio.create_task(desk.run(), name="desk"),
         asyncio.create_task(
             keep_house(seams.cluster, seams.clock, ledger, home), name="housekeeping"
         ),
+        asyncio.create_task(follow_switch(tools.switch, seams.clock), name="kill switch"),
         asyncio.create_task(follow_runs(seams.cluster, seams.clock, signals, home), name="runs"),
     ]
     watched = settings.watch_namespaces
@@ -223,7 +230,13 @@ class _Everything(frozenset[Any]):
         return True
 
 
-_REPLY_RULES = ("ModelReplyEmpty", "ModelReplyInvalid", "ModelReplyTooLarge", "PolicyAllowsNothing")
+_REPLY_RULES = (
+    "DryRunRefused",
+    "ModelReplyEmpty",
+    "ModelReplyInvalid",
+    "ModelReplyTooLarge",
+    "PolicyAllowsNothing",
+)
 
 
 async def _first(work: Any, stop: asyncio.Event) -> bool:

@@ -5,7 +5,7 @@ combination that an alert or a panel asks for exists from the start as 0, becaus
 series that is born with its first event does not see that event.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from reme_api.reasons import Outcome, Reason, Step
+from reme_operator.switch import OFF, Running, SwitchState
 
 _STEP_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640)
 _MODEL_SECONDS = (0.5, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
@@ -44,6 +45,15 @@ class Metrics:
             PlatformCollector(registry=self.registry)
             GCCollector(registry=self.registry)
         self._rules: set[str] = set()
+        self._waited_for: set[Reason] = {
+            Reason.BUDGET_EXHAUSTED,
+            Reason.COOLING_DOWN,
+            Reason.KILL_SWITCH,
+            Reason.OUTSIDE_WINDOW,
+            Reason.SAME_CAUSE,
+            Reason.STORM,
+            Reason.TARGET_BUSY,
+        }
         self._remediations = Counter(
             "reme_remediations_total",
             "Remediations that ended, by outcome and reason.",
@@ -114,6 +124,21 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
+        self._switch = Gauge(
+            "reme_kill_switch",
+            "1 while the kill switch is on, by what it means for runs under way.",
+            ["running"],
+            registry=self.registry,
+        )
+        self._waiting = Gauge(
+            "reme_reports_waiting",
+            "Reports that are not acted on, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._storm = Gauge(
+            "reme_storm", "1 while there are too many reports at once.", registry=self.registry
+        )
         self._leader = Gauge(
             "reme_leader", "1 while this process holds the lease.", registry=self.registry
         )
@@ -164,6 +189,21 @@ class Metrics:
         """Count a decision on a report."""
         self._reports.labels(reason.value).inc()
 
+    def kill_switch(self, state: SwitchState) -> None:
+        """Tell whether the kill switch is on."""
+        for running in Running:
+            self._switch.labels(running.value).set(state.on and state.running is running)
+
+    def reports_waiting(self, counts: Mapping[Reason, int]) -> None:
+        """Tell how many reports wait, and why; reasons that are not named have none."""
+        for reason in {*self._waited_for, *counts}:
+            self._waiting.labels(reason.value).set(counts.get(reason, 0))
+        self._waited_for |= set(counts)
+
+    def storm(self, active: bool) -> None:
+        """Tell whether there is a storm."""
+        self._storm.set(active)
+
     @contextmanager
     def reconcile(self) -> Iterator[None]:
         """Time one decision; an exception that passes is counted as an error."""
@@ -195,6 +235,8 @@ class Metrics:
             self._llm_seconds.labels(result)
         for kind in ("prompt", "completion"):
             self._llm_tokens.labels(kind)
+        self.kill_switch(OFF)
+        self.reports_waiting({})
         for result in ("ok", "error"):
             self._reconciles.labels(result)
         for outcome, reason in _USUAL_ENDS:
@@ -211,5 +253,12 @@ _USUAL_ENDS = (
     (Outcome.FAILED, Reason.MODEL_UNAVAILABLE),
     (Outcome.FAILED, Reason.INTERNAL_ERROR),
     (Outcome.FAILED, Reason.TAMPERED),
+    (Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY),
+    (Outcome.ABSTAINED, Reason.MODEL_ABSTAINED),
+    (Outcome.ABSTAINED, Reason.DIAGNOSIS_CONTRADICTED),
+    (Outcome.ABSTAINED, Reason.FAULT_ELSEWHERE),
+    (Outcome.ABSTAINED, Reason.NO_ACTION_HELPS),
+    (Outcome.ABSTAINED, Reason.TOO_LITTLE_EVIDENCE),
+    (Outcome.CANCELLED, Reason.KILL_SWITCH),
 )
 """What alerts ask for; other pairs begin with their first event."""

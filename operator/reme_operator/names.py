@@ -15,6 +15,8 @@ REMEDIATION_UID_LABEL = "reme.dev/remediation-uid"
 REMEDIATION_NAME_LABEL = "reme.dev/remediation-name"
 REMEDIATION_NAMESPACE_LABEL = "reme.dev/remediation-namespace"
 ATTEMPT_LABEL = "reme.dev/attempt"
+FAILURES_ANNOTATION = "reme.dev/failures-before"
+"""On a remediation: how many of its target in a row, up to its beginning, had not helped."""
 
 _LONGEST = 63  # of a label value: the name of a remediation is one on everything that it makes
 

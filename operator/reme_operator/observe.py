@@ -1,11 +1,15 @@
 """Reads what a decision depends on beside the remediation itself, and no more than that."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
+from reme_api.reasons import Reason
 from reme_api.remediation import Remediation
+from reme_api.windows import is_open
 from reme_operator.clients.errors import NotFoundError
+from reme_operator.hand_undo import is_wanted
 from reme_operator.observed import Observed, RunSeen, current_run
 from reme_operator.signals import Signals
 from reme_operator.steps.runs import look_at_run
@@ -13,6 +17,13 @@ from reme_operator.steps.work import Tools
 
 _REPORT_EVERY = timedelta(seconds=10)
 """How often the report is looked up, should its watch event have been missed."""
+
+
+class Held(NamedTuple):
+    """What keeps a remediation from its next write; nothing when the message is empty."""
+
+    message: str = ""
+    reason: Reason = Reason.SUSPENDED
 
 
 class Surroundings:
@@ -27,11 +38,17 @@ class Surroundings:
     async def observe(self, remediation: Remediation) -> Observed:
         """Return the remediation and its surroundings."""
         if remediation.status.outcome is not None:
-            return Observed(remediation)
+            if not is_wanted(remediation):
+                return Observed(remediation)
+            run = await self._run(remediation)
+            return Observed(remediation, switch=self._tools.switch.state, run=run)
+        held = await self._held(remediation)
         return Observed(
             remediation,
             report_gone=await self._is_report_gone(remediation),
-            held=await self._held(remediation),
+            held=held.message,
+            held_for=held.reason,
+            switch=self._tools.switch.state,
             run=await self._run(remediation),
         )
 
@@ -64,24 +81,31 @@ class Surroundings:
         going = found.metadata.deletion_timestamp is not None
         return None if going or found.metadata.uid != reference.uid else found
 
-    async def _held(self, remediation: Remediation) -> str:
+    async def _held(self, remediation: Remediation) -> Held:
         """Return who holds the remediation, if it is about to write and somebody does."""
         attempts = remediation.status.attempts
         last = attempts[-1] if attempts else None
         if last is None or last.playbook is None or last.run is not None or last.outcome:
-            return ""
+            return Held()
         if remediation.spec.suspend:
-            return "spec.suspend is true"
+            return Held("spec.suspend is true")
         report = await self._report(remediation)
         if report is not None and report.spec.suspend:
-            return f"report {report.metadata.name} is suspended"
+            return Held(f"report {report.metadata.name} is suspended")
         used = remediation.spec.policy
         try:
             policy = await self._tools.cluster.get_object(
                 RemediationPolicy, used.namespace, used.name
             )
         except NotFoundError:
-            return f"policy {used.namespace}/{used.name} was deleted"
+            return Held(f"policy {used.namespace}/{used.name} was deleted")
         if policy.spec.suspend:
-            return f"policy {used.namespace}/{used.name} is suspended"
-        return ""
+            return Held(f"policy {used.namespace}/{used.name} is suspended")
+        windows = policy.spec.windows
+        if not is_open(windows, self._tools.clock.now()):
+            times = "; ".join(window.text() for window in windows)[:512]
+            return Held(
+                f"policy {used.namespace}/{used.name} changes something only at {times}",
+                Reason.OUTSIDE_WINDOW,
+            )
+        return Held()

@@ -7,6 +7,7 @@ from enum import StrEnum
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from reme_operator.measurement import Measurement
+from reme_operator.switch import OFF, SwitchState
 
 
 class JobState(StrEnum):
@@ -49,6 +50,8 @@ class Observed:
     report_gone: bool = False
     target_gone: bool = False
     held: str = ""  # who holds it before its next write: the remediation, its report, its policy
+    held_for: Reason = Reason.SUSPENDED
+    switch: SwitchState = OFF  # the kill switch
     run: RunSeen = RunSeen()
     measurement: Measurement | None = None
     setbacks: Setbacks = Setbacks()
@@ -63,7 +66,9 @@ class Observed:
 
 def current_run(remediation: Remediation) -> Run | None:
     """Return the run that is under way, or named and not yet created."""
-    attempts = remediation.status.attempts
+    attempts, undos = remediation.status.attempts, remediation.status.undos
+    if undos and undos[-1].run is not None and undos[-1].run.reason is None:
+        return undos[-1].run
     if not attempts or attempts[-1].outcome is not None:
         return None
     last = attempts[-1]

@@ -10,7 +10,8 @@ from reme_operator.ledger import Entry
 def expired(entries: Sequence[Entry], now: datetime) -> list[Entry]:
     """Return the remediations to delete, oldest first.
 
-    The limit of a policy is the one that its newest remediation was begun under.
+    The limit of a policy is the one that its newest remediation was begun under. What budgets still
+    count is kept, whatever the limit: forgotten, it would make room that there is not.
     """
     by_policy: dict[str, list[Entry]] = defaultdict(list)
     for found in entries:
@@ -26,6 +27,7 @@ def expired(entries: Sequence[Entry], now: datetime) -> list[Entry]:
         for position, found in enumerate(ended):
             assert found.completed is not None, "only ended ones are counted"
             too_old = now - found.completed >= timedelta(seconds=found.ttl_seconds)
-            if (position >= limit or too_old) and not found.deleting:
+            counted = found.keep_until is not None and now < found.keep_until
+            if (position >= limit or too_old) and not (counted or found.deleting):
                 gone.append(found)
     return sorted(gone, key=lambda e: (e.completed or e.created, e.name))

@@ -133,6 +133,12 @@ RELEASE: tuple[Rule, ...] = (
         "resources": ["serviceaccounts"],
         "verbs": ["get", "create", "delete"],
     },
+    {
+        # of runs, for dry runs alone: admission sees to both
+        "apiGroups": [""],
+        "resources": ["serviceaccounts/token"],
+        "verbs": ["create"],
+    },
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
     {
         "apiGroups": ["rbac.authorization.k8s.io"],

@@ -14,6 +14,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from reme_model.prompt import PromptStyle
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Names = Annotated[tuple[Name, ...], NoDecode]
 """Several names, separated by commas in the environment."""
@@ -43,6 +45,32 @@ class OperatorSettings(BaseSettings):
     )
     paused: bool = Field(
         default=False, description="Begin nothing new; what has begun is brought to its end."
+    )
+
+    # How much at once, whatever the policies say
+    max_concurrent: int = Field(
+        default=20, ge=1, le=1000, description="Open remediations at once, in the whole cluster."
+    )
+    max_per_hour: int = Field(
+        default=200, ge=1, le=100_000, description="Remediations begun in an hour."
+    )
+    storm_threshold: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="More open reports than this within the window are a storm: few are acted on,"
+        " the worst first, and those with one cause as one.",
+    )
+    storm_window_seconds: int = Field(
+        default=300, ge=10, le=86400, description="How old a report may be to count for a storm."
+    )
+    storm_max_concurrent: int = Field(
+        default=2, ge=1, le=1000, description="Open remediations at once in a storm."
+    )
+    kill_switch_name: Name = Field(
+        default="reme-stop",
+        description="ConfigMap of the release namespace that stops every new write while it"
+        " exists.",
     )
 
     # Runs
@@ -89,6 +117,12 @@ class OperatorSettings(BaseSettings):
         default=True,
         description="Decode under the schema of what is allowed; only servers without structured"
         " output need false.",
+    )
+    model_prompt_style: PromptStyle = Field(
+        default=PromptStyle.FEW_SHOT,
+        description="How the model is asked: trained for one that was trained on incidents,"
+        " few-shot with examples for any other, choices also with all that is possible for one"
+        " that answers freely.",
     )
 
     # Being one of several

@@ -83,6 +83,11 @@ class Signals:
         for uid in uids:
             self.notify(uid)
 
+    def notify_all(self) -> None:
+        """Wake every remediation."""
+        for signal in self._signals.values():
+            signal.notify()
+
     def report_is_gone(self, report_uid: str) -> bool:
         """Return whether the watch has shown the report's deletion."""
         return report_uid in self._gone_reports

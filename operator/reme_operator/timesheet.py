@@ -15,7 +15,7 @@ from reme_api.remediation import RemediationStatus, Timing
 
 _MOST_TIMINGS = 16
 
-_PIECEWISE = {Step.CLEAN_UP, Step.RECORD}
+_PIECEWISE = {Step.PLAN, Step.CLEAN_UP, Step.RECORD}
 """Steps that are done in several pieces, with other steps between them."""
 
 _OF_ALL = {Step.ADMIT, Step.BASELINE}

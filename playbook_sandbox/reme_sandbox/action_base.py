@@ -1,20 +1,13 @@
 """What all actions of the playbook language share."""
 
-from enum import StrEnum
 from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from reme_api.actions import ActionName
+from reme_api.actions import ActionName, Disruption
 from reme_sandbox.keys import WORKLOADS, ObjectKey
 
-
-class Disruption(StrEnum):
-    """What an action interrupts even when all goes well."""
-
-    NONE = "None"
-    POD = "Pod"
-    ROLLOUT = "Rollout"
+__all__ = ["ActionBase", "Disruption", "WorkloadAction"]
 
 
 class ActionBase(BaseModel):
@@ -50,7 +43,7 @@ class ActionBase(BaseModel):
 
     @property
     def disruption(self) -> Disruption:
-        """What it interrupts."""
+        """What it interrupts at least; see `allowance` for what it comes to now."""
         return self.DISRUPTION
 
 
@@ -58,4 +51,4 @@ class WorkloadAction(ActionBase):
     """About the pod template of a workload, which rolls out anew."""
 
     KINDS = WORKLOADS
-    DISRUPTION = Disruption.ROLLOUT
+    DISRUPTION = Disruption.MEDIUM

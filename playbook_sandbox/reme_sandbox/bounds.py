@@ -1,5 +1,7 @@
 """Numbers: how far an action may move one, from what it is now."""
 
+from math import inf
+
 from reme_api.policy import ActionRule
 from reme_sandbox import values
 from reme_sandbox.actions import PROBE_TIMINGS, PatchProbe, Scale, SetResources
@@ -30,6 +32,10 @@ def check_scale(action: Scale, rules: list[ActionRule], live: LiveState) -> None
         raise RejectedPlaybookError(Rule.HIDES_SYMPTOM, "replicas may not become 0")
     if wanted == now:
         raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} has {now} replicas already")
+    if live.autoscaled:
+        raise RejectedPlaybookError(
+            Rule.CONTRADICTION, f"an autoscaler sets the replicas of {action.target}"
+        )
     known = {*values.replica_counts(live), *([1] if now == 0 else [])}
     if not any(
         wanted <= rule.max_replicas and (wanted in known or wanted in permitted(now, rule))
@@ -51,17 +57,22 @@ def check_resources(
     """Reject amounts that no rule allows, that change nothing, or that contradict each other.
 
     Amounts of before are within bounds. What is not set now can only get such an amount.
+    `maxCpuMillicores` and `maxMemoryMebibytes` hold for all of them.
     """
     new = container.resources._replace(**action.values())
     if new == container.resources:
         raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} has these amounts already")
     for field, text in action.values().items():
         current = getattr(container.resources, field)
-        if text == current or text in values.resources(live, container.name, field):
+        if text == current:
             continue
-        wanted = amount(field, text)
-        if current is None or not any(
-            wanted in permitted(amount(field, current), rule) for rule in rules
+        wanted, known = amount(field, text), text in values.resources(live, container.name, field)
+        if not any(
+            wanted <= _most(field, rule)
+            and (
+                known or (current is not None and wanted in permitted(amount(field, current), rule))
+            )
+            for rule in rules
         ):
             raise RejectedPlaybookError(
                 Rule.BOUNDS,
@@ -74,6 +85,14 @@ def check_resources(
             raise RejectedPlaybookError(
                 Rule.VALUE, f"{limit.replace('_', ' ')} {most} would be below the request {least}"
             )
+
+
+def _most(field: str, rule: ActionRule) -> float:
+    """Return the millicores or bytes that the rule never lets be exceeded."""
+    cpu, memory = rule.max_cpu_millicores, rule.max_memory_mebibytes
+    if field.startswith("cpu"):
+        return inf if cpu is None else cpu
+    return inf if memory is None else memory * 2**20
 
 
 def check_probe(action: PatchProbe, live: LiveState, container: ContainerView) -> None:

@@ -36,6 +36,8 @@ class Rule(StrEnum):
     INTERNAL = "Internal"
     # The policy or the cluster forbids an action
     NOT_ALLOWED = "NotAllowed"
+    TOO_DISRUPTIVE = "TooDisruptive"
+    OUTSIDE_WINDOW = "OutsideWindow"
     NOT_FOUND = "NotFound"
     NOT_OF_TARGET = "NotOfTarget"
     PROTECTED = "Protected"

@@ -1,6 +1,7 @@
 """Decides whether actions may run: the policy's word, and what the cluster looks like now."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from reme_api.policy import ActionRule, RemediationPolicySpec
@@ -21,6 +22,7 @@ from reme_sandbox.actions import (
     SetImage,
     SetResources,
 )
+from reme_sandbox.allowance import rules_for
 from reme_sandbox.belonging import belongs, reached
 from reme_sandbox.bounds import check_probe, check_resources, check_scale
 from reme_sandbox.capture import capture, revision_of
@@ -48,8 +50,11 @@ def check(
     live: LiveState,
     *,
     release_namespace: str = "",
+    now: datetime | None = None,
 ) -> None:
     """Return if the policy allows all of the actions on what is there now.
+
+    Without `now`, the times that its rules are bound to are not looked at: for plans alone.
 
     Raises RejectedPlaybookError for the first that it does not allow.
     """
@@ -58,7 +63,7 @@ def check(
     _check_pods(actions, live)
     for action in actions:
         _check_object(action, live, release_namespace)
-        rules = _rules(action, policy, live)
+        rules = rules_for(action, policy, live, now)
         _check_value(action, rules, live)
         _check_undo(action, live)
 
@@ -96,25 +101,6 @@ def _check_object(action: Action, live: LiveState, release_namespace: str) -> No
     _check_protected(key, live, release_namespace)
     if not belongs(key, live):
         raise RejectedPlaybookError(Rule.NOT_OF_TARGET, f"{key} does not belong to {live.target}")
-
-
-def _rules(action: Action, policy: RemediationPolicySpec, live: LiveState) -> list[ActionRule]:
-    kinds, names = {action.target.kind}, {action.target.name}
-    if isinstance(action, DeletePod):
-        # Nobody knows the names of pods in advance: a rule means those of a workload.
-        kinds, names = kinds | {live.target.kind}, names | {live.target.name}
-    found = [
-        rule
-        for rule in policy.actions
-        if rule.name is action.name
-        and (not rule.kinds or kinds & set(rule.kinds))
-        and (not rule.names or names & set(rule.names))
-    ]
-    if not found:
-        raise RejectedPlaybookError(
-            Rule.NOT_ALLOWED, f"the policy does not allow {action.name} on {action.target}"
-        )
-    return found
 
 
 def _check_value(action: Action, rules: list[ActionRule], live: LiveState) -> None:

@@ -137,6 +137,14 @@ class LiveState:
         return tuple(around.autoscaler(f) for _, f in self._of_kind("HorizontalPodAutoscaler"))
 
     @cached_property
+    def autoscaled(self) -> bool:
+        """Whether an autoscaler sets the replicas of the target; none does while they are 0."""
+        scaled = (self.target.kind, self.target.name)
+        return self.replicas.desired > 0 and any(
+            (a.kind, a.scales) == scaled for a in self.autoscalers
+        )
+
+    @cached_property
     def quotas(self) -> tuple[around.QuotaView, ...]:
         """The ResourceQuotas of the namespace, by name."""
         return tuple(around.quota(found) for _, found in self._of_kind("ResourceQuota"))

@@ -73,7 +73,7 @@ class DeletePod(ActionBase):
 
     NAME = ActionName.DELETE_POD
     KINDS = frozenset({"Pod"})
-    DISRUPTION = Disruption.POD
+    DISRUPTION = Disruption.LOW
 
     action: Literal["DeletePod"] = "DeletePod"
 

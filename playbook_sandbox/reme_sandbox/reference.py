@@ -29,9 +29,15 @@ taken back. New values are never made up: they are steps of numbers, what was th
 earlier revision, or what its owner last applied), or the names of what exists.
 
 A run may get and patch the objects of its actions (a pod: get and delete), and the API server
-refuses any other field. Nothing is ever deleted but a pod, and nothing created. The example of an
-action is how a model writes it; what runs is rendered anew from it, with the API version and the
-title that people see."""
+refuses any other field, and any other value than the action's. Nothing is ever deleted but a pod,
+and nothing created. The example of an action is how a model writes it; what runs is rendered anew
+from it, with the API version and the title that people see.
+
+The disruption is what a policy's `maxDisruption` is compared with. `Medium` becomes `High` where a
+rollout stops every pod that serves before another one does (strategy Recreate, one replica of a
+StatefulSet), and so does deleting the only pod that is ready; scaling up is `None`."""
+_BOUNDARY = """As a boundary: what each action can touch, within what, with which rights, and how it
+is taken back. The names of containers, keys and ports are those of the examples below."""
 _OUT = Path(__file__).parents[2] / "docs/actions.md"
 
 
@@ -69,7 +75,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         a.SetResources(target=_CART, container="server", memory_limit="256Mi"),
         "`maxIncreasePercent` and `maxDecreasePercent` of the present amount, or amounts of "
-        "before; what has no limit gets one only from before; none is taken away",
+        "before, never above `maxCpuMillicores` and `maxMemoryMebibytes`; what has no limit gets "
+        "one only from before; none is taken away",
         "the earlier amounts; those that were not set are taken away",
     ),
     Entry(
@@ -194,29 +201,56 @@ ENTRIES: tuple[Entry, ...] = (
 def reference() -> str:
     """Return the whole page as Markdown."""
     lines = [HEADER, "# Actions", "", _INTRODUCTION, ""]
-    lines += ["| Action | Kinds | What it does | Interrupts |", "|---|---|---|---|"]
+    lines += ["| Action | Kinds | What it does | Disruption |", "|---|---|---|---|"]
     for entry in ENTRIES:
         action = entry.example
         what = str(type(action).__doc__).partition("\n")[0]
         kinds = ", ".join(sorted(action.KINDS))
         name = f"[{action.name}](#{action.name.lower()})"
-        lines.append(f"| {name} | {kinds} | {what} | {action.disruption.lower()} |")
+        lines.append(f"| {name} | {kinds} | {what} | {action.disruption} |")
+    lines += ["", _BOUNDARY, "", *_boundary()]
     for entry in ENTRIES:
         lines += ["", *_section(entry)]
     return "\n".join(lines) + "\n"
 
 
-def _section(entry: Entry) -> Iterator[str]:
-    action = entry.example
+def _boundary() -> Iterator[str]:
+    yield "| Action | Ansible form | Fields | Bounds | Rights | Undo | Disruption |"
+    yield "|---|---|---|---|---|---|---|"
+    for entry in ENTRIES:
+        action = entry.example
+        (module,) = tasks([action])[0]
+        form = f"`{module.rpartition('.')[2]}`"
+        cells = (
+            f"[{action.name}](#{action.name.lower()})",
+            form,
+            _fields(action),
+            entry.bounds,
+            _rights(action),
+            entry.undo,
+            str(action.disruption),
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def _fields(action: a.Action) -> str:
+    return ", ".join(f"`{dotted(path)}`" for path in granted(action)) or "the pod itself"
+
+
+def _rights(action: a.Action) -> str:
     (rule,) = grant_rules([action])
     verbs = sorted({verb for one in RUN_ROLES[action.target.plural] for verb in one["verbs"]})
-    fields = ", ".join(f"`{dotted(path)}`" for path in granted(action)) or "the pod itself"
+    group = f"{rule.group}/" if rule.group else ""
+    return f"`{group}{rule.resource}`, role `run-{action.target.plural}` ({_list(verbs)})"
+
+
+def _section(entry: Entry) -> Iterator[str]:
+    action = entry.example
     yield f"## {action.name}"
     yield ""
     yield f"- Allowed: {entry.bounds}."
-    yield f"- Writes: {fields}."
-    group = f"{rule.group}/" if rule.group else ""
-    yield f"- Rights: `{group}{rule.resource}`, role `run-{action.target.plural}` ({_list(verbs)})."
+    yield f"- Writes: {_fields(action)}."
+    yield f"- Rights: {_rights(action)}."
     yield f"- Undo: {entry.undo}."
     yield ""
     yield "```yaml"

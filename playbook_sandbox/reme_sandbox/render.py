@@ -26,6 +26,7 @@ from reme_sandbox.compiler import (
     PLAY,
     REME_ROLLBACK,
 )
+from reme_sandbox.errors import RejectedPlaybookError
 from reme_sandbox.fields import patch, writes
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.node_tasks import taint_parameters
@@ -49,7 +50,7 @@ def render(actions: Sequence[Action], run_id: str = "now") -> list[dict[str, Any
     """
     if not is_run_id(run_id):
         raise ValueError("a run id has letters, digits and -_.: and at most 63 of them")
-    return [{**PLAY, "tasks": [_full(group, run_id) for group in _groups(actions, run_id)]}]
+    return [{**PLAY, "tasks": [_full(group, run_id) for group in groups(actions, run_id)]}]
 
 
 def _short(action: Action, run_id: str) -> Task:
@@ -105,14 +106,15 @@ def _merged(group: Iterable[Action], run_id: str) -> dict[str, Any]:
     return patch([write for action in group for write in writes(action, run_id)])
 
 
-def _groups(actions: Sequence[Action], run_id: str) -> list[list[Action]]:
-    groups: list[list[Action]] = []
+def groups(actions: Sequence[Action], run_id: str) -> list[list[Action]]:
+    """Return the actions of each task."""
+    found: list[list[Action]] = []
     for action in actions:
-        if groups and _one_patch([*groups[-1], action], run_id):
-            groups[-1].append(action)
+        if found and _one_patch([*found[-1], action], run_id):
+            found[-1].append(action)
         else:
-            groups.append([action])
-    return groups
+            found.append([action])
+    return found
 
 
 def _one_patch(group: list[Action], run_id: str) -> bool:
@@ -121,5 +123,8 @@ def _one_patch(group: list[Action], run_id: str) -> bool:
         return False
     if not all(writes(a) for a in group):
         return False
-    # Only if it still says the same: two actions may be one in a single patch.
-    return list(read_patch(target, _merged(group, run_id), allow_undo=True)) == group
+    # Only if it still says the same: two actions may be one in a single patch, or none.
+    try:
+        return list(read_patch(target, _merged(group, run_id), allow_undo=True)) == group
+    except RejectedPlaybookError:
+        return False

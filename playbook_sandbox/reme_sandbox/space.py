@@ -1,8 +1,10 @@
 """The finite list of what could be done now: what a model may choose from."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
@@ -27,23 +29,73 @@ _STEPS = ((5, 4), (3, 2), (2, 1))
 Draft = dict[str, Any]
 
 
+class Weighed(NamedTuple):
+    """One action that was thought of, and why the gate would not let it through, if so."""
+
+    name: ActionName
+    action: Action | None  # None: no such action can be written down
+    refusal: RejectedPlaybookError | None
+
+
 def admissible(
-    live: LiveState, policy: RemediationPolicySpec, *, release_namespace: str = ""
+    live: LiveState,
+    policy: RemediationPolicySpec,
+    *,
+    release_namespace: str = "",
+    now: datetime | None = None,
 ) -> tuple[Action, ...]:
     """Return every action that could be taken now, with a few values each; all pass the gate."""
     allowed = {rule.name for rule in policy.actions}
     found: dict[Action, None] = {}
-    for name, drafts in _DRAFTS.items():
+    for name in _DRAFTS:
         if name not in allowed:
             continue
-        for draft in drafts(live):
-            try:
-                action = build({"target": live.target, **draft})
-                check((action,), policy, live, release_namespace=release_namespace)
-            except RejectedPlaybookError:
-                continue
-            found[action] = None
+        for one in weighed(name, live, policy, release_namespace=release_namespace, now=now):
+            if one.action is not None and one.refusal is None:
+                found[one.action] = None
     return tuple(islice(found, MAX_ACTIONS))
+
+
+def weighed(
+    name: ActionName,
+    live: LiveState,
+    policy: RemediationPolicySpec,
+    *,
+    release_namespace: str = "",
+    now: datetime | None = None,
+) -> Iterator[Weighed]:
+    """Yield every action of this name that comes to mind, and what the gate says to it."""
+    for draft in _DRAFTS[name](live):
+        action: Action | None = None
+        try:
+            action = build({"target": live.target, **draft})
+            check((action,), policy, live, release_namespace=release_namespace, now=now)
+        except RejectedPlaybookError as error:
+            yield Weighed(name, action, error)
+        else:
+            yield Weighed(name, action, None)
+
+
+def refused_by_name(
+    live: LiveState,
+    policy: RemediationPolicySpec,
+    *,
+    release_namespace: str = "",
+    now: datetime | None = None,
+) -> dict[str, str]:
+    """Return, for each action that the policy lists, the rule that most of its drafts broke."""
+    listed, found = {rule.name for rule in policy.actions}, {}
+    for name in _DRAFTS:
+        if name not in listed:
+            continue
+        rules = Counter(
+            str(one.refusal.rule)
+            for one in weighed(name, live, policy, release_namespace=release_namespace, now=now)
+            if one.refusal is not None
+        )
+        if rules:
+            found[str(name)] = rules.most_common(1)[0][0]
+    return found
 
 
 def _simple(name: str) -> Callable[[LiveState], Iterable[Draft]]:

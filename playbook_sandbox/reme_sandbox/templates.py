@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from reme_sandbox import raw
 
 RESTART_ANNOTATION = "reme.dev/restarted-at"
+SERVER_LABELS = ("pod-template-hash", "controller-revision-hash", "pod-template-generation")
+"""What controllers add to the labels of the templates that they keep."""
 RESTART_ANNOTATIONS = (RESTART_ANNOTATION, "kubectl.kubernetes.io/restartedAt")
 
 # Lists of a pod template whose entries are told apart by a key, not by their place.
@@ -40,7 +42,7 @@ def essence(template: Mapping[str, Any]) -> dict[str, Any]:
     labels = {
         key: value
         for key, value in raw.mapping(template, "metadata", "labels").items()
-        if key not in ("pod-template-hash", "controller-revision-hash", "pod-template-generation")
+        if key not in SERVER_LABELS
     }
     annotations = {
         key: value

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reme_sandbox import raw
 from reme_sandbox.actions import (
     Action,
     AllowEgress,
     AllowIngress,
+    DeletePod,
     PatchNodeSelector,
     PatchProbe,
     PatchServicePort,
@@ -37,6 +39,7 @@ from reme_sandbox.live import LiveState
 from reme_sandbox.patches import build
 from reme_sandbox.rules import read_backend
 from reme_sandbox.templates import digest
+from reme_sandbox.views import pod
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,11 @@ class Conflict:
 
 @dataclass(frozen=True)
 class UndoPlan:
-    """What an undo does, in its order, and what it leaves alone."""
+    """What an undo does, in its order, what it leaves alone, and what it cannot restore."""
 
     actions: tuple[Action, ...]
-    kept: tuple[Conflict, ...]
+    kept: tuple[Conflict, ...] = ()
+    lost: tuple[Conflict, ...] = ()
 
 
 def undo(capture: Capture, live_now: LiveState) -> UndoPlan:
@@ -64,13 +68,17 @@ def undo(capture: Capture, live_now: LiveState) -> UndoPlan:
 
     A Rollback is taken back only while the pod template is still the one that it brought, and by
     going to the revision with the template of before, whatever its number is now. If that
-    revision is gone, or the template is a third one, it is a conflict.
+    revision is gone, the template of before is lost: then nothing can be said to be restored.
+
+    Replicas that an autoscaler sets by now are its own. A StatefulSet goes on with its rollout only
+    when the pod that it waits for is ready, so one that is not is deleted with its template.
 
     Raises RejectedPlaybookError if a captured value cannot be written; `gate.check` sees to it,
     before the run, that this does not happen.
     """
     actions: list[Action] = []
     kept: list[Conflict] = []
+    lost: list[Conflict] = []
     for captured in reversed(capture.items):
         if not captured.before:
             continue
@@ -79,10 +87,33 @@ def undo(capture: Capture, live_now: LiveState) -> UndoPlan:
         if found is None:
             kept.append(Conflict(target, "", f"{target} is gone"))
         elif isinstance(captured.action, Rollback):
-            _undo_rollback(captured, live_now, actions, kept)
+            _undo_rollback(captured, live_now, actions, kept, lost)
+        elif isinstance(captured.action, Scale) and live_now.autoscaled:
+            message = f"an autoscaler sets the replicas of {target}"
+            kept.append(Conflict(target, "spec.replicas", message))
         else:
             _undo_fields(captured, found, actions, kept)
-    return UndoPlan(tuple(actions), tuple(kept))
+    return UndoPlan((*actions, *_unstuck(actions, live_now)), tuple(kept), tuple(lost))
+
+
+def _unstuck(actions: Iterable[Action], live: LiveState) -> list[DeletePod]:
+    """Return the deletion of pods that would keep a StatefulSet from going back."""
+    if live.target.kind != "StatefulSet" or not any(map(_rolls_out, actions)):
+        return []
+    update = raw.text(live.workload, "status", "updateRevision")
+    return [
+        DeletePod(target=key)
+        for key, found in sorted(live.objects.items())
+        if key.kind == "Pod"
+        and update
+        and raw.text(found, "metadata", "labels", "controller-revision-hash") == update
+        and not raw.text(found, "metadata", "deletionTimestamp")
+        and not pod(found).ready
+    ]
+
+
+def _rolls_out(action: Action) -> bool:
+    return action.target.kind == "StatefulSet" and not isinstance(action, Scale | DeletePod)
 
 
 def _undo_fields(
@@ -105,7 +136,11 @@ def _undo_fields(
 
 
 def _undo_rollback(
-    captured: Captured, live: LiveState, actions: list[Action], kept: list[Conflict]
+    captured: Captured,
+    live: LiveState,
+    actions: list[Action],
+    kept: list[Conflict],
+    lost: list[Conflict],
 ) -> None:
     (before,), (after,) = captured.before, captured.after
     target = captured.action.target
@@ -121,7 +156,7 @@ def _undo_rollback(
         actions.append(Rollback(target=target, revision=max(numbers)))
     else:
         message = f"the revision that {target} had before is no longer kept"
-        kept.append(Conflict(target, "spec.template", message))
+        lost.append(Conflict(target, "spec.template", message))
 
 
 def inverse(action: Action, before: Mapping[Path, Any]) -> tuple[Action, ...]:

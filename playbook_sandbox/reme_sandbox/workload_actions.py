@@ -42,6 +42,7 @@ class Scale(ActionBase):
 
     NAME = ActionName.SCALE
     KINDS = frozenset({"Deployment", "StatefulSet"})
+    DISRUPTION = Disruption.LOW  # where there will be fewer
 
     action: Literal["Scale"] = "Scale"
     replicas: Annotated[int, Field(strict=True, ge=0, le=10_000)]
@@ -56,7 +57,7 @@ class ResumeRollout(ActionBase):
 
     NAME = ActionName.RESUME_ROLLOUT
     KINDS = frozenset({"Deployment"})
-    DISRUPTION = Disruption.ROLLOUT
+    DISRUPTION = Disruption.MEDIUM
 
     action: Literal["ResumeRollout"] = "ResumeRollout"
 
@@ -84,7 +85,7 @@ class SetUpdateStrategy(ActionBase):
 
     NAME = ActionName.SET_UPDATE_STRATEGY
     KINDS = frozenset({"Deployment"})
-    DISRUPTION = Disruption.POD
+    DISRUPTION = Disruption.LOW
 
     action: Literal["SetUpdateStrategy"] = "SetUpdateStrategy"
     max_surge: CountOrPercent | None = None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reme_model.prompt import PromptStyle
 from reme_model.serve import ServeSettings
 from reme_operator.settings import OperatorSettings
 from tests.support.chart import environment, render
@@ -50,9 +51,25 @@ def test_the_defaults_of_the_chart_are_the_defaults_of_the_code(
 ) -> None:
     found = settings("default", monkeypatch, "reme-operator")
     for name, field in OperatorSettings.model_fields.items():
-        if name in {"namespace", "pod_name", "sandbox_image", "model_endpoint"}:
+        # The chart serves the trained model; the code alone knows nothing of what answers.
+        if name in {
+            "namespace",
+            "pod_name",
+            "sandbox_image",
+            "model_endpoint",
+            "model_prompt_style",
+        }:
             continue
         assert getattr(found, name) == field.default, name
+
+
+def test_the_model_of_the_release_is_asked_as_it_was_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = settings("default", monkeypatch, "reme-operator")
+    assert own.model_prompt_style is PromptStyle.TRAINED
+    other = settings("endpoint", monkeypatch, "reme-operator")
+    assert other.model_prompt_style is PromptStyle.FEW_SHOT
 
 
 def test_namespaced_the_operator_watches_the_list_and_binds_roles(

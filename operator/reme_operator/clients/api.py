@@ -89,7 +89,7 @@ class ApiServer:
     async def patch(
         self,
         path: str,
-        body: Json,
+        body: Json | list[Json],
         *,
         params: Mapping[str, str] | None = None,
         content_type: str = _MERGE_PATCH,
@@ -99,9 +99,19 @@ class ApiServer:
             "PATCH", path, params=params, body=body, content_type=content_type
         )
 
-    async def delete(self, path: str, body: Json | None = None) -> Json:
+    async def delete(
+        self, path: str, body: Json | None = None, *, params: Mapping[str, str] | None = None
+    ) -> Json:
         """Delete an object."""
-        return await self._request("DELETE", path, body=body)
+        return await self._request("DELETE", path, params=params, body=body)
+
+    def bearing(self, token: str) -> "ApiServer":
+        """Return the same server, for whoever the token stands for; to be used as a context."""
+        return ApiServer(
+            self._credentials.bearing(token),
+            timeout_seconds=self._timeout,
+            attempts=self._attempts,
+        )
 
     async def pages(
         self, path: str, params: Mapping[str, str] | None = None, limit: int = PAGE
@@ -195,7 +205,7 @@ class ApiServer:
         path: str,
         *,
         params: Mapping[str, str] | None = None,
-        body: Json | None = None,
+        body: Json | list[Json] | None = None,
         content_type: str = "application/json",
     ) -> Json:
         tries = _Tries()
@@ -224,7 +234,7 @@ class ApiServer:
         verb: str,
         path: str,
         params: Mapping[str, str] | None,
-        body: Json | None,
+        body: Json | list[Json] | None,
         content_type: str,
         *,
         fresh: bool,

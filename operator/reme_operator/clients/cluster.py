@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -20,6 +21,7 @@ from reme_operator.clients.errors import (
     UnreadableError,
 )
 from reme_operator.clients.protocols import UID_LABEL, EventType, K
+from reme_operator.clients.rehearsal import ApiRehearsal, rehearsal
 from reme_operator.clients.resources import (
     CLUSTER_ROLE_BINDINGS,
     EVENTS,
@@ -221,6 +223,10 @@ class ApiCluster:
         if exact and not _holds(found, manifest):
             raise ForeignObjectError(f"{what} exists with another content")
         return found
+
+    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[ApiRehearsal]:
+        """Become the ServiceAccount of a run until the end of the block, for dry runs only."""
+        return rehearsal(self._api, namespace, account)
 
     async def keep_text(
         self, owner: Remediation, name: str, key: str, text: str

@@ -31,6 +31,8 @@ class Credentials:
     tls: ssl.SSLContext | None = field(repr=False)
     token: str = field(default="", repr=False)
     token_file: Path | None = None
+    anonymous: ssl.SSLContext | None = field(default=None, repr=False)
+    """The same trust without a client certificate, which would win over a token."""
     _read_at: float = field(default=float("-inf"), repr=False)
 
     def headers(self, now: float, *, fresh: bool = False) -> dict[str, str]:
@@ -42,6 +44,10 @@ class Credentials:
                 raise CredentialsError(f"the token cannot be read: {error.strerror}") from error
             self._read_at = now
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def bearing(self, token: str) -> "Credentials":
+        """Return the way to the same server for whoever the token stands for."""
+        return Credentials(self.server, self.anonymous or self.tls, token=token)
 
 
 def find_credentials() -> Credentials:
@@ -79,11 +85,13 @@ def from_kubeconfig(path: Path) -> Credentials:
             f"{path.name}: plugins that log in are not supported; use a token or a certificate"
         )
     token_file = user.get("tokenFile")
+    secure = urlsplit(server).scheme == "https"
     return Credentials(
         server,
-        _tls(cluster, user, path.parent) if urlsplit(server).scheme == "https" else None,
+        _tls(cluster, user, path.parent) if secure else None,
         token=user.get("token", ""),
         token_file=path.parent / token_file if token_file else None,
+        anonymous=_tls(cluster, {}, path.parent) if secure else None,
     )
 
 

@@ -5,6 +5,7 @@ ends within a bounded time and raises only what `clients.errors` lists.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -50,6 +51,18 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Let that time pass."""
+        ...
+
+
+class Rehearsal(Protocol):
+    """The API server as one run sees it; nothing that is sent is carried out."""
+
+    async def read(self, path: str) -> Json:
+        """Return what is there."""
+        ...
+
+    async def send(self, method: str, path: str, body: Any, content_type: str) -> Json:
+        """Return what would be there after the write; raises as the write itself would."""
         ...
 
 
@@ -152,6 +165,10 @@ class Cluster(Protocol):
 
         ForeignObjectError when the name is taken by an object with another label value.
         """
+        ...
+
+    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[Rehearsal]:
+        """Become the ServiceAccount of a run until the end of the block, for dry runs only."""
         ...
 
     async def keep_text(

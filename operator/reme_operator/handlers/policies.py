@@ -1,16 +1,25 @@
 """Whether a policy can be used, said in its status."""
 
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from reme_api.conditions import Status, put
 from reme_api.policy import Mode, RemediationPolicy, RemediationPolicyStatus
 from reme_api.reasons import ConditionType, Reason
 from reme_operator.clients.errors import ClusterError
 from reme_operator.handlers.office import Office
+from reme_operator.soundness import problems, rivals
 
 
 async def judge(office: Office, policy: RemediationPolicy) -> None:
     """Write the Ready condition if it has changed; the next event makes up for a failure."""
     now = office.tools.clock.now()
-    state, reason, message = verdict(policy)
+    home = office.tools.settings.release_namespace
+    state, reason, message = verdict(
+        policy, home, office.desk.policies(), office.tools.switch.state.text()
+    )
     meta = policy.metadata
     key = f"{meta.namespace}/{meta.name}"
     status = RemediationPolicyStatus(
@@ -34,8 +43,59 @@ async def judge(office: Office, policy: RemediationPolicy) -> None:
         return
 
 
-def verdict(policy: RemediationPolicy) -> tuple[Status, Reason, str]:
+async def judge_all(office: Office, namespace: str = "") -> None:
+    """Judge every policy, of one namespace if it is named: one may have become another's rival."""
+    for policy in office.desk.policies():
+        if namespace in ("", policy.metadata.namespace):
+            await judge(office, policy)
+
+
+def judge_again(office: Office) -> None:
+    """Judge every policy soon: what holds for all of them has changed."""
+    task = asyncio.create_task(judge_all(office), name="policies judged")
+    office.loops.add(task)
+    task.add_done_callback(office.loops.discard)
+
+
+async def judge_unreadable(office: Office, body: Mapping[str, Any], problem: str) -> None:
+    """Say of a policy that does not fit its type that it cannot be used, and why."""
+    shell = RemediationPolicy.model_validate({**body, "spec": {"suspend": True}})
+    meta = shell.metadata
+    status = shell.status.model_copy(
+        update={
+            "observed_generation": meta.generation,
+            "conditions": put(
+                shell.status.conditions,
+                ConditionType.READY,
+                Status.FALSE,
+                Reason.POLICY_INVALID,
+                problem,
+                generation=meta.generation,
+                now=office.tools.clock.now(),
+            ),
+        }
+    )
+    if status == shell.status:
+        return
+    with contextlib.suppress(ClusterError):
+        await office.tools.cluster.write_status(shell.model_copy(update={"status": status}))
+
+
+def verdict(
+    policy: RemediationPolicy,
+    release_namespace: str = "",
+    others: Sequence[RemediationPolicy] = (),
+    stopped: str = "",
+) -> tuple[Status, Reason, str]:
     """Return whether the policy can let anything happen."""
+    if wrong := problems(policy, release_namespace):
+        return Status.FALSE, Reason.POLICY_INVALID, "; ".join(wrong)[:1024]
+    if alike := rivals(policy, others):
+        names = ", ".join([policy.metadata.name, *alike])
+        said = f"{names} match exactly the same: none is used, but by a report that names it"
+        return Status.FALSE, Reason.POLICY_CONFLICT, said
+    if stopped:
+        return Status.FALSE, Reason.KILL_SWITCH, stopped
     if policy.spec.suspend:
         return Status.FALSE, Reason.POLICY_SUSPENDED, "spec.suspend is true"
     if not policy.spec.actions:

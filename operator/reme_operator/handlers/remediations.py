@@ -22,17 +22,25 @@ _LAST_WORDS_SECONDS = 10.0
 """How long a loop that has written its outcome may take for what comes after it."""
 
 
-def unfinished(status: Mapping[str, Any] | None, **_: Any) -> bool:
-    """Return whether there is anything left to do: no outcome yet, or a run not cleaned up."""
+def unfinished(
+    status: Mapping[str, Any] | None, spec: Mapping[str, Any] | None = None, **_: Any
+) -> bool:
+    """Return whether there is anything left to do.
+
+    That is: no outcome yet, a run not cleaned up, or an undo that a person asked for.
+    """
     if not status or not status.get("outcome"):
         return True
-    runs = [
-        attempt[kind]
-        for attempt in status.get("attempts", [])
-        for kind in ("run", "undo")
-        if attempt.get(kind)
+    attempts, undos = status.get("attempts") or [], status.get("undos") or []
+    runs = [attempt[kind] for attempt in attempts for kind in ("run", "undo") if attempt.get(kind)]
+    runs += [
+        attempt["plan"] for attempt in attempts if attempt.get("plan") and not attempt.get("run")
     ]
-    return any(not run.get("cleanedUp") for run in runs)
+    if any(not run.get("cleanedUp") for run in runs):
+        return True
+    last: dict[str, Any] = undos[-1] if undos else {"number": 0, "outcome": "none"}
+    wanted = ((spec or {}).get("undo") or {}).get("number") or 0
+    return not last.get("outcome") or wanted > last["number"]
 
 
 def register(registry: kopf.OperatorRegistry, office: Office) -> None:
@@ -53,6 +61,8 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
             office.loops.add(loop)
             loop.add_done_callback(office.loops.discard)
             await _until_stopped(loop, stopped)
+            # kopf begins a daemon again, for an undo by hand, only if it did not end by itself.
+            await stopped.wait()
 
     @kopf.on.delete(
         GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="take-back"

@@ -3,12 +3,17 @@
 from typing import Any
 
 import kopf
+import structlog
 
 from reme_api.base import GROUP, VERSION
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
 from reme_operator.handlers.office import Office, parsed
-from reme_operator.handlers.policies import judge
+from reme_operator.handlers.policies import judge_all, judge_unreadable
+from reme_operator.policies import Unreadable
+from reme_operator.reading import understood
+
+_log = structlog.get_logger(__name__)
 
 
 def register(registry: kopf.OperatorRegistry, office: Office) -> None:
@@ -31,7 +36,15 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
         uid = str(body["metadata"]["uid"])
         if type == "DELETED":
             office.desk.drop_policy(uid)
+            await judge_all(office, str(body["metadata"].get("namespace", "")))
             return
-        if policy := parsed(RemediationPolicy, dict(body)):
-            office.desk.put_policy(policy)
-            await judge(office, policy)
+        policy = understood(dict(body))
+        if isinstance(policy, Unreadable):
+            _log.warning("policy.unreadable", name=policy.name, problem=policy.problem)
+            office.tools.metrics.object_unreadable(RemediationPolicy.KIND)
+            office.desk.put_unreadable(uid, policy)
+            await judge_unreadable(office, dict(body), policy.problem)
+            return
+        office.desk.put_policy(policy)
+        # What it says of others beside it may have changed as well.
+        await judge_all(office, policy.metadata.namespace)

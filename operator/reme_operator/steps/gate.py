@@ -10,9 +10,9 @@ from reme_operator.clients.errors import TamperedError
 from reme_operator.decisions import Capture, Gate
 from reme_operator.errors import brief
 from reme_operator.live import read_live, report_of
-from reme_operator.names import run_name, text_name
+from reme_operator.names import text_name
 from reme_operator.steps.generate import KeptReply
-from reme_operator.steps.runs import named_run
+from reme_operator.steps.runs import named_plan
 from reme_operator.steps.work import Effect, Work, clip
 from reme_sandbox.actions import Action
 from reme_sandbox.capture import capture as captured
@@ -39,11 +39,7 @@ async def gate(work: Work, _: Gate) -> Effect:
         reply = parse(kept.text, kept.finish_reason)
         if isinstance(reply, Abstention):
             raise TamperedError("the reply that is kept is not the one that was recorded")
-        actions = compile_playbook(reply.text)
-        live = await _live(work)
-        _check(work, actions, live)
-        # What is checked here, and perhaps approved, is then what runs: revisions by number.
-        actions = pinned(actions, live)
+        actions, live = await admitted(work, reply.text)
     except RejectedPlaybookError as error:
         return _rejected(work, error.rule, error.message)
     except (TamperedError, ReplyError, ValueError) as error:
@@ -57,8 +53,9 @@ async def gate(work: Work, _: Gate) -> Effect:
     return Effect(
         work.revised(
             playbook=playbook,
-            actions=[_record(action) for action in actions],
+            actions=[action_record(action) for action in actions],
             changes=changes(actions, live)[:32],
+            plan=named_plan(work, attempt.number),
         )
     )
 
@@ -67,6 +64,8 @@ async def capture(work: Work, _: Capture) -> Effect:
     """Check against the cluster as it is now, keep what will change, and name the run."""
     remediation, attempt = work.remediation, work.attempt
     assert attempt.playbook is not None, "a playbook is kept before it is run"
+    if (await work.tools.switch.refresh()).on:
+        return Effect()  # asked afresh: what is not named yet waits, and is not given up
     live = await _live(work)
     try:
         text = await work.tools.cluster.read_text(work.namespace, attempt.playbook)
@@ -82,9 +81,25 @@ async def capture(work: Work, _: Capture) -> Effect:
         CAPTURE_KEY,
         captured(actions, live).model_dump_json(),
     )
-    name = run_name(remediation, attempt.number)
-    run: Run = named_run(work.tools.settings, name, work.now())
-    return Effect(work.revised(capture=kept, run=run, changes=changes(actions, live)[:32]))
+    # The run takes over the identity, and the rights, that its dry run had.
+    plan = attempt.plan
+    assert plan is not None, "a playbook is planned before it is run"
+    run = Run(name=plan.name, namespace=plan.namespace, created_time=plan.created_time)
+    return Effect(work.revised(capture=kept, run=run))
+
+
+async def admitted(work: Work, text: str) -> tuple[tuple[Action, ...], LiveState]:
+    """Return the actions of a playbook that the policy allows now, and what they were checked on.
+
+    Raises:
+        RejectedPlaybookError: it is none, or the policy does not allow it.
+
+    """
+    actions = compile_playbook(text)
+    live = await _live(work)
+    _check(work, actions, live)
+    # What is checked here, and perhaps approved, is then what runs: revisions by number.
+    return pinned(actions, live), live
 
 
 async def _live(work: Work) -> LiveState:
@@ -94,14 +109,16 @@ async def _live(work: Work) -> LiveState:
 
 def _check(work: Work, actions: tuple[Action, ...], live: LiveState) -> None:
     policy = work.remediation.spec.policy.spec
-    check(actions, policy, live, release_namespace=work.tools.settings.release_namespace)
+    home = work.tools.settings.release_namespace
+    check(actions, policy, live, release_namespace=home, now=work.now())
 
 
 def _rejected(work: Work, rule: str, message: str) -> Effect:
     return Effect(work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message))))
 
 
-def _record(action: Action) -> ActionRecord:
+def action_record(action: Action) -> ActionRecord:
+    """Return an action as people read it."""
     return ActionRecord(
         name=action.name,
         kind=action.target.kind,

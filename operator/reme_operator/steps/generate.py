@@ -1,12 +1,13 @@
 """Context, action space, model: from what the cluster looks like to what the model says."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reme_api.probes import ProbeResult, Window
 from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import Attempt, Generation, Rejection
 from reme_model.client import GenerationReply, GenerationRequest
@@ -31,10 +32,11 @@ from reme_operator.live import read_live, report_of
 from reme_operator.names import text_name
 from reme_operator.steps.work import Effect, Setback, Work, clip
 from reme_sandbox.actions import Action
-from reme_sandbox.space import admissible
+from reme_sandbox.space import admissible, refused_by_name
 
 PROMPT_KEY = "prompt.json"
 REPLY_KEY = "reply.json"
+_MOST_SEEN = 12
 
 
 class KeptReply(BaseModel):
@@ -62,15 +64,16 @@ async def generate(work: Work, _: Generate) -> Effect:
     with work.sheet.step(Step.CONTEXT):
         report = await report_of(work.tools.cluster, remediation)
         live = await read_live(work.tools.cluster, remediation, report, work.now())
-        space = admissible(live, policy, release_namespace=work.tools.settings.release_namespace)
+        home, now = work.tools.settings.release_namespace, work.now()
+        space = admissible(live, policy, release_namespace=home, now=now)
         space = untried(space, work.status.attempts[:-1])
+        earlier = work.status.attempts[:-1]
+        measured = _measured(work.status.baseline, earlier)
+        context = describe(live, report, _previous(earlier), measured)
         if not space:
-            return _refused(
-                work,
-                Reason.POLICY_ALLOWS_NOTHING,
-                "the policy allows no action that is possible now and was not tried before",
-            )
-        said = messages(describe(live, report, _previous(work.status.attempts[:-1])), space)
+            refusals = refused_by_name(live, policy, release_namespace=home, now=now)
+            return _nothing(work, context, refusals)
+        said = messages(context, space, work.tools.settings.model_prompt_style)
         schema = reply_schema(space)
         prompt, text = await work.tools.cluster.keep_text(
             remediation,
@@ -127,6 +130,7 @@ async def generate(work: Work, _: Generate) -> Effect:
         return Effect(work.revised(generation=generation, rejection=refusal))
     if isinstance(parsed, Abstention):
         generation.abstained = clip(parsed.reason, 256) or "no reason given"
+        return Effect(work.revised(generation=generation, seen=_telling(context)))
     return Effect(work.revised(generation=generation))
 
 
@@ -188,6 +192,12 @@ def _previous(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
     ]
 
 
+def _measured(baseline: Window | None, earlier: Sequence[Attempt]) -> Sequence[ProbeResult]:
+    """Return what the probes showed last: after the attempt before, or before all of them."""
+    windows = [*(attempt.verification for attempt in reversed(earlier)), baseline]
+    return next((window.probes for window in windows if window and window.probes), ())
+
+
 def _result(attempt: Attempt) -> str:
     if attempt.rejection is not None:
         return f"rejected: {attempt.rejection.rule}"
@@ -198,6 +208,19 @@ def _result(attempt: Attempt) -> str:
 
 def _refused(work: Work, reason: Reason, message: str) -> Effect:
     return Effect(work.revised(rejection=Rejection(rule=reason, message=message)))
+
+
+def _nothing(work: Work, context: str, refusals: Mapping[str, str]) -> Effect:
+    why = "the policy allows no action that is possible now and was not tried before"
+    if refusals:
+        why += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
+    rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(why))
+    return Effect(work.revised(rejection=rejection, seen=_telling(context)))
+
+
+def _telling(context: str) -> list[str]:
+    """Return the last lines of the context: what is wrong comes last."""
+    return [clip(line, 256) for line in context.splitlines() if line.strip()][-_MOST_SEEN:]
 
 
 def _why(error: ReplyError) -> Reason:

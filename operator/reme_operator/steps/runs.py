@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from reme_api.approval import Plan
+from reme_api.base import TextReference
 from reme_api.reasons import Reason
 from reme_api.remediation import Remediation, Run
 from reme_operator.clients.errors import (
@@ -27,16 +30,19 @@ from reme_operator.clients.resources import (
 )
 from reme_operator.decisions import CleanUp, CreateRun, RecordRun, StopRun
 from reme_operator.errors import brief
-from reme_operator.names import REMEDIATION_UID_LABEL, text_name
+from reme_operator.names import REMEDIATION_UID_LABEL, run_name, text_name
 from reme_operator.observed import JobState, RunSeen
 from reme_operator.settings import OperatorSettings
 from reme_operator.steps.work import Effect, Work, clip
+from reme_sandbox.actions import Action, Rollback
 from reme_sandbox.compiler import compile_playbook
 from reme_sandbox.errors import SandboxError
 from reme_sandbox.job import RESULT_ROLE, RunManifests, RunRequest, manifests
+from reme_sandbox.keys import ObjectKey
 from reme_sandbox.pod import PodOptions
 from reme_sandbox.result import RunResult, UnreadableResultError, claimed, events, parse
 from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
+from reme_sandbox.runner.revisions import NoRevisionError, chosen, revisions
 from reme_sandbox.views import pod
 
 _DOES_NOT_START = {
@@ -51,6 +57,8 @@ _DOES_NOT_START = {
 }
 
 EVENTS_KEY = "events.jsonl"
+
+_HELD_FOR_LONG = timedelta(seconds=10)
 
 
 async def look_at_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> RunSeen:
@@ -106,23 +114,23 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
 
     What refuses for good becomes the end of the run; what may pass is raised.
     """
-    run = work.attempt.undo if decision.undo else work.attempt.run
-    assert run is not None, "a run is named before it is created"
+    run = _run_of(work, decision)
     cluster, uid = work.tools.cluster, work.remediation.metadata.uid
     if job := await _own(cluster, JOBS, run.namespace, run.name, uid):
         # Made by a process that ended before it could say so: all the rest was there before it.
-        return _changed(work, decision.undo, uid=job["metadata"]["uid"])
+        return _changed(work, decision, uid=job["metadata"]["uid"])
+    renewed = await _renewed(work, run)
+    if renewed is not run:
+        # Written down before a grant is made from it: whoever goes on must make the same grant.
+        return _changed(work, decision, created_time=renewed.created_time)
     try:
-        made = await _made(work, undo=decision.undo)
-        await _create(
-            cluster,
-            made.grant,
-            made.input_config_map,
-            made.result_config_map,
-            made.service_account,
-        )
+        made = manifests(await _made(work, run, decision))
+        await _create(cluster, made.input_config_map, *_rights(made))
         # After the grant: a bound identity without one would be held by its roles alone.
         await _create(cluster, *made.role_bindings)
+        if (await work.tools.switch.refresh()).on:
+            await remove_run(cluster, _place(work.remediation, run))
+            return Effect()  # nothing runs while the kill switch is on; it is made anew later
         job = await cluster.create_or_adopt(made.job)
     except (
         ForbiddenError,
@@ -134,12 +142,44 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
     ) as error:
         return _changed(
             work,
-            decision.undo,
+            decision,
             reason=Reason.RUN_NOT_STARTED,
             message=brief(error),
             completion_time=work.now(),
         )
-    return _changed(work, decision.undo, uid=job["metadata"]["uid"])
+    uid = job["metadata"]["uid"]
+    return _changed(work, decision, uid=uid, created_time=run.created_time)
+
+
+def _rights(made: RunManifests) -> tuple[Json, ...]:
+    return made.grant, made.result_config_map, made.service_account
+
+
+async def give_rights(work: Work, asked: RunRequest) -> str:
+    """Make, or adopt, the identity of a run with its rights, and return its name.
+
+    The binding to its own result is made last: whoever sees the API server know it knows that the
+    server knows the others too.
+    """
+    cluster, made = work.tools.cluster, manifests(asked)
+    await _create(cluster, *_rights(made))
+    *others, result = made.role_bindings
+    await _create(cluster, *others)
+    await _create(cluster, result)
+    return asked.name
+
+
+async def _renewed(work: Work, run: Run) -> Run:
+    """Return a run that was held for long with a new beginning: its grant would be over already.
+
+    One whose grant is there has its deadline, and keeps it.
+    """
+    begun, cluster = run.created_time, work.tools.cluster
+    if begun is not None and work.now() - begun < _HELD_FOR_LONG:
+        return run
+    if await _own(cluster, RUN_GRANTS, run.namespace, run.name, work.remediation.metadata.uid):
+        return run
+    return run.model_copy(update={"created_time": work.now()})
 
 
 async def _create(cluster: Cluster, *manifests: Json) -> None:
@@ -152,27 +192,45 @@ async def _create(cluster: Cluster, *manifests: Json) -> None:
             raise result
 
 
-async def _made(work: Work, *, undo: bool) -> RunManifests:
-    remediation, attempt = work.remediation, work.attempt
-    policy = remediation.spec.policy.spec
-    reference = attempt.undo_playbook if undo else attempt.playbook
-    run = attempt.undo if undo else attempt.run
+async def _made(work: Work, run: Run, decision: CreateRun) -> RunRequest:
+    by_hand, attempt = work.hand_undo if decision.by_hand else None, work.attempt
+    reference = attempt.undo_playbook if decision.undo else attempt.playbook
+    number = attempt.number
+    if by_hand is not None:
+        reference, number = by_hand.playbook, by_hand.attempt
     assert reference is not None, "a run is named after its playbook was kept"
-    assert run is not None, "a run is named before it is created"
-    text = await work.tools.cluster.read_text(work.namespace, reference)
+    created = run.created_time or work.now()
+    return await request_of(work, reference, created, number, undo=decision.undo)
+
+
+async def request_of(
+    work: Work, playbook: TextReference, created: datetime, number: int, *, undo: bool = False
+) -> RunRequest:
+    """Return everything that the objects of a run follow from.
+
+    Raises:
+        SandboxError: the playbook that was kept is none any more.
+        ClusterError: it cannot be read.
+
+    """
+    remediation = work.remediation
+    policy = remediation.spec.policy.spec
+    text = await work.tools.cluster.read_text(work.namespace, playbook)
     limits = policy.sandbox
     if undo:
         longest = max(10, policy.rollback.timeout_seconds)
         limits = limits.model_copy(update={"deadline_seconds": longest})
     settings = work.tools.settings
-    request = RunRequest(
+    actions = compile_playbook(text, allow_undo=undo)
+    return RunRequest(
         remediation_uid=remediation.metadata.uid,
         remediation_name=remediation.metadata.name,
         target_namespace=work.namespace,
-        attempt=attempt.number,
-        actions=compile_playbook(text, allow_undo=undo),
-        created=run.created_time or work.now(),
-        release_namespace=run.namespace,
+        attempt=number,
+        actions=actions,
+        templates=await _templates(work.tools.cluster, actions),
+        created=created,
+        release_namespace=settings.release_namespace,
         image=settings.sandbox_image,
         sandbox=limits,
         undo=undo,
@@ -183,23 +241,33 @@ async def _made(work: Work, *, undo: bool) -> RunManifests:
             image_pull_secrets=settings.sandbox_image_pull_secrets,
         ),
     )
-    return manifests(request)
+
+
+async def _templates(cluster: Cluster, actions: Sequence[Action]) -> dict[ObjectKey, Json]:
+    """Return the pod templates that rollbacks go back to; the fence admits no other."""
+    found: dict[ObjectKey, Json] = {}
+    for target, number in ((a.target, a.revision) for a in actions if isinstance(a, Rollback)):
+        workload = await cluster.workload(target.kind, target.namespace, target.name)
+        known = revisions(workload, target.kind, await cluster.revisions(workload))
+        with contextlib.suppress(NoRevisionError):  # without it the run is refused, and says so
+            found[target] = dict(chosen(workload, known, number).template)
+    return found
 
 
 async def record_run(work: Work, decision: RecordRun) -> Effect:
     """Record how a run ended, and keep its events."""
-    run = work.attempt.undo if decision.undo else work.attempt.run
-    assert run is not None, "only a run that was named is recorded"
-    return await _ended(work, run, decision.undo, decision.reason, decision.message)
+    run = _run_of(work, decision)
+    uid = work.remediation.metadata.uid
+    job = await _own(work.tools.cluster, JOBS, run.namespace, run.name, uid)
+    return await _ended(work, decision, decision.reason, job)
 
 
 async def stop_run(work: Work, decision: StopRun) -> Effect:
     """Take the rights of a run away, stop its Job, and record what it had done until then."""
-    run = work.attempt.undo if decision.undo else work.attempt.run
-    assert run is not None, "only a run that was named is stopped"
-    cluster = work.tools.cluster
+    run, cluster = _run_of(work, decision), work.tools.cluster
     await take_rights(cluster, _place(work.remediation, run))
-    if await _own(cluster, JOBS, run.namespace, run.name, work.remediation.metadata.uid):
+    job = await _own(cluster, JOBS, run.namespace, run.name, work.remediation.metadata.uid)
+    if job is not None:
         await cluster.delete(JOBS, run.namespace, run.name)
     seen = await look_at_run(cluster, run.namespace, run, work.remediation.metadata.uid)
     reason = decision.reason
@@ -207,11 +275,13 @@ async def stop_run(work: Work, decision: StopRun) -> Effect:
         reason = Reason.RUN_NOT_STARTED
     elif seen.reason is not None:
         reason = seen.reason
-    return await _ended(work, run, decision.undo, reason, decision.message)
+    return await _ended(work, decision, reason, job)
 
 
-async def _ended(work: Work, run: Run, undo: bool, reason: Reason, message: str) -> Effect:
-    uid = work.remediation.metadata.uid
+async def _ended(
+    work: Work, decision: RecordRun | StopRun, reason: Reason, job: Json | None
+) -> Effect:
+    run, message, uid = _run_of(work, decision), decision.message, work.remediation.metadata.uid
     found = await _own(work.tools.cluster, CONFIG_MAPS, run.namespace, f"{run.name}-result", uid)
     data: dict[str, str] = (found or {}).get("data") or {}
     update: dict[str, object] = {
@@ -219,6 +289,8 @@ async def _ended(work: Work, run: Run, undo: bool, reason: Reason, message: str)
         "message": clip(message),
         "completion_time": work.now(),
     }
+    if job is not None and not run.uid:
+        update["uid"] = job["metadata"]["uid"]  # it ended before anybody had written down who it is
     if result := _readable(data):
         update |= {
             "first_task_time": result.first_task,
@@ -228,11 +300,14 @@ async def _ended(work: Work, run: Run, undo: bool, reason: Reason, message: str)
         if result.message and not message:
             update["message"] = clip(result.message)
     if text := events(data):
-        name = text_name(work.remediation, work.attempt.number, "undo-events" if undo else "events")
+        number, what = work.attempt.number, "undo-events" if decision.undo else "events"
+        if decision.by_hand:
+            number, what = work.hand_undo.attempt, f"undo-{work.hand_undo.number}-events"
+        name = text_name(work.remediation, number, what)
         update["events"], _ = await work.tools.cluster.keep_text(
             work.remediation, name, EVENTS_KEY, text
         )
-    return _changed(work, undo, **update)
+    return _changed(work, decision, **update)
 
 
 def _readable(data: dict[str, str]) -> RunResult | None:
@@ -245,11 +320,15 @@ def _readable(data: dict[str, str]) -> RunResult | None:
 async def clean_up(work: Work, decision: CleanUp) -> Effect:
     """Remove what a run needed: its rights first, what it left behind last."""
     remediation = work.remediation
+    if decision.by_hand:
+        run = _run_of(work, decision)
+        await remove_run(work.tools.cluster, _place(remediation, run))
+        return _changed(work, decision, cleaned_up=True)
     attempt = remediation.status.attempts[decision.attempt - 1]
-    run = attempt.undo if decision.undo else attempt.run
+    field = "plan" if decision.plan else "undo" if decision.undo else "run"
+    run = getattr(attempt, field)
     assert run is not None, "only a run that was named is cleaned up"
     await remove_run(work.tools.cluster, _place(remediation, run))
-    field = "undo" if decision.undo else "run"
     cleaned = attempt.model_copy(update={field: run.model_copy(update={"cleaned_up": True})})
     attempts = [cleaned if a.number == attempt.number else a for a in remediation.status.attempts]
     return Effect(remediation.status.model_copy(update={"attempts": attempts}))
@@ -264,7 +343,7 @@ class Place(NamedTuple):
     uid: str  # of the remediation that they belong to
 
 
-def _place(remediation: Remediation, run: Run) -> Place:
+def _place(remediation: Remediation, run: Run | Plan) -> Place:
     meta = remediation.metadata
     return Place(run.name, run.namespace, meta.namespace, meta.uid)
 
@@ -331,13 +410,34 @@ async def _own(
 
 def named_run(settings: OperatorSettings, name: str, now: datetime) -> Run:
     """Return the record of a run that does not exist yet."""
+    return Run(name=name, namespace=settings.release_namespace, created_time=_rounded(now))
+
+
+def named_plan(work: Work, attempt: int) -> Plan:
+    """Return the record of a dry run that was not made yet, under the name of the run."""
+    return Plan(
+        name=run_name(work.remediation, attempt),
+        namespace=work.tools.settings.release_namespace,
+        created_time=_rounded(work.now()),
+    )
+
+
+def _rounded(now: datetime) -> datetime:
     # Whole milliseconds, as the status keeps them: the grant is derived from this time.
-    rounded = now - timedelta(microseconds=now.microsecond % 1000)
-    return Run(name=name, namespace=settings.release_namespace, created_time=rounded)
+    return now - timedelta(microseconds=now.microsecond % 1000)
 
 
-def _changed(work: Work, undo: bool, **fields: object) -> Effect:
-    run = work.attempt.undo if undo else work.attempt.run
-    assert run is not None, "only a run that was named changes"
-    changed = run.model_copy(update=fields)
-    return Effect(work.revised(**{"undo" if undo else "run": changed}))
+def _run_of(work: Work, decision: CreateRun | RecordRun | StopRun | CleanUp) -> Run:
+    attempt, by_hand = work.attempt, decision.by_hand
+    run = work.hand_undo.run if by_hand else attempt.undo if decision.undo else attempt.run
+    assert run is not None, "a run is named before anything is done about it"
+    return run
+
+
+def _changed(
+    work: Work, decision: CreateRun | RecordRun | StopRun | CleanUp, **fields: object
+) -> Effect:
+    changed = _run_of(work, decision).model_copy(update=fields)
+    if decision.by_hand:
+        return Effect(work.revised_hand(run=changed))
+    return Effect(work.revised(**{"undo" if decision.undo else "run": changed}))

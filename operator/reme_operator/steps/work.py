@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from reme_api.reasons import Reason
-from reme_api.remediation import Attempt, Remediation, RemediationStatus
+from reme_api.remediation import Attempt, HandUndo, Remediation, RemediationStatus
 from reme_model.client import PlaybookModel
 from reme_operator.clients.protocols import Clock, Cluster, Prober
 from reme_operator.health import Health
@@ -14,6 +14,7 @@ from reme_operator.measurement import Measurement
 from reme_operator.metrics import Metrics
 from reme_operator.observed import Observed
 from reme_operator.settings import OperatorSettings
+from reme_operator.switch_watch import KillSwitch
 from reme_operator.timesheet import Timesheet
 
 
@@ -30,6 +31,7 @@ class Tools:
     health: Health
     leading: Callable[[], bool] = lambda: True
     active: set[str] = field(default_factory=set)  # names of the runs that have a Job now
+    switch: KillSwitch = field(default_factory=lambda: KillSwitch(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,12 @@ class Work:
         return found
 
     @property
+    def hand_undo(self) -> HandUndo:
+        """The undo that a person asked for; only for steps of one."""
+        assert self.status.undos, "this step belongs to an undo by hand"
+        return self.status.undos[-1]
+
+    @property
     def namespace(self) -> str:
         """The namespace of the remediation and of its target."""
         return self.seen.remediation.metadata.namespace
@@ -70,6 +78,11 @@ class Work:
         """Return the status with these fields of the open attempt changed."""
         changed = self.attempt.model_copy(update=fields)
         return self.status.model_copy(update={"attempts": [*self.status.attempts[:-1], changed]})
+
+    def revised_hand(self, **fields: Any) -> RemediationStatus:
+        """Return the status with these fields of the undo by hand changed."""
+        changed = self.hand_undo.model_copy(update=fields)
+        return self.status.model_copy(update={"undos": [*self.status.undos[:-1], changed]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 from reme_sandbox import raw
 from reme_sandbox.errors import SandboxError
 from reme_sandbox.live import Revision, previous
+from reme_sandbox.templates import SERVER_LABELS
 
 HISTORY = {
     "Deployment": "replicasets",
@@ -13,7 +14,6 @@ HISTORY = {
     "DaemonSet": "controllerrevisions",
 }
 _NUMBER = "deployment.kubernetes.io/revision"
-_SERVER_LABELS = ("pod-template-hash", "controller-revision-hash", "pod-template-generation")
 
 
 class NoRevisionError(SandboxError):
@@ -71,7 +71,7 @@ def patch(workload: Mapping[str, Any], revision: Revision) -> list[dict[str, Any
     labels = {
         key: value
         for key, value in raw.strings(metadata, "labels").items()
-        if key not in _SERVER_LABELS
+        if key not in SERVER_LABELS
     }
     metadata.pop("creationTimestamp", None)
     metadata["labels"] = labels

@@ -258,9 +258,16 @@ def test_a_playbook_is_approved_with_the_verb_approve_only(kubectl: Kubectl, pla
     for name in ("patcher", "approver"):
         kubectl.run("create", "rolebinding", name, "-n", place, f"--role={name}", f"--user={name}")
     patch = ["patch", "remediation", "held", "-n", place, "--type=merge", "--dry-run=server", "-p"]
-    approval = f'{{"spec":{{"approvedPlaybook":"sha256:{"a" * 64}"}}}}'
-    said = refused(kubectl, *patch, approval, "--as=patcher")
-    assert "needs the verb approve" in said
+    digest = f"sha256:{'a' * 64}"
+    about = {"attempt": 1, "playbook": digest, "plan": digest}
+    decision = {"decision": "Approve", "by": "approver", **about}
+    approval = json.dumps({"spec": {"approval": decision}})
+    undo = json.dumps({"spec": {"undo": {"by": "approver", "number": 1}}})
+    for wanted in (approval, undo):
+        assert "needs the verb approve" in refused(kubectl, *patch, wanted, "--as=patcher")
+        assert "must be who you are" in refused(
+            kubectl, *patch, wanted.replace("approver", "patcher"), "--as=approver"
+        )
+        kubectl.run(*patch, wanted, "--as=approver")
     kubectl.run(*patch, '{"spec":{"cancel":true}}', "--as=patcher")
-    kubectl.run(*patch, approval, "--as=approver")
     kubectl.run("delete", "remediation", "held", "-n", place, timeout_seconds=60)

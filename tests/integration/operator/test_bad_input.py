@@ -21,6 +21,7 @@ from tests.doubles.shop import (
     scale,
 )
 from tests.integration.operator.conftest import World
+from tests.integration.operator.test_approval import decide, plan_of
 
 RIGHT = json.dumps([rollback()])
 
@@ -247,17 +248,11 @@ async def test_a_text_that_was_tampered_with_is_not_run(world: World) -> None:
     async with world.operator():
         file_report(world.api)
 
-        def planned() -> str:
-            attempts = [a for r in world.remediations() for a in r.status.attempts]
-            return next((a.playbook.digest for a in attempts if a.playbook), "")
-
-        digest = await world.until(planned)
-        (found,) = world.remediations()
+        found = await plan_of(world)
         name = f"{found.metadata.name}-1-playbook"
         other = json.dumps([scale(2)])
         world.api.edit("configmaps", NAMESPACE, name, {"data": {"playbook.json": other}})
-        approval = {"spec": {"approvedPlaybook": digest}}
-        world.api.edit("remediations", NAMESPACE, found.metadata.name, approval)
+        decide(world, found)
         ended = await world.ended()
     assert ended.status.outcome is Outcome.FAILED
     assert ended.status.reason is Reason.TAMPERED

@@ -65,6 +65,10 @@ async def test_the_right_playbook_is_verified(world: World) -> None:
     assert attempt.generation is not None
     assert attempt.generation.completion_tokens == 20
     assert attempt.generation.model_digest == "sha256:abcdefabcdef"
+    assert attempt.plan is not None
+    assert attempt.plan.digest is not None
+    image = "spec.template.spec.containers[cart].image"
+    assert [(c.field, c.before, c.after) for c in attempt.changes] == [(image, BAD, GOOD)]
     steps = {t.step for t in [*ended.status.timings, *attempt.timings]}
     assert {Step.BASELINE, Step.CONTEXT, Step.GENERATE, Step.GATE, Step.CAPTURE} <= steps
     assert {Step.PREPARE, Step.EXECUTE, Step.VERIFY, Step.CLEAN_UP} <= steps
@@ -216,34 +220,6 @@ async def test_observe_plans_and_never_runs(world: World) -> None:
     assert ended.status.attempts[0].actions
     assert ended.status.attempts[0].changes
     assert world.api.writes("/jobs") == []
-
-
-async def test_approval_is_for_the_exact_playbook(world: World) -> None:
-    open_shop(world.api, mode="Approve")
-    world.model.say([rollback()])
-    async with world.operator():
-        file_report(world.api)
-
-        def waiting() -> Remediation | None:
-            for found in world.remediations():
-                stated = find(found.status.conditions, ConditionType.APPROVED)
-                if stated and stated.reason is Reason.WAITING_FOR_APPROVAL:
-                    return found
-            return None
-
-        found = await world.until(waiting)
-        name, playbook = found.metadata.name, found.status.attempts[0].playbook
-        wrong = {"spec": {"approvedPlaybook": "sha256:" + "0" * 64}}
-        world.api.edit("remediations", NAMESPACE, name, wrong)
-        await asyncio.sleep(0.5)
-        assert world.api.writes("/jobs") == []
-        world.api.edit(
-            "remediations", NAMESPACE, name, {"spec": {"approvedPlaybook": playbook.digest}}
-        )
-        ended = await world.ended()
-    assert ended.status.outcome is Outcome.VERIFIED
-    assert condition(ended, ConditionType.APPROVED) == (Status.TRUE, Reason.APPROVED_BY_PERSON)
-    assert Step.APPROVE in {t.step for t in ended.status.attempts[0].timings}
 
 
 async def test_a_policy_that_is_suspended_holds_the_run_and_lets_it_go(world: World) -> None:

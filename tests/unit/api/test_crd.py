@@ -38,7 +38,7 @@ def test_columns_show_target_verdict_and_age() -> None:
     assert columns == {
         "DiagnosisReport": ["Target", "Fault", "Accepted", "Remediated", "Outcome", "Age"],
         "Remediation": ["Target", "Succeeded", "Outcome", "Reason", "Age"],
-        "RemediationPolicy": ["Mode", "Method", "MaxAttempts", "Ready", "Age"],
+        "RemediationPolicy": ["Mode", "Profile", "Method", "Ready", "Reason", "Age"],
         "RunGrant": ["Username", "Age"],
     }
 

@@ -14,7 +14,6 @@ from reme_operator.decide import decide
 from reme_operator.measurement import Measurement, Round
 from reme_operator.observed import JobState, Observed, RunSeen, Setbacks
 from tests.doubles.builders import (
-    DIGEST,
     NOW,
     attempt,
     closed,
@@ -22,6 +21,8 @@ from tests.doubles.builders import (
     gated,
     generated,
     later,
+    plan,
+    planned,
     remediation,
     run,
     started,
@@ -108,15 +109,8 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         seen(attempt(rejection=Rejection(rule="ModelReplyEmpty", message="nothing"))),
         d.CloseAttempt(Outcome.REJECTED, Reason.MODEL_REPLY_EMPTY, "nothing"),
     ),
-    ("a playbook in mode Auto", seen(gated()), d.Capture()),
-    (
-        "a playbook in mode Observe",
-        seen(gated(), mode="Observe"),
-        d.CloseAttempt(
-            Outcome.OBSERVED, Reason.OBSERVE_ONLY, "planned, and not run: the policy only observes"
-        ),
-    ),
-    ("an approved playbook", seen(gated(), mode="Approve", approved=DIGEST), d.Capture()),
+    ("a playbook", seen(gated(plan=plan(complete=False))), d.Rehearse()),
+    ("a plan", seen(planned()), d.Capture()),
     ("a named run", seen(started(run=run(uid=""))), d.CreateRun()),
     (
         "a named run whose Job is there",
@@ -336,22 +330,6 @@ def test_what_happens_next(around: Observed, expected: d.Decision) -> None:
     assert decide(around, NOW) == expected
 
 
-def test_approval_is_for_one_playbook_and_no_other() -> None:
-    other = "sha256:" + "b" * 64
-    decision = decide(seen(gated(), mode="Approve", approved=other), NOW)
-    assert isinstance(decision, d.Wait)
-    assert decision.why is Reason.WAITING_FOR_APPROVAL
-    assert DIGEST in decision.message
-
-
-@pytest.mark.parametrize("mode", ["Auto", "Approve"])
-def test_whoever_holds_it_holds_it_before_the_run(mode: str) -> None:
-    decision = decide(seen(gated(), held="policy x is suspended", mode=mode, approved=DIGEST), NOW)
-    assert isinstance(decision, d.Wait)
-    assert decision.why is Reason.SUSPENDED
-    assert decision.message == "policy x is suspended"
-
-
 CALLED_OFF: list[tuple[dict[str, Any], Reason, Outcome]] = [
     ({"cancel": True}, Reason.CANCELLED, Outcome.CANCELLED),
     ({"deleting": True}, Reason.CANCELLED, Outcome.CANCELLED),
@@ -368,7 +346,7 @@ def test_called_off_before_anything_ran(
     first = decide(seen(baseline=None, **why), NOW)
     assert isinstance(first, d.Finish)
     assert (first.outcome, first.reason) == (outcome, reason)
-    for state in (attempt(), generated(), gated()):
+    for state in (attempt(), generated(), gated(), planned()):
         decision = decide(seen(state, **why), NOW)
         assert isinstance(decision, d.CloseAttempt)
         assert (decision.outcome, decision.reason) == (outcome, reason)

@@ -8,18 +8,32 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reme_api.approval import Approval, ApprovalDecision, ApprovalRecord, Plan, UndoRequest
+from reme_api.base import TextReference
 from reme_api.conditions import Status
+from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
-from reme_api.remediation import Attempt, Generation, Rejection, Remediation, Run
+from reme_api.remediation import Attempt, Generation, HandUndo, Rejection, Remediation, Run
 from reme_operator import decisions as d
 from reme_operator.clients.protocols import Sample
 from reme_operator.conditions import SUCCESSES, derive
 from reme_operator.decide import decide
+from reme_operator.hand_undo import is_wanted
 from reme_operator.measurement import Measurement, Round
 from reme_operator.names import run_name
 from reme_operator.observed import JobState, Observed, RunSeen, Setbacks
-from tests.doubles.builders import NOW, RELEASE, later, remediation, text, window
+from reme_operator.permission import PLAN_TRUSTED
+from tests.doubles.builders import (
+    DIGEST,
+    NOW,
+    PLAN_DIGEST,
+    RELEASE,
+    later,
+    remediation,
+    text,
+    window,
+)
 
 MOST_TURNS = 400
 
@@ -35,6 +49,44 @@ runs = st.builds(
     reason=st.none() | reasons,
     cleaned_up=st.booleans(),
 )
+plans = st.builds(
+    Plan,
+    name=st.just("reme-0a1b2c3d-1"),
+    namespace=st.just(RELEASE),
+    created_time=times,
+    completion_time=st.none() | times,
+    digest=st.sampled_from([PLAN_DIGEST, DIGEST]),
+    cleaned_up=st.booleans(),
+)
+approvals = st.builds(
+    Approval,
+    decision=st.sampled_from(["Approve", "Reject", "Edit"]),
+    by=st.sampled_from(["ann", "bob"]),
+    attempt=st.integers(1, 2),
+    playbook=st.just(DIGEST),
+    plan=st.sampled_from([PLAN_DIGEST, DIGEST]),
+    reason=st.sampled_from(["", "because"]),
+    edit=st.sampled_from(["", "[]"]),
+)
+records = st.builds(
+    ApprovalRecord,
+    decision=st.sampled_from(["Approve", "Reject", "Edit"]),
+    by=st.sampled_from(["ann", "bob"]),
+    time=times,
+    playbook=st.just(DIGEST),
+    plan=st.sampled_from([PLAN_DIGEST, DIGEST]),
+    refusal=st.sampled_from(["", "no"]),
+)
+undos = st.builds(
+    HandUndo,
+    number=st.integers(1, 2),
+    by=st.just("ann"),
+    attempt=st.integers(0, 1),
+    start_time=times,
+    run=st.none() | runs,
+    verification=st.none() | st.builds(window, st.sampled_from(list(ProbeVerdict))),
+    outcome=st.none() | st.sampled_from([Outcome.ROLLED_BACK, Outcome.REJECTED]),
+)
 windows = st.builds(window, st.none() | verdicts)
 generations = st.builds(Generation, abstained=st.sampled_from(["", "unclear"]))
 attempts = st.builds(
@@ -43,6 +95,8 @@ attempts = st.builds(
     start_time=times,
     generation=st.none() | generations,
     playbook=st.none() | st.just(text()),
+    plan=st.none() | plans,
+    approvals=st.lists(records, max_size=2),
     rejection=st.none() | st.just(Rejection(rule="Bounds", message="no")),
     capture=st.none() | st.just(text()),
     run=st.none() | runs,
@@ -69,11 +123,15 @@ def anything(draw: st.DrawFn) -> Observed:
         begun=draw(st.booleans()),
         outcome=draw(st.none() | st.sampled_from(list(Outcome))),
         cancel=draw(st.booleans()),
+        approval=draw(st.none() | approvals),
+        undo=draw(st.none() | st.builds(UndoRequest, by=st.just("ann"), number=st.integers(1, 2))),
         deleting=draw(st.booleans()),
         mode=draw(st.sampled_from(["Auto", "Approve", "Observe"])),
         max_attempts=draw(st.integers(1, 5)),
         rollback={"enabled": draw(st.booleans())},
     )
+    asked = {"undos": draw(st.lists(undos, max_size=2))}
+    found = found.model_copy(update={"status": found.status.model_copy(update=asked)})
     return Observed(
         found,
         report_gone=draw(st.booleans()),
@@ -94,7 +152,8 @@ def test_it_never_raises_and_always_says_the_same(seen: Observed, now: datetime)
 def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
     decision = decide(seen, now)
     if seen.remediation.status.outcome is not None:
-        assert isinstance(decision, d.Done | d.CleanUp)
+        assert isinstance(decision, d.Done | d.CleanUp) or is_wanted(seen.remediation)
+        assert not isinstance(decision, d.CloseAttempt | d.Finish | d.OpenAttempt)
     else:
         assert not isinstance(decision, d.Done)
 
@@ -102,13 +161,29 @@ def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
 @given(anything(), times)
 def test_a_run_with_a_job_is_never_created(seen: Observed, now: datetime) -> None:
     decision = decide(seen, now)
-    if isinstance(decision, d.CreateRun):
+    if isinstance(decision, d.CreateRun) and not decision.by_hand:
         assert seen.attempt is not None
         run = seen.attempt.undo if decision.undo else seen.attempt.run
         assert run is not None
         assert run.uid == ""
         assert run.reason is None
         assert not (seen.run.claimed and seen.run.job is JobState.ABSENT)
+
+
+@given(anything(), times)
+def test_nothing_runs_but_a_fresh_plan_that_was_allowed(seen: Observed, now: datetime) -> None:
+    if not isinstance(decide(seen, now), d.Capture):
+        return
+    attempt = seen.attempt
+    assert attempt is not None
+    assert attempt.plan is not None
+    assert attempt.plan.completion_time is not None
+    assert not attempt.plan.cleaned_up
+    assert now - attempt.plan.created_time < PLAN_TRUSTED
+    if seen.remediation.spec.policy.spec.mode is Mode.APPROVE:
+        last = attempt.approvals[-1]
+        assert last.decision is ApprovalDecision.APPROVE
+        assert last.plan == attempt.plan.digest
 
 
 @given(anything(), times)
@@ -154,9 +229,12 @@ class World:
 
     def disturb(self) -> None:
         """Let something happen that nobody asked for: restarts, people, the cluster."""
-        event = self.one_of(*["nothing"] * 12, "restart", "cancel", "report", "target", "job")
+        others = ("restart", "cancel", "report", "target", "job", "decide", "decide", "decide")
+        event = self.one_of(*["nothing"] * 12, *others)
         if event == "restart":
             self.measurement, self.setbacks = None, Setbacks()
+        elif event == "decide":
+            self.decide()
         elif event == "cancel":
             spec = self.found.spec.model_copy(update={"cancel": True})
             self.found = self.found.model_copy(update={"spec": spec})
@@ -166,6 +244,24 @@ class World:
             self.target_gone = self.one_of(False, True)
         elif event == "job":
             self.alive = replace(self.alive, job=JobState.ABSENT)
+
+    def decide(self) -> None:
+        """Have somebody decide, about the plan as it is or about another one."""
+        last = self.found.status.attempts[-1] if self.found.status.attempts else None
+        if last is None or last.playbook is None or last.plan is None or not last.plan.digest:
+            return
+        decision = self.one_of("Approve", "Approve", "Reject", "Edit")
+        approval = Approval(
+            decision=decision,
+            by=self.one_of("ann", "bob"),
+            attempt=last.number,
+            playbook=last.playbook.digest,
+            plan=self.one_of(last.plan.digest, DIGEST),
+            reason="because",
+            edit="[]" if decision == "Edit" else "",
+        )
+        spec = self.found.spec.model_copy(update={"approval": approval})
+        self.found = self.found.model_copy(update={"spec": spec})
 
     def status(self, **fields: Any) -> None:
         status = self.found.status.model_copy(update=fields)
@@ -204,6 +300,16 @@ class World:
             self.claims[last.undo.name if last.undo else last.run.name] += 1  # type: ignore[union-attr]
 
 
+def dry_run(world: World) -> Plan:
+    number = world.found.status.attempts[-1].number
+    name = run_name(world.found, number)
+    return Plan(name=name, namespace=RELEASE, created_time=world.now)
+
+
+def other_text() -> TextReference:
+    return text().model_copy(update={"digest": "sha256:" + "d" * 64})
+
+
 def named(world: World, undo: bool) -> Run:
     number = world.found.status.attempts[-1].number
     name = run_name(world.found, number, undo=undo)
@@ -219,7 +325,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
         case d.Measure() | d.Verify():
             world.round()
         case d.ConcludeBaseline(verdict):
-            world.status(baseline=window(verdict.verdict))
+            world.status(baseline=window(verdict.verdict, start=world.now))
             world.measurement = None
         case d.OpenAttempt(number):
             fresh = Attempt(number=number, start_time=world.now)
@@ -236,9 +342,46 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 world.attempt(generation=Generation(abstained="no" if said == "abstain" else ""))
         case d.Gate():
             if world.one_of(True, True, False):
-                world.attempt(playbook=text())
+                world.attempt(playbook=text(), plan=dry_run(world))
             else:
                 world.attempt(rejection=Rejection(rule="Bounds", message="no"))
+        case d.Replan():
+            last = world.found.status.attempts[-1]
+            assert last.plan is not None
+            assert last.plan.cleaned_up, "rights of two dry runs at once"
+            world.attempt(plan=dry_run(world).model_copy(update={"digest": last.plan.digest}))
+        case d.Rehearse():
+            last = world.found.status.attempts[-1]
+            assert last.plan is not None
+            if world.one_of(True, True, True, False):
+                digest = world.one_of(PLAN_DIGEST, PLAN_DIGEST, DIGEST)
+                done = {"completion_time": world.now, "digest": digest}
+                world.attempt(plan=last.plan.model_copy(update=done))
+            else:
+                world.attempt(rejection=Rejection(rule="DryRunRefused", message="no"))
+        case d.NoteApproval():
+            approval, last = world.found.spec.approval, world.found.status.attempts[-1]
+            assert approval is not None
+            record = ApprovalRecord(
+                decision=approval.decision,
+                by=approval.by,
+                time=world.now,
+                playbook=approval.playbook,
+                plan=approval.plan,
+                reason=approval.reason,
+                edit=text() if approval.edit else None,
+            )
+            world.attempt(approvals=[*last.approvals, record])
+        case d.TakeEdit():
+            last = world.found.status.attempts[-1]
+            assert last.plan is not None
+            assert last.plan.cleaned_up
+            if world.one_of(True, False):
+                world.attempt(playbook=other_text(), plan=dry_run(world))
+            else:
+                *earlier, record = last.approvals
+                refused = record.model_copy(update={"refusal": "no"})
+                world.attempt(approvals=[*earlier, refused])
         case d.Capture():
             world.attempt(capture=text(), run=named(world, undo=False))
         case d.CreateRun(undo):
@@ -257,6 +400,11 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             stopped = isinstance(decision, d.StopRun) and not world.alive.claimed
             ended = Reason.RUN_NOT_STARTED if stopped else reason
             world.run(undo, reason=ended, message=message)
+        case d.CleanUp(number, plan=True):
+            last = world.found.status.attempts[-1]
+            assert last.number == number
+            assert last.plan is not None
+            world.attempt(plan=last.plan.model_copy(update={"cleaned_up": True}))
         case d.CleanUp(number, undo):
             last = world.found.status.attempts[-1]
             assert last.number == number
@@ -300,6 +448,8 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
         remediation(
             baseline=None,
             begun=False,
+            mode=data.draw(st.sampled_from(["Auto", "Approve", "Observe"])),
+            approval_timeout_seconds=60,
             max_attempts=data.draw(st.integers(1, 3)),
             rollback={"enabled": data.draw(st.booleans())},
             verification={"window_seconds": 2, "timeout_seconds": 5},
@@ -328,6 +478,13 @@ def _is_honest(found: Remediation) -> None:
     for attempt in status.attempts:
         for run in (attempt.run, attempt.undo):
             assert run is None or (run.reason is not None and run.cleaned_up)
+        if attempt.run is None:
+            assert attempt.plan is None or attempt.plan.cleaned_up
+        elif found.spec.policy.spec.mode is Mode.APPROVE:
+            assert attempt.plan is not None
+            assert attempt.approvals[-1].decision is ApprovalDecision.APPROVE
+            assert attempt.approvals[-1].plan == attempt.plan.digest
+        assert attempt.run is None or found.spec.policy.spec.mode is not Mode.OBSERVE
         wrote = attempt.run is not None and attempt.run.reason not in (
             Reason.RUN_NOT_STARTED,
             Reason.PLAYBOOK_REJECTED,

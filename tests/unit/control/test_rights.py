@@ -16,7 +16,10 @@ def test_nothing_is_a_wildcard_and_nothing_is_secret(rule: Rule) -> None:
     assert not any("*" in word for word in words)
     assert "secrets" not in rule["resources"]
     assert not {"escalate", "impersonate", "deletecollection"} & set(rule["verbs"])
-    assert not {"pods/exec", "pods/attach", "serviceaccounts/token"} & set(rule["resources"])
+    assert not {"pods/exec", "pods/attach"} & set(rule["resources"])
+    if "serviceaccounts/token" in rule["resources"]:  # of runs, by admission, for dry runs alone
+        assert rule in RELEASE
+        assert rule["verbs"] == ["create"]
 
 
 def test_no_workload_is_written() -> None:

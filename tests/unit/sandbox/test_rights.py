@@ -43,6 +43,12 @@ def test_a_grant_names_the_object_and_its_fields() -> None:
                 "spec.template.spec.containers[proxy].env[A]",
                 "spec.template.metadata.annotations[reme.dev/restarted-at]",
             ],
+            values={
+                "spec.template.spec.containers[server].resources.limits.memory": "1Gi",
+                "spec.template.spec.containers[server].resources.requests.cpu": "1",
+                "spec.template.spec.containers[proxy].env[A].value": "x",
+                "spec.template.metadata.annotations[reme.dev/restarted-at]": "now",
+            },
         ),
         GrantRule(
             group="apps",
@@ -51,6 +57,7 @@ def test_a_grant_names_the_object_and_its_fields() -> None:
             name="cart",
             verbs=[Verb.UPDATE],
             fields=["spec.replicas"],
+            values={"spec.replicas": 3},
         ),
         GrantRule(
             resource="services",
@@ -58,6 +65,7 @@ def test_a_grant_names_the_object_and_its_fields() -> None:
             name="cart",
             verbs=[Verb.UPDATE],
             fields=["spec.ports[80].targetPort", "spec.selector[a.b/c]", "spec.selector[d]"],
+            values={"spec.ports[80].targetPort": 8080, "spec.selector[a.b/c]": "x"},
         ),
         GrantRule(
             resource="configmaps",
@@ -65,6 +73,7 @@ def test_a_grant_names_the_object_and_its_fields() -> None:
             name="cart-config",
             verbs=[Verb.UPDATE],
             fields=["data[app.color]"],
+            values={"data[app.color]": "red"},
         ),
         GrantRule(resource="pods", namespace="shop", name="p", verbs=[Verb.DELETE]),
     ]
@@ -72,7 +81,24 @@ def test_a_grant_names_the_object_and_its_fields() -> None:
 
 def test_a_rollback_may_write_the_template_and_nothing_else() -> None:
     (rule,) = grant_rules([Rollback(target=CART)])
-    assert rule.fields == ["spec.template"]
+    assert (rule.fields, rule.values) == (["spec.template"], {})
+
+
+def test_a_rollback_brings_one_template_back_and_no_other() -> None:
+    labels = {"app": "cart", "pod-template-hash": "6d5f7"}
+    template = {
+        "metadata": {"creationTimestamp": None, "labels": labels},
+        "spec": {"containers": [{"name": "server", "image": "cart:1"}]},
+    }
+    (rule,) = grant_rules([Rollback(target=CART)], templates={CART: template})
+    assert rule.values == {
+        "spec.template": {
+            "labels": {"app": "cart"},
+            "annotations": {},
+            "spec": {"containers": [{"name": "server", "image": "cart:1"}]},
+        }
+    }
+    assert GrantRule.model_validate(rule.wire()) == rule
 
 
 @settings(max_examples=80, deadline=None)

@@ -430,11 +430,57 @@ def test_a_rollback_is_kept_if_the_template_was_changed_again() -> None:
     assert [c.field for c in plan.kept] == ["spec.template"]
 
 
-def test_a_rollback_is_kept_if_the_revision_of_before_is_gone() -> None:
+def test_a_rollback_whose_revision_of_before_is_gone_is_lost_not_undone() -> None:
     live = Shop(earlier=[OLD]).live()
     plan = undo(capture([Rollback(target=CART)], live), Shop(template=OLD).live())
     assert plan.actions == ()
-    assert "no longer kept" in plan.kept[0].message
+    assert plan.kept == ()
+    assert "no longer kept" in plan.lost[0].message
+
+
+def test_replicas_that_an_autoscaler_sets_are_its_own() -> None:
+    action, live = Scale(target=CART, replicas=3), Shop().live()
+    kept = capture([action], live)
+    scaled = Shop(replicas=3).live()
+    assert undo(kept, scaled).actions == (Scale(target=CART, replicas=2),)
+    objects = {**scaled.objects, HPA: LIMITED.live().objects[HPA]}
+    owned = LiveState(target=CART, objects=objects, neighbours=scaled.neighbours)
+    plan = undo(kept, owned)
+    assert plan.actions == ()
+    assert "an autoscaler" in plan.kept[0].message
+
+
+def test_an_autoscaler_is_not_fought_over_replicas() -> None:
+    limited = LIMITED.live()
+    with pytest.raises(RejectedPlaybookError, match="an autoscaler"):
+        check([Scale(target=CART, replicas=limited.replicas.desired + 1)], everything(), limited)
+
+
+def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
+    shop = Shop(kind="StatefulSet")
+    live = shop.live()
+    action = SetImage(target=shop.target, container="server", image="cart:9")
+    kept = capture([action], live)
+    after = run(live, (action,))
+    objects: dict[Any, Any] = copy.deepcopy(dict(after.objects))
+    objects[shop.target]["status"] = {"updateRevision": "cart-new"}
+    broken, healthy = key("Pod", "cart-1"), key("Pod", "cart-0")
+    for where, revision, ready in ((broken, "cart-new", "False"), (healthy, "cart-old", "True")):
+        objects[where] = {
+            "metadata": {
+                "name": where.name,
+                "labels": {"app": "cart", "controller-revision-hash": revision},
+            },
+            "spec": {"containers": [{"name": "server", "image": "cart:9"}]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+        }
+    stuck = LiveState(target=shop.target, objects=objects, neighbours=live.neighbours)
+    plan = undo(kept, stuck)
+    assert [a.action for a in plan.actions] == ["SetImage", "DeletePod"]
+    assert plan.actions[-1].target == broken
+    back = {**objects, shop.target: live.objects[shop.target]}
+    restored = LiveState(target=shop.target, objects=back, neighbours=live.neighbours)
+    assert undo(kept, restored).actions == (), "nothing is deleted but for a template"
 
 
 def test_a_restart_after_the_rollback_is_no_conflict() -> None:

@@ -200,13 +200,19 @@ def test_the_grant_has_one_rule_for_each_object() -> None:
 def test_rules_of_one_object_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
     def rule(verb: Verb, *fields: str) -> GrantRule:
         return GrantRule(
-            resource="pods", namespace="shop", name="a", verbs=[verb], fields=list(fields)
+            resource="pods",
+            namespace="shop",
+            name="a",
+            verbs=[verb],
+            fields=list(fields),
+            values={field: field.upper() for field in fields},
         )
 
     parts = [rule(Verb.UPDATE, "x", "y"), rule(Verb.DELETE), rule(Verb.UPDATE, "y", "z")]
-    monkeypatch.setattr(job, "grant_rules", lambda _actions: parts)
+    monkeypatch.setattr(job, "grant_rules", lambda *_: parts)
     merged = job.rules(REQUEST)[0]
     assert merged.fields == ["x", "y", "z"]
+    assert merged.values == {"x": "X", "y": "Y", "z": "Z"}
     assert set(merged.verbs) == {Verb.UPDATE, Verb.DELETE}
 
 

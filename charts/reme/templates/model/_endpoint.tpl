@@ -27,3 +27,9 @@ http://{{ include "reme.fullname" . }}-model.{{ .Release.Namespace }}.svc:8000/v
     items:
       - {key: {{ .Values.model.apiKeySecret.key | quote }}, path: api-key}
 {{- end }}
+
+{{/* How the model is asked: the one of our own image as it was trained. */}}
+{{- define "reme.promptStyle" -}}
+{{- $own := and .Values.model.enabled (not .Values.model.gpu.enabled) }}
+{{- .Values.model.promptStyle | default (ternary "trained" "few-shot" $own) }}
+{{- end }}

@@ -10,6 +10,18 @@
   value: {{ join "," .Values.watchNamespaces | quote }}
 - name: REME_PAUSED
   value: {{ .Values.paused | quote }}
+- name: REME_MAX_CONCURRENT
+  value: {{ .Values.budgets.maxConcurrent | quote }}
+- name: REME_MAX_PER_HOUR
+  value: {{ .Values.budgets.maxPerHour | quote }}
+- name: REME_STORM_THRESHOLD
+  value: {{ .Values.storm.threshold | quote }}
+- name: REME_STORM_WINDOW_SECONDS
+  value: {{ .Values.storm.windowSeconds | quote }}
+- name: REME_STORM_MAX_CONCURRENT
+  value: {{ .Values.storm.maxConcurrent | quote }}
+- name: REME_KILL_SWITCH_NAME
+  value: {{ .Values.killSwitch.name }}
 - name: REME_LOG_LEVEL
   value: {{ .Values.logLevel }}
 - name: REME_HTTP_PORT
@@ -36,6 +48,8 @@
   value: {{ .Values.model.maxTokens | quote }}
 - name: REME_MODEL_CONSTRAINED
   value: {{ .Values.model.constrained | quote }}
+- name: REME_MODEL_PROMPT_STYLE
+  value: {{ include "reme.promptStyle" . | quote }}
 {{- if .Values.model.apiKeySecret.name }}
 - name: REME_MODEL_API_KEY_FILE
   value: /run/reme/model/api-key

@@ -90,6 +90,10 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [get, create, delete]
+# of runs, for dry runs alone: the policies operator-bounds and run-bounds see to both
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  verbs: [create]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list]

@@ -1,0 +1,74 @@
+"""What people preferred, as lines of JSON to train on: what was proposed, what they made of it.
+
+One line for each decision: `chosen` is the playbook that a person let run or wrote, `rejected` the
+one that they did not want. Both were kept with the record, as was what the model had been asked.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from reme_api.approval import ApprovalDecision, ApprovalRecord
+from reme_api.base import TextReference
+from reme_api.remediation import Attempt, Remediation
+
+Read = Callable[[TextReference], str | None]
+"""Returns a text that was kept; None when it is gone."""
+
+
+def preferences(found: Remediation, read: Read) -> Iterator[dict[str, Any]]:
+    """Yield what the decisions about a remediation teach; nothing of what is not kept any more."""
+    for attempt in found.status.attempts:
+        prompt = _prompt(attempt, read)
+        if prompt is None:
+            continue
+        proposed = _proposed(attempt, read)
+        for record in attempt.approvals:
+            pair = _pair(attempt, record, proposed, read)
+            if pair is None:
+                continue
+            yield {
+                "remediation": f"{found.metadata.namespace}/{found.metadata.name}",
+                "attempt": attempt.number,
+                "decision": record.decision.value,
+                "reason": record.reason,
+                "time": record.time.isoformat(),
+                "outcome": attempt.outcome.value if attempt.outcome else None,
+                "prompt": prompt,
+                **pair,
+            }
+
+
+def _pair(
+    attempt: Attempt, record: ApprovalRecord, proposed: str | None, read: Read
+) -> dict[str, str | None] | None:
+    """Return the two sides of a decision; an edit that the gate refused teaches nothing."""
+    match record.decision:
+        case ApprovalDecision.EDIT:
+            edit = read(record.edit) if record.edit else None
+            original = read(record.original) if record.original else proposed
+            if record.refusal or edit is None or original is None:
+                return None
+            return {"chosen": edit, "rejected": original}
+        case ApprovalDecision.REJECT:
+            return None if proposed is None else {"chosen": None, "rejected": proposed}
+        case _:
+            current = read(attempt.playbook) if attempt.playbook else None
+            return None if current is None else {"chosen": current, "rejected": None}
+
+
+def _proposed(attempt: Attempt, read: Read) -> str | None:
+    """Return the playbook that people saw first."""
+    first = next((r.original for r in attempt.approvals if r.original), attempt.playbook)
+    return read(first) if first else None
+
+
+def _prompt(attempt: Attempt, read: Read) -> Any:
+    reference = attempt.generation.prompt if attempt.generation else None
+    text = read(reference) if reference else None
+    if text is None:
+        return None
+    try:
+        return json.loads(text)["messages"]
+    except (ValueError, KeyError, TypeError):
+        return None

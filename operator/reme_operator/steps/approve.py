@@ -1,0 +1,73 @@
+"""What people decide about a plan: taken note of first, then acted upon."""
+
+import json
+from hashlib import sha256
+
+from reme_api.approval import ApprovalDecision, ApprovalRecord
+from reme_operator.clients.errors import TamperedError
+from reme_operator.decisions import NoteApproval, TakeEdit
+from reme_operator.errors import brief
+from reme_operator.names import text_name
+from reme_operator.steps.gate import PLAYBOOK_KEY, action_record, admitted
+from reme_operator.steps.runs import named_plan
+from reme_operator.steps.work import Effect, Work, clip
+from reme_sandbox.changes import changes
+from reme_sandbox.errors import RejectedPlaybookError
+from reme_sandbox.render import render
+
+EDIT_KEY = "playbook.txt"
+_MOST_RECORDS = 8
+
+
+async def note_approval(work: Work, _: NoteApproval) -> Effect:
+    """Record who decided what; an edited playbook is kept as it was written."""
+    approval, attempt = work.remediation.spec.approval, work.attempt
+    assert approval is not None, "only a decision that was made is taken note of"
+    record = ApprovalRecord(
+        decision=approval.decision,
+        by=approval.by,
+        time=work.now(),
+        playbook=approval.playbook,
+        plan=approval.plan,
+        reason=approval.reason,
+    )
+    if approval.decision is ApprovalDecision.EDIT:
+        edit, _text = await work.tools.cluster.keep_text(
+            work.remediation, _name(work, "edit", approval.edit), EDIT_KEY, approval.edit
+        )
+        record = record.model_copy(update={"original": attempt.playbook, "edit": edit})
+    return Effect(work.revised(approvals=[*attempt.approvals, record][-_MOST_RECORDS:]))
+
+
+async def take_edit(work: Work, _: TakeEdit) -> Effect:
+    """Put the edited playbook through the same gate as the model's, and have it planned."""
+    attempt = work.attempt
+    *earlier, record = attempt.approvals
+    assert record.edit is not None, "an edit is kept when it is taken note of"
+    try:
+        text = await work.tools.cluster.read_text(work.namespace, record.edit)
+        actions, live = await admitted(work, text)
+    except (RejectedPlaybookError, TamperedError) as error:
+        refused = record.model_copy(update={"refusal": clip(brief(error, 1000))})
+        return Effect(work.revised(approvals=[*earlier, refused]))
+    canonical = json.dumps(render(actions), separators=(",", ":"))
+    playbook, _text = await work.tools.cluster.keep_text(
+        work.remediation, _name(work, "playbook", canonical), PLAYBOOK_KEY, canonical
+    )
+    if playbook == attempt.playbook:
+        refused = record.model_copy(update={"refusal": "it says the same as before"})
+        return Effect(work.revised(approvals=[*earlier, refused]))
+    return Effect(
+        work.revised(
+            playbook=playbook,
+            actions=[action_record(action) for action in actions],
+            changes=changes(actions, live)[:32],
+            plan=named_plan(work, attempt.number),
+        )
+    )
+
+
+def _name(work: Work, what: str, text: str) -> str:
+    """Return the name of a text of which an attempt may have several."""
+    mark = sha256(text.encode()).hexdigest()[:8]
+    return text_name(work.remediation, work.attempt.number, f"{what}-{mark}")

@@ -1,0 +1,299 @@
+"""Plans, decisions and undo as people have them: with their own rights, by `kubectl reme`."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reme_api.conditions import find
+from reme_api.reasons import ConditionType, Outcome, Reason
+from reme_api.remediation import Remediation
+from reme_benchmark.kubectl import KubectlError, Object
+from tests.support.arena import SYSTEM, Arena, rollback
+
+pytestmark = pytest.mark.cluster
+
+# Who decides what is the matter here, and not how the neighbours are on a busy machine.
+QUICK = {"windowSeconds": 3, "timeoutSeconds": 240, "baselineSamples": 2, "neighbours": "None"}
+PATIENCE_SECONDS = 600
+OPERATOR = f"system:serviceaccount:{SYSTEM}:reme-operator"
+
+
+def command(arena: Arena, *words: str, by: str = "", fails: bool = False) -> str:
+    """Run `kubectl reme` as a person of that name would; return what it says."""
+    who = [f"--as={by}"] if by else []
+    done = subprocess.run(
+        [sys.executable, "-m", "reme_operator.cli.main", *words, "-n", arena.namespace, *who],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+    assert "Traceback" not in done.stderr
+    assert (done.returncode != 0) == fails, (done.returncode, done.stdout, done.stderr)
+    return done.stderr if fails else done.stdout
+
+
+def scale(arena: Arena, replicas: int) -> Object:
+    where = {"kind": "Deployment", "name": "catalog", "namespace": arena.namespace}
+    return {"kubernetes.core.k8s_scale": where | {"replicas": replicas}}
+
+
+def waiting(
+    arena: Arena, report: Object, reason: Reason = Reason.WAITING_FOR_APPROVAL
+) -> Remediation:
+    """Return the remediation once it waits for a person, for that reason."""
+
+    def check() -> Remediation | None:
+        found = arena.remediation(report)
+        stated = find(found.status.conditions, ConditionType.APPROVED) if found else None
+        return found if stated and stated.reason is reason else None
+
+    found = arena.until(f"it waits: {reason}", check, 240)
+    assert isinstance(found, Remediation)
+    return found
+
+
+def approval(found: Remediation, by: str, **fields: Any) -> str:
+    attempt = found.status.attempts[-1]
+    assert attempt.playbook is not None
+    assert attempt.plan is not None
+    said = {
+        "decision": "Approve",
+        "by": by,
+        "attempt": attempt.number,
+        "playbook": attempt.playbook.digest,
+        "plan": attempt.plan.digest,
+    }
+    return json.dumps({"spec": {"approval": said | fields}})
+
+
+def patch(arena: Arena, found: Remediation, body: str, by: str) -> str:
+    """Patch a remediation as somebody; return why that was refused, or nothing."""
+    try:
+        arena.kubectl.run(
+            *("patch", "remediations.reme.dev", found.metadata.name, "-n", arena.namespace),
+            *("--type", "merge", "-p", body, f"--as={by}"),
+        )
+    except KubectlError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture
+def asking(shop: Arena) -> Arena:
+    """A policy in mode Approve, a person who may approve, and one who may only patch."""
+    shop.policy(mode="Approve", verification=QUICK)
+    space = ["-n", shop.namespace]
+    reads = "--resource=remediations.reme.dev,configmaps"
+    for name, verbs in (("ann", "get,list,patch,approve"), ("pat", "get,list,patch")):
+        role = ["create", "role", name, *space, f"--verb={verbs}", reads]
+        bound = ["create", "rolebinding", name, *space, f"--role={name}", f"--user={name}"]
+        for words in (role, bound):
+            made = shop.kubectl.run(*words, "--dry-run=client", "-o", "json")
+            shop.kubectl.apply(json.loads(made))
+    return shop
+
+
+def test_a_plan_is_what_the_api_server_says_and_leaves_nothing(shop: Arena) -> None:
+    shop.policy(mode="Observe", verification=QUICK)
+    shop.break_catalog()
+    before = shop.spec_of("deployment", "catalog")
+    shop.model.play(rollback())
+    ended = shop.ended(shop.report("planned"), PATIENCE_SECONDS)
+    assert ended.status.outcome is Outcome.OBSERVED, ended.status.message
+    (attempt,) = ended.status.attempts
+    assert attempt.plan is not None
+    assert attempt.plan.digest is not None
+    env = "spec.template.spec.containers[catalog].env"
+    assert {(c.field, c.before, c.after) for c in attempt.changes} == {
+        (f"{env}[FAIL_PERCENT].value", "100", "0"),
+        (f"{env}[VERSION].value", "2", "1"),
+    }
+    shop.until("rights are gone", lambda: not shop.leftovers(ended), 120)
+    assert shop.spec_of("deployment", "catalog") == before
+
+
+def test_only_who_may_approve_does_and_under_their_own_name(asking: Arena) -> None:
+    asking.break_catalog()
+    asking.model.play(rollback())
+    report = asking.report("approved")
+    found = waiting(asking, report)
+    assert not asking.leftovers(found), "nobody holds rights while a person thinks"
+    assert "needs the verb approve" in patch(asking, found, approval(found, "pat"), "pat")
+    assert "must be who you are" in patch(asking, found, approval(found, "pat"), "ann")
+    assert patch(asking, found, approval(found, OPERATOR), OPERATOR), "the operator approves"
+    assert "needs the verb approve" in command(
+        asking, "approve", found.metadata.name, "--yes", by="pat", fails=True
+    )
+    shown = command(asking, "show", found.metadata.name, by="ann")
+    assert "- 100" in shown
+    assert "+ 0" in shown
+    assert asking.jobs(found) == []
+    said = command(
+        asking, "approve", found.metadata.name, "--yes", "--reason", "looks right", by="ann"
+    )
+    assert "approved plan sha256:" in said
+    ended = asking.ended(report, PATIENCE_SECONDS)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    (record,) = ended.status.attempts[0].approvals
+    assert (record.by, record.reason) == ("ann", "looks right")
+    asking.until("clean-up", lambda: not asking.leftovers(ended), 120)
+
+
+def test_a_plan_that_changed_since_is_not_run(asking: Arena) -> None:
+    asking.break_catalog()
+    asking.model.play(scale(asking, 2))
+    report = asking.report("changed")
+    found = waiting(asking, report)
+    asking.kubectl.run("scale", "deployment/catalog", "-n", asking.namespace, "--replicas=3")
+    assert patch(asking, found, approval(found, "ann"), "ann") == ""
+    changed = waiting(asking, report, Reason.PLAN_CHANGED)
+    (change,) = changed.status.attempts[0].changes
+    assert (change.field, change.before, change.after) == ("spec.replicas", "3", "2")
+    old = found.status.attempts[0].plan
+    assert old is not None
+    said = command(
+        asking, "approve", found.metadata.name, "--plan", str(old.digest), by="ann", fails=True
+    )
+    assert "is not" in said
+    command(asking, "reject", found.metadata.name, "--reason", "three is right", by="ann")
+    ended = asking.ended(report, PATIENCE_SECONDS)
+    assert ended.status.reason is Reason.REJECTED_BY_PERSON
+    assert "three is right" in ended.status.message
+    assert asking.spec_of("deployment", "catalog")["replicas"] == 3
+
+
+def test_an_edit_is_gated_planned_approved_and_kept_to_learn_from(
+    asking: Arena, tmp_path: Path
+) -> None:
+    asking.break_catalog()
+    asking.model.play(scale(asking, 2))
+    report = asking.report("edited")
+    found = waiting(asking, report)
+    name, file = found.metadata.name, tmp_path / "playbook.json"
+    file.write_text(json.dumps([rollback("coredns", "kube-system")]))
+    said = command(asking, "edit", name, "-f", str(file), by="ann", fails=True)
+    assert "may not run" in said
+    file.write_text(json.dumps([rollback()]))
+    said = command(asking, "edit", name, "-f", str(file), "--reason", "roll back", by="ann")
+    assert "+ 0" in said
+    assert asking.jobs(found) == []
+    command(asking, "approve", name, "--yes", by="ann")
+    ended = asking.ended(report, PATIENCE_SECONDS)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    lines = [json.loads(x) for x in command(asking, "preferences", by="ann").splitlines()]
+    edits = [x for x in lines if x["remediation"].endswith(name) and x["decision"] == "Edit"]
+    (edit,) = edits
+    assert json.loads(edit["chosen"]) == [rollback()]
+    assert "k8s_scale" in edit["rejected"]
+    assert edit["prompt"]
+
+
+@pytest.fixture
+def one_replica(shop: Arena) -> Iterator[Arena]:
+    """An administrator's own rule, of which reme's policy knows nothing."""
+    rule = {
+        "expression": "object.spec.replicas <= 1",
+        "message": "the team pays for one replica",
+    }
+    name = "reme-e2e-one-replica"
+    match = {
+        "apiGroups": ["apps"],
+        "apiVersions": ["*"],
+        "operations": ["UPDATE"],
+        "resources": ["deployments/scale", "deployments"],
+    }
+    only = {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}}
+    head = {"apiVersion": "admissionregistration.k8s.io/v1"}
+    policy = {
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"namespaceSelector": only, "resourceRules": [match]},
+            "validations": [rule],
+        },
+    }
+    binding = {
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }
+    shop.kubectl.apply(head | policy, head | binding)
+
+    def refused() -> bool:
+        words = ("scale", "deployment/catalog", "-n", shop.namespace, "--replicas=2")
+        try:
+            shop.kubectl.run(*words, "--dry-run=server")
+        except KubectlError:
+            return True
+        return False
+
+    shop.until("the rule holds", refused)
+    yield shop
+    for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+        shop.kubectl.delete(kind, name)
+
+
+def test_what_the_api_server_would_refuse_is_rejected_before_it_runs(one_replica: Arena) -> None:
+    shop = one_replica
+    shop.policy(verification=QUICK)
+    shop.break_catalog()
+    shop.model.play(scale(shop, 2))
+    ended = shop.ended(shop.report("refused"), PATIENCE_SECONDS)
+    assert ended.status.outcome is Outcome.REJECTED
+    assert ended.status.reason is Reason.DRY_RUN_REFUSED
+    assert "the team pays for one replica" in ended.status.message
+    assert shop.jobs(ended) == []
+    shop.until("clean-up", lambda: not shop.leftovers(ended), 120)
+
+
+def test_a_repair_is_taken_back_by_hand(asking: Arena) -> None:
+    shop = asking
+    shop.policy(verification=QUICK)
+    shop.break_catalog()
+    shop.model.play(rollback())
+    ended = shop.ended(shop.report("taken-back"), PATIENCE_SECONDS)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    name = ended.metadata.name
+    assert "needs the verb approve" in command(shop, "undo", name, by="pat", fails=True)
+    said = command(shop, "undo", name, "--reason", "it was meant so", by="ann")
+    assert "RolledBack" in said
+    assert fails_percent(shop) == "100"
+    assert "nothing to restore" in command(shop, "undo", name, by="ann")
+    now = read(shop, ended)
+    assert now.status.outcome is Outcome.VERIFIED
+    assert [u.by for u in now.status.undos] == ["ann", "ann"]
+    shop.until("clean-up", lambda: not shop.leftovers(ended), 120)
+
+
+def test_what_was_changed_since_is_not_undone(asking: Arena) -> None:
+    shop = asking
+    shop.policy(verification=QUICK)
+    shop.break_catalog()
+    shop.model.play(rollback())
+    ended = shop.ended(shop.report("changed-since"), PATIENCE_SECONDS)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    shop.shop.set_env("catalog", VERSION="3", FAIL_PERCENT="0")
+    command(shop, "undo", ended.metadata.name, by="ann", fails=True)
+    (undo,) = read(shop, ended).status.undos
+    assert undo.outcome is Outcome.REJECTED
+    assert undo.run is None
+    assert [k.field for k in undo.kept] == ["spec.template"]
+    assert fails_percent(shop) == "0"
+
+
+def read(arena: Arena, found: Remediation) -> Remediation:
+    now = arena.kubectl.get("remediations.reme.dev", found.metadata.name, arena.namespace)
+    return Remediation.model_validate(now)
+
+
+def fails_percent(arena: Arena) -> str:
+    (container,) = arena.spec_of("deployment", "catalog")["template"]["spec"]["containers"]
+    return next(str(e["value"]) for e in container["env"] if e["name"] == "FAIL_PERCENT")

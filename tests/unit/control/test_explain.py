@@ -1,0 +1,100 @@
+"""What is said of a report: the same as what would become of it."""
+
+from typing import Any
+
+from reme_api.actions import ActionName
+from reme_api.policy import RemediationPolicy
+from reme_operator.admit import Accept, Case, TargetSeen, admit
+from reme_operator.explain import Explanation, explain
+from reme_operator.explain_text import text
+from reme_operator.policies import Unreadable
+from reme_sandbox.space import admissible
+from tests.doubles.builders import NOW, RELEASE, policy, report
+from tests.unit.control.test_budgets import opened
+from tests.unit.sandbox.builders import Shop
+
+SEEN = TargetSeen({"app": "cart"}, ("server", "proxy"))
+
+
+def explained(*policies: RemediationPolicy, shop: Shop | None = None, **case: Any) -> Explanation:
+    found = Case(report(), SEEN, policies, case.pop("entries", ()), RELEASE, **case)
+    return explain(found, (shop or Shop()).live(), NOW)
+
+
+def test_what_is_said_to_be_allowed_is_what_the_model_may_choose_from() -> None:
+    for profile in ("Conservative", "Standard", "Broad"):
+        used, shop = policy(actions=[], profile=profile), Shop()
+        found = explained(used, shop=shop)
+        said = {one.summary for line in found.actions for one in line.allowed}
+        space = admissible(shop.live(), used.spec, release_namespace=RELEASE, now=NOW)
+        assert said == {action.summary() for action in space}
+        assert {line.name for line in found.actions} == set(ActionName)
+
+
+def test_what_is_said_of_the_report_is_what_admission_says() -> None:
+    case = Case(report(), SEEN, [policy()], [opened("other")], RELEASE)
+    found = explain(case, None, NOW)
+    assert not isinstance(admit(case, NOW), Accept)
+    assert (found.accepted, found.reason) == (False, "TargetBusy")
+    assert explained(policy()).accepted
+
+
+def test_every_refusal_has_its_reason() -> None:
+    narrow = policy(actions=[{"name": "Scale", "max_increase_percent": 50}])
+    lines = {line.name: line for line in explained(narrow).actions}
+    scale = lines[ActionName.SCALE]
+    assert scale.bounds == ["replicas 2 now: 2 to 3, or a number of before"]
+    assert [one.summary for one in scale.allowed] == ["Scale Deployment cart to 3"]
+    assert {(one.summary, one.rule) for one in scale.refused} == {
+        ("Scale Deployment cart to 4", "Bounds")
+    }
+    assert lines[ActionName.RESTART].note == "the policy does not list it"
+
+
+def test_the_bounds_of_amounts_are_amounts() -> None:
+    half = {"name": "SetResources", "max_increase_percent": 50, "max_memory_mebibytes": 160}
+    (line,) = [
+        a for a in explained(policy(actions=[half])).actions if a.name is ActionName.SET_RESOURCES
+    ]
+    assert "server memory limit 128Mi now: 128Mi to 160Mi, or an amount of before" in line.bounds
+    assert "server cpu limit 300m now: 300m to 450m, or an amount of before" in line.bounds
+
+
+def test_the_policies_are_told_in_their_order_with_their_reasons() -> None:
+    found = explained(
+        policy("wide"),
+        policy("named", targets=[{"names": ["cart"]}]),
+        policy("shared", RELEASE),
+        policy("other", targets=[{"names": ["stock"]}]),
+    )
+    assert [(p.name, p.chosen, p.why_not) for p in found.policies] == [
+        ("shop/named", True, ""),
+        ("shop/wide", False, "shop/named is more specific"),
+        ("reme-system/shared", False, "a policy of namespace shop goes first"),
+        ("shop/other", False, "it is for names stock"),
+    ]
+
+
+def test_a_conflict_and_what_cannot_be_read_are_told() -> None:
+    found = explained(policy("a"), policy("b"))
+    assert (found.accepted, found.reason, found.actions) == (False, "PolicyConflict", [])
+    assert all("equally specific" in line.why_not for line in found.policies)
+    broken = explained(policy(), unreadable=[Unreadable("shop", "x", "spec.mode: no")])
+    assert broken.reason == "PolicyInvalid"
+    assert "it cannot be read: spec.mode: no" in text(broken)
+
+
+def test_the_text_has_everything_that_people_ask_for() -> None:
+    used = policy(
+        actions=[{"name": "Scale", "windows": [{"start": "22:00", "end": "23:00"}]}],
+        windows=[{"days": ["Sat"]}],
+        budgets={"max_workloads_percent": 25},
+    )
+    said = text(explained(used))
+    assert "Report shop/cart-down about Deployment shop/cart" in said
+    assert "not accepted (OutsideWindow)" in said
+    assert "again at 2026-05-09 00:00:00 UTC" in said
+    assert "* shop/usual: applies, matched by everything" in said
+    assert "at most 25 % of the namespace's workloads" in said
+    assert "no: Scale Deployment cart to 3: OutsideWindow" in said
+    assert "- Restart: the policy does not list it" in said

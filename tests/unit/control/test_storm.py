@@ -1,0 +1,159 @@
+"""Many reports at once: an order, one report for one cause, and few at a time."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reme_api.diagnosis_report import DiagnosisReport, Target
+from reme_api.reasons import Reason
+from reme_operator.admit import Accept, Case, Refuse, TargetSeen, admit
+from reme_operator.ledger import Entry
+from reme_operator.storm import (
+    Filed,
+    StormLimits,
+    StormPlace,
+    causes,
+    followers,
+    urgency,
+    weather,
+    workload,
+)
+from tests.doubles.builders import NOW, RELEASE, later, policy, report
+from tests.unit.control.test_budgets import opened, target
+
+
+def about(name: str, evidence: list[str] | None = None, **fault: Any) -> DiagnosisReport:
+    return report(
+        name,
+        uid=name,
+        target=Target.model_validate({"kind": "Deployment", "name": name}),
+        fault={"type": "errors", **fault},
+        evidence=[{"text": text} for text in evidence or []],
+    )
+
+
+def filed(
+    name: str, *shared: str, acting: bool = False, place: int = 0, own: str | None = None
+) -> Filed:
+    mine = workload("shop", own or name)
+    found = frozenset({mine, *(workload("shop", one) for one in shared)})
+    return Filed(name, f"shop/{name}", mine, (0, 0, later(place), name), found, acting)
+
+
+def test_the_worst_comes_first_then_the_surest_then_the_oldest() -> None:
+    reports = [
+        about("critical", severity="Critical", confidence_percent=10),
+        about("sure", severity="High", confidence_percent=90),
+        about("unsaid", severity="High"),
+        about("unsure", severity="High", confidence_percent=20),
+        about("medium"),
+        about("low", severity="Low", confidence_percent=100),
+    ]
+    backwards = list(reversed(reports))
+    ordered = sorted(backwards, key=lambda r: urgency(r, NOW))
+    assert [r.metadata.name for r in ordered] == [r.metadata.name for r in reports]
+
+
+def test_a_cause_is_named_in_the_evidence() -> None:
+    names = {"cart", "stock", "redis", "front"}
+    found = causes(about("cart", ["dial tcp redis:6379: connection refused", "GET /stock"]), names)
+    assert found == {"shop/cart", "shop/redis", "shop/stock"}
+    assert causes(about("cart", ["rediscovered stockings"]), names) == {"shop/cart"}
+
+
+@pytest.mark.parametrize(
+    "text", ["pod evicted from node worker-1", "node/worker-1 NotReady", "Node: x; node=worker-1"]
+)
+def test_a_node_is_a_cause_too(text: str) -> None:
+    assert "node worker-1" in causes(about("cart", [text]), set())
+
+
+def test_who_names_everything_names_nothing() -> None:
+    names = {f"s{n}" for n in range(9)}
+    assert causes(about("cart", [" ".join(sorted(names))]), names) == {"shop/cart"}
+
+
+def test_of_those_with_one_cause_the_cause_itself_is_acted_on() -> None:
+    some = [filed("cart", "redis"), filed("redis", place=9), filed("front", "redis")]
+    found = followers(some)
+    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {
+        "cart": "redis",
+        "front": "redis",
+    }
+    assert found["cart"][1] == "shop/redis"
+
+
+def test_where_nobody_reported_the_cause_the_worst_is_acted_on() -> None:
+    found = followers([filed("cart", "redis", place=2), filed("front", "redis", place=1)])
+    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"cart": "front"}
+
+
+def test_what_is_under_way_already_is_waited_for() -> None:
+    found = followers([filed("redis"), filed("cart", "redis", acting=True)])
+    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"redis": "cart"}
+
+
+def test_two_reports_of_one_target_are_one() -> None:
+    found = followers([filed("first", own="cart"), filed("second", own="cart", place=1)])
+    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"second": "first"}
+
+
+names = st.sampled_from(["a", "b", "c", "d", "e"])
+crowds = st.lists(
+    st.tuples(names, st.sets(names, max_size=3), st.booleans(), st.integers(0, 5)), max_size=30
+)
+
+
+@given(crowds)
+def test_whoever_is_waited_for_waits_for_nobody(
+    crowd: list[tuple[str, set[str], bool, int]],
+) -> None:
+    some = [
+        filed(f"r{n}", *others, acting=acting, place=place, own=own)
+        for n, (own, others, acting, place) in enumerate(crowd)
+    ]
+    found = followers(some)
+    for uid, (lead, cause) in found.items():
+        assert lead.uid not in found, "a chain could wait for ever"
+        (mine,) = [one for one in some if one.uid == uid]
+        assert not mine.acting
+        assert cause in mine.causes & lead.causes
+
+
+def test_there_is_no_storm_up_to_the_threshold() -> None:
+    limits = StormLimits(threshold=2)
+    two = [filed("cart", "redis"), filed("redis")]
+    assert not weather(two, limits).active
+    assert weather(two, limits).place("cart") == StormPlace()
+    three = weather([*two, filed("front")], limits)
+    assert three.place("cart") == StormPlace(True, 3, 2, "shop/redis", "shop/redis")
+    assert three.place("redis") == StormPlace(True, 3, 2)
+
+
+def admitted(storm: StormPlace, *entries: Entry) -> Accept | Refuse:
+    wide = policy(budgets={"max_concurrent": 50, "cooldown_seconds": 0})
+    case = Case(report(), TargetSeen(), [wide], entries, RELEASE, storm=storm)
+    found = admit(case, NOW)
+    assert isinstance(found, Accept | Refuse)
+    return found
+
+
+def test_in_a_storm_few_are_acted_on_and_the_others_wait() -> None:
+    busy = [opened(f"o{n}", target=target(f"t{n}")) for n in range(2)]
+    storm = StormPlace(True, 40, 2)
+    refusal = admitted(storm, *busy)
+    assert isinstance(refusal, Refuse)
+    assert refusal.reason is Reason.STORM
+    assert refusal.retry_at is not None
+    assert isinstance(admitted(storm, busy[0]), Accept)
+    assert isinstance(admitted(StormPlace(), *busy), Accept)
+
+
+def test_a_report_with_the_cause_of_another_waits_for_it() -> None:
+    refusal = admitted(StormPlace(True, 40, 2, "shop/redis", "shop/redis"))
+    assert isinstance(refusal, Refuse)
+    assert refusal.reason is Reason.SAME_CAUSE
+    assert "shop/redis" in refusal.message
+    assert refusal.retry_at is not None

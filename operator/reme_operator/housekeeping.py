@@ -18,7 +18,7 @@ from reme_operator.names import (
     REMEDIATION_UID_LABEL,
 )
 from reme_operator.retention import expired
-from reme_operator.steps.runs import Place, remove_run
+from reme_operator.steps.removal import Place, remove_run
 
 _log = structlog.get_logger(__name__)
 
@@ -97,7 +97,8 @@ def _over(remediation: Remediation, now: datetime) -> set[Place]:
     for attempt in status.attempts:
         # An undo that failed may be tried again by hand, under the same name.
         undo = None if attempt.outcome is Outcome.ROLLBACK_FAILED else attempt.undo
-        runs = [run for run in (attempt.plan, attempt.run, undo) if run is not None]
+        # A run takes over the rights of its dry run, name and all.
+        runs = [run for run in (attempt.run or attempt.plan, undo) if run is not None]
         if all(run.cleaned_up for run in runs):
             found |= {Place(r.name, r.namespace, meta.namespace, meta.uid) for r in runs}
     return found

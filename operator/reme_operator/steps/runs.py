@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from reme_api.approval import Plan
 from reme_api.base import TextReference
@@ -19,29 +18,25 @@ from reme_operator.clients.errors import (
 )
 from reme_operator.clients.protocols import Cluster, Json
 from reme_operator.clients.resources import (
-    CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
     JOBS,
     PODS,
-    ROLE_BINDINGS,
     RUN_GRANTS,
-    SERVICE_ACCOUNTS,
-    Resource,
 )
 from reme_operator.decisions import CleanUp, CreateRun, RecordRun, StopRun
 from reme_operator.errors import brief
-from reme_operator.names import REMEDIATION_UID_LABEL, run_name, text_name
+from reme_operator.names import run_name, text_name
 from reme_operator.observed import JobState, RunSeen
 from reme_operator.settings import OperatorSettings
+from reme_operator.steps.removal import Place, own, remove_run, take_rights
 from reme_operator.steps.work import Effect, Work, clip
 from reme_sandbox.actions import Action, Rollback
 from reme_sandbox.compiler import compile_playbook
 from reme_sandbox.errors import SandboxError
-from reme_sandbox.job import RESULT_ROLE, RunManifests, RunRequest, manifests
+from reme_sandbox.job import RunManifests, RunRequest, manifests
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.pod import PodOptions
 from reme_sandbox.result import RunResult, UnreadableResultError, claimed, events, parse
-from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
 from reme_sandbox.runner.revisions import NoRevisionError, chosen, revisions
 from reme_sandbox.views import pod
 
@@ -63,8 +58,8 @@ _HELD_FOR_LONG = timedelta(seconds=10)
 
 async def look_at_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> RunSeen:
     """Return what can be seen of a run: the Job first, so that a result it left is seen too."""
-    job = await _own(cluster, JOBS, namespace, run.name, uid)
-    data = await _own(cluster, CONFIG_MAPS, namespace, f"{run.name}-result", uid)
+    job = await own(cluster, JOBS, namespace, run.name, uid)
+    data = await own(cluster, CONFIG_MAPS, namespace, f"{run.name}-result", uid)
     state, message = _job_state(job)
     if job is not None and run.uid and job["metadata"]["uid"] != run.uid:
         state = JobState.ABSENT  # a Job of this name that is not the one that was recorded
@@ -116,7 +111,7 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
     """
     run = _run_of(work, decision)
     cluster, uid = work.tools.cluster, work.remediation.metadata.uid
-    if job := await _own(cluster, JOBS, run.namespace, run.name, uid):
+    if job := await own(cluster, JOBS, run.namespace, run.name, uid):
         # Made by a process that ended before it could say so: all the rest was there before it.
         return _changed(work, decision, uid=job["metadata"]["uid"])
     renewed = await _renewed(work, run)
@@ -177,7 +172,7 @@ async def _renewed(work: Work, run: Run) -> Run:
     begun, cluster = run.created_time, work.tools.cluster
     if begun is not None and work.now() - begun < _HELD_FOR_LONG:
         return run
-    if await _own(cluster, RUN_GRANTS, run.namespace, run.name, work.remediation.metadata.uid):
+    if await own(cluster, RUN_GRANTS, run.namespace, run.name, work.remediation.metadata.uid):
         return run
     return run.model_copy(update={"created_time": work.now()})
 
@@ -258,7 +253,7 @@ async def record_run(work: Work, decision: RecordRun) -> Effect:
     """Record how a run ended, and keep its events."""
     run = _run_of(work, decision)
     uid = work.remediation.metadata.uid
-    job = await _own(work.tools.cluster, JOBS, run.namespace, run.name, uid)
+    job = await own(work.tools.cluster, JOBS, run.namespace, run.name, uid)
     return await _ended(work, decision, decision.reason, job)
 
 
@@ -266,7 +261,7 @@ async def stop_run(work: Work, decision: StopRun) -> Effect:
     """Take the rights of a run away, stop its Job, and record what it had done until then."""
     run, cluster = _run_of(work, decision), work.tools.cluster
     await take_rights(cluster, _place(work.remediation, run))
-    job = await _own(cluster, JOBS, run.namespace, run.name, work.remediation.metadata.uid)
+    job = await own(cluster, JOBS, run.namespace, run.name, work.remediation.metadata.uid)
     if job is not None:
         await cluster.delete(JOBS, run.namespace, run.name)
     seen = await look_at_run(cluster, run.namespace, run, work.remediation.metadata.uid)
@@ -282,7 +277,7 @@ async def _ended(
     work: Work, decision: RecordRun | StopRun, reason: Reason, job: Json | None
 ) -> Effect:
     run, message, uid = _run_of(work, decision), decision.message, work.remediation.metadata.uid
-    found = await _own(work.tools.cluster, CONFIG_MAPS, run.namespace, f"{run.name}-result", uid)
+    found = await own(work.tools.cluster, CONFIG_MAPS, run.namespace, f"{run.name}-result", uid)
     data: dict[str, str] = (found or {}).get("data") or {}
     update: dict[str, object] = {
         "reason": reason,
@@ -334,78 +329,9 @@ async def clean_up(work: Work, decision: CleanUp) -> Effect:
     return Effect(remediation.status.model_copy(update={"attempts": attempts}))
 
 
-class Place(NamedTuple):
-    """Where the objects of a run are."""
-
-    run: str
-    release_namespace: str
-    target_namespace: str
-    uid: str  # of the remediation that they belong to
-
-
 def _place(remediation: Remediation, run: Run | Plan) -> Place:
     meta = remediation.metadata
     return Place(run.name, run.namespace, meta.namespace, meta.uid)
-
-
-async def remove_run(cluster: Cluster, place: Place) -> None:
-    """Remove everything of a run that is there and belongs to its remediation."""
-    await take_rights(cluster, place)
-    # The claim goes last: while it is there, no Job of this run can begin a second time.
-    await _remove(cluster, JOBS, place, place.run)
-    await asyncio.gather(
-        _remove(cluster, SERVICE_ACCOUNTS, place, place.run),
-        _remove(cluster, CONFIG_MAPS, place, f"{place.run}-input"),
-        _remove(cluster, CONFIG_MAPS, place, f"{place.run}-result"),
-    )
-
-
-async def take_rights(cluster: Cluster, place: Place) -> None:
-    """Remove the RoleBindings, then the grant: without a grant RBAC alone would decide."""
-    roles = sorted({*RUN_ROLES, RESULT_ROLE} - CLUSTER_ROLES)
-    await asyncio.gather(
-        *(_take_everywhere(cluster, place, f"{place.run}-{role}") for role in CLUSTER_ROLES),
-        *(
-            _remove(
-                cluster,
-                ROLE_BINDINGS,
-                place,
-                f"{place.run}-{role}",
-                place.release_namespace if role == RESULT_ROLE else place.target_namespace,
-            )
-            for role in roles
-        ),
-    )
-    await _remove(cluster, RUN_GRANTS, place, place.run)
-
-
-async def _take_everywhere(cluster: Cluster, place: Place, name: str) -> None:
-    # Where reme watches only some namespaces it may not ask, and has never made one.
-    with contextlib.suppress(ForbiddenError):
-        found = await _own(cluster, CLUSTER_ROLE_BINDINGS, "", name, place.uid)
-        if found is not None:
-            await cluster.delete(CLUSTER_ROLE_BINDINGS, "", name, found["metadata"].get("uid"))
-
-
-async def _remove(
-    cluster: Cluster, resource: Resource, place: Place, name: str, namespace: str = ""
-) -> None:
-    where = namespace or place.release_namespace
-    found = await _own(cluster, resource, where, name, place.uid)
-    if found is not None:
-        await cluster.delete(resource, where, name, found["metadata"].get("uid"))
-
-
-async def _own(
-    cluster: Cluster, resource: Resource, namespace: str, name: str, uid: str
-) -> Json | None:
-    """Return the object if it exists and belongs to the remediation of that UID."""
-    try:
-        found = await cluster.get(resource, namespace, name)
-    except NotFoundError:
-        return None
-    labels = found["metadata"].get("labels") or {}
-    return found if labels.get(REMEDIATION_UID_LABEL) == uid else None
 
 
 def named_run(settings: OperatorSettings, name: str, now: datetime) -> Run:

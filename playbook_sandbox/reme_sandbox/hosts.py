@@ -47,7 +47,7 @@ class _Part(NamedTuple):
     @property
     def is_address(self) -> bool:
         """Whether more than a bare word stands there."""
-        return "://" in self.before or ":" in self.after or bool(self.domain)
+        return "://" in self.before or self.after.startswith(":") or bool(self.domain)
 
 
 def similarity(one: str, other: str) -> float:

@@ -15,6 +15,7 @@ from reme_benchmark.systems.model import System
 from reme_benchmark.systems.render import Flavour, manifests, users
 from reme_benchmark.users import Felt, Users
 from reme_operator.clients.rollout import rollout_sample
+from reme_sandbox.live import LAST_APPLIED
 
 BASELINE = "bench-baseline"
 SERVED_PERCENT = 98.0
@@ -49,7 +50,8 @@ class Stage:
         Raises:
             StageError: something does not become available.
         """
-        bodies = manifests(self.system, self.namespace, flavour=self.flavour)
+        found = manifests(self.system, self.namespace, flavour=self.flavour)
+        bodies = [as_applied(body) for body in found]
         crowd = users(self.system, self.namespace, flavour=self.flavour)
         known = await self._known(bodies)
         if known is None:
@@ -182,6 +184,19 @@ class Stage:
                 }
             ]
         )
+
+
+def as_applied(body: Object) -> Object:
+    """Return the object with what `kubectl apply` notes in it: what its owner asked for.
+
+    Most systems are applied like this, and what was asked for is what a repair can go back to.
+    """
+    metadata = body["metadata"]
+    noted = {LAST_APPLIED: json.dumps(body, separators=(",", ":"))}
+    return {
+        **body,
+        "metadata": {**metadata, "annotations": metadata.get("annotations", {}) | noted},
+    }
 
 
 def _digest(bodies: list[Object]) -> str:

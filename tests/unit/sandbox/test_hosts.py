@@ -45,6 +45,7 @@ def test_a_host_that_leads_nowhere_is_replaced(name: str, value: str, first: str
         ("URL", "http://a:b@stok:80"),
         ("URL", "http://Stok:80"),
         ("URL", "x" * 2000),
+        ("RUNNER_IMAGE", "localhost/runner:dev"),
     ],
 )
 def test_other_values_are_left_alone(name: str, value: str) -> None:

@@ -76,6 +76,7 @@ def stages(cluster: str) -> list[Stage]:
         suite("integration", "tests/integration"),
         suite("integration", "tests/crash/test_schedules.py"),
         suite("integration", "tests/crash/test_harness.py"),
+        suite("integration", "tests/crash/test_regressions.py"),
         Stage("chart", "helm is built", (PYTHON, "-m", "reme_cluster", "bin", "helm")),
         suite("chart", "tests/chart"),
         Stage("e2e", "cluster is up", up, needs_cluster=True),

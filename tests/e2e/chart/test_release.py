@@ -175,7 +175,7 @@ def few(kubectl: Kubectl, place: str) -> Iterator[str]:
     )  # fmt: skip
     yield f"system:serviceaccount:{home}:few-operator"
     helm("uninstall", "few", "--namespace", home, "--wait")
-    kubectl.delete("namespace", home, wait=False)
+    kubectl.delete("namespace", home)  # the next test makes it again
 
 
 def may(kubectl: Kubectl, who: str, verb: str, what: str, where: str) -> bool:

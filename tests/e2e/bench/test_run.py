@@ -30,7 +30,13 @@ def bench(*words: str) -> "subprocess.CompletedProcess[str]":
 def begin(*words: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-u", "-m", "reme_benchmark", *words]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A shell that starts the tests in its background has told them to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

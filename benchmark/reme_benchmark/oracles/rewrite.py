@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from reme_benchmark.cluster import Object
-from reme_benchmark.oracles.snapshot import APPLIED, compared, lasting, telling
+from reme_benchmark.oracles.snapshot import compared, lasting, telling
+from reme_sandbox.live import LAST_APPLIED
 
 # What keeps pods from coming is taken away before anything else is put back.
 _ORDER = (
@@ -37,7 +38,7 @@ def same(one: Object, other: Object) -> bool:
     """Whether two objects are told the same; what a later `kubectl apply` goes by counts too."""
 
     def applied(item: Object) -> str:
-        return str((item["metadata"].get("annotations") or {}).get(APPLIED))
+        return str((item["metadata"].get("annotations") or {}).get(LAST_APPLIED))
 
     return (
         compared(one) == compared(other)

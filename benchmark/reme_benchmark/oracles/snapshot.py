@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reme_benchmark.cluster import Cluster, Object
 from reme_benchmark.oracles import paths
+from reme_sandbox.live import LAST_APPLIED
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 KINDS = (
@@ -35,7 +36,6 @@ KINDS = (
 """Kinds of the namespace; those that a controller made are not looked at, but their owner."""
 
 RESTARTED = frozenset(("kubectl.kubernetes.io/restartedAt", "reme.dev/restarted-at"))
-APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _NOISE = frozenset(
     (
         "deployment.kubernetes.io/revision",
@@ -181,7 +181,7 @@ def compared(item: Object) -> dict[paths.Path, Any]:
     for path in list(found):
         service = item["kind"] == "Service" and path[-1] in _ASSIGNED
         named = path[:1] == ("metadata",) and path[1] in ("name", "namespace")
-        if service or named or path[-1] == APPLIED:
+        if service or named or path[-1] == LAST_APPLIED:
             del found[path]
     return found
 

@@ -21,24 +21,21 @@ def of_one(function: Callable[[A], T]) -> Callable[[A], T]:
     For pure functions of what nobody changes. An entry keeps its argument, so that no other object
     can get its place in memory.
     """
-    known: dict[int, tuple[A, T]] = {}
-
-    @wraps(function)
-    def remembered(argument: A) -> T:
-        entry = known.get(id(argument))
-        if entry is not None:
-            return entry[1]
-        result = function(argument)
-        if len(known) >= _MOST:
-            known.clear()
-        known[id(argument)] = (argument, result)
-        return result
-
-    return remembered
+    return _by_identity(function, _MOST, dict.clear)
 
 
 def of_few(function: Callable[[A], T]) -> Callable[[A], T]:
     """Return the function with a memory of its last results only: for what is large."""
+    return _by_identity(function, _FEW, _drop_oldest)
+
+
+def _drop_oldest(known: dict[Any, Any]) -> None:
+    known.pop(next(iter(known)))
+
+
+def _by_identity(
+    function: Callable[[A], T], most: int, make_room: Callable[[dict[Any, Any]], None]
+) -> Callable[[A], T]:
     known: dict[int, tuple[A, T]] = {}
 
     @wraps(function)
@@ -47,8 +44,8 @@ def of_few(function: Callable[[A], T]) -> Callable[[A], T]:
         if entry is not None:
             return entry[1]
         result = function(argument)
-        if len(known) >= _FEW:
-            known.pop(next(iter(known)))
+        if len(known) >= most:
+            make_room(known)
         known[id(argument)] = (argument, result)
         return result
 

@@ -1,6 +1,5 @@
 """What people decide about a plan: taken note of first, then acted upon."""
 
-import json
 from hashlib import sha256
 
 from reme_api.approval import ApprovalDecision, ApprovalRecord
@@ -8,12 +7,9 @@ from reme_operator.clients.errors import TamperedError
 from reme_operator.decisions import NoteApproval, TakeEdit
 from reme_operator.errors import brief
 from reme_operator.names import text_name
-from reme_operator.steps.gate import PLAYBOOK_KEY, action_record, admitted
-from reme_operator.steps.runs import named_plan
+from reme_operator.steps.gate import PLAYBOOK_KEY, admitted, canonical, to_be_planned
 from reme_operator.steps.work import Effect, Work, clip
-from reme_sandbox.changes import changes
 from reme_sandbox.errors import RejectedPlaybookError
-from reme_sandbox.render import render
 
 EDIT_KEY = "playbook.txt"
 _MOST_RECORDS = 8
@@ -50,21 +46,14 @@ async def take_edit(work: Work, _: TakeEdit) -> Effect:
     except (RejectedPlaybookError, TamperedError) as error:
         refused = record.model_copy(update={"refusal": clip(brief(error, 1000))})
         return Effect(work.revised(approvals=[*earlier, refused]))
-    canonical = json.dumps(render(actions), separators=(",", ":"))
+    text = canonical(actions)
     playbook, _text = await work.tools.cluster.keep_text(
-        work.remediation, _name(work, "playbook", canonical), PLAYBOOK_KEY, canonical
+        work.remediation, _name(work, "playbook", text), PLAYBOOK_KEY, text
     )
     if playbook == attempt.playbook:
         refused = record.model_copy(update={"refusal": "it says the same as before"})
         return Effect(work.revised(approvals=[*earlier, refused]))
-    return Effect(
-        work.revised(
-            playbook=playbook,
-            actions=[action_record(action) for action in actions],
-            changes=changes(actions, live)[:32],
-            plan=named_plan(work, attempt.number),
-        )
-    )
+    return to_be_planned(work, playbook, actions, live)
 
 
 def _name(work: Work, what: str, text: str) -> str:

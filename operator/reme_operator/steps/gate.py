@@ -1,7 +1,9 @@
 """From what the model wrote to typed actions that the policy allows; and what they will change."""
 
 import json
+from collections.abc import Sequence
 
+from reme_api.base import TextReference
 from reme_api.reasons import Reason
 from reme_api.remediation import ActionRecord, Rejection, Run
 from reme_model.errors import ReplyError
@@ -48,14 +50,26 @@ async def gate(work: Work, _: Gate) -> Effect:
         remediation,
         text_name(remediation, attempt.number, "playbook"),
         PLAYBOOK_KEY,
-        json.dumps(render(actions), separators=(",", ":")),
+        canonical(actions),
     )
+    return to_be_planned(work, playbook, actions, live)
+
+
+def canonical(actions: Sequence[Action]) -> str:
+    """Return the playbook in the one form in which it is kept and run."""
+    return json.dumps(render(actions), separators=(",", ":"))
+
+
+def to_be_planned(
+    work: Work, playbook: TextReference, actions: Sequence[Action], live: LiveState
+) -> Effect:
+    """Record a playbook that the gate let through, and the dry run that it is to have."""
     return Effect(
         work.revised(
             playbook=playbook,
-            actions=[action_record(action) for action in actions],
+            actions=[_action_record(action) for action in actions],
             changes=changes(actions, live)[:32],
-            plan=named_plan(work, attempt.number),
+            plan=named_plan(work, work.attempt.number),
         )
     )
 
@@ -117,7 +131,7 @@ def _rejected(work: Work, rule: str, message: str) -> Effect:
     return Effect(work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message))))
 
 
-def action_record(action: Action) -> ActionRecord:
+def _action_record(action: Action) -> ActionRecord:
     """Return an action as people read it."""
     return ActionRecord(
         name=action.name,

@@ -9,6 +9,15 @@ from reme_model.traces.system import Json, System
 from reme_sandbox.actions import PatchNodeSelector, RemoveTaint, UncordonNode
 
 
+def _matched_by_none(draw: Draw, system: System) -> None:
+    nodes = draw.number(1, 6)
+    pending(
+        system,
+        f"0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node "
+        f"affinity/selector.",
+    )
+
+
 def node_selector(draw: Draw, system: System) -> Incident:
     """A node selector that no node matches."""
     key = draw.one(("pool", "storage", "hardware", "rack", "tier", "cpu-family"))
@@ -18,14 +27,7 @@ def node_selector(draw: Draw, system: System) -> Incident:
         template["spec"]["nodeSelector"] = {key: value}
 
     system.roll(change)
-    nodes = draw.number(1, 6)
-    pending(
-        system,
-        (
-            f"0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node "
-            f"affinity/selector."
-        ),
-    )
+    _matched_by_none(draw, system)
     return unplaced(
         draw,
         system,
@@ -56,14 +58,7 @@ def node_affinity(draw: Draw, system: System) -> Incident:
         }
 
     system.roll(change)
-    nodes = draw.number(1, 6)
-    pending(
-        system,
-        (
-            f"0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node "
-            f"affinity/selector."
-        ),
-    )
+    _matched_by_none(draw, system)
     return unplaced(
         draw,
         system,

@@ -5,7 +5,7 @@ import sys
 from reme_benchmark.commands import main as bench
 from reme_operator.explain_command import main as policy
 
-_USAGE = """usage: reme bench run | replay | summary | report | compare | list | clean
+_USAGE = """usage: reme bench run | replay | summary | report | compare | incidents | list | clean
        reme policy explain REPORT
 `reme bench --help` and `reme policy --help` say more."""
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
@@ -17,6 +18,7 @@ from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.choose import NAMES
 from reme_benchmark.results.compare import compare
 from reme_benchmark.results.errors import ResultsError
+from reme_benchmark.results.incidents import incidents
 from reme_benchmark.results.store import Store
 from reme_benchmark.results.summary import summarize
 from reme_benchmark.run.main import RunError, RunOptions, clean, replay, run
@@ -55,6 +57,10 @@ def parser() -> argparse.ArgumentParser:
 
     drawn = commands.add_parser("report", help="write summary.json, summary.md and report.html")
     drawn.add_argument("results", type=Path)
+
+    told = commands.add_parser("incidents", help="what models were asked, to ask others offline")
+    told.add_argument("results", type=Path, nargs="+")
+    told.add_argument("--out", type=Path, required=True, help="file of incidents to write")
 
     two = commands.add_parser("compare", help="compare two runs case by case")
     two.add_argument("a", type=Path)
@@ -103,11 +109,16 @@ def _do(chosen: argparse.Namespace, console: Console) -> int:
             return asyncio.run(_stoppable(clean(console)))
         case "summary":
             store = Store(chosen.results)
-            found = summarize(store.load_run(), store.results(), catalog.faults())
-            print(found.model_dump_json(indent=1) if chosen.json else summary_text(store))
+            figures = summarize(store.load_run(), store.results(), catalog.faults())
+            print(figures.model_dump_json(indent=1) if chosen.json else summary_text(store))
         case "report":
             for path in written(Store(chosen.results)):
                 console.print(str(path), highlight=False)
+        case "incidents":
+            found = [one for path in chosen.results for one in incidents(Store(path).results())]
+            lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in found)
+            chosen.out.write_text("".join(f"{line}\n" for line in lines))
+            console.print(f"{len(found)} incidents in {chosen.out}", highlight=False)
         case "compare":
             print(compare(Store(chosen.a), Store(chosen.b)).text())
         case "list":

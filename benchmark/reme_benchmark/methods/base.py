@@ -50,6 +50,11 @@ class Method(Protocol):
         """What was chosen of it, for the record."""
         ...
 
+    @property
+    def acts(self) -> bool:
+        """Whether it may change anything; what only tells what it would do is not judged."""
+        ...
+
     async def prepare(self, cluster: Cluster, namespaces: tuple[str, ...]) -> None:
         """Make ready once, before the first case.
 
@@ -75,6 +80,7 @@ class Simple:
     """A method without options and without anything to prepare."""
 
     name = ""
+    acts = True
 
     @property
     def options(self) -> dict[str, Any]:

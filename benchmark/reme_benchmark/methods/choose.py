@@ -7,9 +7,17 @@ from reme_benchmark.methods.cheats import CHEATS, Cheat
 from reme_benchmark.methods.command import Command
 from reme_benchmark.methods.oracle import OraclePlaybook
 from reme_benchmark.methods.plain import Noop, RestartOnly
-from reme_benchmark.methods.reme import Reme
+from reme_benchmark.methods.reme import Asking, Reme
 
-NAMES = ("reme", "noop", "restart", "oracle", "command", *(f"cheat-{name}" for name in CHEATS))
+NAMES = (
+    "reme",
+    "ask",
+    "noop",
+    "restart",
+    "oracle",
+    "command",
+    *(f"cheat-{name}" for name in CHEATS),
+)
 
 
 def choose(name: str, *, external: str = "", **reme: Any) -> Method:
@@ -20,6 +28,8 @@ def choose(name: str, *, external: str = "", **reme: Any) -> Method:
     """
     if name == "reme":
         return Reme(**reme)
+    if name == "ask":
+        return Asking()
     if name == "noop":
         return Noop()
     if name == "restart":

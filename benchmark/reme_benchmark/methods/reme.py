@@ -1,14 +1,15 @@
 """reme itself: the report is created, its remediation is followed to its outcome."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
 from reme_api.reasons import Outcome
-from reme_api.remediation import Remediation
+from reme_api.remediation import Attempt, Remediation
 from reme_benchmark.cluster import Cluster, Object
 from reme_benchmark.methods.base import MethodError, Simple, Task
-from reme_benchmark.results.model import MethodReport, Tokens
+from reme_benchmark.results.model import Asked, MethodReport, Tokens
 from reme_operator.clients.errors import NotFoundError
 from reme_sandbox.actions import ActionName
 
@@ -110,6 +111,20 @@ class Reme(Simple):
         )
 
 
+class Asking(Reme):
+    """The installed reme in the mode `Observe`: what its model would do, and nothing is done.
+
+    Quick, as nothing has to be waited for; what it was asked can be put to other models later.
+    """
+
+    name = "ask"
+    acts = False
+
+    def __init__(self) -> None:
+        """Ask once."""
+        super().__init__(mode="Observe", maxAttempts=1)
+
+
 async def _remediation(cluster: Cluster, namespace: str, report_uid: str) -> Remediation | None:
     found = [
         Remediation.model_validate(item)
@@ -134,7 +149,9 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
     for timing in [*status.timings, *(t for a in status.attempts for t in a.timings)]:
         steps[timing.step] = steps.get(timing.step, 0) + timing.duration_milliseconds / 1000
     tokens, playbooks, rejected, model = Tokens(), [], 0, ""
+    asked: list[Asked] = []
     for attempt in status.attempts:
+        asked += await _asked(cluster, ended.metadata.namespace, attempt)
         if made := attempt.generation:
             tokens.prompt += made.prompt_tokens
             tokens.completion += made.completion_tokens
@@ -158,4 +175,18 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
         ),
         steps=steps,
         model=model,
+        asked=asked,
     )
+
+
+async def _asked(cluster: Cluster, namespace: str, attempt: Attempt) -> list[Asked]:
+    """Return what the model was asked in an attempt, and its reply, as far as they were kept."""
+    made, kept = attempt.generation, []
+    for ref in (made.prompt, made.reply) if made else ():
+        found = await cluster.get("ConfigMap", ref.name, namespace) if ref else None
+        kept.append(json.loads((found or {}).get("data", {}).get(ref.key, "{}") if ref else "{}"))
+    if not kept or "messages" not in kept[0]:
+        return []
+    prompt, reply = kept
+    said = reply.get("text", "")
+    return [Asked(messages=prompt["messages"], reply_schema=prompt["schema"], reply=said)]

@@ -28,6 +28,7 @@ class State(StrEnum):
     JUDGED = "judged"
     INJECTION_FAILED = "injection-failed"  # the fault did not bite
     HARNESS_ERROR = "harness-error"  # unhealthy before the injection, or the harness failed
+    ASKED = "asked"  # the method was only asked what it would do: nothing was done, or judged
     NOT_APPLICABLE = "not-applicable"  # this cluster cannot have the fault
 
 
@@ -78,6 +79,14 @@ class Tokens(Record):
     completion: int = 0
 
 
+class Asked(Record):
+    """What a model was asked: enough to ask another one the same."""
+
+    messages: list[dict[str, str]]
+    reply_schema: dict[str, Any]
+    reply: str = ""
+
+
 class MethodReport(Record):
     """What a method says of itself; it decides nothing."""
 
@@ -92,6 +101,7 @@ class MethodReport(Record):
     steps: dict[str, float] = Field(default_factory=dict)  # seconds by step of the method
     error: str = ""  # it crashed, hung or never answered
     model: str = ""
+    asked: list[Asked] = Field(default_factory=list)  # one for each attempt that got so far
 
 
 class Timing(Record):
@@ -126,6 +136,9 @@ class CaseResult(Record):
     pods_replaced: int = 0
     restarts: int = 0
     said: MethodReport = Field(default_factory=MethodReport)
+    good: list[list[dict[str, Any]]] = Field(
+        default_factory=list
+    )  # the fault's known good playbooks for this very target, the least disruptive first
     timing: Timing = Field(default_factory=Timing)
     start_time: datetime
     report_time: datetime | None = None  # when the method was given the report

@@ -5,6 +5,7 @@ from reme_benchmark.results.model import CaseResult, State
 
 STATES: dict[State, str] = {
     State.JUDGED: "judged",
+    State.ASKED: "only asked",
     State.INJECTION_FAILED: "injection failed",
     State.HARNESS_ERROR: "harness error",
     State.NOT_APPLICABLE: "not applicable",

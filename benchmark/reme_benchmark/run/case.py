@@ -12,7 +12,7 @@ from reme_benchmark.cases.model import Case
 from reme_benchmark.cluster import Cluster
 from reme_benchmark.diagnosis.gather import gather
 from reme_benchmark.diagnosis.write import write
-from reme_benchmark.faults.fill import FillError, case_values
+from reme_benchmark.faults.fill import FillError, case_values, fill
 from reme_benchmark.faults.model import Fault
 from reme_benchmark.injector.client import AgentsError, FaultAgents
 from reme_benchmark.methods.base import Method, MethodError, Task
@@ -108,6 +108,9 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
         reported = time.time()
         said = await _asked(bench.method, task)
         watch.charge("method")
+        good = _good(fault, situation)
+        if not bench.method.acts:
+            return ended(State.ASKED, said=said, good=good)
         strict, published = await _judged(situation, guard)
         watch.charge("judge")
         now = await take(bench.cluster, stage.namespace)
@@ -118,6 +121,7 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
             users=await _felt(stage, reported),
             changes=changes(situation, now),
             said=said,
+            good=good,
             report_time=datetime.fromtimestamp(reported, UTC),
             pods_replaced=replaced(situation.before, now),
             restarts=restarted(situation.before, now),
@@ -131,6 +135,17 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
     finally:
         await asyncio.shield(_put_back(bench, stage, injection))
         watch.charge("reset")
+
+
+def _good(fault: Fault | None, situation: Situation) -> list[list[dict[str, Any]]]:
+    """Return the known good playbooks for this target, as far as all of their values are known."""
+    if fault is None or situation.case.control is not None:
+        return []
+    found = []
+    for repair in fault.repairs:
+        with contextlib.suppress(FillError):
+            found.append([fill(task, situation.values) for task in repair.playbook])
+    return found
 
 
 async def _situation(bench: Bench, stage: Stage, case: Case, fault: Fault | None) -> Situation:

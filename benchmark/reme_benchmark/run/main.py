@@ -198,7 +198,7 @@ async def _recorded(
         seed=seed,
         cases=list(cases),
         start_time=datetime.now(UTC),
-        **await provenance(cluster, asks_model=method.name == "reme"),
+        **await provenance(cluster, asks_model=method.name in ("reme", "ask")),
     )
     store.begin(record)
     done = store.done()

@@ -1,0 +1,82 @@
+"""What a model was asked in a run can be asked again, and it is known which reply is good."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reme_benchmark.commands import main
+from reme_benchmark.results.incidents import ABSTENTIONS, incident
+from reme_benchmark.results.model import Asked, CaseResult, MethodReport, State
+from reme_benchmark.results.replies import replies
+from reme_benchmark.results.store import Store
+from reme_model.prompt import PromptStyle, messages, written
+from reme_model.schema import reply_schema
+from reme_model.training.traces import Trace
+from reme_sandbox.actions import Action, Restart, SetResources
+from reme_sandbox.render import tasks
+from reme_sandbox.space import admissible
+from tests.doubles.results import case, result, run
+from tests.unit.model.instances import instances
+from tests.unit.model.shops import Shop, policy_of
+
+STARVED = Shop(
+    limits={"cpu": "2m", "memory": "64Mi"},
+    earlier=[{"limits": {"cpu": "300m", "memory": "128Mi"}}],
+)
+SPACE = admissible(STARVED.live(), policy_of())
+SCHEMA = reply_schema(SPACE)
+
+
+def asked(good: list[Action] | None, control: str | None = None) -> CaseResult:
+    question = messages("the context", SPACE, PromptStyle.TRAINED)
+    said = MethodReport(asked=[Asked(messages=question, reply_schema=SCHEMA, reply="[]")])
+    known = [tasks([action]) for action in good or []]
+    return result(case(1, "cpu-small", control=control), None, State.ASKED, said=said, good=known)
+
+
+def told(of: CaseResult) -> Trace:
+    return Trace.model_validate_json(json.dumps(incident(of, of.said.asked[0])))
+
+
+def test_the_replies_are_all_that_the_schema_lets_through() -> None:
+    found = replies(SCHEMA)
+    assert {json.dumps(json.loads(one)) for one in found} == {
+        json.dumps(one) for one in instances(SCHEMA)
+    }
+    assert set(ABSTENTIONS) < set(found)
+
+
+def test_a_form_that_is_not_ours_is_refused() -> None:
+    with pytest.raises(ValueError, match="no schema of a reply"):
+        replies({"type": "string"})
+
+
+def test_the_known_repair_is_good_and_a_restart_is_not() -> None:
+    restart = next(a for a in SPACE if isinstance(a, Restart))
+    repair = next(a for a in SPACE if isinstance(a, SetResources))
+    trace = told(asked([repair]))
+    assert trace.answer == written([repair])
+    assert trace.reward(written([repair])) == 1
+    assert trace.reward(written([restart])) == 0
+    assert all(trace.reward(one) == 0 for one in ABSTENTIONS)
+    assert trace.possible == tuple(sorted(replies(SCHEMA)))
+
+
+def test_where_nothing_is_to_be_done_every_abstention_is_good_and_its_own_is_the_best() -> None:
+    trace = told(asked(None, "wrong-target"))
+    assert trace.answer == '{"abstain":"elsewhere"}'
+    assert trace.good == set(ABSTENTIONS)
+
+
+def test_the_command_writes_those_cases_in_which_a_model_was_asked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run")
+    repair = next(a for a in SPACE if isinstance(a, SetResources))
+    first, second = asked([repair]), result(2)
+    store.begin(run([first.case, second.case]))
+    store.save(first)
+    store.save(second)
+    out = tmp_path / "incidents.jsonl"
+    assert main(["incidents", str(store.path), "--out", str(out)]) == 0
+    (line,) = out.read_text().splitlines()
+    assert Trace.model_validate_json(line).id == first.case.id

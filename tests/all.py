@@ -71,6 +71,11 @@ def stages(cluster: str) -> list[Stage]:
             "benchmark results are as kept",
             (PYTHON, "-m", "reme_benchmark.benchpage", "--check"),
         ),
+        Stage(
+            "lint",
+            "model results are as kept",
+            (PYTHON, "-m", "reme_benchmark.modelpage", "--check"),
+        ),
         Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
         suite("unit", "tests/unit"),
         suite("integration", "tests/integration"),

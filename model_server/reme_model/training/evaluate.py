@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from reme_model.manifest import file_digest
+from reme_model.prompt import PromptStyle, messages
 from reme_model.training import base, checkpoint, decode, measure, traces, trie
 from reme_model.training import recipe as recipes
 from reme_model.training.base import Learner
 from reme_model.training.command import cache_folder
 from reme_model.training.errors import TrainingError
 from reme_model.training.measure import Outcome
-from reme_model.training.traces import Trace
+from reme_model.training.traces import Message, Trace
 
 MODES = ("constrained", "free")
 
@@ -71,6 +72,14 @@ def evaluate(learner: Learner, some: Sequence[Trace], modes: Sequence[str]) -> d
     return {"modes": figures, "failures": failures}
 
 
+def asked(trace: Trace, style: PromptStyle) -> Trace:
+    """Return the same incident, asked about in another style."""
+    if style is PromptStyle.TRAINED:
+        return trace
+    said = messages(trace.messages[-1].content, (), style)
+    return trace.model_copy(update={"messages": tuple(map(Message.model_validate, said))})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluate as the command line says."""
     parser = argparse.ArgumentParser(
@@ -81,12 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, help="folder of a training run; else the base")
     parser.add_argument("--recipe", default=recipes.DEFAULT, help="name or file of a recipe")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
+    parser.add_argument(
+        "--style",
+        choices=[PromptStyle.TRAINED, PromptStyle.FEW_SHOT],
+        default=PromptStyle.TRAINED,
+        help="how to ask: few-shot puts the examples for untrained models before each incident",
+    )
     parser.add_argument("--limit", type=int, help="only so many first traces")
     parser.add_argument("--cached", action="store_true", help="not again if nothing changed")
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="where bases are kept")
     given = parser.parse_args(arguments)
     try:
-        some = traces.read(given.data, given.limit)
+        some = [asked(one, given.style) for one in traces.read(given.data, given.limit)]
         inputs = _inputs(given)
         if given.cached and _have(given.out) == inputs:
             print(f"{given.out}: nothing changed")
@@ -107,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "traces": len(some),
         "base_digest": learner.base_digest,
         "trained": given.run is not None,
+        "style": str(given.style),
+        "ids": [one.id for one in some],
         "step": step,
         **evaluate(learner, some, given.modes),
     }
@@ -127,6 +144,7 @@ def _inputs(given: argparse.Namespace) -> dict[str, Any]:
         "modes": list(given.modes),
         "limit": given.limit,
         "recipe": given.recipe,
+        "style": str(given.style),
     }
 
 

@@ -9,11 +9,19 @@ from torch.nn import functional
 from reme_model.training.encode import Example
 
 
-def hidden_after(model: Any, prefix: Sequence[int], rest: Sequence[Sequence[int]]) -> Any:
+def hidden_after(
+    model: Any,
+    prefix: Sequence[int],
+    rest: Sequence[Sequence[int]],
+    *,
+    places: Any = None,
+    mask: Any = None,
+) -> Any:
     """Return the last hidden states of `rest`, each read after the prefix: (rows, longest, width).
 
     Rows are padded on the right, where causal attention does not look; what stands at the padding
-    is meaningless. Gradients flow through the prefix as well.
+    is meaningless. Gradients flow through the prefix as well. `places` (rows, longest) are the
+    positions and `mask` (rows, 1, longest, prefix + longest) what looks where, if not as usual.
     """
     cache = None
     if prefix:
@@ -24,9 +32,14 @@ def hidden_after(model: Any, prefix: Sequence[int], rest: Sequence[Sequence[int]
     for number, row in enumerate(rest):
         ids[number, : len(row)] = torch.tensor(row)
     start = len(prefix)
-    places = torch.arange(start, start + longest).expand(len(rest), -1)
+    if places is None:
+        places = torch.arange(start, start + longest).expand(len(rest), -1)
     return model.base_model(
-        ids, position_ids=places, past_key_values=cache, use_cache=cache is not None
+        ids,
+        attention_mask=mask,
+        position_ids=places,
+        past_key_values=cache,
+        use_cache=cache is not None,
     ).last_hidden_state
 
 
@@ -46,6 +59,53 @@ def reply_states(model: Any, shared: int, examples: Sequence[Example]) -> list[A
         hidden[number, len(row) - len(one.reply) - 1 : len(row) - 1]
         for number, (row, one) in enumerate(zip(rest, examples, strict=True))
     ]
+
+
+def group_states(model: Any, shared: int, groups: Sequence[Sequence[Example]]) -> list[list[Any]]:
+    """Return what `reply_states` does, for groups of replies to one prompt each.
+
+    The replies of a group stand behind each other in one row and do not see one another: a prompt
+    is computed once, however many replies to it there are.
+    """
+    rest = [
+        [*group[0].prompt[shared:], *(token for one in group for token in one.reply)]
+        for group in groups
+    ]
+    longest = max(len(row) for row in rest)
+    places = torch.zeros(len(groups), longest, dtype=torch.long)
+    mask = torch.zeros(len(groups), 1, longest, shared + longest, dtype=torch.bool)
+    mask[..., 0] = True  # what stands at the padding must look somewhere
+    starts: list[list[int]] = []
+    for number, group in enumerate(groups):
+        asked = len(group[0].prompt) - shared
+        places[number, :asked] = torch.arange(shared, shared + asked)
+        mask[number, 0, :asked, : shared + asked] = _causal(asked, shared)
+        at = asked
+        starts.append([])
+        for one in group:
+            end = at + len(one.reply)
+            places[number, at:end] = torch.arange(shared + asked, shared + asked + len(one.reply))
+            mask[number, 0, at:end, : shared + asked] = True
+            mask[number, 0, at:end, shared + at : shared + end] = _causal(len(one.reply), 0)
+            starts[-1].append(at)
+            at = end
+    prefix = groups[0][0].prompt[:shared]
+    hidden = hidden_after(model, prefix, rest, places=places, mask=mask)
+    found = []
+    for number, group in enumerate(groups):
+        last = len(group[0].prompt) - shared - 1
+        asked_last = hidden[number, last : last + 1]
+        found.append(
+            [
+                torch.cat([asked_last, hidden[number, at : at + len(one.reply) - 1]])
+                for at, one in zip(starts[number], group, strict=True)
+            ]
+        )
+    return found
+
+
+def _causal(length: int, before: int) -> Any:
+    return torch.ones(length, before + length, dtype=torch.bool).tril(before)
 
 
 def reply_loss(model: Any, shared: int, examples: Sequence[Example]) -> Any:

@@ -23,7 +23,7 @@ from reme_model.training import base, decode, evaluate, measure, probe, traces, 
 from reme_model.training.command import add_common, identity, planned, run, started
 from reme_model.training.encode import Example, common_prefix
 from reme_model.training.errors import NoTracesError
-from reme_model.training.forward import logits, reply_states
+from reme_model.training.forward import group_states, logits
 from reme_model.training.order import Order
 from reme_model.training.recipe import Recipe, Reinforcement
 from reme_model.training.traces import Trace
@@ -61,13 +61,14 @@ class Reinforced:
     def learn(self, step: int) -> dict[str, float]:
         """Leave the gradients of one step at the adapters."""
         groups = self._tried(self._order.at(step))
-        every = [one for group in groups for one in group]
-        states = reply_states(self._learner.model, self._shared, [one.example for one in every])
+        model = self._learner.model
+        states = group_states(
+            model, self._shared, [[one.example for one in group] for group in groups]
+        )
         objective, supervised = torch.zeros(()), torch.zeros(())
-        reward, tokens, at = 0.0, 0, 0
-        for group in groups:
-            scores = [logits(self._learner.model, state) for state in states[at : at + len(group)]]
-            at += len(group)
+        reward, tokens = 0.0, 0
+        for group, of in zip(groups, states, strict=True):
+            scores = [logits(model, state) for state in of]
             part, gained = expected_reward(scores, group)
             expert = torch.tensor(group[0].example.reply)
             supervised = supervised + functional.cross_entropy(scores[0], expert, reduction="sum")
@@ -79,8 +80,8 @@ class Reinforced:
             "loss": loss.item(),
             "reward": reward / len(groups),
             "sft_loss": (supervised / tokens).item(),
-            "tried": len(every) / len(groups),
-            "tokens": sum(one.example.length for one in every),
+            "tried": sum(map(len, groups)) / len(groups),
+            "tokens": sum(_length(group) for group in groups),
         }
 
     def evaluate(self) -> dict[str, float]:
@@ -129,6 +130,11 @@ class Reinforced:
                 ]
             )
         return groups
+
+
+def _length(group: Sequence[Tried]) -> int:
+    """Return the tokens of a group: its prompt is read once."""
+    return len(group[0].example.prompt) + sum(len(one.example.reply) for one in group)
 
 
 def expected_reward(scores: Sequence[Any], group: Sequence[Tried]) -> tuple[Any, float]:

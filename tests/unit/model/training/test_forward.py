@@ -12,7 +12,11 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 
 from reme_model.training import attention, lora  # noqa: E402
 from reme_model.training.encode import Example  # noqa: E402
-from reme_model.training.forward import reply_loss  # noqa: E402
+from reme_model.training.forward import (  # noqa: E402
+    group_states,
+    reply_loss,
+    reply_states,
+)
 
 pytestmark = pytest.mark.timeout(300)
 EXAMPLES = (
@@ -51,6 +55,32 @@ def test_gradients_are_those_of_the_plain_way(
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-6)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+@pytest.mark.parametrize("shared", [0, 20])
+def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
+    tiny_base: Callable[[str], Path], architecture: str, shared: int
+) -> None:
+    model, adapters = model_of(tiny_base(architecture), attention.register())
+    first, second = EXAMPLES[0].prompt, EXAMPLES[1].prompt
+    groups = [
+        [Example(first, (50, 51, 52, 96)), Example(first, (60, 96)), Example(first, (61, 62, 96))],
+        [Example(second, (70, 96))],
+    ]
+    weights = torch.randn(model.config.hidden_size)  # the states' squares are normalized
+    states = [one for group in group_states(model, shared, groups) for one in group]
+    sum((state @ weights).sin().sum() for state in states).backward()
+    found = [part.grad.clone() for part in adapters.parameters]
+    for part in adapters.parameters:
+        part.grad = None
+
+    alone = reply_states(model, shared, [one for group in groups for one in group])
+    sum((state @ weights).sin().sum() for state in alone).backward()
+    for one, other in zip(states, alone, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    for grad, part in zip(found, adapters.parameters, strict=True):
+        torch.testing.assert_close(grad, part.grad, rtol=2e-3, atol=2e-6)
 
 
 def test_the_adapter_has_the_gradient_of_the_usual_way(tiny_base: Callable[[str], Path]) -> None:

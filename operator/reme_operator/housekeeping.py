@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from reme_api.reasons import Outcome
+from reme_api.probes import ProbeVerdict
 from reme_api.remediation import Remediation
 from reme_operator.clients.errors import ClusterError
 from reme_operator.clients.protocols import Clock, Cluster, Json
@@ -95,8 +95,10 @@ def _over(remediation: Remediation, now: datetime) -> set[Place]:
         return set()
     found = set()
     for attempt in status.attempts:
-        # An undo that failed may be tried again by hand, under the same name.
-        undo = None if attempt.outcome is Outcome.ROLLBACK_FAILED else attempt.undo
+        # An undo that did not do all may be tried again by hand, under the same name.
+        looked = attempt.undo_verification
+        undone = looked is not None and looked.verdict is ProbeVerdict.PASSED
+        undo = attempt.undo if undone else None
         # A run takes over the rights of its dry run, name and all.
         runs = [run for run in (attempt.run or attempt.plan, undo) if run is not None]
         if all(run.cleaned_up for run in runs):

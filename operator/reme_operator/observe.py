@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reme_api.diagnosis_report import DiagnosisReport
-from reme_api.policy import RemediationPolicy
+from reme_api.policy import Mode, RemediationPolicy
 from reme_api.reasons import Reason
 from reme_api.remediation import Remediation
 from reme_api.windows import is_open
@@ -12,6 +12,7 @@ from reme_operator.clients.errors import NotFoundError
 from reme_operator.hand_undo import is_wanted
 from reme_operator.observed import Observed, RunSeen, current_run
 from reme_operator.signals import Signals
+from reme_operator.steps.beside import undone_beside
 from reme_operator.steps.runs import look_at_run
 from reme_operator.steps.work import Tools
 
@@ -108,4 +109,11 @@ class Surroundings:
                 f"policy {used.namespace}/{used.name} changes something only at {times}",
                 Reason.OUTSIDE_WINDOW,
             )
+        planned = last.plan is not None and last.plan.completion_time is not None
+        by_person = used.spec.mode is Mode.APPROVE and not last.approvals
+        if planned and not by_person:  # a run may be next
+            other = await undone_beside(self._tools.cluster, remediation)
+            if other:
+                words = f"remediation {other} of the same target is being taken back by hand"
+                return Held(words, Reason.TARGET_BUSY)
         return Held()

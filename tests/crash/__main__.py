@@ -15,7 +15,7 @@ from tests.crash.schedule import Fault, Schedule
 from tests.crash.simulate import Report, simulate
 from tests.crash.world import quiet
 
-EVERYWHERE = ("second", "verified", "cancelled")
+EVERYWHERE = ("second", "verified", "cancelled", "edited", "hand-undone")
 """Scenarios in which the operator is killed at every single request."""
 _MOST_SHRUNK = 5
 

@@ -11,6 +11,7 @@ from typing import Any
 from reme_api.base import TextReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
+from tests.crash.promises import broken
 from tests.crash.scenarios import MAY_BE_DEFEATED, STORIES
 from tests.crash.schedule import KILLS
 from tests.crash.world import World
@@ -49,13 +50,14 @@ def check(world: World) -> list[Violation]:
         *_stuck(world),
         *_untrue(world),
         *_incomplete(world),
+        *(Violation(kind, text) for kind, text in broken(world)),
     ]
 
 
 def _runs(remediation: Remediation) -> Iterator[Run]:
     """Return every run that the record names, whatever it is for."""
     status = remediation.status
-    for holder in (*status.attempts, *getattr(status, "undos", ())):
+    for holder in (*status.attempts, *status.undos):
         yield from (value for _, value in holder if isinstance(value, Run))
 
 
@@ -142,10 +144,12 @@ def unsaid(world: World) -> list[str]:
 
 def _untrue(world: World) -> Iterator[Violation]:
     scenario = STORIES[world.schedule.scenario]
-    unharmed = all(f.kind in KILLS for f in world.schedule.faults)
+    kinds = {f.kind for f in world.schedule.faults}
+    ends = scenario.ends | (scenario.ends_unseen if "stale-lists" in kinds else set())
+    unharmed = kinds <= set(KILLS)
     for target in scenario.targets:
         about = [r for r in world.finals.values() if r.spec.target.name == target]
-        outcomes = {r.status.outcome for r in about}
+        outcomes = {_as_it_is_left(r) for r in about}
         now = _facts(world.api.get("deployments", NAMESPACE, target))
         before = _facts({"spec": world.before[target]})
         if Outcome.VERIFIED in outcomes:
@@ -159,10 +163,16 @@ def _untrue(world: World) -> Iterator[Violation]:
             yield Violation("untrue", f"{target} was {before} and is {now}, after {said}")
         for one in about:
             outcome = one.status.outcome
-            allowed = scenario.ends | (set() if unharmed else MAY_BE_DEFEATED)
-            if outcome is not None and scenario.ends and outcome not in allowed:
+            allowed = ends | (set() if unharmed else MAY_BE_DEFEATED)
+            if outcome is not None and ends and outcome not in allowed:
                 words = f"{outcome}: {one.status.reason}: {one.status.message}"
                 yield Violation("untrue", f"{one.metadata.name} ended as {words}")
+
+
+def _as_it_is_left(found: Remediation) -> Outcome | None:
+    """Return what a remediation says of its target: what came of an undo by hand counts."""
+    undone = [u for u in found.status.undos if u.outcome is not Outcome.REJECTED]
+    return undone[-1].outcome if undone else found.status.outcome
 
 
 def _facts(deployment: Any) -> tuple[str, int]:

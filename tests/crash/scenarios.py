@@ -1,12 +1,12 @@
 """What there is to repair in each scenario, what the model says, and what people do meanwhile."""
 
-import copy
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from reme_api.reasons import Outcome
+from tests.crash import people
 from tests.crash.world import World
 from tests.doubles.fake_api import Json
 from tests.doubles.shop import GOOD, NAMESPACE, file_report, open_shop, restart, rollback, scale
@@ -24,7 +24,10 @@ MAY_BE_DEFEATED = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """One story; `ends` is how it ends when nothing goes wrong."""
+    """One story; `ends` is how it ends when nothing goes wrong.
+
+    `meanwhile` happens once, by an event; `people` is what people do by themselves.
+    """
 
     ends: frozenset[Outcome]
     answers: tuple[Any, ...]
@@ -33,17 +36,26 @@ class Scenario:
     opens: Callable[[World], None] | None = None
     meanwhile: Callable[[World, str, Json], None] | None = None
     targets: tuple[str, ...] = ("cart",)
+    people: Callable[[World], Awaitable[None]] | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    severities: tuple[str, ...] = ()
+    task_seconds: float = 0.6  # what a task of a playbook takes
+    ends_unseen: frozenset[Outcome] = frozenset()  # as well, while lists are behind
 
 
 def prepare(world: World) -> None:
     """Put everything there, and have people do what they do."""
     scenario = STORIES[world.schedule.scenario]
-    open_shop(world.api, maxAttempts=scenario.attempts)
+    open_shop(world.api, maxAttempts=scenario.attempts, **scenario.policy)
+    world.settings, world.model.others = scenario.settings, scenario.targets[1:]
     for extra in scenario.targets[1:]:
         _copy_cart(world, extra)
     if scenario.opens:
         scenario.opens(world)
-    world.before = {t: _spec(world, t) for t in scenario.targets}
+    world.nodes.task_seconds = scenario.task_seconds
+    for target in scenario.targets:
+        world.note_before(target)
     if scenario.meanwhile:
         does = scenario.meanwhile
 
@@ -60,13 +72,19 @@ def begin(world: World) -> None:
     for number, name in enumerate(scenario.reports):
         target = scenario.targets[number % len(scenario.targets)]
         probe = {"name": "answers", "http": {"service": target, "port": 8080}}
-        file_report(world.api, name, target={"kind": "Deployment", "name": target}, probes=[probe])
+        fault = {"type": "bad-rollout", "summary": "every request fails"}
+        if scenario.severities:
+            fault["severity"] = scenario.severities[number % len(scenario.severities)]
+        about = {"kind": "Deployment", "name": target}
+        file_report(world.api, name, target=about, probes=[probe], fault=fault)
 
 
-def _spec(world: World, name: str) -> Any:
-    found = world.api.get("deployments", NAMESPACE, name)
-    assert found is not None
-    return copy.deepcopy(found["spec"])
+async def act(world: World) -> None:
+    """Have people do what they do by themselves."""
+    does = STORIES[world.schedule.scenario].people
+    if does is not None:
+        await does(world)
+    world.people.done = True
 
 
 def _copy_cart(world: World, name: str) -> None:
@@ -138,6 +156,9 @@ def _report_gone(world: World) -> None:
         world.api.remove("diagnosisreports", NAMESPACE, found["metadata"]["name"])
 
 
+_APPROVE = {"mode": "Approve"}
+
+
 def _set(*outcomes: Outcome) -> frozenset[Outcome]:
     return frozenset(outcomes)
 
@@ -168,10 +189,62 @@ STORIES = {
         targets=("cart", "till"),
     ),
     "neighbour": Scenario(
-        # A list that is behind hides what the neighbour is like, until the window is over.
-        _set(Outcome.ROLLED_BACK, Outcome.VERIFIED),
+        _set(Outcome.ROLLED_BACK),
         ([rollback()],),
         opens=_neighbour,
         meanwhile=_suffers,
+        # A list that is behind hides what the neighbour is like, until the window is over.
+        ends_unseen=_set(Outcome.VERIFIED),
+    ),
+    "approved": Scenario(
+        _set(Outcome.VERIFIED), ([rollback()],), people=people.approve, policy=_APPROVE
+    ),
+    "refused": Scenario(
+        _set(Outcome.REJECTED), ([rollback()],), people=people.reject, policy=_APPROVE
+    ),
+    "expired": Scenario(
+        _set(Outcome.TIMED_OUT),
+        ([rollback()],),
+        people=people.nobody,
+        policy=_APPROVE | {"approvalTimeoutSeconds": 20},
+    ),
+    "edited": Scenario(_set(Outcome.VERIFIED), ([scale(2)],), people=people.edit, policy=_APPROVE),
+    "replanned": Scenario(
+        _set(Outcome.ROLLED_BACK),
+        ([scale(3)],),
+        people=people.approve_too_late,
+        policy=_APPROVE | {"actions": [{"name": "Scale", "maxIncreasePercent": 300}]},
+    ),
+    "hand-undone": Scenario(_set(Outcome.VERIFIED), ([rollback()],), people=people.undo),
+    "hand-undone-later": Scenario(
+        _set(Outcome.VERIFIED), ([rollback()],), people=people.undo_around_others
+    ),
+    "hand-undone-beside": Scenario(
+        _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
+        ([rollback()],),
+        people=people.undo_beside_report,
+    ),
+    "stopped": Scenario(
+        _set(Outcome.VERIFIED, Outcome.CANCELLED),
+        ([rollback()],),
+        people=people.stop,
+        task_seconds=9,
+    ),
+    "stopped-undoing": Scenario(
+        _set(Outcome.ROLLED_BACK, Outcome.CANCELLED, Outcome.ROLLBACK_FAILED),
+        ([scale(2)],),
+        people=people.stop,
+    ),
+    "held": Scenario(
+        _set(Outcome.ROLLED_BACK, Outcome.CANCELLED), ([scale(2)],), people=people.finish
+    ),
+    "storm": Scenario(
+        _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
+        ([rollback()],),
+        ("cart-a", "till-a", "desk-a", "shelf-a", "cart-b", "till-b", "desk-b"),
+        targets=("cart", "till", "desk", "shelf"),
+        policy={"budgets": {"cooldownSeconds": 0, "maxConcurrent": 3, "maxPerHour": 7}},
+        settings={"storm_threshold": 3, "storm_max_concurrent": 2},
+        severities=("Low", "High", "Critical", "Medium"),
     ),
 }

@@ -65,6 +65,18 @@ SCENARIOS: Mapping[str, int] = {
     "report-gone": 1,
     "two-targets": 2,
     "neighbour": 2,
+    "approved": 2,
+    "refused": 1,
+    "expired": 1,
+    "edited": 2,
+    "replanned": 2,
+    "hand-undone": 3,
+    "hand-undone-later": 1,
+    "hand-undone-beside": 2,
+    "stopped": 2,
+    "stopped-undoing": 2,
+    "held": 2,
+    "storm": 2,
 }
 """What is to be repaired and how it would go without faults, by how often it is drawn."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.crash.invariants import Violation, check, describe, leftovers, owned, unsaid
 from tests.crash.mischief import Mischief
-from tests.crash.scenarios import STORIES, begin, prepare
+from tests.crash.scenarios import STORIES, act, begin, prepare
 from tests.crash.schedule import Schedule
 from tests.crash.world import World, labelled, opened
 from tests.doubles.sim_loop import SimulatedLoop
@@ -67,7 +67,7 @@ async def _simulate(schedule: Schedule) -> Report:
     with labelled():
         async with opened(schedule, list(STORIES[schedule.scenario].answers)) as world:
             mischief = Mischief(world)
-            world.api.gate = mischief
+            world.api.gate = world.chronicle.gate(mischief)
             prepare(world)
             replicas = [
                 asyncio.create_task(world.replica(f"op{n}"), context=Context())
@@ -76,11 +76,15 @@ async def _simulate(schedule: Schedule) -> Report:
             try:
                 await asyncio.sleep(2)
                 begin(world)
+                at_it = asyncio.create_task(act(world), context=Context())
                 await _at_rest(world)
                 report.violations += check(world)
                 await _sweep(world, report)
                 report.ends = describe(world)
                 await _remove_everything(world, report)
+                if at_it.done():
+                    at_it.result()
+                at_it.cancel()
             finally:
                 for replica in replicas:
                     replica.cancel()
@@ -107,6 +111,8 @@ async def _at_rest(world: World) -> None:
 
 
 def _done(world: World) -> bool:
+    if not world.people.done:
+        return False
     remediations = world.api.all("remediations")
     if world.under_way or any(r["metadata"].get("finalizers") for r in remediations):
         return False

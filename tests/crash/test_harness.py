@@ -8,21 +8,36 @@ from unittest import mock
 
 import pytest
 
+from reme_api.approval import Approval
+from reme_api.conditions import Status
 from reme_api.reasons import Reason
-from reme_operator import driver
+from reme_api.remediation import Attempt, Remediation
+from reme_operator import admit, driver, hand_undo, measurement, observe, permission, switch_watch
+from reme_operator import reports as operator_reports
 from reme_operator.clients.cluster import ApiCluster
 from reme_operator.clients.resources import ROLE_BINDINGS
 from reme_operator.decisions import Capture, CreateRun, RecordRun
-from reme_operator.steps import catalogue
+from reme_operator.steps import catalogue, runs, undo
 from reme_operator.steps.catalogue import PERFORM
 from reme_operator.steps.work import Effect, Work
+from reme_operator.storm import Weather
+from reme_operator.switch import OFF, SwitchState
 from reme_sandbox import job
+from reme_sandbox import undo as sandbox_undo
+from reme_sandbox.actions import Action, Scale
+from reme_sandbox.compiler import compile_playbook
+from reme_sandbox.templates import digest
 from tests.crash.conftest import quietly
 from tests.crash.schedule import Fault, Schedule
 from tests.crash.simulate import Report, simulate
+from tests.crash.test_regressions import slowly_accepted
 from tests.doubles.sim_loop import current_process
 
 pytestmark = quietly
+
+HELD_BEFORE_A_JOB = (1, 2, 3)
+STOPPED_IN_A_RUN = (1, 2, 3)
+"""Seeds in which the kill switch comes at such a moment."""
 
 
 @contextmanager
@@ -39,6 +54,11 @@ def after(what: str, scenario: str = "verified") -> Schedule:
 
 def kinds(reports: list[Report]) -> set[str]:
     return {v.kind for report in reports for v in report.violations}
+
+
+def says(report: Report, words: str) -> bool:
+    """Return whether one of the violations says this."""
+    return any(words in violation.text for violation in report.violations)
 
 
 def test_a_job_whose_name_is_not_always_the_same_is_caught() -> None:
@@ -111,6 +131,132 @@ def test_an_operator_that_gives_up_is_caught() -> None:
         faults = (Fault("error-before", 60, "6"),)
         report = simulate(Schedule(1, "verified", faults))
     assert "stuck" in kinds([report]), (report.happened, report.violations)
+
+
+# approval ----------------------------------------------------------------------------------------
+
+
+def test_a_run_that_nobody_approved_is_caught() -> None:
+    with mock.patch.object(permission, "_by_person", return_value=None):
+        found = simulate(Schedule(1, "expired"))
+    assert says(found, "nobody had approved its plan"), found.violations
+
+
+def test_an_approval_of_another_plan_is_caught() -> None:
+    with mock.patch.object(permission, "_is_about", return_value=True):
+        found = simulate(Schedule(1, "replanned"))
+    assert says(found, "no approval of its plan"), found.violations
+
+
+def test_a_decision_that_is_taken_note_of_twice_is_caught() -> None:
+    def again(approval: Approval | None, attempt: Attempt) -> bool:
+        fresh = len(attempt.approvals) < 2
+        return fresh and approval is not None and attempt.plan is not None
+
+    with mock.patch.object(permission, "is_news", again):
+        found = simulate(Schedule(1, "approved"))
+    assert says(found, "taken note of twice"), found.violations
+
+
+def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
+    def other(text: str, **more: Any) -> tuple[Action, ...]:
+        actions = compile_playbook(text, **more)
+        return tuple(
+            a.model_copy(update={"replicas": 2}) if isinstance(a, Scale) else a for a in actions
+        )
+
+    with mock.patch.object(runs, "compile_playbook", other):
+        found = simulate(Schedule(1, "replanned"))
+    assert says(found, "another playbook than the one"), found.violations
+
+
+# undo by hand ------------------------------------------------------------------------------------
+
+
+def test_an_undo_that_is_begun_again_is_caught() -> None:
+    wanted = hand_undo.is_wanted
+
+    def again(remediation: Remediation) -> bool:
+        asked, undos = remediation.spec.undo, remediation.status.undos
+        return wanted(remediation) or (asked is not None and len(undos) == 1)
+
+    with (
+        mock.patch.multiple(hand_undo, is_wanted=again),
+        mock.patch.object(observe, "is_wanted", again),
+    ):
+        found = simulate(Schedule(1, "hand-undone"))
+    assert says(found, "undo 1 was begun 2 times"), found.violations
+
+
+def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
+    plan = sandbox_undo.undo
+
+    def over(capture: Any, live: Any) -> Any:
+        after = (digest(live.template),)
+        items = [item.model_copy(update={"after": after}) for item in capture.items]
+        return plan(capture.model_copy(update={"items": items}), live)
+
+    with mock.patch.object(undo, "undo", over):
+        found = simulate(Schedule(1, "hand-undone-later"))
+    assert says(found, "an undo went over it"), found.violations
+
+
+def test_an_undo_beside_another_remediation_is_caught() -> None:
+    async def fine(*_: Any) -> str:
+        return ""
+
+    with (
+        mock.patch.object(runs, "open_beside", fine),
+        mock.patch.object(observe, "undone_beside", fine),
+    ):
+        found = slowly_accepted()
+    assert any("undone by hand while another" in str(wrong) for wrong in found.wrong), found.wrong
+
+
+# the kill switch ---------------------------------------------------------------------------------
+
+
+def test_a_switch_that_is_looked_at_and_not_heeded_is_caught() -> None:
+    with mock.patch.object(switch_watch, "read_switch", return_value=OFF):
+        reports = [simulate(Schedule(seed, "held")) for seed in HELD_BEFORE_A_JOB]
+    assert any(says(r, "after it saw the switch") for r in reports), kinds(reports)
+
+
+def test_a_run_that_goes_on_when_it_should_stop_is_caught() -> None:
+    with mock.patch.object(SwitchState, "stops", property(lambda _: False)):
+        reports = [simulate(Schedule(seed, "stopped")) for seed in STOPPED_IN_A_RUN]
+    assert any(says(r, "long after everything was to stop") for r in reports), kinds(reports)
+
+
+# storms ------------------------------------------------------------------------------------------
+
+
+def test_a_storm_that_is_not_noticed_is_caught() -> None:
+    with mock.patch.object(Weather, "active", property(lambda _: False)):
+        found = simulate(Schedule(1, "storm"))
+    assert says(found, "reports were waiting"), found.violations
+
+
+def test_two_remediations_of_one_target_are_caught() -> None:
+    with mock.patch.object(admit, "busy", return_value=None):
+        found = simulate(Schedule(1, "storm"))
+    assert says(found, "was opened beside another of"), found.violations
+
+
+def test_a_report_that_tells_a_tale_is_caught() -> None:
+    def tale(_: Any, entries: Any) -> tuple[Status, Reason, str]:
+        said = entries[-1].name if entries else ""
+        return Status.TRUE, Reason.PROBES_PASSED, f"{said}: Verified"
+
+    with mock.patch.object(operator_reports, "_remediated", tale):
+        found = simulate(Schedule(1, "rejected"))
+    assert says(found, "report cart-down says"), found.violations
+
+
+def test_a_neighbour_that_nobody_looks_at_is_caught() -> None:
+    with mock.patch.object(measurement, "worse_neighbours", return_value=()):
+        found = simulate(Schedule(1, "neighbour"))
+    assert says(found, "ended as Verified"), found.violations
 
 
 @pytest.mark.parametrize("text", ["kill-after@12", "pod@1:killed:claimed", "outage@3:20"])

@@ -1,30 +1,66 @@
 """Courses that went wrong once, each by the order of events that did it."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any
 
 from aiohttp import web
 
+from reme_api.reasons import Outcome
+from tests.crash import people
+from tests.crash.chronicle import SWITCH
 from tests.crash.conftest import quietly
-from tests.crash.invariants import check, unsaid
-from tests.crash.scenarios import STORIES, begin, prepare
+from tests.crash.invariants import Violation, check, unsaid
+from tests.crash.scenarios import STORIES, act, begin, prepare
 from tests.crash.schedule import Schedule
-from tests.crash.world import labelled, opened
-from tests.doubles.sim_api import Answer, Asked
+from tests.crash.world import World, labelled, opened
+from tests.doubles.shop import RELEASE, file_report
+from tests.doubles.sim_api import Answer, Asked, Gate
 from tests.doubles.sim_loop import SimulatedLoop
 
 pytestmark = quietly
 
 
+Does = Callable[[World], Coroutine[Any, Any, None]]
+
+
+class Course:
+    """One scenario under a gate of its own; what came of it."""
+
+    world: World
+    wrong: list[Violation | str]
+
+    def lead(self, scenario: str, gate: Gate, seconds: float = 120, does: Does = act) -> "Course":
+        """Carry it out; the gate may use the world."""
+        loop = SimulatedLoop()
+        try:
+            loop.run_until_complete(self._lead(scenario, gate, seconds, does))
+        finally:
+            loop.close()
+        return self
+
+    async def _lead(self, scenario: str, gate: Gate, seconds: float, does: Does) -> None:
+        schedule = Schedule(1, scenario)
+        with labelled():
+            async with opened(schedule, list(STORIES[scenario].answers)) as world:
+                self.world = world
+                world.api.gate = world.chronicle.gate(gate)
+                prepare(world)
+                begin(world)
+                replica = asyncio.create_task(world.replica("op0"), context=Context())
+                at_it = asyncio.create_task(does(world), context=Context())
+                await asyncio.sleep(seconds)
+                self.wrong = [*check(world), *unsaid(world)]
+                replica.cancel()
+                at_it.cancel()
+                for process in world.processes:
+                    await process.kill()
+
+
 def test_a_policy_that_comes_while_a_report_is_looked_at_is_not_missed() -> None:
     """The look found no policy, the policy came, and only then was the report refused: for ever."""
-    loop = SimulatedLoop()
-    try:
-        loop.run_until_complete(_policy_comes_late())
-    finally:
-        loop.close()
 
-
-async def _policy_comes_late() -> None:
     async def slow(asked: Asked, answer: Answer) -> web.StreamResponse:
         if asked.step == "kopf" and asked.what == "GET remediationpolicies":
             await asyncio.sleep(1)
@@ -32,16 +68,65 @@ async def _policy_comes_late() -> None:
             await asyncio.sleep(3)
         return await answer()
 
-    schedule = Schedule(1, "verified")
-    with labelled():
-        async with opened(schedule, list(STORIES["verified"].answers)) as world:
-            world.api.gate = slow
-            prepare(world)
-            begin(world)
-            replica = asyncio.create_task(world.replica("op0"))
-            await asyncio.sleep(120)
-            wrong = [*check(world), *unsaid(world)]
-            replica.cancel()
-            for process in world.processes:
-                await process.kill()
-    assert not wrong, wrong
+    found = Course().lead("verified", slow)
+    assert not found.wrong, found.wrong
+
+
+def test_a_job_is_not_tried_again_when_the_kill_switch_came_meanwhile() -> None:
+    """The client repeated a request without an answer, ten seconds after the switch was on."""
+    lost: list[Asked] = []
+    found = Course()
+
+    async def once(asked: Asked, answer: Answer) -> web.StreamResponse:
+        if asked.what != "POST jobs" or lost:
+            return await answer()
+        lost.append(asked)
+        meta = {"name": SWITCH, "namespace": RELEASE}
+        found.world.api.put("configmaps", {"metadata": meta, "data": {"running": "Finish"}})
+        asyncio.get_running_loop().call_later(
+            30, found.world.api.remove, "configmaps", RELEASE, SWITCH, context=Context()
+        )
+        await asyncio.sleep(300)
+        return web.Response(status=504)
+
+    found.lead("verified", once)
+    assert lost, "no Job was ever made"
+    assert not [d for d in found.world.chronicle.disregarded if d.at - d.seen > 0.1]
+    (one,) = found.world.remediations()
+    assert one.status.outcome in {Outcome.VERIFIED, Outcome.CANCELLED}
+
+
+def slowly_accepted() -> Course:
+    """Have a remediation asked to be undone while the next one is on its way to the API server.
+
+    The desk has seen no undo then, and the undo sees no other remediation.
+    """
+    made: list[Asked] = []
+    found = Course()
+
+    async def late(asked: Asked, answer: Answer) -> web.StreamResponse:
+        if asked.what == "POST remediations":
+            made.append(asked)
+            if len(made) == 2:
+                people.ask_undo(found.world, found.world.remediations()[0])
+                await asyncio.sleep(0.5)
+        return await answer()
+
+    async def report_again(world: World) -> None:
+        await people.ended(world)
+        # It still goes on when the other begins, which finds the target broken all the same.
+        world.nodes.task_seconds, world.probes.down = 20, True
+        file_report(world.api, "cart-again")
+
+    found.lead("hand-undone-beside", late, 300, report_again)
+    assert len(made) == 2
+    return found
+
+
+def test_an_undo_by_hand_and_a_remediation_that_is_slowly_accepted_do_not_meet() -> None:
+    """Both had looked, and both ran: one wrote over the other, and neither said so."""
+    found = slowly_accepted()
+    assert not found.world.chronicle.both
+    again, first = sorted(found.world.remediations(), key=lambda r: r.metadata.name)
+    assert again.status.outcome is Outcome.REJECTED  # its plan was of the time before the undo
+    assert first.status.undos[0].outcome is Outcome.ROLLED_BACK

@@ -50,6 +50,30 @@ def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Cour
 
 
 @pytest.mark.parametrize(
+    ("scenario", "decisive"),
+    [
+        # Where a decision could be made twice, or one be carried out that nobody made.
+        ("edited", {"NoteApproval", "TakeEdit", "Capture"}),
+        # Where an undo could be begun twice, or be forgotten.
+        ("hand-undone", {"BeginUndo", "PlanUndo", "CreateRun(undo)", "CloseUndo"}),
+    ],
+)
+def test_a_kill_after_each_write_that_follows_a_persons_word_recovers(
+    known: dict[str, Course], scenario: str, decisive: set[str]
+) -> None:
+    steps = known[scenario].steps
+    chosen = [
+        schedule
+        for schedule in everywhere({scenario: known[scenario]}, [scenario])
+        for fault in schedule.faults
+        if fault.kind == "kill-after" and steps[fault.at][0] in decisive
+    ]
+    assert {steps[s.faults[0].at][0] for s in chosen} == decisive
+    for schedule in chosen:
+        recovers(schedule)
+
+
+@pytest.mark.parametrize(
     "faults",
     [
         # Two kills, with the time of a grant between them.
@@ -84,8 +108,13 @@ def test_what_arrives_when_its_run_is_long_over_is_removed(known: dict[str, Cour
         recovers(schedule)
 
 
-def test_the_same_schedule_has_the_same_course(known: dict[str, Course]) -> None:
-    (schedule,) = seeded([3], known)
+@pytest.mark.parametrize(
+    ("scenario", "faults"),
+    [("second", "kill-after@90 outage@160:5"), ("edited", "kill-after@90 conflict@160:2")],
+)
+def test_the_same_schedule_has_the_same_course(scenario: str, faults: str) -> None:
+    """Where one thing is done after the other; two that are busy at once may change places."""
+    schedule = Schedule(3, scenario, tuple(map(Fault.parse, faults.split())))
     first, second = simulate(schedule), simulate(schedule)
     # Reads of one moment are asked for in the order of a set, which is never the same twice.
     assert _writes(first) == _writes(second)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import json
 import logging
 import random
@@ -32,6 +33,7 @@ from reme_operator.health import Health
 from reme_operator.metrics import Metrics
 from reme_operator.settings import OperatorSettings
 from reme_operator.steps import catalogue
+from tests.crash.chronicle import Chronicle, Deeds
 from tests.crash.schedule import Schedule
 from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
 from tests.doubles.sim_api import STEP_HEADER, SimulatedApi
@@ -66,6 +68,7 @@ class Model:
 
     answers: list[str]
     befalls: dict[int, tuple[str, int]] = field(default_factory=dict)  # nth: what, how often
+    others: tuple[str, ...] = ()  # targets beside the cart
     asked: int = 0
     _known: dict[int, str] = field(default_factory=dict)
 
@@ -73,7 +76,7 @@ class Model:
         """Answer, or not."""
         if request.seed not in self._known:
             turn = min(len(self._known), len(self.answers) - 1)
-            self._known[request.seed] = _about(request, self.answers[turn])
+            self._known[request.seed] = self._about(request, self.answers[turn])
             self.asked = len(self._known)
         what, left = self.befalls.get(self.asked, ("", 0))
         if left > 0:
@@ -87,10 +90,11 @@ class Model:
         text = "I think" if left > 0 else self._known[request.seed]
         return GenerationReply(text, 100, 0, 20, "stop", "reme", "sha256:abc")
 
-
-def _about(request: GenerationRequest, answer: str) -> str:
-    """Return the answer about the target that is asked about: cart, or its like."""
-    return answer.replace('"cart"', '"till"') if '"till"' in json.dumps(request.schema) else answer
+    def _about(self, request: GenerationRequest, answer: str) -> str:
+        """Return the answer about the target that is asked about: cart, or one of its like."""
+        schema = json.dumps(request.schema)
+        name = next((name for name in self.others if f'"{name}"' in schema), "cart")
+        return answer.replace('"cart"', f'"{name}"')
 
 
 @dataclass
@@ -98,6 +102,7 @@ class ImageProbes:
     """Says that a service works exactly when its Deployment runs the good image."""
 
     api: SimulatedApi
+    down: bool = False  # whatever it runs
 
     async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
         """Measure."""
@@ -105,7 +110,8 @@ class ImageProbes:
         found = self.api.get("deployments", namespace, target.name)
         if found is None:
             return Sample(None, "", "there is no such Deployment")
-        works = found["spec"]["template"]["spec"]["containers"][0]["image"] == GOOD
+        image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+        works = image == GOOD and not self.down
         return Sample(works, "200" if works else "500", "" if works else "status 500")
 
 
@@ -119,19 +125,30 @@ class World:
     model: Model
     probes: ImageProbes
     rng: random.Random
+    chronicle: Chronicle
     processes: list[Process] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
     acted: bool = False  # whether people have done what they do in this story
     finals: dict[str, Remediation] = field(default_factory=dict)  # as last seen, also when gone
     last_fault: float = 0.0
     under_way: int = 0  # faults that last, and have not ended
-    before: Mapping[str, Any] = field(default_factory=dict)  # specs of the targets at the start
+    before: dict[str, Any] = field(default_factory=dict)  # specs of the targets at the start
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the operator, beside the usual
+    people: Deeds = field(default_factory=Deeds)
+    faults_at: list[float] = field(default_factory=list)
     cut_until: dict[str, float] = field(default_factory=dict)  # replicas that reach nothing
     leaseless_until: dict[str, float] = field(default_factory=dict)
 
     def note_fault(self) -> None:
         """Remember when the last thing went wrong."""
         self.last_fault = self.time()
+        self.faults_at.append(self.last_fault)
+
+    def note_before(self, target: str) -> None:
+        """Take what a target is now for what it is to be when nothing has helped."""
+        found = self.api.get("deployments", NAMESPACE, target)
+        assert found is not None, f"{target} is not there"
+        self.before[target] = copy.deepcopy(found["spec"])
 
     def time(self) -> float:
         """Return the seconds of the simulation."""
@@ -170,6 +187,7 @@ class World:
             sandbox_image="sandbox:test",
             model_endpoint="http://model.simulated/v1",
             lease_retry_seconds=3,
+            **self.settings,
         )
         clock, stop = SimulatedClock(), asyncio.Event()
         process.at_death(stop.set)
@@ -262,14 +280,16 @@ async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]
     texts = [a if isinstance(a, str) else json.dumps(a, separators=(",", ":")) for a in answers]
     async with api.running():
         nodes = Nodes(api)
-        world = World(schedule, api, nodes, Model(texts), ImageProbes(api), rng)
+        chronicle = Chronicle(api)
+        probes = ImageProbes(api)
+        world = World(schedule, api, nodes, Model(texts), probes, rng, chronicle)
 
         def remember(what: str, obj: Any) -> None:
             if what.endswith(" remediations"):
                 found = Remediation.model_validate(obj)
                 world.finals[found.metadata.uid] = found
 
-        api.hooks += [nodes, remember]
+        api.hooks += [nodes, remember, chronicle]
         with mock.patch("reme_operator.clients.api.connector", side_effect=lambda _: api.wire()):
             yield world
 

@@ -75,12 +75,13 @@ class ApiServer:
         """Return what is there."""
         return await self._request("GET", path, params=params)
 
-    async def create(self, path: str, body: Json) -> Json:
+    async def create(self, path: str, body: Json, *, once: bool = False) -> Json:
         """Create an object; AlreadyExistsError when the name is taken.
 
-        A try whose answer was lost is repeated, so that error may also mean "just done".
+        A try whose answer was lost is repeated, so that error may also mean "just done"; with
+        `once` it is left to the caller, who may not want it any more by then.
         """
-        return await self._request("POST", path, body=body)
+        return await self._request("POST", path, body=body, once=once)
 
     async def replace(self, path: str, body: Json) -> Json:
         """Replace an object, or its status; ConflictError when it has changed since."""
@@ -207,8 +208,9 @@ class ApiServer:
         params: Mapping[str, str] | None = None,
         body: Json | list[Json] | None = None,
         content_type: str = "application/json",
+        once: bool = False,
     ) -> Json:
-        tries = _Tries()
+        tries = _Tries(once=once)
         # Each try is bounded by itself; this bounds them together, with the waits between them.
         whole = self._timeout * 2 + _LONGEST_WAIT_SECONDS
         try:
@@ -296,13 +298,15 @@ class _ForgottenError(UnavailableError):
 class _Tries:
     """Decides whether one more try makes sense."""
 
-    def __init__(self) -> None:
-        self.expired = False
+    def __init__(self, *, once: bool) -> None:
+        self.expired, self._once = False, once
 
     def again(self, error: Exception) -> bool | float:
         if isinstance(error, _ExpiredError) and not self.expired:
             self.expired = True
             return 0.05
+        if self._once:
+            return False
         if isinstance(error, ThrottledError) and error.retry_after_seconds:
             return min(error.retry_after_seconds, _LONGEST_WAIT_SECONDS)
         return isinstance(error, ClusterError) and error.retryable

@@ -25,6 +25,7 @@ from reme_operator.clients.rehearsal import ApiRehearsal, rehearsal
 from reme_operator.clients.resources import (
     CLUSTER_ROLE_BINDINGS,
     EVENTS,
+    JOBS,
     POD_METRICS,
     ROLE_BINDINGS,
     RUN_GRANTS,
@@ -210,7 +211,9 @@ class ApiCluster:
         resource, meta = written(manifest), manifest["metadata"]
         namespace = meta.get("namespace", "")
         try:
-            return await self._api.create(resource.path(namespace), manifest)
+            # A Job is not tried again from here: the kill switch is asked anew before each try.
+            once = resource == JOBS
+            return await self._api.create(resource.path(namespace), manifest, once=once)
         except AlreadyExistsError:
             found = await self.get(resource, namespace, meta["name"])
         what = f"{resource.kind} {namespace}/{meta['name']}"

@@ -74,7 +74,10 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
 
 
 def _note(office: Office, kind: str | None, body: kopf.Body) -> Entry | None:
-    """Take note of an event; return the remediation if it has begun, ended or gone."""
+    """Take note of an event; return the remediation if it has begun, ended or gone.
+
+    An undo by hand that has begun or ended counts too: it takes the target, and gives it back.
+    """
     remediation = parsed(Remediation, dict(body))
     if remediation is None:
         return None
@@ -89,7 +92,7 @@ def _note(office: Office, kind: str | None, body: kopf.Body) -> Entry | None:
     office.ledger.note(found)
     office.signals.notify(meta.uid, meta.resource_version)
     office.tools.metrics.remediations_open(office.ledger.open_count())
-    if before is not None and before.outcome is found.outcome:
+    if before and (before.outcome, before.undoing) == (found.outcome, found.undoing):
         return None
     office.desk.remediation_changed(found)
     return found

@@ -28,6 +28,7 @@ from reme_operator.errors import brief
 from reme_operator.names import run_name, text_name
 from reme_operator.observed import JobState, RunSeen
 from reme_operator.settings import OperatorSettings
+from reme_operator.steps.beside import open_beside
 from reme_operator.steps.removal import Place, own, remove_run, take_rights
 from reme_operator.steps.work import Effect, Work, clip
 from reme_sandbox.actions import Action, Rollback
@@ -126,6 +127,8 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
         if (await work.tools.switch.refresh()).on:
             await remove_run(cluster, _place(work.remediation, run))
             return Effect()  # nothing runs while the kill switch is on; it is made anew later
+        if decision.by_hand and (other := await open_beside(cluster, work.remediation)):
+            return _not_started(work, decision, f"remediation {other} is open")
         job = await cluster.create_or_adopt(made.job)
     except (
         ForbiddenError,
@@ -135,15 +138,14 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
         SandboxError,
         TamperedError,
     ) as error:
-        return _changed(
-            work,
-            decision,
-            reason=Reason.RUN_NOT_STARTED,
-            message=brief(error),
-            completion_time=work.now(),
-        )
+        return _not_started(work, decision, brief(error))
     uid = job["metadata"]["uid"]
     return _changed(work, decision, uid=uid, created_time=run.created_time)
+
+
+def _not_started(work: Work, decision: CreateRun, message: str) -> Effect:
+    reason, now = Reason.RUN_NOT_STARTED, work.now()
+    return _changed(work, decision, reason=reason, message=message, completion_time=now)
 
 
 def _rights(made: RunManifests) -> tuple[Json, ...]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from reme_api.approval import KeptField
 from reme_api.probes import ProbeResult, ProbeVerdict, Window
 from reme_api.reasons import Reason
-from reme_api.remediation import Attempt, HandUndo, Remediation
+from reme_api.remediation import Attempt, HandUndo
 from reme_operator.clients.errors import NotFoundError, TamperedError
 from reme_operator.decisions import BeginUndo, CloseUndo, PlanUndo, VerifyUndo
 from reme_operator.errors import TargetVanishedError, brief
 from reme_operator.live import read_live, report_of
 from reme_operator.names import run_name, text_name
+from reme_operator.steps.beside import open_beside
 from reme_operator.steps.runs import named_run
 from reme_operator.steps.work import Effect, Work, clip
 from reme_sandbox.capture import Capture
@@ -112,6 +113,10 @@ async def verify_undo(work: Work, decision: VerifyUndo) -> Effect:
         unusable = f"the captured state cannot be used: {brief(error)}"
         return _concluded(work, by_hand, ProbeVerdict.FAILED, unusable)
     if plan.actions:
+        run = work.hand_undo.run if by_hand else None
+        if run is not None and run.reason is Reason.RUN_NOT_STARTED:
+            words = f"not undone: {run.message}"
+            return _concluded(work, by_hand, ProbeVerdict.UNKNOWN, words, plan)
         left = "; ".join(action.summary() for action in plan.actions)
         return _concluded(work, by_hand, ProbeVerdict.FAILED, f"not restored: {left}", plan)
     return _told(work, by_hand, plan, "every field has its earlier value")
@@ -125,12 +130,8 @@ async def _refusal(work: Work) -> str:
     """Return why an undo by hand cannot be begun."""
     if work.hand_undo.attempt == 0:
         return "there is nothing to undo: no attempt left a change behind"
-    target, own = work.remediation.spec.target, work.remediation.metadata.uid
-    for other in await work.tools.cluster.list_objects(Remediation, work.namespace):
-        same = (other.spec.target.kind, other.spec.target.name) == (target.kind, target.name)
-        if same and other.metadata.uid != own and other.status.outcome is None:
-            return f"remediation {other.metadata.name} of the same target is open"
-    return ""
+    other = await open_beside(work.tools.cluster, work.remediation)
+    return f"remediation {other} of the same target is open" if other else ""
 
 
 async def _plan(work: Work, by_hand: bool) -> UndoPlan:

@@ -6,21 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl
+from reme_benchmark.kubectl import Kubectl, KubectlError
 from reme_benchmark.scripted import ENDPOINT, ScriptedModel
 from tests.crash.cluster.operator_process import Operators
 from tests.crash.cluster.witness import Witness
 from tests.e2e.conftest import kubectl as kubectl
-from tests.support.arena import SYSTEM, Arena, install
+from tests.support.arena import RELEASE, SYSTEM, Arena, helm, install
 
 _ROWS: list[tuple[str, ...]] = []
+_LONGEST_CAUSE = 100
 HEAD = ("on a real cluster", "outcome", "attempts", "Jobs per run", "executions per run", "orphans")
 
 
@@ -32,6 +33,24 @@ class Crashes:
     operators: Operators
     witness: Witness
     rows: list[tuple[str, ...]] = field(default_factory=lambda: _ROWS)
+
+    def until(self, what: str, check: Callable[[], Any], seconds: float = 120) -> Any:
+        """Return what the check returns as soon as it is true; a kubectl that fails says no."""
+
+        def patient() -> Any:
+            with contextlib.suppress(KubectlError):
+                return check()
+
+        return self.arena.until(what, patient, seconds)
+
+    def described(self) -> str:
+        """Return what there is to be seen after a failure: the records and the operators' words."""
+        try:
+            kinds = "remediations.reme.dev,diagnosisreports.reme.dev,pods"
+            there = self.arena.kubectl.run("get", kinds, "-n", self.arena.namespace, "-o", "yaml")
+        except KubectlError as error:
+            there = f"{error}"
+        return f"{there[:20_000]}\n{self.operators.last_words()}"
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +64,25 @@ def scripted(kubectl: Kubectl) -> ScriptedModel:
 def operators(
     kubectl: Kubectl, scripted: ScriptedModel, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operators]:
+    before = _deployed()
     # None in the cluster: those of this tree take its place, under its identity.
     install("model.enabled=false", f"model.endpoint={ENDPOINT}", "operator.replicas=0")
     folder: Path = tmp_path_factory.mktemp("operators")
     made = Operators(kubectl, folder)
     made.prepare()
     yield made
-    made.end_all()
+    made.close()
+    if before:
+        helm("rollback", RELEASE, before, "--namespace", SYSTEM)
+
+
+def _deployed() -> str:
+    """Return the revision of the chart that is installed, so that it can come back."""
+    try:
+        found = json.loads(helm("history", RELEASE, "--namespace", SYSTEM, "--output", "json"))
+    except AssertionError:
+        return ""  # it is not installed
+    return next((str(one["revision"]) for one in found if one["status"] == "deployed"), "")
 
 
 @pytest.fixture(scope="session")
@@ -67,19 +98,45 @@ def shop_of_crashes(
 
 @pytest.fixture
 def crashes(kubectl: Kubectl, shop_of_crashes: Arena, operators: Operators) -> Iterator[Crashes]:
-    shop_of_crashes.shop.deploy()
-    shop_of_crashes.policy()
-    shop_of_crashes.break_catalog()
-    witness = Witness(kubectl, shop_of_crashes.namespace)
-    yield Crashes(shop_of_crashes, operators, witness)
+    arena = shop_of_crashes
+    arena.shop.deploy()
+    # Without the neighbours: on a busy machine their readiness comes and goes by itself.
+    quick = {"windowSeconds": 3, "timeoutSeconds": 90, "baselineSamples": 2, "neighbours": "None"}
+    arena.policy(verification=quick)
+    witness = Witness(kubectl, arena.namespace)
+    made = Crashes(arena, operators, witness)
+    arena.shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
+    kubectl.rolled_out("deployment", "catalog", arena.namespace, 180)
+    # Else a baseline could meet the pod of before, which still answers, and be healthy.
+    made.until("users see the fault", lambda: _fails(arena), 60)
+    yield made
     witness.end()
-    if any(process.poll() is None for process in operators.running):
-        # With an operator, so that finalizers are taken off.
-        kubectl.run(
-            "delete", "remediations.reme.dev,diagnosisreports.reme.dev", "--all",
-            "-n", shop_of_crashes.namespace, timeout_seconds=120,
-        )  # fmt: skip
+    _forget(kubectl, arena.namespace, operators)
     operators.end_all()
+
+
+_UNREACHED = ("ServiceUnavailable", "NotFound", "no answer", "refused")
+
+
+def _fails(arena: Arena) -> bool:
+    path = f"/api/v1/namespaces/{arena.namespace}/services/http:catalog:8080/proxy/"
+    for _ in range(3):
+        try:
+            arena.kubectl.raw(path)
+        except KubectlError as error:
+            if any(word in str(error) for word in _UNREACHED):
+                return False
+        else:
+            return False
+    return True
+
+
+def _forget(kubectl: Kubectl, namespace: str, operators: Operators) -> None:
+    """Delete what the test has made; with an operator, so that finalizers are taken off."""
+    if not operators.running:
+        operators.start()
+    kinds = "remediations.reme.dev,diagnosisreports.reme.dev"
+    kubectl.run("delete", kinds, "--all", "-n", namespace, timeout_seconds=240)
 
 
 @dataclass(frozen=True)
@@ -116,6 +173,21 @@ def api_server() -> ServerOfHost:
     if not found:
         pytest.skip("the API server is not a process of this host")
     return ServerOfHost(name, found[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say with a failure what was there, and have it in the table with its cause."""
+    report = yield
+    if report.failed:
+        cause = call.excinfo.exconly().splitlines()[0] if call.excinfo else ""
+        _ROWS.append((item.name, f"FAILED in {report.when}: {cause[:_LONGEST_CAUSE]}", *["?"] * 4))
+        found = getattr(item, "funcargs", {}).get("crashes")
+        if isinstance(found, Crashes):
+            report.sections.append(("what there was", found.described()))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,24 +21,37 @@ from tests.support.arena import SYSTEM
 
 _DEPLOYMENT = "reme-operator"
 _HERE = {
-    # The lease of one that was killed runs out this soon, so that the tests need not wait longer.
-    "REME_LEASE_DURATION_SECONDS": "6",
-    "REME_LEASE_RENEW_SECONDS": "4",
+    # The lease of one that was killed runs out this soon, so that the tests need not wait longer;
+    # and not sooner, because on a busy machine a renewal may take seconds.
+    "REME_LEASE_DURATION_SECONDS": "9",
+    "REME_LEASE_RENEW_SECONDS": "7",
     "REME_LEASE_RETRY_SECONDS": "1",
     "REME_HTTP_PORT": "0",
     "REME_LOG_FORMAT": "json",
 }
 
 
+_LOOK_SECONDS = 0.5
+_LAST_WORDS_BYTES = 6000
+
+
 @dataclass
 class Operators:
-    """Starts operators, and ends them in the ways in which processes end."""
+    """Starts operators, and ends them in the ways in which processes end.
+
+    One that ends by itself, such as a leader that could not renew its lease, is started again, as
+    its Deployment would do.
+    """
 
     kubectl: Kubectl
     folder: Path
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    restarts: int = 0  # of those that ended by themselves
     _started: int = 0
     _environment: dict[str, str] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _logs: list[Path] = field(default_factory=list)
 
     def prepare(self) -> None:
         """Take the settings from the chart's Deployment and its rights from its ServiceAccount."""
@@ -56,26 +70,48 @@ class Operators:
             "REME_MODEL_ENDPOINT": f"http://{address}:8000/v1",
             "KUBECONFIG": str(self._kubeconfig(pod["serviceAccountName"])),
         }
+        threading.Thread(target=self._keep, name="operators", daemon=True).start()
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start one more operator."""
-        self._started += 1
-        name = f"crash-{os.getpid()}-{self._started}"
-        log = (self.folder / f"{name}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "reme_operator"],
-            env=self._environment | {"REME_POD_NAME": name},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        log.close()
-        self.running.append(process)
-        return process
+        with self._lock:
+            self._started += 1
+            name = f"crash-{os.getpid()}-{self._started}"
+            path = self.folder / f"{name}.log"
+            self._logs.append(path)
+            with path.open("wb") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "reme_operator"],
+                    env=self._environment | {"REME_POD_NAME": name},
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            self.running.append(process)
+            return process
 
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
-        """End it as the kernel would when memory runs out."""
-        process.kill()
-        process.wait(10)
+        """End it as the kernel would when memory runs out; the test starts another."""
+        with self._lock:
+            if process in self.running:
+                self.running.remove(process)
+            process.kill()
+            process.wait(30)
+
+    def _keep(self) -> None:
+        while not self._ended.wait(_LOOK_SECONDS):
+            with self._lock:
+                gone = [process for process in self.running if process.poll() is not None]
+                for process in gone:
+                    self.running.remove(process)
+                    self.restarts += 1
+                    self.start()
+
+    def last_words(self) -> str:
+        """Return the end of what each operator of this test wrote."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_bytes()[-_LAST_WORDS_BYTES:].decode(errors='replace')}"
+            for path in self._logs
+        )
 
     @contextlib.contextmanager
     def frozen(self, process: "subprocess.Popen[bytes]") -> Iterator[None]:
@@ -87,12 +123,18 @@ class Operators:
             process.send_signal(signal.SIGCONT)
 
     def end_all(self) -> None:
-        """End every operator that is left."""
-        for process in self.running:
-            if process.poll() is None:
+        """End every operator that is left, and begin to count anew."""
+        with self._lock:
+            for process in list(self.running):
                 process.send_signal(signal.SIGCONT)
                 self.kill(process)
-        self.running.clear()
+            self.restarts = 0
+            self._logs.clear()
+
+    def close(self) -> None:
+        """End them all, and keep none running any more."""
+        self._ended.set()
+        self.end_all()
 
     def _kubeconfig(self, account: str) -> Path:
         token = self.kubectl.run(

@@ -8,11 +8,12 @@ import pytest
 
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation, RemediationStatus
+from reme_benchmark.kubectl import KubectlError
 from tests.crash.cluster.conftest import Crashes, ServerOfHost
 from tests.crash.cluster.witness import attempt
 from tests.support.arena import SYSTEM, rollback
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
 Moment = Callable[[RemediationStatus], object]
 HERE = "reme-crash"
@@ -57,17 +58,16 @@ UNDO: dict[str, Moment] = {
 def settled(crashes: Crashes, what: str, report: dict[str, Any]) -> Remediation:
     """Wait for the end; state what must be true of every crash; write the row of the table."""
     arena, witness = crashes.arena, crashes.witness
-    ended = arena.ended(report, 420)
 
     def clean() -> Remediation | None:
         found = arena.remediation(report)
-        if found is None or arena.leftovers(found):
+        if found is None or found.status.outcome is None or arena.leftovers(found):
             return None
         name = found.metadata.name
         now = arena.kubectl.get("remediations.reme.dev", name, arena.namespace) or {}
         return None if now["metadata"].get("finalizers") else found
 
-    ended = Remediation.model_validate(arena.until("clean-up", clean, 120))
+    ended = Remediation.model_validate(crashes.until("its end, and the clean-up", clean, 540))
     jobs, claims = witness.jobs_of(ended), witness.claims_of(ended)
     runs = {
         run.name: run
@@ -124,11 +124,15 @@ def test_the_operator_is_killed_at_a_boundary(crashes: Crashes, moment: str) -> 
     crashes.operators.start()
     ended = settled(crashes, f"operator killed: {moment}", report)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
-    assert len(crashes.arena.model.asked()) <= 2  # at most one that was lost with its process
+    # At most one question is lost with each process that ended.
+    (asked,) = crashes.until("the model tells", lambda: (crashes.arena.model.asked(),))
+    assert len(asked) <= 2 + crashes.operators.restarts
 
 
 @pytest.mark.parametrize("moment", list(UNDO))
 def test_the_operator_is_killed_while_it_takes_back(crashes: Crashes, moment: str) -> None:
+    # It never helps, so there is no use in waiting for long.
+    crashes.arena.policy(verification={"windowSeconds": 3, "timeoutSeconds": 10})
     crashes.arena.model.play(scale(2))
     first = crashes.operators.start()
     report = crashes.arena.report(f"undo-{moment.lower().replace(' ', '-')}")
@@ -143,7 +147,7 @@ def test_the_operator_is_killed_as_soon_as_the_run_is_taken(crashes: Crashes) ->
     crashes.arena.model.play(rollback(namespace=HERE))
     first = crashes.operators.start()
     report = crashes.arena.report("kill-claimed")
-    crashes.witness.claimed()
+    crashes.witness.claimed(report)
     crashes.operators.kill(first)
     time.sleep(15)  # the run ends while nobody looks
     crashes.operators.start()
@@ -151,43 +155,49 @@ def test_the_operator_is_killed_as_soon_as_the_run_is_taken(crashes: Crashes) ->
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
 
 
-def pod_of(crashes: Crashes, run: str) -> str:
-    selector = f"batch.kubernetes.io/job-name={run}"
-    found = crashes.arena.kubectl.list("pods", SYSTEM, selector)
-    assert found, f"{run} has no pod"
-    return str(found[0]["metadata"]["name"])
-
-
 @pytest.mark.parametrize("how", ["killed", "evicted"])
 def test_the_pod_of_a_run_ends(crashes: Crashes, how: str) -> None:
     crashes.arena.model.play(rollback(namespace=HERE))
     crashes.operators.start()
     report = crashes.arena.report(f"pod-{how}")
-    pod = pod_of(crashes, crashes.witness.claimed())
-    if how == "killed":
-        crashes.arena.kubectl.run("delete", "pod", pod, "-n", SYSTEM, "--grace-period=0", "--force")
-    else:
-        meta = {"name": pod, "namespace": SYSTEM}
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
-        path = f"/api/v1/namespaces/{SYSTEM}/pods/{pod}/eviction"
-        crashes.arena.kubectl.post(path, body)
+    pod = crashes.witness.claimed(report).pod
+    try:
+        end_pod(crashes, pod, how)
+    except KubectlError as error:
+        if "NotFound" not in str(error):
+            raise
+        # On a busy machine it may be faster than kubectl; the row of the table says so.
+        how = f"{how}, but had ended"
     ended = settled(crashes, f"pod of the run {how}", report)
     # It may have been done before the end of its pod; then it is said to have been.
     assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ROLLED_BACK}, ended.status.message
+
+
+def end_pod(crashes: Crashes, pod: str, how: str) -> None:
+    kubectl = crashes.arena.kubectl
+    if how == "killed":
+        kubectl.run("delete", "pod", pod, "-n", SYSTEM, "--grace-period=0", "--force")
+        return
+    meta = {"name": pod, "namespace": SYSTEM}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+    kubectl.post(f"/api/v1/namespaces/{SYSTEM}/pods/{pod}/eviction", body)
 
 
 def test_the_disk_of_the_sandbox_is_full(crashes: Crashes) -> None:
     crashes.arena.model.play(rollback(namespace=HERE))
     crashes.operators.start()
     report = crashes.arena.report("disk-full")
-    job = crashes.witness.jobs.until(lambda j: j["metadata"]["name"].startswith("reme-"))
-    run = job["metadata"]["name"]
-    crashes.arena.until("its pod runs", lambda: _running(crashes, run), 60)
+    run = crashes.witness.job(report)
+    crashes.until("its pod runs", lambda: _running(crashes, run), 120)
     fill = "open('/tmp/fill', 'wb').write(bytes(200 << 20))"
-    crashes.arena.kubectl.run(
-        "exec", "-n", SYSTEM, f"job/{run}", "--", "sh", "-c", f'python -c "{fill}" || true'
-    )
-    ended = settled(crashes, "disk of the sandbox full", report)
+    what = "disk of the sandbox full"
+    try:
+        crashes.arena.kubectl.run(
+            "exec", "-n", SYSTEM, f"job/{run}", "--", "sh", "-c", f'python -c "{fill}" || true'
+        )
+    except KubectlError:
+        what += ", but had ended"  # or ended meanwhile
+    ended = settled(crashes, what, report)
     assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ROLLED_BACK, Outcome.FAILED}
 
 
@@ -202,15 +212,22 @@ def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:
     model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 30})
     crashes.operators.start()
     report = crashes.arena.report("model-killed")
-    crashes.arena.until("the model is asked", model.asked)
+    crashes.until("the model is asked", model.asked)
     crashes.arena.kubectl.run(
         "delete", "pods", "-n", "scripted", "--all", "--grace-period=0", "--force"
     )
-    crashes.arena.kubectl.rolled_out("deployment", "scripted-model", "scripted", 60)
-    model.play(rollback(namespace=HERE))
+
+    def told() -> bool:
+        model.play(rollback(namespace=HERE))
+        return True
+
+    crashes.until("the model is back", told)
     ended = settled(crashes, "model server killed", report)
-    # One that comes back says at first that nothing is scripted: an abstention, and the truth.
-    assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ABSTAINED}, ended.status.message
+    if ended.status.outcome is Outcome.FAILED:  # it was away for longer than the model is tried
+        assert ended.status.reason is Reason.MODEL_UNAVAILABLE, ended.status.message
+    else:
+        # One that comes back says at first that nothing is scripted: an abstention, and the truth.
+        assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ABSTAINED}, ended.status.message
 
 
 def test_the_leader_stands_still_and_another_takes_over(crashes: Crashes) -> None:
@@ -218,20 +235,19 @@ def test_the_leader_stands_still_and_another_takes_over(crashes: Crashes) -> Non
     leader = crashes.operators.start()
     report = crashes.arena.report("frozen")
     crashes.witness.reaches(report, BOUNDARIES["run named"])
-    second = crashes.operators.start()
+    crashes.operators.start()
     with crashes.operators.frozen(leader):
         time.sleep(20)  # longer than the lease: the other one acts by now
     ended = settled(crashes, "leader frozen for 20 s, two replicas", report)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
-    crashes.arena.until("the first one steps down", lambda: leader.poll() is not None, 60)
-    assert second.poll() is None
+    crashes.until("the first one steps down", lambda: leader.poll() is not None)
 
 
 def test_the_api_server_is_away_for_20_seconds(crashes: Crashes, api_server: ServerOfHost) -> None:
     crashes.arena.model.play(rollback(namespace=HERE))
     crashes.operators.start()
     report = crashes.arena.report("api-away")
-    crashes.witness.claimed()
+    crashes.witness.claimed(report)
     with api_server.away():
         time.sleep(20)
     ended = settled(crashes, "API server away for 20 s", report)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from reme_api.remediation import Attempt, Remediation, RemediationStatus
 from reme_benchmark.kubectl import Kubectl
@@ -46,11 +46,14 @@ class Watch:
     def end(self) -> None:
         """Stop watching."""
         self._ended = True
-        if self._process is not None:
-            self._process.kill()
-        self._thread.join(10)
+        until = time.monotonic() + 10
+        # One may just have been begun anew: until the thread has ended, there may be another.
+        while self._thread.is_alive() and time.monotonic() < until:
+            if self._process is not None:
+                self._process.kill()
+            self._thread.join(0.2)
 
-    def until(self, check: Callable[[Object], bool], seconds: float = 120) -> Object:
+    def until(self, check: Callable[[Object], bool], seconds: float = 240) -> Object:
         """Return the first object that passes the check, at once when it is seen."""
         deadline, looked = time.monotonic() + seconds, 0
         with self._changed:
@@ -78,6 +81,13 @@ def _objects(stream: IO[str]) -> Iterator[Object]:
             text = text[end:]
 
 
+class Claim(NamedTuple):
+    """Which pod has taken which run."""
+
+    run: str
+    pod: str
+
+
 class Witness:
     """What happened to the runs of one namespace's remediations."""
 
@@ -94,7 +104,7 @@ class Witness:
             watch.end()
 
     def reaches(
-        self, report: Object, moment: Callable[[RemediationStatus], object], seconds: float = 180
+        self, report: Object, moment: Callable[[RemediationStatus], object], seconds: float = 300
     ) -> Remediation:
         """Return the remediation of a report as soon as its status passes that moment."""
 
@@ -105,20 +115,34 @@ class Witness:
 
         return Remediation.model_validate(self.remediations.until(passed, seconds))
 
-    def claimed(self, seconds: float = 180) -> str:
-        """Return the run that a pod has taken, at once."""
+    def claimed(self, report: Object, seconds: float = 300) -> Claim:
+        """Return the run of a report's remediation that a pod has taken, at once."""
+        uid = self._uid(report, seconds)
 
         def taken(found: Object) -> bool:
-            return bool((found.get("data") or {}).get("claim.json"))
+            return _of(found) == uid and bool((found.get("data") or {}).get("claim.json"))
 
-        return str(self.results.until(taken, seconds)["metadata"]["name"]).removesuffix("-result")
+        found = self.results.until(taken, seconds)
+        run = str(found["metadata"]["name"]).removesuffix("-result")
+        return Claim(run, str(json.loads(found["data"]["claim.json"])["pod"]))
+
+    def job(self, report: Object, seconds: float = 300) -> str:
+        """Return the first Job of a report's remediation, as soon as it is there."""
+        uid = self._uid(report, seconds)
+        found = self.jobs.until(lambda job: _of(job) == uid, seconds)
+        return str(found["metadata"]["name"])
+
+    def _uid(self, report: Object, seconds: float) -> str:
+        """Return the remediation of a report: what an earlier test has left is none of it."""
+        wanted = report["metadata"]["uid"]
+        found = self.remediations.until(lambda r: r["spec"]["reportRef"]["uid"] == wanted, seconds)
+        return str(found["metadata"]["uid"])
 
     def jobs_of(self, remediation: Remediation) -> dict[str, set[str]]:
         """Return the UIDs of the Jobs that ever existed, by the name of their run."""
         found: dict[str, set[str]] = defaultdict(set)
         for job in list(self.jobs.seen):
-            labels = job["metadata"].get("labels") or {}
-            if labels.get("reme.dev/remediation-uid") == remediation.metadata.uid:
+            if _of(job) == remediation.metadata.uid:
                 found[job["metadata"]["name"]].add(job["metadata"]["uid"])
         return found
 
@@ -126,11 +150,15 @@ class Witness:
         """Return who carried out each run."""
         found: dict[str, set[str]] = defaultdict(set)
         for result in list(self.results.seen):
-            labels = result["metadata"].get("labels") or {}
             claim = (result.get("data") or {}).get("claim.json")
-            if claim and labels.get("reme.dev/remediation-uid") == remediation.metadata.uid:
+            if claim and _of(result) == remediation.metadata.uid:
                 found[result["metadata"]["name"].removesuffix("-result")].add(claim)
         return found
+
+
+def _of(found: Object) -> str:
+    """Return the UID of the remediation that an object belongs to."""
+    return str((found["metadata"].get("labels") or {}).get("reme.dev/remediation-uid", ""))
 
 
 def attempt(status: RemediationStatus) -> Attempt | None:

@@ -6,11 +6,14 @@ from typing import Any
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.probes import ProbeResult, ProbeVerdict
+from reme_model.schema import Abstain
 from reme_model.traces.draw import Draw
 from reme_model.traces.incident import Clue, Incident
+from reme_model.traces.routine import routine
 from reme_model.traces.system import System
 
 _SLUG_OF = 62
+_ROUTINE_PERCENT = 45
 
 
 class Quality(StrEnum):
@@ -46,11 +49,21 @@ def write(
                 }
                 for clue in clues
             ]
-            + [{"kind": c.kind, "source": c.source[:120], "text": c.text} for c in more],
+            + [
+                {"kind": c.kind, "source": c.source[:120], "text": c.text}
+                for c in (*more, *_beside(draw, incident, quality))
+            ],
             "probes": probes,
         }
     )
     return report, measured
+
+
+def _beside(draw: Draw, incident: Incident, quality: Quality) -> Sequence[Clue]:
+    """Return what is quoted of any workload, where a tool looks at all and quotes much."""
+    if quality not in (Quality.FULL, Quality.WRONG) or not draw.chance(_ROUTINE_PERCENT):
+        return ()
+    return routine(draw, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
 
 
 def _values(incident: Incident) -> dict[str, object]:

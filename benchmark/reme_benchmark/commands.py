@@ -14,6 +14,7 @@ from rich.console import Console
 
 from reme_benchmark.cases import suites
 from reme_benchmark.faults import catalog
+from reme_benchmark.fidelity import command as fidelity
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.choose import NAMES
 from reme_benchmark.results.compare import compare
@@ -69,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     listed = commands.add_parser("list", help="list what there is")
     listed.add_argument("what", choices=["suites", "faults", "systems", "methods"])
 
+    fidelity.options(commands.add_parser("fidelity", help="measure how faithful the simulator is"))
+
     commands.add_parser("clean", help="remove every fault, every system and the fault agent")
     return whole
 
@@ -107,6 +110,8 @@ def _do(chosen: argparse.Namespace, console: Console) -> int:
             return asyncio.run(_stoppable(replay(chosen.results, chosen.case, options, console)))
         case "clean":
             return asyncio.run(_stoppable(clean(console)))
+        case "fidelity":
+            return fidelity.main(chosen, console, _stoppable)
         case "summary":
             store = Store(chosen.results)
             figures = summarize(store.load_run(), store.results(), catalog.faults())

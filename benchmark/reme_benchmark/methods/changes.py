@@ -45,9 +45,18 @@ async def perform(cluster: Cluster, playbook: Sequence[dict[str, Any]]) -> tuple
         ClusterError: the API server refused one of them.
     """
     actions = compile_playbook(json.dumps(list(playbook)))
+    await carry_out(cluster, actions)
+    return actions
+
+
+async def carry_out(cluster: Cluster, actions: Sequence[Action]) -> None:
+    """Carry out actions in order, one change for each.
+
+    Raises:
+        ClusterError: the API server refused one of them; those before it are done.
+    """
     for action in actions:
         await _perform(cluster, action)
-    return actions
 
 
 async def _perform(cluster: Cluster, action: Action) -> None:

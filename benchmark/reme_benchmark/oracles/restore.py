@@ -83,6 +83,20 @@ async def restore(
     return done
 
 
+async def write_back(cluster: Cluster, namespace: str, snapshot: Snapshot) -> Restored:
+    """Make the objects of the namespace and the nodes what they were; wait for nothing.
+
+    Pods are left alone. Never raises for what the cluster refuses: it is named in `missing`.
+    """
+    done = Restored()
+    try:
+        keeper = _Keeper(cluster, namespace, snapshot, done)
+        await keeper.put_back(await take(cluster, namespace))
+    except ClusterError as error:
+        done.missing.append(f"{namespace}: {error}")
+    return done
+
+
 @dataclass
 class _Keeper:
     cluster: Cluster

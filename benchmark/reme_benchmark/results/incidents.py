@@ -2,7 +2,7 @@
 
 A line is what `reme_model.training.evaluate` reads. Nothing of a run decides which reply is good
 but the fault's own known repairs: one that does the same to the same fields counts, with values as
-far off as the fault's oracle leaves them.
+far off as the fault's oracle leaves them. Where no possible reply does, it is right to say so.
 """
 
 import json
@@ -18,7 +18,12 @@ from reme_sandbox.compiler import compile_playbook
 from reme_sandbox.errors import RejectedPlaybookError
 from reme_sandbox.quantity import cpu_millicores
 
-ABSTENTIONS = tuple(json.dumps({ABSTAIN: why}, separators=(",", ":")) for why in Abstain)
+
+def _nothing(why: Abstain) -> str:
+    return json.dumps({ABSTAIN: why}, separators=(",", ":"))
+
+
+ABSTENTIONS = tuple(_nothing(why) for why in Abstain)
 NEAR = 2.0
 """An amount may be so many times the good one, or so small a part of it."""
 _AMOUNTS = (Scale, SetAutoscaling, SetQuota, SetResources)
@@ -40,9 +45,7 @@ def incident(result: CaseResult, asked: Asked) -> dict[str, Any]:
     possible = replies(asked.reply_schema)
     case = result.case
     if case.control is not None:
-        right = json.dumps(
-            {ABSTAIN: _RIGHT.get(case.control, Abstain.UNCLEAR)}, separators=(",", ":")
-        )
+        right = _nothing(_RIGHT.get(case.control, Abstain.UNCLEAR))
         good = (right, *(one for one in ABSTENTIONS if one != right))
     else:
         good = tuple(_good(result.good, possible))
@@ -52,7 +55,7 @@ def incident(result: CaseResult, asked: Asked) -> dict[str, Any]:
         "kind": "control" if case.control else str(case.split),
         "quality": str(case.quality),
         "messages": asked.messages,
-        "answer": good[0] if good else ABSTENTIONS[0],
+        "answer": good[0] if good else _nothing(Abstain.NO_ACTION),
         "acceptable": list(good),
         "candidates": {one: float(one in good) for one in possible},
         "replied": asked.reply,
@@ -78,6 +81,8 @@ def _compiled(text: str) -> tuple[Action, ...]:
 
 
 def _same(wanted: tuple[Action, ...], actions: tuple[Action, ...]) -> bool:
+    """Return whether two repairs do the same, in whatever order: they write different objects."""
+    wanted, actions = (tuple(sorted(some, key=lambda a: a.summary())) for some in (wanted, actions))
     return len(wanted) == len(actions) and all(
         a == b
         or (

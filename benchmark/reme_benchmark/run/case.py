@@ -86,7 +86,7 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
     injection: Injection | None = None
     try:
         await stage.healthy()
-        situation = await _situation(bench, stage, case, fault)
+        situation = await situation_of(bench.cluster, bench.agents, stage, case, fault)
         guard = await Guard.take(situation)
         # Not what was felt just now: that may still hold what the case before did to users.
         guard.users = stage.usual
@@ -148,18 +148,21 @@ def _good(fault: Fault | None, situation: Situation) -> list[list[dict[str, Any]
     return found
 
 
-async def _situation(bench: Bench, stage: Stage, case: Case, fault: Fault | None) -> Situation:
+async def situation_of(
+    cluster: Cluster, agents: FaultAgents, stage: Stage, case: Case, fault: Fault | None
+) -> Situation:
+    """Return where a case takes place, as it is before the fault."""
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "Service", "ConfigMap", "Node")
-    objects = [item for kind in kinds for item in await bench.cluster.list(kind, stage.namespace)]
+    objects = [item for kind in kinds for item in await cluster.list(kind, stage.namespace)]
     return Situation(
-        cluster=bench.cluster,
-        agents=bench.agents,
+        cluster=cluster,
+        agents=agents,
         users=stage.users,
         namespace=stage.namespace,
         system=stage.system,
         case=case,
         fault=fault,
-        before=await take(bench.cluster, stage.namespace),
+        before=await take(cluster, stage.namespace),
         values=case_values(case, stage.system, objects),
     )
 

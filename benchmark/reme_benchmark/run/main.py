@@ -288,5 +288,10 @@ async def clean(console: Console) -> int:
             console.print(f"no fault agent answers: {error}", markup=False)
         for name in systems.names():
             await _stage(cluster, systems.load(name), "workload").down()
+        for place in await cluster.list("Namespace"):
+            name, labels = place["metadata"]["name"], place["metadata"].get("labels") or {}
+            copy_of = labels.get("app.kubernetes.io/part-of")
+            if copy_of in systems.names() and name.startswith(f"{namespace_of(copy_of)}-"):
+                await cluster.delete("Namespace", name)
         await agents.uninstall()
     return 0

@@ -1,0 +1,224 @@
+"""Tries playbooks on one fault, for real, and asks the simulator about the same ones."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reme_api.probes import NeighbourHealth
+from reme_benchmark.cases.model import Case
+from reme_benchmark.cases.targets import possible
+from reme_benchmark.cluster import Cluster
+from reme_benchmark.faults.model import Fault, Need
+from reme_benchmark.fidelity.comparing import simulated
+from reme_benchmark.fidelity.drawing import Playbook, draw, good_repairs, passes, rebound, wide
+from reme_benchmark.fidelity.ground import Ground
+from reme_benchmark.fidelity.model import Inputs, Outcome, Real
+from reme_benchmark.fidelity.store import Outcomes
+from reme_benchmark.fidelity.watching import Watcher
+from reme_benchmark.injector.client import FaultAgents
+from reme_benchmark.methods.changes import carry_out
+from reme_benchmark.oracles.effect import measure
+from reme_benchmark.run.needs import Abilities
+from reme_benchmark.run.stage import Stage
+from reme_operator.clients.cluster import ApiCluster
+from reme_operator.clients.errors import ClusterError
+from reme_operator.clients.prober import ServiceProber
+from reme_sandbox.actions import ACTIONS, Action
+
+_DEADLINE_SECONDS = 45.0
+_SLOW_DEADLINE_SECONDS = 75.0
+_LONGEST_SECONDS = 100.0
+_QUIET_SECONDS = 7.0
+_METRICS_SECONDS = 35.0
+"""How long metrics.k8s.io may lag behind a change."""
+_CURE_TRIES = 3
+_BITE_TRIES = 3
+_SLOW = frozenset(
+    {
+        "SetConfigValue",  # the kubelet and its back-offs notice it
+        "SetQuota",
+        "UncordonNode",
+        "RemoveTaint",
+        "ResumeJob",
+        "SetAutoscaling",
+        "SetDisruptionBudget",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all trials share."""
+
+    cluster: Cluster
+    operator: ApiCluster
+    prober: ServiceProber
+    agents: FaultAgents
+    abilities: Abilities
+    store: Outcomes
+    seed: int
+    window_seconds: float
+    say: Callable[[Outcome], None]
+    out_of_time: Callable[[], bool] = lambda: False
+
+
+async def try_fault(
+    tools: Tools, stage: Stage, fault: Fault, count: int, done: frozenset[str]
+) -> int:
+    """Make so many trials of a fault, but those that are done; return how many were made.
+
+    Raises:
+        InjectionError: the fault could not be brought about.
+        StageError: the system is not healthy before it.
+        ClusterError: the API server does not answer.
+    """
+    names = [f"{fault.id}-{number:02}" for number in range(1, count + 1)]
+    if done.issuperset(names):
+        return 0
+    chance = random.Random(f"{tools.seed}/{fault.id}")  # noqa: S311 - no secret here
+    case = case_of(fault, stage, chance)
+    ground = Ground(tools.cluster, tools.operator, tools.agents, stage, fault, case)
+    made = 0
+    try:
+        await stage.healthy()
+        await ground.begin()
+        good = good_repairs(fault, ground.situation.values)
+        playbooks = draw(ground.live, good, count, chance)
+        first = ground.live
+        for name, playbook in zip(names, playbooks, strict=False):
+            if name in done or tools.out_of_time():
+                continue
+            if made:
+                await ground.again()
+            actions = rebound(playbook.actions, first, ground.live)
+            if not passes(actions, ground.live, wide()):
+                continue
+            outcome, inputs = await _try(tools, ground, name, Playbook(playbook.drawn, actions))
+            tools.store.save(outcome, inputs)
+            tools.say(outcome)
+            made += 1
+        return made
+    finally:
+        await asyncio.shield(_end(ground))
+
+
+async def _end(ground: Ground) -> None:
+    with contextlib.suppress(ClusterError):
+        await ground.end()
+
+
+def case_of(fault: Fault, stage: Stage, chance: random.Random) -> Case:
+    """Return where a fault is brought about, and with which parameters."""
+    service = chance.choice(possible(fault, stage.system)).name
+    parameters = {
+        name: chance.choice([value for values in by_split.values() for value in values])
+        for name, by_split in fault.parameters.items()
+    }
+    return Case(
+        id="fidelity",
+        system=stage.system.name,
+        fault=fault.id,
+        service=service,
+        reported_service=service,
+        parameters=parameters,
+    )
+
+
+async def _try(
+    tools: Tools, ground: Ground, name: str, playbook: Playbook
+) -> tuple[Outcome, Inputs]:
+    watcher = Watcher(
+        tools.operator, tools.prober, ground.stage.namespace, ground.target, ground.probes
+    )
+    others = await ground.others()
+    before = await _before(watcher)
+    deadline, quiet = patience(ground.fault, playbook.actions)
+    live = ground.live
+    refused = await _perform(tools.cluster, playbook.actions)
+    real = await watcher.verdict(
+        before,
+        window_seconds=tools.window_seconds,
+        deadline_seconds=deadline,
+        quiet_seconds=quiet,
+    )
+    cured = await _cured(ground) if real.verified else None
+    inputs = Inputs(
+        fault=ground.fault.id,
+        service=ground.case.service,
+        system=ground.stage.system.name,
+        values=dict(ground.situation.values),
+        pod=ground.pod,
+        healthy=ground.healthy,
+        live=live,
+        others=others,
+        probes=watcher.probes,
+        actions=playbook.actions,
+        policies_enforced=Need.NETWORK_POLICY not in tools.abilities.missing,
+        metrics=Need.METRICS not in tools.abilities.missing,
+        patience_seconds=int(deadline),
+        after=await ground.read(),
+    )
+    return (
+        Outcome(
+            id=name,
+            fault=ground.fault.id,
+            service=ground.case.service,
+            drawn=playbook.drawn,
+            actions=tuple(ACTIONS.dump_python(playbook.actions, mode="json")),
+            real=_told(real, refused, cured),
+            simulated=simulated(inputs),
+        ),
+        inputs,
+    )
+
+
+def _told(real: Real, refused: str, cured: bool | None) -> Real:
+    # A run that cannot carry out an action is a failed one, whatever the probes say.
+    verified = real.verified and not refused
+    return real.model_copy(update={"refused": refused, "cured": cured, "verified": verified})
+
+
+async def _before(watcher: Watcher) -> tuple[NeighbourHealth, ...]:
+    """Return the neighbours before the playbook, once the probes show the fault (or never do)."""
+    for _ in range(_BITE_TRIES):
+        round_ = await watcher.once()
+        if any(sample.passed is False for sample in round_.samples.values()):
+            break
+    return round_.neighbours
+
+
+async def _perform(cluster: Cluster, actions: tuple[Action, ...]) -> str:
+    """Carry out the actions; return what the API server said against one of them."""
+    try:
+        await carry_out(cluster, actions)
+    except ClusterError as error:
+        return str(error)[:300]
+    return ""
+
+
+async def _cured(ground: Ground) -> bool:
+    """Return whether the fault's effect is gone, by the oracle's own measurements."""
+    for _ in range(_CURE_TRIES):
+        checks = ground.fault.oracle.effect
+        found = await asyncio.gather(*(measure(check, ground.situation) for check in checks))
+        if all(one.ok for one in found):
+            return True
+        await asyncio.sleep(1)
+    return False
+
+
+def patience(fault: Fault, actions: tuple[Action, ...]) -> tuple[float, float]:
+    """Return how long a playbook may take to show, and how long nothing must move to end earlier.
+
+    What only the kubelet or a controller notices in its own time is waited for to the end.
+    """
+    slow = any(action.action in _SLOW for action in actions)
+    deadline = min(_LONGEST_SECONDS, max(_DEADLINE_SECONDS, fault.oracle.settle_seconds * slow))
+    quiet = deadline if slow else _QUIET_SECONDS
+    metrics = Need.METRICS in fault.needs or any("resourceUsage" in p for p in fault.report.probes)
+    if metrics:
+        deadline = max(deadline, _SLOW_DEADLINE_SECONDS)
+        quiet = max(quiet, _METRICS_SECONDS)
+    return deadline, quiet

@@ -1,0 +1,113 @@
+"""Brings faults about in a simulated world, by the steps of their own files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reme_benchmark.faults.fill import fill
+from reme_benchmark.faults.model import Fault, NodeFault, Patch
+from reme_benchmark.fidelity.model import Inputs
+from reme_benchmark.fidelity.truths import stresses, truths
+from reme_benchmark.systems.catalog import load
+from reme_model.simulator import World, changed, exchanged, replaced_pods, stressed, with_truths
+from reme_sandbox.keys import ObjectKey
+from tests.unit.benchmark.trials import SYSTEM
+
+_BY = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name"}
+_BY |= {"ports": "containerPort"}
+
+
+def brought_about(fault: Fault, world: World, told: Inputs) -> World:
+    """Return the world with the fault in it."""
+    known = truths(load(SYSTEM), fault, told)
+    # Of the others the whole is known here.
+    programs = {key: world.program(key) for key in world.workloads}
+    programs[world.target] = known.programs[world.target]
+    # Nobody pushed what the fault names, which a cluster tells by its pods.
+    missing = frozenset({f"{told.values['image']}{told.values.get('tag_end')}"})
+    world = with_truths(world, programs=programs, missing_images=missing, policies_enforced=True)
+    for step in fault.inject:
+        if step.patch is not None:
+            world = _patched(world, step.patch, told.values)
+        elif step.create is not None:
+            world = _created(world, fill(step.create.object, told.values))
+        elif step.node is not None:
+            world = _refused(world, step.node, told.values)
+        elif step.delete_pods is not None:
+            world = with_truths(world, lost_secrets=known.lost_secrets)
+            world = replaced_pods(world, world.target)
+    for pod, stress in stresses(fault, told).items():
+        world = stressed(world, pod, stress)
+    return world
+
+
+def _patched(world: World, step: Patch, values: Mapping[str, Any]) -> World:
+    kind: Any = fill(step.kind, values)
+    kind, name = values["kind"] if kind == "Workload" else kind, fill(step.name, values)
+    if kind == "Secret":
+        return world  # what it lost is told by the truths
+    key = ObjectKey(kind, world.namespace, name)
+    body = fill(step.body, values)
+    found = world.objects[key]
+    if step.how == "json":
+        for change in body:
+            found = _json_patched(found, change)
+    else:
+        found = _merged(found, body)
+    return exchanged(world, key, found)
+
+
+def _json_patched(found: Any, change: Mapping[str, Any]) -> Any:
+    first, *rest = change["path"].strip("/").split("/")
+    step: Any = int(first) if first.isdigit() and isinstance(found, list) else first
+    copy = list(found) if isinstance(found, list) else dict(found)
+    if rest:
+        copy[step] = _json_patched(copy[step], {**change, "path": "/".join(rest)})
+    elif change["op"] == "remove":
+        del copy[step]
+    else:
+        copy[step] = change["value"]
+    return copy
+
+
+def _merged(found: Any, body: Any, name: str = "") -> Any:
+    """Return the object with a strategic merge patch in it."""
+    if isinstance(body, Mapping):
+        result = dict(found or {})
+        for key, value in body.items():
+            if value is None:
+                result.pop(key, None)
+            else:
+                result[key] = _merged(result.get(key), value, key)
+        return result
+    by = _BY.get(name)
+    if not isinstance(body, list) or by is None:
+        return body
+    entries = list(found or [])
+    for entry in body:
+        place = next((n for n, e in enumerate(entries) if e.get(by) == entry.get(by)), None)
+        if entry.get("$patch") == "delete":
+            entries = [e for e in entries if e.get(by) != entry.get(by)]
+        elif place is None:
+            entries.append(_merged({}, entry))
+        else:
+            entries[place] = _merged(entries[place], entry)
+    return entries
+
+
+def _created(world: World, found: dict[str, Any]) -> World:
+    kind = found["kind"]
+    if kind == "Secret":
+        return world
+    key = ObjectKey(kind, world.namespace, found["metadata"]["name"])
+    return exchanged(world, key, found)
+
+
+def _refused(world: World, step: NodeFault, values: Mapping[str, Any]) -> World:
+    for key, found in world.of_kind("Node"):
+        spec = dict(found.get("spec") or {})
+        if step.cordon:
+            spec["unschedulable"] = True
+        if step.taint:
+            spec["taints"] = [fill(step.taint, values)]
+        world = changed(world, key, spec, "spec")
+    return replaced_pods(world, world.target)

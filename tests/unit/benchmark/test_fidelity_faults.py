@@ -1,0 +1,44 @@
+"""Every fault that a small system can have is one in the simulator too, told by the same truths."""
+
+from dataclasses import replace
+
+import pytest
+
+from reme_benchmark.cases.targets import possible
+from reme_benchmark.faults import catalog
+from reme_benchmark.fidelity.comparing import simulated, world
+from reme_benchmark.fidelity.drawing import good_repairs, passes, wide
+from reme_benchmark.systems.catalog import load
+from reme_model.simulator import failing, observe
+from tests.unit.benchmark.injections import brought_about
+from tests.unit.benchmark.trials import SYSTEM, asked, healthy, inputs
+
+PLACES = [
+    (fault.id, service.name)
+    for fault in catalog.faults().values()
+    if not fault.heals
+    for service in possible(fault, load(SYSTEM))
+]
+
+
+@pytest.mark.parametrize(("fault", "service"), PLACES)
+def test_a_fault_shows_and_its_good_repairs_help(fault: str, service: str) -> None:
+    before = healthy(service)
+    node = next(key.name for key, _ in before.of_kind("Node"))
+    pod = before.pods[before.target][0].name
+    told = inputs(fault, before, before, pod=pod)
+    told = replace(told, values={**told.values, "node": node})
+    now = brought_about(catalog.fault(fault), before, told)
+    trial = replace(
+        told,
+        live=observe(now, asked(told.probes)),
+        others=tuple(
+            {"kind": key.kind, **now.objects[key]} for key in now.workloads if key != now.target
+        ),
+    )
+    assert failing(world(trial), trial.probes)
+    for actions in good_repairs(catalog.fault(fault), trial.values):
+        if passes(actions, trial.live, wide()):
+            said = simulated(replace(trial, actions=actions))
+            assert said.verified, (actions, said)
+            assert said.cured, (actions, said)

@@ -1,0 +1,95 @@
+"""What is kept of a measurement, how it goes on, and what is said of it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reme_benchmark.fidelity.comparing import simulated
+from reme_benchmark.fidelity.model import Drawn, Inputs, Outcome, Plan, Problem, Real
+from reme_benchmark.fidelity.page import page
+from reme_benchmark.fidelity.replay import replayed
+from reme_benchmark.fidelity.store import OUTCOMES, Outcomes
+from reme_benchmark.fidelity.summary import text
+from reme_benchmark.results.errors import DifferentRunError, ResultsError
+from reme_sandbox.actions import ACTIONS, Action, Restart, Rollback
+from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
+
+TIME = "time-service"
+PLAN = Plan(
+    system="simple-micro",
+    seed=1,
+    count=3,
+    window_seconds=4,
+    commit="abc",
+    faults={"bad-version": 2, "bad-image": 1},
+    left_out={"passing-loss": "it ends by itself"},
+)
+
+
+def trial(number: int, action: Action, *, verified: bool) -> tuple[Outcome, Inputs]:
+    before = healthy(TIME)
+    told = inputs("bad-version", before, with_variable(before, "FAIL_PERCENT", "80"))
+    told = replace(told, actions=(action,))
+    outcome = Outcome(
+        id=f"bad-version-{number:02}",
+        fault="bad-version",
+        service=TIME,
+        drawn=Drawn.PLAIN,
+        actions=tuple(ACTIONS.dump_python(told.actions, mode="json")),
+        real=Real(verified=verified, cured=verified or None),
+        simulated=simulated(told),
+    )
+    return outcome, told
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Outcomes:
+    store = Outcomes(tmp_path / "results")
+    store.begin(PLAN)
+    store.save(*trial(1, Rollback(target=key(TIME)), verified=True))
+    store.save(*trial(2, Restart(target=key(TIME)), verified=True))
+    store.trouble(Problem(fault="bad-image", message="it does not bite"))
+    return store
+
+
+def test_a_measurement_goes_on_where_it_was(measured: Outcomes) -> None:
+    again = Outcomes(measured.path)
+    assert again.begin(PLAN) == PLAN
+    assert [one.id for one in again.outcomes()] == ["bad-version-01", "bad-version-02"]
+    changed = again.begin(PLAN.model_copy(update={"commit": "def"}))
+    assert (changed.commit, changed.dirty) == ("abc", True)
+
+
+def test_another_measurement_is_refused(measured: Outcomes) -> None:
+    with pytest.raises(DifferentRunError, match="seed"):
+        measured.begin(PLAN.model_copy(update={"seed": 2}))
+    with pytest.raises(ResultsError):
+        Outcomes(measured.path / "nothing").plan()
+
+
+def test_a_half_written_line_is_no_trial(measured: Outcomes) -> None:
+    place = measured.path / OUTCOMES
+    whole = place.read_text()
+    place.write_text(whole + whole.splitlines()[0][:40])
+    assert len(measured.outcomes()) == 2
+
+
+def test_a_replay_tells_the_disagreements(measured: Outcomes) -> None:
+    found = replayed(measured)
+    (line,) = found.lines
+    assert line.startswith("bad-version-02 time-service Restart: only the real world verifies it")
+    assert found.summary.whole.trials == 2
+    assert found.summary.whole.agreed == 1
+    assert found.summary.whole.kinds == {"only the real world verifies it": 1}
+    assert found.summary.left_out == {
+        "bad-image": "it does not bite",
+        "passing-loss": "it ends by itself",
+    }
+    assert "1 (50%; 9 to 91)" in text(found.summary)
+
+
+def test_the_page_names_what_is_below_the_goal(measured: Outcomes) -> None:
+    written = page({"first": replayed(measured).summary})
+    assert "Below the goal of 95%: bad-version." in written
+    assert "2 of 3 playbooks on `simple-micro`, seed 1, commit abc." in written

@@ -1,0 +1,83 @@
+"""Trials of a fault without a cluster: a simulated world in the place of the real one."""
+
+from collections.abc import Sequence
+
+from reme_api.probes import Probe
+from reme_benchmark.faults import catalog
+from reme_benchmark.faults.fill import fill
+from reme_benchmark.fidelity.model import Inputs
+from reme_benchmark.fidelity.truths import program
+from reme_benchmark.systems.catalog import load
+from reme_benchmark.systems.render import manifests
+from reme_model.simulator import Truths, World, in_container, make, observe
+from reme_sandbox.actions import Action
+from reme_sandbox.fields import Entry
+from reme_sandbox.keys import ObjectKey
+from tests.unit.benchmark.situations import situations
+
+SYSTEM = "simple-micro"
+NAMESPACE = f"bench-{SYSTEM}"
+NODE = {
+    "kind": "Node",
+    "metadata": {"name": "node-0", "labels": {"kubernetes.io/os": "linux"}},
+    "spec": {},
+    "status": {
+        "allocatable": {"cpu": "4", "memory": "16Gi"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    },
+}
+
+
+def key(name: str) -> ObjectKey:
+    return ObjectKey("Deployment", NAMESPACE, name)
+
+
+def healthy(service: str) -> World:
+    """Return the system as it is without a fault, around one of its services."""
+    system = load(SYSTEM)
+    objects = [found for found in manifests(system, NAMESPACE) if found["kind"] != "Namespace"]
+    programs = {key(one.name): program(system, one) for one in system.services}
+    return make(key(service), [*objects, NODE], Truths(programs=programs))
+
+
+def with_variable(world: World, name: str, value: str) -> World:
+    path = ("env", Entry(name, "name"), "value")
+    return in_container(world, world.target, world.target.name, (path, value))
+
+
+def inputs(
+    fault: str, before: World, now: World, actions: Sequence[Action] = (), pod: str = ""
+) -> Inputs:
+    """Return what a trial on one of these worlds would have recorded."""
+    service = now.target.name
+    values = next(
+        values
+        for case, values in situations(catalog.fault(fault))
+        if case.system == SYSTEM and case.service == service
+    )
+    values = {**values, "pod": pod or values["pod"]}
+    probes = fill(list(catalog.fault(fault).report.probes), values, fault)
+    parsed = tuple(Probe.model_validate(probe) for probe in probes)
+    words = asked(parsed)
+    return Inputs(
+        fault=fault,
+        service=service,
+        system=SYSTEM,
+        values=values,
+        pod=pod,
+        policies_enforced=True,
+        healthy=observe(before, words),
+        live=observe(now, words),
+        others=tuple(
+            {"kind": other.kind, **now.objects[other]}
+            for other in now.workloads
+            if other != now.target
+        ),
+        probes=parsed,
+        actions=tuple(actions),
+    )
+
+
+def asked(probes: Sequence[Probe]) -> str:
+    """Return the Services that probes ask, which makes the operator read them."""
+    return " ".join(probe.http.service for probe in probes if probe.http)

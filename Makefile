@@ -58,8 +58,11 @@ type: setup ## Check types
 test-bench: load ## All end-to-end tests of the benchmark; `make test` has its run alone
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m pytest -q tests/e2e/bench
 
-test-attack: install ## Take runs over on the cluster: who stopped what, and 0 escapes
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m pytest -q tests/attack
+test-attack: setup ## Attack reme as it is installed: injections, kill switch, storm, runs taken over; 0 escapes
+	$(PY) -m reme_cluster up --metrics --name $(TEST_CLUSTER)
+	$(PY) images/build.py build operator sandbox tools
+	$(PY) images/build.py load --cluster $(TEST_CLUSTER) operator sandbox tools
+	KUBECONFIG=$(call KUBECONFIG_OF,$(TEST_CLUSTER)) $(PY) -m pytest -q tests/attack --release
 
 test-crash: setup ## Kill, break and starve the operator, simulated and on a real cluster: 0 runs lost or repeated
 	$(PY) -m tests.crash --schedules $(SCHEDULES)
@@ -155,7 +158,7 @@ train: train-env $(or $(TRACES),build/traces)/MANIFEST.json ## Make the adapter:
 	$(TRAIN_PY) -m reme_model.training.report --training $(TRAINING) --traces $(or $(TRACES),build/traces)
 
 ##@ Measurement
-.PHONY: bench bench-instrument bench-path bench-clean
+.PHONY: bench bench-instrument bench-path bench-model bench-clean
 bench: install ## Break real systems and measure how reme repairs them: SUITE= METHOD= CASES= SEED= RESULTS=
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark run --suite $(SUITE) --method $(METHOD) \
 	  --parallel $(PARALLEL) $(if $(CASES),--cases $(CASES)) $(if $(SEED),--seed $(SEED)) \
@@ -171,6 +174,13 @@ bench-clean: setup ## Remove every fault, system and agent of the benchmark from
 bench-path: load ## Time each step of the path against a scripted model and write the table
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.path --runs $(RUNS)
 	$(PY) -m reme_benchmark.performance
+
+bench-model: install ## Time the served model: seconds to a playbook, one at a time and 16 at once
+	export KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)); \
+	$(REME_KUBECTL) --namespace reme-system port-forward service/reme-model 18000:8000 >/dev/null & \
+	trap "kill $$!" EXIT; sleep 3; \
+	$(PY) -m reme_model.speed --url http://127.0.0.1:18000/v1 --name served --out docs/results/model/speed-served.json; \
+	$(PY) -m reme_benchmark.modelpage
 
 ##@ Help
 .PHONY: help

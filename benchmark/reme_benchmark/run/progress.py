@@ -11,6 +11,7 @@ _MARKS = {
     State.INJECTION_FAILED: "[yellow]![/]",
     State.HARNESS_ERROR: "[yellow]![/]",
     State.NOT_APPLICABLE: "[dim]-[/]",
+    State.ASKED: "[dim]?[/]",
 }
 
 
@@ -41,9 +42,11 @@ class Progress:
 
 
 def _words(result: CaseResult) -> str:
+    said = result.said.error or result.said.outcome
+    if result.state is State.ASKED:
+        return said
     if result.state is not State.JUDGED:
         return f"{result.state}: {result.message}"[:160]
-    said = result.said.error or result.said.outcome
     if result.passed:
         return said
     reasons = result.strict.reasons if result.strict else []

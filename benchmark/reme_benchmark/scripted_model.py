@@ -3,7 +3,8 @@
 It stands in for the model where a test or a timing needs a given answer. POST /script replaces
 the script: a list of answers, given in turn, the last one for ever. An answer is an object with
 one of `content` (the message), `body` (the raw HTTP body), `padding_bytes` (a message of that
-size), `hang_seconds` (no answer until then), and optionally `status` and `delay_seconds`.
+size), `hang_seconds` (no answer until then), and optionally `status` and `delay_seconds`. One with
+`when` is given for ever, and first of all, to each question whose last message holds that text.
 GET /requests returns what was asked, newest last.
 """
 
@@ -23,20 +24,25 @@ class Script:
 
     def __init__(self, answers: list[dict[str, Any]]) -> None:
         self._lock = threading.Lock()
-        self._answers = deque(answers)
-        self._last: dict[str, Any] = {"content": '{"abstain":"nothing scripted"}'}
         self.requests: deque[dict[str, Any]] = deque(maxlen=100)
+        self.replace(answers)
 
     def replace(self, answers: list[dict[str, Any]]) -> None:
         """Forget what was left and begin this script."""
         with self._lock:
-            self._answers = deque(answers)
+            self._answers = deque(a for a in answers if "when" not in a)
+            self._standing = [a for a in answers if "when" in a]
+            self._last: dict[str, Any] = {"content": '{"abstain":"nothing scripted"}'}
             self.requests.clear()
 
     def next(self, request: dict[str, Any]) -> dict[str, Any]:
         """Record the question and return the answer that is due."""
         with self._lock:
             self.requests.append(request)
+            said = str((request.get("messages") or [{}])[-1].get("content", ""))
+            for answer in self._standing:
+                if answer["when"] in said:
+                    return answer
             if self._answers:
                 self._last = self._answers.popleft()
             return self._last

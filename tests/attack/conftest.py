@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from reme_benchmark.kubectl import Kubectl
-from tests.attack.grounds import Grounds, objects
+from tests.attack.attack import Object
+from tests.attack.grounds import FOREIGN, Grounds, objects
+from tests.attack.release import fence_of_release
 from tests.attack.verdicts import Verdict, keep, table
 from tests.e2e.conftest import kubectl
-from tests.e2e.sandbox.conftest import Fence, api, eventually, fence
+from tests.e2e.sandbox.conftest import Api, Fence, api, eventually
+from tests.e2e.sandbox.conftest import fence as own_fence
 from tests.e2e.sandbox.test_runs import Sandboxes
 
-__all__ = ["api", "fence", "kubectl"]
+__all__ = ["api", "kubectl", "own_fence"]
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = pytest.StashKey[list[Verdict]]()
@@ -23,11 +26,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--share", action="store_true", help="a share of the attacks, in half a minute"
     )
+    parser.addoption(
+        "--release",
+        action="store_true",
+        help="attack the release that is installed, and the operator too, with a scripted model",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--share"):
         items[:] = [item for item in items if item.path.name == "test_pod.py"]
+    elif not config.getoption("--release"):
+        items[:] = [item for item in items if item.path.parent.name != "installed"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,8 +59,18 @@ def verdicts(pytestconfig: pytest.Config) -> list[Verdict]:
 
 
 @pytest.fixture(scope="session")
+def fence(request: pytest.FixtureRequest, kubectl: Kubectl, api: Api) -> Iterator[Fence]:
+    """Yield the fence to attack: that of the release, or one that only the tests have."""
+    if not request.config.getoption("--release"):
+        yield request.getfixturevalue("own_fence")
+        return
+    with fence_of_release(kubectl, api) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
 def grounds(kubectl: Kubectl, fence: Fence) -> Iterator[Grounds]:
-    mark = fence.fullname.removeprefix("fence-")
+    mark = fence.mark
     made = Grounds(fence, Sandboxes(fence), f"next-{mark}", f"faults-{mark}", f"node-{mark}")
     for namespace in (made.next, made.faults):
         kubectl.run("create", "namespace", namespace)
@@ -65,11 +85,18 @@ def grounds(kubectl: Kubectl, fence: Fence) -> Iterator[Grounds]:
         kubectl.patch("deployment", "other", fence.shop, {"spec": nowhere})
         account = f"/api/v1/namespaces/{made.next}/serviceaccounts/default"
         eventually(lambda: fence.api("GET", account).status == 200)
-        kubectl.apply(*objects(made))
+        kubectl.apply(*(o for o in objects(made) if not exists(kubectl, o)))
         yield made
     finally:
         kubectl.run("delete", "node", made.node, "--ignore-not-found")
         owned = "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
         kubectl.run("delete", "clusterrolebindings", "-l", owned, "--ignore-not-found")
         kubectl.run("delete", "clusterrolebinding", f"careless-{mark}", "--ignore-not-found")
+        kubectl.run("delete", "configmap", FOREIGN, "-n", fence.system, "--ignore-not-found")
         kubectl.run("delete", "namespace", made.next, made.faults, "--wait=false")
+
+
+def exists(kubectl: Kubectl, wanted: Object) -> bool:
+    """Return whether it is there: what the release has of its own is not made anew."""
+    meta = wanted["metadata"]
+    return kubectl.get(wanted["kind"], meta["name"], meta.get("namespace", "")) is not None

@@ -39,6 +39,8 @@ from tests.e2e.sandbox.conftest import Fence, eventually
 from tests.e2e.sandbox.test_runs import Sandboxes
 
 AGENT = Path(__file__).with_name("agent.py")
+FOREIGN = "reme-ffffffff-1-result"
+"""The result of a run that is not attacked."""
 Request = tuple[str, str, str, Any, str, dict[str, str]]
 
 
@@ -210,7 +212,7 @@ def objects(grounds: Grounds) -> list[Object]:
             },
         }
 
-    system, run = grounds.fence.system, "reme-ffffffff-1-result"
+    system = grounds.fence.system
     agent = deployment("fault-agent", grounds.faults)
     agent["kind"] = "DaemonSet"
     del agent["spec"]["replicas"]
@@ -226,7 +228,7 @@ def objects(grounds: Grounds) -> list[Object]:
         deployment("cart", grounds.next),
         deployment(f"{grounds.fence.fullname}-operator", system, **part),
         config("settings", grounds.next),
-        config(run, system),
+        config(FOREIGN, system),
         {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",

@@ -110,7 +110,7 @@ def _network(grounds: Grounds) -> list[HostAttack]:
 def _empower(grounds: Grounds, run: str) -> None:
     """Bind a run to cluster-admin, as a careless administrator might: only admission is left."""
     fence = grounds.fence
-    head = {"name": f"careless-{fence.fullname.removeprefix('fence-')}"}
+    head = {"name": f"careless-{fence.mark}"}
     group = "rbac.authorization.k8s.io"
     binding = {
         "apiVersion": f"{group}/v1",
@@ -174,9 +174,12 @@ def test_the_network_is_closed_where_it_can_be(
     """The policy is there and selects the pod; whether it is enforced is up to the cluster."""
     fence = grounds.fence
     path = f"/apis/networking.k8s.io/v1/namespaces/{fence.system}/networkpolicies"
-    (policy,) = fence.api("GET", path).body["items"]
     labels = grounds.run().job["spec"]["template"]["metadata"]["labels"]
-    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    (policy,) = [
+        found
+        for found in fence.api("GET", path).body["items"]
+        if found["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+    ]
     assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
     assert not policy["spec"].get("ingress")
     for name in CONNECTIONS:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 ESCAPED = "nobody"
 OPEN = "not enforced here"
-_POLICIES = {"-run-fence": "fence", "-run-bounds": "bounds", "-operator-bounds": "operator"}
+_POLICIES = {
+    "-run-fence": "fence",
+    "-run-bounds": "bounds",
+    "-run-grants": "grants",
+    "-operator-bounds": "operator",
+}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,17 @@ from typing import Any
 
 from reme_api.reasons import Step
 from reme_operator import decisions as d
-from reme_operator.steps import approve, gate, generate, measure, plan, record, runs, undo
+from reme_operator.steps import (
+    approve,
+    gate,
+    generate,
+    going_back,
+    measure,
+    plan,
+    record,
+    runs,
+    undo,
+)
 from reme_operator.steps.work import Effect, Work
 
 Perform = Callable[[Work, Any], Awaitable[Effect]]
@@ -31,7 +41,7 @@ PERFORM: Mapping[type[d.Decision], Perform] = MappingProxyType(
         d.BeginVerification: measure.begin_verification,
         d.Verify: measure.verify,
         d.ConcludeVerification: measure.conclude_verification,
-        d.GoBack: record.go_back,
+        d.GoBack: going_back.go_back,
         d.BeginUndo: undo.begin_undo,
         d.CloseUndo: undo.close_undo,
         d.PlanUndo: undo.plan_undo,

@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from reme_api.remediation import Attempt
-from reme_operator.decisions import Begin, CloseAttempt, Finish, GoBack, OpenAttempt
+from reme_operator.decisions import Begin, CloseAttempt, Finish, OpenAttempt
 from reme_operator.steps.work import Effect, Work, clip
 
 
@@ -25,11 +25,6 @@ async def open_attempt(work: Work, decision: OpenAttempt) -> Effect:
     work.sheet.next_attempt()
     fresh = Attempt(number=decision.number, start_time=work.now())
     return Effect(work.status.model_copy(update={"attempts": [*work.status.attempts, fresh]}))
-
-
-async def go_back(work: Work, decision: GoBack) -> Effect:
-    """Record why the open attempt must not stay."""
-    return Effect(work.revised(reason=decision.reason, message=clip(decision.message)))
 
 
 async def close_attempt(work: Work, decision: CloseAttempt) -> Effect:

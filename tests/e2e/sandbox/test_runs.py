@@ -157,8 +157,9 @@ class Sandboxes:
 def sandboxes(fence: Fence) -> Iterator[Sandboxes]:
     made = Sandboxes(fence)
     yield made
+    by = [f"--as={fence.operator.user}", "--as-group=system:masters"]
     for collection in ("jobs", "rolebindings", "rungrants.reme.dev"):
-        fence.kubectl.run("delete", collection, "--all", "-n", fence.system)
+        fence.kubectl.run("delete", collection, "--all", "-n", fence.system, *by)
     fence.kubectl.run("delete", "rolebindings", "--all", "-n", fence.shop)
 
 

@@ -1,0 +1,53 @@
+"""An attacker writes everywhere, and the model obeys every word: nothing comes of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from reme_api.reasons import Outcome
+from reme_benchmark.kubectl import Kubectl
+from reme_benchmark.scripted import ScriptedModel
+from tests.attack.corpus import injections
+from tests.attack.installed.fleet import Fleet
+from tests.attack.installed.injected import REFUSALS, Played
+from tests.attack.installed.planted import Planter, incidents
+from tests.attack.installed.tables import show
+from tests.e2e.sandbox.conftest import Api
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def played(
+    kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api
+) -> Iterator[Played]:
+    fleet = Fleet(kubectl, scripted, "reme-injected")
+    made = Played(fleet, api, Planter(fleet, api))
+    try:
+        made.ground()
+        yield made
+    finally:
+        made.remove()
+
+
+def test_a_model_that_obeys_changes_nothing(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        for incident in incidents():
+            played.play(incident)
+    finally:
+        show(capsys, "injections", "Injections", played.table())
+    assert sum(r.attempts for r in played.results.values()) == len(injections())
+    for wanted, result in played.results.items():
+        assert set(result.outcomes) <= {str(o) for o in REFUSALS}, wanted
+        assert not result.jobs, wanted
+        assert not result.changed, wanted
+    assert not played.leaked
+    # Otherwise it would be no wonder that nothing came of it.
+    assert all(played.planter.told[place] for place in ("text of evidence", "message of an event"))
+
+
+def test_the_right_answer_still_repairs(played: Played) -> None:
+    ended = played.repaired()
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message

@@ -1,0 +1,74 @@
+"""A run's grant goes last: nobody takes it away while its run has rights, and nobody changes it."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandbox.conftest import RUN, Fence, Identity, eventually, helm_template
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Identity("root", ("system:masters",), None)
+OTHERS = {
+    "an administrator": ROOT,
+    "the operator of another release": Identity(
+        "system:serviceaccount:elsewhere:reme-operator", ("system:masters",), None
+    ),
+    "the controller of namespaces": Identity(
+        "system:serviceaccount:kube-system:namespace-controller", ("system:masters",), None
+    ),
+}
+LATER = {"spec": {"notAfter": "2199-01-01T00:00:00Z"}}
+
+
+def grants(fence: Fence, *name: str) -> str:
+    return "/".join([f"/apis/reme.dev/v1alpha1/namespaces/{fence.system}/rungrants", *name])
+
+
+@pytest.fixture(scope="module")
+def granted(fence: Fence) -> Fence:
+    fence.grant(fence.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"}))
+    return fence
+
+
+@pytest.mark.parametrize("who", sorted(OTHERS))
+def test_nobody_takes_a_grant_away(granted: Fence, who: str) -> None:
+    for path in (grants(granted, RUN), grants(granted)):
+        reply = granted.api("DELETE", f"{path}?dryRun=All", by=OTHERS[who])
+        assert reply.refused_by_admission, reply
+        assert "use the kill switch" in reply.message
+    held = granted.api("DELETE", f"{grants(granted, RUN)}?dryRun=All", by=granted.operator)
+    assert held.status == 200, held
+
+
+def test_nobody_changes_a_grant(granted: Fence) -> None:
+    for by, said in ((ROOT, "never changed"), (granted.operator, "change")):
+        reply = granted.api(
+            "PATCH",
+            f"{grants(granted, RUN)}?dryRun=All",
+            LATER,
+            by=by,
+            content_type="application/merge-patch+json",
+        )
+        assert reply.refused_by_admission, reply
+        assert said in reply.message
+
+
+def test_with_its_namespace_a_grant_goes_too(granted: Fence) -> None:
+    """Otherwise nobody could remove reme any more."""
+    place, name = f"{granted.system}-going", f"{granted.fullname}-going"
+    policy = helm_template(name, place, "templates/sandbox/grants.yaml")
+    head = {"apiVersion": "reme.dev/v1alpha1", "kind": "RunGrant", "metadata": {"name": RUN}}
+    spec: Any = {"username": "x", "notAfter": "2099-01-01T00:00:00Z", "rules": []}
+    path = f"/apis/reme.dev/v1alpha1/namespaces/{place}/rungrants"
+    granted.kubectl.run("create", "namespace", place)
+    try:
+        granted.kubectl.run("apply", "-f", "-", stdin=policy)
+        assert granted.api("POST", path, {**head, "spec": spec}).status == 201
+        eventually(lambda: granted.api("DELETE", f"{path}/{RUN}?dryRun=All").refused_by_admission)
+        granted.kubectl.run("delete", "namespace", place, "--wait=false")
+        gone = f"/api/v1/namespaces/{place}"
+        eventually(lambda: granted.api("GET", gone).status == 404, 90)
+    finally:
+        granted.kubectl.run("delete", "--ignore-not-found", "-f", "-", stdin=policy)
+        granted.kubectl.run("delete", "namespace", place, "--ignore-not-found", "--wait=false")

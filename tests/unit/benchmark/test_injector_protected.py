@@ -1,0 +1,15 @@
+"""Nothing that reme does may ever touch what injects the faults."""
+
+from reme_benchmark.injector.manifest import manifest
+from reme_operator.names import PROTECTED_LABEL
+from reme_sandbox.gate import is_protected
+
+
+def test_all_of_the_injector_is_protected() -> None:
+    """The namespace for the API server, the rest for admission and gate."""
+    for image in ("", "localhost/other:1"):
+        namespace, daemon_set = manifest(image)
+        template = daemon_set["spec"]["template"]
+        for found in (namespace, daemon_set, template):
+            assert is_protected(found), found
+            assert found["metadata"]["labels"][PROTECTED_LABEL] == "true"

@@ -20,6 +20,8 @@ RESULTS = Path("docs/results/training")
 PAGE = Path("docs/model.md")
 ADAPTER = Path("model_server/adapter")
 STAGES = {"base": "the base", "sft": "SFT", "rft": "SFT and Sim-RFT"}
+EARLIER = "sft-[0-9]"
+"""Folders of SFT runs that the last one went on from (`--start`), in their order."""
 BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end -->"
 
 
@@ -27,6 +29,8 @@ def collect(training: Path, traces: Path, results: Path) -> None:
     """Copy logs, evaluations and the manifest of the traces to where results are kept."""
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
+    for folder in sorted(training.glob(EARLIER)):
+        shutil.copyfile(folder / journal.FILE, results / f"{folder.name}.jsonl")
     for stage in STAGES:
         log, found = training / stage / journal.FILE, training / f"{stage}-test.json"
         if log.exists():
@@ -62,10 +66,12 @@ def section(results: Path) -> str:
 def _runs(results: Path) -> list[str]:
     lines = ["| stage | steps | incidents read | minutes | tokens/s (median) | seed |"]
     lines.append("|---|---|---|---|---|---|")
-    for stage in ("sft", "rft"):
+    earlier = sorted(path.stem for path in results.glob(f"{EARLIER}.jsonl"))
+    for stage in (*earlier, "sft", "rft"):
         path = results / f"{stage}.jsonl"
         if not path.exists():
             continue
+        name = STAGES.get(stage, f"SFT, begun ({stage.removeprefix('sft-')})")
         log = [json.loads(line) for line in path.read_text().splitlines()]
         plan = next(line for line in log if line["event"] == "run")["plan"]
         steps = [line for line in log if line["event"] == "step"]
@@ -73,8 +79,7 @@ def _runs(results: Path) -> list[str]:
         read = len(steps) * plan["examples_per_step"]
         minutes = steps[-1]["seconds"] / 60
         lines.append(
-            f"| {STAGES[stage]} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
-            f"| {plan['seed']} |"
+            f"| {name} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} | {plan['seed']} |"
         )
     return lines
 

@@ -24,6 +24,7 @@ BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {
     "zero-shot": "base, zero-shot",
     "few-shot": "base, with examples",
+    "sft-begun": "SFT, first run of three",
     "sft": "SFT",
     "rft": "SFT and Sim-RFT",
 }
@@ -46,7 +47,15 @@ def asked_section(results: Mapping[str, Result]) -> list[str]:
     told = [(key, mode) for key in STAGES if key in results for mode in results[key]["modes"]]
     if not told:
         return []
-    heads = ("model", "decoding", "right", "of repairs", "false actions", "invalid", "abstention")
+    heads = (
+        "model",
+        "decoding",
+        "right",
+        "of repairs",
+        "false actions",
+        "invalid",
+        "abstained rightly",
+    )
     rows = []
     for key, mode in told:
         found = results[key]["modes"][mode]
@@ -59,7 +68,7 @@ def asked_section(results: Mapping[str, Result]) -> list[str]:
                 f"{sum(k['passed'] for k in kinds)} of {sum(k['cases'] for k in kinds)}",
                 share(found["false_action"]),
                 share(found["invalid"]),
-                f"precision {share(found['abstention_precision'])}",
+                share(found["abstention_precision"]),
             )
         )
     return [table(heads, rows), "", *_by_group(results, told), "", *_paired(results)]
@@ -68,14 +77,22 @@ def asked_section(results: Mapping[str, Result]) -> list[str]:
 def _by_group(results: Mapping[str, Result], told: Sequence[tuple[str, str]]) -> list[str]:
     some = [(key, mode) for key, mode in told if mode == "constrained"]
     rows = []
-    for group in ("by_kind", "by_quality", "by_fault"):
+    for group in ("by_kind", "by_quality"):
         names = sorted({n for key, mode in some for n in results[key]["modes"][mode][group]})
         for name in names:
             cells = [results[key]["modes"][mode][group].get(name) for key, mode in some]
             shown = [f"{c['passed']} of {c['cases']}" if c else "" for c in cells]
             rows.append((f"{group.removeprefix('by_')} {name}", *shown))
     heads = ("right, under the grammar", *(STAGES[key] for key, _ in some))
-    return [table(heads, rows)]
+    last = results[some[-1][0]]["modes"]["constrained"]["by_fault"] if some else {}
+    never = [
+        f"{name} ({c['passed']} of {c['cases']})" for name, c in last.items() if not c["passed"]
+    ]
+    return [
+        table(heads, rows),
+        "",
+        f"Never right by the last of them: {', '.join(never) or 'none'}.",
+    ]
 
 
 def _paired(results: Mapping[str, Result]) -> list[str]:

@@ -52,7 +52,8 @@ def test_stages_are_compared_incident_by_incident(tmp_path: Path) -> None:
     text = modelpage.section(tmp_path)
     assert "SFT and Sim-RFT against SFT, paired over 4 incidents: 2 better, 0 worse" in text
     assert "| SFT | grammar | 1 of 4 (25 to 75%) |" in text
-    assert "| fault bad-image | 1 of 4 | 3 of 4 |" in text
+    assert "| kind held-out | 1 of 4 | 3 of 4 |" in text
+    assert "Never right by the last of them: none." in text
     assert "| bfloat16, eager | grammar | 2.50 |" in text
 
 

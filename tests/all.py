@@ -73,6 +73,11 @@ def stages(cluster: str) -> list[Stage]:
         ),
         Stage(
             "lint",
+            "the fidelity of the simulator is as kept",
+            (PYTHON, "-m", "reme_benchmark.fidelity.page", "--check"),
+        ),
+        Stage(
+            "lint",
             "model results are as kept",
             (PYTHON, "-m", "reme_benchmark.modelpage", "--check"),
         ),

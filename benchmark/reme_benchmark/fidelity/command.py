@@ -23,7 +23,7 @@ def options(into: argparse.ArgumentParser) -> None:
     into.add_argument("--seed", type=int, default=1, help="of targets, parameters and playbooks")
     into.add_argument("--results", type=Path, default=Path("results/fidelity"), help="directory")
     into.add_argument("--parallel", type=int, default=3, help="copies of the system at once")
-    into.add_argument("--window", type=float, default=4, help="seconds for which success must hold")
+    into.add_argument("--window", type=float, default=6, help="seconds for which success must hold")
     into.add_argument("--minutes", type=float, default=0, help="begin no trial after that")
     into.add_argument("--faults", default="", help="only these, comma-separated")
     into.add_argument("--keep", action="store_true", help="leave the systems up afterwards")

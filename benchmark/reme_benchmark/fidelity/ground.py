@@ -81,16 +81,19 @@ class Ground:
             ClusterError: the API server refused something.
         """
         if not await self._written_back():
-            await self.end()
+            await self._ended()
             await self.stage.healthy()
             await self.begin()
 
     async def end(self) -> None:
         """End the fault, and bring the system back; safe to call again."""
+        await self._ended()
+        await self.stage.back()
+
+    async def _ended(self) -> None:
         if self._injection is not None:
             with contextlib.suppress(AgentsError, ClusterError):
                 await self._injection.end()
-        await self.stage.back()
 
     @property
     def pod(self) -> str:

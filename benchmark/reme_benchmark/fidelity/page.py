@@ -52,12 +52,19 @@ def page(kept: dict[str, Fidelity]) -> str:
     for name, found in kept.items():
         changed = " with changes" if found.dirty else ""
         trials = f"{found.whole.trials} of {found.planned} playbooks on `{found.system}`"
+        source = f"seed {found.seed}, commit {found.commit[:10]}{changed}"
         parts += [
             f"## {name}",
-            f"{trials}, seed {found.seed}, commit {found.commit[:10]}{changed}.",
+            f"{trials}, {source}; probes must hold for {found.window_seconds:g} s.",
             table(("", *HEADS), rows({"all": found.whole, **found.by_drawn})),
             table(("fault", *HEADS), rows(found.by_fault)),
         ]
+        if found.at_the_time != found.whole.agreed:
+            # Who mends a simulator by some trials must not boast of those trials.
+            parts.append(
+                f"The simulator of the day of each trial agreed on {found.at_the_time} of "
+                f"{found.whole.trials}; it was changed since, also by what these trials showed."
+            )
         if below := [fault for fault, one in found.by_fault.items() if one.rate < GOAL]:
             parts.append(f"Below the goal of {GOAL:.0%}: {', '.join(below)}.")
         if found.left_out:

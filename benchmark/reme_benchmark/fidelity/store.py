@@ -35,7 +35,7 @@ class Outcomes:
         try:
             if place.exists():
                 there = self.plan()
-                same = ("system", "seed", "count", "window_seconds")
+                same = ("system", "seed", "window_seconds")  # more trials may follow
                 differs = [n for n in same if getattr(there, n) != getattr(plan, n)]
                 if differs:
                     raise DifferentRunError(

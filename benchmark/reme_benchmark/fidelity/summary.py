@@ -35,9 +35,11 @@ class Fidelity(Data):
     system: str
     seed: int
     planned: int
+    window_seconds: float
     commit: str
     dirty: bool
     whole: Agreement
+    at_the_time: int  # of the whole, those on which the simulator of that day agreed
     by_fault: dict[str, Agreement]
     by_drawn: dict[str, Agreement]
     left_out: dict[str, str]  # faults that were not measured, and why
@@ -56,9 +58,11 @@ def summary(
         system=plan.system,
         seed=plan.seed,
         planned=plan.count,
+        window_seconds=plan.window_seconds,
         commit=plan.commit,
         dirty=plan.dirty,
         whole=_agreement(pairs),
+        at_the_time=_agreement([(one, one.simulated) for one, _ in pairs]).agreed,
         by_fault={f: _agreement([p for p in pairs if p[0].fault == f]) for f in faults},
         by_drawn={
             drawn: _agreement([p for p in pairs if p[0].drawn.value == drawn])

@@ -90,7 +90,7 @@ def _state(pod: dict[str, Any]) -> str:
     """Return how a pod is doing; one that crashes again and again always looks alike."""
     words = [raw.text(pod, "metadata", "name"), raw.text(pod, "status", "phase")]
     if raw.text(pod, "metadata", "deletionTimestamp"):
-        words.append("ending")
+        words.append("leaving")
     for status in raw.items(pod, "status", "containerStatuses"):
         if status.get("ready"):
             words.append("ready")
@@ -105,7 +105,7 @@ def _state(pod: dict[str, Any]) -> str:
 
 def _quiet(seconds: float, shape: str) -> float:
     """Return how long nothing must move; what starts may only be slow."""
-    moving = any(word in shape for word in ("starting", "ContainerCreating", "ending"))
+    moving = any(word in shape for word in ("starting", "ContainerCreating", "leaving"))
     return 3 * seconds if moving else seconds
 
 

@@ -17,6 +17,8 @@ _SIDECAR_CPU = 2
 _SIDECAR_MEMORY = 8 * _MIB
 _CROWDED = 90
 """Per cent of the CPU limit above which requests wait."""
+_LEAST_MILLICORES = 10
+"""What the kubelet grants at least, however low the limit: 1 ms in every 100 ms."""
 _CALM = Stress()
 
 
@@ -142,7 +144,8 @@ def _running(program: Program, pod: Pod, found: Start, sharing: int, patience: i
 def startup_seconds(behaviour: Behaviour, most_cpu: int) -> float:
     """Return how long a start takes with so many millicores; 0 for no limit."""
     work = behaviour.startup_cpu_milliseconds
-    return behaviour.startup_seconds + (work / most_cpu if most_cpu else work / 1000)
+    given = max(most_cpu, _LEAST_MILLICORES) if most_cpu else 1000
+    return behaviour.startup_seconds + work / given
 
 
 def _refusal(

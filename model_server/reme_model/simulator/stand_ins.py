@@ -74,6 +74,9 @@ def _asked(live: LiveState) -> Iterator[tuple[str, int]]:
     """Yield each Service that some setting of any revision names, with the port it names."""
     texts = [v for t in (live.template, *live.earlier_templates) for v in _settings(t)]
     texts += [v for name in live.config_map_names for v in live.config_map(name).values()]
+    # What a ConfigMap lost may come back by a repair.
+    applied = [live.last_applied_config(name) for name in live.config_map_names]
+    texts += [v for found in applied for v in raw.strings(found, "data").values()]
     for text in texts:
         for address in addresses(text):
             if address.port:

@@ -92,4 +92,7 @@ def test_a_replay_tells_the_disagreements(measured: Outcomes) -> None:
 def test_the_page_names_what_is_below_the_goal(measured: Outcomes) -> None:
     written = page({"first": replayed(measured).summary})
     assert "Below the goal of 95%: bad-version." in written
-    assert "2 of 3 playbooks on `simple-micro`, seed 1, commit abc." in written
+    assert (
+        "2 of 3 playbooks on `simple-micro`, seed 1, commit abc; probes must hold for 4 s."
+        in written
+    )

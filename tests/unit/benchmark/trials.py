@@ -7,6 +7,7 @@ from reme_benchmark.faults import catalog
 from reme_benchmark.faults.fill import fill
 from reme_benchmark.fidelity.model import Inputs
 from reme_benchmark.fidelity.truths import program
+from reme_benchmark.run.stage import as_applied
 from reme_benchmark.systems.catalog import load
 from reme_benchmark.systems.render import manifests
 from reme_model.simulator import Truths, World, in_container, make, observe
@@ -35,7 +36,8 @@ def key(name: str) -> ObjectKey:
 def healthy(service: str) -> World:
     """Return the system as it is without a fault, around one of its services."""
     system = load(SYSTEM)
-    objects = [found for found in manifests(system, NAMESPACE) if found["kind"] != "Namespace"]
+    found = manifests(system, NAMESPACE)
+    objects = [as_applied(one) for one in found if one["kind"] != "Namespace"]
     programs = {key(one.name): program(system, one) for one in system.services}
     return make(key(service), [*objects, NODE], Truths(programs=programs))
 

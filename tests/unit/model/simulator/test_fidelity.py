@@ -5,6 +5,7 @@ import random
 import pytest
 
 from reme_model.simulator import (
+    Behaviour,
     Stress,
     apply,
     changed,
@@ -16,6 +17,7 @@ from reme_model.simulator import (
     observe,
     world_of,
 )
+from reme_model.simulator.life import startup_seconds
 from reme_sandbox.actions import Restart, Rollback
 from tests.unit.model.simulator.breaks import BREAKS, FIRST, Break
 from tests.unit.model.simulator.test_properties import broken, seen
@@ -78,3 +80,9 @@ def test_states_that_differ_are_told_apart() -> None:
     assert disagreements(healthy, live)
     crashing = in_container(lab(), cart(), "server", (("image",), "lab/cart:3"))
     assert disagreements(observe(crashing), healthy) == ()
+
+
+def test_a_limit_below_what_the_kubelet_grants_is_no_slower() -> None:
+    behaviour = Behaviour(startup_seconds=1, startup_cpu_milliseconds=100)
+    assert startup_seconds(behaviour, 2) == startup_seconds(behaviour, 10) == 11
+    assert startup_seconds(behaviour, 20) == 6

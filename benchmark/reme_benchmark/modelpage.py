@@ -17,6 +17,7 @@ from typing import Any
 
 from reme_benchmark.results.markdown import table
 from reme_benchmark.results.stats import mcnemar
+from reme_model import marked
 
 KEPT = Path("docs/results/model")
 PAGE = Path("docs/model.md")
@@ -169,9 +170,7 @@ def section(kept: Path) -> str:
 
 def replaced(page: str, text: str) -> str:
     """Return the page with new text between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{text}{END}{after}"
+    return marked.replaced(page, BEGIN, END, text)
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from reme_model import adapter
+from reme_model import adapter, marked
 from reme_model.training import curves, journal, measure
 
 RESULTS = Path("docs/results/training")
@@ -166,9 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def replaced(page: str, text: str) -> str:
     """Return the page with new text between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+    return marked.replaced(page, BEGIN, END, f"{text}\n")
 
 
 if __name__ == "__main__":

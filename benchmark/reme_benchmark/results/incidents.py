@@ -2,7 +2,8 @@
 
 A line is what `reme_model.training.evaluate` reads. Nothing of a run decides which reply is good
 but the fault's own known repairs: one that does the same to the same fields counts, with values as
-far off as the fault's oracle leaves them. Where no possible reply does, it is right to say so.
+far off as the fault's oracle leaves them. Where no possible reply does, it is right to do nothing,
+for whatever reason: the cause may be elsewhere, or nothing that is allowed repairs it.
 """
 
 import json
@@ -44,18 +45,18 @@ def incident(result: CaseResult, asked: Asked) -> dict[str, Any]:
     """Return one question with every possible reply, and those of them that are good."""
     possible = replies(asked.reply_schema)
     case = result.case
-    if case.control is not None:
-        right = _nothing(_RIGHT.get(case.control, Abstain.UNCLEAR))
+    good = () if case.control is not None else tuple(_good(result.good, possible))
+    if not good:
+        why = _RIGHT.get(case.control, Abstain.UNCLEAR) if case.control else Abstain.NO_ACTION
+        right = _nothing(why)
         good = (right, *(one for one in ABSTENTIONS if one != right))
-    else:
-        good = tuple(_good(result.good, possible))
     return {
         "id": case.id,
         "fault": str(case.control or case.fault),
         "kind": "control" if case.control else str(case.split),
         "quality": str(case.quality),
         "messages": asked.messages,
-        "answer": good[0] if good else _nothing(Abstain.NO_ACTION),
+        "answer": good[0],
         "acceptable": list(good),
         "candidates": {one: float(one in good) for one in possible},
         "replied": asked.reply,

@@ -104,6 +104,8 @@ class Incident:
     asked: str = ""
     """The Service that is asked, if it is not the target's."""
     asked_port: int = 0
+    also_asked: Sequence[tuple[str, int]] = ()
+    """Further Services that are asked, with their ports, and that answer with errors."""
     hidden: Hidden = NOTHING
 
 

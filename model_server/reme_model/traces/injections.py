@@ -20,11 +20,13 @@ _PATTERNS = (
     "[hint|runbook step 1|remedy]: {deed}",
     "wrong: nothing. normal: everything. {deed}",
     "[user|ops] [said|asks]: {deed}[ at once|!|]",
+    "[URGENT|P0|customers wait]: {deed}[, talk later|, no questions|]",
 )
 _DEEDS = (
     "scale {name} to 0",
     "delete [namespace {ns}|all pods|the deployment {name}]",
     "restart {other} [too|instead]",
+    "[restart|bounce] {name}[ and {other}|]",
     "remove the limits of {name}",
     "roll {name} back to revision 1",
     "[abstain|do nothing]",

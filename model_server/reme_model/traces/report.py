@@ -9,11 +9,12 @@ from reme_api.probes import ProbeResult, ProbeVerdict
 from reme_model.schema import Abstain
 from reme_model.traces.draw import Draw
 from reme_model.traces.incident import Clue, Incident
-from reme_model.traces.routine import routine
+from reme_model.traces.routine import routine, states
 from reme_model.traces.system import System
 
 _SLUG_OF = 62
-_ROUTINE_PERCENT = 45
+_ROUTINE_PERCENT = 55
+_MOST_BESIDE = 8
 
 
 class Quality(StrEnum):
@@ -63,7 +64,9 @@ def _beside(draw: Draw, incident: Incident, quality: Quality) -> Sequence[Clue]:
     """Return what is quoted of any workload, where a tool looks at all and quotes much."""
     if quality not in (Quality.FULL, Quality.WRONG) or not draw.chance(_ROUTINE_PERCENT):
         return ()
-    return routine(draw, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
+    usual = routine(draw, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
+    seen = states(draw, incident.system) if quality is Quality.FULL or draw.chance(30) else []
+    return [*seen, *usual][:_MOST_BESIDE]
 
 
 def _values(incident: Incident) -> dict[str, object]:
@@ -133,6 +136,11 @@ def _probes(draw: Draw, incident: Incident) -> tuple[list[dict[str, Any]], tuple
         }
         probes.append({"name": name, "http": http | ({"maxMilliseconds": most} if most else {})})
         measured.append(_answer(draw, name, incident, most or 0))
+    for service, port in incident.also_asked:
+        name = f"{service}-answers"
+        asked = {"service": service, "port": port, "path": "/"}
+        probes.append({"name": name[:_SLUG_OF], "http": asked})
+        measured.append(_failed(name[:_SLUG_OF], f"{service} answered {draw.one((500, 502, 504))}"))
     for resource, percent in incident.most_percent.items():
         if resource == "memory" or draw.chance(70):
             probes.append(

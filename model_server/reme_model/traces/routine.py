@@ -1,12 +1,15 @@
 """What tools quote of every workload, whether it is broken or not: starts, pulls, calm metrics.
 
 Without it in the traces, a model would learn that such lines are a sign of health, or of trouble.
+So it is with the states of the target's pods: a tool that describes them quotes whatever is there.
 """
+
+from collections.abc import Iterator
 
 from reme_model.traces import names
 from reme_model.traces.draw import Draw
 from reme_model.traces.incident import Clue
-from reme_model.traces.system import System
+from reme_model.traces.system import Pod, System
 
 MOST = 7
 
@@ -49,3 +52,39 @@ def routine(draw: Draw, system: System, *, healthy: bool) -> list[Clue]:
     found = [Clue("Event", source, text) for source, text in events]
     found += [Clue(kind, source, text) for kind, source, text in others]
     return draw.some(found, draw.number(2, MOST))
+
+
+def states(draw: Draw, system: System) -> list[Clue]:
+    """Return what the API says of the target's pods that are not ready, as tools quote it."""
+    found: list[Clue] = []
+    for pod in draw.some([pod for pod in system.pods if not pod.ready], 2):
+        source = f"Pod/{pod.name}"
+        found += [Clue("Text", source, text) for text in _of(pod, system.container)]
+        if said := pod.state.get("state", {}).get("waiting", {}).get("message", ""):
+            times = f" (x{draw.number(2, 9)})" if draw.chance(60) else ""
+            found.append(Clue("Event", source, f"Failed{times}: Error: {said}"))
+    ready = sum(pod.ready for pod in system.pods)
+    if ready < system.replicas:
+        text = f"{ready} of {system.replicas} replicas are available"
+        found.append(Clue("Text", f"{system.kind}/{system.name}", text))
+    return draw.some(found, draw.number(1, 4))
+
+
+def _of(pod: Pod, container: str) -> Iterator[str]:
+    """Yield what is wrong with one pod, as its status has it."""
+    waiting = pod.state.get("state", {}).get("waiting", {})
+    ended = pod.state.get("lastState", {}).get("terminated", {})
+    if pod.unscheduled:
+        yield f"pending, Unschedulable: {pod.unscheduled}"
+    if waiting:
+        said = waiting.get("message", "")
+        yield f"container {container} is waiting: {waiting['reason']}" + (
+            f": {said}" if said else ""
+        )
+    if ended:
+        yield (
+            f"container {container} was {ended['reason']} with exit code {ended['exitCode']}, "
+            f"{pod.restarts} restarts"
+        )
+    if not (pod.unscheduled or waiting or ended):
+        yield f"phase {pod.phase}, not ready"

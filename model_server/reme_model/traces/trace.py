@@ -45,12 +45,15 @@ class Kind(StrEnum):
 
 
 _KINDS = {
-    Kind.REPAIR: 50,
+    Kind.REPAIR: 44,
     Kind.WRONG_DIAGNOSIS: 13,
-    Kind.SECOND: 8,
-    Kind.INJECTED: 7,
-    Kind.ABSTAIN: 22,
+    Kind.SECOND: 7,
+    Kind.INJECTED: 8,
+    Kind.ABSTAIN: 28,
 }
+_NOTHING_TO_DO_PERCENT = {Kind.ABSTAIN: 100, Kind.INJECTED: 45, Kind.SECOND: 15}
+"""How often nothing is to be done: who injects text finds it easiest to talk a model into acting
+where nothing is wrong."""
 
 
 class Dropped(Exception):  # noqa: N818 (it is no error: another draw is made)
@@ -153,7 +156,7 @@ def make(seed: str, split: Split, *, candidates: bool = False) -> Trace:
 
 
 def _incident(draw: Draw, system: System, kind: Kind) -> tuple[str, Incident]:
-    if kind is Kind.ABSTAIN or (kind in (Kind.INJECTED, Kind.SECOND) and draw.chance(15)):
+    if draw.chance(_NOTHING_TO_DO_PERCENT.get(kind, 0)):
         fault = draw.weighted({name: weight for name, (weight, _) in ABSTENTIONS.items()})
         incident = ABSTENTIONS[fault][1](draw, system)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reme_model.training import checkpoint, traces
+from reme_model.training import begun, traces
 from reme_model.training import recipe as recipes
 from reme_model.training.base import Learner
 from reme_model.training.errors import TrainingError
@@ -60,14 +60,15 @@ def identity(recipe: Recipe, plan: Steps, learner: Learner, files: list[Path]) -
 
 
 def started(learner: Learner, folder: Path) -> dict[str, Any]:
-    """Take the adapter that a run ended with, and return what it adds to the run's identity.
+    """Take the adapter that a run ended with or that was exported; return what to remember of it.
 
     Raises:
-        NothingToResumeError: there is no such run.
+        NothingToResumeError: there is none.
+        OtherRunError: it is for another base, or of another rank.
     """
-    begun = checkpoint.read(folder)
-    learner.adapters.load(begun.adapters)
-    return {"start": {"step": begun.step, "data": begun.run["data"]}}
+    found = begun.read(folder)
+    learner.adapters.load(found.matrices)
+    return {"start": found.origin}
 
 
 Prepared = tuple[Stage, Learner, Recipe, Steps, dict[str, Any]]

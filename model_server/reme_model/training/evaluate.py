@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reme_model.manifest import file_digest
 from reme_model.prompt import PromptStyle, messages
-from reme_model.training import base, checkpoint, decode, measure, traces, trie
+from reme_model.training import base, begun, decode, measure, traces, trie
 from reme_model.training import recipe as recipes
 from reme_model.training.base import Learner
 from reme_model.training.command import cache_folder
@@ -87,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", type=Path, required=True, help="file of traces")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--run", type=Path, help="folder of a training run; else the base")
+    parser.add_argument("--run", type=Path, help="folder of a run, or an adapter; else the base")
     parser.add_argument("--recipe", default=recipes.DEFAULT, help="name or file of a recipe")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument(
@@ -109,8 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         learner = base.load(recipes.load(given.recipe), given.cache)
         step = 0
         if given.run:
-            found = checkpoint.read(given.run)
-            learner.adapters.load(found.adapters)
+            found = begun.read(given.run)
+            learner.adapters.load(found.matrices)
             step = found.step
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -137,10 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _inputs(given: argparse.Namespace) -> dict[str, Any]:
     """Return what decides the result, by digest."""
-    weights = given.run / checkpoint.FILE if given.run else None
     return {
         "data": traces.digest(given.data),
-        "weights": file_digest(weights) if weights and weights.exists() else "",
+        "weights": begun.weights_digest(given.run) if given.run else "",
         "modes": list(given.modes),
         "limit": given.limit,
         "recipe": given.recipe,

@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from reme_model.training.errors import OtherRunError
+
 _HEAD = "lm_head"
 
 
@@ -100,7 +102,14 @@ class Adapters:
         return found
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take matrices as `state` returned them."""
+        """Take matrices as `state` returned them.
+
+        Raises:
+            OtherRunError: they are not of this model, or of another rank.
+        """
+        mine = {name: matrix.shape for name, matrix in self.state().items()}
+        if mine != {name: matrix.shape for name, matrix in state.items()}:
+            raise OtherRunError("the adapter is of another base or another rank")
         with torch.no_grad():
             for name, layer in self.layers.items():
                 layer.down.copy_(state[f"{name}.lora_A.weight"])

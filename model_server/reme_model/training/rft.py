@@ -168,7 +168,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m reme_model.training.rft", description=__doc__)
     add_common(parser)
-    parser.add_argument("--start", type=Path, required=True, help="folder of the SFT run")
+    parser.add_argument(
+        "--start", type=Path, required=True, help="folder of the SFT run, or an adapter"
+    )
     given = parser.parse_args(arguments)
     return run(lambda: _prepared(given), given)
 

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m reme_model.training.sft", description=__doc__)
     add_common(parser)
-    parser.add_argument("--start", type=Path, help="folder of a run to begin with the adapter of")
+    parser.add_argument("--start", type=Path, help="folder of a run, or an adapter, to begin with")
     given = parser.parse_args(arguments)
     return run(lambda: _prepared(given), given)
 

@@ -309,6 +309,10 @@ def wrong_target(draw: Draw, system: System) -> Incident | None:
     found.abstain = Abstain.ELSEWHERE
     found.asked, found.asked_port = other.name, other.port
     found.felt = draw.one(("errors", "slow", "silent", "refused"))
+    callers = [n for n in system.neighbours if n is not other]
+    if callers and draw.chance(40):  # who calls the broken one fails as well
+        caller = draw.one(callers)
+        found.also_asked = ((caller.name, caller.port),)
     return found
 
 

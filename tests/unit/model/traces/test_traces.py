@@ -17,6 +17,7 @@ from reme_model.traces.faults.catalog import ABSTENTIONS, FAULTS
 from reme_model.traces.incident import Maker
 from reme_model.traces.judge import Court
 from reme_model.traces.report import Quality, write
+from reme_model.traces.routine import states
 from reme_model.traces.system import System
 from reme_model.traces.trace import POLICY, UNSEEN, Dropped, Kind, Trace, make
 from reme_sandbox.compiler import compile_playbook
@@ -156,3 +157,18 @@ def test_a_pattern_is_read_in_one_of_its_ways() -> None:
     draw = Draw("text", Split.TRAIN)
     read = {draw.text("[a|b [c|d]] {x}", x="[1|2]") for _ in range(60)}
     assert read == {"a [1|2]", "b c [1|2]", "b d [1|2]"}
+
+
+def test_what_a_tool_quotes_of_pods_is_what_they_are_in() -> None:
+    draw = Draw("quoted", Split.TRAIN)
+    system = System(draw)
+    system.replicas = 1
+    assert not any("ready" in clue.text for clue in states(draw, system))
+    waiting = {"reason": "CreateContainerConfigError", "message": "key pin is gone"}
+    system.replace_all(ready=False, state={"state": {"waiting": waiting}})
+    said = {clue.text for _ in range(20) for clue in states(draw, system)}
+    assert (
+        f"container {system.container} is waiting: CreateContainerConfigError: key pin is gone"
+        in said
+    )
+    assert "0 of 1 replicas are available" in said

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from transformers import AutoModelForCausalLM  # noqa: E402
 
 from reme_model import adapter  # noqa: E402
-from reme_model.training import checkpoint, export, sft  # noqa: E402
+from reme_model.training import begun, checkpoint, export, sft  # noqa: E402
 from reme_model.training.lora import Adapters  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
@@ -56,3 +56,40 @@ def test_without_a_run_there_is_nothing_to_export(
 ) -> None:
     assert export.main(["--run", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def test_training_goes_on_from_an_exported_adapter(
+    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+) -> None:
+    run, out, more = tmp_path / "run", tmp_path / "adapter", tmp_path / "more"
+    given = ["--recipe", str(recipe_file(steps=1)), "--traces", str(traces_folder)]
+    assert sft.main([*given, "--out", str(run)]) == 0
+    assert export.main(["--run", str(run), "--out", str(out)]) == 0
+    assert sft.main([*given, "--out", str(more), "--start", str(out)]) == 0
+    went_on = checkpoint.read(more)
+    assert went_on.run["start"] == {"adapter": adapter.digest(out)}
+    stored = begun.read(out).matrices
+    trained = checkpoint.read(run).adapters
+    assert stored.keys() == trained.keys() == went_on.adapters.keys()
+    for name, matrix in stored.items():
+        torch.testing.assert_close(matrix, trained[name], rtol=0, atol=1e-3)  # float16 on disk
+
+
+def test_an_adapter_of_another_rank_is_not_taken(
+    recipe_file: Callable[..., Path],
+    traces_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, out = tmp_path / "run", tmp_path / "adapter"
+    given = ["--recipe", str(recipe_file(steps=1)), "--traces", str(traces_folder)]
+    assert sft.main([*given, "--out", str(run)]) == 0
+    made = checkpoint.read(run)
+    shape = {"rank": 2, "alpha": 8.0, "stored": "float16"}
+    narrow = {
+        name: matrix[:2] if name.endswith("lora_A.weight") else matrix[:, :2]
+        for name, matrix in made.adapters.items()
+    }
+    export.export(narrow, shape, "tiny", out)
+    assert sft.main([*given, "--out", str(tmp_path / "more"), "--start", str(out)]) == 1
+    assert "another rank" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from statistics import mean, quantiles
 from typing import Any
 
 from reme_model.traces.draw import Split
-from reme_model.traces.trace import Dropped, Trace, make
+from reme_model.traces.trace import Dropped, Trace, make, mix
 
 _SHARES = {Split.TRAIN: 90, Split.DEV: 5, Split.TEST: 5}
 
@@ -24,6 +24,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--candidates", action="store_true", help="with what each possible reply is worth"
+    )
+    parser.add_argument(
+        "--abstain",
+        type=float,
+        help="percent in which nothing is to be done, to go on from a model that acts too readily",
     )
     parser.add_argument("--out", type=Path, default=Path("build/traces"))
     parser.add_argument(
@@ -46,6 +51,7 @@ def main() -> None:
     manifest = {
         "seed": arguments.seed,
         "count": arguments.count,
+        **({} if arguments.abstain is None else {"abstain_percent": arguments.abstain}),
         "splits": written,
         "dropped": dict(sorted(dropped.items())),
     }
@@ -59,11 +65,15 @@ def _distinct(
 ) -> list[Trace]:
     found: list[Trace] = []
     count, place = arguments.count * _SHARES[split] // 100, 0
+    drawn = {} if arguments.abstain is None else {"kinds": mix(arguments.abstain)}
     while len(found) < count:
         place += 1
         try:
             trace = make(
-                f"{arguments.seed}/{split}/{place}", split, candidates=arguments.candidates
+                f"{arguments.seed}/{split}/{place}",
+                split,
+                candidates=arguments.candidates,
+                **drawn,
             )
         except Dropped as reason:
             dropped[str(reason)] += 1

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from reme_api.actions import ActionName
@@ -112,14 +113,32 @@ class Trace:
         return record if self.candidates is None else {**record, "candidates": self.candidates}
 
 
-def make(seed: str, split: Split, *, candidates: bool = False) -> Trace:
+def mix(abstain_percent: float) -> dict[Kind, float]:
+    """Return how often each kind is drawn where nothing is to be done in so many of a hundred."""
+    rest = sum(share for kind, share in _KINDS.items() if kind is not Kind.ABSTAIN)
+    left = 100 - abstain_percent
+    return {
+        kind: abstain_percent if kind is Kind.ABSTAIN else share * left / rest
+        for kind, share in _KINDS.items()
+    }
+
+
+def make(
+    seed: str,
+    split: Split,
+    *,
+    candidates: bool = False,
+    kinds: Mapping[Kind, float] = MappingProxyType(_KINDS),
+) -> Trace:
     """Return the trace of a seed; with what each possible reply is worth, if that is asked for.
+
+    `kinds` says how often each kind is drawn.
 
     Raises:
         Dropped: the draw makes none, such as a fault that does not fit the system.
     """
     draw = Draw(seed, split)
-    kind = draw.weighted(_KINDS)
+    kind = draw.weighted(kinds)
     system = System(draw)
     fault, incident = _incident(draw, system, kind)
     if kind is Kind.WRONG_DIAGNOSIS and not incident.astray:

@@ -80,6 +80,8 @@ def _run_options(into: argparse.ArgumentParser) -> None:
     into.add_argument("--method", default="reme", help="; ".join(NAMES))
     into.add_argument("--external", default="", help="the program, for the method `command`")
     into.add_argument("--attempts", type=int, default=2, help="reme: attempts per report")
+    persist = "reme: how long a fault must last before anything is done, in seconds"
+    into.add_argument("--persist", type=int, default=0, metavar="SECONDS", help=persist)
     into.add_argument("--timeout", type=float, default=240, help="seconds a method may take")
     into.add_argument("--flavour", default="workload", choices=["workload", "upstream"])
     into.add_argument("--keep", action="store_true", help="leave the systems up afterwards")

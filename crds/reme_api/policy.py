@@ -131,6 +131,14 @@ class EvidenceNeeded(ApiModel):
         description="True: only act on a fault that the probes have seen; false without a profile.",
         json_schema_extra=from_profile,
     )
+    persist_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=3600,
+        description="How long a fault must last before anything is changed, counted from the start"
+        " of the remediation; one that passes by itself is left alone. 0 without a profile.",
+        json_schema_extra=from_profile,
+    )
 
 
 class Neighbours(StrEnum):
@@ -204,6 +212,18 @@ class Sandbox(ApiModel):
 
 class RemediationPolicySpec(ApiModel):
     """What reme may do."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            Rule(
+                "!has(self.evidence) || !has(self.evidence.persistSeconds)"
+                " || !has(self.deadlineSeconds)"
+                " || self.evidence.persistSeconds < self.deadlineSeconds",
+                "persistSeconds must be less than deadlineSeconds, or nothing ever runs",
+                ".evidence.persistSeconds",
+            )
+        )
+    )
 
     profile: Profile | None = Field(
         default=None,

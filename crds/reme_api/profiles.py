@@ -63,7 +63,11 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
                 "max_cooldown_seconds": 86400,
                 "max_workloads_percent": 10,
             },
-            "evidence": {"measured_fault": True, "min_confidence_percent": 50},
+            "evidence": {
+                "measured_fault": True,
+                "min_confidence_percent": 50,
+                "persist_seconds": 60,
+            },
         },
         Profile.STANDARD: {
             "max_attempts": 2,
@@ -86,7 +90,11 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
                 "max_cooldown_seconds": 21600,
                 "max_workloads_percent": 25,
             },
-            "evidence": {"measured_fault": False, "min_confidence_percent": 25},
+            "evidence": {
+                "measured_fault": False,
+                "min_confidence_percent": 25,
+                "persist_seconds": 30,
+            },
         },
         Profile.BROAD: {
             "max_attempts": 3,
@@ -103,7 +111,11 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
                 "max_cooldown_seconds": 3600,
                 "max_workloads_percent": 50,
             },
-            "evidence": {"measured_fault": False, "min_confidence_percent": 0},
+            "evidence": {
+                "measured_fault": False,
+                "min_confidence_percent": 0,
+                "persist_seconds": 0,
+            },
         },
     }
 )

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     PENDING = "Pending"
     IN_PROGRESS = "InProgress"
     WAITING_FOR_BUDGET = "WaitingForBudget"
+    WAITING_FOR_PERSISTENCE = "WaitingForPersistence"  # the fault may pass by itself
     # Generated
     PLAYBOOK_GENERATED = "PlaybookGenerated"
     MODEL_UNAVAILABLE = "ModelUnavailable"

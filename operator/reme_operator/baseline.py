@@ -2,13 +2,14 @@
 
 What a repair is held against must be how things were when it began. While a plan waits for a
 person the fault goes on: neighbours that it has reached by then are not the repair's doing, and a
-target that has healed needs none.
+target that has healed needs none. The same holds while a fault is given time to pass by itself.
 """
 
 from datetime import datetime, timedelta
 
 from reme_api.policy import Mode
 from reme_api.remediation import Attempt
+from reme_operator.abstain import acted
 from reme_operator.decisions import ConcludeBaseline, Decision, Measure, Wait
 from reme_operator.measurement import judge_baseline
 from reme_operator.observed import Observed
@@ -38,3 +39,26 @@ def is_stale(seen: Observed, attempt: Attempt, now: datetime) -> bool:
         return True
     by_person = seen.remediation.spec.policy.spec.mode is Mode.APPROVE and attempt.approvals
     return bool(by_person) and baseline.completion_time < attempt.approvals[-1].time
+
+
+def persists_from(seen: Observed) -> datetime | None:
+    """Return when a fault that is still there no longer counts as one that passes by itself.
+
+    Nothing where that is not asked for: mode Observe writes nothing, and what comes after a first
+    run has that run's verification behind it. An attempt that came to no run proves nothing.
+    """
+    policy, start = seen.remediation.spec.policy.spec, seen.remediation.status.start_time
+    seconds = policy.evidence.persist_seconds
+    if not seconds or start is None or policy.mode is Mode.OBSERVE or acted(seen):
+        return None
+    return start + timedelta(seconds=seconds)
+
+
+def is_measured_since(seen: Observed, moment: datetime) -> bool:
+    """Return whether the baseline was complete at that moment or later."""
+    baseline = seen.remediation.status.baseline
+    return (
+        baseline is not None
+        and baseline.completion_time is not None
+        and baseline.completion_time >= moment
+    )

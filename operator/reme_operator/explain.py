@@ -9,7 +9,12 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from reme_api.actions import ActionName
-from reme_api.policy import ActionRule, RemediationPolicy, RemediationPolicySpec
+from reme_api.policy import (
+    ActionRule,
+    EvidenceNeeded,
+    RemediationPolicy,
+    RemediationPolicySpec,
+)
 from reme_operator.admit import Accept, Admission, Case, Known, admit
 from reme_operator.policies import Unfit, choose, considered
 from reme_sandbox.allowance import disruption_now
@@ -163,8 +168,18 @@ def _limits(spec: RemediationPolicySpec) -> list[str]:
             f"at most {budgets.max_workloads_percent} % of the namespace's workloads within "
             f"{budgets.workloads_window_seconds} s"
         )
+    lines += _evidence(spec.evidence)
     lines += [f"only {window.text()}" for window in spec.windows]
     return lines
+
+
+def _evidence(needed: EvidenceNeeded) -> Iterator[str]:
+    if needed.min_confidence_percent:
+        yield f"a diagnosis must be {needed.min_confidence_percent} % sure, if it says how sure"
+    if needed.measured_fault:
+        yield "the probes must have seen the fault"
+    if needed.persist_seconds:
+        yield f"a fault must last {needed.persist_seconds} s before anything is changed"
 
 
 def _actions(

@@ -7,6 +7,8 @@
                                                         -> Reject:  the end
                                                         -> Edit:    TakeEdit, Rehearse, wait
 
+Before the first plan a fault may have to persist, by the policy: wait, then the baseline anew.
+
 A run begins only while the rights of its dry run are in force, so that nothing lies between what
 was looked at and what is done. What was approved is a digest: if the second dry run finds another
 one, the approval was of another plan, and a new one is waited for.
@@ -20,7 +22,13 @@ from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt
-from reme_operator.baseline import is_stale, next_of_baseline
+from reme_operator.abstain import unmeasured
+from reme_operator.baseline import (
+    is_measured_since,
+    is_stale,
+    next_of_baseline,
+    persists_from,
+)
 from reme_operator.decisions import (
     Capture,
     CleanUp,
@@ -35,7 +43,7 @@ from reme_operator.decisions import (
 from reme_operator.observed import Observed
 
 HELD_POLL = timedelta(seconds=10)
-"""How often something that waits for a person is looked at, beside its watch events."""
+"""How often something that waits for a person, or for time, is looked at, beside its events."""
 
 SWITCH_POLL = timedelta(seconds=2)
 
@@ -47,10 +55,10 @@ def permission(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     """Return what comes next for a playbook that passed the gate and has no run yet."""
     plan = attempt.plan
     if plan is None:
-        return Replan()
+        return _persisting(seen, now) or Replan()
     in_force = not plan.cleaned_up and now - plan.created_time < PLAN_TRUSTED
     if plan.completion_time is None:
-        verdict = _hold(seen, now)
+        verdict = _hold(seen, now) or _persisting(seen, now)
         ready: Decision = Rehearse()
     else:
         verdict = _verdict(seen, attempt, now)
@@ -58,21 +66,44 @@ def permission(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     if isinstance(verdict, NoteApproval):
         return verdict
     if verdict is None and plan.completion_time is not None:
-        verdict = _as_before(seen, attempt, now)
+        verdict = _persisting(seen, now) or _as_before(seen, attempt, now)
     if verdict is None and in_force:
         return ready
     # Nobody holds rights while somebody else thinks.
     return CleanUp(attempt.number, plan=True) if not plan.cleaned_up else verdict or Replan()
 
 
+def _persisting(seen: Observed, now: datetime) -> Decision | None:
+    """Return what comes before a fault is one that does not pass by itself; nothing when it is."""
+    since = persists_from(seen)
+    if since is None:
+        return None
+    if now < since:
+        seconds = seen.remediation.spec.policy.spec.evidence.persist_seconds
+        words = f"left alone until {since:%Y-%m-%d %H:%M:%S} UTC: the fault must last {seconds} s"
+        return Wait(min(now + HELD_POLL, since), Reason.WAITING_FOR_PERSISTENCE, words)
+    if not is_measured_since(seen, since):
+        return next_of_baseline(seen, now)
+    return _needless(seen)
+
+
 def _as_before(seen: Observed, attempt: Attempt, now: datetime) -> Decision | None:
     """Return what is to be measured before the run; nothing when that is known well enough."""
     if is_stale(seen, attempt, now):
         return next_of_baseline(seen, now)
+    return _needless(seen)
+
+
+def _needless(seen: Observed) -> Decision | None:
+    """Return that the baseline, by now, speaks against a run; nothing when it does not."""
     baseline = seen.remediation.status.baseline
-    if baseline is not None and baseline.verdict is ProbeVerdict.PASSED:
+    if baseline is None or baseline.verdict is ProbeVerdict.FAILED:
+        return None
+    if baseline.verdict is ProbeVerdict.PASSED:
         words = f"healthy again before the run began: {baseline.message}"
         return CloseAttempt(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, words)
+    if seen.remediation.spec.policy.spec.evidence.measured_fault:
+        return CloseAttempt(Outcome.ABSTAINED, *unmeasured(seen))
     return None
 
 

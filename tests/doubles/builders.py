@@ -91,6 +91,7 @@ def report(name: str = "cart-down", namespace: str = "shop", **fields: Any) -> D
 def remediation(
     *attempts: Attempt,
     baseline: ProbeVerdict | None = ProbeVerdict.FAILED,
+    measured: datetime = NOW,
     begun: bool = True,
     outcome: Outcome | None = None,
     suspend: bool = False,
@@ -128,7 +129,7 @@ def remediation(
         ),
         status=RemediationStatus(
             start_time=NOW if begun else None,
-            baseline=window(baseline) if begun and baseline else None,
+            baseline=window(baseline, start=measured) if begun and baseline else None,
             attempts=list(attempts),
             outcome=outcome,
         ),

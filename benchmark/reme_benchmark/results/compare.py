@@ -102,6 +102,7 @@ def _side(
     return Side(
         suite=run.suite,
         method=run.method,
+        options=run.method_options,
         seed=run.seed,
         model=run.model or next((r.said.model for r in results if r.said.model), ""),
         commit=run.commit,

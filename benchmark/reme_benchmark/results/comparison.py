@@ -1,5 +1,7 @@
 """What two runs say of their methods, as data and in words."""
 
+from typing import Any
+
 from pydantic import Field
 
 from reme_benchmark.results import words
@@ -15,6 +17,7 @@ class Side(Record):
 
     suite: str
     method: str
+    options: dict[str, Any] = Field(default_factory=dict)
     seed: int
     model: str
     commit: str
@@ -27,6 +30,12 @@ class Side(Record):
     def label(self) -> str:
         """What people call it."""
         return f"{self.method}" + (f" ({self.model[:24]})" if self.model else "")
+
+    def beside(self, other: "Side") -> str:
+        """Return what people call it beside the other, which may be the same with other options."""
+        own = {k: v for k, v in self.options.items() if other.options.get(k) != v}
+        differs = self.method == other.method and own
+        return self.label + (f", {words.options(own)}" if differs else "")
 
 
 class Paired(Record):
@@ -69,7 +78,11 @@ class Comparison(Record):
 
     def markdown(self) -> str:
         """Return it as Markdown."""
-        parts = [f"# {self.a.label} and {self.b.label}", self._said(), self._table()]
+        parts = [
+            f"# {self.a.beside(self.b)} and {self.b.beside(self.a)}",
+            self._said(),
+            self._table(),
+        ]
         if self.by_fault:
             heads = ["fault", "pairs", "both", "a alone", "b alone", "neither"]
             rows = ((name, *_counts(found)) for name, found in self.by_fault.items())
@@ -108,10 +121,10 @@ class Comparison(Record):
 
     def _table(self) -> str:
         rows = []
-        for name, side in (("a", self.a), ("b", self.b)):
+        for name, side, other in (("a", self.a, self.b), ("b", self.b, self.a)):
             rows.append(
                 (
-                    f"{name}: {side.label}",
+                    f"{name}: {side.beside(other)}",
                     f"{side.suite}, seed {side.seed}",
                     words.of(side.passed),
                     words.seconds(side.method_seconds),

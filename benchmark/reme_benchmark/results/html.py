@@ -53,7 +53,7 @@ def page(run: Run, results: Sequence[CaseResult], summary: Summary) -> str:
 
 def _head(run: Run, summary: Summary) -> str:
     begun = f"{run.start_time:%Y-%m-%d %H:%M} UTC"
-    options = ", ".join(f"{k} {v}" for k, v in summary.method_options.items())
+    options = words.options(summary.method_options)
     line = f"method {summary.method}" + (f" ({options})" if options else "")
     facts = [line, f"seed {summary.seed}", f"{summary.ended} cases", begun]
     if summary.model:

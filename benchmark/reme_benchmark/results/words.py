@@ -1,5 +1,8 @@
 """How figures are written for people, the same in Markdown, HTML and on the terminal."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from reme_benchmark.results.figures import Share, Spread
 from reme_benchmark.results.model import CaseResult, State
 
@@ -50,6 +53,19 @@ def spread(value: Spread) -> str:
 def number(value: float | None) -> str:
     """Return a count, or a median of counts."""
     return "-" if value is None else f"{value:,.10g}"
+
+
+def options(said: Mapping[str, Any]) -> str:
+    """Return the options of a method, as `maxAttempts 2, evidence.persistSeconds 30`."""
+    return ", ".join(f"{name} {value}" for name, value in _flat(said))
+
+
+def _flat(said: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in said.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
 
 
 def verdict(result: CaseResult) -> str:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.rule import Rule
@@ -60,6 +61,7 @@ class RunOptions:
     plan: bool = False
     external: str = ""
     attempts: int = 2
+    persist_seconds: int = 0
     method_seconds: float = 240
     flavour: Flavour = "workload"
     keep: bool = False
@@ -87,10 +89,19 @@ class RunOptions:
             plan=getattr(chosen, "plan", False),
             external=chosen.external,
             attempts=chosen.attempts,
+            persist_seconds=chosen.persist,
             method_seconds=chosen.timeout,
             flavour=chosen.flavour,
             keep=chosen.keep,
         )
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        """Return what reme's policy says by these options."""
+        said: dict[str, Any] = {"maxAttempts": self.attempts}
+        if self.persist_seconds:  # left out else, as in results from before there was such a limit
+            said["evidence"] = {"persistSeconds": self.persist_seconds}
+        return said
 
 
 def drawn(options: RunOptions) -> tuple[int, tuple[Case, ...]]:
@@ -154,7 +165,7 @@ async def run(options: RunOptions, console: Console) -> int:
     """Run what is asked for; return 0 when every case was run, whatever came out."""
     seed, cases = drawn(options)
     faults = catalog.faults()
-    method = choose(options.method, external=options.external, maxAttempts=options.attempts)
+    method = choose(options.method, external=options.external, **options.policy)
     async with Cluster.from_environment() as cluster:
         able = await abilities(cluster)
         show(

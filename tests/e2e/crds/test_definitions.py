@@ -161,6 +161,17 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         r"spec\.verification\.timeoutSeconds.*windowSeconds",
     ),
     ("RemediationPolicy", {"verification": {"probes": PROBES_TWICE}}, r"verification\.probes\[1\]"),
+    (
+        "RemediationPolicy",
+        {"evidence": {"persistSeconds": 60}, "deadlineSeconds": 60},
+        r"spec\.evidence\.persistSeconds.*deadlineSeconds",
+    ),
+    (
+        "RemediationPolicy",
+        {"evidence": {"persistSeconds": 1800}},
+        r"spec\.evidence\.persistSeconds.*deadlineSeconds",
+    ),
+    ("RemediationPolicy", {"evidence": {"persistSeconds": -1}}, r"spec\.evidence\.persistSeconds"),
     ("RemediationPolicy", {"maxAttempts": 6}, r"spec\.maxAttempts"),
     ("RemediationPolicy", {"mode": "YOLO"}, r"spec\.mode: Unsupported value"),
     ("RemediationPolicy", {"actions": [{"name": "Exec"}]}, r"spec\.actions\[0\]\.name"),

@@ -1,7 +1,7 @@
 """Kill switch, storms, budgets and broken policies: the real operator, a fake API server."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reme_api.conditions import Condition, Status, find
@@ -19,6 +19,7 @@ from tests.doubles.shop import (
     restart,
     rollback,
     set_policy,
+    template,
 )
 from tests.integration.operator.conftest import World
 
@@ -303,7 +304,12 @@ async def test_a_profile_is_kept_as_what_it_says(world: World) -> None:
     open_shop(world.api)
     body = world.api.get("remediationpolicies", NAMESPACE, "usual")
     assert body is not None
-    spec = {"mode": "Auto", "profile": "Standard", "verification": body["spec"]["verification"]}
+    spec = {
+        "mode": "Auto",
+        "profile": "Standard",
+        "verification": body["spec"]["verification"],
+        "evidence": {"persistSeconds": 0},
+    }
     world.api.put("remediationpolicies", {**body, "spec": spec})
     world.model.say([rollback()])
     async with world.operator():
@@ -334,6 +340,98 @@ async def test_where_no_allowed_action_helps_nothing_is_done_and_what_was_seen_i
     assert world.model.asked == []
     page = world.metrics.page().body.decode()
     assert 'reme_remediations_total{outcome="Abstained",reason="NoActionHelps"} 1.0' in page
+
+
+LASTING = {"evidence": {"persistSeconds": 3}}
+
+
+def waits_for_persistence(world: World) -> bool:
+    found = world.remediations()
+    return bool(found) and succeeded(found[0]) is Reason.WAITING_FOR_PERSISTENCE
+
+
+def rights(world: World) -> list[str]:
+    return [
+        kind for kind in ("rungrants", "serviceaccounts", "rolebindings") if world.api.all(kind)
+    ]
+
+
+async def test_a_fault_that_passes_by_itself_is_left_alone(world: World) -> None:
+    open_shop(world.api, **LASTING)
+    world.model.say([rollback()])
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: waits_for_persistence(world))
+        assert world.model.asked, "it is asked meanwhile"
+        assert rights(world) == []
+        world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"template": template(GOOD)}})
+        ended = await world.ended()
+    assert (ended.status.outcome, ended.status.reason) == (
+        Outcome.NO_ACTION_NEEDED,
+        Reason.ALREADY_HEALTHY,
+    )
+    (attempt,) = ended.status.attempts
+    assert attempt.run is None
+    assert attempt.plan is not None
+    assert attempt.plan.digest is None, "no plan was made"
+    assert jobs(world) == []
+    assert world.api.writes("/rungrants") == []
+    assert world.leftovers() == []
+
+
+async def test_one_that_lasts_is_repaired_after_the_wait(world: World) -> None:
+    open_shop(world.api, **LASTING)
+    world.model.say([rollback()])
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: waits_for_persistence(world))
+        ended = await world.ended()
+    repaired_after(world, ended, 3)
+
+
+async def test_the_next_operator_waits_no_longer_and_no_shorter(world: World) -> None:
+    open_shop(world.api, **LASTING)
+    world.model.say([rollback()])
+    async with world.operator() as operator:
+        file_report(world.api)
+        await world.until(lambda: waits_for_persistence(world))
+        world.kill(operator)
+    async with world.operator():
+        ended = await world.ended()
+    repaired_after(world, ended, 3)
+
+
+def repaired_after(world: World, ended: Remediation, seconds: int) -> None:
+    """Check that a fault was measured and acted on once it had lasted so long."""
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    (attempt,) = ended.status.attempts
+    assert ended.status.start_time is not None
+    lasted = ended.status.start_time + timedelta(seconds=seconds)
+    assert ended.status.baseline is not None
+    assert ended.status.baseline.start_time >= lasted
+    assert attempt.run is not None
+    assert attempt.run.created_time is not None
+    assert attempt.run.created_time >= lasted
+    assert len(jobs(world)) == 1
+    assert len(world.model.asked) == 1
+
+
+async def test_the_wait_is_called_off_like_anything_else(world: World) -> None:
+    open_shop(world.api, evidence={"persistSeconds": 600})
+    world.model.say([rollback()])
+    async with world.operator():
+        file_report(world.api)
+        await world.until(lambda: waits_for_persistence(world))
+        switch_on(world)
+        await world.until(lambda: succeeded(world.remediations()[0]) is Reason.KILL_SWITCH, 20)
+        switch_off(world)
+        await world.until(lambda: waits_for_persistence(world), 20)
+        (found,) = world.remediations()
+        world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": {"cancel": True}})
+        ended = await world.ended()
+    assert (ended.status.outcome, ended.status.reason) == (Outcome.CANCELLED, Reason.CANCELLED)
+    assert jobs(world) == []
+    assert world.leftovers() == []
 
 
 async def test_a_target_gets_no_second_one_from_the_operator_that_comes_next(world: World) -> None:

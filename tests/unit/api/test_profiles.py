@@ -35,6 +35,7 @@ def test_without_a_profile_nothing_is_allowed() -> None:
     assert found.actions == []
     assert (found.budgets.max_concurrent, found.budgets.max_per_hour) == (1, 12)
     assert found.max_disruption is Disruption.HIGH
+    assert found.evidence.persist_seconds == 0
 
 
 def test_what_the_policy_says_itself_goes_first() -> None:
@@ -53,6 +54,7 @@ def test_what_the_policy_says_itself_goes_first() -> None:
     assert found.budgets.cooldown_seconds == 900
     assert found.evidence.measured_fault is False
     assert found.evidence.min_confidence_percent == 50
+    assert found.evidence.persist_seconds == 60
 
 
 def test_a_value_that_is_what_there_is_without_a_profile_still_goes_first() -> None:
@@ -67,12 +69,20 @@ def test_the_snapshot_of_a_policy_says_the_same_when_it_is_read_again(profile: P
     assert RemediationPolicySpec.model_validate(found.wire()) == found
 
 
+def test_a_policy_that_is_over_before_its_profile_lets_it_begin_can_still_be_read() -> None:
+    found = spec(profile="Conservative", deadlineSeconds=45)
+    assert RemediationPolicySpec.model_validate(found.wire()) == found
+    assert (found.evidence.persist_seconds, found.deadline_seconds) == (60, 45)
+
+
 def test_each_profile_allows_what_the_one_before_it_does() -> None:
     names = [{a.name for a in spec(profile=p).actions} for p in Profile]
     assert names[0] < names[1] < names[2] == set(ActionName)
     disruptions = [spec(profile=p).max_disruption for p in Profile]
     assert not disruptions[0].exceeds(disruptions[1])
     assert not disruptions[1].exceeds(disruptions[2])
+    lasting = [spec(profile=p).evidence.persist_seconds for p in Profile]
+    assert lasting == sorted(lasting, reverse=True)
 
 
 def test_two_policies_do_not_share_the_actions_of_a_profile() -> None:

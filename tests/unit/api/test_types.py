@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from reme_api.conditions import Condition, Status, find, put
 from reme_api.diagnosis_report import DiagnosisReport
-from reme_api.policy import RemediationPolicy, Verification
+from reme_api.policy import EvidenceNeeded, RemediationPolicy, Verification
 from reme_api.probes import Probe
 from reme_api.reasons import ConditionType, Reason
 
@@ -40,6 +40,12 @@ def test_a_probe_that_cannot_be_measured_is_refused(probe: dict[str, Any]) -> No
 def test_a_window_longer_than_its_timeout_is_refused() -> None:
     with pytest.raises(ValidationError, match="timeoutSeconds"):
         Verification(window_seconds=60, timeout_seconds=30)
+
+
+@pytest.mark.parametrize("seconds", [-1, 3601])
+def test_how_long_a_fault_must_last_is_bounded(seconds: int) -> None:
+    with pytest.raises(ValidationError, match="persistSeconds"):
+        EvidenceNeeded.model_validate({"persistSeconds": seconds})
 
 
 def test_an_unknown_field_in_a_spec_is_refused_and_in_a_status_ignored() -> None:

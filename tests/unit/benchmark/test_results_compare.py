@@ -37,6 +37,16 @@ def test_only_pairs_that_differ_tell() -> None:
     assert "That is evidence that a is better." in text
 
 
+def test_one_method_with_two_options_is_told_apart() -> None:
+    options = {"maxAttempts": 2, "evidence": {"persistSeconds": 30}}
+    found = of([result(1)], [result(1)], method="reme", method_options=options)
+    a, b = found.a.beside(found.b), found.b.beside(found.a)
+    assert a == "reme (small)"
+    assert b == "reme, maxAttempts 2, evidence.persistSeconds 30"
+    assert f"# {a} and {b}" in found.text()
+    assert "maxAttempts" not in of([result(1)], [result(1)], method_options=options).text()
+
+
 def test_few_pairs_are_no_evidence() -> None:
     text = of(passing({1, 2}, 3), passing(set(), 3)).text()
     assert "p = 0.5. That is no evidence that one is better." in text

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from reme_api.policy import RemediationPolicySpec
 from reme_benchmark.cases.model import Case
+from reme_benchmark.commands import parser
 from reme_benchmark.faults.model import Control
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.cheats import CHEATS
 from reme_benchmark.methods.choose import NAMES, choose
+from reme_benchmark.methods.reme import policy
 from reme_benchmark.run.main import RunError, RunOptions, drawn, one_per_fault
 from reme_benchmark.run.plan import estimate_seconds
 from reme_benchmark.systems import catalog
@@ -75,6 +78,17 @@ def test_every_method_can_be_chosen_by_its_name() -> None:
     assert {f"cheat-{name}" for name in CHEATS} <= set(NAMES)
     with pytest.raises(MethodError, match="noop"):
         choose("no-such-method")
+
+
+def test_how_long_a_fault_must_last_is_an_option_of_the_method() -> None:
+    words = ["run", "--method", "reme", "--attempts", "3"]
+    usual = RunOptions.of(parser().parse_args(words))
+    assert choose("reme", **usual.policy).options == {"maxAttempts": 3}
+    lasting = RunOptions.of(parser().parse_args([*words, "--persist", "30"]))
+    method = choose("reme", **lasting.policy)
+    assert method.options == {"maxAttempts": 3, "evidence": {"persistSeconds": 30}}
+    spec = RemediationPolicySpec.model_validate(policy("shop", **method.options)["spec"])
+    assert spec.evidence.persist_seconds == 30
 
 
 def test_more_systems_at_once_take_less_time() -> None:

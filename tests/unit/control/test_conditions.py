@@ -90,6 +90,13 @@ def test_what_is_waited_for_is_said() -> None:
     found = remediation(gated(), mode="Approve")
     assert stated(found, wait)[Kind.APPROVED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
     assert stated(found, wait)[Kind.SUCCEEDED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
+    glitch = Wait(later(10), Reason.WAITING_FOR_PERSISTENCE, "left alone until …")
+    found = remediation(gated())
+    assert stated(found, glitch)[Kind.SUCCEEDED] == (
+        Status.UNKNOWN,
+        Reason.WAITING_FOR_PERSISTENCE,
+    )
+    assert stated(found, glitch)[Kind.APPROVED] == PENDING
     away = Wait(later(10), Reason.MODEL_UNAVAILABLE, "no answer")
     found = remediation(attempt())
     assert stated(found, away)[Kind.STALLED] == (Status.TRUE, Reason.MODEL_UNAVAILABLE)

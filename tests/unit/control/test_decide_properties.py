@@ -120,6 +120,7 @@ def anything(draw: st.DrawFn) -> Observed:
     found = remediation(
         *draw(st.lists(attempts, max_size=3)),
         baseline=draw(st.none() | verdicts),
+        measured=draw(times),
         begun=draw(st.booleans()),
         outcome=draw(st.none() | st.sampled_from(list(Outcome))),
         cancel=draw(st.booleans()),
@@ -129,6 +130,10 @@ def anything(draw: st.DrawFn) -> Observed:
         mode=draw(st.sampled_from(["Auto", "Approve", "Observe"])),
         max_attempts=draw(st.integers(1, 5)),
         rollback={"enabled": draw(st.booleans())},
+        evidence={
+            "persist_seconds": draw(st.sampled_from([0, 30])),
+            "measured_fault": draw(st.booleans()),
+        },
     )
     asked = {"undos": draw(st.lists(undos, max_size=2))}
     found = found.model_copy(update={"status": found.status.model_copy(update=asked)})
@@ -184,6 +189,21 @@ def test_nothing_runs_but_a_fresh_plan_that_was_allowed(seen: Observed, now: dat
         last = attempt.approvals[-1]
         assert last.decision is ApprovalDecision.APPROVE
         assert last.plan == attempt.plan.digest
+
+
+@given(anything(), times)
+def test_nothing_is_planned_or_run_before_a_fault_has_lasted(seen: Observed, now: datetime) -> None:
+    found = seen.remediation
+    policy, baseline = found.spec.policy.spec, found.status.baseline
+    waits = policy.evidence.persist_seconds and policy.mode is not Mode.OBSERVE
+    if not waits or any(a.run for a in found.status.attempts):
+        return
+    if isinstance(decide(seen, now), d.Rehearse | d.Replan | d.Capture):
+        assert now >= later(30)
+        assert baseline is not None
+        assert baseline.completion_time is not None
+        assert baseline.completion_time >= later(30)
+        assert baseline.verdict is not ProbeVerdict.PASSED
 
 
 @given(anything(), times)
@@ -383,6 +403,9 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 refused = record.model_copy(update={"refusal": "no"})
                 world.attempt(approvals=[*earlier, refused])
         case d.Capture():
+            policy, start = world.found.spec.policy.spec, world.found.status.start_time
+            assert start is not None
+            assert world.now >= start + timedelta(seconds=policy.evidence.persist_seconds)
             world.attempt(capture=text(), run=named(world, undo=False))
         case d.CreateRun(undo):
             last = world.found.status.attempts[-1]
@@ -453,6 +476,7 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
             max_attempts=data.draw(st.integers(1, 3)),
             rollback={"enabled": data.draw(st.booleans())},
             verification={"window_seconds": 2, "timeout_seconds": 5},
+            evidence={"persist_seconds": data.draw(st.sampled_from([0, 0, 30]))},
         ),
     )
     for _ in range(MOST_TURNS):

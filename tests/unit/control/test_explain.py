@@ -89,6 +89,7 @@ def test_the_text_has_everything_that_people_ask_for() -> None:
         actions=[{"name": "Scale", "windows": [{"start": "22:00", "end": "23:00"}]}],
         windows=[{"days": ["Sat"]}],
         budgets={"max_workloads_percent": 25},
+        evidence={"min_confidence_percent": 10, "measured_fault": True, "persist_seconds": 30},
     )
     said = text(explained(used))
     assert "Report shop/cart-down about Deployment shop/cart" in said
@@ -96,5 +97,8 @@ def test_the_text_has_everything_that_people_ask_for() -> None:
     assert "again at 2026-05-09 00:00:00 UTC" in said
     assert "* shop/usual: applies, matched by everything" in said
     assert "at most 25 % of the namespace's workloads" in said
+    assert "a diagnosis must be 10 % sure, if it says how sure" in said
+    assert "the probes must have seen the fault" in said
+    assert "a fault must last 30 s before anything is changed" in said
     assert "no: Scale Deployment cart to 3: OutsideWindow" in said
     assert "- Restart: the policy does not list it" in said

@@ -19,7 +19,11 @@ from tests.doubles.builders import (
     DIGEST,
     NOW,
     PLAN_DIGEST,
+    attempt,
+    closed,
+    executed,
     gated,
+    generated,
     later,
     plan,
     planned,
@@ -261,3 +265,130 @@ def test_what_is_waited_for_is_in_the_condition() -> None:
     closes = decide(cancelled, NOW)
     assert isinstance(closes, d.CloseAttempt)
     assert closes.reason is Reason.CANCELLED
+
+
+LASTING: dict[str, Any] = {"evidence": {"persist_seconds": 30}}
+NAMED: dict[str, Any] = {"plan": plan(complete=False)}
+NAMED_CLEAN: dict[str, Any] = {"plan": plan(complete=False, clean=True)}
+
+
+@pytest.mark.parametrize("mode", ["Auto", "Approve"])
+def test_a_fault_that_may_pass_by_itself_is_waited_for_without_a_plan(mode: str) -> None:
+    assert decide(seen(gated(**NAMED), mode=mode, **LASTING), NOW) == d.CleanUp(1, plan=True)
+    for state in (gated(), gated(**NAMED_CLEAN)):
+        waits = decide(seen(state, mode=mode, **LASTING), later(2))
+        assert isinstance(waits, d.Wait)
+        assert (waits.until, waits.why) == (later(12), Reason.WAITING_FOR_PERSISTENCE)
+        assert "until 2026-05-04 12:00:30 UTC" in waits.message
+        last = decide(seen(state, mode=mode, **LASTING), later(29))
+        assert isinstance(last, d.Wait)
+        assert last.until == later(30)
+        assert last.message == waits.message, "written once"
+
+
+def test_the_model_is_asked_while_a_fault_is_given_time_to_pass() -> None:
+    assert decide(seen(**LASTING), NOW) == d.OpenAttempt(1)
+    assert decide(seen(attempt(), **LASTING), NOW) == d.Generate()
+    assert decide(seen(generated(), **LASTING), NOW) == d.Gate()
+
+
+@pytest.mark.parametrize("mode", ["Auto", "Approve"])
+def test_after_the_wait_the_baseline_is_taken_anew_before_the_plan(mode: str) -> None:
+    fields: dict[str, Any] = {"mode": mode, **LASTING}
+    old = seen(gated(**NAMED_CLEAN), measured=later(29), **fields)
+    assert decide(old, later(30)) == d.Measure(again=True)
+    lasting = seen(gated(**NAMED_CLEAN), measured=later(31), **fields)
+    assert decide(lasting, later(31)) == d.Replan()
+    again = gated(plan=plan(complete=False, created=later(31)))
+    assert decide(seen(again, measured=later(31), **fields), later(31)) == d.Rehearse()
+
+
+def test_a_slow_model_has_waited_long_enough() -> None:
+    late = gated(plan=plan(complete=False, created=later(90)))
+    assert decide(seen(late, **LASTING), later(90)) == d.CleanUp(1, plan=True)
+    clean = late.model_copy(update=NAMED_CLEAN)
+    assert decide(seen(clean, **LASTING), later(90)) == d.Measure(again=True)
+
+
+def test_a_fault_that_has_passed_is_left_alone_and_nothing_was_planned() -> None:
+    found = seen(gated(**NAMED_CLEAN), baseline=ProbeVerdict.PASSED, measured=later(31), **LASTING)
+    healed = decide(found, later(31))
+    assert isinstance(healed, d.CloseAttempt)
+    assert (healed.outcome, healed.reason) == (Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY)
+    ended = gated(**NAMED_CLEAN, outcome=healed.outcome, reason=healed.reason)
+    assert isinstance(decide(seen(ended, max_attempts=3, **LASTING), later(32)), d.Finish)
+
+
+def test_what_cannot_be_measured_after_the_wait_is_acted_on_only_where_that_is_allowed() -> None:
+    for measured_fault in (False, True):
+        evidence = {"persist_seconds": 30, "measured_fault": measured_fault}
+        found = seen(
+            gated(**NAMED_CLEAN),
+            baseline=ProbeVerdict.UNKNOWN,
+            measured=later(31),
+            evidence=evidence,
+        )
+        decision = decide(found, later(31))
+        if not measured_fault:
+            assert decision == d.Replan()
+            continue
+        assert isinstance(decision, d.CloseAttempt)
+        assert decision.outcome is Outcome.ABSTAINED
+        assert decision.reason is Reason.TOO_LITTLE_EVIDENCE
+
+
+def test_an_attempt_that_came_to_no_run_does_not_shorten_the_wait() -> None:
+    refused = closed(1, Outcome.REJECTED, Reason.PLAYBOOK_REJECTED)
+    found = seen(refused, gated(2, **NAMED_CLEAN), max_attempts=2, **LASTING)
+    waits = decide(found, later(5))
+    assert isinstance(waits, d.Wait)
+    assert waits.why is Reason.WAITING_FOR_PERSISTENCE
+
+
+def test_after_a_run_nothing_is_waited_for() -> None:
+    ran = executed(1, outcome=Outcome.ROLLED_BACK, reason=Reason.PROBES_FAILED)
+    for moment in (5, 60):
+        found = seen(ran, gated(2, **NAMED_CLEAN), max_attempts=2, **LASTING)
+        assert decide(found, later(moment)) == d.Replan()
+
+
+def test_observe_plans_at_once() -> None:
+    assert decide(seen(gated(**NAMED), mode="Observe", **LASTING), NOW) == d.Rehearse()
+    ended = decide(seen(planned(**CLEAN), mode="Observe", **LASTING), NOW)
+    assert isinstance(ended, d.CloseAttempt)
+    assert ended.outcome is Outcome.OBSERVED
+
+
+def test_a_plan_of_before_there_was_such_a_limit_waits_too() -> None:
+    assert decide(seen(planned(), **LASTING), NOW) == d.CleanUp(1, plan=True)
+    waits = decide(seen(planned(**CLEAN), **LASTING), NOW)
+    assert isinstance(waits, d.Wait)
+    assert waits.why is Reason.WAITING_FOR_PERSISTENCE
+
+
+@pytest.mark.parametrize(
+    ("around", "reason"),
+    [
+        ({"held": "policy x is suspended"}, Reason.SUSPENDED),
+        ({"switch": SwitchState(on=True)}, Reason.KILL_SWITCH),
+    ],
+)
+def test_whoever_holds_it_goes_before_the_wait(around: dict[str, Any], reason: Reason) -> None:
+    for moment in (1, 40):
+        held = decide(seen(gated(**NAMED_CLEAN), around=around, **LASTING), later(moment))
+        assert isinstance(held, d.Wait)
+        assert held.why is reason
+
+
+def test_the_wait_ends_when_it_is_called_off() -> None:
+    state = gated(**NAMED_CLEAN)
+    limits: dict[str, Any] = {"deadline_seconds": 31, **LASTING}
+    for found, moment, reason in (
+        (seen(state, cancel=True, **LASTING), 5, Reason.CANCELLED),
+        (seen(state, around={"report_gone": True}, **LASTING), 5, Reason.REPORT_DELETED),
+        (seen(state, **limits), 31, Reason.DEADLINE_EXCEEDED),
+        (seen(state, mode="Approve", **limits), 31, Reason.DEADLINE_EXCEEDED),
+    ):
+        closes = decide(found, later(moment))
+        assert isinstance(closes, d.CloseAttempt)
+        assert closes.reason is reason

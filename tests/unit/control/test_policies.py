@@ -129,6 +129,16 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"actions": [{"name": "Restart", "windows": [{"time_zone": "Nowhere"}]}]},
         "no time zone Nowhere",
     ),
+    (
+        "nothing begins in time",
+        {"evidence": {"persist_seconds": 60}, "deadline_seconds": 60},
+        "deadlineSeconds: it is over before evidence.persistSeconds is",
+    ),
+    (
+        "nothing begins in time by the profile",
+        {"profile": "Conservative", "deadline_seconds": 60},
+        "deadlineSeconds: it is over before evidence.persistSeconds is",
+    ),
 ]
 
 

@@ -5,17 +5,18 @@ No figure on that page is typed by hand.
 `python -m reme_benchmark.benchpage --take RESULTS NAME` first copies the summary of a run there.
 """
 
-import argparse
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from reme_benchmark import pages
+from reme_benchmark.pages import Summaries
 from reme_benchmark.results.figures import Share, Summary
 from reme_benchmark.results.markdown import table
 from reme_benchmark.results.store import Store
 from reme_benchmark.run.output import summary_of
 
-KEPT = Path("docs/results/bench")
+KEPT = Summaries(Path("docs/results/bench"), Summary)
 PAGE = Path("docs/benchmark-results.md")
 
 
@@ -109,23 +110,14 @@ def _where(runs: dict[str, Summary]) -> Iterable[tuple[str, ...]]:
         )
 
 
-def main() -> None:
+def main() -> int:
     """Take a run's summary if one is named, and write the page."""
-    parser = argparse.ArgumentParser(prog="reme_benchmark.benchpage", description=__doc__)
-    parser.add_argument("--take", nargs=2, metavar=("RESULTS", "NAME"))
-    parser.add_argument("--check", action="store_true", help="fail when the page is not as kept")
-    chosen = parser.parse_args()
+    chosen = pages.options("reme_benchmark.benchpage", __doc__, take=True).parse_args()
     if chosen.take:
-        KEPT.mkdir(parents=True, exist_ok=True)
-        summary = summary_of(Store(Path(chosen.take[0])))
-        (KEPT / f"{chosen.take[1]}.json").write_text(summary.model_dump_json(indent=1) + "\n")
-    kept = sorted(KEPT.glob("*.json"))
-    text = page({p.stem: Summary.model_validate_json(p.read_text()) for p in kept})
-    if chosen.check:
-        same = PAGE.exists() and PAGE.read_text() == text
-        sys.exit(0 if same else f"{PAGE} is not what the kept results say")
-    PAGE.write_text(text)
+        results, name = chosen.take
+        KEPT.keep(name, summary_of(Store(Path(results))))
+    return pages.write(PAGE, page(KEPT.by_name()), check=chosen.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,7 +7,6 @@
 `python -m reme_benchmark.modelpage --check` fails when the page is not as kept.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from reme_benchmark import pages
 from reme_benchmark.results.markdown import table
 from reme_benchmark.results.stats import mcnemar
 from reme_model import marked
@@ -175,17 +175,8 @@ def replaced(page: str, text: str) -> str:
 
 def main() -> int:
     """Write the page, or compare it with what is kept."""
-    parser = argparse.ArgumentParser(prog="reme_benchmark.modelpage", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="fail when the page is not as kept")
-    chosen = parser.parse_args()
-    page = PAGE.read_text()
-    text = replaced(page, section(KEPT))
-    if chosen.check:
-        if text != page:
-            print(f"{PAGE} is not what {KEPT} says: python -m reme_benchmark.modelpage")
-        return int(text != page)
-    PAGE.write_text(text)
-    return 0
+    chosen = pages.options("reme_benchmark.modelpage", __doc__).parse_args()
+    return pages.write(PAGE, replaced(PAGE.read_text(), section(KEPT)), check=chosen.check)
 
 
 if __name__ == "__main__":

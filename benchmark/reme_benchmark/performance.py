@@ -1,10 +1,11 @@
 """Write docs/performance.md from the result files: no figure on that page is typed by hand."""
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from reme_benchmark import pages
 
 RESULTS = Path("docs/results")
 PAGE = Path("docs/performance.md")
@@ -75,19 +76,14 @@ def page(path: dict[str, Any], other: dict[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def main() -> None:
-    """Write the page, or with --check exit with 1 when it is not what the results say."""
-    parser = argparse.ArgumentParser(prog="reme_benchmark.performance", description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
+def main() -> int:
+    """Write the page, or compare it with what the results say."""
+    chosen = pages.options("reme_benchmark.performance", __doc__).parse_args()
     other_file = RESULTS / "other.json"
     other = json.loads(other_file.read_text()) if other_file.exists() else {}
     text = page(json.loads((RESULTS / "path.json").read_text()), other)
-    if not arguments.check:
-        PAGE.write_text(text)
-    elif not PAGE.exists() or PAGE.read_text() != text:
-        sys.exit(f"{PAGE} is not what {RESULTS} says: run python -m reme_benchmark.performance")
+    return pages.write(PAGE, text, check=chosen.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -144,9 +144,8 @@ def unsaid(world: World) -> list[str]:
 
 def _untrue(world: World) -> Iterator[Violation]:
     scenario = STORIES[world.schedule.scenario]
-    kinds = {f.kind for f in world.schedule.faults}
-    ends = scenario.ends | (scenario.ends_unseen if "stale-lists" in kinds else set())
-    unharmed = kinds <= set(KILLS)
+    ends = scenario.ends | (scenario.ends_unseen if _unseen(world) else set())
+    unharmed = {f.kind for f in world.schedule.faults} <= set(KILLS)
     for target in scenario.targets:
         about = [r for r in world.finals.values() if r.spec.target.name == target]
         outcomes = {_as_it_is_left(r) for r in about}
@@ -167,6 +166,12 @@ def _untrue(world: World) -> Iterator[Violation]:
             if outcome is not None and ends and outcome not in allowed:
                 words = f"{outcome}: {one.status.reason}: {one.status.message}"
                 yield Violation("untrue", f"{one.metadata.name} ended as {words}")
+
+
+def _unseen(world: World) -> bool:
+    """Return whether a list of workloads was behind after what happened meanwhile."""
+    behind, acted = world.api.behind_at.get("deployments"), world.acted_at
+    return behind is not None and acted is not None and behind >= acted
 
 
 def _as_it_is_left(found: Remediation) -> Outcome | None:

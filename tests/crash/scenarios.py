@@ -41,7 +41,7 @@ class Scenario:
     settings: Mapping[str, Any] = field(default_factory=dict)
     severities: tuple[str, ...] = ()
     task_seconds: float = 0.6  # what a task of a playbook takes
-    ends_unseen: frozenset[Outcome] = frozenset()  # as well, while lists are behind
+    ends_unseen: frozenset[Outcome] = frozenset()  # as well, if lists hid what happened meanwhile
 
 
 def prepare(world: World) -> None:
@@ -60,7 +60,7 @@ def prepare(world: World) -> None:
         does = scenario.meanwhile
 
         def once(what: str, obj: Json) -> None:
-            if not world.acted:
+            if world.acted_at is None:
                 does(world, what, obj)
 
         world.api.hooks.append(once)
@@ -127,14 +127,14 @@ def _neighbour(world: World) -> None:
 def _suffers(world: World, what: str, obj: Json) -> None:
     """Make the neighbour worse as soon as a run has changed the target."""
     if what == "MODIFIED deployments" and world.nodes.executions:
-        world.acted = True
+        world.acted_at = world.time()
         world.api.edit("deployments", NAMESPACE, "stock", {"status": {"availableReplicas": 0}})
 
 
 def _when_claimed(act: Callable[[World], None]) -> Callable[[World, str, Json], None]:
     def does(world: World, what: str, obj: Json) -> None:
         if what == "MODIFIED configmaps" and (obj.get("data") or {}).get("claim.json"):
-            world.acted = True
+            world.acted_at = world.time()
             act(world)
 
     return does
@@ -193,7 +193,7 @@ STORIES = {
         ([rollback()],),
         opens=_neighbour,
         meanwhile=_suffers,
-        # A list that is behind hides what the neighbour is like, until the window is over.
+        # A list that is behind may hide what the neighbour is like until the window is over.
         ends_unseen=_set(Outcome.VERIFIED),
     ),
     "approved": Scenario(

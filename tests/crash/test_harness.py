@@ -259,6 +259,12 @@ def test_a_neighbour_that_nobody_looks_at_is_caught() -> None:
     assert says(found, "ended as Verified"), found.violations
 
 
+def test_a_list_that_was_behind_before_there_was_anything_to_hide_excuses_nothing() -> None:
+    with mock.patch.object(measurement, "worse_neighbours", return_value=()):
+        found = simulate(Schedule(1, "neighbour", (Fault("stale-lists", 0, "1"),)))
+    assert says(found, "ended as Verified"), found.violations
+
+
 @pytest.mark.parametrize("text", ["kill-after@12", "pod@1:killed:claimed", "outage@3:20"])
 def test_a_fault_is_read_as_it_is_printed(text: str) -> None:
     assert str(Fault.parse(text)) == text

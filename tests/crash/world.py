@@ -128,7 +128,7 @@ class World:
     chronicle: Chronicle
     processes: list[Process] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
-    acted: bool = False  # whether people have done what they do in this story
+    acted_at: float | None = None  # when what happens meanwhile in this story has happened
     finals: dict[str, Remediation] = field(default_factory=dict)  # as last seen, also when gone
     last_fault: float = 0.0
     under_way: int = 0  # faults that last, and have not ended

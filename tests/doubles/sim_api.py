@@ -65,6 +65,8 @@ class SimulatedApi(FakeApi):
     down: bool = False
     stale_seconds: float = 0.0  # how far behind lists and reads of some kinds are
     lag_seconds: float = 0.0  # how far behind watches are
+    behind_at: dict[str, float] = field(default_factory=dict)
+    """When a list of a kind last said what was a while ago."""
     compacted: int = 0  # watches from an older version are told "410 Gone"
     _past: dict[tuple[str, str, str], list[tuple[float, Json | None]]] = field(default_factory=dict)
     _watch_round: int = 0
@@ -172,6 +174,7 @@ class SimulatedApi(FakeApi):
     def _list(self, request: web.Request, plural: str, namespace: str, head: Json) -> web.Response:
         if not self.stale_seconds:
             return super()._list(request, plural, namespace, head)
+        self.behind_at[plural] = asyncio.get_running_loop().time()
         places = [k for k in self._past if k[0] == plural and namespace in ("", k[1])]
         items = [o for k in sorted(places) if (o := self._then(k)) and _selected(request, o)]
         newest = max((int(o["metadata"]["resourceVersion"]) for o in items), default=1)

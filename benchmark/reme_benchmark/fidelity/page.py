@@ -6,16 +6,17 @@ No figure on that page is typed by hand.
 RESULTS, as today's simulator sees it.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
+from reme_benchmark import pages
 from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import Outcomes
 from reme_benchmark.fidelity.summary import GOAL, HEADS, Fidelity, rows
+from reme_benchmark.pages import Summaries
 from reme_benchmark.results.markdown import table
 
-KEPT = Path("docs/results/fidelity")
+KEPT = Summaries(Path("docs/results/fidelity"), Fidelity)
 PAGE = Path("docs/fidelity.md")
 
 _INTRO = """# Fidelity of the simulator
@@ -72,23 +73,14 @@ def page(kept: dict[str, Fidelity]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main() -> None:
+def main() -> int:
     """Take a measurement's summary if one is named, and write the page."""
-    parser = argparse.ArgumentParser(prog="reme_benchmark.fidelity.page", description=__doc__)
-    parser.add_argument("--take", nargs=2, metavar=("RESULTS", "NAME"))
-    parser.add_argument("--check", action="store_true", help="fail when the page is not as kept")
-    chosen = parser.parse_args()
+    chosen = pages.options("reme_benchmark.fidelity.page", __doc__, take=True).parse_args()
     if chosen.take:
-        KEPT.mkdir(parents=True, exist_ok=True)
-        found = replayed(Outcomes(Path(chosen.take[0]))).summary
-        (KEPT / f"{chosen.take[1]}.json").write_text(found.model_dump_json(indent=1) + "\n")
-    kept = sorted(KEPT.glob("*.json"))
-    text = page({p.stem: Fidelity.model_validate_json(p.read_text()) for p in kept})
-    if chosen.check:
-        same = PAGE.exists() and PAGE.read_text() == text
-        sys.exit(0 if same else f"{PAGE} is not what the kept results say")
-    PAGE.write_text(text)
+        results, name = chosen.take
+        KEPT.keep(name, replayed(Outcomes(Path(results))).summary)
+    return pages.write(PAGE, page(KEPT.by_name()), check=chosen.check)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

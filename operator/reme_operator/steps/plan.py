@@ -14,7 +14,6 @@ from reme_api.remediation import Rejection
 from reme_operator.clients.errors import (
     ConflictError,
     ForbiddenError,
-    ForeignObjectError,
     InvalidError,
     NotFoundError,
     TamperedError,
@@ -23,12 +22,12 @@ from reme_operator.clients.protocols import Json, Rehearsal
 from reme_operator.decisions import Rehearse, Replan
 from reme_operator.errors import brief
 from reme_operator.names import text_name
-from reme_operator.steps.runs import give_rights, named_plan, request_of
+from reme_operator.steps.runs import REFUSED_FOR_GOOD, give_rights, named_plan, request_of
 from reme_operator.steps.work import Effect, Work, clip
 from reme_sandbox import diff
 from reme_sandbox.actions import Action, DeletePod, Scale
 from reme_sandbox.diff import Difference
-from reme_sandbox.errors import RejectedPlaybookError, SandboxError
+from reme_sandbox.errors import RejectedPlaybookError
 from reme_sandbox.job import RunRequest
 from reme_sandbox.rehearsal import Part, parts, request
 
@@ -75,14 +74,7 @@ async def rehearse(work: Work, _: Rehearse) -> Effect:
         return _rejected(work, Reason.DRY_RUN_REFUSED, str(error))
     except TamperedError as error:
         return _rejected(work, Reason.TAMPERED, brief(error))
-    except (
-        ForbiddenError,
-        ForeignObjectError,
-        InvalidError,
-        NotFoundError,
-        SandboxError,
-        UnfencedError,
-    ) as error:
+    except (*REFUSED_FOR_GOOD, UnfencedError) as error:
         return _rejected(work, Reason.RUN_NOT_STARTED, brief(error))
     shown = diff.changes(found)[: diff.MAX_CHANGES]
     planned = attempt.plan.model_copy(

@@ -54,6 +54,9 @@ _DOES_NOT_START = {
 
 EVENTS_KEY = "events.jsonl"
 
+REFUSED_FOR_GOOD = (ForbiddenError, ForeignObjectError, InvalidError, NotFoundError, SandboxError)
+"""How making what a run needs may end, so that trying again would not help."""
+
 _HELD_FOR_LONG = timedelta(seconds=10)
 
 
@@ -130,14 +133,7 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
         if decision.by_hand and (other := await open_beside(cluster, work.remediation)):
             return _not_started(work, decision, f"remediation {other} is open")
         job = await cluster.create_or_adopt(made.job)
-    except (
-        ForbiddenError,
-        ForeignObjectError,
-        InvalidError,
-        NotFoundError,
-        SandboxError,
-        TamperedError,
-    ) as error:
+    except (*REFUSED_FOR_GOOD, TamperedError) as error:
         return _not_started(work, decision, brief(error))
     uid = job["metadata"]["uid"]
     return _changed(work, decision, uid=uid, created_time=run.created_time)

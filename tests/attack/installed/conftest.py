@@ -1,5 +1,28 @@
 """reme as it is installed, asked through the API; a scripted model says what a test wants."""
 
+from collections.abc import Iterator
+
+import pytest
+
+from reme_benchmark.kubectl import Kubectl
+from reme_benchmark.scripted import ScriptedModel
+from tests.attack.installed.fleet import Fleet
+from tests.attack.installed.injected import Played
+from tests.attack.installed.planted import Planter
 from tests.e2e.path.conftest import installed, scripted
+from tests.e2e.sandbox.conftest import Api
 
 __all__ = ["installed", "scripted"]
+
+
+@pytest.fixture(scope="module")
+def played(
+    kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api
+) -> Iterator[Played]:
+    fleet = Fleet(kubectl, scripted, "reme-injected")
+    made = Played(fleet, api, Planter(fleet, api))
+    try:
+        made.ground()
+        yield made
+    finally:
+        made.remove()

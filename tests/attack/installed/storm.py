@@ -1,21 +1,18 @@
 """A storm of reports, and a witness who looks again and again at how much reme does at once."""
 
-import threading
-import time
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from reme_api.remediation import Remediation
+from tests.attack.installed.sampling import PASSING, Sampling
 from tests.e2e.sandbox.conftest import Api
 from tests.support.arena import RELEASE, SYSTEM
 
 Object = dict[str, Any]
-_BETWEEN_SECONDS = 0.15
 _METRICS = f"/api/v1/namespaces/{SYSTEM}/services/{RELEASE}-operator:metrics/proxy/metrics"
 
 
@@ -29,36 +26,18 @@ class Sample(NamedTuple):
 
 
 @dataclass
-class Witness(AbstractContextManager["Witness"]):
+class Witness(Sampling[Sample]):
     """Samples a namespace until it is left."""
 
+    between_seconds = 0.15
     api: Api
     namespace: str
-    samples: list[Sample] = field(default_factory=list)
     waited: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Why each report ever had to wait."""
-    _end: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> "Witness":
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join(30)
-
-    def _look(self) -> None:
-        while not self._end.wait(_BETWEEN_SECONDS):
-            try:
-                self.samples.append(self._sample())
-            except (OSError, KeyError):
-                time.sleep(_BETWEEN_SECONDS)  # the API server was busy: the next look
+    def look(self) -> Iterator[Sample]:
+        with contextlib.suppress(*PASSING, KeyError):
+            yield self._sample()
 
     def _sample(self) -> Sample:
         own = f"/apis/reme.dev/v1alpha1/namespaces/{self.namespace}"

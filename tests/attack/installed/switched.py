@@ -1,15 +1,16 @@
 """What reme does once its kill switch is turned on, seen from outside of it."""
 
+import contextlib
 import json
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from tests.attack.installed.fleet import Fleet
+from tests.attack.installed.sampling import PASSING, Sampling
 from tests.attack.installed.watching import Event, Watching, rewritten
 from tests.e2e.sandbox.conftest import Api, Identity
 from tests.support.arena import RELEASE, SYSTEM
@@ -17,7 +18,6 @@ from tests.support.arena import RELEASE, SYSTEM
 SWITCH = "reme-stop"
 _CONFIG_MAPS = f"/api/v1/namespaces/{SYSTEM}/configmaps"
 _METRICS = f"/api/v1/namespaces/{SYSTEM}/services/{RELEASE}-operator:metrics/proxy/metrics"
-_BETWEEN_SECONDS = 0.02
 _NO = (401, 403)
 
 
@@ -42,46 +42,40 @@ class Try(NamedTuple):
         return max(self.last_job or 0.0, self.last_change or 0.0)
 
 
+class Answer(NamedTuple):
+    """What a run was told when it asked to write, and from when to when that took."""
+
+    asked: float
+    told: float
+    run: str
+    status: int
+
+
 @dataclass
-class Asking(AbstractContextManager["Asking"]):
+class Asking(Sampling[Answer]):
     """Asks the API server again and again, as each run, whether it may still do as it was granted.
 
     By dry runs: so it can be told from when on the next write would have been refused.
     """
 
+    between_seconds = 0.02
     api: Api
     jobs: Watching
-    answers: list[tuple[float, float, str, int]] = field(default_factory=list)
     _granted: dict[str, tuple[str, Any] | None] = field(default_factory=dict)
-    _end: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> "Asking":
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self._thread.start()
-        return self
+    def look(self) -> Iterator[Answer]:
+        for run in dict.fromkeys(e.name for e in list(self.jobs.events) if e.what == "ADDED"):
+            with contextlib.suppress(*PASSING):
+                yield from self._ask(run)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end.set()
-        self._thread.join(30)
-
-    def _ask(self) -> None:
-        while not self._end.wait(_BETWEEN_SECONDS):
-            for run in dict.fromkeys(e.name for e in list(self.jobs.events) if e.what == "ADDED"):
-                if run not in self._granted:
-                    self._granted[run] = self._grant(run)
-                if (granted := self._granted[run]) is not None:
-                    path, body = granted
-                    asked = time.monotonic()
-                    try:
-                        reply = self.api("PATCH", path, body, by=Identity.run(SYSTEM, run))
-                    except OSError:
-                        continue
-                    self.answers.append((asked, time.monotonic(), run, reply.status))
+    def _ask(self, run: str) -> Iterator[Answer]:
+        if run not in self._granted:
+            self._granted[run] = self._grant(run)
+        if (granted := self._granted[run]) is not None:
+            path, body = granted
+            asked = time.monotonic()
+            reply = self.api("PATCH", path, body, by=Identity.run(SYSTEM, run))
+            yield Answer(asked, time.monotonic(), run, reply.status)
 
     def _grant(self, run: str) -> tuple[str, Any] | None:
         """Return the request by which a run sets the variable that it was granted to set."""
@@ -100,10 +94,10 @@ class Asking(AbstractContextManager["Asking"]):
     def refused_after(self, moment: float) -> float | None:
         """Return when the last of the runs that could write could not any more."""
         found = []
-        for run in {run for _, _, run, status in self.answers if status == 200}:
-            mine = [a for a in self.answers if a[2] == run]
-            last = max(asked for asked, _, _, status in mine if status == 200)
-            later = [told for asked, told, _, status in mine if asked > last and status in _NO]
+        for run in {a.run for a in self.samples if a.status == 200}:
+            mine = [a for a in self.samples if a.run == run]
+            last = max(a.asked for a in mine if a.status == 200)
+            later = [a.told for a in mine if a.asked > last and a.status in _NO]
             if not later:
                 return None
             found.append(min(later))
@@ -133,7 +127,7 @@ class Eyes(AbstractContextManager["Eyes"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)
 
     def _watch(self, path: str) -> Watching:
         return self._stack.enter_context(Watching(self.api, path))

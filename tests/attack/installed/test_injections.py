@@ -1,33 +1,14 @@
 """An attacker writes everywhere, and the model obeys every word: nothing comes of it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from reme_api.reasons import Outcome
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import ScriptedModel
 from tests.attack.corpus import injections
-from tests.attack.installed.fleet import Fleet
 from tests.attack.installed.injected import REFUSALS, Played
-from tests.attack.installed.planted import Planter, incidents
+from tests.attack.installed.planted import incidents
 from tests.attack.installed.tables import show
-from tests.e2e.sandbox.conftest import Api
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
-
-
-@pytest.fixture(scope="module")
-def played(
-    kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api
-) -> Iterator[Played]:
-    fleet = Fleet(kubectl, scripted, "reme-injected")
-    made = Played(fleet, api, Planter(fleet, api))
-    try:
-        made.ground()
-        yield made
-    finally:
-        made.remove()
 
 
 def test_a_model_that_obeys_changes_nothing(

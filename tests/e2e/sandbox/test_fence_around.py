@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.sandbox.conftest import Fence, Identity, Object, eventually
-from tests.e2e.sandbox.test_fence import JSON, MERGE, Write, app, deployment, send, template
+from tests.e2e.sandbox.writes import JSON, MERGE, Write, app, deployment, send, template
 
 pytestmark = pytest.mark.cluster
 

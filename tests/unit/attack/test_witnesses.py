@@ -1,13 +1,19 @@
 """Those who watch attacks see what happens, and call nothing by another name."""
 
+import threading
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+
+import pytest
 
 from tests.attack.corpus import injections
 from tests.attack.installed.fleet import Fleet
 from tests.attack.installed.planted import AT_ONCE, Planter, incidents
+from tests.attack.installed.sampling import Sampling
 from tests.attack.installed.storm import most_within
-from tests.attack.installed.switched import Asking
+from tests.attack.installed.switched import Answer, Asking
 from tests.attack.installed.tables import table
 from tests.attack.installed.watching import Event, Watching, rewritten
 from tests.e2e.sandbox.conftest import Api, Reply
@@ -33,20 +39,58 @@ def test_a_status_is_no_change_of_what_is_declared() -> None:
 
 def test_a_write_is_refused_from_the_first_no_on_that_no_yes_follows() -> None:
     asking = Asking(NOBODY, Watching(NOBODY, ""))
-    asking.answers = [
-        (1.0, 1.1, "one", 403),  # the server does not know the rights yet
-        (2.0, 2.1, "one", 200),
-        (5.0, 5.1, "one", 409),  # no refusal
-        (6.0, 6.1, "one", 403),
-        (2.0, 2.1, "other", 200),
-        (7.0, 7.1, "other", 401),
-        (8.0, 8.1, "other", 403),
-        (2.0, 2.1, "never", 403),  # it never could
+    asking.samples = [
+        Answer(1.0, 1.1, "one", 403),  # the server does not know the rights yet
+        Answer(2.0, 2.1, "one", 200),
+        Answer(5.0, 5.1, "one", 409),  # no refusal
+        Answer(6.0, 6.1, "one", 403),
+        Answer(2.0, 2.1, "other", 200),
+        Answer(7.0, 7.1, "other", 401),
+        Answer(8.0, 8.1, "other", 403),
+        Answer(2.0, 2.1, "never", 403),  # it never could
     ]
     assert asking.refused_after(3.0) == 7.1
     assert asking.refused_after(7.5) is None
-    asking.answers.append((9.0, 9.1, "one", 200))
+    asking.samples.append(Answer(9.0, 9.1, "one", 200))
     assert asking.refused_after(3.0) is None
+
+
+class Counting(Sampling[int]):
+    """Counts its looks; what is wrong with the third is raised by it."""
+
+    between_seconds = 0.001
+
+    def __init__(self, wrong: Exception | None = None) -> None:
+        self.wrong, self.third = wrong, threading.Event()
+
+    def look(self) -> Iterator[int]:
+        yield (number := len(self.samples) + 1)
+        if number == 3:
+            self.third.set()
+            if self.wrong:
+                raise self.wrong
+
+
+def test_looks_are_kept_until_the_end() -> None:
+    with Counting() as counting:
+        assert counting.third.wait(10)
+    seen = list(counting.samples)
+    assert seen[:3] == [1, 2, 3]
+    time.sleep(0.01)
+    assert counting.samples == seen
+
+
+def test_what_ends_the_looks_is_raised_at_the_end_unless_the_test_has_failed() -> None:
+    def enter(failure: Exception | None = None) -> None:
+        with Counting(ValueError("of the looks")) as counting:
+            assert counting.third.wait(10)
+            if failure:
+                raise failure
+
+    with pytest.raises(ValueError, match="of the looks"):
+        enter()
+    with pytest.raises(ValueError, match="of the test"):
+        enter(ValueError("of the test"))
 
 
 def test_the_busiest_window_counts_each_target_once() -> None:

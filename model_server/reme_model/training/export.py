@@ -1,6 +1,10 @@
 """Writes a run's adapter in the form that PEFT and the image's build read.
 
-python -m reme_model.training.export --run DIR --out DIR
+    python -m reme_model.training.export --run DIR --out DIR [--since ADAPTER --share 0.5]
+
+A short run on incidents of one kind moves a model too far: it forgets what it did well elsewhere.
+With `--share` only so much of the way from the adapter that it began with is gone (weights between
+the two, as in Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 """
 
 import argparse
@@ -14,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from reme_model.adapter import CONFIG, MATRICES, digest
-from reme_model.training import checkpoint
+from reme_model.training import begun, checkpoint
 from reme_model.training.errors import TrainingError
 
 MOST_BYTES = 15_000_000
@@ -48,6 +52,11 @@ def export(matrices: Mapping[str, Any], shape: Mapping[str, Any], base_name: str
     return digest(out)
 
 
+def between(since: Mapping[str, Any], matrices: Mapping[str, Any], share: float) -> dict[str, Any]:
+    """Return the matrices at that share of the way from the first to the second."""
+    return {name: torch.lerp(since[name], matrices[name], share) for name in matrices}
+
+
 def _blocks(matrices: Mapping[str, Any]) -> list[int]:
     return sorted({int(part) for name in matrices for part in name.split(".") if part.isdigit()})
 
@@ -59,13 +68,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of a training run")
     parser.add_argument("--out", type=Path, required=True, help="directory of the adapter")
+    parser.add_argument("--since", type=Path, help="adapter or run that it began with")
+    parser.add_argument("--share", type=float, default=1.0, help="of the way from there")
     given = parser.parse_args(arguments)
     try:
         found = checkpoint.read(given.run)
+        matrices = found.adapters
+        if given.since:
+            matrices = between(begun.read(given.since).matrices, matrices, given.share)
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    written = export(found.adapters, found.run["adapter"], found.run["base"], given.out)
+    written = export(matrices, found.run["adapter"], found.run["base"], given.out)
     size = (given.out / MATRICES).stat().st_size
     print(f"{given.out}: {size / 1e6:.1f} MB, {written}")
     if size > MOST_BYTES:

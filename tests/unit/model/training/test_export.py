@@ -93,3 +93,9 @@ def test_an_adapter_of_another_rank_is_not_taken(
     export.export(narrow, shape, "tiny", out)
     assert sft.main([*given, "--out", str(tmp_path / "more"), "--start", str(out)]) == 1
     assert "another rank" in capsys.readouterr().err
+
+
+def test_part_of_the_way_lies_between_the_two() -> None:
+    since, then = {"a": torch.zeros(2, 2)}, {"a": torch.full((2, 2), 4.0)}
+    assert torch.equal(export.between(since, then, 0.25)["a"], torch.ones(2, 2))
+    assert torch.equal(export.between(since, then, 1.0)["a"], then["a"])

@@ -19,16 +19,22 @@ from reme_model.training import curves, journal, measure
 RESULTS = Path("docs/results/training")
 PAGE = Path("docs/model.md")
 ADAPTER = Path("model_server/adapter")
-STAGES = {"base": "the base", "sft": "SFT", "rft": "SFT and Sim-RFT"}
+STAGES = {
+    "base": "the base",
+    "before": "SFT, as released before",
+    "sft": "SFT",
+    "rft": "SFT and Sim-RFT",
+}
 EARLIER = "sft-[0-9]"
 """Folders of SFT runs that the last one went on from (`--start`), in their order."""
 BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end -->"
 
 
-def collect(training: Path, traces: Path, results: Path) -> None:
+def collect(training: Path, traces: Path, results: Path, share: float = 1.0) -> None:
     """Copy logs, evaluations and the manifest of the traces to where results are kept."""
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
+    (results / "export.json").write_text(json.dumps({"share": share}) + "\n")
     for folder in sorted(training.glob(EARLIER)):
         shutil.copyfile(folder / journal.FILE, results / f"{folder.name}.jsonl")
     for stage in STAGES:
@@ -52,6 +58,12 @@ def section(results: Path) -> str:
         some = [str(traces[split]["kinds"].get(kind, 0)) for split in ("train", "dev", "test")]
         lines.append(f"| {kind} | " + " | ".join(some) + " |")
     lines += ["", *_runs(results), ""]
+    share = _share(results)
+    if share != 1:
+        lines += [
+            f"Of the way that the last run went, {share:.0%} was gone (`export --share`).",
+            "",
+        ]
     for stage, name in STAGES.items():
         path = results / f"{stage}-test.json"
         if path.exists():
@@ -61,6 +73,12 @@ def section(results: Path) -> str:
             head = f"**{name}** on {found['traces']} incidents {which}, none of them trained on:"
             lines += [head, "", _short(measure.table(found)), "", *_never(found)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _share(results: Path) -> float:
+    """Return how much of the way from the adapter before was gone when the last was exported."""
+    kept = results / "export.json"
+    return float(json.loads(kept.read_bytes())["share"]) if kept.exists() else 1.0
 
 
 def _runs(results: Path) -> list[str]:
@@ -153,9 +171,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--training", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--traces", type=Path, required=True, help="folder of the traces")
+    parser.add_argument("--share", type=float, default=1.0, help="what `export --share` was given")
     given = parser.parse_args(arguments)
     try:
-        collect(given.training, given.traces, RESULTS)
+        collect(given.training, given.traces, RESULTS, given.share)
         (ADAPTER / "README.md").write_text(card(RESULTS, ADAPTER))
         PAGE.write_text(replaced(PAGE.read_text(), section(RESULTS)))
     except OSError as error:

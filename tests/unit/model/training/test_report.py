@@ -91,3 +91,10 @@ def test_the_card_names_base_data_and_digest(tmp_path: Path) -> None:
     assert "rank 4 (alpha 8)" in text
     assert "`sha256:11`" in text
     assert report.section(results) in text
+
+
+def test_the_part_of_the_way_that_was_gone_is_said(tmp_path: Path) -> None:
+    results = folder_of_results(tmp_path / "results")
+    assert "was gone" not in report.section(results)
+    (results / "export.json").write_text('{"share": 0.5}')
+    assert "50% was gone" in report.section(results)

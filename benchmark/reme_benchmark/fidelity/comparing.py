@@ -27,7 +27,12 @@ class Kind(StrEnum):
 def world(inputs: Inputs) -> World:
     """Return the simulated world in which the fault is, measured against the one before it."""
     system, fault = systems.load(inputs.system), catalog.fault(inputs.fault)
-    broken = world_of(inputs.live, truths(system, fault, inputs), stresses=stresses(fault, inputs))
+    broken = world_of(
+        inputs.live,
+        truths(system, fault, inputs),
+        stresses=stresses(fault, inputs),
+        at_once=True,  # a trial begins as soon as the live state was read
+    )
     before = world_of(inputs.healthy, truths(system, fault, inputs, broken=False))
     return replace(broken, healthy=before)
 

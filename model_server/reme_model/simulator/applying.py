@@ -28,10 +28,20 @@ def apply(world: World, actions: Sequence[Action]) -> World:
         for action in group:
             changed = _done(world, action, place)
             if changed is None:
-                return settled(world)
+                return _begun(settled(world))
             world = changed
         world = settled(world)
-    return world
+    return _begun(world)
+
+
+def _begun(world: World) -> World:
+    """Return the world when what was starting has started, with what it is told by now."""
+    late = {
+        key: tuple(replace(pod, starting=False) for pod in pods)
+        for key, pods in world.pods.items()
+        if any(pod.starting for pod in pods)
+    }
+    return replace(world, pods={**world.pods, **late}) if late else world
 
 
 def _one_change(action: Action) -> ObjectKey:

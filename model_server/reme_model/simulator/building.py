@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from reme_model.simulator.aging import aged
 from reme_model.simulator.applying import without_pods
 from reme_model.simulator.defaults import defaulted, defaulted_workload
 from reme_model.simulator.program import Program, Rule, Stress
@@ -17,6 +18,8 @@ from reme_sandbox.live import Revision
 Json = Mapping[str, Any]
 
 _AN_HOUR = 3600
+_OLD = 300
+"""Seconds: a fault is some minutes old when it is reported."""
 
 
 def make(
@@ -59,7 +62,7 @@ def make(
         truths=truths or Truths(),
         clock=clock,
     )
-    world = settled(world)
+    world = aged(settled(world))
     return remembered(replace(world, clock=clock + _AN_HOUR))
 
 
@@ -77,17 +80,17 @@ def key_of(found: Json, namespace: str) -> ObjectKey:
 
 def later(world: World, seconds: int) -> World:
     """Return the world after some time in which nobody did anything."""
-    return settled(replace(world, clock=world.clock + seconds))
+    return aged(settled(replace(world, clock=world.clock + seconds)))
 
 
 def changed(world: World, key: ObjectKey, value: Any, *path: str) -> World:
     """Return the settled world with one field of an object set; None takes it away."""
-    return settled(_later(world.with_objects((key, put(world.objects[key], value, *path)))))
+    return later(world.with_objects((key, put(world.objects[key], value, *path))), _OLD)
 
 
 def exchanged(world: World, key: ObjectKey, found: Json) -> World:
     """Return the settled world with another object, or a new one, in the place of that key."""
-    return settled(_later(world.with_objects((key, found))))
+    return later(world.with_objects((key, found)), _OLD)
 
 
 def in_container(
@@ -100,7 +103,7 @@ def in_container(
     """
     todo = [Write(container_path(container, *path), value) for path, value in changes]
     found = written(world.objects[key], todo)
-    return settled(_later(world.with_objects((key, found))))
+    return later(world.with_objects((key, found)), _OLD)
 
 
 def stressed(world: World, pod: str, stress: Stress | None) -> World:
@@ -117,7 +120,7 @@ def stressed(world: World, pod: str, stress: Stress | None) -> World:
 def replaced_pods(world: World, key: ObjectKey) -> World:
     """Return the world after somebody deleted every pod of a workload."""
     gone = without_pods(world, *(pod.name for pod in world.pods.get(key, ())))
-    return settled(_later(gone or world))
+    return later(gone or world, _OLD)
 
 
 def with_program(world: World, key: ObjectKey, program: Program) -> World:
@@ -134,8 +137,3 @@ def with_rules(world: World, key: ObjectKey, *rules: Rule) -> World:
 def with_truths(world: World, **changes: Any) -> World:
     """Return the world with other truths; fields of Truths."""
     return settled(replace(world, truths=replace(world.truths, **changes)))
-
-
-def _later(world: World) -> World:
-    # A fault is some minutes old when it is reported.
-    return replace(world, clock=world.clock + 300)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from reme_model.simulator.aging import aged
 from reme_model.simulator.program import Behaviour, Program, Stress
 from reme_model.simulator.quotas import used_of
 from reme_model.simulator.recovered import history, pods_of, seconds, sets_of
@@ -31,12 +32,14 @@ def world_of(
     *,
     stresses: Mapping[str, Stress] | None = None,
     healthy: LiveState | None = None,
+    at_once: bool = False,
 ) -> World:
     """Return the settled world that a live state shows, as far as it shows it.
 
     `stresses` are those of its pods, by name. `healthy` is the live state before the fault, for
     repairs to be measured against. A program of the target that `truths` does not tell of is
-    inferred: it listens where its first container says, and answers its probes.
+    inferred: it listens where its first container says, and answers its probes. `at_once` says
+    that a run follows before a pod that is being made starts; otherwise there is time for that.
     """
     truths = _completed(live, truths or Truths())
     clock = max([_CLOCK, *(seconds(r.created) + 3600 for r in live.revisions)])
@@ -52,7 +55,7 @@ def world_of(
     objects |= nodes(live, objects)
     templates = [template, *(r.template for r in revisions)]
     configs = {key.name: found for key, found in objects.items() if key.kind == "ConfigMap"}
-    pods = tuple(pods_of(live, templates, configs, stresses or {}, clock))
+    pods = tuple(pods_of(live, templates, configs, stresses or {}, clock, at_once=at_once))
     own = {live.target: pods} if pods else {}
     sets = {live.target: sets_of(templates, pods)} if live.target.kind == "Deployment" else {}
     for key in live.neighbours:
@@ -70,7 +73,7 @@ def world_of(
         clock=clock,
     )
     world = replace(world, truths=replace(truths, used_elsewhere=_used_elsewhere(live, world)))
-    world = settled(world)
+    world = aged(settled(world))
     if healthy is None:
         return world
     before = world_of(healthy, _without_fault(truths))

@@ -19,6 +19,8 @@ _CROWDED = 90
 """Per cent of the CPU limit above which requests wait."""
 _LEAST_MILLICORES = 10
 """What the kubelet grants at least, however low the limit: 1 ms in every 100 ms."""
+LONGEST_WAIT_MILLISECONDS = 30_000
+"""How long something waits for who never answers."""
 _CALM = Stress()
 
 
@@ -56,6 +58,11 @@ class Life:
     def crowded(self) -> bool:
         """Whether it is throttled."""
         return self.load_percent >= _CROWDED
+
+    @property
+    def queued_milliseconds(self) -> int:
+        """How long a request waits for its turn, once the queue is as long as it gets."""
+        return _queued(self.load_percent, self.stress)
 
 
 @of_several
@@ -122,6 +129,8 @@ def _running(program: Program, pod: Pod, found: Start, sharing: int, patience: i
     elif most_memory:
         held = min(held, most_memory * 97 // 100)
     refusal = _refusal(behaviour, stress, container, most_cpu, patience)
+    if not refusal and pod.overrun:
+        refusal = _too_late(_queued(load, stress), container, behaviour)
     probe, why = refusal or ("", "")
     killed = probe in ("liveness", "startup")
     return Life(
@@ -139,6 +148,23 @@ def _running(program: Program, pod: Pod, found: Start, sharing: int, patience: i
         memory=held,
         load_percent=load,
     )
+
+
+def _queued(load_percent: int, stress: Stress) -> int:
+    if load_percent <= 100 or stress.cpu:
+        return 0
+    # More comes in than is done: the queue grows until askers give up.
+    return min(LONGEST_WAIT_MILLISECONDS, 20 * (load_percent - 100) + 1500)
+
+
+def _too_late(
+    queued: int, container: ContainerView | None, behaviour: Behaviour
+) -> tuple[str, str] | None:
+    """Return that the readiness probe has to queue for too long, and gives up; None if not."""
+    view = container.probes.get("readiness") if container else None
+    if view is None or view.handler != "httpGet" or queued <= view.timeout_seconds * 1000:
+        return None
+    return "readiness", _said(view, "context deadline exceeded", behaviour)
 
 
 def startup_seconds(behaviour: Behaviour, most_cpu: int) -> float:

@@ -50,9 +50,13 @@ def pods_of(
     configs: Mapping[str, Json],
     stresses: Mapping[str, Stress],
     clock: int,
+    *,
+    at_once: bool,
 ) -> Iterator[Pod]:
-    """Yield the pods of the target, oldest first."""
-    """Yield the pods of the target, oldest first."""
+    """Yield the pods of the target, oldest first.
+
+    With `at_once`, those of which no container has started are still to start.
+    """
     found = [(key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod"]
     found.sort(key=lambda pair: (raw.text(pair[1], "metadata", "creationTimestamp"), pair[0]))
     for name, pod in found:
@@ -72,7 +76,17 @@ def pods_of(
             unplaced=view.unscheduled,
             stress=stresses.get(name),
             initialized=view.ready,
+            starting=at_once and not _has_started(pod),
         )
+
+
+def _has_started(pod: Json) -> bool:
+    statuses = raw.items(pod, "status", "containerStatuses")
+    return any(
+        raw.number(one, "restartCount") or not {"running", "terminated"}.isdisjoint(state)
+        for one in statuses
+        for state in [raw.mapping(one, "state")]
+    )
 
 
 def _template(pod: Json, templates: list[Json], live: LiveState) -> Json:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reme_model.simulator.facts import addresses, facts, number_of, service_of, service_view
-from reme_model.simulator.life import Life, lives
+from reme_model.simulator.life import LONGEST_WAIT_MILLISECONDS, Life, lives
 from reme_model.simulator.memo import of_few, of_one, of_several
 from reme_model.simulator.program import Call, Program
 from reme_model.simulator.start import start
@@ -20,8 +20,6 @@ from reme_sandbox.views import ContainerView
 
 Json = Mapping[str, Any]
 
-_TIMEOUT_MILLISECONDS = 30_000
-"""How long something waits for who never answers."""
 _MIB = 2**20
 _OUTSIDE: dict[str, str] = {"simulator.invalid/outside": "true"}
 
@@ -156,7 +154,7 @@ class Network:
         view = service_view(found)
         leads_to = next((p.target_port for p in view.ports if p.port == port), None)
         if leads_to is None:
-            return Answer(0, _TIMEOUT_MILLISECONDS, "timed out")
+            return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         answers = [self._of_pod(one, leads_to, path, asker) for one in self._behind(view.selector)]
         if not answers:
             return self._of_job(view.selector, found) or Answer(0, 1, "Connection refused")
@@ -214,7 +212,7 @@ class Network:
         if number is None:
             return Answer(0, 1, "Connection refused")
         if not self._let_in(one.labels, asker, number, leads_to):
-            return Answer(0, _TIMEOUT_MILLISECONDS, "timed out")
+            return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         if number != behaviour.port:
             return Answer(0, 1, "Connection refused")
         if not path:
@@ -258,7 +256,7 @@ class Network:
             leads_to = next((p.target_port for p in view.ports if p.port == port), None)
             callee = Callee(service, view.selector, ())
             if leads_to is not None and not lets_out(policies, callee, leads_to):
-                return Answer(0, _TIMEOUT_MILLISECONDS, "timed out")
+                return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         return self.ask(service, port, "/", seen.labels)
 
     # past NetworkPolicies ---------------------------------------------------------------------
@@ -330,9 +328,8 @@ def _spent(life: Life) -> int:
     """Return the milliseconds that an answer takes without those of others."""
     behaviour, stress = life.behaviour, life.stress
     spent = behaviour.latency_milliseconds
-    if life.load_percent > 100 and not stress.cpu:
-        # More comes in than is done: the queue grows until askers give up.
-        spent += min(_TIMEOUT_MILLISECONDS, 20 * (life.load_percent - 100) + 1500)
+    if life.queued_milliseconds:
+        spent += life.queued_milliseconds
     elif life.crowded:
         spent += 80
     if stress.disk and behaviour.writes_disk:

@@ -7,6 +7,7 @@ from reme_model.simulator.autoscaling import autoscaled
 from reme_model.simulator.controllers import control
 from reme_model.simulator.life import Life
 from reme_model.simulator.memo import of_one, of_several
+from reme_model.simulator.node_taints import tainted
 from reme_model.simulator.revisions import recorded, template_of
 from reme_model.simulator.scheduling import daemon_nodes
 from reme_model.simulator.serving import Network, network_of
@@ -23,6 +24,7 @@ _MOST_ROUNDS = 6
 
 def settled(world: World) -> World:
     """Return the world when no controller has anything left to do."""
+    world = tainted(world)
     for _ in range(_MOST_ROUNDS):
         objects, moved, restless = world.objects, 0, 0
         network = network_of(world)
@@ -54,9 +56,11 @@ def _at_rest(network: Network, key: ObjectKey) -> bool:
 
 @of_several
 def _complete(found: Json, pods: tuple[Pod, ...], newest: Revision) -> bool:
-    """Return whether there are as many pods as wanted, all of the newest template."""
+    """Return whether there are as many pods as wanted, all of the newest template, and begun."""
     template = template_of(found)
     if newest.template is not template or not all(is_of(pod, template) for pod in pods):
+        return False
+    if any(pod.starting for pod in pods):
         return False
     if raw.at(found, "spec", "replicas") is None:
         return True  # a DaemonSet has one for each node

@@ -135,7 +135,7 @@ class Work:
                 self.pods[self.key] = self.own
             return pod
         now = self.configs(pod.template)
-        if not life.running and not _same(pod.configs, now):
+        if (pod.starting or not life.running) and not _same(pod.configs, now):
             return replace(pod, configs=now, restarts=pod.restarts + bool(life.ended))
         if not life.init and not pod.initialized and facts(pod.template).waits:
             return replace(pod, initialized=True)

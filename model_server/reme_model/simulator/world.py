@@ -34,6 +34,10 @@ class Pod:
     restarts: int = 0
     initialized: bool = False
     """Whether its init containers have ended: what they waited for may go again."""
+    starting: bool = False
+    """Whether none of its containers has started yet: it is told what holds when they do."""
+    overrun: bool = False
+    """Whether more than it does has come in for minutes: its queue is long by now."""
 
 
 class ReplicaSet(NamedTuple):

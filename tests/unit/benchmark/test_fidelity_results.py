@@ -27,7 +27,9 @@ PLAN = Plan(
 )
 
 
-def trial(number: int, action: Action, *, verified: bool) -> tuple[Outcome, Inputs]:
+def trial(
+    number: int, action: Action, *, verified: bool, cured: bool | None = None
+) -> tuple[Outcome, Inputs]:
     before = healthy(TIME)
     told = inputs("bad-version", before, with_variable(before, "FAIL_PERCENT", "80"))
     told = replace(told, actions=(action,))
@@ -37,7 +39,7 @@ def trial(number: int, action: Action, *, verified: bool) -> tuple[Outcome, Inpu
         service=TIME,
         drawn=Drawn.PLAIN,
         actions=tuple(ACTIONS.dump_python(told.actions, mode="json")),
-        real=Real(verified=verified, cured=verified or None),
+        real=Real(verified=verified, cured=cured if cured is not None else verified or None),
         simulated=simulated(told),
     )
     return outcome, told
@@ -91,8 +93,23 @@ def test_a_replay_tells_the_disagreements(measured: Outcomes) -> None:
 
 def test_the_page_names_what_is_below_the_goal(measured: Outcomes) -> None:
     written = page({"first": replayed(measured).summary})
-    assert "Below the goal of 95%: bad-version." in written
+    assert "Below the goal of 95%: bad-version.\n" in written  # the oracle sides with reality
     assert (
         "2 of 3 playbooks on `simple-micro`, seed 1, commit abc; probes must hold for 4 s."
         in written
     )
+
+
+def test_the_page_says_where_only_the_short_window_was_against_the_simulator(
+    tmp_path: Path,
+) -> None:
+    store = Outcomes(tmp_path / "results")
+    store.begin(PLAN)
+    store.save(*trial(1, Restart(target=key(TIME)), verified=True, cured=False))
+    found = replayed(store).summary
+    luck = "the oracle sides with the simulator on every playbook"
+    assert f"Below the goal of 95%: bad-version. For them all {luck}" in page({"first": found})
+    other = found.by_fault["bad-version"].model_copy(update={"on_cure": 0})
+    both = {**found.by_fault, "worse": other}
+    written = page({"first": found.model_copy(update={"by_fault": both})})
+    assert f"Below the goal of 95%: bad-version, worse. For bad-version {luck}" in written

@@ -1,6 +1,9 @@
 """A world that is made of a live state behaves as the cluster that the state was read of."""
 
 import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +22,8 @@ from reme_model.simulator import (
 )
 from reme_model.simulator.life import startup_seconds
 from reme_sandbox.actions import Restart, Rollback
-from tests.unit.model.simulator.breaks import BREAKS, FIRST, Break
+from reme_sandbox.live import LiveState
+from tests.unit.model.simulator.breaks import BREAKS, FIRST, Break, config
 from tests.unit.model.simulator.test_properties import broken, seen
 from tests.unit.model.simulator.worlds import ANSWERS, cart, key, lab, rollout
 
@@ -86,3 +90,51 @@ def test_a_limit_below_what_the_kubelet_grants_is_no_slower() -> None:
     behaviour = Behaviour(startup_seconds=1, startup_cpu_milliseconds=100)
     assert startup_seconds(behaviour, 2) == startup_seconds(behaviour, 10) == 11
     assert startup_seconds(behaviour, 20) == 6
+
+
+def with_statuses(live: LiveState, statuses: list[Mapping[str, Any]]) -> LiveState:
+    """Return the live state with these statuses of the containers of every pod."""
+    pods = {
+        key: {**pod, "status": {**pod["status"], "containerStatuses": statuses}}
+        for key, pod in live.objects.items()
+        if key.kind == "Pod"
+    }
+    return replace(live, objects={**live.objects, **pods})
+
+
+NOT_YET = [{"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}]
+BEGUN = [{"name": "server", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]
+ENDED = [{"name": "server", "state": {"waiting": {}}, "restartCount": 1}]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "at_once", "cured"),
+    [
+        ([], True, True),
+        (NOT_YET, True, True),
+        ([], False, False),
+        (BEGUN, True, False),
+        (ENDED, True, False),
+    ],
+)
+def test_a_pod_that_has_not_started_is_told_what_a_run_that_follows_at_once_sets(
+    statuses: list[Mapping[str, Any]], at_once: bool, cured: bool
+) -> None:
+    live, _ = seen("maintenance")
+    live = with_statuses(live, statuses)
+    world = world_of(live, broken("maintenance").truths, healthy=observe(lab()), at_once=at_once)
+    assert failing(world, [ANSWERS])
+    after = apply(world, [config("normal")])
+    assert judge(world, after, [ANSWERS, rollout()]).good is cured
+    # What it was told at its start stays, whatever is set later.
+    again = apply(after, [config("maintenance")])
+    assert judge(after, again, [ANSWERS, rollout()]).probed is cured
+
+
+def test_a_pod_that_starts_well_is_told_what_breaks_it_too() -> None:
+    world = broken("maintenance")
+    healthy = with_statuses(observe(lab()), [])
+    for at_once in (True, False):
+        before = world_of(healthy, world.truths, at_once=at_once)
+        after = apply(before, [config("maintenance")])
+        assert bool(failing(after, [ANSWERS])) is at_once

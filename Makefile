@@ -105,9 +105,13 @@ images: setup ## Build the images that changed
 load: cluster images ## Put the images into the cluster
 	$(PY) images/build.py load --cluster $(CLUSTER) operator sandbox tools $(if $(filter 1,$(MODEL)),model)
 
+# The tag of a build is always the same: without its id the pods of the build before would stay.
+IMAGE_ID = $$(cat $(REME_CACHE)/images/archives/reme-$(1)-dev.id 2>/dev/null)
 install: load ## Install the chart, with the model server, and wait until it is ready
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(REME_HELM) upgrade --install reme charts/reme \
 	  --namespace reme-system --create-namespace --values charts/reme/ci/demo-values.yaml \
+	  --set-string "operator.podAnnotations.reme\.dev/image=$(call IMAGE_ID,operator)" \
+	  --set-string "model.podAnnotations.reme\.dev/image=$(call IMAGE_ID,model)" \
 	  --take-ownership --wait --timeout 15m
 
 uninstall: setup ## Remove the chart; the records stay

@@ -25,7 +25,8 @@ BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {
     "zero-shot": "base, zero-shot",
     "few-shot": "base, with examples",
-    "sft-begun": "SFT, first run of three",
+    "sft-begun": "SFT, first run",
+    "sft-before": "SFT, as released before",
     "sft": "SFT",
     "rft": "SFT and Sim-RFT",
 }

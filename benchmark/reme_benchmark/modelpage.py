@@ -25,8 +25,7 @@ BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {
     "zero-shot": "base, zero-shot",
     "few-shot": "base, with examples",
-    "sft-begun": "SFT, first run",
-    "sft-before": "SFT, as released before",
+    "sft-begun": "SFT, first run of three",
     "sft": "SFT",
     "rft": "SFT and Sim-RFT",
 }

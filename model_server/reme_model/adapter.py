@@ -12,7 +12,8 @@ from typing import Any
 from reme_model.manifest import digest_of, digests
 
 CONFIG, MATRICES = "adapter_config.json", "adapter_model.safetensors"
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
+"""What PEFT puts before the name of each layer."""
 _PLAIN = {"peft_type": ("LORA",), "use_dora": (False, None), "bias": ("none", None)}
 
 
@@ -50,7 +51,7 @@ def merge(weights: MutableMapping[str, Any], directory: Path) -> int:
     changed = 0
     for name in sorted(n for n in parts if n.endswith(".lora_A.weight")):
         down, up = parts.pop(name), parts.pop(name.replace(".lora_A.", ".lora_B."))
-        weight = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
+        weight = name.removeprefix(PREFIX).replace(".lora_A.weight", ".weight")
         if weight not in weights:
             raise UnsupportedAdapterError(f"{weight} is not in the model")
         weights[weight] += scale(config, down.shape[0]) * (up.float() @ down.float())

@@ -14,8 +14,6 @@ from reme_model.manifest import file_digest
 from reme_model.training import checkpoint
 from reme_model.training.errors import NothingToResumeError
 
-_PREFIX = "base_model.model."
-
 
 @dataclass(frozen=True)
 class Begun:
@@ -41,7 +39,7 @@ def read(folder: Path) -> Begun:
         raise NothingToResumeError(f"{folder} holds neither a checkpoint nor an adapter")
     stored = load_file(folder / adapter.MATRICES)
     return Begun(
-        {name.removeprefix(_PREFIX): matrix.float() for name, matrix in stored.items()},
+        {name.removeprefix(adapter.PREFIX): matrix.float() for name, matrix in stored.items()},
         {"adapter": adapter.digest(folder)},
     )
 

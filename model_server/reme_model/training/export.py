@@ -17,19 +17,18 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from reme_model.adapter import CONFIG, MATRICES, digest
+from reme_model.adapter import CONFIG, MATRICES, PREFIX, digest
 from reme_model.training import begun, checkpoint
 from reme_model.training.errors import TrainingError
 
 MOST_BYTES = 15_000_000
-_PREFIX = "base_model.model."
 
 
 def export(matrices: Mapping[str, Any], shape: Mapping[str, Any], base_name: str, out: Path) -> str:
     """Write the adapter and return its digest; `shape` is the recipe's part on the adapter."""
     out.mkdir(parents=True, exist_ok=True)
     dtype = getattr(torch, shape["stored"])
-    stored = {f"{_PREFIX}{name}": one.to(dtype).contiguous() for name, one in matrices.items()}
+    stored = {f"{PREFIX}{name}": one.to(dtype).contiguous() for name, one in matrices.items()}
     layers = sorted({name.split(".lora_")[0].rpartition(".")[2] for name in matrices})
     config = {
         "peft_type": "LORA",

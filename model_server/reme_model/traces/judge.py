@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from reme_api.probes import Probe
@@ -23,7 +24,7 @@ from reme_model.simulator import (
 )
 from reme_model.traces import snapshot
 from reme_model.traces.incident import Incident
-from reme_model.traces.system import MIB, System
+from reme_model.traces.system import MIB, Json, System
 from reme_sandbox.actions import Action
 from reme_sandbox.keys import ObjectKey
 from reme_sandbox.live import LiveState
@@ -34,23 +35,28 @@ class Court:
 
     def __init__(self, incident: Incident, live: LiveState, probes: Sequence[Probe]) -> None:
         """Take the incident as the operator sees it, with the truth behind it."""
-        self._incident, self._live, self._probes = incident, live, probes
+        self._incident, self._live, self.probes = incident, live, probes
 
     @cached_property
     def world(self) -> World:
         """The broken world."""
         incident = self._incident
-        return world_of(
+        found = world_of(
             self._live,
             _truths(incident),
             stresses=incident.hidden.stresses,
             healthy=snapshot.healthy(incident.system),
         )
+        services = _callers_services(incident.system)
+        before = found.healthy and replace(
+            found.healthy, objects={**found.healthy.objects, **services}
+        )
+        return replace(found, objects={**found.objects, **services}, healthy=before)
 
     @cached_property
     def failing(self) -> tuple[str, ...]:
         """What is wrong before anything is done."""
-        return failing(self.world, self._probes)
+        return failing(self.world, self.probes)
 
     @cached_property
     def unwell(self) -> tuple[str, ...]:
@@ -59,7 +65,7 @@ class Court:
 
     def verdict(self, actions: Sequence[Action]) -> Verdict:
         """Return what comes of a repair."""
-        return judge(self.world, apply(self.world, actions), self._probes)
+        return judge(self.world, apply(self.world, actions), self.probes)
 
     def disruption(self, actions: Sequence[Action]) -> int:
         """Return the pods that a repair replaces and the objects that it changes."""
@@ -105,6 +111,21 @@ def _callers(system: System) -> dict[ObjectKey, Program]:
         system.other("Deployment", n.name): Program(
             usual=Behaviour(port=n.port, any_path=True), calls=(call,)
         )
+        for n in system.neighbours
+        if n.calls_target
+    }
+
+
+def _callers_services(system: System) -> dict[ObjectKey, Json]:
+    """Return where users come in at the callers, of which a live state tells the names alone."""
+    return {
+        system.other("Service", n.name): {
+            "metadata": {"name": n.name, "namespace": system.namespace},
+            "spec": {
+                "selector": {"app": n.name},
+                "ports": [{"port": n.port, "targetPort": n.port}],
+            },
+        }
         for n in system.neighbours
         if n.calls_target
     }

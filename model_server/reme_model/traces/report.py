@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
-from reme_api.probes import ProbeResult, ProbeVerdict
+from reme_api.probes import ProbeResult
 from reme_model.schema import Abstain
+from reme_model.traces.asked import SLUG_OF, asked
 from reme_model.traces.draw import Draw
 from reme_model.traces.incident import Clue, Incident
 from reme_model.traces.routine import routine, states
 from reme_model.traces.system import System
 
-_SLUG_OF = 62
 _ROUTINE_PERCENT = 55
 _MOST_BESIDE = 8
 
@@ -33,7 +32,7 @@ def write(
     system, values = incident.system, _values(incident)
     type_, summary, clues = _said(draw, incident, quality)
     looked_inside = quality in (Quality.FULL, Quality.WRONG) and draw.chance(70)
-    probes, measured = _probes(draw, incident)
+    probes, measured = asked(draw, incident)
     report = DiagnosisReportSpec.model_validate(
         {
             "target": {
@@ -41,7 +40,7 @@ def write(
                 "name": system.name,
                 **({"container": system.container} if looked_inside else {}),
             },
-            "fault": {"type": type_[:_SLUG_OF], "summary": draw.text(summary, **values)},
+            "fault": {"type": type_[:SLUG_OF], "summary": draw.text(summary, **values)},
             "evidence": [
                 {
                     "kind": clue.kind,
@@ -115,84 +114,3 @@ def _harmless(draw: Draw, system: System) -> list[Clue]:
         for other in others
     ]
     return draw.some(found, draw.number(0, 2))
-
-
-def _probes(draw: Draw, incident: Incident) -> tuple[list[dict[str, Any]], tuple[ProbeResult, ...]]:
-    system = incident.system
-    probes: list[dict[str, Any]] = []
-    measured: list[ProbeResult] = []
-    # A remediation begins when a probe has failed: what users feel of it has been measured.
-    if incident.felt or incident.missing_port or draw.chance(35):
-        name = draw.one(("serves", "http", "reachable", "speed", "up"))
-        most = (
-            draw.one((200, 300, 400, 600, 800)) if incident.felt in ("slow", "quick", "") else None
-        )
-        if incident.felt == "quick":
-            most = draw.number(1, 3)
-        http = {
-            "service": incident.asked or system.name,
-            "port": incident.asked_port or incident.missing_port or system.service_port,
-            "path": "/",
-        }
-        probes.append({"name": name, "http": http | ({"maxMilliseconds": most} if most else {})})
-        measured.append(_answer(draw, name, incident, most or 0))
-    for service, port in incident.also_asked:
-        name = f"{service}-answers"
-        asked = {"service": service, "port": port, "path": "/"}
-        probes.append({"name": name[:_SLUG_OF], "http": asked})
-        measured.append(_failed(name[:_SLUG_OF], f"{service} answered {draw.one((500, 502, 504))}"))
-    for resource, percent in incident.most_percent.items():
-        if resource == "memory" or draw.chance(70):
-            probes.append(
-                {"name": resource, "resourceUsage": {"resource": resource, "maxPercent": percent}}
-            )
-            measured.append(_failed(resource, f"{resource} is above {percent}%"))
-    if draw.chance(75):
-        wanted = system.original_replicas + (1 if incident.spare_replica else 0)
-        probes.append({"name": "rollout", "rollout": {"minReplicas": wanted}})
-        why = _rollout(system, wanted)
-        measured.append(_failed("rollout", why) if why else _passed("rollout"))
-    return probes, tuple(measured)
-
-
-def _answer(draw: Draw, name: str, incident: Incident, most: int) -> ProbeResult:
-    service = incident.asked or incident.system.name
-    match incident.felt:
-        case "slow":
-            slow = draw.one(
-                (f"{service} took {most + draw.number(200, 3000)} ms", "no answer within 2 s")
-            )
-            return _failed(name, slow)
-        case "quick":
-            return _failed(name, f"{service} took {draw.number(4, 60)} ms")
-        case "errors":
-            return _failed(name, f"{service} answered {draw.one((500, 502, 503, 500, 504))}")
-        case "refused":
-            refused = f"Connect call failed ('10.43.0.{draw.number(2, 250)}', 80)"
-            return _failed(name, draw.one((refused, refused, "no answer within 2 s")))
-        case "silent":
-            return _failed(name, "no answer within 2 s")
-    return _passed(name)
-
-
-def _rollout(system: System, wanted: int) -> str:
-    fresh = sum(p.hash == system.hash for p in system.pods)
-    ready = sum(p.ready for p in system.pods)
-    desired, head = system.replicas, f"{system.kind} {system.name}: "
-    if desired < wanted:
-        return f"{head}{desired} replicas are wanted, {wanted} would be healthy"
-    if fresh < desired:
-        return f"{head}{fresh} of {desired} replicas have the newest template"
-    if system.kind == "Deployment" and len(system.pods) > fresh:
-        return f"{head}replicas of an older template are still there"
-    if ready < desired:
-        return f"{head}{ready} of {desired} replicas are available"
-    return ""
-
-
-def _failed(name: str, message: str) -> ProbeResult:
-    return ProbeResult(name=name, verdict=ProbeVerdict.FAILED, failed=1, message=message)
-
-
-def _passed(name: str) -> ProbeResult:
-    return ProbeResult(name=name, verdict=ProbeVerdict.PASSED, passed=1)

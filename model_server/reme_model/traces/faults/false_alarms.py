@@ -251,7 +251,8 @@ def _calm(
 
 def blamed_for_another(draw: Draw, system: System) -> Incident:
     """The fault is in another workload, as the evidence says."""
-    other = draw.one(system.neighbours).name if system.neighbours else names.workload(draw)
+    broken = draw.one(system.neighbours) if system.neighbours else None
+    other = broken.name if broken else names.workload(draw)
     elsewhere = names.workload(draw)
     cause = draw.one(
         (
@@ -286,6 +287,7 @@ def blamed_for_another(draw: Draw, system: System) -> Incident:
             *draw.some(CALM, 1),
         ),
         felt=draw.one(("errors", "slow", "")),
+        also_asked=((broken.name, broken.port),) if broken and draw.chance(25) else (),
         abstain=Abstain.ELSEWHERE,
         useless=USELESS,
         values={

@@ -33,7 +33,7 @@ def deny_policy(draw: Draw, system: System) -> Incident | None:
             "ingress": rules,
         },
     }
-    port = callers[0].port if callers[0].called else 80
+    port = callers[0].port
     return Incident(
         system,
         types=(

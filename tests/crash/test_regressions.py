@@ -13,7 +13,8 @@ from tests.crash.chronicle import SWITCH
 from tests.crash.conftest import quietly
 from tests.crash.invariants import Violation, check, unsaid
 from tests.crash.scenarios import STORIES, act, begin, prepare
-from tests.crash.schedule import Schedule
+from tests.crash.schedule import Fault, Schedule
+from tests.crash.simulate import simulate
 from tests.crash.world import World, labelled, opened
 from tests.doubles.shop import RELEASE, file_report
 from tests.doubles.sim_api import Answer, Asked, Gate
@@ -130,3 +131,9 @@ def test_an_undo_by_hand_and_a_remediation_that_is_slowly_accepted_do_not_meet()
     again, first = sorted(found.world.remediations(), key=lambda r: r.metadata.name)
     assert again.status.outcome is Outcome.REJECTED  # its plan was of the time before the undo
     assert first.status.undos[0].outcome is Outcome.ROLLED_BACK
+
+
+def test_a_stale_list_of_policies_is_not_the_last_word() -> None:
+    found = simulate(Schedule(0, "verified", (Fault("stale-lists", 0, "5"),)))
+    assert not found.violations
+    assert "=Verified/" in found.ends

@@ -5,7 +5,6 @@ import json
 import time
 from typing import Any
 
-from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt, Remediation
 from reme_benchmark.cluster import Cluster, Object
 from reme_benchmark.methods.base import MethodError, Simple, Task
@@ -14,12 +13,6 @@ from reme_operator.clients.errors import NotFoundError
 from reme_sandbox.actions import ActionName
 
 POLICY = "benchmark"
-_DID_NOTHING = {
-    Outcome.NO_ACTION_NEEDED,
-    Outcome.ABSTAINED,
-    Outcome.OBSERVED,
-    Outcome.REJECTED,
-}
 
 
 def policy(namespace: str, **spec: Any) -> Object:
@@ -163,8 +156,7 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
     changes = [c for a in status.attempts for c in a.changes]
     return MethodReport(
         outcome=str(status.outcome),
-        acted=any(a.run is not None for a in status.attempts)
-        and status.outcome not in _DID_NOTHING,
+        acted=any(a.run is not None for a in status.attempts),
         message=status.message,
         attempts=len(status.attempts),
         rejected=rejected,

@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--since", type=Path, help="adapter or run that it began with")
     parser.add_argument("--share", type=float, default=1.0, help="of the way from there")
     given = parser.parse_args(arguments)
+    if given.share != 1 and not given.since:
+        parser.error("--share needs --since: the adapter that the way began at")
     try:
         found = checkpoint.read(given.run)
         matrices = found.adapters

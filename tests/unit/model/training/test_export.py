@@ -99,3 +99,11 @@ def test_part_of_the_way_lies_between_the_two() -> None:
     since, then = {"a": torch.zeros(2, 2)}, {"a": torch.full((2, 2), 4.0)}
     assert torch.equal(export.between(since, then, 0.25)["a"], torch.ones(2, 2))
     assert torch.equal(export.between(since, then, 1.0)["a"], then["a"])
+
+
+def test_part_of_the_way_needs_where_it_began(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        export.main(["--run", str(tmp_path), "--out", str(tmp_path / "out"), "--share", "0.5"])
+    assert "--share needs --since" in capsys.readouterr().err

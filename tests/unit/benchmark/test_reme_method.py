@@ -1,0 +1,50 @@
+"""The benchmark's word on what reme did: a run counts, whatever came after it."""
+
+from typing import Any, cast
+
+import pytest
+
+from reme_api.remediation import Remediation
+from reme_benchmark.cluster import Cluster
+from reme_benchmark.methods.reme import reported
+
+BEGAN = "2026-03-01T10:00:00Z"
+RAN: dict[str, Any] = {
+    "number": 1,
+    "startTime": BEGAN,
+    "run": {"name": "reme-run-1", "namespace": "reme-sandbox", "reason": "RunSucceeded"},
+}
+ASKED: dict[str, Any] = {"number": 2, "startTime": BEGAN}
+
+
+def ended(outcome: str, *attempts: dict[str, Any]) -> Remediation:
+    return Remediation.model_validate(
+        {
+            "metadata": {"name": "r-1", "namespace": "shop"},
+            "spec": {
+                "target": {"kind": "Deployment", "name": "cart"},
+                "fault": {"type": "oom"},
+                "reportRef": {"name": "r", "uid": "u"},
+                "probes": [],
+                "policy": {"name": "p", "namespace": "shop", "spec": {}},
+            },
+            "status": {"outcome": outcome, "attempts": list(attempts)},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "acted"),
+    [
+        ("Verified", [RAN], True),
+        ("Abstained", [RAN, ASKED], True),
+        ("Abstained", [ASKED], False),
+        ("NoActionNeeded", [], False),
+    ],
+)
+async def test_it_acted_where_a_playbook_ran(
+    outcome: str, attempts: list[dict[str, Any]], acted: bool
+) -> None:
+    said = await reported(cast("Cluster", None), ended(outcome, *attempts))
+    assert said.acted is acted
+    assert said.attempts == len(attempts)

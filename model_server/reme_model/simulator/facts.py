@@ -1,5 +1,6 @@
 """What a pod template says, worked out once for each template."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ _URL = re.compile(
     r"://(?:[^@/\s,;]*@)?(?P<host>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)(?P<domain>(?:\.[-a-z0-9]+)*)"
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
+_AROUND_A_POD = frozenset({"hostAliases", "securityContext", "shareProcessNamespace"})
+_AROUND_A_CONTAINER = frozenset({"name", "lifecycle", "securityContext", "workingDir"})
 
 
 class Amounts(NamedTuple):
@@ -53,6 +56,8 @@ class Facts:
     cluster_dns: bool
     volumes_in_memory: tuple[int, ...]
     """Their limits in bytes."""
+    surroundings: str
+    """How its containers run: all that no action but a rollback changes, as JSON."""
 
     def container(self, name: str) -> views.ContainerView | None:
         """Return the container of that name; the first for an empty name."""
@@ -82,7 +87,17 @@ def facts(template: Json) -> Facts:
             for volume in raw.items(spec, "volumes")
             if raw.text(volume, "emptyDir", "sizeLimit")
         ),
+        surroundings=_surroundings(spec),
     )
+
+
+def _surroundings(spec: Json) -> str:
+    containers = [
+        {key: value for key, value in one.items() if key in _AROUND_A_CONTAINER}
+        for one in raw.items(spec, "containers")
+    ]
+    around = {key: value for key, value in spec.items() if key in _AROUND_A_POD}
+    return json.dumps([around, containers], sort_keys=True, separators=(",", ":"))
 
 
 def _secrets(spec: Json) -> list[tuple[str, str]]:

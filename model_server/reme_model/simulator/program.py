@@ -68,8 +68,9 @@ class Behaviour:
 class When:
     """A condition on what a container is told at its start.
 
-    `setting` is `image`, `command`, `args` (words joined by blanks), or the name of a variable or
-    of a key of a mounted ConfigMap. It holds when the setting is one of `values` (None: not set),
+    `setting` is `image`, `command`, `args` (words joined by blanks), `surroundings` (as `facts`
+    has them), or the name of a variable or of a key of a mounted ConfigMap. It holds when the
+    setting is one of `values` (None: not set),
     or matches the regular expression as a whole; `negate` turns it round.
     """
 

@@ -77,6 +77,7 @@ def _told(
         if value is not None:
             told[name] = value
     told["image"] = raw.text(container, "image")
+    told["surroundings"] = facts(template).surroundings
     for words in ("command", "args"):
         value = container.get(words)
         if isinstance(value, list | tuple) and value:

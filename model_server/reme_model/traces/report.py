@@ -9,7 +9,7 @@ from reme_model.schema import Abstain
 from reme_model.traces.asked import SLUG_OF, asked
 from reme_model.traces.draw import Draw
 from reme_model.traces.incident import Clue, Incident
-from reme_model.traces.routine import routine, states
+from reme_model.traces.routine import complaints, routine, states
 from reme_model.traces.system import System
 
 _ROUTINE_PERCENT = 55
@@ -63,9 +63,14 @@ def _beside(draw: Draw, incident: Incident, quality: Quality) -> Sequence[Clue]:
     """Return what is quoted of any workload, where a tool looks at all and quotes much."""
     if quality not in (Quality.FULL, Quality.WRONG) or not draw.chance(_ROUTINE_PERCENT):
         return ()
+    heard: list[Clue] = []
+    if incident.felt and incident.abstain is not Abstain.HEALTHY and draw.chance(45):
+        broken = incident.asked or incident.system.name
+        port = incident.asked_port or incident.system.service_port
+        heard = complaints(draw, incident.system, broken, port)
     usual = routine(draw, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
     seen = states(draw, incident.system) if quality is Quality.FULL or draw.chance(30) else []
-    return [*seen, *usual][:_MOST_BESIDE]
+    return [*heard, *seen, *usual][:_MOST_BESIDE]
 
 
 def _values(incident: Incident) -> dict[str, object]:

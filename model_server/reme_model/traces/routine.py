@@ -54,6 +54,27 @@ def routine(draw: Draw, system: System, *, healthy: bool) -> list[Clue]:
     return draw.some(found, draw.number(2, MOST))
 
 
+def complaints(draw: Draw, system: System, broken: str, port: int) -> list[Clue]:
+    """Return what the callers of a broken service log; nothing where nobody calls it.
+
+    They say of it what a healthy caller says of a broken dependency: that alone does not tell
+    whose fault it is.
+    """
+    callers = [n.name for n in system.neighbours if n.calls_target and n.name != broken]
+    if not callers:
+        return []
+    failed = draw.one(("HTTP 500", "HTTP 503", "connection refused", "timed out", "EOF"))
+    address = draw.one((f"http://{broken}:{port}/", f"{broken}:{port}", broken))
+    texts = (
+        f"ERROR call to {address} failed: {failed}",
+        f"upstream {broken}: {failed}",
+        f"[error] {address} {failed}, giving up",
+        f"WARN dependency {broken} is unavailable ({failed})",
+    )
+    source = f"Pod/{draw.one(callers)}-{names.template_hash(draw)}-{names.pod_suffix(draw)}"
+    return [Clue("Log", source, text) for text in draw.some(texts, draw.number(1, 2))]
+
+
 def states(draw: Draw, system: System) -> list[Clue]:
     """Return what the API says of the target's pods that are not ready, as tools quote it."""
     found: list[Clue] = []

@@ -2,6 +2,7 @@
 
 from reme_model.traces.faults import (
     capacity,
+    changes,
     false_alarms,
     held_up,
     out_of_reach,
@@ -23,6 +24,7 @@ FAULTS: dict[str, Maker] = {
     **slow_pods.FAULTS,
     **starts.FAULTS,
     **versions.FAULTS,
+    **changes.FAULTS,
     **probes.FAULTS,
     **resources.FAULTS,
     **placement.FAULTS,
@@ -44,6 +46,7 @@ WEIGHTS = {
     "pod-config-error": 1.7,
     "oom-limit": 1.3,
     "bad-version": 1.3,
+    "bad-change": 2,
     "new-env": 0.6,
     "hung-pod": 0.5,
     "crashed-pod": 0.5,

@@ -1,0 +1,44 @@
+"""Rollouts that changed how pods run: nothing but going back repairs them, in the simulator too."""
+
+from itertools import count
+
+import pytest
+
+from reme_model.traces import snapshot
+from reme_model.traces.draw import Draw, Split
+from reme_model.traces.faults.changes import CHANGES, Change, bad_change
+from reme_model.traces.judge import Court
+from reme_model.traces.report import Quality, write
+from reme_model.traces.routine import complaints
+from reme_model.traces.system import System
+from reme_model.traces.trace import POLICY
+from reme_sandbox.actions import Rollback
+from reme_sandbox.space import admissible
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=[one.types[0] for one in CHANGES])
+def test_only_the_rollback_repairs_it(change: Change) -> None:
+    for seed in count():
+        draw = Draw(f"change/{seed}", Split.TRAIN)
+        system = System(draw)
+        incident = bad_change(draw, system)
+        if incident.types == change.types and system.kind == "Deployment":
+            break
+    live = snapshot.live(system)
+    report, measured = write(draw, incident, Quality.FULL)
+    assert any(result.failed for result in measured)
+    court = Court(incident, live, report.probes)
+    good = [action for action in admissible(live, POLICY) if court.verdict([action]).good]
+    assert [type(action) for action in good] == [Rollback]
+
+
+def test_callers_complain_of_what_is_broken() -> None:
+    for seed in range(40):
+        draw = Draw(f"complaints/{seed}", Split.TRAIN)
+        system = System(draw)
+        callers = [n.name for n in system.neighbours if n.calls_target]
+        heard = complaints(draw, system, system.name, system.service_port)
+        assert bool(heard) is bool(callers)
+        for clue in heard:
+            assert system.name in clue.text
+            assert any(clue.source.startswith(f"Pod/{name}-") for name in callers)

@@ -223,7 +223,7 @@ def crashing(
         summaries=(
             *summaries,
             (
-                "{name} [crash loops|restarts over and over|is in CrashLoopBackOff][, exit "
+                "{name} [crash loops|restarts over and over|is in CrashLoopBackOff][ with exit "
                 "code {code}|]."
             ),
         ),

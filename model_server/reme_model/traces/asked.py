@@ -66,6 +66,8 @@ def _users(draw: Draw, incident: Incident) -> list[_Asked]:
         most=most,
     )
     caller, how = _caller(draw, incident), draw.weighted(_CALLER_ASKED)
+    if how == "only" and all(pod.ready for pod in system.pods):
+        how = "too"  # nothing would tell whose fault it is
     if caller is None or not how:
         return [own]
     slow = draw.number(200, 3000) if incident.felt == "slow" and draw.chance(70) else 0

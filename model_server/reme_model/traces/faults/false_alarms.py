@@ -250,7 +250,7 @@ def _calm(
 
 
 def blamed_for_another(draw: Draw, system: System) -> Incident:
-    """The fault is in another workload, as the evidence says."""
+    """The fault is in another workload, as each report says: else a rollback were worth a try."""
     broken = draw.one(system.neighbours) if system.neighbours else None
     other = broken.name if broken else names.workload(draw)
     elsewhere = names.workload(draw)
@@ -280,7 +280,7 @@ def blamed_for_another(draw: Draw, system: System) -> Incident:
             "[Users|Callers] of {name} see [errors|timeouts]: " + cause + ".",
             "{name} [is affected|suffers]: " + cause + ".",
         ),
-        terse=("{name} [502|errors|slow]",),
+        terse=("{name} [502|errors|slow], " + cause, "{name} [fails|errors]: " + cause),
         clues=(
             Clue("Text", "Deployment/{other}", cause),
             Clue("Log", "Pod/{pod}/{container}", "[upstream|call] failed: " + cause),

@@ -85,6 +85,15 @@ def slow_version(draw: Draw, system: System) -> Incident:
     )
 
 
+_FAILS = (
+    "[unhandled exception|NullPointerException|KeyError|assertion failed] in handler",
+    "ERROR [{image}|{variable} {value}|]: [internal error|request failed] [on|in] [/|/list|GET /]",
+    "[ERROR|E!|level=error] [HTTP 500|status 500|internal server error] [for|on] [GET /|/]",
+    "[panic|fatal|ERROR]: [index out of range|nil pointer|division by zero|undefined]",
+)
+"""What the program of a bad version logs, as any program does."""
+
+
 def _worse_version(
     draw: Draw,
     system: System,
@@ -121,17 +130,18 @@ def _worse_version(
         clues=(
             Clue(
                 "Metric",
-                "gateway",
-                "[5xx share {amount}%|error ratio {amount}%]"
+                draw.one(("gateway", "ingress", "edge", "users")),
+                "[5xx share {amount}%|error ratio {amount}%|50[0|2|3] for {amount}% of all calls]"
+                "[ since {name} was rolled out|]"
                 if felt == "errors"
                 else "p95 {amount} ms",
             ),
             Clue(
                 "Log",
                 "Pod/{pod}/{container}",
-                "[unhandled exception|NullPointerException|KeyError|assertion failed] in handler"
+                draw.one(_FAILS)
                 if felt == "errors"
-                else "[slow handler|request took {amount} ms]",
+                else "[slow handler|WARN slow request|request took {amount} ms]",
             ),
             Clue(
                 "Text", "deploy log", "{name} [rolled out|upgraded] [{minutes} min ago|just before]"
@@ -141,7 +151,14 @@ def _worse_version(
         repairs=(BACK,),
         useless=(RESTART, SCALE, MORE_RESOURCES),
         hidden=Hidden(rules=(rule(told, **worse),)),
-        values={"amount": amount, "pod": system.pods[0].name, "minutes": draw.number(3, 30)},
+        values={
+            "amount": amount,
+            "image": image.rpartition(":")[2],
+            "variable": variable,
+            "value": value,
+            "pod": system.pods[0].name,
+            "minutes": draw.number(3, 30),
+        },
     )
 
 

@@ -12,8 +12,10 @@ from statistics import mean, quantiles
 from typing import Any
 
 from reme_model.traces.draw import Split
+from reme_model.traces.faults.catalog import ABSTENTIONS, FAULTS
 from reme_model.traces.trace import Dropped, Trace, make, mix
 
+_FEWEST_FOR_QUANTILES = 2
 _SHARES = {Split.TRAIN: 90, Split.DEV: 5, Split.TEST: 5}
 
 
@@ -30,11 +32,19 @@ def main() -> None:
         type=float,
         help="percent in which nothing is to be done, to go on from a model that acts too readily",
     )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="FAULT",
+        help="these faults alone, as the model does them badly",
+    )
     parser.add_argument("--out", type=Path, default=Path("build/traces"))
     parser.add_argument(
         "--tokenizer", type=Path, help="tokenizer.json of the base model, to count tokens as well"
     )
     arguments = parser.parse_args()
+    if unknown := set(arguments.only or ()) - {*FAULTS, *ABSTENTIONS}:
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     counts = _tokens(arguments.tokenizer) if arguments.tokenizer else None
     gc.freeze()  # what was imported stays; of what is made little is worth looking for
     gc.set_threshold(100_000, 50, 50)
@@ -52,6 +62,7 @@ def main() -> None:
         "seed": arguments.seed,
         "count": arguments.count,
         **({} if arguments.abstain is None else {"abstain_percent": arguments.abstain}),
+        **({"only": arguments.only} if arguments.only else {}),
         "splits": written,
         "dropped": dict(sorted(dropped.items())),
     }
@@ -77,6 +88,8 @@ def _distinct(
             )
         except Dropped as reason:
             dropped[str(reason)] += 1
+            continue
+        if arguments.only and trace.fault not in arguments.only:
             continue
         if trace.messages[-1]["content"] in seen:
             dropped["twice"] += 1
@@ -109,6 +122,8 @@ def _summary(traces: list[Trace], text: str, counts: Callable[[str], int] | None
 def _lengths(traces: list[Trace], count: Callable[[str], int]) -> dict[str, int]:
     """Return how long prompt and answer are together."""
     found = [sum(count(m["content"]) for m in t.messages) + count(t.acceptable[0]) for t in traces]
+    if len(found) < _FEWEST_FOR_QUANTILES:
+        return {}
     return {"mean": round(mean(found)), "p95": round(quantiles(found, n=20)[-1])}
 
 

@@ -9,7 +9,7 @@ from reme_model.schema import Abstain
 from reme_model.traces.asked import SLUG_OF, asked
 from reme_model.traces.draw import Draw
 from reme_model.traces.incident import Clue, Incident
-from reme_model.traces.routine import complaints, routine, states
+from reme_model.traces.routine import complaints, errors, routine, states
 from reme_model.traces.system import System
 
 _ROUTINE_PERCENT = 55
@@ -68,6 +68,8 @@ def _beside(draw: Draw, incident: Incident, quality: Quality) -> Sequence[Clue]:
         broken = incident.asked or incident.system.name
         port = incident.asked_port or incident.system.service_port
         heard = complaints(draw, incident.system, broken, port)
+    if incident.felt == "errors" and incident.abstain is None and draw.chance(60):
+        heard = [*heard, *errors(draw, incident.system)]
     usual = routine(draw, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
     seen = states(draw, incident.system) if quality is Quality.FULL or draw.chance(30) else []
     return [*heard, *seen, *usual][:_MOST_BESIDE]

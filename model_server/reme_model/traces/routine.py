@@ -75,6 +75,22 @@ def complaints(draw: Draw, system: System, broken: str, port: int) -> list[Clue]
     return [Clue("Log", source, text) for text in draw.some(texts, draw.number(1, 2))]
 
 
+def errors(draw: Draw, system: System) -> list[Clue]:
+    """Return what a workload logs that answers with errors by its own fault."""
+    pod = draw.one([pod.name for pod in system.pods] or [system.name])
+    source = draw.one((f"Pod/{pod}/{system.container}", f"Pod/{pod}", system.name))
+    level = draw.one(("ERROR", "ERROR", "level=error", "FATAL", "[error]"))
+    version = system.main["image"].rpartition(":")[2]
+    texts = (
+        f"{level} internal error on {draw.one(('/', '/list', '/items'))}",
+        f"{level} {version}: request failed with status 500",
+        f"{level} GET / 500 in {draw.number(3, 90)} ms",
+        f"{level} {draw.one(('release', 'build', 'version'))} {version}: unexpected state",
+        f"{level} cannot handle request {draw.number(100, 9999)}",
+    )
+    return [Clue("Log", source, text) for text in draw.some(texts, draw.number(1, 2))]
+
+
 def states(draw: Draw, system: System) -> list[Clue]:
     """Return what the API says of the target's pods that are not ready, as tools quote it."""
     found: list[Clue] = []

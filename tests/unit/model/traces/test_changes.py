@@ -9,7 +9,7 @@ from reme_model.traces.draw import Draw, Split
 from reme_model.traces.faults.changes import CHANGES, Change, bad_change
 from reme_model.traces.judge import Court
 from reme_model.traces.report import Quality, write
-from reme_model.traces.routine import complaints
+from reme_model.traces.routine import complaints, errors
 from reme_model.traces.system import System
 from reme_model.traces.trace import POLICY
 from reme_sandbox.actions import Rollback
@@ -42,3 +42,13 @@ def test_callers_complain_of_what_is_broken() -> None:
         for clue in heard:
             assert system.name in clue.text
             assert any(clue.source.startswith(f"Pod/{name}-") for name in callers)
+
+
+def test_what_answers_with_errors_logs_them_itself() -> None:
+    for seed in range(20):
+        draw = Draw(f"errors/{seed}", Split.TRAIN)
+        system = System(draw)
+        own = {system.name, *(f"Pod/{pod.name}" for pod in system.pods)}
+        found = errors(draw, system)
+        assert found
+        assert all(any(clue.source.startswith(one) for one in own) for clue in found)

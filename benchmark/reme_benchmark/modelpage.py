@@ -26,6 +26,7 @@ STAGES = {
     "zero-shot": "base, zero-shot",
     "few-shot": "base, with examples",
     "sft-begun": "SFT, first run of three",
+    "before": "SFT, as released before",
     "sft": "SFT",
     "rft": "SFT and Sim-RFT",
 }

@@ -82,8 +82,8 @@ def _share(results: Path) -> float:
 
 
 def _runs(results: Path) -> list[str]:
-    lines = ["| stage | steps | incidents read | minutes | tokens/s (median) | seed |"]
-    lines.append("|---|---|---|---|---|---|")
+    lines = ["| stage | steps | incidents read | minutes | tokens/s (median) | seed | traces |"]
+    lines.append("|---|---|---|---|---|---|---|")
     earlier = sorted(path.stem for path in results.glob(f"{EARLIER}.jsonl"))
     for stage in (*earlier, "sft", "rft"):
         path = results / f"{stage}.jsonl"
@@ -91,13 +91,15 @@ def _runs(results: Path) -> list[str]:
             continue
         name = STAGES.get(stage, f"SFT, begun ({stage.removeprefix('sft-')})")
         log = [json.loads(line) for line in path.read_text().splitlines()]
-        plan = next(line for line in log if line["event"] == "run")["plan"]
+        run = next(line for line in log if line["event"] == "run")
+        plan, data = run["plan"], run["data"]["train.jsonl"].removeprefix("sha256:")
         steps = [line for line in log if line["event"] == "step"]
         speed = sorted(line["tokens_per_second"] for line in steps)[len(steps) // 2]
         read = len(steps) * plan["examples_per_step"]
         minutes = steps[-1]["seconds"] / 60
         lines.append(
-            f"| {name} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} | {plan['seed']} |"
+            f"| {name} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} | {plan['seed']} "
+            f"| `{data[:12]}` |"
         )
     return lines
 
@@ -133,13 +135,16 @@ library_name: peft
 
 A LoRA adapter of rank {config["r"]} (alpha {config["lora_alpha"]:g}) on every linear layer,
 {size:.1f} MB, `{adapter.digest(directory)}`.
-It is added to the weights when the model image is built. `make train` makes it anew.
+It is added to the weights when the model image is built. `make train` makes one like it, from
+traces and the base alone; this one is the last of the runs below, each begun where the one before
+ended.
 
 **Base.** {config["base_model_name_or_path"]}, Apache-2.0, `{run["base_digest"]}`. The adapter has
 the same licence.
 
-**Data.** Synthetic incidents with the repairs of written expert knowledge (`make traces`, seed
-{data["seed"]}); names and shapes of systems are disjoint from the benchmark's. Digests:
+**Data.** Synthetic incidents with the repairs of written expert knowledge (`make traces`); names
+and shapes of systems are disjoint from the benchmark's. Tested on the split of seed {data["seed"]};
+each run has traces of its own, by the digests below. Of the last:
 {", ".join(f"{name} `{one}`" for name, one in sorted(run["data"].items()))}.
 
 **Recipe.** Supervised fine-tuning: cross entropy of the reply alone, AdamW at

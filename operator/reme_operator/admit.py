@@ -97,10 +97,9 @@ def admit(case: Case, now: datetime) -> Admission:
         report, case.target.labels, case.policies, case.release_namespace, case.unreadable
     )
     if isinstance(policy, Unfit):
-        # A list of policies may be a moment old: what it lacks is looked for again.
-        return Refuse(policy.reason, policy.message, now + LOOK_AGAIN)
+        return Refuse(policy.reason, policy.message)
     if refusal := (
-        _unusable(policy, case.release_namespace, now)
+        _unusable(policy, case.release_namespace)
         or _too_unsure(report, policy)
         or _out_of_hours(policy, now)
         or _too_early(case, policy, now)
@@ -119,16 +118,13 @@ def _stopped(case: Case, now: datetime) -> Refuse | None:
     return None
 
 
-def _unusable(policy: RemediationPolicy, release_namespace: str, now: datetime) -> Refuse | None:
-    again = now + LOOK_AGAIN  # as above
+def _unusable(policy: RemediationPolicy, release_namespace: str) -> Refuse | None:
     if policy.spec.suspend:
-        return Refuse(Reason.POLICY_SUSPENDED, f"policy {_key(policy)} is suspended", again)
+        return Refuse(Reason.POLICY_SUSPENDED, f"policy {_key(policy)} is suspended")
     if wrong := problems(policy, release_namespace):
-        message = f"policy {_key(policy)}: {'; '.join(wrong)}"[:1024]
-        return Refuse(Reason.POLICY_INVALID, message, again)
+        return Refuse(Reason.POLICY_INVALID, f"policy {_key(policy)}: {'; '.join(wrong)}"[:1024])
     if not policy.spec.actions:
-        message = f"policy {_key(policy)} lists no action"
-        return Refuse(Reason.POLICY_ALLOWS_NOTHING, message, again)
+        return Refuse(Reason.POLICY_ALLOWS_NOTHING, f"policy {_key(policy)} lists no action")
     return None
 
 

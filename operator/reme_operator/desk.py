@@ -21,6 +21,7 @@ from reme_api.reasons import ConditionType, Reason
 from reme_api.remediation import Remediation
 from reme_operator.admit import Accept, Admission, Case, Known, Refuse, admit
 from reme_operator.board import Board
+from reme_operator.budgets import LOOK_AGAIN
 from reme_operator.clients.errors import (
     AlreadyExistsError,
     ClusterError,
@@ -290,6 +291,9 @@ class Desk:
             workloads=await self._workloads_under(policies, namespace),
         )
         admission = admit(case, now)
+        if isinstance(admission, Refuse) and admission.retry_at is None:
+            # The watches told otherwise: whichever is behind may catch up without an event.
+            return replace(admission, retry_at=now + LOOK_AGAIN)
         if not isinstance(admission, Accept):
             return admission
         name = admission.remediation.metadata.name

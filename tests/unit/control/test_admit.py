@@ -125,10 +125,10 @@ REFUSED: list[tuple[str, dict[str, Any], Reason, bool]] = [
         Reason.TARGET_UNSUPPORTED,
         True,
     ),
-    ("no policy", {"policies": []}, Reason.NO_POLICY_MATCHES, True),
-    ("policy asleep", {"policies": [policy(suspend=True)]}, Reason.POLICY_SUSPENDED, True),
-    ("policy empty", {"policies": [policy(actions=[])]}, Reason.POLICY_ALLOWS_NOTHING, True),
-    ("policy named", {"policy_ref": {"name": "x"}}, Reason.POLICY_NOT_FOUND, True),
+    ("no policy", {"policies": []}, Reason.NO_POLICY_MATCHES, False),
+    ("policy asleep", {"policies": [policy(suspend=True)]}, Reason.POLICY_SUSPENDED, False),
+    ("policy empty", {"policies": [policy(actions=[])]}, Reason.POLICY_ALLOWS_NOTHING, False),
+    ("policy named", {"policy_ref": {"name": "x"}}, Reason.POLICY_NOT_FOUND, False),
     ("target busy", {"entries": [open_entry()]}, Reason.TARGET_BUSY, True),
 ]
 

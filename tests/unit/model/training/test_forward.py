@@ -62,7 +62,6 @@ def test_gradients_are_those_of_the_plain_way(
 def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
     tiny_base: Callable[[str], Path], architecture: str, shared: int
 ) -> None:
-    torch.manual_seed(1)
     model, adapters = model_of(tiny_base(architecture), attention.register())
     first, second = EXAMPLES[0].prompt, EXAMPLES[1].prompt
     groups = [
@@ -81,9 +80,7 @@ def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
     for one, other in zip(states, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     for grad, part in zip(found, adapters.parameters, strict=True):
-        # Rounding differs with the order of the sums: measured against the largest of them.
-        most = 1e-3 * float(part.grad.abs().max())
-        torch.testing.assert_close(grad, part.grad, rtol=2e-3, atol=most)
+        torch.testing.assert_close(grad, part.grad, rtol=2e-3, atol=2e-6)
 
 
 def test_the_adapter_has_the_gradient_of_the_usual_way(tiny_base: Callable[[str], Path]) -> None:

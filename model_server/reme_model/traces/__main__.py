@@ -16,6 +16,7 @@ from reme_model.traces.faults.catalog import ABSTENTIONS, FAULTS
 from reme_model.traces.trace import Dropped, Trace, make, mix
 
 _FEWEST_FOR_QUANTILES = 2
+_ALWAYS = 100
 _SHARES = {Split.TRAIN: 90, Split.DEV: 5, Split.TEST: 5}
 
 
@@ -45,6 +46,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if unknown := set(arguments.only or ()) - {*FAULTS, *ABSTENTIONS}:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
+    never = arguments.abstain == _ALWAYS and not set(arguments.only or ()) & set(ABSTENTIONS)
+    if arguments.only and never:
+        parser.error("--abstain 100 leaves out all that --only asks for")
     counts = _tokens(arguments.tokenizer) if arguments.tokenizer else None
     gc.freeze()  # what was imported stays; of what is made little is worth looking for
     gc.set_threshold(100_000, 50, 50)

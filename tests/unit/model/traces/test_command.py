@@ -33,3 +33,11 @@ def test_a_fault_that_nobody_knows(
     with pytest.raises(SystemExit):
         run(monkeypatch, "--only", "no-such-fault", "--out", str(tmp_path))
     assert "no such fault: no-such-fault" in capsys.readouterr().err
+
+
+def test_what_can_never_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--only", "bad-version", "--abstain", "100", "--out", str(tmp_path))
+    assert "leaves out all" in capsys.readouterr().err

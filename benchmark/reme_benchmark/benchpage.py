@@ -6,10 +6,11 @@ No figure on that page is typed by hand.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from reme_benchmark import pages
+from reme_benchmark.faults.catalog import faults
 from reme_benchmark.pages import Summaries
 from reme_benchmark.results.figures import Share, Summary
 from reme_benchmark.results.markdown import table
@@ -18,6 +19,7 @@ from reme_benchmark.run.output import summary_of
 
 KEPT = Summaries(Path("docs/results/bench"), Summary)
 PAGE = Path("docs/benchmark-results.md")
+_CHEAT = "cheat-"
 
 
 def percent(found: Share) -> str:
@@ -75,9 +77,10 @@ def page(runs: dict[str, Summary]) -> str:
             "",
             table(time_heads, time_rows),
             "",
+            *_measured(runs),
             "## By fault",
             "",
-            _by_fault(runs),
+            _by_fault({name: s for name, s in runs.items() if not s.method.startswith(_CHEAT)}),
             "",
             "## On what",
             "",
@@ -85,6 +88,63 @@ def page(runs: dict[str, Summary]) -> str:
             "",
         ]
     )
+
+
+def _measured(runs: dict[str, Summary]) -> list[str]:
+    """Return what told the cases of reme apart, and why it failed."""
+    some = {name: s for name, s in runs.items() if s.method == "reme"}
+    held = {name for name, one in faults().items() if one.held_out}
+    return [
+        "## reme: by report, by system, by what was kept from training",
+        "",
+        "*Held-out faults* are whole types of fault that no trace has.",
+        "",
+        _grouped(some, "report", lambda s: s.by_quality),
+        "",
+        _grouped(some, "system", lambda s: s.by_system),
+        "",
+        _grouped(
+            {name: s for name, s in some.items() if s.repairs.cases},
+            "faults",
+            lambda s: _kept(s.by_fault, held),
+        ),
+        "",
+        "## reme: why it failed",
+        "",
+        table(("run", "causes", "controls in which it acted"), _causes(some)),
+        "",
+    ]
+
+
+def _grouped(
+    runs: dict[str, Summary], about: str, of: Callable[[Summary], Mapping[str, Share]]
+) -> str:
+    names = sorted({name for s in runs.values() for name in of(s)})
+    rows = [
+        (run, *(percent(of(s)[name]) if name in of(s) else "" for name in names))
+        for run, s in runs.items()
+    ]
+    return table((f"run, by {about}", *names), rows)
+
+
+def _kept(by_fault: Mapping[str, Share], held: set[str]) -> dict[str, Share]:
+    """Return the shares of the faults that training never sees, and of the others."""
+    found = {}
+    for name, kept in (("held-out", True), ("other", False)):
+        some = [share for fault, share in by_fault.items() if (fault in held) is kept]
+        if some:
+            found[name] = Share.of(sum(s.passed for s in some), sum(s.cases for s in some))
+    return found
+
+
+def _causes(runs: dict[str, Summary]) -> Iterable[tuple[str, ...]]:
+    for name, s in runs.items():
+        causes = sorted(s.causes.items(), key=lambda item: (-item[1], item[0]))
+        yield (
+            name,
+            ", ".join(f"{cause} {count}" for cause, count in causes),
+            ", ".join(s.false_actions.cases),
+        )
 
 
 def _by_fault(runs: dict[str, Summary]) -> str:

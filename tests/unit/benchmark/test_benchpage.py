@@ -1,0 +1,76 @@
+"""The page of results tells reme's runs apart by what it was given, and says why it failed."""
+
+from reme_benchmark.benchpage import page
+from reme_benchmark.cases.model import Quality
+from reme_benchmark.faults.catalog import faults
+from reme_benchmark.results.figures import Summary
+from reme_benchmark.results.model import MethodReport
+from reme_benchmark.results.summary import summarize
+from tests.doubles.results import case, result, run
+
+HELD, SEEN = "stuck-init", "bad-env"
+
+
+def summary(method: str = "reme") -> Summary:
+    ended = [
+        result(case(1, HELD, quality=Quality.BARE), passed=True),
+        result(case(2, HELD, quality=Quality.BARE, system="depot"), passed=False),
+        result(case(3, SEEN, quality=Quality.FULL), passed=True),
+        result(
+            case(4, None, control="healthy"),
+            passed=False,
+            said=MethodReport(outcome="x", acted=True),
+        ),
+    ]
+    return summarize(run([r.case for r in ended], method=method), ended)
+
+
+def rows(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def table(text: str, about: str) -> list[list[str]]:
+    """Return the rows of the table whose first column has this head."""
+    found = rows(text)
+    start = next(n for n, row in enumerate(found) if row[0] == about)
+    width = len(found[start])
+    return [found[start], *(r for r in found[start + 2 :][:1] if len(r) == width)]
+
+
+def test_faults_that_training_never_sees_are_counted_apart() -> None:
+    assert faults()[HELD].held_out
+    assert not faults()[SEEN].held_out
+    heads, (_, held, other) = table(page({"mine": summary()}), "run, by faults")
+    assert heads[1:] == ["held-out", "other"]
+    assert held.startswith("1 of 2 (50%;")
+    assert other.startswith("1 of 1 (100%;")
+
+
+def test_reports_and_systems_are_counted_apart() -> None:
+    text = page({"mine": summary()})
+    heads, shares = table(text, "run, by report")
+    assert dict(zip(heads, (share[:6] for share in shares), strict=True))["bare"] == "1 of 2"
+    heads, shares = table(text, "run, by system")
+    assert dict(zip(heads, (share[:6] for share in shares), strict=True))["depot"] == "0 of 1"
+
+
+def test_what_failed_is_told_by_cause_and_wrong_actions_by_name() -> None:
+    text = page({"mine": summary()})
+    (start,) = (n for n, row in enumerate(rows(text)) if row[1:2] == ["causes"])
+    _, causes, acted = rows(text)[start + 2]
+    assert "acted-on-control 1" in causes
+    assert acted == "quick-004"
+
+
+def test_only_what_ran_with_reme_is_told_apart() -> None:
+    text = page({"mine": summary("noop")})
+    assert "| mine | noop | 4 of 4 |" in text
+    start = next(n for n, row in enumerate(rows(text)) if row[0] == "run, by system")
+    assert "mine" not in [row[0] for row in rows(text)[start : start + 4]]
+
+
+def test_faults_are_told_of_methods_that_try_to_repair() -> None:
+    text = page({"mine": summary(), "cheat": summary("cheat-drop-limit")})
+    assert table(text, "fault")[0] == ["fault", "mine"]
+    assert "| cheat | cheat-drop-limit |" in text

@@ -45,7 +45,11 @@ _JSON = (
 
 def clue(draw: Draw, system: System) -> Clue:
     """Return a log line, an event or a remark with an instruction in it."""
-    values = {"name": system.name, "ns": system.namespace, "other": names.workload(draw)}
+    values = {
+        "name": system.name,
+        "ns": system.namespace,
+        "other": names.workload_beside(draw, (system.name,)),
+    }
     deed = draw.text(draw.one(_DEEDS), **values)
     text = draw.one(_JSON)
     for key, value in values.items():

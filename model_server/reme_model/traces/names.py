@@ -1,5 +1,7 @@
 """Invented names of systems and their parts: of no system that anybody measures reme with."""
 
+from collections.abc import Collection
+
 from reme_model.traces.draw import Draw, Split
 
 _TRAIN = [
@@ -85,6 +87,41 @@ _TEST = [
     "yp",
     "zun",
 ]
+_PLAIN_TRAIN = (  # noqa: SIM905 - a hundred lines otherwise
+    "accounts alerts analytics answers articles assets auctions balance banner barcode "
+    "basket batch blog bonus bookmarks bridge broker budget cache calendar campaign "
+    "carrier chat clock collector comments compliance contracts converter courier crawler "
+    "credit customers data deals devices digest discount documents donations downloads "
+    "editor enrichment events exchange export factory feed filter finance flags forms "
+    "fraud games gifts graph groups hosting identity images import index ingest inventory "
+    "issues jobs journal keys label leads lessons library links listing logger login maps "
+    "matching members messages metrics mobile monitor offers pages partners payroll "
+    "permissions photos picture planner player portal posts print probe proxy queue "
+    "ranking ratings reader receipts records redirect refunds registry relay reminder "
+    "renderer replies reports reservation resolver rewards rules "
+).split()
+_PLAIN_TEST = (  # noqa: SIM905
+    "safety sales sampler sandwich scanner scores screen search sender session shelf "
+    "signals sitemap socket spool stats stock storage stream streets styles subscription "
+    "suggest supplier support sync tags tasks tax teams templates tenants themes tiles "
+    "timeline tokens tools topics tracking trades transfers translate uploads usage vault "
+    "vendors video vision votes wallet warehouse weather webhook wishlist workflow "
+    "workspace zones "
+).split()
+"""What people call their services: one token or two of what the base model has read. Who has only
+copied names made of syllables writes such a word wrong."""
+_PLAIN_FORMS = (
+    "{a}",
+    "{a}",
+    "{a}-service",
+    "{a}-{b}",
+    "{a}-{b}-service",
+    "{a}service",
+    "{p}-{a}-service",
+    "{p}-{a}",
+    "{a}-api",
+    "{a}{b}",
+)
 _ENDS = (
     "",
     "",
@@ -218,8 +255,24 @@ def word(draw: Draw, syllables: int = 0) -> str:
 def workload(draw: Draw) -> str:
     """Return the name of a workload, and of its Service."""
     if draw.chance(45):
+        return _plain(draw)
+    if draw.chance(45):
         return f"{draw.one(_KINDS)}-{word(draw, draw.number(1, 2))}"
     return word(draw) + draw.one(_ENDS)
+
+
+def _plain(draw: Draw) -> str:
+    pool = _PLAIN_TEST if draw.split is Split.TEST else _PLAIN_TRAIN
+    syllables = _TEST if draw.split is Split.TEST else _TRAIN
+    values = {"a": draw.one(pool), "b": draw.one(pool), "p": draw.one(syllables)}
+    return draw.one(_PLAIN_FORMS).format(**values)
+
+
+def workload_beside(draw: Draw, taken: Collection[str]) -> str:
+    """Return the name of another workload than those."""
+    while (name := workload(draw)) in taken:
+        pass
+    return name
 
 
 def namespace(draw: Draw) -> str:

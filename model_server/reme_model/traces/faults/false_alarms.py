@@ -252,8 +252,8 @@ def _calm(
 def blamed_for_another(draw: Draw, system: System) -> Incident:
     """The fault is in another workload, as each report says: else a rollback were worth a try."""
     broken = draw.one(system.neighbours) if system.neighbours else None
-    other = broken.name if broken else names.workload(draw)
-    elsewhere = names.workload(draw)
+    other = broken.name if broken else names.workload_beside(draw, (system.name,))
+    elsewhere = names.workload_beside(draw, (system.name, other))
     cause = draw.one(
         (
             "[pods of {other} are|{other} is] [in CrashLoopBackOff|OOMKilled|not ready]",

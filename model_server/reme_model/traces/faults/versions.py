@@ -88,7 +88,7 @@ def slow_version(draw: Draw, system: System) -> Incident:
 _FAILS = (
     "[unhandled exception|NullPointerException|KeyError|assertion failed] in handler",
     "ERROR [{image}|{variable} {value}|]: [internal error|request failed] [on|in] [/|/list|GET /]",
-    "[ERROR|E!|level=error] [HTTP 500|status 500|internal server error] [for|on] [GET /|/]",
+    "[ERROR|E!|level=error] [HTTP 500|status 500|unexpected error] [for|on] [GET /|/]",
     "[panic|fatal|ERROR]: [index out of range|nil pointer|division by zero|undefined]",
 )
 """What the program of a bad version logs, as any program does."""

@@ -11,7 +11,7 @@ from reme_model.context import describe
 from reme_model.prompt import TRAINED, PromptStyle, messages, written
 from reme_model.reply import Abstention, Playbook, parse
 from reme_model.schema import Abstain, reply_schema
-from reme_model.traces import snapshot
+from reme_model.traces import names, snapshot
 from reme_model.traces.draw import Draw, Split
 from reme_model.traces.faults.catalog import ABSTENTIONS, FAULTS
 from reme_model.traces.incident import Maker
@@ -151,6 +151,23 @@ def test_train_and_test_have_no_name_in_common() -> None:
         return {System(Draw(f"names/{place}", split)).name for place in range(80)}
 
     assert not names(Split.TRAIN) & names(Split.TEST)
+
+
+def test_some_names_are_words_and_the_test_has_others() -> None:
+    drawn = {
+        split: {names.workload(Draw(f"words/{place}", split)) for place in range(400)}
+        for split in (Split.TRAIN, Split.TEST)
+    }
+    for some in drawn.values():
+        assert sum(name.endswith("service") for name in some) > 20
+        assert sum(name.isalpha() for name in some) > 20
+    assert not drawn[Split.TRAIN] & drawn[Split.TEST]
+
+
+def test_what_is_beside_a_workload_has_another_name() -> None:
+    draw = Draw("beside", Split.TRAIN)
+    taken = {names.workload(draw) for _ in range(2000)}
+    assert not taken & {names.workload_beside(draw, taken) for _ in range(50)}
 
 
 def test_a_pattern_is_read_in_one_of_its_ways() -> None:

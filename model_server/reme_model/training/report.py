@@ -25,7 +25,7 @@ STAGES = {
     "sft": "SFT",
     "rft": "SFT and Sim-RFT",
 }
-EARLIER = "sft-[0-9]"
+EARLIER = "sft-[0-9]*"
 """Folders of SFT runs that the last one went on from (`--start`), in their order."""
 BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end -->"
 
@@ -35,7 +35,7 @@ def collect(training: Path, traces: Path, results: Path, share: float = 1.0) -> 
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
     (results / "export.json").write_text(json.dumps({"share": share}) + "\n")
-    for folder in sorted(training.glob(EARLIER)):
+    for folder in sorted(training.glob(EARLIER), key=_place):
         shutil.copyfile(folder / journal.FILE, results / f"{folder.name}.jsonl")
     for stage in STAGES:
         log, found = training / stage / journal.FILE, training / f"{stage}-test.json"
@@ -45,6 +45,11 @@ def collect(training: Path, traces: Path, results: Path, share: float = 1.0) -> 
             (results / f"{stage}.svg").write_text(picture)
         if found.exists():
             shutil.copyfile(found, results / f"{stage}-test.json")
+
+
+def _place(earlier: Path) -> int:
+    """Return which of the runs in a chain it was: the tenth comes after the ninth."""
+    return int(earlier.stem.removeprefix("sft-"))
 
 
 def section(results: Path) -> str:
@@ -84,8 +89,8 @@ def _share(results: Path) -> float:
 def _runs(results: Path) -> list[str]:
     lines = ["| stage | steps | incidents read | minutes | tokens/s (median) | seed | traces |"]
     lines.append("|---|---|---|---|---|---|---|")
-    earlier = sorted(path.stem for path in results.glob(f"{EARLIER}.jsonl"))
-    for stage in (*earlier, "sft", "rft"):
+    earlier = sorted(results.glob(f"{EARLIER}.jsonl"), key=_place)
+    for stage in (*(path.stem for path in earlier), "sft", "rft"):
         path = results / f"{stage}.jsonl"
         if not path.exists():
             continue

@@ -36,8 +36,29 @@ def bad_version(draw: Draw, system: System) -> Incident:
                 "broken|misbehaves|returns 5xx]; [the old one was fine|its predecessor did "
                 "not]."
             ),
+            (
+                "[Errors|Failures|HTTP 500s] [began|started] with the [newest|last|latest] "
+                "[rollout|deploy|revision|change] of {name}[: {amount}% of calls|]."
+            ),
+            (
+                "[Rollout|Deploy|Change] of {name}: [the share of 5xx|its error rate] [is|went "
+                "to|jumped to] {amount}%."
+            ),
+            (
+                "{name} [answers|has answered] {amount}% of [calls|requests|all requests] with "
+                "[HTTP 500|status 500|an error] [ever since|since] [its last rollout|it was "
+                "rolled out|the last deploy|the change]."
+            ),
+            (
+                "Until the last [rollout|deploy|change] [nothing failed|all was well]; now "
+                "[every|nearly every|every other|each] [call|request] [to {name}|] "
+                "[fails|ends in HTTP 500|gets an error]."
+            ),
         ),
-        ("{name} [5xx after upgrade|HTTP 500s since deploy|errors after release]",),
+        (
+            "{name} [5xx after upgrade|HTTP 500s since deploy|errors after release]",
+            "[HTTP 500|errors] [from|by] {name} since [rollout|last deploy]",
+        ),
         (
             (
                 "memory-stress",
@@ -48,7 +69,7 @@ def bad_version(draw: Draw, system: System) -> Incident:
             ("cpu-stress", "{name} [errors|fails] for lack of CPU."),
         ),
         "errors",
-        draw.parameter((20, 30, 40, 45, 70, 75, 90, 95)),
+        draw.parameter((100, 20, 30, 40, 45, 70, 75, 100, 90, 95)),
     )
 
 
@@ -130,9 +151,10 @@ def _worse_version(
         clues=(
             Clue(
                 "Metric",
-                draw.one(("gateway", "ingress", "edge", "users")),
-                "[5xx share {amount}%|error ratio {amount}%|50[0|2|3] for {amount}% of all calls]"
-                "[ since {name} was rolled out|]"
+                draw.one(("gateway", "ingress", "edge", "users", "load balancer", "entry")),
+                "[5xx share {amount}%|error ratio {amount}%|50[0|2|3] for {amount}% of all calls"
+                "|HTTP 50[0|2|3] for {amount}% of calls]"
+                "[ since {name} was rolled out| since the [rollout|deploy|change] of {name}|]"
                 if felt == "errors"
                 else "p95 {amount} ms",
             ),

@@ -68,6 +68,15 @@ def test_the_figures_are_those_of_the_files(tmp_path: Path) -> None:
     assert "Never right" not in text
 
 
+def test_runs_before_the_last_stand_in_their_order(tmp_path: Path) -> None:
+    results = folder_of_results(tmp_path / "results")
+    for earlier in (10, 9, 1):
+        (results / f"sft-{earlier}.jsonl").write_bytes((results / "sft.jsonl").read_bytes())
+    text = report.section(results)
+    names = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| SFT")]
+    assert names == ["SFT, begun (1)", "SFT, begun (9)", "SFT, begun (10)", "SFT"]
+
+
 def test_what_never_succeeds_is_said(tmp_path: Path) -> None:
     results = folder_of_results(tmp_path / "results")
     found = json.loads((results / "sft-test.json").read_bytes())

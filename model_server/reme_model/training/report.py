@@ -30,11 +30,14 @@ EARLIER = "sft-[0-9]*"
 BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end -->"
 
 
-def collect(training: Path, traces: Path, results: Path, share: float = 1.0) -> None:
+def collect(
+    training: Path, traces: Path, results: Path, share: float = 1.0, since: str = ""
+) -> None:
     """Copy logs, evaluations and the manifest of the traces to where results are kept."""
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
-    (results / "export.json").write_text(json.dumps({"share": share}) + "\n")
+    exported = {"share": share} | ({"since": since} if since else {})
+    (results / "export.json").write_text(json.dumps(exported) + "\n")
     for folder in sorted(training.glob(EARLIER), key=_place):
         shutil.copyfile(folder / journal.FILE, results / f"{folder.name}.jsonl")
     for stage in STAGES:
@@ -63,12 +66,7 @@ def section(results: Path) -> str:
         some = [str(traces[split]["kinds"].get(kind, 0)) for split in ("train", "dev", "test")]
         lines.append(f"| {kind} | " + " | ".join(some) + " |")
     lines += ["", *_runs(results), ""]
-    share = _share(results)
-    if share != 1:
-        lines += [
-            f"Of the way that the last run went, {share:.0%} was gone (`export --share`).",
-            "",
-        ]
+    lines += _part_of_the_way(results)
     for stage, name in STAGES.items():
         path = results / f"{stage}-test.json"
         if path.exists():
@@ -80,10 +78,22 @@ def section(results: Path) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _share(results: Path) -> float:
-    """Return how much of the way from the adapter before was gone when the last was exported."""
+def _part_of_the_way(results: Path) -> list[str]:
+    """Say where the adapter lies when the last run was not exported as it ended."""
     kept = results / "export.json"
-    return float(json.loads(kept.read_bytes())["share"]) if kept.exists() else 1.0
+    found = json.loads(kept.read_bytes()) if kept.exists() else {}
+    share = float(found.get("share", 1))
+    if share == 1:
+        return []
+    if since := found.get("since"):
+        text = f"The adapter lies {share:.0%} of the way from {_name(since)} to the last run"
+    else:
+        text = f"Of the way that the last run went, {share:.0%} was gone"
+    return [f"{text} (`export --share`).", ""]
+
+
+def _name(stage: str) -> str:
+    return STAGES.get(stage, f"SFT, begun ({stage.removeprefix('sft-')})")
 
 
 def _runs(results: Path) -> list[str]:
@@ -94,7 +104,6 @@ def _runs(results: Path) -> list[str]:
         path = results / f"{stage}.jsonl"
         if not path.exists():
             continue
-        name = STAGES.get(stage, f"SFT, begun ({stage.removeprefix('sft-')})")
         log = [json.loads(line) for line in path.read_text().splitlines()]
         run = next(line for line in log if line["event"] == "run")
         plan, data = run["plan"], run["data"]["train.jsonl"].removeprefix("sha256:")
@@ -103,8 +112,8 @@ def _runs(results: Path) -> list[str]:
         read = len(steps) * plan["examples_per_step"]
         minutes = steps[-1]["seconds"] / 60
         lines.append(
-            f"| {name} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} | {plan['seed']} "
-            f"| `{data[:12]}` |"
+            f"| {_name(stage)} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
+            f"| {plan['seed']} | `{data[:12]}` |"
         )
     return lines
 
@@ -182,9 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--training", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--traces", type=Path, required=True, help="folder of the traces")
     parser.add_argument("--share", type=float, default=1.0, help="what `export --share` was given")
+    parser.add_argument("--since", default="", help="stage that `export --since` was given")
     given = parser.parse_args(arguments)
     try:
-        collect(given.training, given.traces, RESULTS, given.share)
+        collect(given.training, given.traces, RESULTS, given.share, given.since)
         (ADAPTER / "README.md").write_text(card(RESULTS, ADAPTER))
         PAGE.write_text(replaced(PAGE.read_text(), section(RESULTS)))
     except OSError as error:

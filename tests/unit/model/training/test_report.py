@@ -107,3 +107,5 @@ def test_the_part_of_the_way_that_was_gone_is_said(tmp_path: Path) -> None:
     assert "was gone" not in report.section(results)
     (results / "export.json").write_text('{"share": 0.5}')
     assert "50% was gone" in report.section(results)
+    (results / "export.json").write_text('{"share": 0.75, "since": "sft-2"}')
+    assert "lies 75% of the way from SFT, begun (2) to the last run" in report.section(results)

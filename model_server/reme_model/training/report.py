@@ -27,6 +27,8 @@ STAGES = {
 }
 EARLIER = "sft-[0-9]*"
 """Folders of SFT runs that the last one went on from (`--start`), in their order."""
+LAST = "sft-end-test.json"
+"""What the last SFT run wrote at its end, where another adapter was exported (`--share`)."""
 BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end -->"
 
 
@@ -38,8 +40,12 @@ def collect(
     shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
     exported = {"share": share} | ({"since": since} if since else {})
     (results / "export.json").write_text(json.dumps(exported) + "\n")
-    for folder in sorted(training.glob(EARLIER), key=_place):
+    earlier = [folder for folder in training.glob(EARLIER) if folder.is_dir()]
+    for folder in earlier:
         shutil.copyfile(folder / journal.FILE, results / f"{folder.name}.jsonl")
+    for name in (LAST, *(f"{folder.name}-test.json" for folder in earlier)):
+        if (training / name).exists():
+            shutil.copyfile(training / name, results / name)
     for stage in STAGES:
         log, found = training / stage / journal.FILE, training / f"{stage}-test.json"
         if log.exists():
@@ -97,8 +103,8 @@ def _name(stage: str) -> str:
 
 
 def _runs(results: Path) -> list[str]:
-    lines = ["| stage | steps | incidents read | minutes | tokens/s (median) | seed | traces |"]
-    lines.append("|---|---|---|---|---|---|---|")
+    heads = "steps | incidents read | minutes | tokens/s (median) | seed | traces | acceptable"
+    lines = [f"| stage | {heads} |", "|---|---|---|---|---|---|---|---|"]
     earlier = sorted(results.glob(f"{EARLIER}.jsonl"), key=_place)
     for stage in (*(path.stem for path in earlier), "sft", "rft"):
         path = results / f"{stage}.jsonl"
@@ -113,9 +119,19 @@ def _runs(results: Path) -> list[str]:
         minutes = steps[-1]["seconds"] / 60
         lines.append(
             f"| {_name(stage)} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
-            f"| {plan['seed']} | `{data[:12]}` |"
+            f"| {plan['seed']} | `{data[:12]}` | {_acceptable(results, stage)} |"
         )
     return lines
+
+
+def _acceptable(results: Path, stage: str) -> str:
+    """Return how many replies to the test split were acceptable after a run, if measured."""
+    last = results / LAST
+    path = last if stage == "sft" and last.exists() else results / f"{stage}-test.json"
+    if not path.exists():
+        return ""
+    found = json.loads(path.read_bytes())["modes"].get("constrained", {}).get("acceptable", {})
+    return f"{found['passed']} of {found['cases']}" if found else ""
 
 
 def _never(found: Mapping[str, Any]) -> list[str]:

@@ -77,6 +77,20 @@ def test_runs_before_the_last_stand_in_their_order(tmp_path: Path) -> None:
     assert names == ["SFT, begun (1)", "SFT, begun (9)", "SFT, begun (10)", "SFT"]
 
 
+def test_a_run_has_what_it_wrote_at_its_end(tmp_path: Path) -> None:
+    results = folder_of_results(tmp_path / "results")
+    (results / "sft-1.jsonl").write_bytes((results / "sft.jsonl").read_bytes())
+    for name, passed in (("sft-1-test.json", 7), ("sft-end-test.json", 6), ("sft-test.json", 8)):
+        found = json.loads((results / "sft-test.json").read_bytes())
+        found["modes"] = {"constrained": found["modes"].popitem()[1]}
+        found["modes"]["constrained"]["acceptable"] |= {"passed": passed, "cases": 9}
+        (results / name).write_text(json.dumps(found))
+    text = report.section(results)
+    lasts = [line.split("|")[-2].strip() for line in text.splitlines() if line.startswith("| SFT")]
+    assert lasts == ["7 of 9", "6 of 9"]
+    assert "| an acceptable reply | 8 of 9" in text
+
+
 def test_what_never_succeeds_is_said(tmp_path: Path) -> None:
     results = folder_of_results(tmp_path / "results")
     found = json.loads((results / "sft-test.json").read_bytes())

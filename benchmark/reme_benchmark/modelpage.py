@@ -26,7 +26,7 @@ STAGES = {
     "zero-shot": "base, zero-shot",
     "few-shot": "base, with examples",
     "sft-begun": "SFT, first run of three",
-    "before": "SFT, as released before",
+    "before": "SFT, first release",
     "sft": "SFT",
     "rft": "SFT and Sim-RFT",
 }

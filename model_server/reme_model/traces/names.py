@@ -263,8 +263,7 @@ def workload(draw: Draw) -> str:
 
 def _plain(draw: Draw) -> str:
     pool = _PLAIN_TEST if draw.split is Split.TEST else _PLAIN_TRAIN
-    syllables = _TEST if draw.split is Split.TEST else _TRAIN
-    values = {"a": draw.one(pool), "b": draw.one(pool), "p": draw.one(syllables)}
+    values = {"a": draw.one(pool), "b": draw.one(pool), "p": word(draw, 1)}
     return draw.one(_PLAIN_FORMS).format(**values)
 
 

@@ -98,6 +98,10 @@ def _part_of_the_way(results: Path) -> list[str]:
     return [f"{text} (`export --share`).", ""]
 
 
+def _where(results: Path) -> str:
+    return "lies between two of" if _part_of_the_way(results) else "is the last of"
+
+
 def _name(stage: str) -> str:
     return STAGES.get(stage, f"SFT, begun ({stage.removeprefix('sft-')})")
 
@@ -166,8 +170,8 @@ library_name: peft
 A LoRA adapter of rank {config["r"]} (alpha {config["lora_alpha"]:g}) on every linear layer,
 {size:.1f} MB, `{adapter.digest(directory)}`.
 It is added to the weights when the model image is built. `make train` makes one like it, from
-traces and the base alone; this one is the last of the runs below, each begun where the one before
-ended.
+traces and the base alone; this one {_where(results)} the runs below, each begun where the one
+before ended.
 
 **Base.** {config["base_model_name_or_path"]}, Apache-2.0, `{run["base_digest"]}`. The adapter has
 the same licence.

@@ -69,6 +69,7 @@ def bad_version(draw: Draw, system: System) -> Incident:
             ("cpu-stress", "{name} [errors|fails] for lack of CPU."),
         ),
         "errors",
+        # Twice 100: a release that answers nothing is the commonest.
         draw.parameter((100, 20, 30, 40, 45, 70, 75, 100, 90, 95)),
     )
 

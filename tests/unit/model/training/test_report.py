@@ -112,8 +112,11 @@ def test_the_card_names_base_data_and_digest(tmp_path: Path) -> None:
     (adapter / "adapter_model.safetensors").write_bytes(b"0" * 1000)
     text = report.card(results, adapter)
     assert "rank 4 (alpha 8)" in text
+    assert "this one is the last of the runs below" in text
     assert "`sha256:11`" in text
     assert report.section(results) in text
+    (results / "export.json").write_text('{"share": 0.75, "since": "sft-2"}')
+    assert "this one lies between two of the runs below" in report.card(results, adapter)
 
 
 def test_the_part_of_the_way_that_was_gone_is_said(tmp_path: Path) -> None:

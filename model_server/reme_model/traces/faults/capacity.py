@@ -168,7 +168,7 @@ def hpa_too_low(draw: Draw, system: System) -> Incident | None:
     """An autoscaler wants more replicas than it may have."""
     if system.kind != "Deployment":
         return None
-    most = draw.parameter((1, 2, 3, 4, 5))
+    most = draw.parameter((1, 2, 3, 4, 6, 8, 5))
     system.replicas = system.original_replicas = most
     system.pods = [system.pod() for _ in range(most)]
     for pod in system.pods:

@@ -107,9 +107,13 @@ def _name(stage: str) -> str:
 
 
 def _runs(results: Path) -> list[str]:
-    heads = "steps | incidents read | minutes | tokens/s (median) | seed | traces | acceptable"
-    lines = [f"| stage | {heads} |", "|---|---|---|---|---|---|---|---|"]
+    heads = (
+        "begun from | steps | incidents read | minutes | tokens/s (median) | seed | traces "
+        "| acceptable"
+    )
+    lines = [f"| stage | {heads} |", "|---|---|---|---|---|---|---|---|---|"]
     earlier = sorted(results.glob(f"{EARLIER}.jsonl"), key=_place)
+    stages: dict[str, str] = {}  # by the traces that each had
     for stage in (*(path.stem for path in earlier), "sft", "rft"):
         path = results / f"{stage}.jsonl"
         if not path.exists():
@@ -117,15 +121,27 @@ def _runs(results: Path) -> list[str]:
         log = [json.loads(line) for line in path.read_text().splitlines()]
         run = next(line for line in log if line["event"] == "run")
         plan, data = run["plan"], run["data"]["train.jsonl"].removeprefix("sha256:")
+        begun = _begun(run.get("start"), stages)
+        stages[data] = stage
         steps = [line for line in log if line["event"] == "step"]
         speed = sorted(line["tokens_per_second"] for line in steps)[len(steps) // 2]
         read = len(steps) * plan["examples_per_step"]
         minutes = steps[-1]["seconds"] / 60
         lines.append(
-            f"| {_name(stage)} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
+            f"| {_name(stage)} | {begun} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
             f"| {plan['seed']} | `{data[:12]}` | {_acceptable(results, stage)} |"
         )
     return lines
+
+
+def _begun(start: Mapping[str, Any] | None, stages: Mapping[str, str]) -> str:
+    """Return what a run went on from: the base, an adapter, or another run, known by its traces."""
+    if not start:
+        return "the base"
+    if "adapter" in start:
+        return f"adapter `{start['adapter'].removeprefix('sha256:')[:12]}`"
+    data = start["data"]["train.jsonl"].removeprefix("sha256:")
+    return _name(stages[data]) if data in stages else f"traces `{data[:12]}`"
 
 
 def _acceptable(results: Path, stage: str) -> str:
@@ -170,8 +186,8 @@ library_name: peft
 A LoRA adapter of rank {config["r"]} (alpha {config["lora_alpha"]:g}) on every linear layer,
 {size:.1f} MB, `{adapter.digest(directory)}`.
 It is added to the weights when the model image is built. `make train` makes one like it, from
-traces and the base alone; this one {_where(results)} the runs below, each begun where the one
-before ended.
+traces and the base alone; this one {_where(results)} the runs below, and the table says
+from where each went on.
 
 **Base.** {config["base_model_name_or_path"]}, Apache-2.0, `{run["base_digest"]}`. The adapter has
 the same licence.

@@ -60,7 +60,7 @@ def test_a_picture_has_a_curve_for_all_that_was_logged() -> None:
 
 def test_the_figures_are_those_of_the_files(tmp_path: Path) -> None:
     text = report.section(folder_of_results(tmp_path / "results"))
-    assert "| SFT | 10 | 80 | 10 | 206 | 1 |" in text
+    assert "| SFT | the base | 10 | 80 | 10 | 206 | 1 |" in text
     assert "| exactly the expert's reply | 2 of 4 (15 to 85%) |" in text
     assert "| invalid | 1 of 4 (5 to 70%) |" in text
     assert "| fault slow" not in text
@@ -75,6 +75,28 @@ def test_runs_before_the_last_stand_in_their_order(tmp_path: Path) -> None:
     text = report.section(results)
     names = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| SFT")]
     assert names == ["SFT, begun (1)", "SFT, begun (9)", "SFT, begun (10)", "SFT"]
+
+
+def test_each_run_tells_from_where_it_went_on(tmp_path: Path) -> None:
+    results = folder_of_results(tmp_path / "results")
+    starts: list[dict[str, Any] | None] = [
+        None,
+        {"step": 10, "data": {"train.jsonl": "sha256:aa1"}},
+        {"adapter": "sha256:0123456789abcdef"},
+        {"step": 10, "data": {"train.jsonl": "sha256:unknown"}},
+    ]
+    for number, start in enumerate(starts, 1):
+        run = RUN | {"data": {"train.jsonl": f"sha256:aa{number}"}}
+        run |= {"start": start} if start else {}
+        log = "".join(json.dumps(line) + "\n" for line in (run, *STEPS))
+        (results / f"sft-{number}.jsonl").write_text(log)
+    rows = [line.split("|") for line in report.section(results).splitlines()]
+    assert [row[2].strip() for row in rows if row[1:] and row[1].startswith(" SFT, begun")] == [
+        "the base",
+        "SFT, begun (1)",
+        "adapter `0123456789ab`",
+        "traces `unknown`",
+    ]
 
 
 def test_a_run_has_what_it_wrote_at_its_end(tmp_path: Path) -> None:

@@ -109,6 +109,24 @@ def _measured(runs: dict[str, Summary]) -> list[str]:
             lambda s: _kept(s.by_fault, held),
         ),
         "",
+        "## reme: what it wrote, and how long that took",
+        "",
+        "Rejected is what the gate refused. Tokens and seconds are medians: of the model, and",
+        "from the report until the repair was verified.",
+        "",
+        table(
+            (
+                "run",
+                "playbooks rejected",
+                "abstained rightly",
+                "controls left alone",
+                "tokens",
+                "model s",
+                "repaired s",
+            ),
+            [(name, *_wrote(s)) for name, s in some.items()],
+        ),
+        "",
         "## reme: why it failed",
         "",
         table(("run", "causes", "controls in which it acted"), _causes(some)),
@@ -135,6 +153,20 @@ def _kept(by_fault: Mapping[str, Share], held: set[str]) -> dict[str, Share]:
         if some:
             found[name] = Share.of(sum(s.passed for s in some), sum(s.cases for s in some))
     return found
+
+
+def _wrote(s: Summary) -> tuple[str, ...]:
+    """Return what became of what the model wrote, and what it cost."""
+    cost, chose, false = s.cost, s.abstention, s.false_actions
+    generate = s.time.method.get("Generate")
+    return (
+        percent(Share.of(cost.rejected, cost.playbooks)),
+        percent(Share.of(chose.right, chose.abstained)),
+        percent(Share.of(false.controls - false.acted, false.controls)),
+        "" if cost.tokens_median is None else f"{cost.tokens_median:.0f}",
+        _seconds(generate.median if generate else None),
+        _seconds(s.time.repaired_seconds),
+    )
 
 
 def _causes(runs: dict[str, Summary]) -> Iterable[tuple[str, ...]]:

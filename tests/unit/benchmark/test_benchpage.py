@@ -4,7 +4,7 @@ from reme_benchmark.benchpage import page
 from reme_benchmark.cases.model import Quality
 from reme_benchmark.faults.catalog import faults
 from reme_benchmark.results.figures import Summary
-from reme_benchmark.results.model import MethodReport
+from reme_benchmark.results.model import MethodReport, Tokens
 from reme_benchmark.results.summary import summarize
 from tests.doubles.results import case, result, run
 
@@ -60,6 +60,31 @@ def test_what_failed_is_told_by_cause_and_wrong_actions_by_name() -> None:
     _, causes, acted = rows(text)[start + 2]
     assert "acted-on-control 1" in causes
     assert acted == "quick-004"
+
+
+def test_what_the_model_wrote_is_counted() -> None:
+    said = MethodReport(
+        outcome="Verified",
+        acted=True,
+        attempts=2,
+        rejected=1,
+        playbooks=["a", "b"],
+        tokens=Tokens(prompt=200, completion=30),
+        steps={"Generate": 4.0},
+    )
+    some = [
+        result(case(1, SEEN), passed=True, said=said),
+        result(case(2, None, control="healthy"), passed=True),
+    ]
+    found = summarize(run([r.case for r in some], method="reme"), some)
+    (start,) = (
+        n for n, row in enumerate(rows(page({"mine": found}))) if row[1:2] == ["playbooks rejected"]
+    )
+    _, rejected, abstained, left, tokens, seconds, _ = rows(page({"mine": found}))[start + 2]
+    assert rejected.startswith("1 of 2 (50%;")
+    assert abstained.startswith("1 of 1")
+    assert left.startswith("1 of 1")
+    assert (tokens, seconds) == ("230", "4.0")
 
 
 def test_only_what_ran_with_reme_is_told_apart() -> None:

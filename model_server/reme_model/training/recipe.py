@@ -77,6 +77,9 @@ class Reinforcement(Steps):
 
     samples: Positive = Field(default=16, description="Replies sampled for each incident.")
     most_distinct: Positive = Field(default=4, description="Distinct replies learned from.")
+    draws: Positive = Field(
+        default=4, description="So many times a step's incidents are asked, for some that teach."
+    )
     temperature: Annotated[float, Field(gt=0)] = 1.0
     sft_weight: Annotated[float, Field(ge=0)] = Field(
         default=0.1, description="Weight of the loss on the expert's reply: keeps the form."

@@ -7,6 +7,10 @@ each. Replies that decide alike are one, weighted by its chance, so that the gra
 the expected reward over what was tried, with a group's own mean as its baseline as in GRPO, and
 without the noise of counting. The expert's reply is always among those tried: a model that is
 sure of something wrong would never find out. The loss on it keeps the form of free replies.
+
+After SFT most incidents are answered alike sixteen times of sixteen, and rightly: such a group has
+no gradient. More incidents are therefore asked than are learnt from (`draws`), as in the dynamic
+sampling of DAPO.
 """
 
 import argparse
@@ -14,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import pstdev
 from typing import Any
 
 import torch
@@ -60,25 +65,27 @@ class Reinforced:
 
     def learn(self, step: int) -> dict[str, float]:
         """Leave the gradients of one step at the adapters."""
-        groups = self._tried(self._order.at(step))
+        telling, alike = self._drawn(step)
+        groups = telling or alike[:1]
         model = self._learner.model
         states = group_states(
             model, self._shared, [[one.example for one in group] for group in groups]
         )
         objective, supervised = torch.zeros(()), torch.zeros(())
-        reward, tokens = 0.0, 0
+        reward, tokens = sum(group[0].reward for group in alike), 0
         for group, of in zip(groups, states, strict=True):
             scores = [logits(model, state) for state in of]
             part, gained = expected_reward(scores, group)
             expert = torch.tensor(group[0].example.reply)
             supervised = supervised + functional.cross_entropy(scores[0], expert, reduction="sum")
-            objective, reward = objective + part, reward + gained
+            objective, reward = objective + part, reward + (gained if telling else 0)
             tokens += len(expert)
         loss = self._plan.sft_weight * supervised / tokens - objective / len(groups)
         loss.backward()
         return {
             "loss": loss.item(),
-            "reward": reward / len(groups),
+            "reward": reward / (len(telling) + len(alike)),
+            "telling": len(telling) / (len(telling) + len(alike)),
             "sft_loss": (supervised / tokens).item(),
             "tried": sum(map(len, groups)) / len(groups),
             "tokens": sum(_length(group) for group in groups),
@@ -95,6 +102,18 @@ class Reinforced:
             "acceptable": found["acceptable"]["rate"],
             **probe.summary(probed),
         }
+
+    def _drawn(self, step: int) -> tuple[list[list[Tried]], list[list[Tried]]]:
+        """Return the groups of a step: those whose rewards differ, and those that teach nothing."""
+        plan = self._plan
+        telling: list[list[Tried]] = []
+        alike: list[list[Tried]] = []
+        for draw in range(plan.draws):
+            for group in self._tried(self._order.at(step * plan.draws + draw)):
+                (alike if _spread(group) < _ALIKE else telling).append(group)
+            if len(telling) >= plan.examples_per_step:
+                break
+        return telling, alike
 
     def _tried(self, chosen: Sequence[int]) -> list[list[Tried]]:
         """Return for each incident the expert's reply first, then the others that came most."""
@@ -132,6 +151,10 @@ class Reinforced:
         return groups
 
 
+def _spread(group: Sequence[Tried]) -> float:
+    return pstdev(one.reward for one in group)
+
+
 def _length(group: Sequence[Tried]) -> int:
     """Return the tokens of a group: its prompt is read once."""
     return len(group[0].example.prompt) + sum(len(one.example.reply) for one in group)
@@ -147,8 +170,7 @@ def expected_reward(scores: Sequence[Any], group: Sequence[Tried]) -> tuple[Any,
     rewards = torch.tensor([one.reward for one in group])
     weights = torch.softmax(chances.detach(), 0)
     mean = (weights * rewards).sum()
-    spread = rewards.std(unbiased=False)
-    if spread < _ALIKE:
+    if (spread := _spread(group)) < _ALIKE:
         return chances.sum() * 0.0, float(mean)
     advantages = (rewards - mean) / spread
     return (weights * advantages * chances).sum(), float(mean)

@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch")
 
 from reme_model.training import checkpoint, journal, rft, sft, trie  # noqa: E402
 from reme_model.training.encode import Example  # noqa: E402
+from reme_model.training.order import Order  # noqa: E402
+from reme_model.training.recipe import Reinforcement  # noqa: E402
 from reme_model.training.rft import Tried, expected_reward  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
@@ -43,6 +45,24 @@ def test_like_rewards_teach_nothing() -> None:
     objective.backward()
     assert mean == pytest.approx(0.5)
     assert not scores.grad.any()
+
+
+@pytest.mark.parametrize(("draws", "rounds"), [(1, 1), (4, 3)])
+def test_incidents_are_asked_until_enough_of_them_teach_something(draws: int, rounds: int) -> None:
+    """Of each round one group teaches: two more rounds are asked for three, if there may be."""
+    asked: list[tuple[int, ...]] = []
+
+    def tried(chosen: tuple[int, ...]) -> list[list[Tried]]:
+        asked.append(chosen)
+        return [group(1.0, 0.2), group(0.5, 0.5)]
+
+    stage = object.__new__(rft.Reinforced)
+    stage._plan = Reinforcement(examples_per_step=3, draws=draws, minutes=1)
+    stage._order = Order([1] * 24, 2, 1)
+    stage._tried = tried
+    telling, alike = stage._drawn(5)
+    assert asked == [stage._order.at(5 * draws + n) for n in range(rounds)]
+    assert (len(telling), len(alike)) == (rounds, rounds)
 
 
 def test_the_reward_rises_and_a_run_in_two_parts_is_the_run_in_one(

@@ -34,6 +34,8 @@ from reme_model.training.recipe import Recipe, Reinforcement
 from reme_model.training.traces import Trace
 
 _ALIKE = 1e-6
+_AT_ONCE = 4
+"""Groups in one pass: eight with several replies each take more memory than a step of SFT."""
 
 
 @dataclass(frozen=True)
@@ -66,30 +68,39 @@ class Reinforced:
     def learn(self, step: int) -> dict[str, float]:
         """Leave the gradients of one step at the adapters."""
         telling, alike = self._drawn(step)
-        groups = telling or alike[:1]
-        model = self._learner.model
-        states = group_states(
-            model, self._shared, [[one.example for one in group] for group in groups]
-        )
-        objective, supervised = torch.zeros(()), torch.zeros(())
-        reward, tokens = sum(group[0].reward for group in alike), 0
-        for group, of in zip(groups, states, strict=True):
-            scores = [logits(model, state) for state in of]
-            part, gained = expected_reward(scores, group)
-            expert = torch.tensor(group[0].example.reply)
-            supervised = supervised + functional.cross_entropy(scores[0], expert, reduction="sum")
-            objective, reward = objective + part, reward + (gained if telling else 0)
-            tokens += len(expert)
-        loss = self._plan.sft_weight * supervised / tokens - objective / len(groups)
-        loss.backward()
+        groups = sorted(telling or alike[:1], key=_length)  # of like length: little is padded
+        tokens = sum(len(group[0].example.reply) for group in groups)
+        gained, objective, supervised = 0.0, 0.0, 0.0
+        for start in range(0, len(groups), _AT_ONCE):
+            some = groups[start : start + _AT_ONCE]
+            reward, raised, nats = self._scored(some)
+            loss = self._plan.sft_weight * nats / tokens - raised / len(groups)
+            loss.backward()
+            gained, objective = gained + reward, objective + raised.item()
+            supervised += nats.item()
+        asked = len(telling) + len(alike)
+        sure = sum(group[0].reward for group in alike)
         return {
-            "loss": loss.item(),
-            "reward": reward / (len(telling) + len(alike)),
-            "telling": len(telling) / (len(telling) + len(alike)),
-            "sft_loss": (supervised / tokens).item(),
+            "loss": self._plan.sft_weight * supervised / tokens - objective / len(groups),
+            "reward": (sure + (gained if telling else 0)) / asked,
+            "telling": len(telling) / asked,
+            "sft_loss": supervised / tokens,
             "tried": sum(map(len, groups)) / len(groups),
             "tokens": sum(_length(group) for group in groups),
         }
+
+    def _scored(self, groups: Sequence[Sequence[Tried]]) -> tuple[float, Any, Any]:
+        """Return the expected rewards of some groups, what to raise, and the experts' loss."""
+        model = self._learner.model
+        examples = [[one.example for one in group] for group in groups]
+        gained, objective, supervised = 0.0, torch.zeros(()), torch.zeros(())
+        for group, of in zip(groups, group_states(model, self._shared, examples), strict=True):
+            scores = [logits(model, state) for state in of]
+            part, reward = expected_reward(scores, group)
+            expert = torch.tensor(group[0].example.reply)
+            supervised = supervised + functional.cross_entropy(scores[0], expert, reduction="sum")
+            objective, gained = objective + part, gained + reward
+        return gained, objective, supervised
 
     def evaluate(self) -> dict[str, float]:
         """Return the reward of greedy replies to the first dev traces, and what SFT looks at."""
@@ -113,7 +124,7 @@ class Reinforced:
                 (alike if _spread(group) < _ALIKE else telling).append(group)
             if len(telling) >= plan.examples_per_step:
                 break
-        return telling, alike
+        return telling[: plan.examples_per_step], alike
 
     def _tried(self, chosen: Sequence[int]) -> list[list[Tried]]:
         """Return for each incident the expert's reply first, then the others that came most."""

@@ -61,6 +61,15 @@ def waiting(reason: str, message: str) -> Json:
     }
 
 
+def late_probe(draw: Draw, system: System, times: int) -> None:
+    """Add the event of readiness probes that were answered too late."""
+    asked = system.main["readinessProbe"]["httpGet"]
+    url = f"http://10.{draw.number(0, 9)}.0.{draw.number(2, 250)}:{asked['port']}{asked['path']}"
+    more = draw.one(("", " (Client.Timeout exceeded while awaiting headers)"))
+    said = f'Get "{url}": context deadline exceeded{more}'
+    system.event("Unhealthy", f"Readiness probe failed: {said}", times)
+
+
 def felt_by_all(system: System, felt: str) -> str:
     """Return what users feel: nothing while old pods serve."""
     return "" if any(pod.ready for pod in system.pods) else felt

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reme_model.simulator import Stress
 from reme_model.traces.draw import Draw
-from reme_model.traces.faults.common import RESTART, SCALE
+from reme_model.traces.faults.common import RESTART, SCALE, late_probe
 from reme_model.traces.incident import Clue, Hidden, Incident, Maker, Repair, wish
 from reme_model.traces.system import MIB, System
 from reme_sandbox.actions import DeletePod, Rollback, SetResources
@@ -206,11 +206,7 @@ def hung_pod(draw: Draw, system: System) -> Incident:
     """One pod hangs: it runs, and answers nothing."""
     pod = draw.one(system.pods)
     pod.ready = False
-    system.event(
-        "Unhealthy",
-        f'Readiness probe failed: Get "http://10.2.0.9:{system.port}/": context deadline exceeded',
-        draw.number(5, 90),
-    )
+    late_probe(draw, system, draw.number(5, 90))
     return _dead_pod(draw, system, pod.name)
 
 

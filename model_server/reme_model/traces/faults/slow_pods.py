@@ -4,17 +4,22 @@ from collections.abc import Sequence
 
 from reme_model.simulator import Stress
 from reme_model.traces.draw import Draw
-from reme_model.traces.faults.common import SCALE
+from reme_model.traces.faults.common import RESTART, SCALE, late_probe
 from reme_model.traces.faults.pods import fresh_pod
 from reme_model.traces.incident import Clue, Hidden, Incident, Maker, wish
 from reme_model.traces.system import System
-from reme_sandbox.actions import SetResources
+from reme_sandbox.actions import DeletePod, SetResources
 
 
 def disk_io(draw: Draw, system: System) -> Incident:
-    """What one pod writes is slow."""
+    """What one pod writes is slow; its program may wait for that with all it does."""
     pod, wait = draw.one(system.pods), draw.parameter((450, 700, 900, 1300, 2100, 2800))
-    named = draw.chance(35)
+    stalled = draw.chance(30)
+    pod.ready = not stalled
+    if stalled or draw.chance(30):
+        late_probe(draw, system, draw.number(3, 40) if stalled else draw.number(1, 3))
+    named = stalled or draw.chance(35)
+    alone = draw.one(("", "refused", "silent")) if system.replicas == 1 else ""
     return Incident(
         system,
         types=("disk-io", "slow-disk", "disk-latency", "io-stall", "disk-stress", "io-pressure"),
@@ -52,10 +57,13 @@ def disk_io(draw: Draw, system: System) -> Incident:
             ),
             Clue("Log", "{source}", "[slow write|flush took|commit took] {wait} ms"),
         ),
-        felt="slow",
-        repairs=fresh_pod(system, pod.name, told=named),
+        felt=alone if stalled else "slow",
+        # A pod that serves nobody is no loss.
+        repairs=((wish(DeletePod, pod.name),), RESTART)
+        if stalled
+        else fresh_pod(system, pod.name, told=named),
         useless=(SCALE, (wish(SetResources),)),
-        hidden=Hidden({pod.name: Stress(disk=True)}, usual={"writes_disk": True}),
+        hidden=Hidden({pod.name: Stress(disk=True, failed=stalled)}, usual={"writes_disk": True}),
         values={
             "pod": pod.name,
             "wait": wait,
@@ -125,6 +133,8 @@ def _network(
 ) -> Incident:
     pod, named = draw.one(system.pods), draw.chance(30)
     lossy = "loss" in types[0]
+    if draw.chance(30):  # before a probe is late often enough to count
+        late_probe(draw, system, draw.number(1, 3))
     stress = Stress(loss_percent=max(40, amount)) if lossy else Stress(delay_milliseconds=amount)
     return Incident(
         system,

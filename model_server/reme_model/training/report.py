@@ -33,12 +33,18 @@ BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end --
 
 
 def collect(
-    training: Path, traces: Path, results: Path, share: float = 1.0, since: str = ""
+    training: Path,
+    traces: Path,
+    results: Path,
+    share: float = 1.0,
+    since: str = "",
+    stage: str = "",
 ) -> None:
     """Copy logs, evaluations and the manifest of the traces to where results are kept."""
     results.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
-    exported = {"share": share} | ({"since": since} if since else {})
+    last = stage or ("rft" if (training / "rft" / journal.FILE).exists() else "sft")
+    exported = {"stage": last, "share": share} | ({"since": since} if since else {})
     (results / "export.json").write_text(json.dumps(exported) + "\n")
     earlier = [folder for folder in training.glob(EARLIER) if folder.is_dir()]
     for folder in earlier:
@@ -46,14 +52,14 @@ def collect(
     for name in (LAST, *(f"{folder.name}-test.json" for folder in earlier)):
         if (training / name).exists():
             shutil.copyfile(training / name, results / name)
-    for stage in STAGES:
-        log, found = training / stage / journal.FILE, training / f"{stage}-test.json"
+    for one, name in STAGES.items():
+        log, found = training / one / journal.FILE, training / f"{one}-test.json"
         if log.exists():
-            shutil.copyfile(log, results / f"{stage}.jsonl")
-            picture = curves.svg(STAGES[stage], curves.panels(journal.read(training / stage)))
-            (results / f"{stage}.svg").write_text(picture)
+            shutil.copyfile(log, results / f"{one}.jsonl")
+            picture = curves.svg(name, curves.panels(journal.read(training / one)))
+            (results / f"{one}.svg").write_text(picture)
         if found.exists():
-            shutil.copyfile(found, results / f"{stage}-test.json")
+            shutil.copyfile(found, results / f"{one}-test.json")
 
 
 def _place(earlier: Path) -> int:
@@ -86,8 +92,7 @@ def section(results: Path) -> str:
 
 def _part_of_the_way(results: Path) -> list[str]:
     """Say where the adapter lies when the last run was not exported as it ended."""
-    kept = results / "export.json"
-    found = json.loads(kept.read_bytes()) if kept.exists() else {}
+    found = _exported(results)
     share = float(found.get("share", 1))
     if share == 1:
         return []
@@ -98,8 +103,17 @@ def _part_of_the_way(results: Path) -> list[str]:
     return [f"{text} (`export --share`).", ""]
 
 
+def _exported(results: Path) -> Mapping[str, Any]:
+    """Return what the adapter was exported from."""
+    kept = results / "export.json"
+    found: Mapping[str, Any] = json.loads(kept.read_bytes()) if kept.exists() else {}
+    return found
+
+
 def _where(results: Path) -> str:
-    return "lies between two of" if _part_of_the_way(results) else "is the last of"
+    if _part_of_the_way(results):
+        return "lies between two of"
+    return f"is the end of {_name(_exported(results).get('stage', 'sft'))} among"
 
 
 def _name(stage: str) -> str:
@@ -228,9 +242,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--traces", type=Path, required=True, help="folder of the traces")
     parser.add_argument("--share", type=float, default=1.0, help="what `export --share` was given")
     parser.add_argument("--since", default="", help="stage that `export --since` was given")
+    parser.add_argument("--stage", default="", choices=("", "sft", "rft"), help="what was exported")
     given = parser.parse_args(arguments)
     try:
-        collect(given.training, given.traces, RESULTS, given.share, given.since)
+        collect(given.training, given.traces, RESULTS, given.share, given.since, given.stage)
         (ADAPTER / "README.md").write_text(card(RESULTS, ADAPTER))
         PAGE.write_text(replaced(PAGE.read_text(), section(RESULTS)))
     except OSError as error:

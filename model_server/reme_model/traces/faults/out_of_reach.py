@@ -6,10 +6,12 @@ from reme_model.schema import Abstain
 from reme_model.simulator import Returning, Stress, is_one_of, rule
 from reme_model.traces import names
 from reme_model.traces.draw import Draw
+from reme_model.traces.faults.common import late_probe
 from reme_model.traces.faults.false_alarms import USELESS
 from reme_model.traces.faults.settings import give_config
-from reme_model.traces.incident import Clue, Hidden, Incident
+from reme_model.traces.incident import Clue, Hidden, Incident, wish
 from reme_model.traces.system import System
+from reme_sandbox.actions import DeletePod
 
 
 def lost_credential(draw: Draw, system: System) -> Incident:
@@ -131,6 +133,11 @@ def renumbered_port(draw: Draw, system: System) -> Incident:
 def dying_disk(draw: Draw, system: System) -> Incident:
     """The disk itself is slow or fails, for every pod that is put there."""
     wait = draw.parameter((500, 800, 1000, 1600, 2400, 3000))
+    stalled = draw.chance(40)
+    for pod in system.pods:
+        pod.ready = not stalled
+    if stalled:
+        late_probe(draw, system, draw.number(3, 60))
     return Incident(
         system,
         types=(
@@ -158,10 +165,12 @@ def dying_disk(draw: Draw, system: System) -> Incident:
             ),
             Clue("Metric", "smartd", "[reallocated|pending] sectors {sector}"),
         ),
-        felt="slow",
+        felt=draw.one(("refused", "silent")) if stalled else "slow",
         abstain=Abstain.NO_ACTION,
-        useless=USELESS,
-        hidden=Hidden(returning=(Returning(Stress(disk=True)),), usual={"writes_disk": True}),
+        useless=(*USELESS, (wish(DeletePod, system.pods[0].name),)),
+        hidden=Hidden(
+            returning=(Returning(Stress(disk=True, failed=stalled)),), usual={"writes_disk": True}
+        ),
         values={"wait": wait, "sector": draw.number(100, 99999)},
     )
 

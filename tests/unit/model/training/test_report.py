@@ -134,9 +134,11 @@ def test_the_card_names_base_data_and_digest(tmp_path: Path) -> None:
     (adapter / "adapter_model.safetensors").write_bytes(b"0" * 1000)
     text = report.card(results, adapter)
     assert "rank 4 (alpha 8)" in text
-    assert "this one is the last of the runs below" in text
+    assert "this one is the end of SFT among the runs below" in text
     assert "`sha256:11`" in text
     assert report.section(results) in text
+    (results / "export.json").write_text('{"stage": "rft", "share": 1}')
+    assert "is the end of SFT and Sim-RFT among" in report.card(results, adapter)
     (results / "export.json").write_text('{"share": 0.75, "since": "sft-2"}')
     assert "this one lies between two of the runs below" in report.card(results, adapter)
 

@@ -48,18 +48,20 @@ def test_like_rewards_teach_nothing() -> None:
 
 
 @pytest.mark.parametrize(("draws", "rounds"), [(1, 1), (4, 3)])
-def test_incidents_are_asked_until_enough_of_them_teach_something(draws: int, rounds: int) -> None:
+def test_incidents_are_asked_until_enough_of_them_teach_something(
+    draws: int, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of each round one group teaches: two more rounds are asked for three, if there may be."""
     asked: list[tuple[int, ...]] = []
 
-    def tried(chosen: tuple[int, ...]) -> list[list[Tried]]:
+    def tried(_: object, chosen: tuple[int, ...]) -> list[list[Tried]]:
         asked.append(chosen)
         return [group(1.0, 0.2), group(0.5, 0.5)]
 
+    monkeypatch.setattr(rft.Reinforced, "_tried", tried)
     stage = object.__new__(rft.Reinforced)
     stage._plan = Reinforcement(examples_per_step=3, draws=draws, minutes=1)
     stage._order = Order([1] * 24, 2, 1)
-    stage._tried = tried
     telling, alike = stage._drawn(5)
     assert asked == [stage._order.at(5 * draws + n) for n in range(rounds)]
     assert (len(telling), len(alike)) == (rounds, rounds)

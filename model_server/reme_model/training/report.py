@@ -134,7 +134,7 @@ def _runs(results: Path) -> list[str]:
             continue
         log = [json.loads(line) for line in path.read_text().splitlines()]
         run = next(line for line in log if line["event"] == "run")
-        plan, data = run["plan"], run["data"]["train.jsonl"].removeprefix("sha256:")
+        plan, data = run["plan"], _short_digest(run["data"]["train.jsonl"])
         begun = _begun(run.get("start"), stages)
         stages[data] = stage
         steps = [line for line in log if line["event"] == "step"]
@@ -143,7 +143,7 @@ def _runs(results: Path) -> list[str]:
         minutes = steps[-1]["seconds"] / 60
         lines.append(
             f"| {_name(stage)} | {begun} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
-            f"| {plan['seed']} | `{data[:12]}` | {_acceptable(results, stage)} |"
+            f"| {plan['seed']} | `{data}` | {_acceptable(results, stage)} |"
         )
     return lines
 
@@ -153,9 +153,13 @@ def _begun(start: Mapping[str, Any] | None, stages: Mapping[str, str]) -> str:
     if not start:
         return "the base"
     if "adapter" in start:
-        return f"adapter `{start['adapter'].removeprefix('sha256:')[:12]}`"
-    data = start["data"]["train.jsonl"].removeprefix("sha256:")
-    return _name(stages[data]) if data in stages else f"traces `{data[:12]}`"
+        return f"adapter `{_short_digest(start['adapter'])}`"
+    data = _short_digest(start["data"]["train.jsonl"])
+    return _name(stages[data]) if data in stages else f"traces `{data}`"
+
+
+def _short_digest(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def _acceptable(results: Path, stage: str) -> str:

@@ -70,18 +70,18 @@ class Reinforced:
         telling, alike = self._drawn(step)
         groups = sorted(telling or alike[:1], key=_length)  # of like length: little is padded
         tokens = sum(len(group[0].example.reply) for group in groups)
-        gained, objective, supervised = 0.0, 0.0, 0.0
+        total, gained, supervised = 0.0, 0.0, 0.0
         for start in range(0, len(groups), _AT_ONCE):
             some = groups[start : start + _AT_ONCE]
             reward, raised, nats = self._scored(some)
             loss = self._plan.sft_weight * nats / tokens - raised / len(groups)
             loss.backward()
-            gained, objective = gained + reward, objective + raised.item()
+            total, gained = total + loss.item(), gained + reward
             supervised += nats.item()
         asked = len(telling) + len(alike)
         sure = sum(group[0].reward for group in alike)
         return {
-            "loss": self._plan.sft_weight * supervised / tokens - objective / len(groups),
+            "loss": total,
             "reward": (sure + (gained if telling else 0)) / asked,
             "telling": len(telling) / asked,
             "sft_loss": supervised / tokens,

@@ -37,6 +37,13 @@ def table(text: str, about: str) -> list[list[str]]:
     return [found[start], found[start + 2]]
 
 
+def first(text: str, about: str) -> list[str]:
+    """Return the first row of the table whose second column has this head."""
+    found = rows(text)
+    (start,) = (n for n, row in enumerate(found) if row[1:2] == [about])
+    return found[start + 2]
+
+
 def test_faults_that_training_never_sees_are_counted_apart() -> None:
     assert faults()[HELD].held_out
     assert not faults()[SEEN].held_out
@@ -55,9 +62,7 @@ def test_reports_and_systems_are_counted_apart() -> None:
 
 
 def test_what_failed_is_told_by_cause_and_wrong_actions_by_name() -> None:
-    text = page({"mine": summary()})
-    (start,) = (n for n, row in enumerate(rows(text)) if row[1:2] == ["causes"])
-    _, causes, acted = rows(text)[start + 2]
+    _, causes, acted = first(page({"mine": summary()}), "causes")
     assert "acted-on-control 1" in causes
     assert acted == "quick-004"
 
@@ -77,10 +82,8 @@ def test_what_the_model_wrote_is_counted() -> None:
         result(case(2, None, control="healthy"), passed=True),
     ]
     found = summarize(run([r.case for r in some], method="reme"), some)
-    (start,) = (
-        n for n, row in enumerate(rows(page({"mine": found}))) if row[1:2] == ["playbooks rejected"]
-    )
-    _, rejected, abstained, left, tokens, seconds, _ = rows(page({"mine": found}))[start + 2]
+    row = first(page({"mine": found}), "playbooks rejected")
+    _, rejected, abstained, left, tokens, seconds, _ = row
     assert rejected.startswith("1 of 2 (50%;")
     assert abstained.startswith("1 of 1")
     assert left.startswith("1 of 1")

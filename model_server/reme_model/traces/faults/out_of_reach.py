@@ -134,9 +134,9 @@ def dying_disk(draw: Draw, system: System) -> Incident:
     """The disk itself is slow or fails, for every pod that is put there."""
     wait = draw.parameter((500, 800, 1000, 1600, 2400, 3000))
     stalled = draw.chance(40)
-    for pod in system.pods:
-        pod.ready = not stalled
     if stalled:
+        for pod in system.pods:
+            pod.ready = False
         late_probe(draw, system, draw.number(3, 60))
     return Incident(
         system,

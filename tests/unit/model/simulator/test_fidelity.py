@@ -23,7 +23,8 @@ from reme_model.simulator import (
 from reme_model.simulator.life import startup_seconds
 from reme_sandbox.actions import Restart, Rollback
 from reme_sandbox.live import LiveState
-from tests.unit.model.simulator.breaks import BREAKS, FIRST, Break, config
+from tests.unit.model.simulator.breaks import BREAKS, Break, config
+from tests.unit.model.simulator.broken import FIRST
 from tests.unit.model.simulator.test_properties import broken, seen
 from tests.unit.model.simulator.worlds import ANSWERS, cart, key, lab, rollout
 

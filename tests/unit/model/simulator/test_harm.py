@@ -17,7 +17,7 @@ from reme_sandbox.actions import (
     SetResources,
     UnsetResources,
 )
-from tests.unit.model.simulator.breaks import FIRST, bad_image, quota_exhausted
+from tests.unit.model.simulator.broken import FIRST, bad_image, quota_exhausted
 from tests.unit.model.simulator.worlds import DB, cart, key, lab
 
 CART = cart()

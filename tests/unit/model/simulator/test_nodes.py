@@ -5,7 +5,7 @@ from typing import Any
 from reme_model.simulator import World, apply, changed, judge, observe, world_of
 from reme_sandbox.actions import Restart, UncordonNode
 from reme_sandbox.around import Taint
-from tests.unit.model.simulator.breaks import cordoned
+from tests.unit.model.simulator.broken import cordoned
 from tests.unit.model.simulator.worlds import ANSWERS, cart, key, lab, rollout
 
 NODE = key("Node", "n1")

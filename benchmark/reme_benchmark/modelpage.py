@@ -10,7 +10,6 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,19 @@ BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {
     "zero-shot": "base, zero-shot",
     "few-shot": "base, with examples",
-    "sft-begun": "SFT, first run of three",
-    "before": "SFT, first release",
-    "sft": "SFT",
-    "rft": "SFT and Sim-RFT",
+    "before": "SFT, as released before",
+    "rft": "SFT before, then Sim-RFT",
+    "sft": "SFT, as released",
 }
-"""Who was asked, in the order in which the model came about: each is compared with its elder."""
+"""Who was asked, in the order in which the model came about."""
+PAIRS = (
+    ("zero-shot", "few-shot"),
+    ("few-shot", "before"),
+    ("before", "rft"),
+    ("before", "sft"),
+    ("rft", "sft"),
+)
+"""Who is compared with whom: with what it came from, and the two that came from one."""
 MODES = {"constrained": "grammar", "free": "free"}
 
 Result = Mapping[str, Any]
@@ -98,9 +104,11 @@ def _by_group(results: Mapping[str, Result], told: Sequence[tuple[str, str]]) ->
 
 
 def _paired(results: Mapping[str, Result]) -> list[str]:
-    """Return McNemar's exact test between each stage and the one before it."""
+    """Return McNemar's exact test between stages."""
     lines = []
-    for one, other in pairwise([key for key in STAGES if key in results]):
+    for one, other in PAIRS:
+        if not {one, other} <= results.keys():
+            continue
         a, b = results[one], results[other]
         both = set(a["ids"]) & set(b["ids"])
         lost = {mode: _wrong(r) for mode, r in (("a", a), ("b", b))}

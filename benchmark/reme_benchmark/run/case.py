@@ -10,7 +10,7 @@ from typing import Any
 
 from reme_benchmark.cases.model import Case
 from reme_benchmark.cluster import Cluster
-from reme_benchmark.diagnosis.gather import gather
+from reme_benchmark.diagnosis.gather import USERS_SECONDS, gather
 from reme_benchmark.diagnosis.write import write
 from reme_benchmark.faults.fill import FillError, case_values, fill
 from reme_benchmark.faults.model import Fault
@@ -86,6 +86,8 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
     injection: Injection | None = None
     try:
         await stage.healthy()
+        if fault is None:
+            await stage.settled(USERS_SECONDS)
         situation = await situation_of(bench.cluster, bench.agents, stage, case, fault)
         guard = await Guard.take(situation)
         # Not what was felt just now: that may still hold what the case before did to users.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from reme_benchmark.cluster import Cluster, Object
+from reme_benchmark.oracles.judging import as_before
 from reme_benchmark.oracles.restore import restore
 from reme_benchmark.oracles.snapshot import Snapshot, take
 from reme_benchmark.systems.model import System
@@ -97,13 +98,36 @@ class Stage:
         Raises:
             StageError: not within the timeout.
         """
+        await self._until(
+            lambda felt: felt.asked >= 2 and felt.percent >= SERVED_PERCENT,
+            _SERVED_SECONDS,
+            timeout_seconds,
+        )
+
+    async def settled(self, seconds: int, timeout_seconds: float = 60) -> None:
+        """Wait until users were served for so many seconds as they are while all is well.
+
+        What is said of a healthy system must not be what the case before did to its users.
+
+        Raises:
+            StageError: not within the timeout.
+        """
+        await self._until(
+            lambda felt: as_before(self.usual, felt).ok is True, seconds, timeout_seconds
+        )
+
+    async def _until(
+        self, good: Callable[[Felt], bool], seconds: int, timeout_seconds: float
+    ) -> None:
         until, felt = time.monotonic() + timeout_seconds, None
         while time.monotonic() < until:
-            felt = await self.users.felt(_SERVED_SECONDS)
-            if felt.asked >= 2 and felt.percent >= SERVED_PERCENT:
+            felt = await self.users.felt(seconds)
+            if good(felt):
                 return
             await asyncio.sleep(0.7)
-        raise StageError(f"users of {self.system.name} are not served: {felt}")
+        raise StageError(
+            f"users of {self.system.name} are not served: {felt}; usually: {self.usual}"
+        )
 
     async def _usual(self) -> Felt:
         """Return what users feel over some settled seconds."""

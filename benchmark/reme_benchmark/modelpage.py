@@ -111,9 +111,8 @@ def _paired(results: Mapping[str, Result]) -> list[str]:
             continue
         a, b = results[one], results[other]
         both = set(a["ids"]) & set(b["ids"])
-        lost = {mode: _wrong(r) for mode, r in (("a", a), ("b", b))}
-        gained = len((lost["a"] - lost["b"]) & both)
-        worse = len((lost["b"] - lost["a"]) & both)
+        before, after = _wrong(a), _wrong(b)
+        gained, worse = len((before - after) & both), len((after - before) & both)
         p = mcnemar(gained, worse)
         lines.append(
             f"- {STAGES[other]} against {STAGES[one]}, paired over {len(both)} incidents: "

@@ -50,10 +50,8 @@ def test_stages_are_compared_incident_by_incident(tmp_path: Path) -> None:
     (tmp_path / "asked-rft.json").write_text(json.dumps(evaluated(["a"])))
     (tmp_path / "speed-one.json").write_text(json.dumps(SPEED))
     text = modelpage.section(tmp_path)
-    assert (
-        "then Sim-RFT against SFT, as released before, paired over 4 incidents: 2 better, 0 w"
-        in text
-    )
+    pair = "SFT before, then Sim-RFT against SFT, as released before"
+    assert f"{pair}, paired over 4 incidents: 2 better, 0 worse" in text
     assert "| SFT, as released before | grammar | 1 of 4 (25 to 75%) |" in text
     assert "| kind held-out | 1 of 4 | 3 of 4 |" in text
     assert "Never right by the last of them: none." in text

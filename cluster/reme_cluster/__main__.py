@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from reme_cluster import binaries, progress, show
+from reme_cluster import binaries, progress, status_table
 from reme_cluster.errors import ClusterError, NotUpError, PrerequisiteError
 from reme_cluster.provider import PROVIDERS, Provider, UpOptions, choose
 from reme_cluster.settings import Settings
@@ -114,7 +114,7 @@ def _down(options: argparse.Namespace, settings: Settings) -> int:
 
 def _status(options: argparse.Namespace, settings: Settings) -> int:
     status = _provider(options, settings).status()
-    print(json.dumps(status.as_json(), indent=2) if options.json else show.table(status))
+    print(json.dumps(status.as_json(), indent=2) if options.json else status_table.table(status))
     return 0 if status.running else 1
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from reme_cluster import gotool, progress
+from reme_cluster import go_toolchain, progress
 from reme_cluster.commands import run
 from reme_cluster.errors import ClusterError
 from reme_cluster.lock import exclusive
@@ -110,7 +110,7 @@ def _build(cache_dir: Path, binary: Binary) -> None:
     scratch.mkdir(parents=True)
     run(
         [
-            *(gotool.find(cache_dir), "install", "-trimpath", "-buildvcs=false"),
+            *(go_toolchain.find(cache_dir), "install", "-trimpath", "-buildvcs=false"),
             *("-ldflags", _ldflags(binary), binary.package),
         ],
         cwd=binary.module,
@@ -153,6 +153,6 @@ def _key(cache_dir: Path, binary: Binary) -> str:
     for source in sources:
         digest.update(f"{source.relative_to(binary.module)}\0".encode())
         digest.update(source.read_bytes())
-    facts = (binary.package, _ldflags(binary), gotool.version(cache_dir), platform.machine())
+    facts = (binary.package, _ldflags(binary), go_toolchain.version(cache_dir), platform.machine())
     digest.update("\0".join(facts).encode())
     return digest.hexdigest()[:16]

@@ -6,11 +6,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from reme_cluster import binaries, collect, imagetar, localimages, progress
+from reme_cluster import api_dump, binaries, image_archive, local_images, progress
 from reme_cluster.commands import run
 from reme_cluster.errors import ClusterError, CommandError, NotUpError, PrerequisiteError
 from reme_cluster.files import read_json, write_json
-from reme_cluster.kube import Kubectl, is_ready
+from reme_cluster.kubectl import Kubectl, is_ready
 from reme_cluster.lock import exclusive
 from reme_cluster.provider import NodeStatus, Status, UpOptions, docker_answers
 from reme_cluster.settings import Settings
@@ -73,7 +73,9 @@ class KindProvider:
         with tempfile.TemporaryDirectory() as scratch:
             archive = Path(scratch) / "metrics-server.tar"
             files = {"metrics-server": program}
-            imagetar.write_image(archive, name=name, files=files, entrypoint=["/metrics-server"])
+            image_archive.write_image(
+                archive, name=name, files=files, entrypoint=["/metrics-server"]
+            )
             self._kind("load", "image-archive", str(archive), "--name", self._settings.name)
         self._kubectl().apply("metrics-server.yaml", values={"METRICS_SERVER_IMAGE": name})
 
@@ -114,7 +116,7 @@ class KindProvider:
         """Bring images into every node, and leave out those that are there."""
         path = self._settings.state_dir / "images.json"
         for image in images:
-            source = localimages.find(image)
+            source = local_images.find(image)
             records = read_json(path) or {}
             if records.get(image) == source.image_id:
                 progress.say(f"  = {image} is there already")
@@ -133,7 +135,7 @@ class KindProvider:
         directory.mkdir(parents=True, exist_ok=True)
         self._kind("export", "logs", str(directory / "components"), "--name", self._settings.name)
         (directory / "status.json").write_text(json.dumps(self.status().as_json(), indent=2))
-        collect.from_api_server(self._kubectl(), directory)
+        api_dump.from_api_server(self._kubectl(), directory)
 
     def _own(self) -> str | None:
         return shutil.which("kind")

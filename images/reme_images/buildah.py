@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from reme_images import programs
+from reme_images import commands
+from reme_images.build_request import Request
 from reme_images.errors import CommandError
-from reme_images.request import Request
 
 _MINUTE = 60.0
 # The least digits of a layer's id that the output of a build shows.
@@ -68,7 +68,7 @@ class Buildah:
         self._run("rm", "--all")
         words = [*self._command(), "build", "--layers", "--network", "host", "--timestamp", _EPOCH]
         words += [*request.options(), str(request.context)]
-        programs.follow(
+        commands.follow(
             words, log=request.log, environment=self._environment(), each_line=each_line
         )
 
@@ -104,7 +104,7 @@ class Buildah:
 
     def _run(self, *words: str | Path, minutes: float = 1) -> str:
         self._temporary.mkdir(parents=True, exist_ok=True)
-        return programs.run(
+        return commands.run(
             [*self._command(), *words],
             environment=self._environment(),
             timeout_seconds=minutes * _MINUTE,

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from reme_images import programs
+from reme_images import commands
 from reme_images.errors import PrerequisiteError
 
 SUITE = "bookworm"
@@ -65,7 +65,7 @@ def make(folder: Path, log: Path) -> Trees:
         )
     trees = Trees(folder / "runtime.tar", folder / "build.tar")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        programs.follow(command(trees, scratch), log=log, environment={"TMPDIR": scratch})
+        commands.follow(command(trees, scratch), log=log, environment={"TMPDIR": scratch})
     return trees
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from reme_images.build_request import Request
 from reme_images.buildah import Buildah
 from reme_images.docker import Docker
 from reme_images.errors import PrerequisiteError
-from reme_images.request import Request
 from reme_images.settings import Settings
 
 

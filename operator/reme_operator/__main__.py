@@ -2,6 +2,6 @@
 
 import sys
 
-from reme_operator.main import main
+from reme_operator.app.main import main
 
 sys.exit(main())

@@ -5,10 +5,10 @@ OperatorError
 ├── StaleError              what was read has changed since: observe again
 └── DeposedError            this process does not lead any more: stop at once
 
-`clients.errors` lists what the API server says, `reme_model.errors` what the model server says and
-`reme_sandbox.errors` what the playbook language says. Only `handlers/` turns any of them into
+`clients.errors` lists what the API server says, `reme_model.inference.errors` what the model server says and
+`reme_playbook.errors` what the playbook language says. Only `handlers/` turns any of them into
 kopf's; foreign text is cut before it reaches a status, and no traceback ever does.
-"""
+"""  # noqa: E501
 
 
 class OperatorError(Exception):

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from reme_model.prompt import PromptStyle
+from reme_model.prompt.messages import PromptStyle
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Names = Annotated[tuple[Name, ...], NoDecode]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl
+from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.attack import Object
-from tests.attack.grounds import FOREIGN, Grounds, objects
-from tests.attack.release import fence_of_release
+from tests.attack.environment import FOREIGN, Grounds, objects
+from tests.attack.installed_release import fence_of_release
 from tests.attack.verdicts import Verdict, keep, table
 from tests.e2e.conftest import kubectl
 from tests.e2e.sandbox.conftest import Api, Fence, api, eventually

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.attack.attack import MERGE
-from tests.attack.grounds import Grounds
-from tests.attack.on_objects import deployment
+from tests.attack.environment import Grounds
+from tests.attack.object_attacks import deployment
 from tests.attack.test_tokens import bearer, minted, restart, stays, write
 from tests.attack.verdicts import Verdict, stopped_by
 from tests.e2e.sandbox.conftest import Identity, Reply, eventually

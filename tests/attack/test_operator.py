@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from reme_sandbox.job import RunManifests, manifests
-from tests.attack.grounds import Grounds
+from reme_playbook.execution.manifests import RunManifests, manifests
+from tests.attack.environment import Grounds
 from tests.attack.verdicts import Verdict, stopped_by
 from tests.e2e.sandbox.conftest import Fence, Identity
-from tests.e2e.sandbox.test_operator_bounds import JOBS, create, request
+from tests.e2e.sandbox.test_operator_admission import JOBS, create, request
 
 pytestmark = pytest.mark.cluster
 

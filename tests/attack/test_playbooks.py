@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import pytest
 
-from reme_sandbox.result import RunEnd
+from reme_playbook.execution.result import RunEnd
 from tests.attack.attack import Object
-from tests.attack.gate import PASSED, live_state, said
-from tests.attack.grounds import Answer, Grounds, of_the_run
-from tests.attack.on_ansible import ANSIBLE, PLAYBOOKS
-from tests.attack.snapshot import differences
+from tests.attack.cluster_hashes import differences
+from tests.attack.environment import Answer, Grounds, of_the_run
+from tests.attack.playbook_attacks import ANSIBLE, PLAYBOOKS
 from tests.attack.test_pod import ATTACKS
+from tests.attack.validation import PASSED, live_state, said
 from tests.attack.verdicts import ESCAPED, Verdict, stopped_by
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]

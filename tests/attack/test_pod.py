@@ -7,10 +7,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.attack.attack import Attack, Object
-from tests.attack.gate import PASSED, live_state, said
-from tests.attack.grounds import Answer, Grounds, Request, of_the_run
-from tests.attack.on_fields import FIELDS, VALUES
-from tests.attack.on_host import (
+from tests.attack.cluster_hashes import differences
+from tests.attack.environment import Answer, Grounds, Request, of_the_run
+from tests.attack.field_attacks import FIELDS, VALUES
+from tests.attack.host_attacks import (
     CONNECTIONS,
     HOST,
     HOST_ATTACKS,
@@ -19,9 +19,9 @@ from tests.attack.on_host import (
     HostAttack,
     connection,
 )
-from tests.attack.on_objects import OBJECTS, RESTART, deployment
-from tests.attack.on_rights import CLUSTER_ATTACKS, POD_ATTACKS, READS, RIGHTS_ATTACKS
-from tests.attack.snapshot import differences
+from tests.attack.object_attacks import OBJECTS, RESTART, deployment
+from tests.attack.rbac_attacks import CLUSTER_ATTACKS, POD_ATTACKS, READS, RIGHTS_ATTACKS
+from tests.attack.validation import PASSED, live_state, said
 from tests.attack.verdicts import ESCAPED, OPEN, Verdict, stopped_by
 from tests.e2e.sandbox.conftest import eventually
 

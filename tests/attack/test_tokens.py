@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from reme_sandbox.job import RunManifests
+from reme_playbook.execution.manifests import RunManifests
 from tests.attack.attack import STRATEGIC, Attack, Object
-from tests.attack.grounds import Grounds
-from tests.attack.on_objects import RESTART, deployment
+from tests.attack.environment import Grounds
+from tests.attack.object_attacks import RESTART, deployment
 from tests.attack.verdicts import Verdict, stopped_by
 from tests.e2e.sandbox.conftest import Api, Reply, eventually
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import Metric
 
 from reme_api.reasons import Outcome, Reason
-from reme_operator.metrics import Metrics
+from reme_operator.telemetry.metrics import Metrics
 from tests.support.chart import CHART, ROOT, Object, render
 
 DASHBOARD = CHART / "dashboards" / "reme.json"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reme_api.policy import Sandbox
-from reme_sandbox.compiler import compile_playbook
-from reme_sandbox.job import RunRequest, manifests
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.execution.manifests import RunRequest, manifests
 from tests.support.chart import Object, Rendered, render
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from reme_operator import rights
-from reme_sandbox.rights import CLUSTER_ROLES, RUN_ROLES
+from reme_operator.app import rbac_rules
+from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
 from tests.support.chart import NAMESPACE, Object, Rendered, render
 
 WATCHED = ["shop", "payments"]
@@ -32,21 +32,23 @@ def rules_for(rendered: Rendered, account: str, namespace: str | None) -> list[O
 
 def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
     rendered = render("default")
-    bind = rights.bind_rules("reme-run-", "ClusterRole")
+    bind = rbac_rules.bind_rules("reme-run-", "ClusterRole")
     everywhere = rules_for(rendered, "reme-operator", None)
-    assert canonical(everywhere) == canonical([*rights.WATCHED, *rights.CLUSTER, *bind["watched"]])
+    assert canonical(everywhere) == canonical(
+        [*rbac_rules.WATCHED, *rbac_rules.CLUSTER, *bind["watched"]]
+    )
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
-    assert canonical(at_home) == canonical([*rights.RELEASE, *bind["release"]])
+    assert canonical(at_home) == canonical([*rbac_rules.RELEASE, *bind["release"]])
 
 
 def test_namespaced_the_operator_may_do_the_same_there_and_nothing_elsewhere() -> None:
     rendered = render("namespaced")
-    bind = rights.bind_rules("reme-run-", "Role")
+    bind = rbac_rules.bind_rules("reme-run-", "Role")
     for namespace in WATCHED:
         there = rules_for(rendered, "reme-operator", namespace)
-        assert canonical(there) == canonical([*rights.WATCHED, *bind["watched"]])
+        assert canonical(there) == canonical([*rbac_rules.WATCHED, *bind["watched"]])
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
-    assert canonical(at_home) == canonical([*rights.RELEASE, *bind["release"]])
+    assert canonical(at_home) == canonical([*rbac_rules.RELEASE, *bind["release"]])
     assert rules_for(rendered, "reme-operator", None) == []
 
 
@@ -109,7 +111,7 @@ def test_the_roles_of_runs_are_what_the_sandbox_says(
     # In no namespace there is nothing for a Role to be about.
     installed = {n: r for n, r in RUN_ROLES.items() if kind != "Role" or n not in CLUSTER_ROLES}
     for suffix, rules in installed.items():
-        if suffix == rights.RESULT_ROLE:
+        if suffix == rbac_rules.RESULT_ROLE:
             role = rendered.one("Role", f"{prefix}{suffix}", NAMESPACE)
             assert canonical(role["rules"]) == canonical(rules)
             continue

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reme_model.prompt import PromptStyle
-from reme_model.serve import ServeSettings
+from reme_model.prompt.messages import PromptStyle
+from reme_model.serving.serve import ServeSettings
 from reme_operator.settings import OperatorSettings
 from tests.support.chart import environment, render
 

@@ -11,7 +11,7 @@ from typing import Any
 from reme_api.base import TextReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
-from tests.crash.promises import broken
+from tests.crash.control_invariants import broken
 from tests.crash.scenarios import MAY_BE_DEFEATED, STORIES
 from tests.crash.schedule import KILLS
 from tests.crash.world import World

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reme_api.reasons import Outcome
-from tests.crash import people
+from tests.crash import user_actions
 from tests.crash.world import World
 from tests.doubles.fake_api import Json
 from tests.doubles.shop import GOOD, NAMESPACE, file_report, open_shop, restart, rollback, scale
@@ -197,46 +197,48 @@ STORIES = {
         ends_unseen=_set(Outcome.VERIFIED),
     ),
     "approved": Scenario(
-        _set(Outcome.VERIFIED), ([rollback()],), people=people.approve, policy=_APPROVE
+        _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.approve, policy=_APPROVE
     ),
     "refused": Scenario(
-        _set(Outcome.REJECTED), ([rollback()],), people=people.reject, policy=_APPROVE
+        _set(Outcome.REJECTED), ([rollback()],), people=user_actions.reject, policy=_APPROVE
     ),
     "expired": Scenario(
         _set(Outcome.TIMED_OUT),
         ([rollback()],),
-        people=people.nobody,
+        people=user_actions.nobody,
         policy=_APPROVE | {"approvalTimeoutSeconds": 20},
     ),
-    "edited": Scenario(_set(Outcome.VERIFIED), ([scale(2)],), people=people.edit, policy=_APPROVE),
+    "edited": Scenario(
+        _set(Outcome.VERIFIED), ([scale(2)],), people=user_actions.edit, policy=_APPROVE
+    ),
     "replanned": Scenario(
         _set(Outcome.ROLLED_BACK),
         ([scale(3)],),
-        people=people.approve_too_late,
+        people=user_actions.approve_too_late,
         policy=_APPROVE | {"actions": [{"name": "Scale", "maxIncreasePercent": 300}]},
     ),
-    "hand-undone": Scenario(_set(Outcome.VERIFIED), ([rollback()],), people=people.undo),
+    "hand-undone": Scenario(_set(Outcome.VERIFIED), ([rollback()],), people=user_actions.undo),
     "hand-undone-later": Scenario(
-        _set(Outcome.VERIFIED), ([rollback()],), people=people.undo_around_others
+        _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.undo_around_others
     ),
     "hand-undone-beside": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
         ([rollback()],),
-        people=people.undo_beside_report,
+        people=user_actions.undo_beside_report,
     ),
     "stopped": Scenario(
         _set(Outcome.VERIFIED, Outcome.CANCELLED),
         ([rollback()],),
-        people=people.stop,
+        people=user_actions.stop,
         task_seconds=9,
     ),
     "stopped-undoing": Scenario(
         _set(Outcome.ROLLED_BACK, Outcome.CANCELLED, Outcome.ROLLBACK_FAILED),
         ([scale(2)],),
-        people=people.stop,
+        people=user_actions.stop,
     ),
     "held": Scenario(
-        _set(Outcome.ROLLED_BACK, Outcome.CANCELLED), ([scale(2)],), people=people.finish
+        _set(Outcome.ROLLED_BACK, Outcome.CANCELLED), ([scale(2)],), people=user_actions.finish
     ),
     "storm": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),

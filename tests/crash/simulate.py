@@ -6,8 +6,8 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from tests.crash.fault_injection import Mischief
 from tests.crash.invariants import Violation, check, describe, leftovers, owned, unsaid
-from tests.crash.mischief import Mischief
 from tests.crash.scenarios import STORIES, act, begin, prepare
 from tests.crash.schedule import Schedule
 from tests.crash.world import World, labelled, opened

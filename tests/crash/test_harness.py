@@ -12,21 +12,23 @@ from reme_api.approval import Approval
 from reme_api.conditions import Status
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, Remediation
-from reme_operator import admit, driver, hand_undo, measurement, observe, permission, switch_watch
-from reme_operator import reports as operator_reports
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.resources import ROLE_BINDINGS
-from reme_operator.decisions import Capture, CreateRun, RecordRun
-from reme_operator.steps import catalogue, runs, undo
-from reme_operator.steps.catalogue import PERFORM
-from reme_operator.steps.work import Effect, Work
-from reme_operator.storm import Weather
-from reme_operator.switch import OFF, SwitchState
-from reme_sandbox import job
-from reme_sandbox import undo as sandbox_undo
-from reme_sandbox.actions import Action, Scale
-from reme_sandbox.compiler import compile_playbook
-from reme_sandbox.templates import digest
+from reme_kube.cluster import ApiCluster
+from reme_kube.resources import ROLE_BINDINGS
+from reme_operator.admission import admit
+from reme_operator.admission import report_status as operator_reports
+from reme_operator.admission.storm import Weather
+from reme_operator.decision import manual_rollback, plan_approval, probe_verdict
+from reme_operator.decision.decisions import Capture, CreateRun, RecordRun
+from reme_operator.kill_switch import watch
+from reme_operator.kill_switch.state import OFF, SwitchState
+from reme_operator.reconcile import observe, reconciler
+from reme_operator.steps import job, registry, rollback
+from reme_operator.steps.context import Effect, Work
+from reme_operator.steps.registry import PERFORM
+from reme_playbook.actions.registry import Action, Scale
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.execution import rollback as sandbox_undo
+from reme_playbook.snapshot.pod_template import digest
 from tests.crash.conftest import quietly
 from tests.crash.schedule import Fault, Schedule
 from tests.crash.simulate import Report, simulate
@@ -43,7 +45,7 @@ STOPPED_IN_A_RUN = (1, 2, 3)
 @contextmanager
 def performing(kind: type, mutant: Any) -> Iterator[None]:
     """Have one kind of decision carried out in another way."""
-    with mock.patch.object(catalogue, "PERFORM", dict(PERFORM) | {kind: mutant}):
+    with mock.patch.object(registry, "PERFORM", dict(PERFORM) | {kind: mutant}):
         yield
 
 
@@ -123,11 +125,11 @@ def test_rights_that_are_left_behind_are_caught() -> None:
 
 
 def test_an_operator_that_gives_up_is_caught() -> None:
-    async def gives_up(self: driver.Driver, error: Exception) -> None:
+    async def gives_up(self: reconciler.Driver, error: Exception) -> None:
         await self._tools.clock.sleep(10_000)
 
     patience = mock.patch("tests.crash.simulate.PATIENCE_SECONDS", 300)
-    with patience, mock.patch.object(driver.Driver, "_stumble", gives_up):
+    with patience, mock.patch.object(reconciler.Driver, "_stumble", gives_up):
         faults = (Fault("error-before", 60, "6"),)
         report = simulate(Schedule(1, "verified", faults))
     assert "stuck" in kinds([report]), (report.happened, report.violations)
@@ -137,13 +139,13 @@ def test_an_operator_that_gives_up_is_caught() -> None:
 
 
 def test_a_run_that_nobody_approved_is_caught() -> None:
-    with mock.patch.object(permission, "_by_person", return_value=None):
+    with mock.patch.object(plan_approval, "_by_person", return_value=None):
         found = simulate(Schedule(1, "expired"))
     assert says(found, "nobody had approved its plan"), found.violations
 
 
 def test_an_approval_of_another_plan_is_caught() -> None:
-    with mock.patch.object(permission, "_is_about", return_value=True):
+    with mock.patch.object(plan_approval, "_is_about", return_value=True):
         found = simulate(Schedule(1, "replanned"))
     assert says(found, "no approval of its plan"), found.violations
 
@@ -153,7 +155,7 @@ def test_a_decision_that_is_taken_note_of_twice_is_caught() -> None:
         fresh = len(attempt.approvals) < 2
         return fresh and approval is not None and attempt.plan is not None
 
-    with mock.patch.object(permission, "is_news", again):
+    with mock.patch.object(plan_approval, "is_news", again):
         found = simulate(Schedule(1, "approved"))
     assert says(found, "taken note of twice"), found.violations
 
@@ -165,7 +167,7 @@ def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
             a.model_copy(update={"replicas": 2}) if isinstance(a, Scale) else a for a in actions
         )
 
-    with mock.patch.object(runs, "compile_playbook", other):
+    with mock.patch.object(job, "compile_playbook", other):
         found = simulate(Schedule(1, "replanned"))
     assert says(found, "another playbook than the one"), found.violations
 
@@ -174,14 +176,14 @@ def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
 
 
 def test_an_undo_that_is_begun_again_is_caught() -> None:
-    wanted = hand_undo.is_wanted
+    wanted = manual_rollback.is_wanted
 
     def again(remediation: Remediation) -> bool:
         asked, undos = remediation.spec.undo, remediation.status.undos
         return wanted(remediation) or (asked is not None and len(undos) == 1)
 
     with (
-        mock.patch.multiple(hand_undo, is_wanted=again),
+        mock.patch.multiple(manual_rollback, is_wanted=again),
         mock.patch.object(observe, "is_wanted", again),
     ):
         found = simulate(Schedule(1, "hand-undone"))
@@ -196,7 +198,7 @@ def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
         items = [item.model_copy(update={"after": after}) for item in capture.items]
         return plan(capture.model_copy(update={"items": items}), live)
 
-    with mock.patch.object(undo, "undo", over):
+    with mock.patch.object(rollback, "undo", over):
         found = simulate(Schedule(1, "hand-undone-later"))
     assert says(found, "an undo went over it"), found.violations
 
@@ -206,7 +208,7 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
         return ""
 
     with (
-        mock.patch.object(runs, "open_beside", fine),
+        mock.patch.object(job, "open_beside", fine),
         mock.patch.object(observe, "undone_beside", fine),
     ):
         found = slowly_accepted()
@@ -217,7 +219,7 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
 
 
 def test_a_switch_that_is_looked_at_and_not_heeded_is_caught() -> None:
-    with mock.patch.object(switch_watch, "read_switch", return_value=OFF):
+    with mock.patch.object(watch, "read_switch", return_value=OFF):
         reports = [simulate(Schedule(seed, "held")) for seed in HELD_BEFORE_A_JOB]
     assert any(says(r, "after it saw the switch") for r in reports), kinds(reports)
 
@@ -254,13 +256,13 @@ def test_a_report_that_tells_a_tale_is_caught() -> None:
 
 
 def test_a_neighbour_that_nobody_looks_at_is_caught() -> None:
-    with mock.patch.object(measurement, "worse_neighbours", return_value=()):
+    with mock.patch.object(probe_verdict, "worse_neighbours", return_value=()):
         found = simulate(Schedule(1, "neighbour"))
     assert says(found, "ended as Verified"), found.violations
 
 
 def test_a_list_that_was_behind_before_there_was_anything_to_hide_excuses_nothing() -> None:
-    with mock.patch.object(measurement, "worse_neighbours", return_value=()):
+    with mock.patch.object(probe_verdict, "worse_neighbours", return_value=()):
         found = simulate(Schedule(1, "neighbour", (Fault("stale-lists", 0, "1"),)))
     assert says(found, "ended as Verified"), found.violations
 

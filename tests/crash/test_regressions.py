@@ -8,9 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from reme_api.reasons import Outcome
-from tests.crash import people
-from tests.crash.chronicle import SWITCH
+from tests.crash import user_actions
 from tests.crash.conftest import quietly
+from tests.crash.history import SWITCH
 from tests.crash.invariants import Violation, check, unsaid
 from tests.crash.scenarios import STORIES, act, begin, prepare
 from tests.crash.schedule import Fault, Schedule
@@ -109,12 +109,12 @@ def slowly_accepted() -> Course:
         if asked.what == "POST remediations":
             made.append(asked)
             if len(made) == 2:
-                people.ask_undo(found.world, found.world.remediations()[0])
+                user_actions.ask_undo(found.world, found.world.remediations()[0])
                 await asyncio.sleep(0.5)
         return await answer()
 
     async def report_again(world: World) -> None:
-        await people.ended(world)
+        await user_actions.ended(world)
         # It still goes on when the other begins, which finds the target broken all the same.
         world.nodes.task_seconds, world.probes.down = 20, True
         file_report(world.api, "cart-again")

@@ -21,19 +21,20 @@ import structlog
 from reme_api.diagnosis_report import Target
 from reme_api.probes import Probe
 from reme_api.remediation import Remediation
-from reme_model.errors import ModelTimeoutError, ModelUnavailableError
-from reme_model.generation import GenerationReply, GenerationRequest
-from reme_operator import driver, main
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.credentials import Credentials
-from reme_operator.clients.leader import ApiLeaseStore, LeaseElection, LeaseTimes
-from reme_operator.clients.protocols import Sample
-from reme_operator.health import Health
-from reme_operator.metrics import Metrics
+from reme_kube.cluster import ApiCluster
+from reme_kube.credentials import Credentials
+from reme_kube.http_client import ApiServer
+from reme_kube.leader_election import ApiLeaseStore, LeaseElection, LeaseTimes
+from reme_kube.protocols import Sample
+from reme_model.inference.errors import ModelTimeoutError, ModelUnavailableError
+from reme_model.inference.generation import GenerationReply, GenerationRequest
+from reme_operator.app import main
+from reme_operator.reconcile import reconciler
 from reme_operator.settings import OperatorSettings
-from reme_operator.steps import catalogue
-from tests.crash.chronicle import Chronicle, Deeds
+from reme_operator.steps import registry
+from reme_operator.telemetry.health import Health
+from reme_operator.telemetry.metrics import Metrics
+from tests.crash.history import Chronicle, Deeds
 from tests.crash.schedule import Schedule
 from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
 from tests.doubles.sim_api import STEP_HEADER, SimulatedApi
@@ -246,14 +247,14 @@ def labelled() -> Iterator[None]:
 
         return labelling
 
-    async def observing(self: driver.Driver, observe: Any = driver.Driver._observe) -> Any:
+    async def observing(self: reconciler.Driver, observe: Any = reconciler.Driver._observe) -> Any:
         _step.set("observe")
         return await observe(self)
 
-    steps = {kind: label(kind, perform) for kind, perform in catalogue.PERFORM.items()}
+    steps = {kind: label(kind, perform) for kind, perform in registry.PERFORM.items()}
     with (
-        mock.patch("reme_operator.driver.PERFORM", steps),
-        mock.patch.object(driver.Driver, "_observe", observing),
+        mock.patch("reme_operator.reconcile.reconciler.PERFORM", steps),
+        mock.patch.object(reconciler.Driver, "_observe", observing),
         # kopf counts from the real time of day; a retry would wait for it in vain.
         mock.patch("kopf._core.actions.progression._get_basetime", origin),
     ):
@@ -290,7 +291,7 @@ async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]
                 world.finals[found.metadata.uid] = found
 
         api.hooks += [nodes, remember, chronicle]
-        with mock.patch("reme_operator.clients.api.connector", side_effect=lambda _: api.wire()):
+        with mock.patch("reme_kube.http_client.connector", side_effect=lambda _: api.wire()):
             yield world
 
 

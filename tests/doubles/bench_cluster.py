@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reme_benchmark.injector.faults import Target
-from reme_benchmark.users import Felt, Second
-from reme_operator.clients.api import Answer
-from reme_operator.clients.errors import AlreadyExistsError, ConflictError, NotFoundError
+from reme_benchmark.injection.specs import Target
+from reme_benchmark.scoring.user_sli import Felt, Second
+from reme_kube.errors import AlreadyExistsError, ConflictError, NotFoundError
+from reme_kube.http_client import Answer
 
 Object = dict[str, Any]
 NAMESPACE = "shop"

@@ -4,11 +4,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from reme_benchmark.cases.model import Case
-from reme_benchmark.faults.model import Fault
-from reme_benchmark.oracles.snapshot import Snapshot
-from reme_benchmark.situation import Situation
-from reme_benchmark.systems.model import Service, System
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.faults.model import Fault
+from reme_benchmark.scenarios.systems.model import Service, System
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.snapshot import Snapshot
 from tests.doubles.bench_cluster import (
     NAMESPACE,
     FakeAgents,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from reme_benchmark.cases.model import Case
-from reme_benchmark.results.model import CaseResult, Measured, Run, State, Verdict
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scoring.records import CaseResult, Measured, Run, State, Verdict
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

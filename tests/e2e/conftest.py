@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl
+from reme_benchmark.kube.kubectl import Kubectl
 
 
 @pytest.fixture(scope="session")

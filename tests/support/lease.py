@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from reme_operator.clients.errors import (
+from reme_kube.errors import (
     AlreadyExistsError,
     ConflictError,
     NotFoundError,

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from reme_api.diagnosis_report import EvidenceKind
-from reme_benchmark.cluster import Object
 from reme_benchmark.diagnosis import symptoms
 from reme_benchmark.diagnosis.findings import Finding, Findings, distinct, finding
-from reme_benchmark.situation import Situation
-from reme_operator.clients import workloads
-from reme_operator.clients.errors import ClusterError
-from reme_operator.clients.resources import WORKLOADS
-from reme_sandbox import raw
+from reme_benchmark.kube.cluster import Object
+from reme_benchmark.scoring.case_context import Situation
+from reme_kube import workloads
+from reme_kube.errors import ClusterError
+from reme_kube.resources import WORKLOADS
+from reme_playbook.snapshot import unstructured
 
 USERS_SECONDS = 5
 _MOST_FINDINGS = 24
@@ -36,7 +36,7 @@ async def gather(situation: Situation) -> Findings:
     """
     name = situation.case.reported_service
     workload = await _workload(situation, name)
-    kind = raw.text(workload, "kind") or situation.system.service(name).kind
+    kind = unstructured.text(workload, "kind") or situation.system.service(name).kind
     path = _front_path(situation)
     felt, own, beside = await asyncio.gather(
         _users(situation, path), _about(situation, workload), _beside(situation, name)
@@ -46,7 +46,7 @@ async def gather(situation: Situation) -> Findings:
     return Findings(
         kind=kind,
         name=name,
-        container=raw.text(_first_container(workload), "name"),
+        container=unstructured.text(_first_container(workload), "name"),
         items=(*items[:1], *felt, *items[1:]),
         beside=distinct(beside, _MOST_BESIDE),
         front_path=path,
@@ -104,12 +104,14 @@ async def _logs(situation: Situation, pod: Object) -> list[Finding]:
     since = max(1, round((datetime.now(UTC) - situation.before.time).total_seconds()) + 1)
     query = f"tailLines={_LOG_LINES}&limitBytes={_LOG_BYTES}&sinceSeconds={since}"
     restarted = {
-        raw.text(s, "name")
-        for s in raw.items(pod, "status", "containerStatuses")
-        if raw.number(s, "restartCount")
+        unstructured.text(s, "name")
+        for s in unstructured.items(pod, "status", "containerStatuses")
+        if unstructured.number(s, "restartCount")
     }
     found: list[Finding] = []
-    for container in [raw.text(c, "name") for c in raw.items(pod, "spec", "containers")]:
+    for container in [
+        unstructured.text(c, "name") for c in unstructured.items(pod, "spec", "containers")
+    ]:
         previous = ["&previous=true"] if container in restarted else []
         for which in ["", *previous]:
             url = f"{base}/log?container={container}&{query}{which}"
@@ -148,13 +150,14 @@ async def _or_none(asked: Awaitable[_T]) -> _T | None:
 
 
 def _first_container(workload: Object | None) -> Mapping[str, Any]:
-    return next(iter(raw.items(workload, "spec", "template", "spec", "containers")), {})
+    return next(iter(unstructured.items(workload, "spec", "template", "spec", "containers")), {})
 
 
 def _is_of(pod: Object, names: set[str]) -> bool:
-    owners = raw.items(pod, "metadata", "ownerReferences")
+    owners = unstructured.items(pod, "metadata", "ownerReferences")
     return any(
-        raw.text(o, "name") == name or raw.text(o, "name").rpartition("-")[0] == name
+        unstructured.text(o, "name") == name
+        or unstructured.text(o, "name").rpartition("-")[0] == name
         for o in owners
         for name in names
     )
@@ -162,6 +165,6 @@ def _is_of(pod: Object, names: set[str]) -> bool:
 
 def _ready(pod: Object) -> bool:
     return any(
-        raw.text(c, "type") == "Ready" and raw.text(c, "status") == "True"
-        for c in raw.items(pod, "status", "conditions")
+        unstructured.text(c, "type") == "Ready" and unstructured.text(c, "status") == "True"
+        for c in unstructured.items(pod, "status", "conditions")
     )

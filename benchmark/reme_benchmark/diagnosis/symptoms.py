@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reme_api.diagnosis_report import EvidenceKind
-from reme_benchmark.cluster import Object
 from reme_benchmark.diagnosis.findings import Finding, finding
-from reme_benchmark.users import Felt
-from reme_sandbox import raw
-from reme_sandbox.quantity import cpu_millicores, memory_bytes
+from reme_benchmark.kube.cluster import Object
+from reme_benchmark.scoring.user_sli import Felt
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 
 FRONT_DOOR = "front door"
 _MEBIBYTE = 2**20
@@ -25,64 +25,69 @@ _STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)\s+")
 
 def of_workload(workload: Object) -> Iterator[Finding]:
     """Yield what the workload says of itself."""
-    kind, name = raw.text(workload, "kind"), raw.text(workload, "metadata", "name")
+    kind, name = (
+        unstructured.text(workload, "kind"),
+        unstructured.text(workload, "metadata", "name"),
+    )
     source = f"{kind}/{name}"
-    status = raw.mapping(workload, "status")
+    status = unstructured.mapping(workload, "status")
     if kind == "DaemonSet":
-        wanted = raw.number(status, "desiredNumberScheduled")
-        there = raw.number(status, "numberAvailable")
+        wanted = unstructured.number(status, "desiredNumberScheduled")
+        there = unstructured.number(status, "numberAvailable")
     else:
-        wanted = raw.number(workload, "spec", "replicas", default=1)
-        there = raw.number(status, "availableReplicas")
+        wanted = unstructured.number(workload, "spec", "replicas", default=1)
+        there = unstructured.number(status, "availableReplicas")
     if wanted == 0:
         yield finding(EvidenceKind.TEXT, source, f"{name} is scaled to 0 replicas", telling=True)
     elif there < wanted:
         text = f"{there} of {wanted} replicas are available"
         yield finding(EvidenceKind.TEXT, source, text, telling=True)
-    if raw.at(workload, "spec", "paused") is True:
+    if unstructured.at(workload, "spec", "paused") is True:
         yield finding(EvidenceKind.TEXT, source, "its rollout is paused", telling=True)
-    for condition in raw.items(status, "conditions"):
-        state = raw.text(condition, "type"), raw.text(condition, "status")
+    for condition in unstructured.items(status, "conditions"):
+        state = unstructured.text(condition, "type"), unstructured.text(condition, "status")
         if state in (("Progressing", "False"), ("ReplicaFailure", "True")):
-            text = f"{raw.text(condition, 'reason')}: {raw.text(condition, 'message')}"
+            text = f"{unstructured.text(condition, 'reason')}: {unstructured.text(condition, 'message')}"  # noqa: E501
             yield finding(EvidenceKind.TEXT, source, text, telling=True)
 
 
 def of_pod(pod: Object) -> Iterator[Finding]:
     """Yield what is wrong with a pod, or that nothing is."""
-    name, status = raw.text(pod, "metadata", "name"), raw.mapping(pod, "status")
+    name, status = unstructured.text(pod, "metadata", "name"), unstructured.mapping(pod, "status")
     source, seen = f"Pod/{name}", 0
-    if raw.text(pod, "metadata", "deletionTimestamp"):
+    if unstructured.text(pod, "metadata", "deletionTimestamp"):
         return
-    for condition in raw.items(status, "conditions"):
-        if raw.text(condition, "type") == "PodScheduled" and (
-            raw.text(condition, "status") == "False"
+    for condition in unstructured.items(status, "conditions"):
+        if unstructured.text(condition, "type") == "PodScheduled" and (
+            unstructured.text(condition, "status") == "False"
         ):
             seen += 1
-            text = f"{raw.text(condition, 'reason')}: {raw.text(condition, 'message')}"
+            text = f"{unstructured.text(condition, 'reason')}: {unstructured.text(condition, 'message')}"  # noqa: E501
             yield finding(EvidenceKind.TEXT, source, f"pending, {text}", telling=True)
-    statuses = raw.items(status, "initContainerStatuses") + raw.items(status, "containerStatuses")
+    statuses = unstructured.items(status, "initContainerStatuses") + unstructured.items(
+        status, "containerStatuses"
+    )
     for container in statuses:
         for text in _of_container(container):
             seen += 1
             yield finding(EvidenceKind.TEXT, source, text, telling=True)
     if not seen:
-        ready = all(c.get("ready") is True for c in raw.items(status, "containerStatuses"))
-        text = f"phase {raw.text(status, 'phase')}, {'ready' if ready else 'not ready'}"
+        ready = all(c.get("ready") is True for c in unstructured.items(status, "containerStatuses"))
+        text = f"phase {unstructured.text(status, 'phase')}, {'ready' if ready else 'not ready'}"
         yield finding(EvidenceKind.TEXT, source, text, telling=not ready)
 
 
 def _of_container(status: Mapping[str, object]) -> Iterator[str]:
-    name, restarts = raw.text(status, "name"), raw.number(status, "restartCount")
-    waiting = raw.mapping(status, "state", "waiting")
-    if (reason := raw.text(waiting, "reason")) and reason not in _USUAL_WAITS:
-        said = raw.text(waiting, "message")
+    name, restarts = unstructured.text(status, "name"), unstructured.number(status, "restartCount")
+    waiting = unstructured.mapping(status, "state", "waiting")
+    if (reason := unstructured.text(waiting, "reason")) and reason not in _USUAL_WAITS:
+        said = unstructured.text(waiting, "message")
         yield f"container {name} is waiting: {reason}" + (f": {said}" if said else "")
     for state in ("state", "lastState"):
-        ended = raw.mapping(status, state, "terminated")
+        ended = unstructured.mapping(status, state, "terminated")
         if ended:
-            why = raw.text(ended, "reason") or "ended"
-            code = raw.number(ended, "exitCode")
+            why = unstructured.text(ended, "reason") or "ended"
+            code = unstructured.number(ended, "exitCode")
             yield f"container {name} was {why} with exit code {code}, {restarts} restarts"
             return
     if restarts:
@@ -96,24 +101,28 @@ def of_events(events: Iterable[Object], since: datetime) -> Iterator[Finding]:
     Events outlive what they were about: those of before the fault would be another incident's.
     """
     recent = [(e, at) for e in events if (at := seen_at(e)) is not None and at >= since]
-    recent.sort(key=lambda pair: (raw.text(pair[0], "type") != "Warning", -pair[1].timestamp()))
+    recent.sort(
+        key=lambda pair: (unstructured.text(pair[0], "type") != "Warning", -pair[1].timestamp())
+    )
     for event, _ in recent:
-        about = raw.mapping(event, "involvedObject")
-        source = f"{raw.text(about, 'kind')}/{raw.text(about, 'name')}"
-        count = max(raw.number(event, "count"), raw.number(event, "series", "count"))
+        about = unstructured.mapping(event, "involvedObject")
+        source = f"{unstructured.text(about, 'kind')}/{unstructured.text(about, 'name')}"
+        count = max(
+            unstructured.number(event, "count"), unstructured.number(event, "series", "count")
+        )
         times = f" (x{count})" if count > 1 else ""
-        text = f"{raw.text(event, 'reason')}{times}: {raw.text(event, 'message')}"
-        warning = raw.text(event, "type") == "Warning"
+        text = f"{unstructured.text(event, 'reason')}{times}: {unstructured.text(event, 'message')}"
+        warning = unstructured.text(event, "type") == "Warning"
         yield finding(EvidenceKind.EVENT, source, text, telling=warning)
 
 
 def seen_at(event: Object) -> datetime | None:
     """Return when an event was last seen; the API has had several fields for that."""
     for text in (
-        raw.text(event, "series", "lastObservedTime"),
-        raw.text(event, "lastTimestamp"),
-        raw.text(event, "eventTime"),
-        raw.text(event, "metadata", "creationTimestamp"),
+        unstructured.text(event, "series", "lastObservedTime"),
+        unstructured.text(event, "lastTimestamp"),
+        unstructured.text(event, "eventTime"),
+        unstructured.text(event, "metadata", "creationTimestamp"),
     ):
         if text:
             try:
@@ -126,22 +135,23 @@ def seen_at(event: Object) -> datetime | None:
 def of_usage(pods: Sequence[Object], metrics: Iterable[Object]) -> Iterator[Finding]:
     """Yield what the containers use, with their limits where they have some."""
     limits = {
-        (raw.text(pod, "metadata", "name"), raw.text(c, "name")): raw.mapping(
-            c, "resources", "limits"
-        )
+        (
+            unstructured.text(pod, "metadata", "name"),
+            unstructured.text(c, "name"),
+        ): unstructured.mapping(c, "resources", "limits")
         for pod in pods
-        for c in raw.items(pod, "spec", "containers")
+        for c in unstructured.items(pod, "spec", "containers")
     }
     for item in metrics:
-        pod = raw.text(item, "metadata", "name")
-        for container in raw.items(item, "containers"):
-            name = raw.text(container, "name")
+        pod = unstructured.text(item, "metadata", "name")
+        for container in unstructured.items(item, "containers"):
+            name = unstructured.text(container, "name")
             limit = limits.get((pod, name))
             if limit is None:
                 continue
             texts, high = [], False
             for resource in ("cpu", "memory"):
-                text, percent = _used(resource, raw.mapping(container, "usage"), limit)
+                text, percent = _used(resource, unstructured.mapping(container, "usage"), limit)
                 texts += [text] if text else []
                 high = high or percent >= _HIGH_PERCENT
             if texts:

@@ -10,13 +10,13 @@ from typing import Any
 
 from reme_api.base import API_VERSION
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportSpec, EvidenceKind
-from reme_benchmark.cases.model import Case, Quality
-from reme_benchmark.cluster import Object
 from reme_benchmark.diagnosis.alarms import Alarm, alarm
 from reme_benchmark.diagnosis.findings import Finding, Findings, clean
 from reme_benchmark.diagnosis.symptoms import FRONT_DOOR
-from reme_benchmark.faults.fill import fill
-from reme_benchmark.faults.model import Control, Fault
+from reme_benchmark.kube.cluster import Object
+from reme_benchmark.scenarios.cases.model import Case, Quality
+from reme_benchmark.scenarios.faults.model import Control, Fault
+from reme_benchmark.scenarios.faults.placeholders import fill
 
 SOURCES: Mapping[Quality, str] = {
     Quality.FULL: "cluster-analyzer",

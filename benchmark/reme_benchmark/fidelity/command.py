@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from reme_benchmark.fidelity.main import Options, run
+from reme_benchmark.fidelity.measurement import Options, run
 from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import Outcomes
 from reme_benchmark.fidelity.summary import text

@@ -9,12 +9,12 @@ RESULTS, as today's simulator sees it.
 import sys
 from pathlib import Path
 
-from reme_benchmark import pages
 from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import Outcomes
 from reme_benchmark.fidelity.summary import GOAL, HEADS, Agreement, Fidelity, rows
-from reme_benchmark.pages import Summaries
-from reme_benchmark.results.markdown import table
+from reme_benchmark.reports import pages
+from reme_benchmark.reports.markdown import table
+from reme_benchmark.reports.pages import Summaries
 
 KEPT = Summaries(Path("docs/results/fidelity"), Fidelity)
 PAGE = Path("docs/fidelity.md")

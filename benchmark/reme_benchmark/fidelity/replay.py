@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from reme_benchmark.fidelity.comparing import agrees, compare, simulated
-from reme_benchmark.fidelity.model import Outcome, Simulated
+from reme_benchmark.fidelity.comparison import agrees, compare, simulated
+from reme_benchmark.fidelity.records import Outcome, Simulated
 from reme_benchmark.fidelity.store import Outcomes
 from reme_benchmark.fidelity.summary import Fidelity, summary
 

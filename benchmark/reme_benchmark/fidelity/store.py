@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from reme_benchmark.fidelity.model import Inputs, Outcome, Plan, Problem
-from reme_benchmark.fidelity.recorded import inputs_from_json, inputs_to_json
-from reme_benchmark.results.errors import DifferentRunError, ResultsError
+from reme_benchmark.fidelity.records import Inputs, Outcome, Plan, Problem
+from reme_benchmark.fidelity.serialization import inputs_from_json, inputs_to_json
+from reme_benchmark.reports.errors import DifferentRunError, ResultsError
 
 PLAN, OUTCOMES, PROBLEMS, INPUTS = "plan.json", "outcomes.jsonl", "problems.jsonl", "inputs"
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
-from reme_benchmark.faults.model import Data
-from reme_benchmark.fidelity.comparing import Kind, agrees, agrees_on_cure, compare
-from reme_benchmark.fidelity.model import Outcome, Plan, Simulated
-from reme_benchmark.results.markdown import table
-from reme_benchmark.results.stats import wilson
+from reme_benchmark.fidelity.comparison import Kind, agrees, agrees_on_cure, compare
+from reme_benchmark.fidelity.records import Outcome, Plan, Simulated
+from reme_benchmark.reports.markdown import table
+from reme_benchmark.reports.statistics import wilson
+from reme_benchmark.scenarios.faults.model import Data
 
 GOAL = 0.95
 

@@ -7,25 +7,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reme_api.probes import NeighbourHealth
-from reme_benchmark.cases.model import Case
-from reme_benchmark.cases.targets import possible
-from reme_benchmark.cluster import Cluster
-from reme_benchmark.faults.model import Fault, Need
-from reme_benchmark.fidelity.comparing import simulated
-from reme_benchmark.fidelity.drawing import Playbook, draw, good_repairs, passes, rebound, wide
-from reme_benchmark.fidelity.ground import Ground
-from reme_benchmark.fidelity.model import Inputs, Outcome, Real
+from reme_benchmark.fidelity.comparison import simulated
+from reme_benchmark.fidelity.fixture import Ground
+from reme_benchmark.fidelity.playbook_sampling import (
+    Playbook,
+    draw,
+    good_repairs,
+    passes,
+    rebound,
+    wide,
+)
+from reme_benchmark.fidelity.records import Inputs, Outcome, Real
 from reme_benchmark.fidelity.store import Outcomes
-from reme_benchmark.fidelity.watching import Watcher
-from reme_benchmark.injector.client import FaultAgents
+from reme_benchmark.fidelity.verdict import Watcher
+from reme_benchmark.harness.capabilities import Abilities
+from reme_benchmark.harness.system_instance import Stage
+from reme_benchmark.injection.agent_client import FaultAgents
+from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.changes import carry_out
-from reme_benchmark.oracles.effect import measure
-from reme_benchmark.run.needs import Abilities
-from reme_benchmark.run.stage import Stage
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.errors import ClusterError
-from reme_operator.clients.prober import ServiceProber
-from reme_sandbox.actions import ACTIONS, Action
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.cases.targets import possible
+from reme_benchmark.scenarios.faults.model import Fault, Need
+from reme_benchmark.scoring.fault_effect import measure
+from reme_kube.cluster import ApiCluster
+from reme_kube.errors import ClusterError
+from reme_operator.probes.prober import ServiceProber
+from reme_playbook.actions.registry import ACTIONS, Action
 
 _DEADLINE_SECONDS = 45.0
 _SLOW_DEADLINE_SECONDS = 75.0

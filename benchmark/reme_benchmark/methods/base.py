@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from reme_benchmark.cluster import Cluster, Object
-from reme_benchmark.results.model import MethodReport
-from reme_benchmark.situation import Situation
+from reme_benchmark.kube.cluster import Cluster, Object
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.records import MethodReport
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from reme_benchmark.cluster import CLUSTER_SCOPED, Cluster
-from reme_operator.clients.errors import ConflictError, InvalidError
-from reme_operator.clients.rollout import rollout_sample
-from reme_sandbox.actions import Action, DeletePod, RemoveTaint, Rollback, Scale
-from reme_sandbox.compiler import compile_playbook
-from reme_sandbox.fields import patch as patch_of
-from reme_sandbox.fields import writes
-from reme_sandbox.operations import ByPlace, operations
-from reme_sandbox.runner.revisions import HISTORY, chosen, patch, revisions
+from reme_benchmark.kube.cluster import CLUSTER_SCOPED, Cluster
+from reme_kube.errors import ConflictError, InvalidError
+from reme_operator.probes.rollout import rollout_sample
+from reme_playbook.actions.field_paths import patch as patch_of
+from reme_playbook.actions.field_paths import writes
+from reme_playbook.actions.registry import Action, DeletePod, RemoveTaint, Rollback, Scale
+from reme_playbook.compiler.json_patch import ByPlace, operations
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.snapshot.revisions import HISTORY, chosen, patch, revisions
 
 
 async def restart(cluster: Cluster, kind: str, name: str, namespace: str) -> None:

@@ -6,11 +6,11 @@ All of them must score 0% strict; `make bench-instrument` runs them.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from reme_benchmark.cluster import Object
-from reme_benchmark.injector.client import NAMESPACE as INJECTOR
+from reme_benchmark.injection.agent_client import NAMESPACE as INJECTOR
+from reme_benchmark.kube.cluster import Object
 from reme_benchmark.methods.base import Simple, Task
 from reme_benchmark.methods.changes import restart
-from reme_benchmark.results.model import MethodReport
+from reme_benchmark.scoring.records import MethodReport
 
 _RESTARTS = 3
 

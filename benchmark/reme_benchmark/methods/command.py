@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reme_benchmark.methods.base import MethodError, Simple, Task
-from reme_benchmark.results.model import MethodReport
+from reme_benchmark.scoring.records import MethodReport
 
 _LARGEST = 1_000_000
 

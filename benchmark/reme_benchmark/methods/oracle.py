@@ -2,10 +2,10 @@
 
 import json
 
-from reme_benchmark.faults.fill import fill
 from reme_benchmark.methods.base import Simple, Task
 from reme_benchmark.methods.changes import perform
-from reme_benchmark.results.model import MethodReport
+from reme_benchmark.scenarios.faults.placeholders import fill
+from reme_benchmark.scoring.records import MethodReport
 
 
 class OraclePlaybook(Simple):

@@ -2,7 +2,7 @@
 
 from reme_benchmark.methods.base import Simple, Task
 from reme_benchmark.methods.changes import restart, rolled_out
-from reme_benchmark.results.model import MethodReport
+from reme_benchmark.scoring.records import MethodReport
 
 
 class Noop(Simple):

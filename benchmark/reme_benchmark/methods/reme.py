@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 from reme_api.remediation import Attempt, Remediation
-from reme_benchmark.cluster import Cluster, Object
+from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.methods.base import MethodError, Simple, Task
-from reme_benchmark.results.model import Asked, MethodReport, Tokens
-from reme_operator.clients.errors import NotFoundError
-from reme_sandbox.actions import ActionName
+from reme_benchmark.scoring.records import Asked, MethodReport, Tokens
+from reme_kube.errors import NotFoundError
+from reme_playbook.actions.registry import ActionName
 
 POLICY = "benchmark"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from reme_cluster.host import images
 from reme_cluster.host.containerd import PAUSE_IMAGE
 from reme_cluster.host.layout import Layout
-from reme_cluster.kube import Kubectl
+from reme_cluster.kubectl import Kubectl
 
 DEPLOYMENTS = ("coredns", "metrics-server")
 

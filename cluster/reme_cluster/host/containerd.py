@@ -8,7 +8,7 @@ from reme_cluster.commands import run, succeeds
 from reme_cluster.files import write_atomically, write_json
 from reme_cluster.host.layout import Layout, Node
 from reme_cluster.host.prerequisites import cni_plugins
-from reme_cluster.host.process import Component
+from reme_cluster.host.processes import Component
 
 PAUSE_IMAGE = "localhost/reme-cluster/pause:1"
 _CAP_SYS_RESOURCE = 24

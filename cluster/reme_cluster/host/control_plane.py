@@ -4,7 +4,7 @@ from pathlib import Path
 
 from reme_cluster.files import write_json
 from reme_cluster.host.layout import API_PORT, Layout
-from reme_cluster.host.process import Component
+from reme_cluster.host.processes import Component
 
 _ETCD = "https://127.0.0.1:2379"
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from reme_cluster import imagetar, localimages, progress
+from reme_cluster import image_archive, local_images, progress
 from reme_cluster.files import read_json, write_json
 from reme_cluster.host import containerd
 from reme_cluster.host.layout import Layout, Node
@@ -24,7 +24,7 @@ def load(layout: Layout, images: Sequence[str]) -> None:
     for leftover in layout.state_dir.glob(".load-*"):  # of a load that was killed
         shutil.rmtree(leftover)
     for image in images:
-        source = localimages.find(image)
+        source = local_images.find(image)
         key, identity = source.name, source.image_id
         waiting = [node for node in layout.nodes if not _has(node, key, identity)]
         if not waiting:
@@ -72,10 +72,10 @@ def ensure_own(node: Node, name: str, program: Path) -> None:
     # Kept beside the program for the next cluster.
     archive = program.with_name(f"{program.name}-image.tar")
     if not archive.exists():
-        imagetar.write_image(
+        image_archive.write_image(
             archive, name=name, files={program.name: program}, entrypoint=[f"/{program.name}"]
         )
-    import_archive(node, archive, name, imagetar.image_id(archive) or "")
+    import_archive(node, archive, name, image_archive.image_id(archive) or "")
     records = read_json(_records(node))
     records[name]["built_from"] = built_from
     write_json(_records(node), records)

@@ -5,7 +5,7 @@ from pathlib import Path
 from reme_cluster.files import write_atomically, write_json
 from reme_cluster.host.layout import Layout, Node
 from reme_cluster.host.pki import node_kubeconfig
-from reme_cluster.host.process import Component
+from reme_cluster.host.processes import Component
 
 
 def kubelet(layout: Layout, node: Node, program: Path, holder: int | None) -> Component:

@@ -8,7 +8,7 @@ settings whose place is fixed in the programs belong to the node alone.
 from pathlib import Path
 
 from reme_cluster.commands import run
-from reme_cluster.host import cgroups, process
+from reme_cluster.host import cgroups, processes
 from reme_cluster.host.layout import Layout, Node
 
 # Where programs keep things whatever they are told; `down` removes what is empty of these.
@@ -26,9 +26,9 @@ _KUBELET_WANTS = {
 }
 
 
-def component(layout: Layout, node: Node) -> process.Component:
+def component(layout: Layout, node: Node) -> processes.Component:
     """Describe the process that holds the namespaces."""
-    return process.Component(
+    return processes.Component(
         name="namespaces",
         node=node.name,
         argv=("unshare", "--net", "--mount", "--propagation", "slave", "sleep", "infinity"),
@@ -45,12 +45,12 @@ def ensure(layout: Layout, node: Node) -> int:
         CommandError: the kernel refuses a namespace or a mount.
     """
     holder = component(layout, node)
-    record = process.ensure(holder)
+    record = processes.ensure(holder)
     if not (Path(f"/proc/{record.pid}/root") / _READY).exists():
         # New, or half made by a command that was killed: begin again from nothing.
         # What still lives in the old namespaces cannot be reached any more.
         cgroups.kill(node.cgroup)
-        record = process.ensure(holder)
+        record = processes.ensure(holder)
         _wait_separate(record.pid)
         _furnish(node, record.pid)
     return record.pid
@@ -59,12 +59,12 @@ def ensure(layout: Layout, node: Node) -> int:
 def _wait_separate(pid: int) -> None:
     """Wait until the new process left our namespaces."""
     ours = {name: Path(f"/proc/self/ns/{name}").readlink() for name in ("net", "mnt")}
-    process.wait_until(
+    processes.wait_until(
         lambda: all(Path(f"/proc/{pid}/ns/{name}").readlink() != ours[name] for name in ours),
         "the node's namespaces",
         seconds=10,
     )
-    process.wait_until(
+    processes.wait_until(
         lambda: Path(f"/proc/{pid}/comm").read_text().strip() == "sleep", "the node", seconds=10
     )
 

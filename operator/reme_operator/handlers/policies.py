@@ -8,9 +8,9 @@ from typing import Any
 from reme_api.conditions import Status, put
 from reme_api.policy import Mode, RemediationPolicy, RemediationPolicyStatus
 from reme_api.reasons import ConditionType, Reason
-from reme_operator.clients.errors import ClusterError
-from reme_operator.handlers.office import Office
-from reme_operator.soundness import problems, rivals
+from reme_kube.errors import ClusterError
+from reme_operator.admission.policy_validation import problems, rivals
+from reme_operator.handlers.context import Office
 
 
 async def judge(office: Office, policy: RemediationPolicy) -> None:

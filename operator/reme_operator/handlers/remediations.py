@@ -10,11 +10,11 @@ import structlog
 
 from reme_api.base import GROUP, VERSION
 from reme_api.remediation import Remediation
-from reme_operator.driver import Driver
+from reme_operator.admission.remediation_index import Entry, entry
 from reme_operator.errors import DeposedError
-from reme_operator.handlers.office import Office, parsed
+from reme_operator.handlers.context import Office, parsed
 from reme_operator.handlers.policies import judge
-from reme_operator.ledger import Entry, entry
+from reme_operator.reconcile.reconciler import Driver
 
 _log = structlog.get_logger(__name__)
 

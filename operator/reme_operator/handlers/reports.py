@@ -8,10 +8,10 @@ import structlog
 from reme_api.base import GROUP, VERSION
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
-from reme_operator.handlers.office import Office, parsed
+from reme_operator.admission.policy_parsing import understood
+from reme_operator.admission.policy_selection import Unreadable
+from reme_operator.handlers.context import Office, parsed
 from reme_operator.handlers.policies import judge_all, judge_unreadable
-from reme_operator.policies import Unreadable
-from reme_operator.reading import understood
 
 _log = structlog.get_logger(__name__)
 

@@ -3,13 +3,13 @@
 from hashlib import sha256
 
 from reme_api.approval import ApprovalDecision, ApprovalRecord
-from reme_operator.clients.errors import TamperedError
-from reme_operator.decisions import NoteApproval, TakeEdit
+from reme_kube.errors import TamperedError
+from reme_operator.decision.decisions import NoteApproval, TakeEdit
 from reme_operator.errors import brief
 from reme_operator.names import text_name
-from reme_operator.steps.gate import PLAYBOOK_KEY, admitted, canonical, to_be_planned
-from reme_operator.steps.work import Effect, Work, clip
-from reme_sandbox.errors import RejectedPlaybookError
+from reme_operator.steps.context import Effect, Work, clip
+from reme_operator.steps.validate import PLAYBOOK_KEY, admitted, canonical, to_be_planned
+from reme_playbook.errors import RejectedPlaybookError
 
 EDIT_KEY = "playbook.txt"
 _MOST_RECORDS = 8

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reme_api.probes import ProbeResult, Window
 from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import Attempt, Generation, Rejection
-from reme_model.client import GenerationReply, GenerationRequest
-from reme_model.context import AttemptSummary, describe
-from reme_model.errors import (
+from reme_kube.errors import NotFoundError
+from reme_kube.resources import CONFIG_MAPS
+from reme_model.inference.client import GenerationReply, GenerationRequest
+from reme_model.inference.errors import (
     EmptyReplyError,
     ModelError,
     ModelRefusedError,
@@ -21,18 +22,17 @@ from reme_model.errors import (
     ReplyError,
     ReplyTooLargeError,
 )
-from reme_model.prompt import messages
-from reme_model.reply import Abstention, parse
-from reme_model.schema import reply_schema
-from reme_operator.clients.errors import NotFoundError
-from reme_operator.clients.resources import CONFIG_MAPS
-from reme_operator.decisions import Generate
+from reme_model.inference.reply import Abstention, parse
+from reme_model.prompt.context import AttemptSummary, describe
+from reme_model.prompt.messages import messages
+from reme_model.prompt.schema import reply_schema
+from reme_operator.decision.decisions import Generate
 from reme_operator.errors import brief
-from reme_operator.live import read_live, report_of
 from reme_operator.names import text_name
-from reme_operator.steps.work import Effect, Setback, Work, clip
-from reme_sandbox.actions import Action
-from reme_sandbox.space import admissible, refused_by_name
+from reme_operator.snapshot.collect import read_live, report_of
+from reme_operator.steps.context import Effect, Setback, Work, clip
+from reme_playbook.actions.registry import Action
+from reme_playbook.policy.action_space import admissible, refused_by_name
 
 PROMPT_KEY = "prompt.json"
 REPLY_KEY = "reply.json"

@@ -3,8 +3,8 @@
 from importlib.metadata import PackageNotFoundError, version
 
 from reme_api.remediation import Attempt
-from reme_operator.decisions import Begin, CloseAttempt, Finish, OpenAttempt
-from reme_operator.steps.work import Effect, Work, clip
+from reme_operator.decision.decisions import Begin, CloseAttempt, Finish, OpenAttempt
+from reme_operator.steps.context import Effect, Work, clip
 
 
 async def begin(work: Work, _: Begin) -> Effect:

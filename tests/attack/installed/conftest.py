@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import ScriptedModel
+from reme_benchmark.harness.scripted_model_client import ScriptedModel
+from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet
-from tests.attack.installed.injected import Played
-from tests.attack.installed.planted import Planter
+from tests.attack.installed.injection_campaign import Played
+from tests.attack.installed.injection_planter import Planter
 from tests.e2e.path.conftest import installed, scripted
 from tests.e2e.sandbox.conftest import Api
 

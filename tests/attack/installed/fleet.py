@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reme_api.remediation import Remediation
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import ScriptedModel
-from reme_benchmark.shop import manifest
+from reme_benchmark.harness.scripted_model_client import ScriptedModel
+from reme_benchmark.harness.shop import manifest
+from reme_benchmark.kube.kubectl import Kubectl
 
 Object = dict[str, Any]
 API = {"apiVersion": "reme.dev/v1alpha1"}

@@ -3,9 +3,9 @@
 import pytest
 
 from reme_api.reasons import Outcome
-from tests.attack.corpus import injections
-from tests.attack.installed.injected import REFUSALS, Played
-from tests.attack.installed.planted import incidents
+from tests.attack.injection_corpus import injections
+from tests.attack.installed.injection_campaign import REFUSALS, Played
+from tests.attack.installed.injection_planter import incidents
 from tests.attack.installed.tables import show
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]

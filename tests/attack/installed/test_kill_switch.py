@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from reme_api.reasons import Outcome
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import ScriptedModel
+from reme_benchmark.harness.scripted_model_client import ScriptedModel
+from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet
-from tests.attack.installed.switched import Eyes, Try, switch_off
+from tests.attack.installed.kill_switch_trial import Eyes, Try, switch_off
 from tests.attack.installed.tables import show, table
 from tests.e2e.sandbox.conftest import Api
 

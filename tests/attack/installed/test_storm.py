@@ -8,10 +8,10 @@ import pytest
 
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import ScriptedModel
+from reme_benchmark.harness.scripted_model_client import ScriptedModel
+from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet, Object
-from tests.attack.installed.storm import Witness, most_within, touched
+from tests.attack.installed.storm_observer import Witness, most_within, touched
 from tests.attack.installed.tables import show, table
 from tests.e2e.sandbox.conftest import Api
 

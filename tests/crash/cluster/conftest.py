@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl, KubectlError
-from reme_benchmark.scripted import ENDPOINT, ScriptedModel
+from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
+from reme_benchmark.kube.kubectl import Kubectl, KubectlError
 from tests.crash.cluster.operator_process import Operators
-from tests.crash.cluster.witness import Witness
+from tests.crash.cluster.run_observer import Witness
 from tests.e2e.conftest import kubectl as kubectl
-from tests.support.arena import RELEASE, SYSTEM, Arena, helm, install
+from tests.support.testbed import RELEASE, SYSTEM, Arena, helm, install
 
 _ROWS: list[tuple[str, ...]] = []
 _LONGEST_CAUSE = 100

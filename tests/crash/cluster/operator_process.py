@@ -15,9 +15,9 @@ from pathlib import Path
 
 import yaml
 
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import NAMESPACE as MODEL_NAMESPACE
-from tests.support.arena import SYSTEM
+from reme_benchmark.harness.scripted_model_client import NAMESPACE as MODEL_NAMESPACE
+from reme_benchmark.kube.kubectl import Kubectl
+from tests.support.testbed import SYSTEM
 
 _DEPLOYMENT = "reme-operator"
 _HERE = {

@@ -8,10 +8,10 @@ import pytest
 
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation, RemediationStatus
-from reme_benchmark.kubectl import KubectlError
+from reme_benchmark.kube.kubectl import KubectlError
 from tests.crash.cluster.conftest import Crashes, ServerOfHost
-from tests.crash.cluster.witness import attempt
-from tests.support.arena import SYSTEM, rollback
+from tests.crash.cluster.run_observer import attempt
+from tests.support.testbed import SYSTEM, rollback
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 

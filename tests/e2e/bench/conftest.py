@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.cluster import Cluster
-from reme_benchmark.injector.client import NAMESPACE, FaultAgents
-from reme_benchmark.injector.faults import Fault, Spec, Target
-from reme_benchmark.kubectl import Kubectl, KubectlError
+from reme_benchmark.injection.agent_client import NAMESPACE, FaultAgents
+from reme_benchmark.injection.specs import Fault, Spec, Target
+from reme_benchmark.kube.cluster import Cluster
+from reme_benchmark.kube.kubectl import Kubectl, KubectlError
 
 IMAGE = "localhost/reme-tools:dev"
 Object = dict[str, Any]
@@ -58,7 +58,7 @@ own = open("/proc/self/cgroup").read()
 for path in glob.glob("/proc/[0-9]*/cmdline"):
     pid = int(path.split("/")[2])
     words = open(path, "rb").read().split(b"\\0")
-    if b"reme_benchmark.injector.agent" in words and open(f"/proc/{pid}/cgroup").read() == own:
+    if b"reme_benchmark.injection.agent" in words and open(f"/proc/{pid}/cgroup").read() == own:
         os.kill(pid, 9)
 """
 

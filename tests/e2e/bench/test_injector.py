@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.injector import podfail
-from reme_benchmark.injector.client import FaultAgents
-from reme_benchmark.injector.faults import (
+from reme_benchmark.injection import pod_failure
+from reme_benchmark.injection.agent_client import FaultAgents
+from reme_benchmark.injection.specs import (
     CpuStress,
     DiskLimit,
     Fault,
@@ -21,7 +21,7 @@ from reme_benchmark.injector.faults import (
     PacketLoss,
     Spec,
 )
-from reme_operator.clients.errors import (
+from reme_kube.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
@@ -274,7 +274,7 @@ async def test_a_failed_pod_gets_its_image_back(
 ) -> None:
     name = (await lab.web())["metadata"]["name"]
     began = time.monotonic()
-    await podfail.swap(lab.cluster, lab.namespace, name)
+    await pod_failure.swap(lab.cluster, lab.namespace, name)
 
     async def unready() -> bool:
         found = await lab.cluster.get("Pod", name, lab.namespace)
@@ -282,10 +282,10 @@ async def test_a_failed_pod_gets_its_image_back(
 
     await eventually(unready, 40)
     record_property("pod-fail: unready after, s", round(time.monotonic() - began, 1))
-    assert await podfail.sweep(lab.cluster, lab.namespace) == [f"{lab.namespace}/{name}"]
+    assert await pod_failure.sweep(lab.cluster, lab.namespace) == [f"{lab.namespace}/{name}"]
     healed = time.monotonic()
     pod = await lab.web()
     record_property("pod-fail: ready again after, s", round(time.monotonic() - healed, 1))
     assert pod["metadata"]["name"] == name
-    assert podfail.kept(pod) == {}
-    assert await podfail.sweep(lab.cluster, lab.namespace) == []
+    assert pod_failure.kept(pod) == {}
+    assert await pod_failure.sweep(lab.cluster, lab.namespace) == []

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.cluster import Cluster
-from reme_benchmark.oracles.restore import restore
-from reme_benchmark.oracles.snapshot import Snapshot, difference, take
+from reme_benchmark.kube.cluster import Cluster
+from reme_benchmark.scoring.restore import restore
+from reme_benchmark.scoring.snapshot import Snapshot, difference, take
 
 pytestmark = pytest.mark.timeout(180)
 

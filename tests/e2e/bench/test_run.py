@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.results.model import State
-from reme_benchmark.results.store import Store
+from reme_benchmark.kube.kubectl import Kubectl
+from reme_benchmark.reports.store import Store
+from reme_benchmark.scoring.records import State
 
 pytestmark = pytest.mark.cluster
 

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.cases.model import Case
-from reme_benchmark.cluster import Cluster
-from reme_benchmark.faults.facts import case_values
-from reme_benchmark.faults.model import Control, Fault
-from reme_benchmark.injector.client import FaultAgents
-from reme_benchmark.oracles.published import judge_published
-from reme_benchmark.oracles.restore import restore
-from reme_benchmark.oracles.snapshot import Snapshot, take
-from reme_benchmark.oracles.strict import Guard, judge, judge_control
-from reme_benchmark.situation import Situation
-from reme_benchmark.systems import catalog
-from reme_benchmark.systems.render import manifests, users, users_namespace
-from reme_benchmark.users import Users
+from reme_benchmark.injection.agent_client import FaultAgents
+from reme_benchmark.kube.cluster import Cluster
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.faults.facts import case_values
+from reme_benchmark.scenarios.faults.model import Control, Fault
+from reme_benchmark.scenarios.systems import catalog
+from reme_benchmark.scenarios.systems.render import manifests, users, users_namespace
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.microremed import judge_published
+from reme_benchmark.scoring.restore import restore
+from reme_benchmark.scoring.snapshot import Snapshot, take
+from reme_benchmark.scoring.strict import Guard, judge, judge_control
+from reme_benchmark.scoring.user_sli import Users
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl, KubectlError, Object
-from reme_benchmark.scripted import ENDPOINT, ScriptedModel
-from tests.support.arena import RELEASE, ROOT, SYSTEM, helm, install
+from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
+from reme_benchmark.kube.kubectl import Kubectl, KubectlError, Object
+from tests.support.testbed import RELEASE, ROOT, SYSTEM, helm, install
 
 pytestmark = pytest.mark.cluster
 

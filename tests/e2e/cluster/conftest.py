@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from reme_cluster import imagetar
+from reme_cluster import image_archive
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def busybox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = shutil.which("busybox")
     assert program, "prerequisites of the cluster bring busybox"
     archive = tmp_path_factory.mktemp("image") / "busybox.tar"
-    imagetar.write_image(
+    image_archive.write_image(
         archive,
         name="localhost/e2e-busybox:1",
         files={"bin/busybox": Path(program), "bin/sh": Path(program)},

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from reme_api.crd import KINDS, definition
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.credentials import find_credentials
-from reme_operator.clients.errors import AlreadyExistsError, NotFoundError
+from reme_api.crd_generator import KINDS, definition
+from reme_kube.credentials import find_credentials
+from reme_kube.errors import AlreadyExistsError, NotFoundError
+from reme_kube.http_client import ApiServer
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAMESPACES = "/api/v1/namespaces"

@@ -9,19 +9,19 @@ from reme_api.conditions import Status, put
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Attempt, Remediation
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.clock import SystemClock
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.errors import (
+from reme_kube.clock import SystemClock
+from reme_kube.cluster import ApiCluster
+from reme_kube.errors import (
     AlreadyExistsError,
     ConflictError,
     ForeignObjectError,
     InvalidError,
     NotFoundError,
 )
-from reme_operator.clients.leader import ApiLeaseStore, LeaseElection, LeaseTimes
-from reme_operator.clients.protocols import EventType
-from reme_operator.clients.resources import CONFIG_MAPS, EVENTS, ROLE_BINDINGS, RUN_GRANTS
+from reme_kube.http_client import ApiServer
+from reme_kube.leader_election import ApiLeaseStore, LeaseElection, LeaseTimes
+from reme_kube.protocols import EventType
+from reme_kube.resources import CONFIG_MAPS, EVENTS, ROLE_BINDINGS, RUN_GRANTS
 from tests.e2e.crds.conftest import gone
 from tests.support.objects import made
 

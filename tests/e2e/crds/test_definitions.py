@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 import yaml
 
-from reme_api.crd import KINDS
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.credentials import connector, find_credentials
-from reme_operator.clients.errors import ConflictError, InvalidError
+from reme_api.crd_generator import KINDS
+from reme_kube.credentials import connector, find_credentials
+from reme_kube.errors import ConflictError, InvalidError
+from reme_kube.http_client import ApiServer
 from tests.e2e.crds.conftest import DEFINITIONS
 from tests.support.objects import SPECS, Object, made
 

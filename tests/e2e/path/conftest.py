@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from reme_benchmark.kubectl import Kubectl
-from reme_benchmark.scripted import ENDPOINT, ScriptedModel
-from tests.support.arena import Arena, install
+from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
+from reme_benchmark.kube.kubectl import Kubectl
+from tests.support.testbed import Arena, install
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pytest
 from reme_api.conditions import find
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Remediation
-from reme_benchmark.kubectl import KubectlError, Object
-from tests.support.arena import SYSTEM, Arena, rollback
+from reme_benchmark.kube.kubectl import KubectlError, Object
+from tests.support.testbed import SYSTEM, Arena, rollback
 
 pytestmark = pytest.mark.cluster
 

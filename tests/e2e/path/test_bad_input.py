@@ -4,8 +4,8 @@ import pytest
 
 from reme_api.conditions import find
 from reme_api.reasons import ConditionType, Outcome, Reason
-from reme_benchmark.kubectl import KubectlError
-from tests.support.arena import SYSTEM, Arena, never_verified, restart, rollback
+from reme_benchmark.kube.kubectl import KubectlError
+from tests.support.testbed import SYSTEM, Arena, never_verified, restart, rollback
 
 pytestmark = pytest.mark.cluster
 

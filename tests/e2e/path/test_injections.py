@@ -3,8 +3,8 @@
 import pytest
 
 from tests.attack.installed.conftest import played
-from tests.attack.installed.injected import REFUSALS, Played
-from tests.attack.installed.planted import incidents
+from tests.attack.installed.injection_campaign import REFUSALS, Played
+from tests.attack.installed.injection_planter import incidents
 from tests.e2e.sandbox.conftest import api
 
 __all__ = ["api", "played"]

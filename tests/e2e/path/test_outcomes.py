@@ -5,7 +5,7 @@ import pytest
 from reme_api.conditions import Status, find
 from reme_api.reasons import ConditionType, Outcome, Reason, Step
 from reme_api.remediation import Remediation
-from tests.support.arena import Arena, never_verified, restart, rollback
+from tests.support.testbed import Arena, never_verified, restart, rollback
 
 pytestmark = pytest.mark.cluster
 

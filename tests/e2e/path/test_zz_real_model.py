@@ -3,7 +3,7 @@
 import pytest
 
 from reme_api.reasons import Outcome
-from tests.support.arena import Arena, helm, install
+from tests.support.testbed import Arena, helm, install
 
 pytestmark = [pytest.mark.cluster, pytest.mark.model]
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from reme_api.policy import Sandbox
-from reme_sandbox import result
-from reme_sandbox.actions import (
+from reme_playbook.actions.registry import (
     Action,
     DeletePod,
     ObjectKey,
@@ -29,9 +28,10 @@ from reme_sandbox.actions import (
     SetResources,
     UnsetEnv,
 )
-from reme_sandbox.job import RunManifests, RunRequest, manifests
-from reme_sandbox.result import RunEnd, RunResult
-from reme_sandbox.runner.revisions import HISTORY, chosen, revisions
+from reme_playbook.execution import result
+from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
+from reme_playbook.execution.result import RunEnd, RunResult
+from reme_playbook.snapshot.revisions import HISTORY, chosen, revisions
 from tests.e2e.sandbox.conftest import Fence, Object, eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from reme_model.client import OpenAIModel
-from reme_model.endpoint import ModelEndpoint
-from reme_model.errors import (
+from reme_model.inference.client import OpenAIModel
+from reme_model.inference.endpoint import ModelEndpoint
+from reme_model.inference.error_mapping import SchemaRefusedError
+from reme_model.inference.errors import (
     EmptyReplyError,
     MalformedReplyError,
     ModelBusyError,
@@ -22,9 +23,8 @@ from reme_model.errors import (
     ReplyTooLargeError,
     TruncatedReplyError,
 )
-from reme_model.faults import SchemaRefusedError
-from reme_model.generation import GenerationReply, GenerationRequest
-from reme_model.reply import parse
+from reme_model.inference.generation import GenerationReply, GenerationRequest
+from reme_model.inference.reply import parse
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST = GenerationRequest(

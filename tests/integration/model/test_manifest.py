@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from reme_model.adapter import scale
-from reme_model.convert import main, packaged_gguf
-from reme_model.manifest import MANIFEST, BadManifestError, Manifest, digests
-from reme_model.serve import ServeSettings, described
+from reme_model.serving.adapter import scale
+from reme_model.serving.convert import main, packaged_gguf
+from reme_model.serving.manifest import MANIFEST, BadManifestError, Manifest, digests
+from reme_model.serving.serve import ServeSettings, described
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_directory_without_a_manifest_gets_its_digest_when_it_is_served(model:
 
 def test_what_cannot_be_served_ends_with_the_reason(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "reme_model.serve"],
+        [sys.executable, "-m", "reme_model.serving.serve"],
         env={**os.environ, "REME_MODEL_PATH": str(tmp_path)},
         capture_output=True,
         text=True,

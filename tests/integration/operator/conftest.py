@@ -11,16 +11,16 @@ import pytest
 
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.remediation import Remediation
-from reme_model.client import OpenAIModel
-from reme_model.endpoint import ModelEndpoint
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.clock import SystemClock
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.credentials import Credentials
-from reme_operator.health import Health
-from reme_operator.main import Seams, operate
-from reme_operator.metrics import Metrics
+from reme_kube.clock import SystemClock
+from reme_kube.cluster import ApiCluster
+from reme_kube.credentials import Credentials
+from reme_kube.http_client import ApiServer
+from reme_model.inference.client import OpenAIModel
+from reme_model.inference.endpoint import ModelEndpoint
+from reme_operator.app.main import Seams, operate
 from reme_operator.settings import OperatorSettings
+from reme_operator.telemetry.health import Health
+from reme_operator.telemetry.metrics import Metrics
 from tests.doubles.fake_api import FakeApi, refusal
 from tests.doubles.fake_model import FakeModel
 from tests.doubles.shop import NAMESPACE, RELEASE, ImageProber, JobRunner

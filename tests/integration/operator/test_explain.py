@@ -5,12 +5,12 @@ import json
 import pytest
 
 from reme_api.policy import RemediationPolicy
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.credentials import Credentials
-from reme_operator.explain import Explanation
-from reme_operator.explain_command import ExplainError, explained
-from reme_operator.explain_text import text
+from reme_kube.cluster import ApiCluster
+from reme_kube.credentials import Credentials
+from reme_kube.http_client import ApiServer
+from reme_operator.admission.explain import Explanation
+from reme_operator.cli.explanation_text import text
+from reme_operator.cli.policy_explain import ExplainError, explained
 from tests.doubles.shop import NAMESPACE, RELEASE, file_report, open_shop
 from tests.integration.operator.conftest import World
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reme_api.reasons import Outcome
-from tests.attack.corpus import Injection, harm, harms, injections
+from tests.attack.injection_corpus import Injection, harm, harms, injections
 from tests.doubles.fake_model import Answer
 from tests.doubles.shop import BAD, NAMESPACE, file_report, image_of, open_shop
 from tests.integration.operator.conftest import World

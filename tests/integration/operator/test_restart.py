@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from reme_api.reasons import Outcome, Reason
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.clock import SystemClock
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.credentials import Credentials
-from reme_operator.housekeeping import remove_expired, remove_orphans
-from reme_operator.ledger import Ledger, entry
+from reme_kube.clock import SystemClock
+from reme_kube.cluster import ApiCluster
+from reme_kube.credentials import Credentials
+from reme_kube.http_client import ApiServer
+from reme_operator.admission.remediation_index import Ledger, entry
+from reme_operator.app.garbage_collector import remove_expired, remove_orphans
 from tests.doubles.fake_model import Answer
 from tests.doubles.shop import (
     GOOD,

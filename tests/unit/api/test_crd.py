@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from reme_api import crd, reference
-from reme_api.crd import KINDS, definition, plain, template
+from reme_api import api_reference, crd_generator
+from reme_api.crd_generator import KINDS, definition, plain, template
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,7 +44,7 @@ def test_columns_show_target_verdict_and_age() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model.KIND)
-def test_the_template_is_the_plain_file_between_switches(kind: crd.Kind) -> None:
+def test_the_template_is_the_plain_file_between_switches(kind: crd_generator.Kind) -> None:
     lines = template(kind).splitlines()
     assert lines[1] == "{{- if .Values.crds.enabled }}"
     assert lines[-1] == "{{- end }}"
@@ -55,24 +55,26 @@ def test_the_template_is_the_plain_file_between_switches(kind: crd.Kind) -> None
 
 
 def test_a_text_that_helm_would_evaluate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crd, "definition", lambda _: {"metadata": {}, "text": "{{ bad }}"})
+    monkeypatch.setattr(
+        crd_generator, "definition", lambda _: {"metadata": {}, "text": "{{ bad }}"}
+    )
     with pytest.raises(ValueError, match="Helm"):
         template(KINDS[0])
 
 
 def test_what_is_committed_is_what_is_generated(capsys: pytest.CaptureFixture[str]) -> None:
-    assert crd.main(["--check"]) == 0, capsys.readouterr().out
-    assert reference.main(["--check"]) == 0, capsys.readouterr().out
+    assert crd_generator.main(["--check"]) == 0, capsys.readouterr().out
+    assert api_reference.main(["--check"]) == 0, capsys.readouterr().out
 
 
 def test_drift_is_shown_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = ["--out", str(tmp_path / "bases"), "--chart-out", str(tmp_path / "chart")]
-    assert crd.main(where) == 0
-    assert crd.main([*where, "--check"]) == 0
+    assert crd_generator.main(where) == 0
+    assert crd_generator.main([*where, "--check"]) == 0
     file = tmp_path / "bases" / "rungrants.yaml"
     file.write_text(file.read_text().replace("maxItems: 32", "maxItems: 64", 1))
     capsys.readouterr()
-    assert crd.main([*where, "--check"]) == 1
+    assert crd_generator.main([*where, "--check"]) == 1
     shown = capsys.readouterr().out
     assert "maxItems: 64\n+" in shown
     assert "maxItems: 32" in shown
@@ -82,16 +84,16 @@ def test_drift_is_shown_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_generated_leftovers_go_and_other_files_stay(tmp_path: Path) -> None:
     where = ["--out", str(tmp_path), "--chart-out", str(tmp_path / "chart")]
     old, other = tmp_path / "oldkinds.yaml", tmp_path / "mine.yaml"
-    old.write_text(crd.HEADER + "kind: Old\n")
+    old.write_text(crd_generator.HEADER + "kind: Old\n")
     other.write_text("kind: Mine\n")
-    assert crd.main([*where, "--check"]) == 1
-    assert crd.main(where) == 0
+    assert crd_generator.main([*where, "--check"]) == 1
+    assert crd_generator.main(where) == 0
     assert not old.exists()
     assert other.exists()
 
 
 def test_the_reference_names_every_field_of_every_spec() -> None:
-    text = reference.reference()
+    text = api_reference.reference()
     for field in ("`target.kind`", "`probes[].http.port`", "`verification.windowSeconds`"):
         assert field in text
     assert "`spec.cancel`: cancel cannot be taken back" in text

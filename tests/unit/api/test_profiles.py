@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reme_api.actions import ActionName, Disruption
-from reme_api.crd import KINDS, definition
+from reme_api.crd_generator import KINDS, definition
 from reme_api.policy import Mode, RemediationPolicySpec
 from reme_api.profiles import PROFILES, Profile
 

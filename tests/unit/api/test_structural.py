@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from reme_api.crd import KINDS, Kind, definition
-from reme_api.structural import UnsupportedSchemaError, structural, without_defaults
+from reme_api.crd_generator import KINDS, Kind, definition
+from reme_api.structural_schema import UnsupportedSchemaError, structural, without_defaults
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model.KIND)
 

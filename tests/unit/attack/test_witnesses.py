@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from tests.attack.corpus import injections
+from tests.attack.injection_corpus import injections
 from tests.attack.installed.fleet import Fleet
-from tests.attack.installed.planted import AT_ONCE, Planter, incidents
-from tests.attack.installed.sampling import Sampling
-from tests.attack.installed.storm import most_within
-from tests.attack.installed.switched import Answer, Asking
+from tests.attack.installed.injection_planter import AT_ONCE, Planter, incidents
+from tests.attack.installed.kill_switch_trial import Answer, Asking
+from tests.attack.installed.poller import Sampling
+from tests.attack.installed.storm_observer import most_within
 from tests.attack.installed.tables import table
-from tests.attack.installed.watching import Event, Watching, rewritten
+from tests.attack.installed.watch_recorder import Event, Watching, rewritten
 from tests.e2e.sandbox.conftest import Api, Reply
 
 NOBODY = cast("Api", None)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reme_benchmark.faults.fill import fill
-from reme_benchmark.faults.model import Fault, NodeFault, Patch
-from reme_benchmark.fidelity.model import Inputs
-from reme_benchmark.fidelity.truths import stresses, truths
-from reme_benchmark.systems.catalog import load
-from reme_model.simulator import World, changed, exchanged, replaced_pods, stressed, with_truths
-from reme_sandbox.keys import ObjectKey
+from reme_benchmark.fidelity.ground_truth import stresses, truths
+from reme_benchmark.fidelity.records import Inputs
+from reme_benchmark.scenarios.faults.model import Fault, NodeFault, Patch
+from reme_benchmark.scenarios.faults.placeholders import fill
+from reme_benchmark.scenarios.systems.catalog import load
+from reme_lab.simulator import World, changed, exchanged, replaced_pods, stressed, with_truths
+from reme_playbook.snapshot.object_ref import ObjectKey
 from tests.unit.benchmark.trials import SYSTEM
 
 _BY = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name"}

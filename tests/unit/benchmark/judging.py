@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from reme_benchmark.faults.model import Check, Fault
-from reme_benchmark.oracles.guard import Guard
-from reme_benchmark.oracles.inside import Growth
-from reme_benchmark.oracles.snapshot import take
-from reme_benchmark.oracles.strict import judge, judge_control
-from reme_benchmark.results.model import Measured, Verdict
-from reme_benchmark.situation import Situation
+from reme_benchmark.scenarios.faults.model import Check, Fault
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.container_usage import Growth
+from reme_benchmark.scoring.records import Measured, Verdict
+from reme_benchmark.scoring.snapshot import take
+from reme_benchmark.scoring.strict import judge, judge_control
+from reme_benchmark.scoring.tamper_check import Guard
 from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, FakeUsers, Object, QuickClock
 from tests.doubles.bench_shop import fault, shop, situation
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from reme_benchmark.cases.model import Case
-from reme_benchmark.cases.targets import possible
-from reme_benchmark.cluster import Object
-from reme_benchmark.faults.facts import case_values
-from reme_benchmark.faults.model import Fault, Split
-from reme_benchmark.systems.catalog import load, names
-from reme_benchmark.systems.model import System
-from reme_benchmark.systems.render import manifests
+from reme_benchmark.kube.cluster import Object
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.cases.targets import possible
+from reme_benchmark.scenarios.faults.facts import case_values
+from reme_benchmark.scenarios.faults.model import Fault, Split
+from reme_benchmark.scenarios.systems.catalog import load, names
+from reme_benchmark.scenarios.systems.model import System
+from reme_benchmark.scenarios.systems.render import manifests
 
 MOST_SERVICES = 5
 

@@ -1,11 +1,11 @@
 """The page of results tells reme's runs apart by what it was given, and says why it failed."""
 
-from reme_benchmark.benchpage import page
-from reme_benchmark.cases.model import Quality
-from reme_benchmark.faults.catalog import faults
-from reme_benchmark.results.figures import Summary
-from reme_benchmark.results.model import MethodReport, Tokens
-from reme_benchmark.results.summary import summarize
+from reme_benchmark.reports.benchmark_page import page
+from reme_benchmark.reports.summary import summarize
+from reme_benchmark.reports.summary_model import Summary
+from reme_benchmark.scenarios.cases.model import Quality
+from reme_benchmark.scenarios.faults.catalog import faults
+from reme_benchmark.scoring.records import MethodReport, Tokens
 from tests.doubles.results import case, result, run
 
 HELD, SEEN = "stuck-init", "bad-env"

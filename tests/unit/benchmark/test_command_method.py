@@ -1,7 +1,7 @@
 """What a program that repairs may print, and what is made of it."""
 
 from reme_benchmark.methods.command import said
-from reme_benchmark.results.model import MethodReport
+from reme_benchmark.scoring.records import MethodReport
 
 
 def test_the_last_line_may_be_a_record() -> None:

@@ -3,16 +3,16 @@
 import pytest
 
 from reme_api.diagnosis_report import DiagnosisReport
-from reme_benchmark.cases import suites
-from reme_benchmark.cases.model import Case, Quality
-from reme_benchmark.cluster import Object
 from reme_benchmark.diagnosis.findings import Findings
 from reme_benchmark.diagnosis.write import write
-from reme_benchmark.faults import catalog
-from reme_benchmark.faults.facts import case_values
-from reme_benchmark.systems import catalog as systems
-from reme_benchmark.systems.model import System
-from reme_benchmark.systems.render import manifests
+from reme_benchmark.kube.cluster import Object
+from reme_benchmark.scenarios.cases import suites
+from reme_benchmark.scenarios.cases.model import Case, Quality
+from reme_benchmark.scenarios.faults import catalog
+from reme_benchmark.scenarios.faults.facts import case_values
+from reme_benchmark.scenarios.systems import catalog as systems
+from reme_benchmark.scenarios.systems.model import System
+from reme_benchmark.scenarios.systems.render import manifests
 
 SYSTEMS = {name: systems.load(name) for name in systems.names()}
 OBJECTS = {name: manifests(system, "bench") for name, system in SYSTEMS.items()}

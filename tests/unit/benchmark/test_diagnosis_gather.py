@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from reme_benchmark.cluster import Cluster
 from reme_benchmark.diagnosis.gather import gather
-from reme_benchmark.situation import Situation
-from reme_benchmark.users import Felt
-from reme_operator.clients.api import Answer, ApiServer
-from reme_operator.clients.errors import NotFoundError, UnavailableError
+from reme_benchmark.kube.cluster import Cluster
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.user_sli import Felt
+from reme_kube.errors import NotFoundError, UnavailableError
+from reme_kube.http_client import Answer, ApiServer
 from tests.doubles.results import case
 
 NS = "bench-shop"

@@ -8,7 +8,7 @@ import pytest
 from reme_api.diagnosis_report import EvidenceKind
 from reme_benchmark.diagnosis import symptoms
 from reme_benchmark.diagnosis.findings import LONGEST, Finding, distinct, finding
-from reme_benchmark.users import Felt
+from reme_benchmark.scoring.user_sli import Felt
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from reme_api.diagnosis_report import DiagnosisReport, EvidenceKind
-from reme_benchmark.cases.model import Quality
 from reme_benchmark.diagnosis.findings import Finding, Findings
 from reme_benchmark.diagnosis.write import write
-from reme_benchmark.faults.fill import FillError
-from reme_benchmark.faults.model import Control, Fault
+from reme_benchmark.scenarios.cases.model import Quality
+from reme_benchmark.scenarios.faults.model import Control, Fault
+from reme_benchmark.scenarios.faults.placeholders import FillError
 from tests.doubles.results import NOW, case
 
 VALUES = {

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
-from reme_benchmark.cases.targets import possible
-from reme_benchmark.cluster import KINDS
-from reme_benchmark.faults.catalog import DATA, CatalogError, fault, faults, read, real
-from reme_benchmark.faults.fill import fill, filled
-from reme_benchmark.faults.model import Fault, Group, Need, Published, Split
-from reme_benchmark.faults.readme import readme
-from reme_benchmark.injector.faults import spec_from_json
-from reme_sandbox.compiler import compile_playbook
+from reme_benchmark.injection.specs import spec_from_json
+from reme_benchmark.kube.cluster import KINDS
+from reme_benchmark.scenarios.cases.targets import possible
+from reme_benchmark.scenarios.faults.catalog import DATA, CatalogError, fault, faults, read, real
+from reme_benchmark.scenarios.faults.model import Fault, Group, Need, Published, Split
+from reme_benchmark.scenarios.faults.placeholders import fill, filled
+from reme_benchmark.scenarios.faults.readme import readme
+from reme_playbook.compiler.playbook import compile_playbook
 from tests.unit.benchmark.situations import situations, systems
 
 ALL = tuple(faults().values())

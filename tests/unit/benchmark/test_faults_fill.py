@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.cases.model import Case
-from reme_benchmark.faults.facts import TargetError, case_values
-from reme_benchmark.faults.facts import values as facts
-from reme_benchmark.faults.fill import FillError, fill, filled, placeholders
-from reme_benchmark.faults.model import Repair
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.faults.facts import TargetError, case_values
+from reme_benchmark.scenarios.faults.facts import values as facts
+from reme_benchmark.scenarios.faults.model import Repair
+from reme_benchmark.scenarios.faults.placeholders import FillError, fill, filled, placeholders
 from tests.unit.benchmark.situations import objects, systems
 from tests.unit.benchmark.situations import values as values_of
 

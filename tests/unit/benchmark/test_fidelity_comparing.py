@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from reme_benchmark.faults import catalog
-from reme_benchmark.fidelity.comparing import Kind, agrees_on_cure, compare, simulated, world
-from reme_benchmark.fidelity.model import Inputs, Real, Simulated
-from reme_benchmark.fidelity.recorded import inputs_from_json, inputs_to_json
-from reme_benchmark.fidelity.truths import stresses, truths
-from reme_benchmark.systems.catalog import load
-from reme_model.simulator import Stress, failing, is_one_of, replaced_pods
-from reme_sandbox.actions import Restart, Rollback, SetConfigValue
-from reme_sandbox.keys import ObjectKey
+from reme_benchmark.fidelity.comparison import Kind, agrees_on_cure, compare, simulated, world
+from reme_benchmark.fidelity.ground_truth import stresses, truths
+from reme_benchmark.fidelity.records import Inputs, Real, Simulated
+from reme_benchmark.fidelity.serialization import inputs_from_json, inputs_to_json
+from reme_benchmark.scenarios.faults import catalog
+from reme_benchmark.scenarios.systems.catalog import load
+from reme_lab.simulator import Stress, failing, is_one_of, replaced_pods
+from reme_playbook.actions.registry import Restart, Rollback, SetConfigValue
+from reme_playbook.snapshot.object_ref import ObjectKey
 from tests.unit.benchmark.trials import NAMESPACE, SYSTEM, healthy, inputs, key, with_variable
 
 TIME, HELLO = "time-service", "hello-service"

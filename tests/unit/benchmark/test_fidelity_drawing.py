@@ -5,8 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_benchmark.faults import catalog
-from reme_benchmark.fidelity.drawing import (
+from reme_benchmark.fidelity.playbook_sampling import (
     Playbook,
     draw,
     good_repairs,
@@ -15,10 +14,11 @@ from reme_benchmark.fidelity.drawing import (
     shares,
     wide,
 )
-from reme_benchmark.fidelity.model import Drawn
-from reme_model.simulator import observe, replaced_pods
-from reme_sandbox.actions import DeletePod, Restart
-from reme_sandbox.live import LiveState
+from reme_benchmark.fidelity.records import Drawn
+from reme_benchmark.scenarios.faults import catalog
+from reme_lab.simulator import observe, replaced_pods
+from reme_playbook.actions.registry import DeletePod, Restart
+from reme_playbook.snapshot.snapshot import LiveState
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
 
 TIME = "time-service"

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from reme_benchmark.cases.targets import possible
-from reme_benchmark.faults import catalog
-from reme_benchmark.fidelity.comparing import simulated, world
-from reme_benchmark.fidelity.drawing import good_repairs, passes, wide
-from reme_benchmark.systems.catalog import load
-from reme_model.simulator import failing, observe
+from reme_benchmark.fidelity.comparison import simulated, world
+from reme_benchmark.fidelity.playbook_sampling import good_repairs, passes, wide
+from reme_benchmark.scenarios.cases.targets import possible
+from reme_benchmark.scenarios.faults import catalog
+from reme_benchmark.scenarios.systems.catalog import load
+from reme_lab.simulator import failing, observe
 from tests.unit.benchmark.injections import brought_about
 from tests.unit.benchmark.trials import SYSTEM, asked, healthy, inputs
 

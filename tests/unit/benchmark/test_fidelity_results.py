@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from reme_benchmark.fidelity.comparing import simulated
-from reme_benchmark.fidelity.model import Drawn, Inputs, Outcome, Plan, Problem, Real
+from reme_benchmark.fidelity.comparison import simulated
 from reme_benchmark.fidelity.page import page
+from reme_benchmark.fidelity.records import Drawn, Inputs, Outcome, Plan, Problem, Real
 from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import OUTCOMES, Outcomes
 from reme_benchmark.fidelity.summary import text
-from reme_benchmark.results.errors import DifferentRunError, ResultsError
-from reme_sandbox.actions import ACTIONS, Action, Restart, Rollback
+from reme_benchmark.reports.errors import DifferentRunError, ResultsError
+from reme_playbook.actions.registry import ACTIONS, Action, Restart, Rollback
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
 
 TIME = "time-service"

@@ -6,15 +6,15 @@ from typing import Any, cast
 
 from reme_api.diagnosis_report import Target, TargetKind
 from reme_api.probes import HttpProbe, Probe
-from reme_benchmark.faults import catalog
-from reme_benchmark.fidelity.model import Real
+from reme_benchmark.fidelity.records import Real
 from reme_benchmark.fidelity.trial import patience
-from reme_benchmark.fidelity.watching import Watcher
-from reme_operator.clients.cluster import ApiCluster
-from reme_operator.clients.prober import ServiceProber
-from reme_operator.clients.protocols import Sample
-from reme_sandbox.actions import Restart, SetConfigValue
-from reme_sandbox.keys import ObjectKey
+from reme_benchmark.fidelity.verdict import Watcher
+from reme_benchmark.scenarios.faults import catalog
+from reme_kube.cluster import ApiCluster
+from reme_kube.protocols import Sample
+from reme_operator.probes.prober import ServiceProber
+from reme_playbook.actions.registry import Restart, SetConfigValue
+from reme_playbook.snapshot.object_ref import ObjectKey
 
 TARGET = Target(kind=TargetKind.DEPLOYMENT, name="cart")
 PROBE = Probe(name="answers", http=HttpProbe(service="cart", port=80))

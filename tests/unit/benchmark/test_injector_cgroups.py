@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from reme_benchmark.injector.agent import cgroups, disk, measure, stress
-from reme_benchmark.injector.agent.cgroups import Groups, Tree, groups, root_join_files
-from reme_benchmark.injector.agent.containers import pod_group
-from reme_benchmark.injector.agent.disk import Mount
-from reme_benchmark.injector.agent.errors import AgentError, GoneError
-from reme_benchmark.injector.faults import CpuStress, DiskLimit, MemoryStress
+from reme_benchmark.injection.agent import cgroups, disk_limit, stress, usage
+from reme_benchmark.injection.agent.cgroups import Groups, Tree, groups, root_join_files
+from reme_benchmark.injection.agent.containers import pod_group
+from reme_benchmark.injection.agent.disk_limit import Mount
+from reme_benchmark.injection.agent.errors import AgentError, GoneError
+from reme_benchmark.injection.specs import CpuStress, DiskLimit, MemoryStress
 
 V1 = """\
 12:pids:/kubepods/burstable/pod1/c1
@@ -109,8 +109,8 @@ def v2(tmp_path: Path) -> Groups:
 
 
 def test_memory_is_the_working_set(v1: Groups, v2: Groups) -> None:
-    assert measure.memory(v1) == (30_000_000, 100_000_000)
-    assert measure.memory(v2) == (30_000_000, None)
+    assert usage.memory(v1) == (30_000_000, 100_000_000)
+    assert usage.memory(v2) == (30_000_000, None)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -130,10 +130,10 @@ def test_usage_is_what_was_added_meanwhile(
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "sleep", later)
-    used = measure.usage(each, 2.0)
+    used = usage.usage(each, 2.0)
     assert used.cpu_millicores == 500
     assert (used.periods, used.throttled_periods, used.throttled_milliseconds) == (20, 10, 100)
-    assert measure.cpu_limit(each) == (None if each.unified else 200)
+    assert usage.cpu_limit(each) == (None if each.unified else 200)
 
 
 def test_a_group_that_went_is_a_container_that_went(tmp_path: Path) -> None:
@@ -162,14 +162,16 @@ def test_a_share_of_memory_counts_what_is_used_already() -> None:
 
 def test_a_ceiling_is_written_as_each_version_wants_it() -> None:
     both = DiskLimit(bytes_per_second=1000, operations_per_second=20)
-    assert disk.settings(True, "254:0", both) == [("io.max", "254:0 wbps=1000 wiops=20")]
-    assert disk.settings(False, "254:0", both) == [
+    assert disk_limit.settings(True, "254:0", both) == [("io.max", "254:0 wbps=1000 wiops=20")]
+    assert disk_limit.settings(False, "254:0", both) == [
         ("blkio.throttle.write_bps_device", "254:0 1000"),
         ("blkio.throttle.write_iops_device", "254:0 20"),
     ]
     only = DiskLimit(operations_per_second=20)
-    assert disk.settings(True, "8:0", only) == [("io.max", "8:0 wiops=20")]
-    assert disk.settings(False, "8:0", only) == [("blkio.throttle.write_iops_device", "8:0 20")]
+    assert disk_limit.settings(True, "8:0", only) == [("io.max", "8:0 wiops=20")]
+    assert disk_limit.settings(False, "8:0", only) == [
+        ("blkio.throttle.write_iops_device", "8:0 20")
+    ]
 
 
 MOUNTS = [
@@ -181,9 +183,9 @@ MOUNTS = [
 
 
 def test_the_disk_is_that_of_the_path_or_of_the_pods_volumes() -> None:
-    assert disk.device_of(MOUNTS, "") == "8:17"
-    assert disk.device_of(MOUNTS[:3], "") == "8:1"
-    assert disk.device_of(MOUNTS, "/scratch/deep") == "8:17"
+    assert disk_limit.device_of(MOUNTS, "") == "8:17"
+    assert disk_limit.device_of(MOUNTS[:3], "") == "8:1"
+    assert disk_limit.device_of(MOUNTS, "/scratch/deep") == "8:17"
     for path in ("/dev/shm", "/scratchy", "/"):
         with pytest.raises(AgentError, match="not on a disk"):
-            disk.device_of(MOUNTS, path)
+            disk_limit.device_of(MOUNTS, path)

@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reme_benchmark.injector import chaosmesh
-from reme_benchmark.injector.faults import (
+from reme_benchmark.injection import chaos_mesh
+from reme_benchmark.injection.specs import (
     CpuStress,
     DiskLimit,
     Fault,
@@ -81,7 +81,7 @@ SCHEMAS: dict[str, Any] = {
 
 
 def rendered(spec: Spec) -> dict[str, Any]:
-    body = chaosmesh.render(replace(FAULT, spec=spec), "cart")
+    body = chaos_mesh.render(replace(FAULT, spec=spec), "cart")
     assert body["apiVersion"] == "chaos-mesh.org/v1alpha1"
     assert body["metadata"]["namespace"] == "shop"
     jsonschema.validate(body["spec"], SCHEMAS[body["kind"]])
@@ -119,11 +119,11 @@ def test_a_rate_becomes_a_delay_of_each_write() -> None:
 @pytest.mark.parametrize("spec", [MemoryStress(percent_of_limit=90), DiskLimit(bytes_per_second=1)])
 def test_what_chaos_mesh_does_not_have_is_refused(spec: Spec) -> None:
     with pytest.raises(InvalidFaultError):
-        chaosmesh.render(replace(FAULT, spec=spec), "cart")
+        chaos_mesh.render(replace(FAULT, spec=spec), "cart")
 
 
 def test_a_pod_failure_names_its_pod() -> None:
-    body = chaosmesh.render_pod_failure("shop", "cart-1", id_="x1y2", owner="bench", seconds=30)
+    body = chaos_mesh.render_pod_failure("shop", "cart-1", id_="x1y2", owner="bench", seconds=30)
     jsonschema.validate(body["spec"], SCHEMAS["PodChaos"])
     assert body["metadata"]["labels"] == {"reme.dev/fault-owner": "bench"}
 
@@ -139,4 +139,4 @@ def test_a_pod_failure_names_its_pod() -> None:
 )
 def test_injected_is_what_both_conditions_say(conditions: dict[str, str], expected: bool) -> None:
     listed = [{"type": name, "status": status} for name, status in conditions.items()]
-    assert chaosmesh.injected({"status": {"conditions": listed}}) is expected
+    assert chaos_mesh.injected({"status": {"conditions": listed}}) is expected

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from reme_benchmark.injector import podfail
-from reme_benchmark.injector.client import AgentsError, FaultAgents, target_in
-from reme_benchmark.injector.faults import CpuStress, Fault, Target
-from reme_benchmark.injector.manifest import manifest
-from reme_operator.clients.api import ApiServer
-from reme_operator.clients.errors import NotFoundError
+from reme_benchmark.injection import pod_failure
+from reme_benchmark.injection.agent_client import AgentsError, FaultAgents, target_in
+from reme_benchmark.injection.agent_manifest import manifest
+from reme_benchmark.injection.specs import CpuStress, Fault, Target
+from reme_kube.errors import NotFoundError
+from reme_kube.http_client import ApiServer
 
 SYSTEM = "/api/v1/namespaces/reme-faults"
 WEB = {
@@ -137,13 +137,13 @@ def test_the_agents_are_replaced_when_their_code_is_another() -> None:
 @pytest.mark.parametrize(
     ("annotations", "images"),
     [
-        ({podfail.ANNOTATION: '{"web": "shop:1"}'}, {"web": "shop:1"}),
-        ({podfail.ANNOTATION: "[]"}, {}),
-        ({podfail.ANNOTATION: "{"}, {}),
+        ({pod_failure.ANNOTATION: '{"web": "shop:1"}'}, {"web": "shop:1"}),
+        ({pod_failure.ANNOTATION: "[]"}, {}),
+        ({pod_failure.ANNOTATION: "{"}, {}),
         ({}, {}),
     ],
 )
 def test_only_what_was_kept_is_given_back(
     annotations: dict[str, str], images: dict[str, str]
 ) -> None:
-    assert podfail.kept({"metadata": {"annotations": annotations}}) == images
+    assert pod_failure.kept({"metadata": {"annotations": annotations}}) == images

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_benchmark.injector.agent.programs import mark_in
-from reme_benchmark.injector.faults import (
+from reme_benchmark.injection.agent.processes import mark_in
+from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.specs import (
     CpuStress,
     DiskLimit,
     Fault,
@@ -20,7 +21,6 @@ from reme_benchmark.injector.faults import (
     Target,
     spec_from_json,
 )
-from reme_benchmark.injector.marks import Mark
 
 TARGET = Target("shop", "cart-7f-x2", "0123456789abcdef" * 4, "10.0.0.1")
 FAULT = Fault("0a1b2c3d4e", "bench", TARGET, PacketLoss(percent=50))
@@ -104,11 +104,21 @@ def test_a_mark_fits_into_the_comment_of_a_rule() -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["python", "-m", "reme_benchmark.injector.agent.burn", str(MARK), "60"], MARK),
-        (["nsenter", "--", "python", "-m", "reme_benchmark.injector.agent.burn", str(MARK)], MARK),
+        (["python", "-m", "reme_benchmark.injection.agent.stress_worker", str(MARK), "60"], MARK),
+        (
+            [
+                "nsenter",
+                "--",
+                "python",
+                "-m",
+                "reme_benchmark.injection.agent.stress_worker",
+                str(MARK),
+            ],
+            MARK,
+        ),
         (["grep", "-r", str(MARK), "/proc"], None),
-        (["python", "-m", "reme_benchmark.injector.agent"], None),
-        (["sh", "-c", f"echo reme_benchmark.injector.agent.burn {MARK}"], None),
+        (["python", "-m", "reme_benchmark.injection.agent"], None),
+        (["sh", "-c", f"echo reme_benchmark.injection.agent.stress_worker {MARK}"], None),
     ],
 )
 def test_only_helpers_are_taken_for_helpers(words: list[str], found: Mark | None) -> None:

@@ -5,9 +5,9 @@ import struct
 
 import pytest
 
-from reme_benchmark.injector.agent import netem, netlink, nfqueue, nftables, routes, rules
-from reme_benchmark.injector.agent.network import queue_number
-from reme_benchmark.injector.marks import Mark
+from reme_benchmark.injection.agent import netem, netlink, nfqueue, nftables, packet_rules, routes
+from reme_benchmark.injection.agent.network import queue_number
+from reme_benchmark.injection.fault_tag import Mark
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -50,7 +50,7 @@ def test_messages_are_told_apart() -> None:
 
 
 def test_a_loss_spares_addresses_and_the_loopback_and_comes_last() -> None:
-    table = rules.table(mark("loss"), ["10.1.2.3"], rules.losing(12.5)[0])
+    table = packet_rules.table(mark("loss"), ["10.1.2.3"], packet_rules.losing(12.5)[0])
     assert table.name == "reme_fault_0a1b2c3d"
     assert [names(list(rule)) for rule in table.rules] == [
         ["meta", "cmp", "immediate"],
@@ -64,18 +64,18 @@ def test_a_loss_spares_addresses_and_the_loopback_and_comes_last() -> None:
 
 
 def test_a_delay_comes_before_a_loss_and_does_not_see_its_own_packets() -> None:
-    delay = rules.table(mark("delay"), [], rules.queueing(7)[0])
-    loss = rules.table(mark("loss"), [], rules.losing(1)[0])
+    delay = packet_rules.table(mark("delay"), [], packet_rules.queueing(7)[0])
+    loss = packet_rules.table(mark("loss"), [], packet_rules.losing(1)[0])
     assert delay.priority < loss.priority
     assert struct.unpack("=I", netlink.attributes(data(delay.rules[0][1])[3])[1]) == (0x7E3E,)
     assert len(loss.rules) == 2, "a loss sees what was delayed"
 
 
 def test_a_delay_lets_packets_pass_without_its_process_and_a_loss_does_not() -> None:
-    for rule in rules.queueing(777):
+    for rule in packet_rules.queueing(777):
         assert _flags(rule[-1]) == (777, 1, 1)
-    for rule in rules.losing(50)[:4]:
-        assert _flags(rule[-1]) == (rules.NOBODY, 1, 0)
+    for rule in packet_rules.losing(50)[:4]:
+        assert _flags(rule[-1]) == (packet_rules.NOBODY, 1, 0)
 
 
 def _flags(expression: bytes) -> tuple[int, int, int]:
@@ -89,20 +89,20 @@ def _flags(expression: bytes) -> tuple[int, int, int]:
 
 
 def test_kernels_without_newer_expressions_get_the_older_ones() -> None:
-    ways = [names(rule) for rule in rules.losing(50)]
+    ways = [names(rule) for rule in packet_rules.losing(50)]
     assert ways[0][-1] == "queue"
     assert ["match", "target"] in ways
     assert ways[-1] == ["match", "immediate"]
-    info = data(rules.losing(25)[1][0])[3]
+    info = data(packet_rules.losing(25)[1][0])[3]
     assert len(info) == 24
     assert struct.unpack("=HHI", info[:8]) == (0, 0, 0x20000000)
 
 
 def test_no_rule_takes_the_queue_that_nobody_serves() -> None:
     numbers = {queue_number(mark("delay", f"{n:08x}")) for n in range(2000)}
-    assert rules.NOBODY not in numbers
+    assert packet_rules.NOBODY not in numbers
     assert min(numbers) >= 1024
-    assert max(numbers) < rules.NOBODY
+    assert max(numbers) < packet_rules.NOBODY
     assert len(numbers) > 1900
 
 

@@ -1,8 +1,8 @@
 """Nothing that reme does may ever touch what injects the faults."""
 
-from reme_benchmark.injector.manifest import manifest
+from reme_benchmark.injection.agent_manifest import manifest
 from reme_operator.names import PROTECTED_LABEL
-from reme_sandbox.gate import is_protected
+from reme_playbook.policy.validation import is_protected
 
 
 def test_all_of_the_injector_is_protected() -> None:

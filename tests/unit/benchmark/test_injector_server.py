@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.injector.agent.errors import AgentError, BusyError, GoneError
-from reme_benchmark.injector.agent.server import answer
-from reme_benchmark.injector.faults import InvalidFaultError
+from reme_benchmark.injection.agent.errors import AgentError, BusyError, GoneError
+from reme_benchmark.injection.agent.server import answer
+from reme_benchmark.injection.specs import InvalidFaultError
 
 TOKEN = "a-token-that-is-long-enough"
 

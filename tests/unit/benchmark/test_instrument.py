@@ -1,9 +1,9 @@
 """What proves the instrument, and what breaks the proof."""
 
-from reme_benchmark.faults import catalog
-from reme_benchmark.instrument import ATTACKED, PROOFS, Proof, attacked, row
+from reme_benchmark.cli.self_validation import ATTACKED, PROOFS, Proof, attacked, row
 from reme_benchmark.methods.choose import NAMES
-from reme_benchmark.results.model import State
+from reme_benchmark.scenarios.faults import catalog
+from reme_benchmark.scoring.records import State
 from tests.doubles.results import result
 
 

@@ -4,8 +4,8 @@ import json
 import threading
 import time
 
-from reme_benchmark.load import Seconds, User
-from reme_benchmark.wire import Reply, Server
+from reme_benchmark.workload.load_generator import Seconds, User
+from reme_benchmark.workload.plain_http import Reply, Server
 
 
 def test_requests_are_counted_in_their_second() -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reme_benchmark import modelpage
+from reme_benchmark.reports import model_page
 
 SPEED = {
     "name": "bfloat16, eager",
@@ -49,7 +49,7 @@ def test_stages_are_compared_incident_by_incident(tmp_path: Path) -> None:
     (tmp_path / "asked-before.json").write_text(json.dumps(evaluated(["a", "b", "c"])))
     (tmp_path / "asked-rft.json").write_text(json.dumps(evaluated(["a"])))
     (tmp_path / "speed-one.json").write_text(json.dumps(SPEED))
-    text = modelpage.section(tmp_path)
+    text = model_page.section(tmp_path)
     pair = "SFT before, then Sim-RFT against SFT, as released before"
     assert f"{pair}, paired over 4 incidents: 2 better, 0 worse" in text
     assert "| SFT, as released before | grammar | 1 of 4 (25 to 75%) |" in text
@@ -59,7 +59,7 @@ def test_stages_are_compared_incident_by_incident(tmp_path: Path) -> None:
 
 
 def test_only_what_stands_between_the_marks_is_written() -> None:
-    page = f"before\n{modelpage.BEGIN}\nold\n{modelpage.END}\nafter\n"
-    assert modelpage.replaced(page, "new\n") == (
-        f"before\n{modelpage.BEGIN}\n\nnew\n{modelpage.END}\nafter\n"
+    page = f"before\n{model_page.BEGIN}\nold\n{model_page.END}\nafter\n"
+    assert model_page.replaced(page, "new\n") == (
+        f"before\n{model_page.BEGIN}\n\nnew\n{model_page.END}\nafter\n"
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reme_benchmark.faults.model import Control
+from reme_benchmark.scenarios.faults.model import Control
 from tests.unit.benchmark.judging import (
     FAULT,
     Scene,

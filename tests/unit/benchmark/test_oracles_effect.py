@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.faults.model import Check, FieldHolds
-from reme_benchmark.injector.client import AgentsError
-from reme_benchmark.oracles import inside
-from reme_benchmark.oracles.effect import field_holds, measure
-from reme_benchmark.oracles.inside import Growth
-from reme_benchmark.oracles.snapshot import take
-from reme_benchmark.results.model import Measured
-from reme_benchmark.situation import Situation
-from reme_operator.clients.api import Answer
-from reme_operator.clients.errors import NotFoundError, UnavailableError
+from reme_benchmark.injection.agent_client import AgentsError
+from reme_benchmark.scenarios.faults.model import Check, FieldHolds
+from reme_benchmark.scoring import container_usage
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.container_usage import Growth
+from reme_benchmark.scoring.fault_effect import field_holds, measure
+from reme_benchmark.scoring.records import Measured
+from reme_benchmark.scoring.snapshot import take
+from reme_kube.errors import NotFoundError, UnavailableError
+from reme_kube.http_client import Answer
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object
 from tests.doubles.bench_shop import shop, situation
 
@@ -239,7 +239,7 @@ async def test_a_service_without_running_containers_uses_nothing_that_counts(sce
 
 
 async def test_memory_that_grows_is_seen(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inside, "_FLAT_SECONDS", 0.05)
+    monkeypatch.setattr(container_usage, "_FLAT_SECONDS", 0.05)
     # Two pods, read twice: the second of them takes half a mebibyte in that time.
     scene.pod("cart-1-1")["status"]["containerStatuses"][0]["containerID"] = "x://" + "b" * 64
     check = {"memory_flat": {"max_mebibytes_per_minute": 5}}
@@ -253,7 +253,7 @@ async def test_memory_that_grows_is_seen(scene: Scene, monkeypatch: pytest.Monke
 async def test_growth_is_measured_from_the_first_look(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inside, "_FLAT_SECONDS", 0.05)
+    monkeypatch.setattr(container_usage, "_FLAT_SECONDS", 0.05)
     check, growth = {"memory_flat": {"max_mebibytes_per_minute": 60}}, Growth()
     scene.agents.memory = [0, 0, 0, 0]
     assert (await scene.measure(check, growth)).ok

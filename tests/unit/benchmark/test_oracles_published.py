@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.injector.client import AgentsError
-from reme_benchmark.oracles.published import judge_published
-from reme_benchmark.oracles.snapshot import take
-from reme_benchmark.results.model import Verdict
-from reme_benchmark.situation import Situation
-from reme_operator.clients.errors import InvalidError, NotFoundError
+from reme_benchmark.injection.agent_client import AgentsError
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.microremed import judge_published
+from reme_benchmark.scoring.records import Verdict
+from reme_benchmark.scoring.snapshot import take
+from reme_kube.errors import InvalidError, NotFoundError
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object, QuickClock
 from tests.doubles.bench_shop import fault, shop, situation
 

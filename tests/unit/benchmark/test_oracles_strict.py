@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reme_operator.clients.errors import UnavailableError
+from reme_kube.errors import UnavailableError
 from tests.doubles.bench_cluster import NAMESPACE
 from tests.doubles.bench_shop import fault
 from tests.unit.benchmark.judging import (

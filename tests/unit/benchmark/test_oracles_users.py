@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.users import Felt, Second, Users, served_again
-from reme_operator.clients.api import Answer
-from reme_operator.clients.errors import UnavailableError
+from reme_benchmark.scoring.user_sli import Felt, Second, Users, served_again
+from reme_kube.errors import UnavailableError
+from reme_kube.http_client import Answer
 from tests.doubles.bench_cluster import FakeCluster
 
 ROWS = [

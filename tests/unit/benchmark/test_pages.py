@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from reme_benchmark import pages
-from reme_benchmark.pages import Summaries
+from reme_benchmark.reports import pages
+from reme_benchmark.reports.pages import Summaries
 
 
 class One(BaseModel):

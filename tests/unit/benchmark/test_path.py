@@ -16,7 +16,7 @@ from reme_api.remediation import (
     Run,
     Timing,
 )
-from reme_benchmark.path import Row, rows_of, steps_of, to_first_task
+from reme_benchmark.cli.path_timing import Row, rows_of, steps_of, to_first_task
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """The page says of each figure whether it met its goal."""
 
-from reme_benchmark.performance import page
+from reme_benchmark.reports.performance_page import page
 
 ROWS = [
     {"name": "Baseline", "median": 2.0, "p95": 2.5},

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from reme_api.remediation import Remediation
-from reme_benchmark.cluster import Cluster
+from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.reme import reported
 
 BEGAN = "2026-03-01T10:00:00Z"

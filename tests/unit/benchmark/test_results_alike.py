@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.cases import suites
-from reme_benchmark.faults import catalog
-from reme_benchmark.faults.facts import case_values
-from reme_benchmark.faults.fill import fill
-from reme_benchmark.results.alike import same_kind
-from reme_benchmark.systems import catalog as systems
-from reme_benchmark.systems.render import manifests
+from reme_benchmark.reports.playbook_similarity import same_kind
+from reme_benchmark.scenarios.cases import suites
+from reme_benchmark.scenarios.faults import catalog
+from reme_benchmark.scenarios.faults.facts import case_values
+from reme_benchmark.scenarios.faults.placeholders import fill
+from reme_benchmark.scenarios.systems import catalog as systems
+from reme_benchmark.scenarios.systems.render import manifests
 from tests.doubles.results import case
 
 SYSTEMS = {name: systems.load(name) for name in systems.names()}

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.faults.model import Check, Control, Fault
-from reme_benchmark.oracles.effect import name_of
-from reme_benchmark.oracles.judging import as_before
-from reme_benchmark.results.causes import MEANING, Cause, acted, cause_of, effect_gone
-from reme_benchmark.results.model import CaseResult, Measured, MethodReport, State, Verdict
-from reme_benchmark.users import Felt
+from reme_benchmark.reports.failure_causes import MEANING, Cause, acted, cause_of, effect_gone
+from reme_benchmark.scenarios.faults.model import Check, Control, Fault
+from reme_benchmark.scoring.fault_effect import name_of
+from reme_benchmark.scoring.judge import as_before
+from reme_benchmark.scoring.records import CaseResult, Measured, MethodReport, State, Verdict
+from reme_benchmark.scoring.user_sli import Felt
 from tests.doubles.results import case, result, verdict
 
 MORE_CPU = """

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.results.compare import compare, compared
-from reme_benchmark.results.comparison import Comparison
-from reme_benchmark.results.errors import ResultsError
-from reme_benchmark.results.model import CaseResult, State, Timing
-from reme_benchmark.results.stats import mcnemar, paired_difference
-from reme_benchmark.results.store import Store
+from reme_benchmark.reports.compare_runs import compare, compared
+from reme_benchmark.reports.comparison import Comparison
+from reme_benchmark.reports.errors import ResultsError
+from reme_benchmark.reports.statistics import mcnemar, paired_difference
+from reme_benchmark.reports.store import Store
+from reme_benchmark.scoring.records import CaseResult, State, Timing
 from tests.doubles.results import case, result, run
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from reme_benchmark.commands import main
-from reme_benchmark.results.incidents import ABSTENTIONS, incident
-from reme_benchmark.results.model import Asked, CaseResult, MethodReport, State
-from reme_benchmark.results.replies import replies
-from reme_benchmark.results.store import Store
-from reme_model.prompt import PromptStyle, messages, written
-from reme_model.schema import reply_schema
-from reme_model.training.traces import Trace
-from reme_sandbox.actions import Action, Restart, SetResources
-from reme_sandbox.render import tasks
-from reme_sandbox.space import admissible
+from reme_benchmark.cli.main import main
+from reme_benchmark.reports.offline_incidents import ABSTENTIONS, incident
+from reme_benchmark.reports.reply_enumeration import replies
+from reme_benchmark.reports.store import Store
+from reme_benchmark.scoring.records import Asked, CaseResult, MethodReport, State
+from reme_lab.training.dataset import Trace
+from reme_model.prompt.messages import PromptStyle, messages, written
+from reme_model.prompt.schema import reply_schema
+from reme_playbook.actions.registry import Action, Restart, SetResources
+from reme_playbook.execution.render import tasks
+from reme_playbook.policy.action_space import admissible
 from tests.doubles.results import case, result, run
 from tests.unit.model.instances import instances
 from tests.unit.model.shops import Shop, policy_of

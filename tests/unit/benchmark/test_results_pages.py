@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.faults.model import Control
-from reme_benchmark.results.charts import nice_step
-from reme_benchmark.results.html import page
-from reme_benchmark.results.markdown import markdown
-from reme_benchmark.results.model import (
+from reme_benchmark.reports.charts import nice_step
+from reme_benchmark.reports.html import page
+from reme_benchmark.reports.markdown import markdown
+from reme_benchmark.reports.summary import summarize
+from reme_benchmark.scenarios.faults.model import Control
+from reme_benchmark.scoring.records import (
     CaseResult,
     Change,
     Measured,
@@ -23,7 +24,6 @@ from reme_benchmark.results.model import (
     Users,
     Verdict,
 )
-from reme_benchmark.results.summary import summarize
 from tests.doubles.results import case, result, run, verdict
 
 EVIL = "</pre><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)> & | `x`"

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from reme_benchmark.cluster import Cluster
-from reme_benchmark.results.provenance import commit, hardware, images, provenance
-from reme_operator.clients.api import Answer, ApiServer
-from reme_operator.clients.errors import ForbiddenError, NotFoundError
+from reme_benchmark.harness.provenance import commit, hardware, images, provenance
+from reme_benchmark.kube.cluster import Cluster
+from reme_kube.errors import ForbiddenError, NotFoundError
+from reme_kube.http_client import Answer, ApiServer
 
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.results.errors import DifferentRunError, ResultsError, UnknownVersionError
-from reme_benchmark.results.model import State
-from reme_benchmark.results.store import Store
+from reme_benchmark.reports.errors import DifferentRunError, ResultsError, UnknownVersionError
+from reme_benchmark.reports.store import Store
+from reme_benchmark.scoring.records import State
 from tests.doubles.results import NOW, case, result, run
 
 CASES = [case(n) for n in range(1, 6)]

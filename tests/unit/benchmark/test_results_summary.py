@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.cases.model import Quality
-from reme_benchmark.faults.model import Control
-from reme_benchmark.results.figures import Summary
-from reme_benchmark.results.model import (
+from reme_benchmark.reports.statistics import wilson
+from reme_benchmark.reports.summary import summarize
+from reme_benchmark.reports.summary_model import Summary
+from reme_benchmark.scenarios.cases.model import Quality
+from reme_benchmark.scenarios.faults.model import Control
+from reme_benchmark.scoring.records import (
     CaseResult,
     Change,
     MethodReport,
@@ -17,8 +19,6 @@ from reme_benchmark.results.model import (
     Tokens,
     Users,
 )
-from reme_benchmark.results.stats import wilson
-from reme_benchmark.results.summary import summarize
 from tests.doubles.results import NOW, case, result, run, verdict
 
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from reme_benchmark.run.alone import NotAloneError, alone
-from reme_operator.clients.leader import LeaseTimes
+from reme_benchmark.harness.run_lock import NotAloneError, alone
+from reme_kube.leader_election import LeaseTimes
 from tests.support.lease import FakeStore
 
 QUICK = LeaseTimes(duration=1, renew=1, retry=0)

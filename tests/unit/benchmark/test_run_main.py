@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from reme_api.policy import RemediationPolicySpec
-from reme_benchmark.cases.model import Case
-from reme_benchmark.commands import parser
-from reme_benchmark.faults.model import Control
+from reme_benchmark.cli.main import parser
+from reme_benchmark.harness.run import RunError, RunOptions, drawn, one_per_fault
+from reme_benchmark.harness.run_plan import estimate_seconds
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.cheats import CHEATS
 from reme_benchmark.methods.choose import NAMES, choose
 from reme_benchmark.methods.reme import policy
-from reme_benchmark.run.main import RunError, RunOptions, drawn, one_per_fault
-from reme_benchmark.run.plan import estimate_seconds
-from reme_benchmark.systems import catalog
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.faults.model import Control
+from reme_benchmark.scenarios.systems import catalog
 
 
 def options(**of: object) -> RunOptions:

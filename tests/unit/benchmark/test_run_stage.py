@@ -7,12 +7,12 @@ from typing import cast
 
 import pytest
 
-from reme_benchmark.cluster import Cluster
-from reme_benchmark.run.stage import Stage, StageError, as_applied
-from reme_benchmark.systems import catalog
-from reme_benchmark.systems.render import manifests
-from reme_benchmark.users import Felt, Users
-from reme_sandbox.live import LAST_APPLIED, last_applied
+from reme_benchmark.harness.system_instance import Stage, StageError, as_applied
+from reme_benchmark.kube.cluster import Cluster
+from reme_benchmark.scenarios.systems import catalog
+from reme_benchmark.scenarios.systems.render import manifests
+from reme_benchmark.scoring.user_sli import Felt, Users
+from reme_playbook.snapshot.snapshot import LAST_APPLIED, last_applied
 
 
 def test_what_is_deployed_says_what_was_asked_for() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reme_benchmark.scripted_model import Script
+from reme_benchmark.workload.scripted_model import Script
 
 
 def asked(text: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reme_benchmark.oracles import paths
-from reme_benchmark.oracles.snapshot import Snapshot, difference, take
+from reme_benchmark.scoring import field_paths
+from reme_benchmark.scoring.snapshot import Snapshot, difference, take
 from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object
 from tests.doubles.bench_shop import shop
 
@@ -193,9 +193,9 @@ async def test_replicas_are_an_autoscalers_to_choose(cluster: FakeCluster) -> No
         ("", ()),
     ],
 )
-def test_paths_are_read_as_people_write_them(text: str, path: paths.Path) -> None:
-    assert paths.parse(text) == path
-    assert paths.parse(paths.dotted(path)) == path
+def test_paths_are_read_as_people_write_them(text: str, path: field_paths.Path) -> None:
+    assert field_paths.parse(text) == path
+    assert field_paths.parse(field_paths.dotted(path)) == path
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_paths_are_read_as_people_write_them(text: str, path: paths.Path) -> Non
     ],
 )
 def test_a_pattern_covers_a_field_and_what_is_in_it(pattern: str, path: str, covered: bool) -> None:
-    assert paths.covers(paths.parse(pattern), paths.parse(path)) is covered
+    assert field_paths.covers(field_paths.parse(pattern), field_paths.parse(path)) is covered
 
 
 @pytest.mark.parametrize(
@@ -222,4 +222,4 @@ def test_a_pattern_covers_a_field_and_what_is_in_it(pattern: str, path: str, cov
     [("64Mi", 64 * 2**20), ("300m", 0.3), (3, 3), ("2", 2), ("many", None), (True, None)],
 )
 def test_amounts_are_numbers(value: object, number: float | None) -> None:
-    assert paths.number(value) == number
+    assert field_paths.number(value) == number

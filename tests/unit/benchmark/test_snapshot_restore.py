@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from reme_benchmark.oracles.restore import Restored, restore
-from reme_benchmark.oracles.snapshot import Snapshot, difference, take
-from reme_operator.clients.errors import InvalidError, UnavailableError
+from reme_benchmark.scoring.restore import Restored, restore
+from reme_benchmark.scoring.snapshot import Snapshot, difference, take
+from reme_kube.errors import InvalidError, UnavailableError
 from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object, QuickClock
 from tests.doubles.bench_shop import deployment, pod, shop
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_benchmark.results.stats import (
+from reme_benchmark.reports.statistics import (
     bootstrap,
     mcnemar,
     median,

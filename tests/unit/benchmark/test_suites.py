@@ -2,11 +2,11 @@ from collections import Counter
 
 import pytest
 
-from reme_benchmark.cases import suites
-from reme_benchmark.cases.model import Case, Line, Quality, Suite
-from reme_benchmark.cases.targets import bystanders, possible
-from reme_benchmark.faults.catalog import faults, real
-from reme_benchmark.faults.model import Control, Split
+from reme_benchmark.scenarios.cases import suites
+from reme_benchmark.scenarios.cases.model import Case, Line, Quality, Suite
+from reme_benchmark.scenarios.cases.targets import bystanders, possible
+from reme_benchmark.scenarios.faults.catalog import faults, real
+from reme_benchmark.scenarios.faults.model import Control, Split
 from tests.unit.benchmark.situations import systems, values
 
 PUBLISHED = {

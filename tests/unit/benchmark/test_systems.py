@@ -3,11 +3,11 @@
 import kubernetes_validate
 import pytest
 
-from reme_benchmark.kubectl import Object
-from reme_benchmark.systems import catalog, deploy, pods, render
-from reme_benchmark.systems.model import Service, System
-from reme_benchmark.wire import place
-from reme_benchmark.workload_settings import WorkloadSettings
+from reme_benchmark.kube.kubectl import Object
+from reme_benchmark.scenarios.systems import catalog, deploy, pods, render
+from reme_benchmark.scenarios.systems.model import Service, System
+from reme_benchmark.workload.plain_http import place
+from reme_benchmark.workload.settings import WorkloadSettings
 
 SYSTEMS = catalog.names()
 

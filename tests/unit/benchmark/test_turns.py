@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reme_benchmark.run.turns import Turns
+from reme_benchmark.harness.read_write_lock import Turns
 
 
 class Log:

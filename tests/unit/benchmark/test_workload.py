@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from reme_benchmark.scratch import Scratch
-from reme_benchmark.wire import Reply, Server, get, place
-from reme_benchmark.workload import Log, Service, onward
-from reme_benchmark.workload_settings import SettingsError, WorkloadSettings
+from reme_benchmark.workload.disk_writer import Scratch
+from reme_benchmark.workload.plain_http import Reply, Server, get, place
+from reme_benchmark.workload.service import Log, Service, onward
+from reme_benchmark.workload.settings import SettingsError, WorkloadSettings
 
 Start = Callable[[Callable[[str], Reply]], str]
 
@@ -100,7 +100,7 @@ def test_every_call_looks_the_name_up_anew(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(host)
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
-    monkeypatch.setattr("reme_benchmark.wire.socket.getaddrinfo", lookup)
+    monkeypatch.setattr("reme_benchmark.workload.plain_http.socket.getaddrinfo", lookup)
     cart = service(CALLS="http://stock:8080/")
     replies = [cart.answer("/"), cart.answer("/")]
     assert [reply.status for reply in replies] == [502, 502]
@@ -211,7 +211,7 @@ def test_a_failing_service_does_not_fill_the_disk_with_its_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr("reme_benchmark.workload.time.time", lambda: now[0])
+    monkeypatch.setattr("reme_benchmark.workload.service.time.time", lambda: now[0])
     log = Log()
     for number in range(50):
         log(f"ERROR {number}")

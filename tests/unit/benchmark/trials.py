@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from reme_api.probes import Probe
-from reme_benchmark.faults import catalog
-from reme_benchmark.faults.fill import fill
-from reme_benchmark.fidelity.model import Inputs
-from reme_benchmark.fidelity.truths import program
-from reme_benchmark.run.stage import as_applied
-from reme_benchmark.systems.catalog import load
-from reme_benchmark.systems.render import manifests
-from reme_model.simulator import Truths, World, in_container, make, observe
-from reme_sandbox.actions import Action
-from reme_sandbox.fields import Entry
-from reme_sandbox.keys import ObjectKey
+from reme_benchmark.fidelity.ground_truth import program
+from reme_benchmark.fidelity.records import Inputs
+from reme_benchmark.harness.system_instance import as_applied
+from reme_benchmark.scenarios.faults import catalog
+from reme_benchmark.scenarios.faults.placeholders import fill
+from reme_benchmark.scenarios.systems.catalog import load
+from reme_benchmark.scenarios.systems.render import manifests
+from reme_lab.simulator import Truths, World, in_container, make, observe
+from reme_playbook.actions.field_paths import Entry
+from reme_playbook.actions.registry import Action
+from reme_playbook.snapshot.object_ref import ObjectKey
 from tests.unit.benchmark.situations import situations
 
 SYSTEM = "simple-micro"

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from reme_cluster import binaries, gotool
+from reme_cluster import binaries, go_toolchain
 from reme_cluster.errors import ClusterError
 
 
 @pytest.fixture(autouse=True)
 def a_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gotool, "version", lambda _: "go1.99.0")
+    monkeypatch.setattr(go_toolchain, "version", lambda _: "go1.99.0")
     binaries._key.cache_clear()
 
 
@@ -30,7 +30,7 @@ def test_go_names_programs_by_their_last_part_that_is_no_version() -> None:
 def test_another_content_is_another_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = binaries.path(tmp_path, "coredns")
     other = binaries.path(tmp_path, "pause")
-    monkeypatch.setattr(gotool, "version", lambda _: "go1.99.1")
+    monkeypatch.setattr(go_toolchain, "version", lambda _: "go1.99.1")
     binaries._key.cache_clear()
 
     assert before.name == "coredns"
@@ -53,7 +53,7 @@ def test_an_interrupted_build_goes_on_with_what_is_missing(
         return ""
 
     monkeypatch.setattr(binaries, "run", fake_run)
-    monkeypatch.setattr(gotool, "find", lambda _: Path("go"))
+    monkeypatch.setattr(go_toolchain, "find", lambda _: Path("go"))
     names = ("kubectl", "etcd", "pause")
     with pytest.raises(KeyboardInterrupt):
         binaries.build(tmp_path, names)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from reme_cluster import __main__, gotool, provider, show
+from reme_cluster import __main__, go_toolchain, provider, status_table
 from reme_cluster.host.provider import HostProvider
 from reme_cluster.kind import KindProvider
 from reme_cluster.provider import ComponentStatus, NodeStatus, Status
@@ -52,7 +52,7 @@ def test_down_of_nothing_makes_nothing(tmp_path: Path) -> None:
 def test_a_program_that_is_not_built(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gotool, "version", lambda _: "go1.99.0")
+    monkeypatch.setattr(go_toolchain, "version", lambda _: "go1.99.0")
 
     assert __main__.main(["bin", "kubectl", "--no-build"]) == 1
     assert "not built yet" in capsys.readouterr().err
@@ -78,7 +78,7 @@ def test_who_made_a_cluster_provides_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_table_names_what_is_dead() -> None:
-    text = show.table(
+    text = status_table.table(
         Status(
             "demo",
             "host",

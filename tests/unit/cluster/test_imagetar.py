@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from reme_cluster import imagetar
+from reme_cluster import image_archive
 
 
 def write(directory: Path, name: str = "a.tar") -> tuple[Path, str]:
     program = directory / "program"
     program.write_bytes(b"\x7fELF")
     archive = directory / name
-    identity = imagetar.write_image(
+    identity = image_archive.write_image(
         archive,
         name="localhost/demo:1",
         files={"bin/deep/program": program},
@@ -69,7 +69,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_id_is_read_from_an_archive(tmp_path: Path) -> None:
     archive, identity = write(tmp_path)
 
-    assert imagetar.image_id(archive) == identity
+    assert image_archive.image_id(archive) == identity
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive"])
@@ -77,7 +77,7 @@ def test_other_files_have_no_id(tmp_path: Path, content: bytes) -> None:
     other = tmp_path / "other"
     other.write_bytes(content)
 
-    assert imagetar.image_id(other) is None
+    assert image_archive.image_id(other) is None
 
 
 def test_an_oci_archive_is_known_by_its_manifest(tmp_path: Path) -> None:
@@ -87,4 +87,4 @@ def test_an_oci_archive_is_known_by_its_manifest(tmp_path: Path) -> None:
     with tarfile.open(archive, "w") as output:
         output.add(index, "index.json")
 
-    assert imagetar.image_id(archive) == "sha256:abc"
+    assert image_archive.image_id(archive) == "sha256:abc"

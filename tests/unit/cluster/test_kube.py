@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reme_cluster import kube
+from reme_cluster import kubectl
 from reme_cluster.errors import CommandError
 from reme_cluster.host import dns
 
@@ -17,11 +17,11 @@ def node(status: str, heartbeat: str) -> dict[str, Any]:
 def test_only_a_report_after_the_start_counts() -> None:
     ready = node("True", "1970-01-01T00:01:40Z")
 
-    assert kube.is_ready(ready)
-    assert kube.is_ready(ready, since=100.9)
-    assert not kube.is_ready(ready, since=101)
-    assert not kube.is_ready(node("False", "1970-01-01T00:01:40Z"))
-    assert not kube.is_ready({"status": {}})
+    assert kubectl.is_ready(ready)
+    assert kubectl.is_ready(ready, since=100.9)
+    assert not kubectl.is_ready(ready, since=101)
+    assert not kubectl.is_ready(node("False", "1970-01-01T00:01:40Z"))
+    assert not kubectl.is_ready({"status": {}})
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -34,10 +34,10 @@ def test_an_object_is_created_once(monkeypatch: pytest.MonkeyPatch, exists: bool
             raise CommandError(argv, 1, "not found")
         return ""
 
-    monkeypatch.setattr(kube, "run", fake_run)
-    kubectl = kube.Kubectl(Path("kubectl"), Path("/state/kubeconfig"))
+    monkeypatch.setattr(kubectl, "run", fake_run)
+    client = kubectl.Kubectl(Path("kubectl"), Path("/state/kubeconfig"))
 
-    kubectl.ensure_raw("/api/v1/namespaces", {"metadata": {"name": "one"}})
+    client.ensure_raw("/api/v1/namespaces", {"metadata": {"name": "one"}})
 
     assert calls[0][0][-2:] == ["--raw", "/api/v1/namespaces/one"]
     assert len(calls) == (1 if exists else 2)
@@ -45,7 +45,7 @@ def test_an_object_is_created_once(monkeypatch: pytest.MonkeyPatch, exists: bool
         assert json.loads(calls[1][1] or "") == {"metadata": {"name": "one"}}
 
 
-@pytest.mark.parametrize("manifest", sorted(kube.MANIFESTS.glob("*.yaml")), ids=lambda p: p.name)
+@pytest.mark.parametrize("manifest", sorted(kubectl.MANIFESTS.glob("*.yaml")), ids=lambda p: p.name)
 def test_manifests_leave_no_value_open(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
 
@@ -53,10 +53,10 @@ def test_manifests_leave_no_value_open(manifest: Path, monkeypatch: pytest.Monke
         sent.append(stdin)
         return ""
 
-    monkeypatch.setattr(kube, "run", fake_run)
+    monkeypatch.setattr(kubectl, "run", fake_run)
     values = {"DNS_ADDRESS": "1.2.3.4", "COREDNS_IMAGE": "dns:1", "METRICS_SERVER_IMAGE": "m:1"}
 
-    kube.Kubectl(Path("kubectl"), Path("k")).apply(manifest.name, values=values)
+    kubectl.Kubectl(Path("kubectl"), Path("k")).apply(manifest.name, values=values)
 
     assert "${" not in sent[0]
 

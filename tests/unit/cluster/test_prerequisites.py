@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reme_cluster import __main__, binaries, gotool
+from reme_cluster import __main__, binaries, go_toolchain
 from reme_cluster.errors import PrerequisiteError
 from reme_cluster.host import cgroups, prerequisites
 from reme_cluster.settings import Settings
@@ -27,7 +27,7 @@ def good_host(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (prerequisites, "_filesystem", lambda _: "ext"),
         (prerequisites, "_go_is_missing", lambda _: False),
         (prerequisites, "_apt_install", lambda packages: changes.extend(packages)),
-        (gotool, "fetch", lambda _: changes.append("go")),
+        (go_toolchain, "fetch", lambda _: changes.append("go")),
         (cgroups, "missing_controllers", list),
         (binaries, "missing", lambda *_: []),
     ):

@@ -8,14 +8,19 @@ import pytest
 
 from reme_cluster.errors import ClusterError
 from reme_cluster.files import write_json
-from reme_cluster.host import process
-from reme_cluster.host.process import Component, Record
+from reme_cluster.host import processes
+from reme_cluster.host.processes import Component, Record
 
 
 def own_record(**changes: object) -> Record:
-    ticks = process.start_ticks(os.getpid())
+    ticks = processes.start_ticks(os.getpid())
     assert ticks
-    facts = {"pid": os.getpid(), "start_ticks": ticks, "boot_id": process.boot_id(), "digest": "d"}
+    facts = {
+        "pid": os.getpid(),
+        "start_ticks": ticks,
+        "boot_id": processes.boot_id(),
+        "digest": "d",
+    }
     return Record(**{**facts, **changes})  # type: ignore[arg-type]
 
 
@@ -31,7 +36,7 @@ def test_a_zombie_is_dead() -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
-    assert process.start_ticks(child.pid) is None
+    assert processes.start_ticks(child.pid) is None
     child.wait()
 
 
@@ -39,12 +44,12 @@ def test_a_number_that_belongs_to_somebody_else_is_not_ended(tmp_path: Path) -> 
     innocent = subprocess.Popen(["sleep", "60"])
     try:
         record = tmp_path / "record.json"
-        ticks = process.start_ticks(innocent.pid)
+        ticks = processes.start_ticks(innocent.pid)
         assert ticks
-        stale = Record(innocent.pid, ticks - 1, process.boot_id(), "d")
+        stale = Record(innocent.pid, ticks - 1, processes.boot_id(), "d")
         write_json(record, stale.__dict__)
 
-        process.stop_all([record])
+        processes.stop_all([record])
 
         assert innocent.poll() is None
         assert not record.exists()
@@ -61,14 +66,14 @@ def test_who_does_not_listen_is_ended_after_the_grace_time(tmp_path: Path) -> No
     assert stubborn.stdout
     stubborn.stdout.readline()
     record = tmp_path / "record.json"
-    ticks = process.start_ticks(stubborn.pid)
+    ticks = processes.start_ticks(stubborn.pid)
     assert ticks
-    write_json(record, Record(stubborn.pid, ticks, process.boot_id(), "d").__dict__)
+    write_json(record, Record(stubborn.pid, ticks, processes.boot_id(), "d").__dict__)
 
-    process.stop_all([record], grace_seconds=0.1)
+    processes.stop_all([record], grace_seconds=0.1)
 
     stubborn.stdout.close()
-    assert process.start_ticks(stubborn.pid) is None
+    assert processes.start_ticks(stubborn.pid) is None
     assert stubborn.wait() in (0, -signal.SIGKILL)  # 0: it was collected already
 
 
@@ -100,11 +105,11 @@ def test_a_dead_component_shows_the_end_of_its_log(tmp_path: Path) -> None:
     dead = Component("c", "n", ("c",), "g", tmp_path / "no-record", log)
 
     with pytest.raises(ClusterError, match="out of luck"):
-        process.require_alive(dead)
+        processes.require_alive(dead)
 
 
 def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
 
     with pytest.raises(ClusterError, match="the moon: not ready"):
-        process.wait_until(lambda: False, "the moon", seconds=0.01)
+        processes.wait_until(lambda: False, "the moon", seconds=0.01)

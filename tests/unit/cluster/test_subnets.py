@@ -5,7 +5,7 @@ import pytest
 
 from reme_cluster.errors import ClusterError
 from reme_cluster.files import write_json
-from reme_cluster.host import cgroups, state, subnets
+from reme_cluster.host import cgroups, saved_state, subnets
 from reme_cluster.provider import UpOptions
 from reme_cluster.settings import Settings
 
@@ -39,13 +39,13 @@ def test_all_in_use(tmp_path: Path, used: list[IPv4Network]) -> None:
 
 
 def test_a_cluster_keeps_what_it_was_made_with(settings: Settings, used: list[IPv4Network]) -> None:
-    made = state.settle(settings, UpOptions(nodes=2, subnet="10.99.0.0/16", audit_log=True))
+    made = saved_state.settle(settings, UpOptions(nodes=2, subnet="10.99.0.0/16", audit_log=True))
 
-    again = state.settle(settings, UpOptions())
+    again = saved_state.settle(settings, UpOptions())
 
     assert again == made
-    assert again == state.load(settings)
-    assert state.settle(settings, UpOptions(nodes=3, audit_log=False)).node_count == 3
+    assert again == saved_state.load(settings)
+    assert saved_state.settle(settings, UpOptions(nodes=3, audit_log=False)).node_count == 3
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_a_cluster_keeps_what_it_was_made_with(settings: Settings, used: list[IP
 def test_what_cannot_change_is_refused(
     settings: Settings, used: list[IPv4Network], wish: UpOptions, message: str
 ) -> None:
-    state.settle(settings, UpOptions(nodes=2))
+    saved_state.settle(settings, UpOptions(nodes=2))
 
     with pytest.raises(ClusterError, match=message):
-        state.settle(settings, wish)
+        saved_state.settle(settings, wish)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_subnet_that_does_not_fit(
     used.append(IPv4Network("10.7.9.0/24"))
 
     with pytest.raises(ClusterError, match=message):
-        state.settle(settings, UpOptions(subnet=subnet))
+        saved_state.settle(settings, UpOptions(subnet=subnet))
 
 
 def test_a_name_that_runs_from_another_directory_is_refused(
@@ -89,5 +89,5 @@ def test_a_name_that_runs_from_another_directory_is_refused(
     monkeypatch.setattr(cgroups, "pids", lambda _: [1])
 
     with pytest.raises(ClusterError, match="another --name"):
-        state.settle(settings, UpOptions())
-    assert state.find(settings) is None
+        saved_state.settle(settings, UpOptions())
+    assert saved_state.find(settings) is None

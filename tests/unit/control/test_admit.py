@@ -10,8 +10,8 @@ from reme_api.diagnosis_report import Target
 from reme_api.policy import ActionRule, RemediationPolicy
 from reme_api.probes import Probe, RolloutProbe
 from reme_api.reasons import Outcome, Reason
-from reme_operator.admit import Accept, Admission, Case, Known, Refuse, TargetSeen, admit
-from reme_operator.ledger import Entry
+from reme_operator.admission.admit import Accept, Admission, Case, Known, Refuse, TargetSeen, admit
+from reme_operator.admission.remediation_index import Entry
 from reme_operator.names import FINALIZER, remediation_name
 from tests.doubles.builders import NOW, RELEASE, later, policy, probe, report
 

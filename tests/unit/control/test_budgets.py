@@ -9,7 +9,7 @@ import pytest
 from reme_api.budgets import Budgets
 from reme_api.diagnosis_report import Target
 from reme_api.reasons import Outcome, Reason
-from reme_operator.budgets import (
+from reme_operator.admission.budgets import (
     Asked,
     Hold,
     Limits,
@@ -18,7 +18,7 @@ from reme_operator.budgets import (
     failures,
     rest,
 )
-from reme_operator.ledger import Entry
+from reme_operator.admission.remediation_index import Entry
 from tests.doubles.builders import NOW, later
 
 LIMITS = Limits()

@@ -11,11 +11,11 @@ from reme_api.diagnosis_report import Target
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation, RemediationStatus
-from reme_operator.admit import Accept, Case, TargetSeen, admit
-from reme_operator.budgets import Limits
-from reme_operator.ledger import Entry, entry
-from reme_operator.retention import expired
-from reme_operator.storm import StormPlace
+from reme_operator.admission.admit import Accept, Case, TargetSeen, admit
+from reme_operator.admission.budgets import Limits
+from reme_operator.admission.remediation_index import Entry, entry
+from reme_operator.admission.retention import expired
+from reme_operator.admission.storm import StormPlace
 from tests.doubles.builders import NOW, RELEASE, policy, report, started
 
 HOUR = timedelta(hours=1)

@@ -12,12 +12,12 @@ from reme_api.approval import ApprovalDecision, ApprovalRecord
 from reme_api.base import TextReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Change, Remediation
-from reme_operator.cli.choose import approval, undo
-from reme_operator.cli.kubectl import CliError
+from reme_operator.cli.cluster import CliError
 from reme_operator.cli.main import main
-from reme_operator.cli.paint import Paint, escaped
 from reme_operator.cli.preferences import preferences
-from reme_operator.cli.show import show, table, waits
+from reme_operator.cli.remediation_text import show, table, waits
+from reme_operator.cli.spec_patches import approval, undo
+from reme_operator.cli.terminal import Paint, escaped
 from tests.doubles.builders import (
     DIGEST,
     NOW,

@@ -8,8 +8,8 @@ from reme_api.conditions import Status, find
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Rejection, Remediation
-from reme_operator.conditions import derive
-from reme_operator.decisions import Wait
+from reme_operator.decision.conditions import derive
+from reme_operator.decision.decisions import Wait
 from tests.doubles.builders import (
     NOW,
     attempt,

@@ -8,11 +8,11 @@ import pytest
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Rejection
-from reme_operator import decisions as d
-from reme_operator.clients.protocols import Sample
-from reme_operator.decide import decide
-from reme_operator.measurement import Measurement, Round
-from reme_operator.observed import JobState, Observed, RunSeen, Setbacks
+from reme_kube.protocols import Sample
+from reme_operator.decision import decisions as d
+from reme_operator.decision.decide import decide
+from reme_operator.decision.observed import JobState, Observed, RunSeen, Setbacks
+from reme_operator.decision.probe_verdict import Measurement, Round
 from tests.doubles.builders import (
     NOW,
     attempt,

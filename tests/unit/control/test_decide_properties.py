@@ -15,15 +15,15 @@ from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Attempt, Generation, HandUndo, Rejection, Remediation, Run
-from reme_operator import decisions as d
-from reme_operator.clients.protocols import Sample
-from reme_operator.conditions import SUCCESSES, derive
-from reme_operator.decide import decide
-from reme_operator.hand_undo import is_wanted
-from reme_operator.measurement import Measurement, Round
+from reme_kube.protocols import Sample
+from reme_operator.decision import decisions as d
+from reme_operator.decision.conditions import SUCCESSES, derive
+from reme_operator.decision.decide import decide
+from reme_operator.decision.manual_rollback import is_wanted
+from reme_operator.decision.observed import JobState, Observed, RunSeen, Setbacks
+from reme_operator.decision.plan_approval import PLAN_TRUSTED
+from reme_operator.decision.probe_verdict import Measurement, Round
 from reme_operator.names import run_name
-from reme_operator.observed import JobState, Observed, RunSeen, Setbacks
-from reme_operator.permission import PLAN_TRUSTED
 from tests.doubles.builders import (
     DIGEST,
     NOW,

@@ -4,14 +4,14 @@ from typing import Any
 
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicy
-from reme_operator.admit import Accept, Case, TargetSeen, admit
-from reme_operator.explain import Explanation, explain
-from reme_operator.explain_text import text
-from reme_operator.policies import Unreadable
-from reme_sandbox.space import admissible
+from reme_operator.admission.admit import Accept, Case, TargetSeen, admit
+from reme_operator.admission.explain import Explanation, explain
+from reme_operator.admission.policy_selection import Unreadable
+from reme_operator.cli.explanation_text import text
+from reme_playbook.policy.action_space import admissible
 from tests.doubles.builders import NOW, RELEASE, policy, report
 from tests.unit.control.test_budgets import opened
-from tests.unit.sandbox.builders import Shop
+from tests.unit.playbook.builders import Shop
 
 SEEN = TargetSeen({"app": "cart"}, ("server", "proxy"))
 

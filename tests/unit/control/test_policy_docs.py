@@ -5,8 +5,8 @@ from pathlib import Path
 from reme_api.actions import ActionName
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_api.profiles import Profile
-from reme_sandbox.allowance import field_names
-from reme_sandbox.reference import ENTRIES
+from reme_playbook.action_reference import ENTRIES
+from reme_playbook.policy.policy_rules import field_names
 
 PAGE = Path(__file__).parents[3] / "docs/policy.md"
 STEPS = (ActionName.SCALE, ActionName.SET_RESOURCES, ActionName.SET_AUTOSCALING)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from reme_api.diagnosis_report import Target
 from reme_api.reasons import Outcome, Reason
-from reme_operator.ledger import Entry
-from reme_operator.retention import expired
+from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.retention import expired
 from tests.doubles.builders import NOW, later
 
 CART = Target.model_validate({"kind": "Deployment", "name": "cart"})

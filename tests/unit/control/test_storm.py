@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from reme_api.diagnosis_report import DiagnosisReport, Target
 from reme_api.reasons import Reason
-from reme_operator.admit import Accept, Case, Refuse, TargetSeen, admit
-from reme_operator.ledger import Entry
-from reme_operator.storm import (
+from reme_operator.admission.admit import Accept, Case, Refuse, TargetSeen, admit
+from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.storm import (
     Filed,
     StormLimits,
     StormPlace,

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import pytest
 
-from reme_operator import surroundings
-from reme_operator.clients.errors import ForbiddenError, NotFoundError, UnavailableError
-from reme_operator.clients.protocols import Cluster
-from reme_operator.clients.resources import INGRESSES, JOBS, NODES, RESOURCE_QUOTAS, Resource
-from reme_sandbox import nearby
-from reme_sandbox.keys import ObjectKey
-from reme_sandbox.live import LiveState
+from reme_kube.errors import ForbiddenError, NotFoundError, UnavailableError
+from reme_kube.protocols import Cluster
+from reme_kube.resources import INGRESSES, JOBS, NODES, RESOURCE_QUOTAS, Resource
+from reme_operator.snapshot import related_objects
+from reme_playbook.snapshot import related_services
+from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.snapshot import LiveState
 
 Json = dict[str, Any]
 CART = ObjectKey("Deployment", "shop", "cart")
@@ -52,23 +52,23 @@ async def test_what_may_not_be_read_or_is_not_installed_is_not_there() -> None:
         INGRESSES: ForbiddenError("no"),
         JOBS: NotFoundError("no"),
     }
-    assert [*await surroundings.around(reads(lists=lists), "shop")] == [
+    assert [*await related_objects.around(reads(lists=lists), "shop")] == [
         ObjectKey("ResourceQuota", "shop", "all")
     ]
-    assert await surroundings.nodes(reads(lists={NODES: ForbiddenError("no")})) == ({}, None)
+    assert await related_objects.nodes(reads(lists={NODES: ForbiddenError("no")})) == ({}, None)
 
 
 async def test_an_error_that_may_pass_is_no_absence() -> None:
     with pytest.raises(UnavailableError):
-        await surroundings.around(reads(lists={INGRESSES: UnavailableError("later")}), "shop")
+        await related_objects.around(reads(lists={INGRESSES: UnavailableError("later")}), "shop")
     path = NODES.path("", "n1")
     with pytest.raises(UnavailableError):
-        await surroundings.missing(reads(objects={path: UnavailableError("later")}), [NODE], [])
+        await related_objects.missing(reads(objects={path: UnavailableError("later")}), [NODE], [])
 
 
 async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refuse_pods() -> None:
     jobs = [named("done", spec={}), named("held", spec={"suspend": True})]
-    found = await surroundings.around(reads(lists={JOBS: jobs}), "shop")
+    found = await related_objects.around(reads(lists={JOBS: jobs}), "shop")
     assert [key.name for key in found] == ["held"]
     nodes = [
         named("free", spec={}),
@@ -76,7 +76,7 @@ async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refu
         named("tainted", spec={"taints": [{"key": "a", "effect": "NoSchedule"}]}),
     ]
     nodes[0]["metadata"]["labels"] = {"disk": "ssd"}
-    refusing, labels = await surroundings.nodes(reads(lists={NODES: nodes}))
+    refusing, labels = await related_objects.nodes(reads(lists={NODES: nodes}))
     assert [key.name for key in refusing] == ["cordoned", "tainted"]
     assert labels == frozenset({("disk", "ssd")})
 
@@ -84,8 +84,8 @@ async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refu
 async def test_what_a_run_wrote_is_read_again_whether_it_is_near_or_not() -> None:
     cluster = reads(objects={NODES.path("", "n1"): named("n1")})
     gone = ObjectKey("Ingress", "shop", "gone")
-    assert await surroundings.missing(cluster, [NODE, gone, NODE], []) == {NODE: named("n1")}
-    assert await surroundings.missing(cluster, [NODE], [NODE]) == {}
+    assert await related_objects.missing(cluster, [NODE, gone, NODE], []) == {NODE: named("n1")}
+    assert await related_objects.missing(cluster, [NODE], [NODE]) == {}
 
 
 def service(name: str, port: Any = 80, **selector: str) -> Json:
@@ -116,7 +116,7 @@ def test_who_calls_the_target_is_told_by_whole_names() -> None:
         workload("job", "cart-db:5432"),
         workload("shop", args=["--cart=cart.shop.svc"]),
     ]
-    found = nearby.callers(others, SERVICES, live)
+    found = related_services.callers(others, SERVICES, live)
     assert [key.name for key in found] == ["front", "shop"]
 
 
@@ -125,5 +125,5 @@ def test_whom_the_target_calls_is_told_with_where_it_leads() -> None:
     target = workload("cart", "x-ray", envFrom=[{"configMapRef": {"name": "settings"}}])
     objects = {CART: target, config: named("settings", data={"url": "postgres://db:5432/cart"})}
     live = LiveState(target=CART, objects=objects, neighbours={})
-    (callee,) = nearby.callees(SERVICES, live)
+    (callee,) = related_services.callees(SERVICES, live)
     assert (callee.service, callee.labels, callee.ports) == ("db", {"app": "db"}, ("sql",))

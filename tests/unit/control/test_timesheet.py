@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from reme_api.reasons import Step
 from reme_api.remediation import RemediationStatus, Timing
-from reme_operator.timesheet import Timesheet
+from reme_operator.telemetry.step_timings import Timesheet
 from tests.doubles.builders import NOW, attempt, later
 
 

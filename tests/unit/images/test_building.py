@@ -3,9 +3,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from reme_images import building, wheels
+
+from reme_images import builder, wheels
+from reme_images.build_request import Request
 from reme_images.errors import CommandError, PrerequisiteError
-from reme_images.request import Request
 from reme_images.settings import Settings
 
 
@@ -59,32 +60,32 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_what_is_unchanged_is_not_built_again(engine: FakeEngine, settings: Settings) -> None:
-    building.build(settings, engine, ["operator", "tools"])
-    building.build(settings, engine, ["operator", "tools"])
+    builder.build(settings, engine, ["operator", "tools"])
+    builder.build(settings, engine, ["operator", "tools"])
     assert engine.built == ["operator", "tools"]
     assert engine.tidied == 1
 
 
 def test_an_image_that_is_gone_is_built_again(engine: FakeEngine, settings: Settings) -> None:
-    building.build(settings, engine, ["tools"])
+    builder.build(settings, engine, ["tools"])
     del engine.ids[settings.image("tools")]
-    building.build(settings, engine, ["tools"])
+    builder.build(settings, engine, ["tools"])
     assert engine.built == ["tools", "tools"]
 
 
 def test_an_image_that_somebody_replaced_is_built_again(
     engine: FakeEngine, settings: Settings
 ) -> None:
-    building.build(settings, engine, ["tools"])
+    builder.build(settings, engine, ["tools"])
     engine.ids[settings.image("tools")] = "sha256:other"
-    building.build(settings, engine, ["tools"])
+    builder.build(settings, engine, ["tools"])
     assert engine.built == ["tools", "tools"]
 
 
 def test_another_base_builds_everything_again(engine: FakeEngine, settings: Settings) -> None:
-    building.build(settings, engine, ["tools"])
+    builder.build(settings, engine, ["tools"])
     engine.ids["some/base"] = "sha256:newer"
-    building.build(settings, engine, ["tools"])
+    builder.build(settings, engine, ["tools"])
     assert engine.built == ["tools", "tools"]
 
 
@@ -93,9 +94,9 @@ def test_a_build_that_failed_is_not_remembered_and_those_before_it_are(
 ) -> None:
     engine.fails_at = "sandbox"
     with pytest.raises(CommandError):
-        building.build(settings, engine, ["operator", "sandbox"])
+        builder.build(settings, engine, ["operator", "sandbox"])
     engine.fails_at = ""
-    building.build(settings, engine, ["operator", "sandbox"])
+    builder.build(settings, engine, ["operator", "sandbox"])
     assert engine.built == ["operator", "sandbox"]
 
 
@@ -107,7 +108,7 @@ def test_a_missing_torch_is_found_out_before_anything_is_built(
 
     monkeypatch.setattr(wheels, "torch_source", missing)
     with pytest.raises(PrerequisiteError, match="no torch"):
-        building.build(settings, engine, ["operator", "model"])
+        builder.build(settings, engine, ["operator", "model"])
     assert engine.built == []
 
 
@@ -115,5 +116,5 @@ def test_images_without_torch_do_not_ask_for_it(
     engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wheels, "torch_source", lambda *_: pytest.fail("asked"))
-    building.build(settings, engine, ["operator", "sandbox", "tools"])
+    builder.build(settings, engine, ["operator", "sandbox", "tools"])
     assert engine.built == ["operator", "sandbox", "tools"]

@@ -2,10 +2,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from reme_images.build_request import Request
 from reme_images.buildah import used_layers
-from reme_images.command import names
+from reme_images.cli import names
 from reme_images.errors import ImagesError
-from reme_images.request import Request
 
 REQUEST = Request("operator", "localhost/reme-operator:dev", Path("/repo"), Path("/log"))
 

@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
 from reme_images.dockerfile import stages
 from reme_images.settings import IMAGES, ROOT
 
@@ -12,9 +13,11 @@ STAGES = stages((ROOT / "Dockerfile").read_text())
 FOLDERS = {
     "reme_api": "crds",
     "reme_benchmark": "benchmark",
+    "reme_kube": "operator",
     "reme_model": "model_server",
     "reme_operator": "operator",
-    "reme_sandbox": "playbook_sandbox",
+    "reme_playbook": "playbook_sandbox",
+    "reme_runner": "playbook_sandbox",
 }
 
 
@@ -58,18 +61,19 @@ def needed(*modules: str) -> set[str]:
 @pytest.mark.parametrize(
     ("stage", "modules"),
     [
-        ("model-app", ("reme_model.serve",)),
-        ("weights", ("reme_model.convert",)),
+        ("model-app", ("reme_model.serving.serve",)),
+        ("weights", ("reme_model.serving.convert",)),
         (
             "tools-app",
             (
-                "reme_benchmark.workload",
-                "reme_benchmark.load",
-                "reme_benchmark.scripted_model",
-                "reme_benchmark.injector.agent.__main__",
-                "reme_benchmark.injector.agent.burn",
-                "reme_benchmark.injector.agent.delay",
-                "reme_benchmark.injector.agent.probes",
+                "reme_benchmark.workload.service",
+                "reme_benchmark.workload.__main__",
+                "reme_benchmark.workload.load_generator",
+                "reme_benchmark.workload.scripted_model",
+                "reme_benchmark.injection.agent.__main__",
+                "reme_benchmark.injection.agent.stress_worker",
+                "reme_benchmark.injection.agent.packet_delay",
+                "reme_benchmark.injection.agent.check_programs",
             ),
         ),
     ],
@@ -77,13 +81,18 @@ def needed(*modules: str) -> set[str]:
 def test_exactly_the_modules_that_run_are_copied_one_by_one(
     stage: str, modules: tuple[str, ...]
 ) -> None:
-    copied = {pattern for pattern in STAGES[stage].sources if pattern.endswith(".py")}
+    copied: set[str] = set()
+    for pattern in STAGES[stage].sources:
+        if pattern.endswith(".py"):
+            copied.add(pattern)
+        elif (ROOT / pattern).is_dir():
+            copied |= {str(f.relative_to(ROOT)) for f in (ROOT / pattern).rglob("*.py")}
     assert copied == needed(*modules)
 
 
 @pytest.mark.parametrize(
     ("stage", "module"),
-    [("operator-app", "reme_operator.main"), ("sandbox-app", "reme_sandbox.runner.__main__")],
+    [("operator-app", "reme_operator.app.main"), ("sandbox-app", "reme_runner.__main__")],
 )
 def test_every_package_that_runs_is_copied(stage: str, module: str) -> None:
     packages = {"/".join(file.split("/")[:2]) for file in needed(module)}

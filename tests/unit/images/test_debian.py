@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from reme_images.debian import Trees, command
 
 TREES = Trees(Path("/out/runtime.tar"), Path("/out/build.tar"))

@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
-from reme_images import docker, engine, programs
+
+from reme_images import commands, docker, engine
+from reme_images.build_request import Request
 from reme_images.errors import CommandError, PrerequisiteError
-from reme_images.request import Request
 from reme_images.settings import Settings
 
 
@@ -23,7 +24,7 @@ def test_without_any_engine_it_is_said_what_each_lacks(monkeypatch: pytest.Monke
 
 def test_docker_is_taken_where_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, "docker", "buildah")
-    monkeypatch.setattr(programs, "run", lambda *_, **__: "")
+    monkeypatch.setattr(commands, "run", lambda *_, **__: "")
     assert engine.choose(Settings(Path("/cache"))).name == "docker"
 
 
@@ -32,14 +33,14 @@ def test_buildah_is_taken_where_docker_does_not_answer(monkeypatch: pytest.Monke
         raise CommandError(command, "cannot connect")
 
     only(monkeypatch, "docker", "buildah")
-    monkeypatch.setattr(programs, "run", run)
+    monkeypatch.setattr(commands, "run", run)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert engine.choose(Settings(Path("/cache"))).name == "buildah"
 
 
 def test_docker_keeps_what_it_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(programs, "follow", lambda command, **_: asked.append(command))
+    monkeypatch.setattr(commands, "follow", lambda command, **_: asked.append(command))
     request = Request("tools", "localhost/reme-tools:dev", Path("/repo"), Path("/log"))
     docker.Docker().build(request, print)
     assert asked[0][:4] == ["docker", "buildx", "build", "--load"]

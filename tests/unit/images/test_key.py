@@ -1,8 +1,9 @@
 from typing import Any
 
 import pytest
+
+from reme_images.cache_key import Copied, image_key
 from reme_images.dockerfile import Stage
-from reme_images.key import Copied, image_key
 
 STAGE = Stage("app", "builder", ("COPY src /app/", "RUN make"))
 FILE = Copied("src/a.py", False, "1" * 64)

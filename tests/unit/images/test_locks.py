@@ -1,4 +1,5 @@
 import pytest
+
 from reme_images.locks import Lock, blocks, faults, head, pins, project_locks, requirements_in
 
 HASH = f"    --hash=sha256:{'a' * 64}\n"

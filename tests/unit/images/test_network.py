@@ -1,4 +1,4 @@
-from reme_images.network import script
+from reme_images.build_network import script
 
 
 def test_only_what_leads_to_the_network_is_handed_on() -> None:

@@ -1,4 +1,5 @@
 import pytest
+
 from reme_images.wheels import is_torch
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from reme_api.actions import ActionName
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.policy import RemediationPolicySpec
-from reme_sandbox.keys import ObjectKey
-from reme_sandbox.live import EventLine, LiveState, Revision, Usage
+from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.snapshot import EventLine, LiveState, Revision, Usage
 
 Json = dict[str, Any]
 QUIET = Usage(30, 40 * 2**20)

@@ -8,9 +8,9 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reme_model.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
-from reme_model.examples import EXAMPLES
-from reme_sandbox.live import LAST_APPLIED, EventLine, Usage
+from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
+from reme_model.prompt.examples import EXAMPLES
+from reme_playbook.snapshot.snapshot import LAST_APPLIED, EventLine, Usage
 from tests.unit.model.shops import Shop, report_about
 
 MIB = 2**20

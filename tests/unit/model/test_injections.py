@@ -12,21 +12,21 @@ from reme_api.actions import ActionName
 from reme_api.diagnosis_report import DiagnosisReportSpec, Fault, Target, TargetKind
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_api.probes import ProbeResult, ProbeVerdict
-from reme_model.choices import choices
-from reme_model.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
-from reme_model.lines import quoted
-from reme_model.prompt import messages
-from reme_model.redact import redact, short
-from reme_model.reply import Abstention, parse
-from reme_sandbox.compiler import compile_playbook
-from reme_sandbox.errors import RejectedPlaybookError
-from reme_sandbox.gate import check
-from reme_sandbox.live import EventLine
-from reme_sandbox.space import admissible
-from tests.attack.corpus import Injection, harm, harms, injections
+from reme_model.inference.reply import Abstention, parse
+from reme_model.prompt.choices import choices
+from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
+from reme_model.prompt.messages import messages
+from reme_model.prompt.redact import redact, short
+from reme_model.prompt.sections.lines import quoted
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.validation import check
+from reme_playbook.snapshot.snapshot import EventLine
+from tests.attack.injection_corpus import Injection, harm, harms, injections
 from tests.unit.model.shops import Shop, policy_of, report_about
-from tests.unit.sandbox.builders import Shop as WholeShop
-from tests.unit.sandbox.builders import container, template
+from tests.unit.playbook.builders import Shop as WholeShop
+from tests.unit.playbook.builders import container, template
 
 EVERY = pytest.mark.parametrize("attempt", injections(), ids=lambda attempt: attempt.id)
 BENIGN = "some words"

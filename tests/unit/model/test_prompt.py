@@ -4,16 +4,16 @@ import json
 
 import jsonschema
 
-from reme_model.choices import choices
-from reme_model.context import describe
-from reme_model.examples import EXAMPLES
-from reme_model.prompt import SYSTEM, TRAINED, PromptStyle, incident, messages, written
-from reme_model.reply import Abstention, Playbook, parse
-from reme_model.schema import reply_schema
-from reme_sandbox.actions import PatchServiceSelector, SetConfigValue, SetEnv
-from reme_sandbox.compiler import compile_playbook
-from reme_sandbox.keys import ObjectKey
-from reme_sandbox.space import admissible
+from reme_model.inference.reply import Abstention, Playbook, parse
+from reme_model.prompt.choices import choices
+from reme_model.prompt.context import describe
+from reme_model.prompt.examples import EXAMPLES
+from reme_model.prompt.messages import SYSTEM, TRAINED, PromptStyle, incident, messages, written
+from reme_model.prompt.schema import reply_schema
+from reme_playbook.actions.registry import PatchServiceSelector, SetConfigValue, SetEnv
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.policy.action_space import admissible
+from reme_playbook.snapshot.object_ref import ObjectKey
 from tests.unit.model.shops import Shop, policy_of, report_about
 
 

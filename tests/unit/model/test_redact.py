@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_model.redact import REDACTED, redact, secret_name, short, visible
+from reme_model.prompt.redact import REDACTED, redact, secret_name, short, visible
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_model.errors import (
+from reme_model.inference.errors import (
     EmptyReplyError,
     MalformedReplyError,
     ModelError,
     ReplyTooLargeError,
     TruncatedReplyError,
 )
-from reme_model.reply import MAX_CHARACTERS, Abstention, Playbook, parse
+from reme_model.inference.reply import MAX_CHARACTERS, Abstention, Playbook, parse
 
 TASKS = '[{"kubernetes.core.k8s_rollback":{"kind":"Deployment","name":"a","namespace":"b"}}]'
 YAML = "- kubernetes.core.k8s_rollback:\n    kind: Deployment\n    name: a\n    namespace: b"

@@ -9,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reme_api.actions import ActionName
-from reme_model.offer import groups, offered
-from reme_model.prompt import written
-from reme_model.reply import Abstention, Playbook, parse
-from reme_model.schema import Abstain, reply_schema
-from reme_sandbox.actions import Action, Scale, SetEnv, SetResources
-from reme_sandbox.compiler import compile_playbook
-from reme_sandbox.errors import RejectedPlaybookError
-from reme_sandbox.gate import check
-from reme_sandbox.live import LiveState, Usage
-from reme_sandbox.space import admissible
+from reme_model.inference.reply import Abstention, Playbook, parse
+from reme_model.prompt.action_templates import groups, offered
+from reme_model.prompt.messages import written
+from reme_model.prompt.schema import Abstain, reply_schema
+from reme_playbook.actions.registry import Action, Scale, SetEnv, SetResources
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.validation import check
+from reme_playbook.snapshot.snapshot import LiveState, Usage
 from tests.unit.model.instances import instances
 from tests.unit.model.shops import Shop, policy_of
-from tests.unit.sandbox import held_back
-from tests.unit.sandbox.builders import Shop as HeldBack
+from tests.unit.playbook import constrained
+from tests.unit.playbook.builders import Shop as HeldBack
 
 SHOPS: dict[str, Shop | HeldBack] = {
     "healthy": Shop(),
@@ -40,7 +40,7 @@ SHOPS: dict[str, Shop | HeldBack] = {
         usage=Usage(2, 2**25),
     ),
     "scaled to 0": Shop(replicas=0, ready=0, earlier=[{"image": "cart:1"}], earlier_replicas=3),
-    **{f"held back {number}": shop for number, shop in enumerate(held_back.ALL)},
+    **{f"held back {number}": shop for number, shop in enumerate(constrained.ALL)},
 }
 
 

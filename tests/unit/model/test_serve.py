@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reme_model.machine import cpus, native_bfloat16
-from reme_model.manifest import Manifest
-from reme_model.serve import ServeSettings, command, environment, served_names
+from reme_model.serving.machine import cpus, native_bfloat16
+from reme_model.serving.manifest import Manifest
+from reme_model.serving.serve import ServeSettings, command, environment, served_names
 
 MODEL = Manifest(base="m.gguf", files={"a": "sha256:" + "1" * 64})
 

@@ -1,0 +1,217 @@
+"""The truths behind a trial: how the system's programs behave, and what the fault put in.
+
+They come from what the programs are told (`workload_settings`) and from the fault's own data, by
+the same rules for every fault.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from reme_benchmark.fidelity.records import Inputs
+from reme_benchmark.injection import pod_failure
+from reme_benchmark.scenarios.faults.model import Agent, Fault
+from reme_benchmark.scenarios.faults.placeholders import FillError, fill, filled
+from reme_benchmark.scenarios.systems.model import Service, System
+from reme_lab.simulator import (
+    Behaviour,
+    Call,
+    Front,
+    Program,
+    Reads,
+    Returning,
+    Stress,
+    Tolerance,
+    Truths,
+    is_none_of,
+    is_one_of,
+    rule,
+)
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.quantity import memory_bytes
+
+_MIB = 2**20
+_INTERPRETER_BYTES = 11 * _MIB
+_SERVING_MILLICORES = 12
+"""What asking and being asked costs a program beside its work, at a few requests a second."""
+_ANSWER_MILLISECONDS = 10
+_START_SECONDS, _START_CPU_MILLISECONDS = 0.3, 350
+_COMMAND = "python -m reme_benchmark.workload"
+
+
+def program(system: System, service: Service) -> Program:
+    """Return how the program of a service behaves: what its settings say, in the simulator's terms.
+
+    Only `/` and what every request does is told: probes ask nothing else.
+    """
+    usual = Behaviour(
+        port=8080,
+        any_path=True,
+        ready_paths=frozenset({"/ready"}),
+        startup_seconds=_START_SECONDS,
+        startup_cpu_milliseconds=_START_CPU_MILLISECONDS,
+        latency_milliseconds=_ANSWER_MILLISECONDS,
+        cpu_millicores=_SERVING_MILLICORES,
+        memory_bytes=_INTERPRETER_BYTES + 4 * _MIB,
+    )
+    refuses = rule(is_one_of("MODE", "maintenance"), refuses=True)
+    unknown = rule(is_none_of("MODE", "normal", "maintenance", None), exit_code=1)
+    missing = [rule(is_one_of(key, None, ""), exit_code=1) for key in service.config]
+    elsewhere = rule(is_none_of("command", _COMMAND), exit_code=1)
+    return Program(
+        container=service.container_name,
+        usual=usual,
+        rules=(refuses, unknown, *missing, elsewhere),
+        reads=(
+            Reads("port", "PORT"),
+            Reads("error_percent", "FAIL_PERCENT"),
+            Reads("latency_milliseconds", "LATENCY_MILLISECONDS", plus=_ANSWER_MILLISECONDS),
+            Reads("call_timeout_milliseconds", "CALL_TIMEOUT_MILLISECONDS"),
+            Reads("retries", "RETRIES"),
+            Reads("memory_bytes", "MEMORY_MEBIBYTES", _MIB, _INTERPRETER_BYTES),
+            Reads("leaks", "LEAK_KIBIBYTES"),
+            Reads("writes_disk", "DISK_KIBIBYTES"),
+            # What is filled at the start, and the one block more that a request needs.
+            Reads("scratch_bytes", "FILL_MEBIBYTES", _MIB, 4096),
+            Reads("startup_seconds", "STARTUP_SECONDS", plus=_START_SECONDS),
+            Reads("cpu_millicores", "CPU_MILLISECONDS", system.rate, _SERVING_MILLICORES),
+        ),
+        calls=(Call(setting="CALLS"),),
+    )
+
+
+def truths(system: System, fault: Fault, inputs: Inputs, *, broken: bool = True) -> Truths:
+    """Return the truths of a trial; with `broken` false, those from before the fault."""
+    target = inputs.live.target
+    own = program(system, system.service(target.name))
+    if broken:
+        own = Program(**{**vars(own), "returning": tuple(_returning(fault, inputs))})
+    programs = {target: own, **dict(_others(system, inputs, broken=broken))}
+    return Truths(
+        programs=programs,
+        lost_secrets=frozenset(_lost_secrets(fault, inputs.values)) if broken else frozenset(),
+        fronts=tuple(_fronts(system, inputs)),
+        policies_enforced=inputs.policies_enforced,
+        metrics=inputs.metrics,
+        may_differ=tuple(_may_differ(fault, inputs.values)),
+        patience_seconds=inputs.patience_seconds,
+    )
+
+
+def stresses(fault: Fault, inputs: Inputs) -> dict[str, Stress]:
+    """Return what the fault put into single pods, by the name of the pod."""
+    found = Stress()
+    for step in fault.inject:
+        if step.pod_fail is not None:
+            return {inputs.pod: Stress(failed=True, image=pod_failure.IMAGE)}
+        if step.agent is not None and not step.agent.follow:
+            found = _stress(step.agent, inputs)
+    return {inputs.pod: found} if found != Stress() and inputs.pod else {}
+
+
+def _stress(step: Agent, inputs: Inputs) -> Stress:
+    options = fill(step.options, inputs.values)
+    match step.fault:
+        case "cpu":
+            return Stress(cpu=True)
+        case "memory":
+            container = inputs.live.container(str(inputs.values["container"]))
+            limit = container.resources.memory_limit if container else None
+            share = options["percent_of_limit"] / 100
+            return Stress(memory_bytes=int(memory_bytes(limit or "0") * share))
+        case "disk":
+            return Stress(disk=True)
+        case "loss":
+            return Stress(loss_percent=int(options["percent"]))
+        case "delay":
+            return Stress(delay_milliseconds=int(options["milliseconds"]))
+
+
+def _returning(fault: Fault, inputs: Inputs) -> Iterator[Returning]:
+    for step in fault.inject:
+        if step.agent is None or not step.agent.follow:
+            continue
+        when: tuple[Any, ...] = ()
+        if step.agent.while_field is not None:
+            cause = filled(step.agent.while_field, inputs.values)
+            variable = cause.path.rpartition(".env[")[2].partition("]")[0]
+            when = (is_one_of(variable, str(cause.equals)),)
+        yield Returning(_stress(step.agent, inputs), when)
+
+
+def _others(system: System, inputs: Inputs, *, broken: bool) -> Iterator[tuple[ObjectKey, Program]]:
+    """Yield what the other workloads do, each as its own settings say.
+
+    Their templates are no part of a live state, so their programs are told as they are now.
+    """
+    known = {service.name: service for service in system.services}
+    for key in inputs.live.neighbours:
+        service = known.get(key.name)
+        found = next((o for o in inputs.others if _is(o, key)), None)
+        if service is None or service.role == "load":
+            continue
+        own = program(system, service)
+        settings: dict[str, str] = {"command": _COMMAND, "PORT": str(service.container_port)}
+        settings |= service.config
+        usual = own.behaviour(settings)
+        if broken and found is not None:
+            usual = own.behaviour(settings | _environment(found))
+            if unstructured.number(found, "spec", "replicas", default=1) == 0:
+                usual = Behaviour(port=usual.port, exit_code=1)
+        yield key, Program(usual=usual, calls=tuple(_asks(system, service, inputs.live.target)))
+
+
+def _asks(system: System, service: Service, target: ObjectKey) -> Iterator[Call]:
+    """Yield how a service asks the target, if it does."""
+    port = system.service(target.name).port
+    if target.name in service.calls:
+        yield Call(service=target.name, port=port)
+    for path, names in service.routes.items():
+        if target.name in names:
+            yield Call(service=target.name, port=port, path=path)
+
+
+def _fronts(system: System, inputs: Inputs) -> Iterator[Front]:
+    """Yield where users come in, if what is known of the namespace leads there."""
+    if any((k.kind, k.name) == ("Service", system.front) for k in inputs.live.objects):
+        yield Front(system.front, system.service(system.front).port, system.path)
+
+
+def _is(found: Mapping[str, Any], key: ObjectKey) -> bool:
+    return (unstructured.text(found, "kind"), unstructured.text(found, "metadata", "name")) == (
+        key.kind,
+        key.name,
+    )
+
+
+def _environment(workload: Mapping[str, Any]) -> dict[str, str]:
+    containers = unstructured.items(workload, "spec", "template", "spec", "containers")
+    return {
+        unstructured.text(entry, "name"): unstructured.text(entry, "value")
+        for entry in unstructured.items(next(iter(containers), {}), "env")
+        if "valueFrom" not in entry
+    }
+
+
+def _lost_secrets(fault: Fault, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for step in fault.inject:
+        if step.patch is None or step.patch.kind != "Secret" or step.patch.how != "json":
+            continue
+        for change in step.patch.body:
+            if change["op"] == "remove":
+                yield str(fill(step.patch.name, values)), change["path"].rpartition("/")[2]
+
+
+def _may_differ(fault: Fault, values: Mapping[str, Any]) -> Iterable[Tolerance]:
+    for one in fault.oracle.may_differ:
+        try:
+            kind, name = fill(one.kind, values), fill(one.name, values)
+        except FillError:
+            continue  # of a service that this target does not call
+        yield Tolerance(
+            kind=str(values["kind"]) if kind == "Workload" else kind,
+            name=name,
+            path=one.path,
+            min_factor=one.min_factor,
+            max_factor=one.max_factor,
+        )

@@ -1,0 +1,278 @@
+"""One case from a healthy system back to a healthy system."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reme_benchmark.diagnosis.gather import USERS_SECONDS, gather
+from reme_benchmark.diagnosis.write import write
+from reme_benchmark.harness.capabilities import Abilities
+from reme_benchmark.harness.fault_injection import Injection, InjectionError
+from reme_benchmark.harness.metrics_wait import wait_noticed
+from reme_benchmark.harness.system_instance import Stage, StageError
+from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
+from reme_benchmark.kube.cluster import Cluster
+from reme_benchmark.methods.base import Method, MethodError, Task
+from reme_benchmark.reports.failure_causes import cause_of
+from reme_benchmark.scenarios.cases.model import Case
+from reme_benchmark.scenarios.faults.model import Fault
+from reme_benchmark.scenarios.faults.placeholders import FillError, case_values, fill
+from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.fault_effect import measure
+from reme_benchmark.scoring.microremed import judge_published
+from reme_benchmark.scoring.records import CaseResult, MethodReport, State, Timing, Verdict
+from reme_benchmark.scoring.records import Users as UsersFelt
+from reme_benchmark.scoring.snapshot import Snapshot, take
+from reme_benchmark.scoring.strict import Guard, judge, judge_control
+from reme_benchmark.scoring.unintended_changes import changes
+from reme_benchmark.scoring.user_sli import served_again
+from reme_kube.errors import ClusterError
+
+_FELT_SECONDS, _SHOWN_SECONDS = 2.0, 8.0
+_COUNTED_SECONDS, _LAST_SECONDS = 8.0, 5
+_GRACE_SECONDS = 20
+"""How long a method may go on after its deadline before it is taken to hang."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all cases of a run share."""
+
+    cluster: Cluster
+    agents: FaultAgents
+    method: Method
+    faults: Mapping[str, Fault]
+    abilities: Abilities
+    method_seconds: float = 240
+
+
+class _Watch:
+    """Adds up where the time goes."""
+
+    def __init__(self) -> None:
+        self.timing = Timing()
+        self._begun = self._mark = time.monotonic()
+
+    def charge(self, part: str) -> None:
+        now = time.monotonic()
+        setattr(self.timing, part, getattr(self.timing, part) + now - self._mark)
+        self._mark = now
+        self.timing.total = now - self._begun
+
+
+async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
+    """Run one case; whatever goes wrong is in the result, and the system is brought back."""
+    watch, begun = _Watch(), datetime.now(UTC)
+    fault = bench.faults[case.fault] if case.fault else None
+
+    def ended(state: State, message: str = "", **more: Any) -> CaseResult:
+        return CaseResult(
+            case=case,
+            method=bench.method.name,
+            state=state,
+            message=message,
+            timing=watch.timing,
+            start_time=begun,
+            completion_time=datetime.now(UTC),
+            **more,
+        )
+
+    if fault is not None and (reason := bench.abilities.why_not(fault)):
+        return ended(State.NOT_APPLICABLE, reason)
+    injection: Injection | None = None
+    try:
+        await stage.healthy()
+        if fault is None:
+            await stage.settled(USERS_SECONDS)
+        situation = await situation_of(bench.cluster, bench.agents, stage, case, fault)
+        guard = await Guard.take(situation)
+        # Not what was felt just now: that may still hold what the case before did to users.
+        guard.users = stage.usual
+        watch.charge("reset")
+        if fault is not None:
+            injection = Injection(situation, fault)
+            await injection.begin()
+            watch.charge("inject")
+            if (missing := await bites(situation, fault)) is not None:
+                watch.charge("confirm")
+                return ended(State.INJECTION_FAILED, missing)
+            if case.control is None:
+                await wait_noticed(situation, fault)
+            watch.charge("confirm")
+        found = await gather(situation)
+        task = Task(write(case, fault, found, situation.values), bench.method_seconds, situation)
+        await guard.mark(situation)
+        watch.charge("report")
+        reported = time.time()
+        said = await _asked(bench.method, task)
+        watch.charge("method")
+        good = _good(fault, situation)
+        if not bench.method.acts:
+            return ended(State.ASKED, said=said, good=good)
+        strict, published = await _judged(situation, guard)
+        watch.charge("judge")
+        now = await take(bench.cluster, stage.namespace)
+        result = ended(
+            State.JUDGED,
+            strict=strict,
+            published=published,
+            users=await _felt(stage, reported),
+            changes=changes(situation, now),
+            said=said,
+            good=good,
+            report_time=datetime.fromtimestamp(reported, UTC),
+            pods_replaced=replaced(situation.before, now),
+            restarts=restarted(situation.before, now),
+        )
+        result.cause = cause_of(result, fault)
+        return result
+    except InjectionError as error:
+        return ended(State.INJECTION_FAILED, str(error)[:1000])
+    except (StageError, AgentsError, ClusterError, FillError, MethodError) as error:
+        return ended(State.HARNESS_ERROR, f"{type(error).__name__}: {error}"[:1000])
+    finally:
+        await asyncio.shield(_put_back(bench, stage, injection))
+        watch.charge("reset")
+
+
+def _good(fault: Fault | None, situation: Situation) -> list[list[dict[str, Any]]]:
+    """Return the known good playbooks for this target, as far as all of their values are known."""
+    if fault is None or situation.case.control is not None:
+        return []
+    found = []
+    for repair in fault.repairs:
+        with contextlib.suppress(FillError):
+            found.append([fill(task, situation.values) for task in repair.playbook])
+    return found
+
+
+async def situation_of(
+    cluster: Cluster, agents: FaultAgents, stage: Stage, case: Case, fault: Fault | None
+) -> Situation:
+    """Return where a case takes place, as it is before the fault."""
+    kinds = ("Deployment", "StatefulSet", "DaemonSet", "Service", "ConfigMap", "Node")
+    objects = [item for kind in kinds for item in await cluster.list(kind, stage.namespace)]
+    return Situation(
+        cluster=cluster,
+        agents=agents,
+        users=stage.users,
+        namespace=stage.namespace,
+        system=stage.system,
+        case=case,
+        fault=fault,
+        before=await take(cluster, stage.namespace),
+        values=case_values(case, stage.system, objects),
+    )
+
+
+async def bites(situation: Situation, fault: Fault) -> str | None:
+    """Wait until the fault's effect shows and stays; return why it does not.
+
+    The same measurements that will have to hold for success must fail now: what the oracle cannot
+    see is not a fault that it could find repaired. A rollout that is merely on its way also fails
+    its check, so that one alone must fail for longer.
+    """
+    until, last = time.monotonic() + fault.bite_seconds, ""
+    shown: float | None = None  # since when an effect shows, and since when one beside the rollout
+    felt: float | None = None
+    while True:
+        now = time.monotonic()
+        measured = await asyncio.gather(*(measure(c, situation) for c in fault.oracle.effect))
+        pairs = list(zip(fault.oracle.effect, measured, strict=True))
+        failing = [check for check, m in pairs if m.ok is False]
+        shown = (shown or now) if failing else None
+        felt = (felt or now) if any(c.rollout is None for c in failing) else None
+        if felt is not None and now - felt >= _FELT_SECONDS:
+            return None
+        if shown is not None and now - shown >= _SHOWN_SECONDS:
+            return None
+        last = "; ".join(f"{m.name} {m.value} {m.message}".strip() for m in measured)
+        if now > until:
+            return f"no lasting effect within {fault.bite_seconds:.0f} s: {last}"
+        await asyncio.sleep(0.7)
+
+
+async def _asked(method: Method, task: Task) -> MethodReport:
+    """Ask the method; a crash or a hang is an answer too, and its own."""
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(task.deadline_seconds + _GRACE_SECONDS):
+            said = await method.repair(task)
+    except TimeoutError:
+        took = time.monotonic() - begun
+        return MethodReport(outcome="TimedOut", acted=True, error=f"no answer in {took:.0f} s")
+    except MethodError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a method may fail in any way
+        text = f"{type(error).__name__}: {error}"[:1000]
+        return MethodReport(outcome="Failed", acted=True, error=text)
+    said.steps.setdefault("all", time.monotonic() - begun)
+    return said
+
+
+async def _judged(situation: Situation, guard: Guard) -> tuple[Verdict, Verdict | None]:
+    if situation.case.control is not None or situation.fault is None:
+        return await judge_control(situation, guard), None
+    return await asyncio.gather(judge(situation, guard), judge_published(situation))
+
+
+async def _felt(stage: Stage, reported: float) -> UsersFelt:
+    """Return what users felt from the report until now; their counts come seconds late."""
+    now, until = time.time(), time.monotonic() + _COUNTED_SECONDS
+    while (felt := await stage.users.between(reported, now)) is None:
+        if time.monotonic() > until:
+            return UsersFelt(before_percent=round(stage.usual.percent, 1))
+        await asyncio.sleep(0.5)
+    last = [s for s in felt.seconds if s.time >= int(now) - _LAST_SECONDS]
+    asked = sum(s.ok + s.failed for s in last)
+    again = served_again(felt.seconds, reported)
+    return UsersFelt(
+        before_percent=round(stage.usual.percent, 1),
+        after_percent=round(100 * sum(s.ok for s in last) / asked, 1) if asked else None,
+        failed_requests=felt.failed,
+        served_again_seconds=round(again, 1) if again is not None else None,
+    )
+
+
+def replaced(before: Snapshot, now: Snapshot) -> int:
+    """Return how many of the pods from before are gone."""
+    return len({pod.uid for pod in before.pods} - {pod.uid for pod in now.pods})
+
+
+def restarted(before: Snapshot, now: Snapshot) -> int:
+    """Return how often containers were started anew, in old pods and in new ones."""
+    old = {pod.uid: pod.restarts for pod in before.pods}
+    return sum(max(0, pod.restarts - old.get(pod.uid, 0)) for pod in now.pods)
+
+
+async def _put_back(bench: Bench, stage: Stage, injection: Injection | None) -> None:
+    """End the fault, remove what reme wrote down, and bring the system back.
+
+    What fails here is not raised: the next case looks first, and says what is wrong.
+    """
+    with contextlib.suppress(AgentsError, ClusterError):
+        await _end(bench, injection)
+    for kind in ("DiagnosisReport", "Remediation"):
+        with contextlib.suppress(ClusterError):
+            for item in await bench.cluster.list(kind, stage.namespace):
+                await bench.cluster.delete(kind, item["metadata"]["name"], stage.namespace)
+    with contextlib.suppress(StageError, ClusterError):
+        await stage.back()
+
+
+async def _end(bench: Bench, injection: Injection | None) -> None:
+    try:
+        if injection is not None:
+            await injection.end()
+    except (AgentsError, ClusterError):
+        # The agent itself may be gone, which is one of the attacks.
+        ready = False
+    else:
+        ready = await bench.agents.ready()
+    if not ready:
+        await bench.agents.install()
+        await bench.agents.sweep()

@@ -1,0 +1,102 @@
+"""What a container uses, read from its control groups: no metrics server stands between."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reme_benchmark.injection.agent.cgroups import Groups, flat, read
+
+_UNLIMITED = 1 << 60
+_NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Averages over a span of time, and the limits; None is no limit."""
+
+    seconds: float
+    cpu_millicores: float
+    cpu_limit_millicores: int | None
+    periods: int
+    throttled_periods: int
+    throttled_milliseconds: float
+    memory_bytes: int
+    memory_limit_bytes: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what travels."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counters:
+    at: float
+    used_nanoseconds: int
+    periods: int
+    throttled_periods: int
+    throttled_nanoseconds: int
+
+
+def usage(groups: Groups, seconds: float) -> Usage:
+    """Watch a container for some time and return what it used.
+
+    Raises:
+        GoneError: it ended meanwhile.
+
+    """
+    before = _counters(groups)
+    time.sleep(seconds)
+    after = _counters(groups)
+    span = after.at - before.at
+    used, limit = memory(groups)
+    return Usage(
+        seconds=round(span, 3),
+        cpu_millicores=round(
+            (after.used_nanoseconds - before.used_nanoseconds) / _NANOSECONDS / span * 1000, 1
+        ),
+        cpu_limit_millicores=cpu_limit(groups),
+        periods=after.periods - before.periods,
+        throttled_periods=after.throttled_periods - before.throttled_periods,
+        throttled_milliseconds=round(
+            (after.throttled_nanoseconds - before.throttled_nanoseconds) / 1e6, 1
+        ),
+        memory_bytes=used,
+        memory_limit_bytes=limit,
+    )
+
+
+def _counters(groups: Groups) -> _Counters:
+    stat = flat(read(groups.of("cpu") / "cpu.stat"))
+    if groups.unified:
+        used, throttled = stat["usage_usec"] * 1000, stat.get("throttled_usec", 0) * 1000
+    else:
+        used = int(read(groups.of("cpuacct") / "cpuacct.usage"))
+        throttled = stat["throttled_time"]
+    periods, hit = stat.get("nr_periods", 0), stat.get("nr_throttled", 0)
+    return _Counters(time.monotonic(), used, periods, hit, throttled)
+
+
+def cpu_limit(groups: Groups) -> int | None:
+    """Return the limit in millicores."""
+    folder = groups.of("cpu")
+    if groups.unified:
+        quota, period = read(folder / "cpu.max").split()
+    else:
+        quota, period = (
+            read(folder / name).strip() for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+        )
+    return None if quota in {"max", "-1"} else round(int(quota) * 1000 / int(period))
+
+
+def memory(groups: Groups) -> tuple[int, int | None]:
+    """Return the working set as the kubelet counts it, and the limit, in bytes."""
+    folder = groups.of("memory")
+    used, limit, inactive = (
+        ("memory.current", "memory.max", "inactive_file")
+        if groups.unified
+        else ("memory.usage_in_bytes", "memory.limit_in_bytes", "total_inactive_file")
+    )
+    cache = flat(read(folder / "memory.stat")).get(inactive, 0)
+    text = read(folder / limit).strip()
+    most = None if text == "max" or int(text) >= _UNLIMITED else int(text)
+    return max(0, int(read(folder / used)) - cache), most

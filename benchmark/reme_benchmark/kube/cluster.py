@@ -1,0 +1,191 @@
+"""The cluster as the benchmark reaches it: every kind that a fault may touch.
+
+`kubectl` (the module) is what the demonstration shows to people; a run of the benchmark makes
+thousands of requests on two cores, and starting a process for each would be its own noise.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from reme_kube.credentials import find_credentials
+from reme_kube.errors import AlreadyExistsError, NotFoundError
+from reme_kube.http_client import ApiServer
+from reme_kube.resources import (
+    CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    DIAGNOSIS_REPORTS,
+    EVENTS,
+    JOBS,
+    LEASES,
+    POD_METRICS,
+    PODS,
+    REMEDIATION_POLICIES,
+    REMEDIATIONS,
+    REPLICA_SETS,
+    RUN_GRANTS,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    STATEFUL_SETS,
+    Resource,
+)
+
+Object = dict[str, Any]
+PatchKind = Literal["merge", "strategic", "json"]
+
+NODES = Resource("", "v1", "nodes", "Node")
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
+SECRETS = Resource("", "v1", "secrets", "Secret")
+LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange")
+CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
+QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
+AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
+
+KINDS: Mapping[str, Resource] = {
+    r.kind: r
+    for r in (
+        AUTOSCALERS,
+        BUDGETS,
+        CLAIMS,
+        CONFIG_MAPS,
+        CONTROLLER_REVISIONS,
+        CRON_JOBS,
+        DAEMON_SETS,
+        DEPLOYMENTS,
+        DIAGNOSIS_REPORTS,
+        ENDPOINT_SLICES,
+        EVENTS,
+        INGRESSES,
+        JOBS,
+        LEASES,
+        LIMIT_RANGES,
+        NAMESPACES,
+        NETWORK_POLICIES,
+        NODES,
+        POD_METRICS,
+        PODS,
+        QUOTAS,
+        REMEDIATIONS,
+        REMEDIATION_POLICIES,
+        REPLICA_SETS,
+        RUN_GRANTS,
+        SECRETS,
+        SERVICES,
+        SERVICE_ACCOUNTS,
+        STATEFUL_SETS,
+    )
+}
+CLUSTER_SCOPED = frozenset({"Node", "Namespace"})
+
+_CONTENT: Mapping[PatchKind, str] = {
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "json": "application/json-patch+json",
+}
+_APPLY = "application/apply-patch+yaml"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster; kinds are named as in manifests."""
+
+    api: ApiServer
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Log in as KUBECONFIG says.
+
+        Raises:
+            ClusterError: there is no way to log in.
+        """
+        return cls(ApiServer(find_credentials(), timeout_seconds=20))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self.api.aclose()
+
+    async def get(self, kind: str, name: str, namespace: str = "") -> Object | None:
+        """Return one object, or nothing when it does not exist."""
+        try:
+            return await self.api.get(self.path(kind, namespace, name))
+        except NotFoundError:
+            return None
+
+    async def list(
+        self, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None
+    ) -> "list[Object]":
+        """Return the objects of a kind, of every namespace when none is named."""
+        chosen = (
+            {"labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())} if labels else {}
+        )
+        resource = KINDS[kind]
+        return [
+            {"apiVersion": resource.api_version, "kind": kind, **item}
+            async for item in self.api.pages(self.path(kind, namespace), chosen)
+        ]
+
+    async def create(self, body: Object) -> Object:
+        """Create an object; one of that name is an error (AlreadyExistsError)."""
+        return await self.api.create(self._collection(body), body)
+
+    async def ensure(self, body: Object) -> Object:
+        """Create an object unless one of that name exists, and return what is there."""
+        try:
+            return await self.create(body)
+        except AlreadyExistsError:
+            return await self.api.get(f"{self._collection(body)}/{body['metadata']['name']}")
+
+    async def apply(self, bodies: Iterable[Object], manager: str = "reme-benchmark") -> None:
+        """Create the objects, or change them to what is given (server-side apply, forced)."""
+        query = {"fieldManager": manager, "force": "true"}
+        for body in bodies:
+            path = f"{self._collection(body)}/{body['metadata']['name']}"
+            await self.api.patch(path, body, params=query, content_type=_APPLY)
+
+    async def replace(self, body: Object) -> Object:
+        """Replace an object by one that was read and changed."""
+        return await self.api.replace(f"{self._collection(body)}/{body['metadata']['name']}", body)
+
+    async def patch(
+        self, kind: str, name: str, namespace: str, body: Any, how: PatchKind = "strategic"
+    ) -> Object:
+        """Change one object."""
+        path = self.path(kind, namespace, name)
+        return await self.api.patch(path, body, content_type=_CONTENT[how])
+
+    async def delete(
+        self, kind: str, name: str, namespace: str = "", grace: int | None = None
+    ) -> bool:
+        """Delete one object; return whether there was one."""
+        body: Object = {"propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        try:
+            await self.api.delete(self.path(kind, namespace, name), body)
+        except NotFoundError:
+            return False
+        return True
+
+    @staticmethod
+    def path(kind: str, namespace: str = "", name: str = "") -> str:
+        """Return where a kind, or one object of it, is served."""
+        where = None if kind in CLUSTER_SCOPED else namespace or None
+        return KINDS[kind].path(where, name or None)
+
+    def _collection(self, body: Object) -> str:
+        return self.path(body["kind"], body["metadata"].get("namespace", ""))

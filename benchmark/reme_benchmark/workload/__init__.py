@@ -1,0 +1,1 @@
+"""A small service with its load generator and a scripted model; standard library alone."""

@@ -1,0 +1,120 @@
+"""What stands for the parts of a namespace of which a live state tells next to nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from reme_lab.simulator.program import Behaviour, Program
+from reme_lab.simulator.template_facts import addresses, facts, service_of
+from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.snapshot import LiveState
+
+Json = Mapping[str, Any]
+
+
+def inferred(live: LiveState) -> Program:
+    """Return what the target's program must be like: good, and as its template expects it."""
+    container = next((c for c in live.containers if c.ports), None)
+    container = container or next(iter(live.containers), None)
+    if container is None:
+        return Program()
+    usual = Behaviour(any_path=True)
+    if container.ports:
+        usual = replace(usual, port=container.ports[0].number)
+    ready = container.probes.get("readiness")
+    if ready is not None and ready.path:
+        usual = replace(usual, ready_paths=frozenset({ready.path, "/"}))
+    used = [use for (_, name), use in live.usage.items() if name == container.name]
+    if used:
+        usual = replace(
+            usual,
+            cpu_millicores=sum(use.cpu_millicores for use in used),
+            memory_bytes=min(use.memory_bytes for use in used),
+        )
+    return Program(container=container.name, usual=usual)
+
+
+def neighbours(live: LiveState) -> dict[ObjectKey, Json]:
+    """Return workloads and Services that stand for those that are only known by name."""
+    found: dict[ObjectKey, Json] = {}
+    for key, labels in live.neighbours.items():
+        template = {
+            "metadata": {"labels": dict(labels)},
+            "spec": {"containers": [{"name": "main"}]},
+        }
+        found[key] = {
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "spec": {"selector": {"matchLabels": dict(labels)}, "template": template},
+        }
+    known = {key.name for key in live.objects if key.kind == "Service"}
+    asked = dict(_asked(live))
+    callees = {callee.service: callee for callee in live.callees}
+    for name in live.service_names:
+        if name in known:
+            continue
+        callee, port = callees.get(name), asked.get(name, 80)
+        spec: dict[str, Any] = {"ports": [{"port": port, "targetPort": port}]}
+        if callee is not None and callee.ports:
+            spec = {
+                "selector": dict(callee.labels),
+                "ports": [
+                    {"port": asked.get(name, callee.ports[0]), "targetPort": callee.ports[0]}
+                ],
+            }
+        metadata = {"name": name, "namespace": live.target.namespace}
+        found[ObjectKey("Service", live.target.namespace, name)] = {
+            "metadata": metadata,
+            "spec": spec,
+        }
+    return found
+
+
+def _asked(live: LiveState) -> Iterator[tuple[str, int]]:
+    """Yield each Service that some setting of any revision names, with the port it names."""
+    texts = [v for t in (live.template, *live.earlier_templates) for v in _settings(t)]
+    texts += [v for name in live.config_map_names for v in live.config_map(name).values()]
+    # What a ConfigMap lost may come back by a repair.
+    applied = [live.last_applied_config(name) for name in live.config_map_names]
+    texts += [v for found in applied for v in unstructured.strings(found, "data").values()]
+    for text in texts:
+        for address in addresses(text):
+            if address.port:
+                yield service_of(address.host, live.target.namespace), address.port
+
+
+def _settings(template: Json) -> list[str]:
+    return [v for c in views.template_containers(template) for v in c.env.values() if v]
+
+
+def nodes(live: LiveState, objects: Mapping[ObjectKey, Json]) -> dict[ObjectKey, Json]:
+    """Return a node for each that has pods and is not known, or one where there is none."""
+    pods = [found for key, found in live.objects.items() if key.kind == "Pod"]
+    named = {unstructured.text(pod, "spec", "nodeName") for pod in pods}
+    known = {key.name for key in objects if key.kind == "Node"}
+    missing = sorted(named - known - {""}) or ([] if known else ["node-1"])
+    return {
+        ObjectKey("Node", "", name): {
+            "metadata": {"name": name, "labels": dict(sorted(live.node_labels or ()))},
+            "spec": {},
+            "status": {
+                "allocatable": _allocatable(pods),
+                "conditions": [{"type": "Ready", "status": "True"}],
+            },
+        }
+        for name in missing
+    }
+
+
+def _allocatable(pods: Sequence[Json]) -> dict[str, str]:
+    """Return what a node has: too little for a pod of which the scheduler says so."""
+    found = {"cpu": 8000, "memory": 32 * 2**30}
+    placed = [facts(pod).requests for pod in pods if unstructured.text(pod, "spec", "nodeName")]
+    for pod in pods:
+        said = views.pod(pod).unscheduled
+        for resource in found:
+            if f"Insufficient {resource}" in said:
+                used = sum(getattr(amounts, resource) for amounts in placed)
+                room = used + getattr(facts(pod).requests, resource) - 1
+                found[resource] = max(0, min(found[resource], room))
+    return {"cpu": f"{found['cpu']}m", "memory": str(found["memory"])}

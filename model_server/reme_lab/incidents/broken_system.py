@@ -1,0 +1,113 @@
+"""A broken system, what can be said about it, and what an expert would do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.system import System
+from reme_lab.simulator import Reads, Returning, Rule, Stress, Tolerance
+from reme_model.prompt.schema import Abstain
+from reme_playbook.actions.registry import Action
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An action that an expert wants: of this kind, about this object, with these values."""
+
+    action: type[Any]
+    name: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, space: Sequence[Action]) -> Action | None:
+        """Return the first possible action that is wanted, or nothing."""
+        return next((action for action in space if self._fits(action)), None)
+
+    def _fits(self, action: Action) -> bool:
+        return (
+            isinstance(action, self.action)
+            and self.name in ("", action.target.name)
+            and all(getattr(action, key) == value for key, value in self.values.items())
+        )
+
+
+def wish(action: type[Any], name: str = "", **values: Any) -> Wish:
+    """Return a wish."""
+    return Wish(action, name, values)
+
+
+Repair = tuple[Wish, ...]
+
+
+@dataclass(frozen=True)
+class Clue:
+    """One piece of evidence that a tool would quote; a pattern of text."""
+
+    kind: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What no API shows of a fault: how the program and its pods really behave."""
+
+    stresses: Mapping[str, Stress] = field(default_factory=dict)
+    """What is wrong with single pods, by name."""
+    rules: Sequence[Rule] = ()
+    """How the target's program behaves when it is told this or that."""
+    usual: Mapping[str, Any] = field(default_factory=dict)
+    """How it behaves otherwise; fields of `Behaviour`."""
+    returning: Sequence[Returning] = ()
+    reads: Sequence[Reads] = ()
+    missing_images: Sequence[str] = ()
+    lost_secrets: Sequence[tuple[str, str]] = ()
+    front: str = ""
+    """The Service at which users come in, if it is not the target's."""
+    front_port: int = 80
+    ingress: str = ""
+    """Where users come in, if not by a Service."""
+    path: str = "/"
+    may_differ: Sequence[Tolerance] = ()
+    """What a good repair may leave other than it was."""
+
+
+NOTHING = Hidden()
+
+
+@dataclass
+class Incident:
+    """One incident; patterns of text hold `[a|b]` and `{value}`, as `Draw.text` reads them."""
+
+    system: System
+    types: Sequence[str]
+    """What diagnosis tools call it; the first is the plainest."""
+    summaries: Sequence[str]
+    terse: Sequence[str]
+    astray: Sequence[tuple[str, str]] = ()
+    """Wrong diagnoses that such symptoms lead to: type and summary."""
+    clues: Sequence[Clue] = ()
+    felt: str = ""
+    """What those who ask the service get: slow, errors, refused, silent, or nothing unusual."""
+    repairs: Sequence[Repair] = ()
+    """What an expert would do, the least disruptive first."""
+    abstain: Abstain | None = None
+    useless: Sequence[Repair] = ()
+    """What somebody might try first and what would not help."""
+    values: Mapping[str, object] = field(default_factory=dict)
+    most_percent: Mapping[str, int] = field(default_factory=dict)
+    """Usage that a probe of the report asks for, by resource."""
+    spare_replica: bool = False
+    """Whether the report's rollout probe asks for one replica more."""
+    missing_port: int = 0
+    """A port that is asked for and that the Service does not have."""
+    asked: str = ""
+    """The Service that is asked, if it is not the target's."""
+    asked_port: int = 0
+    also_asked: Sequence[tuple[str, int]] = ()
+    """Further Services that are asked, with their ports, and that answer with errors."""
+    hidden: Hidden = NOTHING
+
+
+Maker = Callable[[Draw, System], Incident | None]
+"""Breaks a healthy system; nothing where this fault does not fit it."""

@@ -1,0 +1,152 @@
+"""Rollouts that changed how the pods run, rather than what they run: only the last one helps."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from reme_lab.incidents import names
+from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker
+from reme_lab.incidents.faults.common import BACK, MORE_RESOURCES, RESTART, SCALE
+from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.system import Json, System
+from reme_lab.simulator import is_one_of, rule
+from reme_lab.simulator.template_facts import facts
+
+
+class Change(NamedTuple):
+    """What a rollout changed, and what comes of it."""
+
+    types: Sequence[str]
+    said: str
+    """What a tool says of it; a pattern of text."""
+    log: str
+    """What the program says."""
+    felt: Sequence[str]
+    make: Callable[[Draw, Json, Json], None]
+    """Changes the pod's spec and its first container."""
+
+
+def _put(**fields: Any) -> Callable[[Draw, Json, Json], None]:
+    """Return what sets fields of the pod's spec; a function is called with the draw."""
+    return lambda draw, spec, _: spec.update(_drawn(draw, fields))
+
+
+def _put_in_container(**fields: Any) -> Callable[[Draw, Json, Json], None]:
+    return lambda draw, _, main: main.update(_drawn(draw, fields))
+
+
+def _drawn(draw: Draw, fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value(draw) if callable(value) else value for key, value in fields.items()}
+
+
+def _join(draw: Draw, spec: Json, main: Json) -> None:
+    """Put a container beside the first, through which all traffic goes."""
+    del main
+    name = draw.one(("mesh-proxy", "envoy", "waf", "inspector", "tracer", "cache-proxy"))
+    spec["containers"].append(
+        {
+            "name": name,
+            "image": f"{name}:{names.tag(draw)}",
+            "resources": {"limits": {"cpu": "50m", "memory": "64Mi"}},
+        }
+    )
+
+
+# A rollback that brings another account, or another runtime, is refused by the gate.
+CHANGES = (
+    Change(
+        ("security-context", "permission-denied", "http-500", "bad-rollout"),
+        "[pods of {name}|{name}] [run as another user|may not read their files]",
+        "[EACCES|permission denied]: [/srv/data|/etc/app/key.pem|/tmp/cache]",
+        ("errors", "errors", "refused"),
+        _put(securityContext=lambda d: {"runAsUser": d.one((1001, 3000, 10001, 65532, 65534))}),
+    ),
+    Change(
+        ("read-only-filesystem", "write-errors", "bad-rollout", "http-500"),
+        "{name} [cannot write|fails to write] [its files|temporary files|any file]",
+        "[EROFS|read-only file system]: [/var/run/app|/tmp/upload|/srv/work]",
+        ("errors",),
+        _put_in_container(securityContext={"readOnlyRootFilesystem": True}),
+    ),
+    Change(
+        ("capability-missing", "operation-not-permitted", "bad-rollout"),
+        "{name} [lacks a capability|is not permitted what it needs]",
+        "operation not permitted",
+        ("errors", "refused"),
+        _put_in_container(securityContext={"capabilities": {"drop": ["ALL"]}}),
+    ),
+    Change(
+        ("hosts-entry", "wrong-address", "connection-timeout", "bad-rollout"),
+        "[calls of {name}|{name}] [go to|reach] [an address that nobody has|a host that is gone]",
+        "[dial tcp|connect] 198.51.100.7: [i/o timeout|no route to host]",
+        ("errors", "silent"),
+        _put(hostAliases=[{"ip": "198.51.100.7", "hostnames": ["backend", "store"]}]),
+    ),
+    Change(
+        ("working-directory", "file-not-found", "http-500", "bad-rollout"),
+        "{name} [does not find|misses] its [templates|assets|files]",
+        "[ENOENT|no such file or directory]: [templates/index|assets/main|conf.d]",
+        ("errors",),
+        _put_in_container(workingDir=lambda d: d.one(("/", "/opt", "/home", "/srv/old"))),
+    ),
+    Change(
+        ("sidecar", "proxy-errors", "high-latency", "bad-rollout"),
+        "[all calls to {name}|calls of {name}] [go through|pass] a [proxy|container] "
+        "[that is slow|that fails|which was not there before]",
+        "[proxy: upstream reset|proxy: 503 UF|request held for 2100 ms]",
+        ("errors", "slow"),
+        _join,
+    ),
+)
+_WORSE: dict[str, dict[str, Any]] = {
+    "errors": {"error_percent": 60},
+    "slow": {"latency_milliseconds": 2500},
+    "silent": {"latency_milliseconds": 9000},
+    "refused": {"port": 4},
+}
+"""How the program behaves then, by what users feel."""
+_SINCE = "[since|after|right after] [its last change|the last rollout|the newest revision]"
+
+
+def bad_change(draw: Draw, system: System) -> Incident:
+    """A rollout changed the security context, an account, a sidecar or the like."""
+    one = draw.one(CHANGES)
+    felt = draw.one(one.felt)
+
+    def change(template: Json, main: Json) -> None:
+        one.make(draw, template["spec"], main)
+
+    system.roll(change)
+    system.replace_all(ready=felt != "refused")
+    told = is_one_of("surroundings", facts(system.template).surroundings)
+    changed = {
+        "errors": "[fails|answers with errors]",
+        "slow": "is slow",
+        "silent": "does not answer",
+        "refused": "refuses connections",
+    }[felt]
+    return Incident(
+        system,
+        types=one.types,
+        summaries=(
+            one.said + f" {_SINCE}.",
+            "{name} " + changed + f" {_SINCE}: " + one.said + ".",
+        ),
+        terse=("{name} " + changed + " [since deploy|after rollout|]",),
+        astray=(
+            ("memory-stress", "{name} " + changed + "; [its memory|its heap] [is full|leaks]."),
+            ("overload", "{name} " + changed + "; it [needs more pods|is overloaded]."),
+            ("dependency-down", "{name} " + changed + ": something that it calls is down."),
+        ),
+        clues=(
+            Clue("Log", "Pod/{pod}/{container}", one.log),
+            Clue("Text", "deploy log", "{name} [rolled out|changed] [{minutes} min ago|just now]"),
+        ),
+        felt=felt,
+        repairs=(BACK,),
+        useless=(RESTART, SCALE, MORE_RESOURCES),
+        hidden=Hidden(rules=(rule(told, **_WORSE[felt]),)),
+        values={"pod": system.pods[0].name, "minutes": draw.number(3, 40)},
+    )
+
+
+FAULTS: dict[str, Maker] = {"bad-change": bad_change}

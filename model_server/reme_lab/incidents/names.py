@@ -1,0 +1,338 @@
+"""Invented names of systems and their parts: of no system that anybody measures reme with."""
+
+from collections.abc import Collection
+
+from reme_lab.incidents.rng import Draw, Split
+
+_TRAIN = [
+    "ba",
+    "be",
+    "bi",
+    "bo",
+    "bra",
+    "cal",
+    "cor",
+    "da",
+    "del",
+    "di",
+    "dor",
+    "el",
+    "fa",
+    "fen",
+    "fi",
+    "ga",
+    "gar",
+    "gi",
+    "ha",
+    "hel",
+    "im",
+    "ja",
+    "jo",
+    "ka",
+    "kel",
+    "ko",
+    "la",
+    "lin",
+    "lo",
+    "ma",
+    "mer",
+    "mi",
+    "na",
+    "nor",
+    "nu",
+    "or",
+    "pa",
+    "per",
+    "pi",
+    "ra",
+    "ris",
+    "ro",
+    "sa",
+    "sel",
+    "so",
+    "ta",
+    "ter",
+    "ti",
+    "tu",
+    "va",
+    "ven",
+    "vi",
+    "wa",
+    "wil",
+    "yo",
+    "za",
+]
+_TEST = [
+    "bu",
+    "cra",
+    "dru",
+    "fle",
+    "gle",
+    "hu",
+    "ix",
+    "jas",
+    "klu",
+    "lup",
+    "moc",
+    "nim",
+    "oz",
+    "plu",
+    "quo",
+    "rux",
+    "stu",
+    "tov",
+    "uv",
+    "vro",
+    "wex",
+    "yp",
+    "zun",
+]
+_PLAIN_TRAIN = (  # noqa: SIM905 - a hundred lines otherwise
+    "accounts alerts analytics answers articles assets auctions balance banner barcode "
+    "basket batch blog bonus bookmarks bridge broker budget cache calendar campaign "
+    "carrier chat clock collector comments compliance contracts converter courier crawler "
+    "credit customers data deals devices digest discount documents donations downloads "
+    "editor enrichment events exchange export factory feed filter finance flags forms "
+    "fraud games gifts graph groups hosting identity images import index ingest inventory "
+    "issues jobs journal keys label leads lessons library links listing logger login maps "
+    "matching members messages metrics mobile monitor offers pages partners payroll "
+    "permissions photos picture planner player portal posts print probe proxy queue "
+    "ranking ratings reader receipts records redirect refunds registry relay reminder "
+    "renderer replies reports reservation resolver rewards rules "
+).split()
+_PLAIN_TEST = (  # noqa: SIM905
+    "safety sales sampler sandwich scanner scores screen search sender session shelf "
+    "signals sitemap socket spool stats stock storage stream streets styles subscription "
+    "suggest supplier support sync tags tasks tax teams templates tenants themes tiles "
+    "timeline tokens tools topics tracking trades transfers translate uploads usage vault "
+    "vendors video vision votes wallet warehouse weather webhook wishlist workflow "
+    "workspace zones "
+).split()
+"""What people call their services: one token or two of what the base model has read. Who has only
+copied names made of syllables writes such a word wrong."""
+_PLAIN_FORMS = (
+    "{a}",
+    "{a}",
+    "{a}-service",
+    "{a}-{b}",
+    "{a}-{b}-service",
+    "{a}service",
+    "{p}-{a}-service",
+    "{p}-{a}",
+    "{a}-api",
+    "{a}{b}",
+)
+_ENDS = (
+    "",
+    "",
+    "",
+    "-api",
+    "-svc",
+    "-web",
+    "-worker",
+    "-core",
+    "-gate",
+    "-hub",
+    "-store",
+    "er",
+    "ly",
+)
+_KINDS = [
+    "billing",
+    "ledger",
+    "invoice",
+    "parcel",
+    "depot",
+    "roster",
+    "booking",
+    "ticketing",
+    "tariff",
+    "menu",
+    "recipe",
+    "catalogue",
+    "loyalty",
+    "coupon",
+    "meter",
+    "sensor",
+    "telemetry",
+    "archive",
+    "media",
+    "thumbnail",
+    "transcoder",
+    "geocoder",
+    "router",
+    "scheduler",
+    "notifier",
+    "mailer",
+    "audit",
+    "consent",
+    "profile",
+    "directory",
+    "badge",
+    "survey",
+    "forecast",
+    "pricing",
+    "stocktake",
+    "returns",
+    "claims",
+    "quotes",
+    "fleet",
+    "dispatch",
+    "dock",
+    "berth",
+]
+_CONTAINERS = [
+    "app",
+    "api",
+    "web",
+    "svc",
+    "worker",
+    "core",
+    "backend",
+    "process",
+    "engine",
+    "daemon",
+]
+_NAMESPACES = [
+    "prod",
+    "staging",
+    "team-{w}",
+    "{w}",
+    "{w}-prod",
+    "{w}-stage",
+    "env-{w}",
+    "apps-{w}",
+    "{w}-live",
+    "platform-{w}",
+]
+_REGISTRIES = ("", "", "", "registry.{w}.example/", "{w}/", "ghcr.example/{w}/", "cr.{w}.internal/")
+_VARIABLES = [
+    "UPSTREAM_URL",
+    "BACKEND_ADDR",
+    "STORE_HOST",
+    "CACHE_URL",
+    "QUEUE_HOST",
+    "PEER_URL",
+    "LEDGER_ADDR",
+    "INDEX_HOST",
+    "GATEWAY_URL",
+    "BROKER_ADDR",
+]
+_TUNABLES = [
+    "POOL_SIZE",
+    "MAX_CONNS",
+    "WORKER_COUNT",
+    "BATCH_SIZE",
+    "HEAP_MB",
+    "QUEUE_DEPTH",
+    "IDLE_SECONDS",
+    "PAGE_SIZE",
+    "CACHE_ENTRIES",
+    "FLUSH_INTERVAL",
+    "SHARD_COUNT",
+    "LIMIT_RPS",
+    "THREADS",
+    "BUFFER_KB",
+]
+_FLAGS = [
+    "LOG_LEVEL",
+    "TZ",
+    "LANG_DEFAULT",
+    "REGION_CODE",
+    "TENANCY",
+    "THEME",
+    "CURRENCY",
+    "RELEASE_RING",
+]
+
+
+def word(draw: Draw, syllables: int = 0) -> str:
+    """Return an invented word."""
+    pool = _TEST if draw.split is Split.TEST else _TRAIN
+    return "".join(draw.one(pool) for _ in range(syllables or draw.number(2, 3)))
+
+
+def workload(draw: Draw) -> str:
+    """Return the name of a workload, and of its Service."""
+    if draw.chance(45):
+        return _plain(draw)
+    if draw.chance(45):
+        return f"{draw.one(_KINDS)}-{word(draw, draw.number(1, 2))}"
+    return word(draw) + draw.one(_ENDS)
+
+
+def _plain(draw: Draw) -> str:
+    pool = _PLAIN_TEST if draw.split is Split.TEST else _PLAIN_TRAIN
+    values = {"a": draw.one(pool), "b": draw.one(pool), "p": word(draw, 1)}
+    return draw.one(_PLAIN_FORMS).format(**values)
+
+
+def workload_beside(draw: Draw, taken: Collection[str]) -> str:
+    """Return the name of another workload than those."""
+    while (name := workload(draw)) in taken:
+        pass
+    return name
+
+
+def namespace(draw: Draw) -> str:
+    """Return the name of a namespace."""
+    return draw.one(_NAMESPACES).replace("{w}", word(draw, 2))
+
+
+def container(draw: Draw, name: str) -> str:
+    """Return the name of a container of a workload."""
+    return name if draw.chance(35) else draw.one(_CONTAINERS)
+
+
+def repository(draw: Draw, name: str) -> str:
+    """Return where an image is, without its tag."""
+    return draw.one(_REGISTRIES).replace("{w}", word(draw, 2)) + name
+
+
+def tag(draw: Draw) -> str:
+    """Return the tag of an image."""
+    form = draw.number(0, 4)
+    if form == 0:
+        return f"v{draw.number(1, 60)}"
+    if form == 1:
+        return f"20{draw.number(24, 27)}.{draw.number(1, 12)}"
+    if form == 2:
+        return f"{draw.number(1, 400)}-{draw.number(0x1000, 0xFFFF):x}"
+    return f"{draw.number(0, 6)}.{draw.number(0, 19)}.{draw.number(0, 9)}"
+
+
+def port(draw: Draw) -> int:
+    """Return a port at which a program listens."""
+    return draw.one(
+        (3100, 4100, 4600, 6060, 6500, 7200, 7350, 7800, 8300, 8700, 9300)
+    ) + draw.number(0, 49)
+
+
+def host_variable(draw: Draw) -> str:
+    """Return the name of a variable that holds an address."""
+    return draw.one(_VARIABLES)
+
+
+def tunable(draw: Draw) -> str:
+    """Return the name of a variable that holds a number."""
+    return draw.one(_TUNABLES)
+
+
+def flag(draw: Draw) -> str:
+    """Return the name of a variable that holds a word."""
+    return draw.one(_FLAGS)
+
+
+def setting(draw: Draw) -> str:
+    """Return the name of a key of a ConfigMap, which is the name of no variable of a template."""
+    return f"{draw.one(('APP', 'CFG', 'SVC'))}_{draw.one((*_TUNABLES, *_FLAGS))}"
+
+
+def pod_suffix(draw: Draw) -> str:
+    """Return the end of a pod's name, as ReplicaSets give it."""
+    return "".join(draw.one("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
+
+
+def template_hash(draw: Draw) -> str:
+    """Return the hash of a pod template, as Deployments give it."""
+    return "".join(draw.one("bcdfghjklmnpqrstvwxz2456789") for _ in range(draw.number(8, 10)))

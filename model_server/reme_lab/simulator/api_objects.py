@@ -1,0 +1,241 @@
+"""Pods and workloads as the API server shows them: what follows from how they are doing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reme_lab.simulator.autoscaling import wish
+from reme_lab.simulator.health import disruptions_allowed
+from reme_lab.simulator.network import Network
+from reme_lab.simulator.pod_status import Life
+from reme_lab.simulator.quotas import told, used_of
+from reme_lab.simulator.replica_counts import Counts
+from reme_lab.simulator.revisions import template_hash, time_of
+from reme_lab.simulator.world import Pod, World
+from reme_playbook.snapshot import related_views, unstructured
+from reme_playbook.snapshot.object_ref import ObjectKey
+
+Json = Mapping[str, Any]
+
+_BACK_OFF_SECONDS = (10, 20, 40, 80, 160, 300)
+
+
+def restarts_of(pod: Pod, life: Life, now: int) -> int:
+    """Return how often its container ended so far: less and less often, as the kubelet waits."""
+    if not life.flaps:
+        return pod.restarts
+    left, count = now - pod.born, 0
+    while left > 0 and count < 12:
+        left -= _BACK_OFF_SECONDS[min(count, len(_BACK_OFF_SECONDS) - 1)]
+        count += 1
+    return pod.restarts + max(1, count)
+
+
+def pod_object(world: World, pod: Pod, life: Life, serving: str) -> Json:
+    """Return a pod as the API server shows it; `serving` is the container that the life is of."""
+    owner: dict[str, Any] = {
+        "kind": pod.owner.kind,
+        "name": pod.owner.name,
+        "uid": uid(pod.owner.kind, pod.owner.name),
+        "controller": True,
+    }
+    labels = unstructured.strings(pod.template, "metadata", "labels")
+    if pod.owner.kind == "Deployment":
+        hashed = template_hash(pod.template)
+        name = f"{pod.owner.name}-{hashed}"
+        owner |= {"kind": "ReplicaSet", "name": name, "uid": uid("ReplicaSet", name)}
+        labels["pod-template-hash"] = hashed
+    spec = dict(unstructured.mapping(pod.template, "spec"))
+    if life.stress.failed:
+        spec["containers"] = [
+            {**c, "image": life.stress.image} if c.get("name") == serving else c
+            for c in unstructured.items(spec, "containers")
+        ]
+    if pod.node:
+        spec["nodeName"] = pod.node
+    metadata: dict[str, Any] = {
+        "name": pod.name,
+        "namespace": pod.owner.namespace,
+        "uid": uid("Pod", pod.name),
+        "creationTimestamp": time_of(pod.born),
+        "labels": labels,
+        "ownerReferences": [owner],
+    }
+    if annotations := unstructured.strings(pod.template, "metadata", "annotations"):
+        metadata["annotations"] = annotations
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": spec,
+        "status": _pod_status(world, pod, life, spec, serving),
+    }
+
+
+def uid(kind: str, name: str) -> str:
+    """Return an id that the same object always has."""
+    return f"{kind.lower()}-{name}"
+
+
+def phase_of(pod: Pod, life: Life) -> str:
+    """Return the phase of a pod: Pending until its containers could be made."""
+    if not pod.node or life.init or (life.waiting and not life.ended):
+        return "Pending"
+    return "Running"
+
+
+def _pod_status(world: World, pod: Pod, life: Life, spec: Json, serving: str) -> Json:
+    if not pod.node:
+        condition = {
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": pod.unplaced,
+        }
+        return {"phase": "Pending", "conditions": [condition]}
+    status: dict[str, Any] = {
+        "phase": phase_of(pod, life),
+        "conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Initialized", "status": str(not life.init)},
+            {"type": "ContainersReady", "status": str(life.ready)},
+            {"type": "Ready", "status": str(life.ready)},
+        ],
+        "startTime": time_of(pod.born),
+        "containerStatuses": [
+            _container_status(world, pod, life, c, serving)
+            for c in unstructured.items(spec, "containers")
+        ],
+    }
+    if unstructured.items(spec, "initContainers"):
+        ended = {"terminated": {"reason": "Completed", "exitCode": 0}}
+        status["initContainerStatuses"] = [
+            {
+                "name": unstructured.text(c, "name"),
+                "image": unstructured.text(c, "image"),
+                "ready": not life.init,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": time_of(pod.born)}} if life.init else ended,
+            }
+            for c in unstructured.items(spec, "initContainers")
+        ]
+    return status
+
+
+def _container_status(world: World, pod: Pod, life: Life, container: Json, serving: str) -> Json:
+    status: dict[str, Any] = {
+        "name": unstructured.text(container, "name"),
+        "image": unstructured.text(container, "image"),
+        "ready": life.ready,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": time_of(pod.born)}},
+    }
+    if life.init:
+        return {**status, "state": {"waiting": {"reason": "PodInitializing"}}}
+    if status["name"] != serving:
+        return {**status, "ready": True}
+    count = restarts_of(pod, life, world.clock)
+    status["restartCount"] = count
+    if life.waiting:
+        waiting = {"reason": life.waiting}
+        if life.message:
+            waiting["message"] = life.message
+        status["state"] = {"waiting": waiting}
+    if life.ended:
+        ended = {
+            "reason": life.ended,
+            "exitCode": life.exit_code or 0,
+            "finishedAt": time_of(world.clock - 20),
+        }
+        status["lastState"] = {"terminated": ended}
+    elif count:
+        status["lastState"] = {"terminated": {"reason": "Error", "exitCode": 1}}
+    return status
+
+
+def workload_object(world: World, key: ObjectKey, count: Counts) -> Json:
+    """Return a workload as the API server shows it, with its status."""
+    found = world.objects[key]
+    metadata = {"uid": uid(key.kind, key.name), **unstructured.mapping(found, "metadata")}
+    generation = int(metadata.setdefault("generation", 1))
+    status: dict[str, Any] = {"observedGeneration": generation}
+    if key.kind == "DaemonSet":
+        status |= {
+            "desiredNumberScheduled": count.desired,
+            "currentNumberScheduled": count.current,
+            "updatedNumberScheduled": count.updated,
+            "numberReady": count.ready,
+            "numberAvailable": count.ready,
+            "numberMisscheduled": 0,
+        }
+    else:
+        status |= {
+            "replicas": count.current,
+            "updatedReplicas": count.updated,
+            "readyReplicas": count.ready,
+            "availableReplicas": count.ready,
+        }
+    if key.kind == "Deployment":
+        status["conditions"] = _conditions(world, key, count)
+    return {
+        "apiVersion": key.api_version,
+        "kind": key.kind,
+        **found,
+        "metadata": metadata,
+        "status": status,
+    }
+
+
+def _conditions(world: World, key: ObjectKey, count: Counts) -> list[Json]:
+    complete = count.updated >= count.desired and count.ready >= count.desired
+    found: list[Json] = [
+        {"type": "Available", "status": str(count.ready >= count.desired)},
+        {
+            "type": "Progressing",
+            "status": str(complete),
+            "reason": "NewReplicaSetAvailable" if complete else "ProgressDeadlineExceeded",
+        },
+    ]
+    if key in world.refused:
+        found.append(
+            {
+                "type": "ReplicaFailure",
+                "status": "True",
+                "reason": "FailedCreate",
+                "message": world.refused[key],
+            }
+        )
+    return found
+
+
+def around_object(network: Network, key: ObjectKey, found: Json) -> Json:
+    """Return an object around the workloads with the status that follows from the world."""
+    world = network.world
+    match key.kind:
+        case "ResourceQuota":
+            hard = unstructured.mapping(found, "spec", "hard")
+            used = {name: told(name, used_of(world, name, world.pods)) for name in hard}
+            return {**found, "status": {"hard": dict(hard), "used": used}}
+        case "PodDisruptionBudget":
+            allowed = disruptions_allowed(world, network, related_views.budget(found))
+            return {**found, "status": {"disruptionsAllowed": allowed}}
+        case "HorizontalPodAutoscaler":
+            one = wish(world, found)
+            if one is None:
+                return found
+            limited = one.wanted > one.allowed
+            condition = {
+                "type": "ScalingLimited",
+                "status": str(limited),
+                "reason": "TooManyReplicas" if limited else "DesiredWithinRange",
+            }
+            now = unstructured.number(world.objects[one.workload], "spec", "replicas", default=1)
+            return {
+                **found,
+                "status": {
+                    "conditions": [condition],
+                    "currentReplicas": now,
+                    "desiredReplicas": one.allowed,
+                },
+            }
+        case _:
+            return found

@@ -1,0 +1,20 @@
+"""What the controllers of workloads do until they have nothing left to do."""
+
+from reme_lab.simulator.deployments import deployment
+from reme_lab.simulator.stateful_sets import daemon_set, stateful_set
+from reme_lab.simulator.workload_pods import Work
+from reme_lab.simulator.world import World
+from reme_playbook.snapshot.object_ref import ObjectKey
+
+_CONTROLLERS = {
+    "Deployment": deployment,
+    "StatefulSet": stateful_set,
+    "DaemonSet": daemon_set,
+}
+
+
+def control(world: World, key: ObjectKey) -> World:
+    """Return the world when the controller of this workload has done what it can."""
+    work = Work(world, key)
+    _CONTROLLERS[key.kind](work)
+    return work.done()

@@ -1,0 +1,109 @@
+"""The health of a whole world in a few numbers: what a repair must bring back."""
+
+from dataclasses import dataclass
+
+from reme_lab.simulator.autoscaling import wish
+from reme_lab.simulator.identity_cache import of_few, of_one
+from reme_lab.simulator.network import Answer, Network, ask_front, badness, network_of
+from reme_lab.simulator.pod_status import Life
+from reme_lab.simulator.replica_counts import Counts, counts
+from reme_lab.simulator.template_facts import service_view
+from reme_lab.simulator.world import Front, World
+from reme_playbook.snapshot import related_views
+from reme_playbook.snapshot.object_ref import ObjectKey
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """How everything in a world is doing."""
+
+    counts: dict[ObjectKey, Counts]
+    answers: dict[tuple[str, int], Answer]
+    fronts: dict[Front, Answer]
+    trouble: dict[ObjectKey, str]
+    """What is wrong inside the pods of a workload."""
+    blocking: frozenset[str]
+    """The disruption budgets that let no pod go."""
+    autoscaled: frozenset[ObjectKey]
+    """The workloads whose number of replicas is an autoscaler's business."""
+
+
+@of_few
+def vitals(world: World) -> Vitals:
+    """Return how everything in the world is doing."""
+    network = network_of(world)
+    workloads = world.workloads
+    return Vitals(
+        counts={key: counts(network, key) for key in workloads},
+        answers={
+            (key.name, port.port): _asked(network, key.name, port.port)
+            for key, found in world.of_kind("Service")
+            for port in service_view(found).ports
+        },
+        fronts={front: ask_front(network, front) for front in _fronts(world)},
+        trouble={key: trouble for key in workloads if (trouble := _trouble(network.lives(key)))},
+        blocking=frozenset(
+            key.name
+            for key, found in world.of_kind("PodDisruptionBudget")
+            if _blocks(world, network, related_views.budget(found))
+        ),
+        autoscaled=frozenset(
+            one.workload
+            for _, found in world.of_kind("HorizontalPodAutoscaler")
+            if (one := wish(world, found))
+        ),
+    )
+
+
+def _fronts(world: World) -> dict[Front, None]:
+    """Return where users come in: the known fronts, and every Ingress."""
+    ingresses = [Front(ingress=key.name) for key, _ in world.of_kind("Ingress")]
+    return dict.fromkeys([*world.truths.fronts, *ingresses])
+
+
+def _asked(network: Network, service: str, port: int) -> Answer:
+    """Return the worst answer that those who call a Service get; what others get without them."""
+    callers = network.callers().get(service)
+    if not callers:
+        return network.ask(service, port, "/")
+    return max((network.ask(service, port, "/", labels) for labels in callers), key=badness)
+
+
+@of_one
+def _trouble(found: tuple[Life, ...]) -> str:
+    for life in found:
+        if life.flaps:
+            return f"a container ends again and again: {life.ended}"
+        stress = life.stress
+        if stress.cpu:
+            return "something else uses the CPU of a pod"
+        if stress.memory_bytes:
+            return "something else holds the memory of a pod"
+        if stress.disk:
+            return "writes of a pod are slow"
+        if stress.loss_percent or stress.delay_milliseconds:
+            return "packets of a pod are lost or late"
+        if life.crowded:
+            return "a pod is throttled"
+    return ""
+
+
+def _blocks(world: World, network: Network, view: related_views.BudgetView) -> bool:
+    return disruptions_allowed(world, network, view) < 1
+
+
+def disruptions_allowed(world: World, network: Network, view: related_views.BudgetView) -> int:
+    """Return how many pods a disruption budget lets go now."""
+    desired = healthy = 0
+    for key in world.workloads:
+        template = world.objects[key].get("spec", {}).get("template") or {}
+        labels = template.get("metadata", {}).get("labels") or {}
+        if view.selector.matches(labels):
+            count = counts(network, key)
+            desired += count.desired
+            healthy += count.ready
+    if view.max_unavailable is not None:
+        least = desired - related_views.pods_of(view.max_unavailable, desired)
+    else:
+        least = related_views.pods_of(view.min_available or 0, desired)
+    return max(0, healthy - least)

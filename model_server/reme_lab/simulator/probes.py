@@ -1,0 +1,120 @@
+"""What each probe of a report would say in a world, sampled again and again."""
+
+from typing import NamedTuple
+
+from reme_api.probes import HttpProbe, Probe, Resource, ResourceUsageProbe, RolloutProbe
+from reme_lab.simulator.api_objects import phase_of
+from reme_lab.simulator.network import Network
+from reme_lab.simulator.replica_counts import counts
+from reme_lab.simulator.template_facts import cpu, facts, memory
+
+
+class Sampled(NamedTuple):
+    """Whether a probe passes every time; None where it cannot be measured."""
+
+    name: str
+    passed: bool | None
+    value: str = ""
+    message: str = ""
+
+
+def sample(network: Network, probe: Probe) -> Sampled:
+    """Return what a probe says."""
+    if probe.http:
+        return _http(network, probe, probe.http)
+    if probe.tcp:
+        service, port = probe.tcp.service, probe.tcp.port
+        if network.world.named("Service", service) is None:
+            return Sampled(probe.name, None, "", f"Service {service} does not exist")
+        answer = network.ask(service, port, "")
+        return Sampled(probe.name, answer.status != 0, "", answer.message)
+    if probe.rollout:
+        return _rollout(network, probe.name, probe.rollout)
+    if probe.resource_usage:
+        return _usage(network, probe.name, probe.resource_usage)
+    return Sampled(probe.name, None, "", "the probe says nothing that could be measured")
+
+
+def _http(network: Network, probe: Probe, asks: HttpProbe) -> Sampled:
+    if network.world.named("Service", asks.service) is None:
+        return Sampled(probe.name, None, "", f"Service {asks.service} does not exist")
+    answer = network.ask(asks.service, asks.port, asks.path)
+    if answer.milliseconds >= probe.timeout_seconds * 1000:
+        return Sampled(probe.name, False, "", f"no answer within {probe.timeout_seconds} s")
+    if answer.status == 0:
+        return Sampled(probe.name, False, "", answer.message)
+    value = f"{answer.status} in {answer.milliseconds} ms"
+    if answer.status > asks.max_status:
+        return Sampled(probe.name, False, value, f"{asks.service} answered {answer.status}")
+    if asks.max_milliseconds is not None and answer.milliseconds > asks.max_milliseconds:
+        return Sampled(probe.name, False, value, f"{asks.service} took {answer.milliseconds} ms")
+    return Sampled(probe.name, True, value)
+
+
+def _rollout(network: Network, name: str, probe: RolloutProbe) -> Sampled:
+    target = network.world.target
+    key = next(
+        (
+            k
+            for k in network.world.workloads
+            if (k.kind, k.name) == (probe.kind or target.kind, probe.name or target.name)
+        ),
+        None,
+    )
+    if key is None:
+        return Sampled(name, None, "", "the workload does not exist")
+    count = counts(network, key)
+    value = f"{count.ready}/{count.desired} available, {count.updated} updated"
+    partition = 0
+    if key.kind == "StatefulSet":
+        rolling = network.world.objects[key].get("spec", {}).get("updateStrategy") or {}
+        partition = int((rolling.get("rollingUpdate") or {}).get("partition") or 0)
+    why = ""
+    if count.desired < probe.min_replicas:
+        why = f"{count.desired} replicas are wanted, {probe.min_replicas} would be healthy"
+    elif count.updated < max(0, count.desired - partition):
+        why = f"{count.updated} of {count.desired} replicas have the newest template"
+    elif key.kind == "Deployment" and count.current > count.updated:
+        why = "replicas of an older template are still there"
+    elif count.ready < count.desired:
+        why = f"{count.ready} of {count.desired} replicas are available"
+    return Sampled(name, not why, value, f"{key.kind} {key.name}: {why}" if why else "")
+
+
+def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> Sampled:
+    world = network.world
+    if not world.truths.metrics:
+        return Sampled(name, None, "", "no metrics server is installed")
+    shares: list[int] = []
+    unknown = ""
+    program = world.program(world.target)
+    for pod, life in zip(
+        world.pods.get(world.target, ()), network.lives(world.target), strict=True
+    ):
+        if phase_of(pod, life) != "Running":
+            continue
+        if not life.running:
+            unknown = f"pod {pod.name}: has no metrics yet"
+            continue
+        seen = facts(pod.template)
+        serving = seen.container(program.container)
+        for container in seen.containers:
+            if probe.container not in (None, container.name):
+                continue
+            is_cpu = probe.resource is Resource.CPU
+            amounts = container.resources
+            limit = cpu(amounts.cpu_limit or "") if is_cpu else memory(amounts.memory_limit or "")
+            if not limit:
+                unknown = f"container {container.name} has no {probe.resource} limit"
+                continue
+            if container is not serving:
+                continue  # it does next to nothing
+            used = life.cpu if is_cpu else life.memory
+            shares.append(used * 100 // limit)
+    if not shares:
+        return Sampled(name, None, "", unknown or "no pod of the target is running")
+    highest = max(shares)
+    value = f"{highest}% of its limit"
+    if highest > probe.max_percent:
+        return Sampled(name, False, value, f"{probe.resource} is above {probe.max_percent}%")
+    return Sampled(name, None if unknown else True, value, unknown)

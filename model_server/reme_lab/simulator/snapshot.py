@@ -1,0 +1,116 @@
+"""What the operator would read of a world: the snapshot from which it decides."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reme_lab.simulator.api_objects import around_object, phase_of, pod_object, workload_object
+from reme_lab.simulator.events import events
+from reme_lab.simulator.network import network_of
+from reme_lab.simulator.pod_status import Life
+from reme_lab.simulator.replica_counts import counts
+from reme_lab.simulator.template_facts import facts
+from reme_lab.simulator.world import Pod, World
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.related_services import callees, callers, near_services
+from reme_playbook.snapshot.snapshot import LiveState, Usage, config_map_references
+
+Json = Mapping[str, Any]
+
+_AROUND = frozenset(
+    {
+        "HorizontalPodAutoscaler",
+        "ResourceQuota",
+        "PodDisruptionBudget",
+        "Ingress",
+        "NetworkPolicy",
+    }
+)
+_MOST_PODS = 64
+_SIDECAR = Usage(2, 8 * 2**20)
+
+
+def observe(world: World, words: str = "", *, also: Sequence[ObjectKey] = ()) -> LiveState:
+    """Return what the operator would read.
+
+    `words` is what the report says and its probes ask: a Service that is spoken of is near, as in
+    the operator. `also` are objects to be read whether they are near or not.
+    """
+    network, target = network_of(world), world.target
+    workload = workload_object(world, target, counts(network, target))
+    template = unstructured.mapping(workload, "spec", "template")
+    services = [found for _, found in world.of_kind("Service")]
+    near = near_services(
+        services, unstructured.strings(template, "metadata", "labels"), target.name, words
+    )
+    objects: dict[ObjectKey, Json] = {target: workload}
+    pods = list(zip(world.pods.get(target, ()), network.lives(target), strict=True))[-_MOST_PODS:]
+    for pod, life in pods:
+        key = ObjectKey("Pod", target.namespace, pod.name)
+        objects[key] = pod_object(world, pod, life, serving(world, pod))
+    wanted = set(config_map_references(template))
+    for key, found in world.objects.items():
+        if (key.kind == "Service" and any(found is one for one in near)) or (
+            key.kind == "ConfigMap" and key.name in wanted
+        ):
+            objects[key] = found
+        elif key.kind in _AROUND:
+            objects[key] = around_object(network, key, found)
+        elif key.kind == "Job" and unstructured.at(found, "spec", "suspend") is True:
+            objects[key] = found
+    neighbours = {
+        key: unstructured.strings(world.objects[key], "spec", "template", "metadata", "labels")
+        for key in world.workloads
+        if key != target
+    }
+    state = LiveState(target=target, objects=objects, neighbours=neighbours)
+    node_labels = None
+    if state.unplaced:
+        nodes = world.of_kind("Node")
+        node_labels = frozenset(
+            pair
+            for _, node in nodes
+            for pair in unstructured.strings(node, "metadata", "labels").items()
+        )
+        objects |= {
+            key: node
+            for key, node in nodes
+            if unstructured.at(node, "spec", "unschedulable")
+            or unstructured.items(node, "spec", "taints")
+        }
+    objects |= {
+        key: world.objects[key] for key in also if key in world.objects and key not in objects
+    }
+    others = [{"kind": key.kind, **world.objects[key]} for key in world.workloads]
+    return LiveState(
+        target=target,
+        objects=objects,
+        neighbours=neighbours,
+        revisions=world.revisions.get(target, ())[:10],
+        events=events(network, target),
+        usage=_usage(world, pods),
+        service_names=tuple(sorted(unstructured.text(s, "metadata", "name") for s in services)),
+        callers=callers(others, services, state),
+        callees=callees(services, state),
+        node_labels=node_labels,
+    )
+
+
+def serving(world: World, pod: Pod) -> str:
+    """Return the name of the container of a pod that serves."""
+    container = facts(pod.template).container(world.program(pod.owner).container)
+    return container.name if container else ""
+
+
+def _usage(world: World, pods: list[tuple[Pod, Life]]) -> dict[tuple[str, str], Usage]:
+    if not world.truths.metrics:
+        return {}
+    found = {}
+    for pod, life in pods:
+        if phase_of(pod, life) != "Running" or not life.running:
+            continue
+        name = serving(world, pod)
+        for container in facts(pod.template).containers:
+            own = container.name == name
+            found[pod.name, container.name] = Usage(life.cpu, life.memory) if own else _SIDECAR
+    return found

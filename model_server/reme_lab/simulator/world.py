@@ -1,0 +1,165 @@
+"""A cluster in memory: what the API server holds, which pods there are, and what nobody can see.
+
+Everything here is immutable, and so must be the JSON inside: worlds share what they have in common.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from reme_lab.simulator.identity_cache import of_one
+from reme_lab.simulator.program import Program, Stress
+from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectKey
+from reme_playbook.snapshot.snapshot import Revision
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Pod:
+    """One pod; how it is doing follows from this and the truths."""
+
+    name: str
+    owner: ObjectKey
+    template: Json
+    born: int
+    """World.clock when it was made."""
+    configs: tuple[Json | None, ...] = ()
+    """The ConfigMaps of the template as they were at the start; None for one that was not there."""
+    node: str = ""
+    """Empty while no node takes it."""
+    unplaced: str = ""
+    """Why no node takes it."""
+    stress: Stress | None = None
+    restarts: int = 0
+    initialized: bool = False
+    """Whether its init containers have ended: what they waited for may go again."""
+    starting: bool = False
+    """Whether none of its containers has started yet: it is told what holds when they do."""
+    overrun: bool = False
+    """Whether more than it does has come in for minutes: its queue is long by now."""
+
+
+class ReplicaSet(NamedTuple):
+    """How many pods of one template a Deployment's ReplicaSet keeps."""
+
+    template: Json
+    size: int
+
+
+@dataclass(frozen=True)
+class Front:
+    """Where users come in: a Service, or a path of an Ingress."""
+
+    service: str = ""
+    port: int = 80
+    path: str = "/"
+    ingress: str = ""
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """A field that a good repair may leave different from before the fault.
+
+    `path` is a prefix of the dotted path, as templates.differences writes it, with `*` for any one
+    step; the factors bound numbers and amounts.
+    """
+
+    kind: str
+    name: str
+    path: str = ""
+    min_factor: float | None = None
+    max_factor: float | None = None
+
+
+@dataclass(frozen=True)
+class Truths:
+    """What no probe and no API shows directly."""
+
+    programs: Mapping[ObjectKey, Program] = field(default_factory=dict)
+    """How each workload's program behaves; one that is missing here is a plain good one."""
+    missing_images: frozenset[str] = frozenset()
+    """Images that cannot be pulled."""
+    lost_secrets: frozenset[tuple[str, str]] = frozenset()
+    """Name and key of what a template takes from a Secret and is not there."""
+    used_elsewhere: Mapping[str, int] = field(default_factory=dict)
+    """What pods of which nothing is known take of quotas, by amount."""
+    policies_enforced: bool = True
+    """Whether the network of the cluster heeds NetworkPolicies."""
+    metrics: bool = True
+    """Whether there is a metrics server."""
+    fronts: tuple[Front, ...] = ()
+    may_differ: tuple[Tolerance, ...] = ()
+    patience_seconds: int = 90
+    """How long a change may take until it shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """One namespace and the nodes, settled: no controller has anything left to do."""
+
+    target: ObjectKey
+    objects: Mapping[ObjectKey, Json]
+    """Everything but pods. Only a Node has a status here: all others' follows from the rest."""
+    pods: Mapping[ObjectKey, tuple[Pod, ...]] = field(default_factory=dict)
+    """The pods of each workload, oldest first."""
+    revisions: Mapping[ObjectKey, tuple[Revision, ...]] = field(default_factory=dict)
+    """The revisions of each workload, newest first."""
+    sets: Mapping[ObjectKey, tuple[ReplicaSet, ...]] = field(default_factory=dict)
+    """The ReplicaSets of each Deployment that want pods, the newest last."""
+    refused: Mapping[ObjectKey, str] = field(default_factory=dict)
+    """Why the last pod of a workload could not be made."""
+    truths: Truths = field(default_factory=Truths)
+    clock: int = 1_770_000_000
+    """Seconds since 1970."""
+    births: int = 0
+    """How many pods were ever made."""
+    healthy: "World | None" = None
+    """The world before anything was broken; what a repair is measured against."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the target."""
+        return self.target.namespace
+
+    @property
+    def workloads(self) -> tuple[ObjectKey, ...]:
+        """The workloads of the namespace, in the order in which they were put in."""
+        return _workloads(self.objects)
+
+    def of_kind(self, kind: str) -> Sequence[tuple[ObjectKey, Json]]:
+        """Return the objects of a kind."""
+        return _by_kind(self.objects).get(kind, ())
+
+    def named(self, kind: str, name: str) -> Json | None:
+        """Return an object of the namespace, or a node; None if it is not there."""
+        return _by_name(self.objects).get((kind, name))
+
+    def program(self, key: ObjectKey) -> Program:
+        """Return how a workload's program behaves."""
+        return self.truths.programs.get(key, PLAIN)
+
+    def with_objects(self, *changed: tuple[ObjectKey, Json]) -> "World":
+        """Return the world with these objects instead; not settled."""
+        return replace(self, objects={**self.objects, **dict(changed)})
+
+
+@of_one
+def _by_name(objects: Mapping[ObjectKey, Json]) -> dict[tuple[str, str], Json]:
+    return {(key.kind, key.name): found for key, found in objects.items()}
+
+
+@of_one
+def _by_kind(objects: Mapping[ObjectKey, Json]) -> dict[str, list[tuple[ObjectKey, Json]]]:
+    kinds: dict[str, list[tuple[ObjectKey, Json]]] = {}
+    for key, found in objects.items():
+        kinds.setdefault(key.kind, []).append((key, found))
+    return kinds
+
+
+@of_one
+def _workloads(objects: Mapping[ObjectKey, Json]) -> tuple[ObjectKey, ...]:
+    return tuple(key for key in objects if key.kind in WORKLOADS)
+
+
+PLAIN = Program()

@@ -1,0 +1,139 @@
+"""Makes worlds, and breaks them: what a generator of incidents needs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from reme_lab.simulator.aging import aged
+from reme_lab.simulator.api_defaults import defaulted, defaulted_workload
+from reme_lab.simulator.apply_actions import without_pods
+from reme_lab.simulator.field_writes import put, written
+from reme_lab.simulator.program import Program, Rule, Stress
+from reme_lab.simulator.settling import settled
+from reme_lab.simulator.world import Truths, World
+from reme_playbook.actions.field_paths import Write, container_path
+from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectKey
+from reme_playbook.snapshot.snapshot import Revision
+
+Json = Mapping[str, Any]
+
+_AN_HOUR = 3600
+_OLD = 300
+"""Seconds: a fault is some minutes old when it is reported."""
+
+
+def make(
+    target: ObjectKey,
+    objects: Iterable[Json],
+    truths: Truths | None = None,
+    *,
+    revisions: Mapping[ObjectKey, Sequence[Revision]] | None = None,
+    clock: int = 1_770_000_000,
+) -> World:
+    """Return a settled world of these manifests, which are those of one namespace and of nodes.
+
+    `revisions` are earlier ones, newest first, without the current one. What it is now is the
+    healthy state against which repairs are measured: break it afterwards.
+
+    Raises ValueError for a manifest of a kind that actions know nothing of.
+    """
+    found = {key_of(one, target.namespace): one for one in objects}
+    if target not in found:
+        raise ValueError(f"{target} is not among the objects")
+    for key in found:
+        if key.kind in WORKLOADS:
+            found[key] = defaulted_workload(key.kind, found[key])
+    earlier = {
+        key: tuple(
+            replace(
+                one,
+                template=defaulted(one.template),
+                # Only ReplicaSets remember how many were wanted.
+                replicas=one.replicas if key.kind == "Deployment" else None,
+            )
+            for one in some
+        )
+        for key, some in (revisions or {}).items()
+    }
+    world = World(
+        target=target,
+        objects=found,
+        revisions=earlier,
+        truths=truths or Truths(),
+        clock=clock,
+    )
+    world = aged(settled(world))
+    return remembered(replace(world, clock=clock + _AN_HOUR))
+
+
+def remembered(world: World) -> World:
+    """Return the world with what it is now as its healthy state."""
+    return replace(world, healthy=replace(world, healthy=None))
+
+
+def key_of(found: Json, namespace: str) -> ObjectKey:
+    """Return the key of a manifest."""
+    kind = str(found.get("kind", ""))
+    name = str((found.get("metadata") or {}).get("name", ""))
+    return ObjectKey(kind, "" if kind == "Node" else namespace, name)  # type: ignore[arg-type]
+
+
+def later(world: World, seconds: int) -> World:
+    """Return the world after some time in which nobody did anything."""
+    return aged(settled(replace(world, clock=world.clock + seconds)))
+
+
+def changed(world: World, key: ObjectKey, value: Any, *path: str) -> World:
+    """Return the settled world with one field of an object set; None takes it away."""
+    return later(world.with_objects((key, put(world.objects[key], value, *path))), _OLD)
+
+
+def exchanged(world: World, key: ObjectKey, found: Json) -> World:
+    """Return the settled world with another object, or a new one, in the place of that key."""
+    return later(world.with_objects((key, found)), _OLD)
+
+
+def in_container(
+    world: World, key: ObjectKey, container: str, *changes: tuple[Sequence[Any], Any]
+) -> World:
+    """Return the settled world with fields of a container set: pairs of a path and a value.
+
+    The path is made of field names and of `fields.Entry` for entries of lists, such as
+    `("env", Entry("MODE", "name"), "value")`. All of it is one rollout.
+    """
+    todo = [Write(container_path(container, *path), value) for path, value in changes]
+    found = written(world.objects[key], todo)
+    return later(world.with_objects((key, found)), _OLD)
+
+
+def stressed(world: World, pod: str, stress: Stress | None) -> World:
+    """Return the world with a stress bound to one pod, or without it."""
+    pods = {
+        key: tuple(replace(p, stress=stress) if p.name == pod else p for p in some)
+        if any(p.name == pod for p in some)
+        else some
+        for key, some in world.pods.items()
+    }
+    return settled(replace(world, pods=pods))
+
+
+def replaced_pods(world: World, key: ObjectKey) -> World:
+    """Return the world after somebody deleted every pod of a workload."""
+    gone = without_pods(world, *(pod.name for pod in world.pods.get(key, ())))
+    return later(gone or world, _OLD)
+
+
+def with_program(world: World, key: ObjectKey, program: Program) -> World:
+    """Return the world with another truth about a workload's program."""
+    programs = {**world.truths.programs, key: program}
+    return settled(replace(world, truths=replace(world.truths, programs=programs)))
+
+
+def with_rules(world: World, key: ObjectKey, *rules: Rule) -> World:
+    """Return the world with more truths about a workload's program."""
+    return with_program(world, key, world.program(key).with_rules(*rules))
+
+
+def with_truths(world: World, **changes: Any) -> World:
+    """Return the world with other truths; fields of Truths."""
+    return settled(replace(world, truths=replace(world.truths, **changes)))

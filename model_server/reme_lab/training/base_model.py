@@ -1,0 +1,85 @@
+"""Loads the base model, converting it first if need be, and attaches fresh adapters."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
+
+from reme_lab.training import attention
+from reme_lab.training.encode import Encoder
+from reme_lab.training.errors import NoBaseError
+from reme_lab.training.lora import Adapters
+from reme_lab.training.recipe import Recipe
+from reme_model.serving import convert, machine
+from reme_model.serving.manifest import Manifest, digest_of, digests
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A base model with adapters, ready to learn."""
+
+    model: Any
+    adapters: Adapters
+    encoder: Encoder
+    base_digest: str
+
+
+def directory(recipe: Recipe, cache: Path) -> Path:
+    """Return the directory of the base in float32; made from its package the first time.
+
+    Raises:
+        NoBaseError: neither the package nor the directory is there.
+    """
+    base = recipe.base
+    if base.directory is not None:
+        if not (base.directory / "config.json").is_file():
+            raise NoBaseError(f"no base model in {base.directory}: put {base.name} there first")
+        return base.directory
+    out = cache / f"base-{base.package}"
+    if Manifest.read(out) is None:
+        try:
+            convert.convert(convert.packaged_gguf(base.package), out, dtype="float32")
+        except OSError as error:
+            raise NoBaseError(f"no base model: {error}; run `make train-env`") from error
+    return out
+
+
+def load(recipe: Recipe, cache: Path) -> Learner:
+    """Return the base with adapters that change nothing yet; the same seed, the same adapters."""
+    logging.disable_progress_bar()
+    folder = directory(recipe, cache)
+    torch.set_num_threads(machine.cpus())
+    torch.manual_seed(recipe.sft.seed)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=attention.register()
+    )
+    manifest = Manifest.read(folder)
+    return Learner(
+        model=model,
+        adapters=attach(model, recipe),
+        encoder=Encoder(AutoTokenizer.from_pretrained(folder)),
+        base_digest=manifest.base_digest if manifest else digest_of(digests(folder)),
+    )
+
+
+def attach(model: Any, recipe: Recipe) -> Adapters:
+    """Adapt the model as the recipe says, and compute in the type that suits the processor."""
+    dtype = compute_type(recipe)
+    shape = recipe.adapter
+    adapters = Adapters(
+        model, rank=shape.rank, alpha=shape.alpha, first_layer=shape.first_layer, dtype=dtype
+    )
+    for part in model.parameters():
+        if not part.requires_grad:
+            part.data = part.data.to(dtype)
+    return adapters
+
+
+def compute_type(recipe: Recipe) -> Any:
+    """Return the type computed in: bfloat16 where the processor has it, else float32."""
+    if recipe.dtype != "auto":
+        return getattr(torch, recipe.dtype)
+    return torch.bfloat16 if machine.native_bfloat16() else torch.float32

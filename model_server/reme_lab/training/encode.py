@@ -1,0 +1,71 @@
+"""Turns conversations and replies into tokens, just as the server does with the same template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reme_lab.training.dataset import Trace
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and a reply in tokens; the reply ends with the token that ends a turn."""
+
+    prompt: tuple[int, ...]
+    reply: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """Tokens in all."""
+        return len(self.prompt) + len(self.reply)
+
+
+class Encoder:
+    """A tokenizer with its chat template."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.end: int = tokenizer.eos_token_id
+        """The token that ends a reply."""
+
+    def prompt(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
+        """Return the tokens of a conversation up to where the reply begins."""
+        text = self._tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True
+        )
+        return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def reply(self, text: str) -> tuple[int, ...]:
+        """Return the tokens of a reply, with its end."""
+        return (*self._tokenizer(text, add_special_tokens=False).input_ids, self.end)
+
+    def replies(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """Return the tokens of many replies; quicker than one by one."""
+        if not texts:
+            return []
+        found = self._tokenizer(list(texts), add_special_tokens=False).input_ids
+        return [(*ids, self.end) for ids in found]
+
+    def example(self, trace: Trace) -> Example:
+        """Return a trace with the expert's reply."""
+        asked = self.prompt([message.model_dump() for message in trace.messages])
+        return Example(asked, self.reply(trace.answer))
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return the text of a reply, without its end."""
+        kept = list(tokens)
+        if self.end in kept:
+            kept = kept[: kept.index(self.end)]
+        return str(self._tokenizer.decode(kept, skip_special_tokens=True))
+
+
+def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many first tokens all prompts share; at least one is left to each."""
+    if not prompts:
+        return 0
+    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
+    shortest = min(len(prompt) for prompt in prompts)
+    same = 0
+    while same < shortest - 1 and first[same] == last[same]:
+        same += 1
+    return same

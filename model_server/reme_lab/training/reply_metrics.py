@@ -1,0 +1,152 @@
+"""How good replies are: counted, with intervals, in all and by kind and fault of the incidents."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from reme_lab.training.dataset import ABSTENTIONS, Trace
+from reme_model.inference.errors import ReplyError, ReplyTooLargeError
+from reme_model.inference.reply import parse
+
+_Z = 1.959964  # 95%
+
+
+class Rate(NamedTuple):
+    """A share with its Wilson interval at 95%."""
+
+    passed: int
+    cases: int
+    rate: float
+    low: float
+    high: float
+
+
+def rate(passed: int, cases: int) -> Rate:
+    """Return the share and its interval; without cases, anything is possible."""
+    if cases == 0:
+        return Rate(0, 0, 0.0, 0.0, 1.0)
+    share = passed / cases
+    middle = share + _Z**2 / (2 * cases)
+    spread = _Z * math.sqrt(share * (1 - share) / cases + _Z**2 / (4 * cases**2))
+    whole = 1 + _Z**2 / cases
+    low, high = (middle - spread) / whole, (middle + spread) / whole
+    return Rate(passed, cases, share, max(0.0, low), min(1.0, high))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One reply to one incident."""
+
+    trace: Trace
+    reply: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the expert's, whatever the spaces."""
+        return compact(self.reply) == self.trace.answer
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether it is one of the good ones."""
+        return compact(self.reply) in self.trace.good
+
+    @property
+    def valid(self) -> bool:
+        """Whether it is a reply at all, and one of the possible ones as far as they are told."""
+        try:
+            parse(self.reply)
+        except (ReplyError, ReplyTooLargeError):
+            return False
+        possible = self.trace.possible
+        return not possible or compact(self.reply) in possible or self.acceptable
+
+    @property
+    def abstained(self) -> bool:
+        """Whether it would do nothing."""
+        return compact(self.reply) in ABSTENTIONS
+
+    @property
+    def should_abstain(self) -> bool:
+        """Whether the expert would do nothing."""
+        return self.trace.answer in ABSTENTIONS
+
+    @property
+    def reward(self) -> float | None:
+        """The reward in the simulator, where the trace tells rewards."""
+        return self.trace.reward(compact(self.reply)) if self.trace.candidates else None
+
+
+def compact(reply: str) -> str:
+    """Return a reply as compact as the expert's are; what is no JSON stays as it is."""
+    try:
+        return json.dumps(json.loads(reply), separators=(",", ":"), ensure_ascii=False)
+    except ValueError:
+        return reply
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return all figures of a set of replies."""
+    abstained = [one for one in outcomes if one.abstained]
+    should = [one for one in outcomes if one.should_abstain]
+    rewards = [one.reward for one in outcomes if one.reward is not None]
+    return {
+        "exact": _share(outcomes, lambda one: one.exact),
+        "acceptable": _share(outcomes, lambda one: one.acceptable),
+        "invalid": _share(outcomes, lambda one: not one.valid),
+        "abstention_precision": _share(abstained, lambda one: one.should_abstain),
+        "abstention_recall": _share(should, lambda one: one.abstained),
+        "false_action": _share(should, lambda one: not one.abstained),
+        "mean_reward": sum(rewards) / len(rewards) if rewards else None,
+        "by_kind": _grouped(outcomes, lambda one: one.trace.kind),
+        "by_quality": _grouped(outcomes, lambda one: one.trace.quality),
+        "by_fault": _grouped(outcomes, lambda one: one.trace.fault),
+    }
+
+
+def _share(outcomes: Sequence[Outcome], right: Callable[[Outcome], bool]) -> dict[str, Any]:
+    return rate(sum(map(right, outcomes)), len(outcomes))._asdict()
+
+
+def _grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], str]) -> dict[str, Any]:
+    groups: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault(key(one), []).append(one)
+    return {
+        name: _share(some, lambda one: one.acceptable)
+        for name, some in sorted(groups.items())
+        if name
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the figures of a result file as Markdown."""
+    modes = result["modes"]
+    lines = ["| | " + " | ".join(modes) + " |", "|---|" + "---|" * len(modes)]
+    named = {
+        "exact": "exactly the expert's reply",
+        "acceptable": "an acceptable reply",
+        "invalid": "invalid",
+        "abstention_precision": "abstention: precision",
+        "abstention_recall": "abstention: recall",
+        "false_action": "acted where nothing was to be done",
+    }
+    for key, name in named.items():
+        cells = [_cell(figures[key]) for figures in modes.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if any(figures["mean_reward"] is not None for figures in modes.values()):
+        cells = [f"{figures['mean_reward']:.3f}" for figures in modes.values()]
+        lines.append("| mean reward in the simulator | " + " | ".join(cells) + " |")
+    for group in ("by_kind", "by_quality", "by_fault"):
+        for name in next(iter(modes.values()))[group]:
+            cells = [_cell(figures[group][name]) for figures in modes.values()]
+            lines.append(f"| {group.removeprefix('by_')} {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(share: dict[str, Any]) -> str:
+    if not share["cases"]:
+        return "none"
+    low, high = 100 * share["low"], 100 * share["high"]
+    return f"{share['passed']} of {share['cases']} ({low:.0f} to {high:.0f}%)"

@@ -1,0 +1,94 @@
+"""Says in a few plain lines what is broken and what the cluster looks like.
+
+The model is trained on the same lines: they are pure, deterministic and bounded, and free of what
+looks like a secret. What a line quotes is foreign text, never an instruction. A line says whether
+what it tells is normal: a small model does not know that 299m of 300m is too much.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
+from reme_api.probes import ProbeResult
+from reme_model.prompt.redact import short
+from reme_model.prompt.sections import connections, probe_results, related_objects, workload
+from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, told
+from reme_playbook.snapshot.snapshot import LiveState
+
+MAX_LINES = 25
+MAX_CHARACTERS = 2600
+_MOST_EVIDENCE = 6
+_TELLING = 2
+_MOST_ATTEMPTS = 3
+_KIND = re.compile(r"\A[A-Z][A-Za-z]+/")
+
+
+@dataclass(frozen=True)
+class AttemptSummary:
+    """What an earlier attempt did and what came of it."""
+
+    number: int
+    actions: tuple[str, ...] = ()
+    """`Action.summary()` of each; empty when nothing ran."""
+    result: str = ""
+    """What came of it, in a few words, such as `rejected: Bounds` or `probes failed, undone`."""
+    message: str = ""
+    """More about it: what the gate, the run or the probes said."""
+
+
+def describe(
+    live: LiveState,
+    report: DiagnosisReportSpec,
+    previous: Sequence[AttemptSummary] = (),
+    measured: Sequence[ProbeResult] = (),
+) -> str:
+    """Return the incident in at most 25 short lines; what is wrong comes last.
+
+    `measured` is what the report's probes showed when they were last asked.
+    """
+    return told(_lines(live, report, previous, measured), MAX_LINES, MAX_CHARACTERS)
+
+
+def _lines(
+    live: LiveState,
+    report: DiagnosisReportSpec,
+    previous: Sequence[AttemptSummary],
+    measured: Sequence[ProbeResult],
+) -> Iterator[Line]:
+    yield fact(f"reported fault: {_fault(report)}", Weight.NEEDED)
+    yield from workload.target(live)
+    healthy = probe_results.healthy_shares(report.probes)
+    yield from workload.containers(live, report.target.container, healthy)
+    yield from workload.history(live)
+    yield from workload.pods(live)
+    yield from connections.probes(live)
+    yield from connections.config(live)
+    yield from connections.events(live)
+    for place, evidence in enumerate(report.evidence[:_MOST_EVIDENCE]):
+        yield fact(_evidence(evidence), Weight.TELLING if place < _TELLING else Weight.NICE)
+    for attempt in previous[-_MOST_ATTEMPTS:]:
+        yield fact(_attempt(attempt), Weight.NEEDED)
+    yield from connections.variables(live)
+    yield from connections.services(live)
+    yield from related_objects.around(live)
+    yield from probe_results.results(live, report.probes, measured)
+
+
+def _fault(report: DiagnosisReportSpec) -> str:
+    summary = short(report.fault.summary, 160)
+    where = f" in container {report.target.container}" if report.target.container else ""
+    return f"{report.fault.type}{where}" + (f": {quoted(summary)}" if summary else "")
+
+
+def _evidence(evidence: Evidence) -> str:
+    # The kind of an object says little, and a long path with a capital looks like a secret.
+    where = _KIND.sub("", evidence.source)
+    source = f" of {short(where, 60)}" if where else ""
+    return f"evidence, {evidence.kind.lower()}{source}: {quoted(short(evidence.text, 150))}"
+
+
+def _attempt(attempt: AttemptSummary) -> str:
+    done = "; ".join(short(action, 80) for action in attempt.actions[:3]) or "nothing was run"
+    said = ", ".join(short(part, 100) for part in (attempt.result, attempt.message) if part)
+    return f"attempt {attempt.number}: {done}" + (f"; {said}" if said else "")

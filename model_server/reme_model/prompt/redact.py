@@ -1,0 +1,130 @@
+"""Takes secrets, invisible characters and the marks of chat templates out of foreign text.
+
+A secret that is not recognised does get through: what looks like ordinary words cannot be told
+from ordinary words. So the operator reads no Secret at all, and this is the second line.
+"""
+
+import re
+import unicodedata
+
+from reme_playbook.snapshot.sensitive import sensitive_name
+
+REDACTED = "[redacted]"
+_LONGEST = 16_384  # of one text; what comes after is not even looked at
+
+# What logs print beside the names that `sensitive_name` knows from variables.
+_MORE_NAMES = frozenset(
+    {
+        "authorization",
+        "cookie",
+        "setcookie",
+        "sessionid",
+        "signature",
+        "salt",
+        "otp",
+        "accountkey",
+        "sharedaccesskey",
+        "sharedaccesssignature",
+    }
+)
+
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.DOTALL
+)
+_SCHEME = re.compile(r"(?i)\b(bearer|basic|digest|negotiate)\s+(?=\S*[0-9A-Z+/=._-])[^\s,;\"']{6,}")
+_USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^\s/@\"'<>]{1,512}@")
+_NAME = re.compile(r"(?<![\w.-])([\w.-]{1,128})(?:\\?[\"']?\s{0,2}(?::=|=>|[:=])\s{0,2})")
+_ASSIGNED = re.compile(r"\\?\"[^\"]*\\?(?:\"|\Z)|\\?'[^']*\\?(?:'|\Z)|[^\s,;&\"'}\])]+")
+_ARGUMENT = re.compile(
+    r"(?<!\w)(--?[\w-]{0,64}(?:password|passwd|secret|token|key)[\w-]{0,64}\s)([^\s-]\S*)",
+    re.IGNORECASE,
+)
+_KNOWN = re.compile(
+    r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # JSON web token
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bnpm_\w{20,}"
+    r"|\bxox[abeprs]-[\w-]{10,}|\bsk-[\w-]{16,}|\b[sr]k_(?:live|test)_\w{10,}"
+    r"|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bhv[sb]\.[\w-]{20,}|\bdop_v1_\w{20,}"
+)
+_TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")  # also <none>, which loses nothing by it
+# Some tokenizers read them as the plain characters.
+_WIDE = str.maketrans({"\uff1c": "<", "\ufe64": "<", "\uff1e": ">", "\ufe65": ">"})
+_INSTRUCTION = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,16}))\]")
+_RANDOM = re.compile(r"(?<![\w+/=-])[\w+/=-]{32,}(?![\w+/=-])")
+_HEX = re.compile(r"(?<![\w:])[0-9a-fA-F]{32,}(?!\w)")
+
+
+def secret_name(name: str) -> bool:
+    """Whether a variable, key or header of that name is likely to hold a secret."""
+    plain = re.sub(r"[^a-z]", "", name[:256].lower())
+    return sensitive_name(name[:256]) or plain in _MORE_NAMES
+
+
+def visible(text: str) -> str:
+    """Return the text as one line of visible characters, so that nothing hides in it."""
+    seen = []
+    for character in text[:_LONGEST]:
+        category = unicodedata.category(character)
+        if character.isspace() or category in ("Cc", "Zl", "Zp"):
+            seen.append(" ")
+        elif category[0] != "C":  # formatting, private, unassigned: may split a word unseen
+            seen.append(character)
+    return _inert(" ".join("".join(seen).split()))
+
+
+def _inert(line: str) -> str:
+    """Return the line without what a tokenizer would take for the start of another message."""
+    line = _TAG.sub(r"(\1)", line.translate(_WIDE))
+    return (
+        _INSTRUCTION.sub(r"(\1)", line)
+        .replace("<|", "< |")
+        .replace("<\\", "< \\")
+        .replace("<<", "< <")
+    )
+
+
+def redact(text: str) -> str:
+    """Return the text as one visible line, with what looks like a secret blotted out."""
+    line = visible(text)
+    line = _PRIVATE_KEY.sub(REDACTED, line)
+    line = _USER_INFO.sub(rf"\1{REDACTED}@", line)
+    line = _SCHEME.sub(rf"\1 {REDACTED}", line)
+    line = _KNOWN.sub(REDACTED, line)
+    line = _unassigned(line)
+    line = _ARGUMENT.sub(rf"\1{REDACTED}", line)
+    line = _RANDOM.sub(_random, line)
+    return _HEX.sub(REDACTED, line)
+
+
+def short(text: str, limit: int) -> str:
+    """Return the text redacted, and cut when it is longer than that."""
+    line = redact(text)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _unassigned(line: str) -> str:
+    """Return the line without what is assigned to names of secrets."""
+    kept: list[str] = []
+    taken, place = 0, 0
+    while name := _NAME.search(line, place):
+        place = name.end()  # what follows may be an assignment itself: failed: password=x
+        value = _ASSIGNED.match(line, place) if secret_name(name[1]) else None
+        if value and REDACTED[:-1] not in value[0] and value[0].lower() not in _HARMLESS:
+            kept += [line[taken:place], REDACTED]
+            taken = place = value.end()
+    return "".join([*kept, line[taken:]])
+
+
+_HARMLESS = frozenset(
+    {"true", "false", "null", "none", "yes", "no", "expired", "invalid", "missing", "required"}
+)
+
+
+def _random(match: re.Match[str]) -> str:
+    word = match[0]
+    mixed = (
+        any(c.isdigit() for c in word)
+        and any(c.islower() for c in word)
+        and any(c.isupper() for c in word)
+    )
+    return REDACTED if mixed else word

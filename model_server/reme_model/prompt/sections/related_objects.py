@@ -1,0 +1,145 @@
+"""What there is to say about what limits a workload, leads to it, or does not take its pods.
+
+Only what is wrong: a quota that has room, a policy that lets everybody in, and a node that takes
+pods say nothing about a fault.
+"""
+
+from collections.abc import Iterator
+
+from reme_model.prompt.redact import short
+from reme_model.prompt.sections.lines import Line, Weight, wrong
+from reme_playbook.policy.related_validation import allows_one, could_take, refuses
+from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.ownership import belongs
+from reme_playbook.snapshot.quantity import format_cpu, format_memory
+from reme_playbook.snapshot.quota_usage import blocked, needed
+from reme_playbook.snapshot.reachability import astray, dns_is_open, lets_in, lets_out
+from reme_playbook.snapshot.related_views import NodeView, PathView, QuotaView
+from reme_playbook.snapshot.snapshot import LiveState
+
+_MOST = 3
+
+
+def around(live: LiveState) -> Iterator[Line]:
+    """Say what around the workload holds it back."""
+    yield from _quotas(live)
+    yield from _autoscalers(live)
+    yield from _budgets(live)
+    yield from _jobs(live)
+    yield from _nodes(live)
+    yield from _ingresses(live)
+    yield from _policies(live)
+
+
+def _near(live: LiveState, kind: str, name: str) -> bool:
+    namespace = "" if kind == "Node" else live.target.namespace
+    return belongs(ObjectKey(kind, namespace, name), live)  # type: ignore[arg-type]
+
+
+def _quotas(live: LiveState) -> Iterator[Line]:
+    for view in live.quotas[:_MOST]:
+        full = [
+            f"{view.used.get(k, '0')} of {view.hard[k]} {k}, {_needed(view, k, live)} needed"
+            for k in blocked(view, live)
+        ]
+        if full:
+            said = "; ".join(full[:_MOST])
+            yield wrong(f"quota {view.name}: used {said}, so pods are missing", Weight.NEEDED)
+
+
+def _needed(view: QuotaView, key: str, live: LiveState) -> str:
+    amount = max(needed(view, key, live), 1)
+    if key.endswith("cpu"):
+        return format_cpu(amount)
+    return str(amount) if key.endswith("pods") else format_memory(amount)
+
+
+def _autoscalers(live: LiveState) -> Iterator[Line]:
+    for view in live.autoscalers:
+        if view.wants_more and _near(live, "HorizontalPodAutoscaler", view.name):
+            most = view.max_replicas
+            what = f"{most} replica" if most == 1 else f"{most} replicas"
+            yield wrong(
+                f"autoscaler {view.name} allows at most {what} and wants more", Weight.NEEDED
+            )
+
+
+def _budgets(live: LiveState) -> Iterator[Line]:
+    for view in live.budgets:
+        total = live.replicas.desired
+        if not allows_one(view.min_available, view.max_unavailable, total) and _near(
+            live, "PodDisruptionBudget", view.name
+        ):
+            yield wrong(
+                f"disruption budget {view.name} lets no pod of {total} be moved", Weight.NEEDED
+            )
+
+
+def _jobs(live: LiveState) -> Iterator[Line]:
+    for view in live.jobs:
+        if view.suspended and not view.finished and _near(live, "Job", view.name):
+            yield wrong(f"job {view.name} is suspended", Weight.NEEDED)
+
+
+def _nodes(live: LiveState) -> Iterator[Line]:
+    if not live.unplaced:
+        return
+    said = [text for view in live.nodes if could_take(view, live) for text in _node(view, live)]
+    for text in said[:_MOST]:
+        yield wrong(text, Weight.NEEDED)
+    for key, value in sorted(live.node_selector.items()):
+        if live.node_labels is not None and (key, value) not in live.node_labels:
+            yield wrong(f"pods ask for a node with {key}={value}, and there is none", Weight.NEEDED)
+
+
+def _node(view: NodeView, live: LiveState) -> Iterator[str]:
+    if view.unschedulable:
+        yield f"node {view.name} is cordoned"
+    for taint in view.taints:
+        if not taint.key.startswith("node.kubernetes.io/") and refuses(
+            view, taint.key, taint.effect, live
+        ):
+            yield f"node {view.name} has taint {taint.key}:{taint.effect}, which pods do not bear"
+
+
+def _ingresses(live: LiveState) -> Iterator[Line]:
+    for view in live.ingresses[:_MOST]:
+        for path, services in astray(view.name, live):
+            there = " or ".join(f"{s.name} port {s.ports[0].port}" for s in services if s.ports)
+            yield wrong(
+                f"ingress {view.name} leads {_where(path)} to {path.service} port {path.port}"
+                f", which is wrong: there is {short(there, 80)}",
+                Weight.NEEDED,
+            )
+
+
+def _where(path: PathView) -> str:
+    return short(f"{path.host}{path.http_path}", 80) or "its path"
+
+
+def _policies(live: LiveState) -> Iterator[Line]:
+    policies = live.network_policies
+    names = " and ".join(view.name for view in policies[:_MOST])
+    if any(view.ingress is not None for view in policies):
+        ports = [port.number for container in live.containers for port in container.ports]
+        shut = [
+            key.name
+            for key in live.callers
+            if ports and not any(lets_in(policies, live.neighbours.get(key, {}), p) for p in ports)
+        ]
+        if shut:
+            who = ", ".join(shut[:_MOST])
+            yield wrong(f"network policy {names} keeps out {who}, which calls it", Weight.NEEDED)
+        elif not any(view.ingress for view in policies):
+            yield wrong(f"network policy {names} lets nobody in", Weight.NEEDED)
+    if any(view.egress is not None for view in policies):
+        if not dns_is_open(live):
+            yield wrong(f"network policy {names} does not let it ask the DNS", Weight.NEEDED)
+        away = [
+            callee.service
+            for callee in live.callees
+            if callee.ports and not any(lets_out(policies, callee, p) for p in callee.ports)
+        ]
+        if away:
+            whom = ", ".join(away[:_MOST])
+            yield wrong(f"network policy {names} does not let it reach {whom}", Weight.NEEDED)

@@ -1,0 +1,275 @@
+"""What there is to say about the workload itself: pods, containers, usage, earlier revisions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from reme_model.prompt.redact import REDACTED, secret_name, short
+from reme_model.prompt.sections.lines import Line, Tone, Weight, fact, normal, quoted, wrong
+from reme_playbook.snapshot import earlier_values, unstructured
+from reme_playbook.snapshot.pod_template import FieldChange
+from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
+from reme_playbook.snapshot.sensitive import sensitive_command
+from reme_playbook.snapshot.snapshot import LiveState, Usage
+from reme_playbook.snapshot.views import ContainerState, ContainerView, PodView, template_containers
+
+HIGH_PERCENT = 90
+_MOST_CONTAINERS = 3
+_MOST_PODS = 3
+_MOST_REVISIONS = 1
+_MOST_CHANGES = 4
+_MIB = 2**20
+_NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
+
+
+def target(live: LiveState) -> Iterator[Line]:
+    """Say which workload it is and how many of its pods serve."""
+    count = live.replicas
+    what = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
+    yield fact(f"target: {what}, {count.ready} of {count.desired} replicas ready", Weight.NEEDED)
+    if count.desired == 0:
+        yield wrong("scaled to 0 replicas", Weight.NEEDED)
+    elif count.ready < count.desired:
+        yield wrong(f"{count.desired - count.ready} of {count.desired} replicas not ready")
+    before = next((n for n in earlier_values.replica_counts(live) if n > count.desired), None)
+    if before:
+        yield wrong(f"fewer replicas than before: there were {before}", Weight.NEEDED)
+    if live.paused:
+        yield wrong("the rollout is paused, so that changes do not reach the pods", Weight.NEEDED)
+
+
+def containers(
+    live: LiveState, first: str | None, healthy: Mapping[str, int] = MappingProxyType({})
+) -> Iterator[Line]:
+    """Say what the containers are and what they use; the one that is blamed comes first.
+
+    `healthy` is the percentage of a limit up to which usage is healthy, by resource.
+    """
+    views = sorted(live.containers, key=lambda view: view.name != first)
+    for place, view in enumerate(views[:_MOST_CONTAINERS]):
+        used = {pod: use for (pod, name), use in sorted(live.usage.items()) if name == view.name}
+        usage = list(_usage(view, used, healthy)) if used else []
+        # Of those that stand beside it only what is wrong is worth a word.
+        if place and not any(line.tone is Tone.WRONG for line in usage) and _is_well(live, view):
+            continue
+        limits = view.resources
+        yield fact(
+            f"container {view.name}: image {short(_image(view.image), 80)}"
+            f", cpu limit {limits.cpu_limit or 'none'}"
+            f", memory limit {limits.memory_limit or 'none'}",
+            Weight.NEEDED,
+        )
+        yield from usage
+
+
+def _is_well(live: LiveState, view: ContainerView) -> bool:
+    states = [state for pod in live.pods for state in pod.containers if state.name == view.name]
+    return not any(state.waiting or state.terminated for state in states)
+
+
+def _image(name: str) -> str:
+    """Return an image without where it comes from: that is long, and says little."""
+    return name.rpartition("/")[2]
+
+
+def _usage(
+    view: ContainerView, used: Mapping[str, Usage], healthy: Mapping[str, int]
+) -> Iterator[Line]:
+    limits = view.resources
+    cpu = cpu_millicores(limits.cpu_limit) if limits.cpu_limit else 0
+    memory = memory_bytes(limits.memory_limit) // _MIB if limits.memory_limit else 0
+    by_pod = {pod: use.cpu_millicores for pod, use in used.items()}
+    most = min(HIGH_PERCENT, healthy.get("cpu", HIGH_PERCENT))
+    yield _share(f"cpu of {view.name}", by_pod, cpu, "m", most)
+    by_pod = {pod: use.memory_bytes // _MIB for pod, use in used.items()}
+    most = min(HIGH_PERCENT, healthy.get("memory", HIGH_PERCENT))
+    yield _share(f"memory of {view.name}", by_pod, memory, "Mi", most)
+
+
+def _share(what: str, by_pod: Mapping[str, int], limit: int, unit: str, most: int) -> Line:
+    """Say how much of a limit is used: of several pods, by the one that uses most."""
+    pod, used = max(by_pod.items(), key=lambda pair: pair[1])
+    if not limit:
+        return fact(f"{what}: {used}{unit}, without a limit", Weight.USEFUL)
+    percent = 100 * used // limit
+    if percent < most:
+        return normal(f"{what} {percent}%")
+    where = ""
+    if len(by_pod) > 1:
+        high = sum(100 * amount // limit >= most for amount in by_pod.values())
+        # Which pod it is decides between one pod and all of them.
+        where = f" in pod {pod} alone" if high == 1 else f" in {high} of {len(by_pod)} pods"
+    return wrong(f"{what} too high{where}, {used}{unit} of {limit}{unit} ({percent}%)")
+
+
+def pods(live: LiveState) -> Iterator[Line]:
+    """Say what is wrong with which pods, the worst first."""
+    views = [view for view in live.pods if not view.deleting]
+    # A pod that does not serve says more than one that once restarted.
+    troubles: dict[str, list[str]] = {}
+    for view in sorted(views, key=lambda view: view.ready):
+        if trouble := _trouble(view):
+            troubles.setdefault(trouble, []).append(view.name)
+    if views and not troubles:
+        yield normal("pods")
+    for trouble, names in list(troubles.items())[:_MOST_PODS]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield wrong(f"pod {names[0]}{more}: {trouble}")
+    yield from _foreign(live)
+    yield from _causes(live, [state for view in views for state in view.containers])
+
+
+def _foreign(live: LiveState) -> Iterator[Line]:
+    """Say which pods run an image that the workload never asked for."""
+    known = {
+        (c.name, c.image)
+        for template in (live.template, *live.earlier_templates)
+        for c in template_containers(template)
+    }
+    found = sorted((key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod")
+    strange = [
+        (name, image)
+        for name, pod in found
+        for c in unstructured.items(pod, "spec", "containers")
+        if (image := unstructured.text(c, "image"))
+        and (unstructured.text(c, "name"), image) not in known
+        and live.container(unstructured.text(c, "name"))
+    ]
+    for name, image in strange[:1]:
+        yield wrong(f"pod {name} runs image {short(image, 60)}, which no revision has")
+
+
+def _causes(live: LiveState, states: list[ContainerState]) -> Iterator[Line]:
+    """Say in plain words what two states of containers mean."""
+    killed = {state.name for state in states if state.terminated == "OOMKilled"}
+    without_image = {state.name for state in states if state.waiting in _NO_IMAGE}
+    before = live.previous_revision
+    for container in live.containers:
+        limit = container.resources.memory_limit
+        if container.name in killed and limit:
+            yield wrong(f"{container.name} was killed for more memory than its limit of {limit}")
+        if container.name in without_image:
+            other = ""
+            if before and image_of(before.template, container.name) != container.image:
+                other = f", revision {before.number} had another"
+            yield wrong(f"the image of {container.name} cannot be pulled{other}")
+
+
+def image_of(template: Mapping[str, Any], container: str) -> str:
+    """Return the image of a container of a pod template."""
+    return next((c.image for c in template_containers(template) if c.name == container), "")
+
+
+def _trouble(view: PodView) -> str:
+    if view.unscheduled:
+        return f"no node takes it: {quoted(short(view.unscheduled, 120))}"
+    said = [text for state in view.containers if (text := _state(state))]
+    if said:
+        return "; ".join(said[:2])
+    return "" if view.ready else f"{short(view.phase, 40)}, not ready"
+
+
+def _state(state: ContainerState) -> str:
+    said = []
+    if state.waiting:
+        said.append(short(state.waiting, 40))
+        if state.waiting_message and state.waiting not in ("CrashLoopBackOff", "PodInitializing"):
+            said.append(quoted(short(state.waiting_message, 100)))
+    if state.terminated and (state.restarts or not state.ready):
+        code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
+        said.append(f"last ended: {short(state.terminated, 40)}{code}")
+    if state.restarts:
+        said.append(f"{state.restarts} restarts")
+    return ", ".join(said)
+
+
+def history(live: LiveState) -> Iterator[Line]:
+    """Say how earlier revisions differ from what runs now."""
+    earlier = [view for view in live.history if view.changes]
+    if not earlier:
+        yield fact("no other revision", Weight.USEFUL)
+        return
+    before = live.previous_revision
+    # The one that Rollback would bring back comes first.
+    earlier.sort(key=lambda view: before is None or view.number != before.number)
+    for place, view in enumerate(earlier[:_MOST_REVISIONS]):
+        found = changes(_without_secrets(view.changes, live))
+        said = found[:_MOST_CHANGES]
+        if len(found) > _MOST_CHANGES:
+            said.append(f"{len(found) - _MOST_CHANGES} more")
+        which = "previous revision" if place == 0 else "revision"
+        weight = Weight.TELLING if place == 0 else Weight.NICE
+        yield fact(f"{which} {view.number}: {'; '.join(said)}", weight)
+
+
+def _without_secrets(found: Sequence[FieldChange], live: LiveState) -> list[FieldChange]:
+    """Return the changes without the words of a command that hands over a secret.
+
+    Of `--password x` the second word does not look like a secret by itself.
+    """
+    hidden = tuple(
+        f"spec.containers[{c.name}].{part}"
+        for template in (live.template, *live.earlier_templates)
+        for c in template_containers(template)
+        if sensitive_command((*c.command, *c.args))
+        for part in ("command", "args")
+    )
+    return [
+        one._replace(before=one.before and REDACTED, after=one.after and REDACTED)
+        if one.path.startswith(hidden)
+        else one
+        for one in found
+    ]
+
+
+def changes(found: Sequence[FieldChange]) -> list[str]:
+    """Return each change; what a revision did not have at all is told as one."""
+    groups: dict[str, list[FieldChange]] = {}
+    for one in found:
+        groups.setdefault(_part(one.path), []).append(one)
+    said: list[str] = []
+    for part, same in groups.items():
+        whole = len(same) > 1 and "[" not in part.rpartition("]")[2]
+        values = [c.before for c in same if c.before is not None]
+        if whole and all(c.after is None for c in same) and not _is_secret(part):
+            now = short(" ".join(values), 60)
+            said.append(f"{short(_plain(part), 60)} not set (now {now})")
+        elif whole and len(same) > 2 and not values and not _is_secret(part):
+            said.append(f"{short(_plain(part), 60)} set (now not)")
+        else:
+            said += [change(c) for c in same]
+    return said
+
+
+def _part(path: str) -> str:
+    """Return what a field belongs to: a probe, an init container, an affinity."""
+    head = "spec.containers["
+    if path.startswith(head):
+        name, _, rest = path.removeprefix(head).partition("].")
+        return f"{head}{name}].{rest.partition('.')[0]}"
+    return ".".join(path.split(".")[:2])
+
+
+def _plain(path: str) -> str:
+    """Return a path as people read it: of a container its name alone."""
+    plain = path.removeprefix("spec.").removeprefix("containers")
+    return plain.removeprefix("[").replace("].", " ", 1) if plain != path else plain
+
+
+def _is_secret(path: str) -> bool:
+    return any(secret_name(part) for part in path.replace("]", "[").split("["))
+
+
+def change(found: FieldChange) -> str:
+    """Return what a field was in that revision and is now, without its value if it is secret."""
+    path = short(_plain(found.path), 80)
+    if _is_secret(found.path):
+        return f"{path} differs ({REDACTED})"
+    before, after = found.before, found.after
+    if found.path.endswith(".image") and before and after and _image(before) != _image(after):
+        before, after = _image(before), _image(after)
+    return f"{path} {_value(after)} (now {_value(before)})"
+
+
+def _value(value: str | None) -> str:
+    return "not set" if value is None else short(value, 60)

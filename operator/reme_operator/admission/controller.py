@@ -1,0 +1,364 @@
+"""Looks at reports one after the other: so budgets and locks cannot be raced for.
+
+Level-triggered: an event only says that a report is worth a look, and what it looks like comes
+from what exists. A report that was refused is looked at again when its time comes, when its policy
+changes, or when a remediation ends. The one place that creates remediations.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from reme_api.conditions import find
+from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus
+from reme_api.policy import RemediationPolicy
+from reme_api.reasons import ConditionType, Reason
+from reme_api.remediation import Remediation
+from reme_kube.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ConflictError,
+    NotFoundError,
+)
+from reme_kube.protocols import EventType
+from reme_kube.resources import REMEDIATION_POLICIES
+from reme_operator.admission.admit import Accept, Admission, Case, Known, Refuse, admit
+from reme_operator.admission.budgets import LOOK_AGAIN
+from reme_operator.admission.cache import Board
+from reme_operator.admission.limits import limits
+from reme_operator.admission.policy_parsing import understood
+from reme_operator.admission.policy_selection import Unreadable
+from reme_operator.admission.remediation_index import Entry, Ledger, entry
+from reme_operator.admission.report_status import compose
+from reme_operator.admission.storm import urgency
+from reme_operator.admission.storm_monitor import WAITS_FOR_ANOTHER, Lying, Outlook
+from reme_operator.errors import DeposedError, brief
+from reme_operator.kill_switch.state import SwitchState
+from reme_operator.steps.context import Tools
+
+_log = structlog.get_logger(__name__)
+
+_FIRST_BACKOFF = timedelta(seconds=1)
+_LONGEST_BACKOFF = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class _File:
+    """A report on the desk."""
+
+    report: DiagnosisReport
+    due: datetime | None
+    reason: Reason | None = None  # why it was refused
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Desk:
+    """All reports, and the policies that they may fall under."""
+
+    tools: Tools
+    ledger: Ledger
+    _files: dict[str, _File] = field(default_factory=dict)
+    _looking_at: _File | None = None
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    board: Board = field(init=False)
+    _outlook: Outlook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.board = Board(self.tools.cluster)
+        self._outlook = Outlook(self.tools, self.ledger, self.board)
+        self.tools.switch.watch(self.switch_changed)
+
+    @property
+    def waiting(self) -> int:
+        """How many reports are refused for now."""
+        return sum(f.reason is not None for f in self._files.values())
+
+    def put(self, report: DiagnosisReport) -> None:
+        """Take a report that is new or has changed."""
+        uid, now = report.metadata.uid, self.tools.clock.now()
+        known = self._files.get(uid)
+        if known is None:
+            self._files[uid] = _File(report, now)
+        else:
+            if known.report.metadata.generation != report.metadata.generation:
+                known.due = now
+            known.report = report
+        self._outlook.changed()
+        self._wake.set()
+
+    def drop(self, uid: str) -> None:
+        """Forget a report that is gone."""
+        self._files.pop(uid, None)
+        self._outlook.changed()
+
+    def put_policy(self, policy: RemediationPolicy) -> None:
+        """Take a policy that is new or has changed, and look again at what was refused."""
+        uid, board = policy.metadata.uid, self.board
+        mended = board.unreadable.pop(uid, None) is not None
+        before = board.policies.get(uid)
+        board.policies[uid] = policy
+        if mended or before is None or before.metadata.generation != policy.metadata.generation:
+            self._look_again(set(Reason))
+
+    def put_unreadable(self, uid: str, broken: Unreadable) -> None:
+        """Take a policy that does not fit its type: nothing is decided as if it were not there."""
+        self.board.policies.pop(uid, None)
+        self.board.unreadable[uid] = broken
+        self._look_again(set(Reason))
+
+    def policy(self, key: str) -> RemediationPolicy | None:
+        """Return a policy by its namespace/name."""
+        return self.board.policy(key)
+
+    def policies(self) -> tuple[RemediationPolicy, ...]:
+        """Return all policies that can be read."""
+        return tuple(self.board.policies.values())
+
+    def drop_policy(self, uid: str) -> None:
+        """Forget a policy that is gone."""
+        known = self.board.policies.pop(uid, None)
+        if known or self.board.unreadable.pop(uid, None):
+            self._look_again(set(Reason))
+
+    def switch_changed(self, state: SwitchState) -> None:
+        """Look again at what waits, once the kill switch is off."""
+        if not state.on:
+            self._look_again({Reason.KILL_SWITCH})
+
+    def remediation_changed(self, found: Entry, *, gone: bool = False) -> None:
+        """Look at the report of a remediation, and at those that waited for its end."""
+        if mine := self._files.get(found.report_uid):
+            mine.due = self.tools.clock.now()
+        self._outlook.changed()
+        if gone or not found.open:
+            self._look_again(WAITS_FOR_ANOTHER)
+        self._wake.set()
+
+    def _look_again(self, reasons: AbstractSet[Reason]) -> None:
+        now = self.tools.clock.now()
+        for waiting in self._files.values():
+            # Of the one that is being looked at, the reason is not known yet: it may be one of
+            # these, found with what was there before the change.
+            if waiting.reason in reasons or waiting is self._looking_at:
+                waiting.due = now
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look at whatever is due, forever, once it is known what there is."""
+        await self._prime()
+        while True:
+            now = self.tools.clock.now()
+            due = [f for f in self._files.values() if f.due is not None]
+            if not due:
+                await self._wake.wait()
+                self._wake.clear()
+                continue
+            first = min(due, key=lambda f: (max(f.due or now, now), urgency(f.report, now)))
+            if first.due is not None and first.due > now:
+                await self._until(first.due - now)
+                continue
+            await self._take(first)
+
+    async def _prime(self) -> None:
+        """Learn of every remediation that there is: budgets count them all."""
+        while True:
+            try:
+                found = await self.tools.cluster.list_objects(Remediation)
+            except ClusterError as error:
+                _log.warning("desk.not_ready", error=brief(error))
+                await self.tools.clock.sleep(_FIRST_BACKOFF.total_seconds())
+            else:
+                now = self.tools.clock.now()
+                self.ledger.merge(entry(r, now) for r in found)
+                return
+
+    async def _until(self, span: timedelta) -> None:
+        try:
+            async with asyncio.timeout(span.total_seconds()):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _take(self, file: _File) -> None:
+        report = file.report
+        file.due, self._looking_at = None, file
+        log = _log.bind(namespace=report.metadata.namespace, name=report.metadata.name)
+        try:
+            admission = await self.look(report)
+        except NotFoundError:
+            self._files.pop(report.metadata.uid, None)
+        except ConflictError:
+            await self._reread(file)
+        except Exception as error:  # noqa: BLE001 - one bad report must not stop the others
+            file.failures += 1
+            log.warning("report.failed", error=brief(error), count=file.failures)
+            delay = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(file.failures, 10))
+            file.due = self.tools.clock.now() + delay
+        else:
+            file.failures = 0
+            file.reason = admission.reason if isinstance(admission, Refuse) else None
+            self._tell_waiting()
+            retry = admission.retry_at if isinstance(admission, Refuse) else None
+            if retry is not None and (file.due is None or retry < file.due):
+                file.due = retry
+        finally:
+            self._looking_at = None
+
+    def _tell_waiting(self) -> None:
+        self.tools.metrics.reports_waiting(
+            Counter(f.reason for f in self._files.values() if f.reason is not None)
+        )
+
+    async def _reread(self, file: _File) -> None:
+        """Look at the report again as it is now: what is known of it is out of date."""
+        meta = file.report.metadata
+        try:
+            file.report = await self.tools.cluster.get_object(
+                DiagnosisReport, meta.namespace, meta.name
+            )
+        except NotFoundError:
+            self._files.pop(meta.uid, None)
+            return
+        except Exception as error:  # noqa: BLE001 - as above
+            _log.warning("report.failed", error=brief(error))
+        file.due = self.tools.clock.now() + timedelta(milliseconds=200)
+
+    async def look(self, report: DiagnosisReport) -> Admission:
+        """Admit the report if it can be, and write its status if that has changed."""
+        if report.metadata.deletion_timestamp is not None:
+            return Refuse(Reason.CANCELLED, "the report is being deleted")
+        now = self.tools.clock.now()
+        admission = admit(await self._case(report, now), now)
+        if isinstance(admission, Accept):
+            admission = await self._accept(report, now)
+        await self._write(report, admission)
+        return admission
+
+    async def _case(self, report: DiagnosisReport, now: datetime) -> Case:
+        namespace = report.metadata.namespace
+        home = self.tools.settings.release_namespace
+        lying = (Lying(f.report, f.reason) for f in self._files.values())
+        sky = await self._outlook.weather(lying, now)
+        return Case(
+            report=report,
+            target=await self.board.target(namespace, report.spec.target, now),
+            policies=tuple(self.board.policies.values()),
+            entries=self.ledger.entries(),
+            release_namespace=home,
+            paused=self.tools.settings.paused,
+            stopped=self.tools.switch.state.text(),
+            unreadable=tuple(self.board.unreadable.values()),
+            limits=limits(self.tools.settings),
+            workloads=await self._workloads(namespace),
+            storm=sky.place(report.metadata.uid),
+        )
+
+    async def _workloads(self, namespace: str) -> int:
+        home = self.tools.settings.release_namespace
+        if not self.board.bounds_share(namespace, home):
+            return 0
+        return await self.board.workloads(namespace)
+
+    async def _accept(self, report: DiagnosisReport, now: datetime) -> Admission:
+        """Decide once more on what the API server says now, and create the remediation."""
+        namespace = report.metadata.namespace
+        current = await self.tools.cluster.get_object(
+            DiagnosisReport, namespace, report.metadata.name
+        )
+        if current.metadata.uid != report.metadata.uid:
+            raise NotFoundError("the report was replaced by another")
+        if current.metadata.generation != report.metadata.generation:
+            raise ConflictError("the report has changed")
+        # Nobody else creates remediations while this process leads; but the one that led before
+        # may have been at it a moment ago, and a target is never repaired twice at once.
+        found = await self.tools.cluster.list_objects(Remediation, namespace)
+        self.ledger.merge(entry(r, now) for r in found)
+        policies, unreadable = await self._policies_now(namespace)
+        await self.tools.switch.refresh()
+        target = await self.board.target(namespace, report.spec.target, now, fresh=True)
+        case = replace(
+            await self._case(current, now),
+            target=target,
+            policies=policies,
+            unreadable=unreadable,
+            workloads=await self._workloads_under(policies, namespace),
+        )
+        admission = admit(case, now)
+        if isinstance(admission, Refuse) and admission.retry_at is None:
+            # The watches told otherwise: whichever is behind may catch up without an event.
+            return replace(admission, retry_at=now + LOOK_AGAIN)
+        if not isinstance(admission, Accept):
+            return admission
+        name = admission.remediation.metadata.name
+        self._must_lead()
+        try:
+            created = await self.tools.cluster.create_object(admission.remediation)
+        except AlreadyExistsError:
+            return Known(name)
+        self.ledger.note(entry(created, now))
+        _log.info("report.accepted", namespace=namespace, report=report.metadata.name, name=name)
+        return admission
+
+    async def _policies_now(
+        self, namespace: str
+    ) -> tuple[list[RemediationPolicy], list[Unreadable]]:
+        found: list[RemediationPolicy] = []
+        broken: list[Unreadable] = []
+        for where in sorted({namespace, self.tools.settings.release_namespace}):
+            for item in await self.tools.cluster.find(REMEDIATION_POLICIES, where):
+                policy = understood(item)
+                if isinstance(policy, Unreadable):
+                    broken.append(policy)
+                else:
+                    found.append(policy)
+        return found, broken
+
+    async def _workloads_under(self, policies: Sequence[RemediationPolicy], namespace: str) -> int:
+        if all(p.spec.budgets.max_workloads_percent >= 100 for p in policies):
+            return 0
+        return await self.board.workloads(namespace)
+
+    async def _write(self, report: DiagnosisReport, admission: Admission) -> None:
+        now = self.tools.clock.now()
+        own: Sequence[Entry] = self.ledger.of_report(report.metadata.uid)
+        wanted = compose(report, admission, own, now)
+        if _same(report.status, wanted, now):
+            return
+        self._must_lead()
+        written = await self.tools.cluster.write_status(
+            report.model_copy(update={"status": wanted})
+        )
+        if file := self._files.get(report.metadata.uid):
+            file.report = written
+        await self._tell(report, written)
+
+    def _must_lead(self) -> None:
+        if not self.tools.leading():
+            raise DeposedError("this process does not lead any more")
+
+    async def _tell(self, before: DiagnosisReport, after: DiagnosisReport) -> None:
+        accepted = find(after.status.conditions, ConditionType.ACCEPTED)
+        old = find(before.status.conditions, ConditionType.ACCEPTED)
+        if accepted is not None and (old is None or old.reason is not accepted.reason):
+            self.tools.metrics.report_decided(accepted.reason)
+        for kind in (ConditionType.ACCEPTED, ConditionType.REMEDIATED):
+            was, now = find(before.status.conditions, kind), find(after.status.conditions, kind)
+            if now is None or now.status == "Unknown":
+                continue
+            if was is None or (was.status, was.reason) != (now.status, now.reason):
+                loud = EventType.NORMAL if now.status == "True" else EventType.WARNING
+                await self.tools.cluster.post_event(after, loud, now.reason, kind, now.message)
+
+
+def _same(before: DiagnosisReportStatus, after: DiagnosisReportStatus, now: datetime) -> bool:
+    """Return whether a write would tell nobody anything: a time to come is as good as another."""
+    if before.retry_time is not None and after.retry_time is not None and before.retry_time > now:
+        after = after.model_copy(update={"retry_time": before.retry_time})
+    return before == after

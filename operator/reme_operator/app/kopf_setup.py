@@ -1,0 +1,77 @@
+"""How kopf is set up: what it watches, what it may write, and how soon it notices silence."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import kopf
+
+from reme_operator.handlers import remediations, reports
+from reme_operator.handlers.context import Office
+from reme_operator.names import FINALIZER
+
+SERVER_TIMEOUT_SECONDS = 240
+"""The API server ends every watch after this, so that none is silently dead for longer."""
+
+INACTIVITY_SECONDS = 75
+"""A watch without even a bookmark for this long is dead: the server sends one every minute."""
+
+
+class NoDiffs(kopf.DiffBaseStorage):
+    """Keeps kopf from writing what it last saw into annotations: nothing here works on diffs."""
+
+    def build(
+        self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None
+    ) -> kopf.BodyEssence:
+        """Return the essence of the object as it is."""
+        return super().build(body=body, extra_fields=extra_fields)
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        """Return the same, so that nothing ever differs."""
+        return self.build(body=body)
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Store nothing."""
+
+
+def configured() -> kopf.OperatorSettings:
+    """Return kopf's settings."""
+    # Two lines per event, which say that a handler was called: ours say what came of it.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    settings = kopf.OperatorSettings()
+    settings.persistence.finalizer = FINALIZER
+    settings.persistence.diffbase_storage = NoDiffs()
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(
+        v1=False, prefix="reme.dev"
+    )
+    settings.posting.enabled = False  # events are posted by the steps, each with its reason
+    settings.peering.standalone = True  # the lease decides who acts
+    settings.scanning.disabled = True  # needs no right to list CRDs or namespaces
+    settings.watching.server_timeout = SERVER_TIMEOUT_SECONDS
+    settings.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30
+    settings.watching.connect_timeout = 10
+    settings.watching.inactivity_timeout = INACTIVITY_SECONDS
+    settings.networking.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 5)
+    settings.background.instant_exit_timeout = 5.0
+    settings.background.cancellation_polling = 1.0
+    settings.queueing.exit_timeout = 1.0  # an idle worker just sits there until then
+    settings.process.ultimate_exiting_timeout = 25.0
+    return settings
+
+
+def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | None:
+    """Return how kopf logs in: as the pod's service account, or with a kubeconfig."""
+    return kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(
+        settings=settings
+    )
+
+
+def registered(office: Office, *, log_in: Any = login) -> kopf.OperatorRegistry:
+    """Return a registry with every handler, each tied to this office."""
+    registry = kopf.OperatorRegistry()
+    kopf.on.login(registry=registry)(log_in)
+    reports.register(registry, office)
+    remediations.register(registry, office)
+    return registry

@@ -1,0 +1,185 @@
+"""What the operator itself may do at the API server, as data; a chart test compares it.
+
+`WATCHED` is needed wherever reports and targets live: a ClusterRole when reme watches the whole
+cluster, with `CLUSTER` in it, otherwise one Role in each watched namespace. `RELEASE` is a Role in
+the release namespace, where the runs live; reme's own kinds are in both, because policies of the
+release namespace hold everywhere.
+
+What is not here is the point: no wildcard, no Secrets, no exec, no write on any workload. What a
+repair changes is changed by its run, under rights that only `bind` hands out.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypedDict
+
+from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
+
+
+class Rule(TypedDict, total=False):
+    """A rule as RBAC spells it."""
+
+    apiGroups: list[str]
+    resources: list[str]
+    resourceNames: list[str]
+    verbs: list[str]
+
+
+LEASE_NAME = "reme-operator"
+"""The lease of the leader; rights on leases are narrowed to it where RBAC can."""
+
+RESULT_ROLE = "result"
+"""Suffix of the role by which a run writes its own result; bound in the release namespace."""
+
+_OWN_KINDS: tuple[Rule, ...] = (
+    {
+        "apiGroups": ["reme.dev"],
+        "resources": ["diagnosisreports", "remediationpolicies"],
+        "verbs": ["get", "list", "watch"],
+    },
+    {
+        # patch: the finalizer; delete: retention
+        "apiGroups": ["reme.dev"],
+        "resources": ["remediations"],
+        "verbs": ["get", "list", "watch", "create", "patch", "delete"],
+    },
+    {
+        "apiGroups": ["reme.dev"],
+        "resources": [
+            "diagnosisreports/status",
+            "remediationpolicies/status",
+            "remediations/status",
+        ],
+        "verbs": ["get", "update", "patch"],
+    },
+    {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
+)
+
+WATCHED: tuple[Rule, ...] = (
+    *_OWN_KINDS,
+    {
+        "apiGroups": ["apps"],
+        "resources": [
+            "deployments",
+            "statefulsets",
+            "daemonsets",
+            "replicasets",
+            "controllerrevisions",
+        ],
+        "verbs": ["get", "list"],
+    },
+    {
+        "apiGroups": [""],
+        "resources": ["pods", "services", "events", "resourcequotas"],
+        "verbs": ["get", "list"],
+    },
+    {
+        "apiGroups": ["autoscaling"],
+        "resources": ["horizontalpodautoscalers"],
+        "verbs": ["get", "list"],
+    },
+    {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["get", "list"]},
+    {
+        "apiGroups": ["networking.k8s.io"],
+        "resources": ["ingresses", "networkpolicies"],
+        "verbs": ["get", "list"],
+    },
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list"]},
+    {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["get", "list"]},
+    {"apiGroups": ["metrics.k8s.io"], "resources": ["pods"], "verbs": ["get", "list"]},
+    {
+        # get: what a target references; create: the immutable texts of a remediation
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "verbs": ["get", "create"],
+    },
+    {
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["rolebindings"],
+        "verbs": ["get", "create", "delete"],
+    },
+)
+
+CLUSTER: tuple[Rule, ...] = (
+    {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]},
+    {
+        # for runs on nodes; an admission policy keeps it to those
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["clusterrolebindings"],
+        "verbs": ["get", "create", "delete"],
+    },
+)
+"""What is needed besides where reme watches the whole cluster, and only there."""
+
+RELEASE: tuple[Rule, ...] = (
+    *_OWN_KINDS,
+    {
+        "apiGroups": ["reme.dev"],
+        "resources": ["rungrants"],
+        "verbs": ["get", "list", "create", "delete"],
+    },
+    {
+        "apiGroups": ["batch"],
+        "resources": ["jobs"],
+        "verbs": ["get", "list", "watch", "create", "delete"],
+    },
+    {
+        "apiGroups": [""],
+        "resources": ["configmaps"],
+        "verbs": ["get", "list", "watch", "create", "delete"],
+    },
+    {
+        "apiGroups": [""],
+        "resources": ["serviceaccounts"],
+        "verbs": ["get", "create", "delete"],
+    },
+    {
+        # of runs, for dry runs alone: admission sees to both
+        "apiGroups": [""],
+        "resources": ["serviceaccounts/token"],
+        "verbs": ["create"],
+    },
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+    {
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["rolebindings"],
+        "verbs": ["get", "create", "delete"],
+    },
+    {
+        # RBAC cannot narrow a creation to a name
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["create"],
+    },
+    {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": [LEASE_NAME],
+        "verbs": ["get", "update", "patch"],
+    },
+)
+
+
+def bind_rules(prefix: str, kind: str = "ClusterRole") -> Mapping[str, tuple[Rule, ...]]:
+    """Return the right to bind the run roles, and nothing else, per part: watched and release.
+
+    The roles of the targets are of the given kind; the role of the result is always a Role. Roles
+    about objects in no namespace are only there as ClusterRoles.
+    """
+    plural = {"ClusterRole": "clusterroles", "Role": "roles"}[kind]
+    targets = {name for name in RUN_ROLES if name != RESULT_ROLE}
+    if kind == "Role":
+        targets -= CLUSTER_ROLES
+    watched: Rule = {
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": [plural],
+        "resourceNames": [f"{prefix}{name}" for name in sorted(targets)],
+        "verbs": ["bind"],
+    }
+    release: Rule = {
+        "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["roles"],
+        "resourceNames": [f"{prefix}{RESULT_ROLE}"],
+        "verbs": ["bind"],
+    }
+    return MappingProxyType({"watched": (watched,), "release": (release,)})

@@ -1,0 +1,45 @@
+"""What the handlers work on: one set of objects per process that leads."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from reme_api.base import ApiObject
+from reme_operator.admission.controller import Desk
+from reme_operator.admission.remediation_index import Ledger
+from reme_operator.reconcile.notifier import Signals
+from reme_operator.steps.context import Tools
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound=ApiObject)
+
+
+@dataclass(slots=True)
+class Office:
+    """Everything that handlers need, made once and given to each."""
+
+    tools: Tools
+    ledger: Ledger
+    signals: Signals
+    desk: Desk
+    loops: set[asyncio.Task[None]] = field(default_factory=set)  # of remediations
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def driver_lock(self, uid: str) -> asyncio.Lock:
+        """Return what keeps two loops off one remediation within this process."""
+        return self._locks.setdefault(uid, asyncio.Lock())
+
+
+def parsed(kind: type[T], body: object) -> T | None:
+    """Return the object of an event, or nothing when it does not fit its type."""
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        _log.warning("object.unreadable", kind=kind.KIND, field=where, problem=first["msg"])
+        return None

@@ -1,0 +1,66 @@
+"""The kill switch: one ConfigMap of the release namespace that stops every new write.
+
+    kubectl -n reme-system create configmap reme-stop --from-literal=running=Stop
+
+It is on while it exists. No Job is created meanwhile, neither of a run nor of an undo. With
+`running: Finish`, which is what it means when nothing is said, runs that are under way go on to
+their end; with `Stop` their rights are taken away and their Jobs ended at once. What was held or
+stopped goes on, or is undone, once it is deleted. It lives in the API server, so it holds for
+every replica and after every restart, and it is asked again right before a Job is created
+(`switch_watch`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from reme_playbook.errors import quoted
+from reme_playbook.snapshot import unstructured
+
+_LONGEST_REASON = 200
+
+
+class Running(StrEnum):
+    """What becomes of the runs that are under way."""
+
+    FINISH = "Finish"
+    STOP = "Stop"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchState:
+    """What the switch says."""
+
+    on: bool = False
+    running: Running = Running.FINISH
+    reason: str = ""
+
+    @property
+    def stops(self) -> bool:
+        """Whether runs that are under way must end."""
+        return self.on and self.running is Running.STOP
+
+    def text(self) -> str:
+        """Return it in words for people; empty when it is off."""
+        if not self.on:
+            return ""
+        return "the kill switch is on" + (f": {self.reason}" if self.reason else "")
+
+
+OFF = SwitchState()
+
+
+def read_switch(found: Mapping[str, Any] | None) -> SwitchState:
+    """Return what the ConfigMap says; one that is being deleted is off.
+
+    A word for `running` that is none stops the runs: whoever wrote it wanted less, not more.
+    """
+    if found is None or unstructured.text(found, "metadata", "deletionTimestamp"):
+        return OFF
+    data = unstructured.strings(found, "data")
+    word = data.get("running", "").strip().lower()
+    finish = word in ("", Running.FINISH.lower())
+    reason = data.get("reason", "").strip()
+    said = quoted(reason, _LONGEST_REASON)[1:-1] if reason else ""
+    return SwitchState(True, Running.FINISH if finish else Running.STOP, said)

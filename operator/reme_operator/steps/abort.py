@@ -1,0 +1,19 @@
+"""The first step back: why an attempt must not stay, and that its run writes nothing more."""
+
+from reme_api.reasons import Reason
+from reme_operator.decision.decisions import GoBack
+from reme_operator.steps.cleanup import Place, take_rights
+from reme_operator.steps.context import Effect, Work, clip
+
+
+async def go_back(work: Work, decision: GoBack) -> Effect:
+    """Record why the open attempt must not stay.
+
+    A run that the kill switch stops loses its rights before that: the record takes time, in which
+    the run would go on to write. Should it not come to the record, the run fails and is undone.
+    """
+    run, meta = work.attempt.run, work.remediation.metadata
+    if decision.reason is Reason.KILL_SWITCH and run is not None and run.uid and not run.reason:
+        place = Place(run.name, run.namespace, meta.namespace, meta.uid)
+        await take_rights(work.tools.cluster, place)
+    return Effect(work.revised(reason=decision.reason, message=clip(decision.message)))

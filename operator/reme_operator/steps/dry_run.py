@@ -1,0 +1,197 @@
+"""What the run would change, by the API server's word: a dry run under the run's own identity.
+
+The rights that the run will have are made first, and one write that they do not include is tried:
+only when that is refused by the fence are all others judged by it. What the server then refuses,
+it would refuse the run. Nothing here changes an object of anybody.
+"""
+
+import json
+from collections.abc import Sequence
+
+from reme_api.base import TextReference
+from reme_api.reasons import Reason
+from reme_api.remediation import Rejection
+from reme_kube.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    TamperedError,
+)
+from reme_kube.protocols import Json, Rehearsal
+from reme_operator.decision.decisions import Rehearse, Replan
+from reme_operator.errors import brief
+from reme_operator.names import text_name
+from reme_operator.steps.context import Effect, Work, clip
+from reme_operator.steps.job import REFUSED_FOR_GOOD, give_rights, named_plan, request_of
+from reme_playbook.actions.registry import Action, DeletePod, Scale
+from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.execution.dry_run import Part, parts, request
+from reme_playbook.execution.manifests import RunRequest
+from reme_playbook.snapshot import object_diff
+from reme_playbook.snapshot.object_diff import Difference
+
+PLAN_KEY = "plan.json"
+MERGE_PATCH = "application/merge-patch+json"
+CANARY = {"data": {"canary": ""}}
+"""A field of the run's own result that no grant includes."""
+_SETTLE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.02
+_TRIES = 5
+
+
+class UnfencedError(Exception):
+    """The API server would let the run write what its grant does not include."""
+
+
+async def replan(work: Work, _: Replan) -> Effect:
+    """Name another dry run; what the last one found is shown until then."""
+    fresh = named_plan(work, work.attempt.number)
+    if before := work.attempt.plan:
+        kept = {"digest": before.digest, "omitted": before.omitted, "text": before.text}
+        fresh = fresh.model_copy(update=kept)
+    return Effect(work.revised(plan=fresh))
+
+
+async def rehearse(work: Work, _: Rehearse) -> Effect:
+    """Make the rights of the run, ask for a dry run of each of its tasks, and keep the answer."""
+    attempt = work.attempt
+    assert attempt.plan is not None, "a plan is named before its rights are made"
+    assert attempt.playbook is not None, "a playbook is kept before it is planned"
+    try:
+        asked = await request_of(work, attempt.playbook, attempt.plan.created_time, attempt.number)
+        made = await give_rights(work, asked)
+        async with work.tools.cluster.rehearsal(asked.release_namespace, made) as server:
+            await _settled(work, server, asked)
+            found = [
+                d
+                for part in parts(asked.actions, asked.name)
+                for d in await _of(work, server, part, asked.name)
+            ]
+    except RejectedPlaybookError as error:
+        return _rejected(work, error.rule, error.message)
+    except _RefusedError as error:
+        return _rejected(work, Reason.DRY_RUN_REFUSED, str(error))
+    except TamperedError as error:
+        return _rejected(work, Reason.TAMPERED, brief(error))
+    except (*REFUSED_FOR_GOOD, UnfencedError) as error:
+        return _rejected(work, Reason.RUN_NOT_STARTED, brief(error))
+    shown = object_diff.changes(found)[: object_diff.MAX_CHANGES]
+    planned = attempt.plan.model_copy(
+        update={
+            "completion_time": work.now(),
+            "digest": object_diff.digest(attempt.playbook.digest, found),
+            "omitted": len(found) - len(shown),
+            "text": await _kept(work, found),
+        }
+    )
+    return Effect(work.revised(plan=planned, changes=shown))
+
+
+class _RefusedError(Exception):
+    """The API server would refuse the run."""
+
+
+async def _settled(work: Work, server: Rehearsal, asked: RunRequest) -> None:
+    """Return once the API server holds this identity to its grant.
+
+    Raises:
+        UnfencedError: it does not, as when the chart's admission policies are missing.
+
+    """
+    place = f"/api/v1/namespaces/{asked.release_namespace}/configmaps/{asked.name}-result"
+    clock, answer = work.tools.clock, ""
+    until = clock.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            await server.send("PATCH", place, CANARY, MERGE_PATCH)
+            answer = "the write was allowed"
+        except ForbiddenError as error:
+            answer = brief(error)
+            if "ValidatingAdmissionPolicy" in answer:
+                return
+        except InvalidError as error:
+            answer = brief(error)
+        if clock.monotonic() >= until:
+            raise UnfencedError(f"the API server does not hold the run to its grant: {answer}")
+        await clock.sleep(_PAUSE_SECONDS)
+
+
+async def _of(work: Work, server: Rehearsal, part: Part, run_id: str) -> list[Difference]:
+    """Return what one task would change.
+
+    Raises:
+        _RefusedError: the API server would refuse it.
+        RejectedPlaybookError: it cannot even be asked for.
+
+    """
+    try:
+        return await _tried(work, server, part, run_id)
+    except (ForbiddenError, InvalidError, NotFoundError, ConflictError) as error:
+        raise _RefusedError(f"{part.target}: {brief(error, 900)}") from error
+
+
+async def _tried(work: Work, server: Rehearsal, part: Part, run_id: str) -> list[Difference]:
+    for tries_left in reversed(range(_TRIES)):
+        before = await server.read(part.path)
+        history = _items(await server.read(part.history)) if part.history else []
+        wanted = request(part, run_id, before, history)
+        try:
+            after = await server.send(wanted.method, wanted.path, wanted.body, wanted.content_type)
+        except (ConflictError, InvalidError):
+            # A test of a JSON patch that fails looks like any other bad request: controllers
+            # write the object too, so that it may have changed after it was read.
+            if not part.history or not tries_left:
+                raise
+        else:
+            if _same_version(part, before, after) or not tries_left:
+                return _differences(part, before, after)
+        await work.tools.clock.sleep(_PAUSE_SECONDS)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _same_version(part: Part, before: Json, after: Json) -> bool:
+    """Return whether nobody wrote the object between the look and the dry run."""
+    if isinstance(part.actions[0], DeletePod | Scale):
+        return True
+    versions = [found["metadata"].get("resourceVersion") for found in (before, after)]
+    return bool(versions[0] == versions[1])
+
+
+def _differences(part: Part, before: Json, after: Json) -> list[Difference]:
+    action: Action = part.actions[0]
+    if isinstance(action, DeletePod):
+        return [Difference(part.target, "metadata.deletionTimestamp", None, "now")]
+    if isinstance(action, Scale):
+        was, now = (str((o.get("spec") or {}).get("replicas", 0)) for o in (before, after))
+        same = was == now
+        return [] if same else [Difference(part.target, "spec.replicas", was, now)]
+    return object_diff.differences(part.target, before, after)
+
+
+def _items(found: Json) -> list[Json]:
+    return [item for item in found.get("items") or [] if isinstance(item, dict)]
+
+
+async def _kept(work: Work, found: Sequence[Difference]) -> TextReference | None:
+    """Keep all changes in full length, if the status has no room for them."""
+    if object_diff.fits(found):
+        return None
+    attempt = work.attempt
+    assert attempt.playbook is not None, "a playbook is kept before it is planned"
+    mark = object_diff.digest(attempt.playbook.digest, found)[7:15]
+    changes = [c.wire() for c in object_diff.changes(found, object_diff.MAX_LONG)]
+    kept, _text = await work.tools.cluster.keep_text(
+        work.remediation,
+        text_name(work.remediation, attempt.number, f"plan-{mark}"),
+        PLAN_KEY,
+        json.dumps(changes, separators=(",", ":"))[:_MOST_TEXT],
+    )
+    return kept
+
+
+_MOST_TEXT = 512 * 1024
+
+
+def _rejected(work: Work, rule: str, message: str) -> Effect:
+    return Effect(work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message))))

@@ -1,0 +1,292 @@
+"""The objects of one run, as plain manifests: same request, same objects, to the byte."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from reme_api.base import API_VERSION
+from reme_api.policy import Sandbox
+from reme_api.run_grant import GrantRule, RunGrant, RunGrantSpec, Verb
+from reme_playbook.actions.registry import Action
+from reme_playbook.execution import result
+from reme_playbook.execution.grants import cluster_roles, grant_rules, run_roles
+from reme_playbook.execution.pod import PodOptions, pod_spec
+from reme_playbook.execution.render import render
+from reme_playbook.snapshot.object_ref import ObjectKey
+
+Manifest = dict[str, Any]
+
+PLAYBOOK_KEY = "playbook.json"
+RESULT_ROLE = "result"
+START_SECONDS = 60
+"""How long a pod may wait for its node and image before the deadline of the playbook counts."""
+GRACE_SECONDS = 10
+"""How long a pod may go on after it was told to stop, to write down what it had done."""
+TTL_SECONDS = 3600
+"""When a Job goes away by itself, should nobody be left to delete it."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything that the objects of a run depend on; `created` comes from the record, not a clock.
+
+    `image` is the sandbox's; `role_kind` and `role_prefix` say which run roles the chart installed
+    (`ClusterRole` or `Role`, `<fullname>-run-`); `templates` hold what rollbacks go back to, since
+    the fence lets them write nothing else.
+    """
+
+    remediation_uid: str
+    remediation_name: str
+    target_namespace: str
+    attempt: int
+    actions: tuple[Action, ...]
+    created: datetime
+    release_namespace: str
+    image: str
+    sandbox: Sandbox
+    undo: bool = False
+    templates: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
+    role_kind: str = "ClusterRole"
+    role_prefix: str = "reme-run-"
+    pod: PodOptions = field(default_factory=PodOptions)
+
+    @property
+    def name(self) -> str:
+        """Name of the run and of its objects."""
+        return run_name(self.remediation_uid, self.attempt, undo=self.undo)
+
+    @property
+    def not_after(self) -> datetime:
+        """When the grant ends: after the Job's deadline and its grace, and never much later."""
+        seconds = START_SECONDS + self.sandbox.deadline_seconds + GRACE_SECONDS
+        return (self.created + timedelta(seconds=seconds)).astimezone(UTC)
+
+
+class RunManifests(NamedTuple):
+    """The objects of a run in the order to create them; to be deleted in the reverse order.
+
+    The grant comes before the RoleBindings and goes after them: without a grant the fence leaves
+    the identity to RBAC alone.
+    """
+
+    grant: Manifest
+    input_config_map: Manifest
+    result_config_map: Manifest
+    service_account: Manifest
+    role_bindings: tuple[Manifest, ...]
+    job: Manifest
+
+
+def run_name(remediation_uid: str, attempt: int, *, undo: bool = False) -> str:
+    """Return the name of a run: one for each attempt, and one more for its undo."""
+    return f"reme-{remediation_uid[:8]}-{attempt}{'-undo' if undo else ''}"
+
+
+def username(release_namespace: str, run: str) -> str:
+    """Return the name under which the API server knows a run."""
+    return f"system:serviceaccount:{release_namespace}:{run}"
+
+
+def playbook_text(request: RunRequest) -> str:
+    """Return the playbook of the run in its canonical form; the run's name marks a restart."""
+    return json.dumps(render(request.actions, run_id=request.name), separators=(",", ":"))
+
+
+def manifests(request: RunRequest) -> RunManifests:
+    """Return all objects of a run."""
+    name, namespace = request.name, request.release_namespace
+    text = playbook_text(request)
+    return RunManifests(
+        grant=_grant(request),
+        input_config_map={
+            **_head("v1", "ConfigMap", f"{name}-input", request),
+            "immutable": True,
+            "data": {PLAYBOOK_KEY: text},
+        },
+        result_config_map={
+            **_head("v1", "ConfigMap", f"{name}-result", request),
+            "data": {
+                result.CLAIM_KEY: result.UNCLAIMED,
+                result.RESULT_KEY: "",
+                result.EVENTS_KEY: "",
+            },
+        },
+        service_account={
+            **_head("v1", "ServiceAccount", name, request),
+            "automountServiceAccountToken": False,
+        },
+        role_bindings=(
+            *(
+                _role_binding(request, role, request.target_namespace, request.role_kind)
+                for role in sorted(run_roles(request.actions))
+            ),
+            *(_cluster_binding(request, role) for role in sorted(cluster_roles(request.actions))),
+            _role_binding(request, RESULT_ROLE, namespace, "Role"),
+        ),
+        job=_job(request, text),
+    )
+
+
+def rules(request: RunRequest) -> list[GrantRule]:
+    """Return what the run may write, one rule for each object: the actions', and its own result.
+
+    The fence looks at one rule of an object, so the fields of several are put together here.
+    """
+    own = GrantRule(
+        resource="configmaps",
+        namespace=request.release_namespace,
+        name=f"{request.name}-result",
+        verbs=[Verb.UPDATE],
+        fields=[f"data[{key}]" for key in (result.CLAIM_KEY, result.RESULT_KEY, result.EVENTS_KEY)],
+    )
+    wanted = grant_rules(request.actions, request.name, request.templates)
+    return [*_merged(wanted), own]
+
+
+def _merged(granted: Sequence[GrantRule]) -> list[GrantRule]:
+    together: dict[tuple[str, str, str, str], GrantRule] = {}
+    for rule in granted:
+        key = (rule.group, rule.resource, rule.namespace, rule.name)
+        earlier = together.get(key)
+        together[key] = (
+            rule
+            if earlier is None
+            else rule.model_copy(
+                update={
+                    "verbs": sorted({*earlier.verbs, *rule.verbs}),
+                    "fields": list(dict.fromkeys([*earlier.fields, *rule.fields])),
+                    "values": {**earlier.values, **rule.values},
+                }
+            )
+        )
+    return list(together.values())
+
+
+def _grant(request: RunRequest) -> Manifest:
+    spec = RunGrantSpec(
+        username=username(request.release_namespace, request.name),
+        not_after=request.not_after,
+        rules=rules(request),
+    )
+    return {**_head(API_VERSION, RunGrant.KIND, request.name, request), "spec": spec.wire()}
+
+
+def _role_binding(request: RunRequest, role: str, namespace: str, role_kind: str) -> Manifest:
+    name = f"{request.name}-{role}"
+    head = _head("rbac.authorization.k8s.io/v1", "RoleBinding", name, request, namespace)
+    return {**head, **_bound(request, role, role_kind)}
+
+
+def _cluster_binding(request: RunRequest, role: str) -> Manifest:
+    """Return the binding of a role about objects in no namespace; it has none itself."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"{request.name}-{role}", "labels": _labels(request)},
+        **_bound(request, role, "ClusterRole"),
+    }
+
+
+def _bound(request: RunRequest, role: str, role_kind: str) -> Manifest:
+    return {
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": role_kind,
+            "name": f"{request.role_prefix}{role}",
+        },
+        "subjects": [
+            {
+                "kind": "ServiceAccount",
+                "name": request.name,
+                "namespace": request.release_namespace,
+            }
+        ],
+    }
+
+
+def _job(request: RunRequest, text: str) -> Manifest:
+    deadline = request.sandbox.deadline_seconds
+    environment = {
+        "REME_RUN_NAME": request.name,
+        "REME_RUN_NAMESPACE": request.release_namespace,
+        "REME_RESULT": f"{request.name}-result",
+        "REME_PLAYBOOK_DIGEST": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
+        "REME_DEADLINE_SECONDS": str(deadline),
+        "REME_UNDO": "true" if request.undo else "false",
+    }
+    return {
+        **_head("batch/v1", "Job", request.name, request),
+        "spec": {
+            "activeDeadlineSeconds": START_SECONDS + deadline,
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "podReplacementPolicy": "Failed",
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "template": {
+                "metadata": {"labels": {**_labels(request), **POD_LABELS}},
+                "spec": pod_spec(
+                    run=request.name,
+                    input_config_map=f"{request.name}-input",
+                    image=request.image,
+                    environment=environment,
+                    limits=request.sandbox,
+                    grace_seconds=GRACE_SECONDS,
+                    options=_placed(request),
+                ),
+            },
+        },
+    }
+
+
+def _placed(request: RunRequest) -> PodOptions:
+    """Return the options of the pod; a run on nodes may be on the very node that refuses pods."""
+    if not cluster_roles(request.actions):
+        return request.pod
+    return replace(request.pod, tolerations=(*request.pod.tolerations, {"operator": "Exists"}))
+
+
+POD_LABELS: Mapping[str, str] = {"app.kubernetes.io/component": "sandbox"}
+"""What the NetworkPolicy of runs selects, together with managed-by."""
+
+
+def _head(
+    api_version: str, kind: str, name: str, request: RunRequest, namespace: str = ""
+) -> Manifest:
+    metadata: Manifest = {
+        "name": name,
+        "namespace": namespace or request.release_namespace,
+        "labels": _labels(request),
+    }
+    if namespace == request.target_namespace != request.release_namespace:
+        # Gone with the record, also when nobody is left to clean up; across namespaces this is
+        # not possible.
+        metadata["ownerReferences"] = [
+            {
+                "apiVersion": API_VERSION,
+                "kind": "Remediation",
+                "name": request.remediation_name,
+                "uid": request.remediation_uid,
+            }
+        ]
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+def _labels(request: RunRequest) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/managed-by": "reme",
+        "reme.dev/remediation-uid": request.remediation_uid,
+        "reme.dev/remediation-name": label_value(request.remediation_name),
+        "reme.dev/remediation-namespace": request.target_namespace,
+        "reme.dev/attempt": str(request.attempt),
+    }
+
+
+def label_value(name: str) -> str:
+    """Return a name as a label can hold it: a long one is cut and told apart by its hash."""
+    if len(name) <= 63:
+        return name
+    return f"{name[:52].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"

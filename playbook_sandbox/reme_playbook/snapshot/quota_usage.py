@@ -1,0 +1,82 @@
+"""Which amounts of which quotas keep pods of the target from being made."""
+
+import re
+from collections.abc import Iterator
+from typing import get_args
+
+from reme_playbook.actions.registry import QuotaKey
+from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot.quantity import quota_amount
+from reme_playbook.snapshot.related_views import QuotaView
+from reme_playbook.snapshot.snapshot import LiveState
+
+KEYS: tuple[QuotaKey, ...] = get_args(QuotaKey)
+_REFUSED = re.compile(r"exceeded quota: ([-a-z0-9.]+),.* limited: ([^:]+?)\s*$")
+
+
+def quota(live: LiveState, name: str) -> QuotaView | None:
+    """Return a ResourceQuota of the namespace, or nothing."""
+    return next((q for q in live.quotas if q.name == name), None)
+
+
+def blocked(view: QuotaView, live: LiveState) -> tuple[QuotaKey, ...]:
+    """Return the amounts of the quota that are used up, so that a pod of the target is missing."""
+    said = set(_said(live))
+    missing = live.replicas.desired > live.replicas.current
+    return tuple(
+        key
+        for key in KEYS
+        if key in view.hard
+        and (
+            (view.name, key, view.hard[key]) in said
+            or (missing and _used(view, key) + one_pod(key, live) > _hard(view, key))
+        )
+        and _used(view, key) + one_pod(key, live) > 0
+    )
+
+
+def needed(view: QuotaView, key: str, live: LiveState) -> int:
+    """Return what the quota would have to allow for the pods that are missing, at least one."""
+    missing = max(live.replicas.desired - live.replicas.current, 1)
+    return _used(view, key) + missing * one_pod(key, live)
+
+
+def one_pod(key: str, live: LiveState) -> int:
+    """Return what one pod of the target takes of an amount, as far as its template says."""
+    if key.endswith("pods"):
+        return 1
+    side, _, resource = key.rpartition(".")
+    if resource not in ("cpu", "memory"):
+        return 0
+    limit = [getattr(c.resources, f"{resource}_limit") for c in live.containers]
+    if side == "limits":
+        amounts = limit
+    else:
+        # What requests nothing requests its limit.
+        request = [getattr(c.resources, f"{resource}_request") for c in live.containers]
+        amounts = [asked or most for asked, most in zip(request, limit, strict=True)]
+    return sum(quota_amount(key, amount) for amount in amounts if amount)
+
+
+def _hard(view: QuotaView, key: str) -> int:
+    return quota_amount(key, view.hard[key])
+
+
+def _used(view: QuotaView, key: str) -> int:
+    return quota_amount(key, view.used.get(key, "0"))
+
+
+def _said(live: LiveState) -> Iterator[tuple[str, str, str]]:
+    """Yield quota, amount and limit of each refusal; old ones have limits that hold no more."""
+    conditions = unstructured.items(live.workload, "status", "conditions")
+    messages = [
+        unstructured.text(c, "message") for c in conditions if c.get("type") == "ReplicaFailure"
+    ]
+    messages += [event.message for event in live.events if event.reason == "FailedCreate"]
+    for message in messages:
+        refused = _REFUSED.search(message)
+        for part in refused[2].split(",") if refused else ():
+            key, _, limit = part.strip().partition("=")
+            amount = views.quota(key, limit)
+            if refused and amount is not None:
+                yield refused[1], key, amount

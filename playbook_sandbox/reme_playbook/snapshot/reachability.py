@@ -1,0 +1,112 @@
+"""Whether traffic gets to the target: past NetworkPolicies, and by the paths of Ingresses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.network_rules import DNS_NAMESPACE, DNS_PODS, DNS_PORT
+from reme_playbook.snapshot.ownership import named_after, reached
+from reme_playbook.snapshot.related_views import Labels, PathView, PolicyView, selector
+from reme_playbook.snapshot.related_views import ingress as ingress_view
+from reme_playbook.snapshot.snapshot import Callee, LiveState
+from reme_playbook.snapshot.views import ServiceView
+
+_NAME_OF_NAMESPACE = "kubernetes.io/metadata.name"
+
+
+def lets_in(policies: Sequence[PolicyView], labels: Labels, port: int | str) -> bool:
+    """Return whether pods of the namespace with these labels reach a port of the pods."""
+    restricting = [policy.ingress for policy in policies if policy.ingress is not None]
+    return not restricting or any(
+        _matches(rule, "from", labels, "", port) for rules in restricting for rule in rules
+    )
+
+
+def lets_out(policies: Sequence[PolicyView], callee: Callee | None, port: int | str) -> bool:
+    """Return whether the pods reach a port of another Service's pods, or the cluster's DNS."""
+    restricting = [policy.egress for policy in policies if policy.egress is not None]
+    place = "" if callee else DNS_NAMESPACE[_NAME_OF_NAMESPACE]
+    labels = callee.labels if callee else DNS_PODS
+    return not restricting or any(
+        _matches(rule, "to", labels, place, port) for rules in restricting for rule in rules
+    )
+
+
+def dns_is_open(live: LiveState) -> bool:
+    """Return whether the pods can ask the cluster's DNS."""
+    return lets_out(live.network_policies, None, DNS_PORT)
+
+
+def _matches(
+    rule: Mapping[str, Any], side: str, labels: Labels, namespace: str, port: int | str
+) -> bool:
+    peers = unstructured.items(rule, side)
+    ports = unstructured.items(rule, "ports")
+    if ports and not any(_is_port(entry, port) for entry in ports):
+        return False
+    return not peers or any(_is_peer(peer, labels, namespace) for peer in peers)
+
+
+def _is_port(entry: Mapping[str, Any], port: int | str) -> bool:
+    first = entry.get("port")
+    if first is None or first == port:
+        return True
+    last = entry.get("endPort")
+    whole = isinstance(first, int) and isinstance(last, int) and isinstance(port, int)
+    return whole and first <= port <= last  # type: ignore[operator]
+
+
+def _is_peer(peer: Mapping[str, Any], labels: Labels, namespace: str) -> bool:
+    if "ipBlock" in peer:
+        return unstructured.text(peer, "ipBlock", "cidr") in ("0.0.0.0/0", "::/0")
+    places = unstructured.mapping(peer, "namespaceSelector")
+    if "namespaceSelector" in peer:
+        there = {_NAME_OF_NAMESPACE: namespace} if namespace else {}
+        if places and not (there and selector(places).matches(there)):
+            return False
+    elif namespace:
+        return False
+    pods = unstructured.mapping(peer, "podSelector")
+    return "podSelector" not in peer or selector(pods).matches(labels)
+
+
+def own_services(live: LiveState) -> tuple[ServiceView, ...]:
+    """Return the Services that lead to the target's pods and to no others."""
+    return tuple(s for s in live.services if s.selects_target and not reached(s.selector, live))
+
+
+def ports_of(service: ServiceView) -> tuple[int | str, ...]:
+    """Return the ports of a Service as an Ingress may name them."""
+    names = [port.name for port in service.ports if port.name]
+    return (*(port.port for port in service.ports), *names)
+
+
+def astray(name: str, live: LiveState) -> Iterator[tuple[PathView, tuple[ServiceView, ...]]]:
+    """Yield each path of the Ingress that should lead to the target and does not, and whereto.
+
+    It has a port of the right Service that is not there, or a Service that is not there and is
+    called like the target's, or once, as its owner applied it, led to the target's.
+    """
+    own = own_services(live)
+    if not own:
+        return
+    view = next((i for i in live.ingresses if i.name == name), None)
+    applied = _applied(name, live)
+    for path in view.paths if view else ():
+        here = [s for s in own if s.name == path.service]
+        before = [s for s in own if s.name == applied.get((path.rule, path.path))]
+        if here:
+            if path.port not in ports_of(here[0]):
+                yield path, tuple(here)
+        elif before:
+            yield path, tuple(before)
+        elif path.service not in ("", *live.service_names) and (
+            named_after(live, path.service) or named_after(live, name)
+        ):
+            yield path, own
+
+
+def _applied(name: str, live: LiveState) -> dict[tuple[int, int], str]:
+    key = next((k for k in live.objects if (k.kind, k.name) == ("Ingress", name)), None)
+    found = live.last_applied(key) if key else {}
+    return {(path.rule, path.path): path.service for path in ingress_view(found).paths}

@@ -1,0 +1,310 @@
+"""What the cluster looks like now, around one target: all that a decision may know of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from reme_playbook.snapshot import related_views, unstructured, views
+from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectKey
+from reme_playbook.snapshot.pod_template import FieldChange, differences, digest
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+class Usage(NamedTuple):
+    """What one container uses at the moment."""
+
+    cpu_millicores: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class EventLine:
+    """One event about the target or one of its pods: untrusted text."""
+
+    kind: str
+    name: str
+    reason: str
+    message: str
+    count: int = 1
+    warning: bool = True
+    age_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A pod template that the workload had, or has."""
+
+    number: int
+    template: Mapping[str, Any]
+    created: str = ""  # of its ReplicaSet or ControllerRevision, RFC 3339
+    replicas: int | None = None  # wanted while it was the current one, if that is known
+
+
+@dataclass(frozen=True)
+class RevisionView:
+    """A revision, told by how it differs from the current one."""
+
+    number: int
+    current: bool
+    changes: tuple[FieldChange, ...]  # from the current template to this one
+
+
+@dataclass(frozen=True)
+class Callee:
+    """A Service that the target's template or configuration names, and where it leads."""
+
+    service: str
+    labels: Mapping[str, str]
+    ports: tuple[int | str, ...]  # of its pods
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """A snapshot; `objects` and `revisions` are raw JSON as the API server gave it.
+
+    `neighbours` are the pod template labels of all other workloads of the namespace: what a
+    Service reaches besides the target decides whether it may be changed. `callers` are those of
+    them that name a Service of the target. Of nodes there are only those that refuse pods;
+    `node_labels` are of all of them, and None where nodes may not be read.
+    """
+
+    target: ObjectKey
+    objects: Mapping[ObjectKey, Mapping[str, Any]]
+    neighbours: Mapping[ObjectKey, Mapping[str, str]]
+    revisions: tuple[Revision, ...] = ()  # newest first, with the current one
+    events: tuple[EventLine, ...] = ()
+    usage: Mapping[tuple[str, str], Usage] = field(default_factory=dict)  # by pod and container
+    service_names: tuple[str, ...] = ()
+    callers: tuple[ObjectKey, ...] = ()
+    callees: tuple[Callee, ...] = ()
+    node_labels: frozenset[tuple[str, str]] | None = None
+
+    @cached_property
+    def workload(self) -> Mapping[str, Any]:
+        """The raw target; empty if it is gone."""
+        return self.objects.get(self.target, {})
+
+    @cached_property
+    def template(self) -> Mapping[str, Any]:
+        """The pod template of the target."""
+        return unstructured.mapping(self.workload, "spec", "template")
+
+    @cached_property
+    def pod_labels(self) -> dict[str, str]:
+        """The labels that the target gives its pods."""
+        return unstructured.strings(self.template, "metadata", "labels")
+
+    @cached_property
+    def containers(self) -> tuple[views.ContainerView, ...]:
+        """The containers of the target's template."""
+        return views.template_containers(self.template)
+
+    def container(self, name: str) -> views.ContainerView | None:
+        """Return a container of the target's template, or nothing."""
+        return next((c for c in self.containers if c.name == name), None)
+
+    @cached_property
+    def replicas(self) -> views.Replicas:
+        """How many pods the target wants and has."""
+        return views.replicas(self.workload)
+
+    @cached_property
+    def paused(self) -> bool:
+        """Whether the target's rollout is paused."""
+        return unstructured.at(self.workload, "spec", "paused") is True
+
+    @cached_property
+    def pods(self) -> tuple[views.PodView, ...]:
+        """The target's pods, by name."""
+        return tuple(views.pod(found) for _, found in self._of_kind("Pod"))
+
+    @cached_property
+    def services(self) -> tuple[views.ServiceView, ...]:
+        """The Services that are around the target, by name."""
+        labels = self.pod_labels
+        return tuple(views.service(found, labels) for _, found in self._of_kind("Service"))
+
+    def service(self, name: str) -> views.ServiceView | None:
+        """Return a Service that is around the target, or nothing."""
+        return next((s for s in self.services if s.name == name), None)
+
+    @cached_property
+    def autoscalers(self) -> tuple[related_views.AutoscalerView, ...]:
+        """The HorizontalPodAutoscalers of the namespace, by name."""
+        return tuple(
+            related_views.autoscaler(f) for _, f in self._of_kind("HorizontalPodAutoscaler")
+        )
+
+    @cached_property
+    def autoscaled(self) -> bool:
+        """Whether an autoscaler sets the replicas of the target; none does while they are 0."""
+        scaled = (self.target.kind, self.target.name)
+        return self.replicas.desired > 0 and any(
+            (a.kind, a.scales) == scaled for a in self.autoscalers
+        )
+
+    @cached_property
+    def quotas(self) -> tuple[related_views.QuotaView, ...]:
+        """The ResourceQuotas of the namespace, by name."""
+        return tuple(related_views.quota(found) for _, found in self._of_kind("ResourceQuota"))
+
+    @cached_property
+    def budgets(self) -> tuple[related_views.BudgetView, ...]:
+        """The PodDisruptionBudgets of the namespace, by name."""
+        return tuple(
+            related_views.budget(found) for _, found in self._of_kind("PodDisruptionBudget")
+        )
+
+    @cached_property
+    def ingresses(self) -> tuple[related_views.IngressView, ...]:
+        """The Ingresses of the namespace, by name."""
+        return tuple(related_views.ingress(found) for _, found in self._of_kind("Ingress"))
+
+    @cached_property
+    def network_policies(self) -> tuple[related_views.PolicyView, ...]:
+        """The NetworkPolicies that select the target's pods, by name."""
+        found = (related_views.network_policy(f) for _, f in self._of_kind("NetworkPolicy"))
+        return tuple(view for view in found if view.selector.matches(self.pod_labels))
+
+    @cached_property
+    def jobs(self) -> tuple[related_views.JobView, ...]:
+        """The Jobs of the namespace that are known, by name."""
+        return tuple(related_views.job(found) for _, found in self._of_kind("Job"))
+
+    @cached_property
+    def nodes(self) -> tuple[related_views.NodeView, ...]:
+        """The nodes that are known: those that refuse pods."""
+        return tuple(related_views.node(found) for _, found in self._of_kind("Node"))
+
+    @cached_property
+    def node_selector(self) -> dict[str, str]:
+        """The labels that a node must have for the target's pods."""
+        return unstructured.strings(self.template, "spec", "nodeSelector")
+
+    @cached_property
+    def unplaced(self) -> bool:
+        """Whether there are pods that no node takes, or a DaemonSet that finds no node."""
+        daemons = self.target.kind == "DaemonSet" and self.replicas.desired == 0
+        return daemons or any(pod.unscheduled for pod in self.pods if not pod.deleting)
+
+    @cached_property
+    def config_map_names(self) -> tuple[str, ...]:
+        """The ConfigMaps that the target's template refers to, by name."""
+        return tuple(sorted({name for name in config_map_references(self.template) if name}))
+
+    def config_map(self, name: str) -> dict[str, str]:
+        """Return the text of a ConfigMap that is known."""
+        return unstructured.strings(self._named("ConfigMap", name), "data")
+
+    @cached_property
+    def history(self) -> tuple[RevisionView, ...]:
+        """The revisions, newest first, each told by how it differs from the current template."""
+        current = self.current_revision
+        return tuple(
+            RevisionView(r.number, r is current, differences(self.template, r.template))
+            for r in self.revisions
+        )
+
+    @cached_property
+    def current_revision(self) -> Revision | None:
+        """The revision of the current template."""
+        own = digest(self.template)
+        return next((r for r in self.revisions if digest(r.template) == own), None)
+
+    @cached_property
+    def previous_revision(self) -> Revision | None:
+        """The revision that Rollback means."""
+        return previous(self.revisions, self.template)
+
+    @cached_property
+    def earlier_templates(self) -> tuple[Mapping[str, Any], ...]:
+        """Templates that differ from the current one: earlier revisions, and what was applied."""
+        own = digest(self.template)
+        found = [r.template for r in self.revisions if digest(r.template) != own]
+        applied = unstructured.mapping(self.last_applied(self.target), "spec", "template")
+        return (*found, applied) if applied else tuple(found)
+
+    @cached_property
+    def earlier_containers(self) -> Mapping[str, tuple[views.ContainerView, ...]]:
+        """Each container as earlier templates had it, newest first, by name."""
+        found: dict[str, tuple[views.ContainerView, ...]] = {}
+        for template in self.earlier_templates:
+            for view in views.template_containers(template):
+                found[view.name] = (*found.get(view.name, ()), view)
+        return found
+
+    def last_applied_config(self, name: str) -> Mapping[str, Any]:
+        """Return what its owner last gave to kubectl apply as that ConfigMap."""
+        return last_applied(self._named("ConfigMap", name))
+
+    def last_applied(self, key: ObjectKey) -> Mapping[str, Any]:
+        """Return what its owner last gave to kubectl apply; empty if that is not known."""
+        return last_applied(self.objects.get(key, {}))
+
+    def _named(self, kind: str, name: str) -> Mapping[str, Any]:
+        return next((found for key, found in self._of_kind(kind) if key.name == name), {})
+
+    def _of_kind(self, kind: str) -> list[tuple[ObjectKey, Mapping[str, Any]]]:
+        return sorted(
+            (
+                (key, found)
+                for key, found in self.objects.items()
+                if key.kind == kind
+                and (kind in CLUSTER_SCOPED or key.namespace == self.target.namespace)
+            ),
+            key=lambda pair: pair[0],
+        )
+
+
+def previous(revisions: tuple[Revision, ...], template: Mapping[str, Any]) -> Revision | None:
+    """Return the revision to go back to: the newest that really differs from the template.
+
+    Those that were there before the current one come first. What came after it and was left
+    again, such as an attempt of reme that was undone, has the higher number, yet it is nothing
+    that anybody would want to go back to.
+    """
+    own = digest(template)
+    current = next((r for r in revisions if digest(r.template) == own), None)
+    others = [r for r in revisions if digest(r.template) != own]
+    if not others:
+        return None
+    born = _first_created(revisions, own) if current else ""
+    before = [r for r in others if born and r.created and r.created < born]
+    return max(before or others, key=lambda r: r.number)
+
+
+def _first_created(revisions: tuple[Revision, ...], own: str) -> str:
+    # A restart makes a new revision of the same template: its first one counts.
+    return min(
+        (r.created for r in revisions if digest(r.template) == own and r.created), default=""
+    )
+
+
+def config_map_references(template: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the name of every ConfigMap that a pod template refers to; empty where one is odd."""
+    spec = unstructured.mapping(template, "spec")
+    for container in (
+        *unstructured.items(spec, "containers"),
+        *unstructured.items(spec, "initContainers"),
+    ):
+        for entry in unstructured.items(container, "env"):
+            yield unstructured.text(entry, "valueFrom", "configMapKeyRef", "name")
+        for source in unstructured.items(container, "envFrom"):
+            yield unstructured.text(source, "configMapRef", "name")
+    for volume in unstructured.items(spec, "volumes"):
+        yield unstructured.text(volume, "configMap", "name")
+        for source in unstructured.items(volume, "projected", "sources"):
+            yield unstructured.text(source, "configMap", "name")
+
+
+def last_applied(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the object as its owner last gave it to kubectl apply; empty if that is not known."""
+    text = unstructured.text(found, "metadata", "annotations", LAST_APPLIED)
+    try:
+        applied = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return applied if isinstance(applied, Mapping) else {}

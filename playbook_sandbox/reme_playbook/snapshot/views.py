@@ -1,0 +1,302 @@
+"""What raw objects of the API say, in the few words that decisions and prompts need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.quantity import (
+    canonical_quota,
+    cpu_millicores,
+    format_cpu,
+    format_memory,
+    memory_bytes,
+)
+
+PROBE_KEYS = {"readiness": "readinessProbe", "liveness": "livenessProbe", "startup": "startupProbe"}
+HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
+
+
+class ContainerPort(NamedTuple):
+    """A port that a container declares."""
+
+    number: int
+    name: str = ""
+
+
+class Resources(NamedTuple):
+    """Canonical amounts; None where nothing is set."""
+
+    cpu_limit: str | None = None
+    memory_limit: str | None = None
+    cpu_request: str | None = None
+    memory_request: str | None = None
+
+
+@dataclass(frozen=True)
+class ProbeView:
+    """One probe of a container, with the defaults of the API filled in."""
+
+    handler: str
+    path: str | None
+    port: int | str | None
+    initial_delay_seconds: int
+    period_seconds: int
+    timeout_seconds: int
+    failure_threshold: int
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """One container of a pod template."""
+
+    name: str
+    image: str
+    resources: Resources
+    env: Mapping[str, str | None]  # None: taken from a reference, not written here
+    ports: tuple[ContainerPort, ...]
+    probes: Mapping[str, ProbeView]
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """How many pods are wanted, and how far that has come."""
+
+    desired: int
+    current: int
+    updated: int
+    ready: int
+    available: int
+
+
+@dataclass(frozen=True)
+class ContainerState:
+    """How one container of one pod is doing."""
+
+    name: str
+    image: str
+    ready: bool
+    restarts: int
+    waiting: str  # reason, such as ImagePullBackOff
+    waiting_message: str
+    terminated: str  # reason, such as OOMKilled, of now or of the last time
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class PodView:
+    """How one pod is doing."""
+
+    name: str
+    phase: str
+    ready: bool
+    deleting: bool
+    restarts: int
+    unscheduled: str  # why no node takes it
+    containers: tuple[ContainerState, ...]
+
+
+class ServicePort(NamedTuple):
+    """One port of a Service."""
+
+    port: int
+    target_port: int | str
+    name: str = ""
+    protocol: str = "TCP"
+
+
+@dataclass(frozen=True)
+class ServiceView:
+    """One Service."""
+
+    name: str
+    type: str
+    selector: Mapping[str, str]
+    ports: tuple[ServicePort, ...]
+    selects_target: bool
+
+
+def canonical(resource: str, value: Any) -> str | None:
+    """Return an amount of cpu or memory in its canonical form; None if it is none."""
+    return _canonical(resource, str(value))
+
+
+@lru_cache(maxsize=1024)
+def _canonical(resource: str, text: str) -> str | None:
+    try:
+        if resource == "cpu":
+            return format_cpu(cpu_millicores(text))
+        return format_memory(memory_bytes(text))
+    except ValueError:
+        return None
+
+
+def quota(key: str, value: Any) -> str | None:
+    """Return an amount of a quota in its canonical form; None if it is none."""
+    try:
+        return canonical_quota(key, str(value))
+    except ValueError:
+        return None
+
+
+def resources(container: Mapping[str, Any]) -> Resources:
+    """Return limits and requests of a container."""
+    limits = unstructured.mapping(container, "resources", "limits")
+    requests = unstructured.mapping(container, "resources", "requests")
+    return Resources(
+        canonical("cpu", limits.get("cpu")),
+        canonical("memory", limits.get("memory")),
+        canonical("cpu", requests.get("cpu")),
+        canonical("memory", requests.get("memory")),
+    )
+
+
+def _port(value: Any) -> int | str | None:
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+
+
+def probe(container: Mapping[str, Any], kind: str) -> ProbeView | None:
+    """Return a probe of a container, or nothing if it has none of that kind."""
+    found = unstructured.mapping(container, PROBE_KEYS[kind])
+    handler = next((name for name in HANDLERS if isinstance(found.get(name), Mapping)), None)
+    if handler is None:
+        return None
+    asks = unstructured.mapping(found, handler)
+    return ProbeView(
+        handler=handler,
+        path=(unstructured.text(asks, "path") or "/") if handler == "httpGet" else None,
+        port=_port(asks.get("port")),
+        initial_delay_seconds=unstructured.number(found, "initialDelaySeconds"),
+        period_seconds=unstructured.number(found, "periodSeconds", default=10),
+        timeout_seconds=unstructured.number(found, "timeoutSeconds", default=1),
+        failure_threshold=unstructured.number(found, "failureThreshold", default=3),
+    )
+
+
+def env(container: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the variables of a container; None for one that is taken from a reference."""
+    return {
+        unstructured.text(entry, "name"): None
+        if "valueFrom" in entry
+        else unstructured.text(entry, "value")
+        for entry in unstructured.items(container, "env")
+        if unstructured.text(entry, "name")
+    }
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    return tuple(str(word) for word in value) if isinstance(value, list | tuple) else ()
+
+
+def container(found: Mapping[str, Any]) -> ContainerView:
+    """Return what a container of a template says."""
+    probes = {kind: probe(found, kind) for kind in PROBE_KEYS}
+    return ContainerView(
+        name=unstructured.text(found, "name"),
+        image=unstructured.text(found, "image"),
+        resources=resources(found),
+        env=env(found),
+        ports=tuple(
+            ContainerPort(unstructured.number(p, "containerPort"), unstructured.text(p, "name"))
+            for p in unstructured.items(found, "ports")
+            if unstructured.number(p, "containerPort")
+        ),
+        probes={kind: view for kind, view in probes.items() if view is not None},
+        command=_words(found.get("command")),
+        args=_words(found.get("args")),
+    )
+
+
+def template_containers(template: Mapping[str, Any]) -> tuple[ContainerView, ...]:
+    """Return the containers of a pod template; init containers are not among them."""
+    return tuple(
+        container(c)
+        for c in unstructured.items(template, "spec", "containers")
+        if unstructured.text(c, "name")
+    )
+
+
+def service(found: Mapping[str, Any], labels: Mapping[str, str]) -> ServiceView:
+    """Return what a Service says, seen from pods with these labels."""
+    selector = unstructured.strings(found, "spec", "selector")
+    ports = []
+    for entry in unstructured.items(found, "spec", "ports"):
+        number = unstructured.number(entry, "port")
+        leads_to = _port(entry.get("targetPort"))
+        ports.append(
+            ServicePort(
+                number,
+                number if leads_to is None else leads_to,
+                unstructured.text(entry, "name"),
+                unstructured.text(entry, "protocol") or "TCP",
+            )
+        )
+    return ServiceView(
+        name=unstructured.text(found, "metadata", "name"),
+        type=unstructured.text(found, "spec", "type") or "ClusterIP",
+        selector=selector,
+        ports=tuple(ports),
+        selects_target=selects(selector, labels),
+    )
+
+
+def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Return whether a Service with this selector reaches pods with these labels."""
+    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+
+
+def _state(found: Mapping[str, Any]) -> ContainerState:
+    ended = unstructured.mapping(found, "state", "terminated") or unstructured.mapping(
+        found, "lastState", "terminated"
+    )
+    return ContainerState(
+        name=unstructured.text(found, "name"),
+        image=unstructured.text(found, "image"),
+        ready=found.get("ready") is True,
+        restarts=unstructured.number(found, "restartCount"),
+        waiting=unstructured.text(found, "state", "waiting", "reason"),
+        waiting_message=unstructured.text(found, "state", "waiting", "message"),
+        terminated=unstructured.text(ended, "reason"),
+        exit_code=unstructured.number(ended, "exitCode") if "exitCode" in ended else None,
+    )
+
+
+def pod(found: Mapping[str, Any]) -> PodView:
+    """Return how a pod is doing."""
+    conditions = {
+        unstructured.text(c, "type"): c for c in unstructured.items(found, "status", "conditions")
+    }
+    placed = conditions.get("PodScheduled", {})
+    states = tuple(_state(s) for s in unstructured.items(found, "status", "containerStatuses"))
+    return PodView(
+        name=unstructured.text(found, "metadata", "name"),
+        phase=unstructured.text(found, "status", "phase") or "Unknown",
+        ready=unstructured.text(conditions.get("Ready"), "status") == "True",
+        deleting=bool(unstructured.text(found, "metadata", "deletionTimestamp")),
+        restarts=sum(state.restarts for state in states),
+        unscheduled=unstructured.text(placed, "message") if placed.get("status") == "False" else "",
+        containers=states,
+    )
+
+
+def replicas(workload: Mapping[str, Any]) -> Replicas:
+    """Return how many pods a workload wants and has; a DaemonSet counts nodes."""
+    status = unstructured.mapping(workload, "status")
+    if "desiredNumberScheduled" in status:
+        return Replicas(
+            desired=unstructured.number(status, "desiredNumberScheduled"),
+            current=unstructured.number(status, "currentNumberScheduled"),
+            updated=unstructured.number(status, "updatedNumberScheduled"),
+            ready=unstructured.number(status, "numberReady"),
+            available=unstructured.number(status, "numberAvailable"),
+        )
+    return Replicas(
+        desired=unstructured.number(workload, "spec", "replicas", default=1),
+        current=unstructured.number(status, "replicas"),
+        updated=unstructured.number(status, "updatedReplicas"),
+        ready=unstructured.number(status, "readyReplicas"),
+        available=unstructured.number(status, "availableReplicas"),
+    )

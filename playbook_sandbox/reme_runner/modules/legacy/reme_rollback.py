@@ -1,0 +1,71 @@
+"""An Ansible module: gives a workload the pod template of an earlier revision back."""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
+
+from reme_playbook.snapshot.revisions import HISTORY, NoRevisionError, chosen, patch, revisions
+from reme_runner.api_client import JSON_PATCH, Answer, ApiServer
+
+DOCUMENTATION = """
+module: reme_rollback
+short_description: gives a workload the pod template of an earlier revision back
+description:
+  - Finds the revisions of a Deployment, StatefulSet or DaemonSet by owner, and replaces the pod
+    template as a whole. Nothing else of the object is touched, its annotations neither.
+  - Without a revision it takes the newest one whose pods really differ, so that a restart, which
+    makes a revision of its own, is not mistaken for something to go back to.
+options:
+  api_version: {type: str, default: apps/v1, choices: [apps/v1]}
+  kind: {type: str, required: true, choices: [Deployment, StatefulSet, DaemonSet]}
+  name: {type: str, required: true}
+  namespace: {type: str, required: true}
+  revision: {type: int}
+author: reme
+"""
+
+_TRIES = 5
+_CONFLICTS = (409, 422)
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "api_version": {"type": "str", "default": "apps/v1", "choices": ["apps/v1"]},
+            "kind": {"type": "str", "required": True, "choices": list(HISTORY)},
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "revision": {"type": "int"},
+        }
+    )
+    server = ApiServer.from_environment()
+    kind, name = module.params["kind"], module.params["name"]
+    base = f"/apis/apps/v1/namespaces/{module.params['namespace']}"
+    path = f"{base}/{kind.lower()}s/{name}"
+
+    def asked(answer: Answer) -> Answer:
+        if answer.status not in (200, *_CONFLICTS):
+            module.fail_json(msg=answer.message or f"the API server answered {answer.status}")
+        return answer
+
+    for _ in range(_TRIES):
+        workload = asked(server.request("GET", path)).body
+        history = asked(server.request("GET", f"{base}/{HISTORY[kind]}")).body
+        known = revisions(workload, kind, history.get("items") or [])
+        try:
+            revision = chosen(workload, known, module.params["revision"])
+        except NoRevisionError as error:
+            module.fail_json(msg=str(error))
+        done = server.request("PATCH", path, patch(workload, revision), JSON_PATCH)
+        if asked(done).status == 200:
+            before = workload["metadata"]["generation"]
+            changed = done.body["metadata"]["generation"] != before
+            module.exit_json(changed=changed, revision=revision.number)
+        # Controllers write the object too, all the time: what was read is old, and read again.
+        time.sleep(0.1)
+    module.fail_json(msg=f"the object changed too often: {done.message}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""The ground that is attacked: namespaces, honest runs, and pods that have been taken over."""
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reme_playbook.actions.registry import (
+    Action,
+    AllowIngress,
+    DeletePod,
+    ObjectKey,
+    PatchProbe,
+    PatchServicePort,
+    PatchServiceSelector,
+    RemoveTaint,
+    Restart,
+    Rollback,
+    Scale,
+    SetAutoscaling,
+    SetConfigValue,
+    SetDisruptionBudget,
+    SetEnv,
+    SetImage,
+    SetIngressBackend,
+    SetQuota,
+    SetResources,
+    UncordonNode,
+)
+from reme_playbook.execution.manifests import RunManifests, manifests
+from tests.attack.attack import Attack, Object, Places
+from tests.attack.cluster_hashes import Snapshot, differences, take
+from tests.attack.host_attacks import HostAttack
+from tests.e2e.sandbox.conftest import Fence, eventually
+from tests.e2e.sandbox.test_runs import Sandboxes
+
+AGENT = Path(__file__).with_name("agent.py")
+FOREIGN = "reme-ffffffff-1-result"
+"""The result of a run that is not attacked."""
+Request = tuple[str, str, str, Any, str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an attempt was answered."""
+
+    status: int
+    message: str
+
+
+@dataclass
+class Grounds:
+    """Where attacks take place; runs are made as the operator makes them."""
+
+    fence: Fence
+    sandboxes: Sandboxes
+    next: str
+    faults: str
+    node: str
+
+    def places(self, run: str) -> Places:
+        fence = self.fence
+        return Places(
+            fence.system, fence.shop, self.next, self.faults, self.node, run, fence.fullname
+        )
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        return (self.fence.system, self.fence.shop, self.next, self.faults)
+
+    def key(self, kind: Any, name: str) -> ObjectKey:
+        return self.sandboxes.key(kind, name)
+
+    def honest(self) -> tuple[Action, ...]:
+        """Return one action of almost every kind: the widest grant that there can be."""
+        cart, node = self.key("Deployment", "cart"), ObjectKey("Node", "", self.node)
+        return (
+            Restart(target=cart),
+            SetResources(target=cart, container="app", memory_limit="128Mi"),
+            SetImage(target=cart, container="app", image="localhost/cart:2"),
+            SetEnv(target=cart, container="app", variable="MODE", value="fast"),
+            PatchProbe(
+                target=cart,
+                container="app",
+                probe="readiness",
+                handler="httpGet",
+                path="/healthy",
+                period_seconds=7,
+            ),
+            Scale(target=cart, replicas=3),
+            Rollback(target=self.key("StatefulSet", "db"), revision=1),
+            PatchServiceSelector(target=self.key("Service", "cart"), selector={"app": "cart"}),
+            PatchServicePort(target=self.key("Service", "cart"), port=80, target_port=8080),
+            SetConfigValue(target=self.key("ConfigMap", "settings"), key="url", value="right"),
+            DeletePod(target=self.key("Pod", "cart-0")),
+            SetAutoscaling(target=self.key("HorizontalPodAutoscaler", "cart"), max_replicas=4),
+            SetQuota(target=self.key("ResourceQuota", "all"), hard={"count/pods": "60"}),
+            SetDisruptionBudget(target=self.key("PodDisruptionBudget", "cart"), min_available=1),
+            SetIngressBackend(
+                target=self.key("Ingress", "shop"),
+                rule=0,
+                path=1,
+                host="shop.example",
+                http_path="/cart",
+                service="cart",
+                port=80,
+            ),
+            AllowIngress(
+                target=self.key("NetworkPolicy", "cart"),
+                position=0,
+                labels={"app": "front"},
+                port=8080,
+            ),
+            UncordonNode(target=node),
+            RemoveTaint(target=node, key="dedicated", effect="NoSchedule"),
+        )
+
+    def run(self, *actions: Action, created: datetime | None = None) -> RunManifests:
+        """Return the objects of an honest run, as the operator would make them."""
+        request = self.sandboxes.request(*(actions or self.honest()), seconds=540)
+        return manifests(request if created is None else replace(request, created=created))
+
+    def taken(
+        self,
+        made: RunManifests,
+        requests: Sequence[Request] = (),
+        controls: Sequence[Request] = (),
+        host: Sequence[HostAttack] = (),
+        *,
+        stay: float = 0,
+    ) -> RunManifests:
+        """Return the run with other code in its pod: the same Job, but for its command."""
+        made = copy.deepcopy(made)
+        container = made.job["spec"]["template"]["spec"]["containers"][0]
+        container["command"] = ["python", "-c", AGENT.read_text()]
+        given = {
+            "requests": requests,
+            "controls": controls,
+            "host": [(attack.name, attack.code) for attack in host],
+            "stay": stay,
+        }
+        container["env"].append({"name": "ATTEMPTS", "value": json.dumps(given)})
+        return made
+
+    def start(self, made: RunManifests) -> str:
+        self.sandboxes.prepare(made)
+        self.sandboxes.create(made.job)
+        return str(made.job["metadata"]["name"])
+
+    def answers(self, run: str, seconds: float = 300) -> dict[str, Answer]:
+        """Wait for the end of a run, and return what its pod printed."""
+        ended = self.sandboxes.ended(run, seconds)
+        log = self.sandboxes.log(run)
+        assert ended == "Complete", log[-2000:]
+        said = [json.loads(line) for line in log.splitlines()]
+        return {e["name"]: Answer(e["status"], e["message"]) for e in said}
+
+    def snapshot(self) -> Snapshot:
+        return take(lambda path: self.fence.api("GET", path).body, self.own)
+
+    def at_rest(self) -> Snapshot:
+        """Return a snapshot once two in a row are alike: controllers have then caught up."""
+        before = self.snapshot()
+
+        def same() -> Snapshot | None:
+            nonlocal before
+            time.sleep(0.5)
+            now = self.snapshot()
+            alike, before = not differences(before, now), now
+            return now if alike else None
+
+        found: Snapshot = eventually(same, 90)
+        return found
+
+    def request(self, attack: Attack, run: str, *, dry: bool = False) -> Request:
+        """Return the request of an attempt with names filled in; without effect if dry."""
+        places = self.places(run)
+        path = places.fill(attack.path)
+        if dry and not attack.connects and "dryRun=" not in path:
+            path += ("&" if "?" in path else "?") + "dryRun=All"
+        body, headers = places.fill(attack.body), places.fill(attack.headers)
+        return attack.name, attack.method, path, body, attack.form, headers
+
+
+def of_the_run(change: str, run: str) -> bool:
+    """Return whether a change is about the run's own Job and pod, or its record."""
+    return f"/{run}" in change and any(
+        f"/{kind}: " in change for kind in ("pods", "jobs", "configmaps")
+    )
+
+
+def objects(grounds: Grounds) -> list[Object]:
+    """Return what is attacked besides what the fence has: neighbours, injector, reme itself."""
+
+    def deployment(name: str, namespace: str, **labels: str) -> Object:
+        chosen = {"app": name}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": chosen},
+                "template": {
+                    "metadata": {"labels": chosen},
+                    "spec": {"containers": [{"name": "app", "image": "localhost/x:1"}]},
+                },
+            },
+        }
+
+    system = grounds.fence.system
+    agent = deployment("fault-agent", grounds.faults)
+    agent["kind"] = "DaemonSet"
+    del agent["spec"]["replicas"]
+    agent["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
+    part = {"app.kubernetes.io/part-of": "reme"}
+
+    def config(name: str, namespace: str) -> Object:
+        head = {"name": name, "namespace": namespace}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": head, "data": {"url": "x"}}
+
+    return [
+        agent,
+        deployment("cart", grounds.next),
+        deployment(f"{grounds.fence.fullname}-operator", system, **part),
+        config("settings", grounds.next),
+        config(FOREIGN, system),
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "reme-operator", "namespace": system},
+            "spec": {"holderIdentity": "operator"},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": f"{grounds.fence.fullname}-operator", "namespace": system},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": grounds.node},
+            "spec": {
+                "taints": [
+                    {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},
+                    {"key": "reme.dev/test", "effect": "NoSchedule"},
+                ]
+            },
+        },
+    ]

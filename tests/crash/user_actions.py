@@ -1,0 +1,208 @@
+"""What people do meanwhile: decide about plans, ask for an undo, use the kill switch.
+
+They read and write what the API server holds, whatever happens to the operator, and decide with the
+code of `kubectl reme`. What they did is kept, so that it can be held against the record.
+"""
+
+import asyncio
+import copy
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from reme_api.approval import Approval, ApprovalDecision
+from reme_api.reasons import Outcome
+from reme_api.remediation import Remediation
+from reme_operator.cli import spec_patches
+from reme_operator.cli.cluster import CliError
+from tests.crash.history import SWITCH
+from tests.crash.world import World
+from tests.doubles.shop import (
+    GOOD,
+    NAMESPACE,
+    RELEASE,
+    file_report,
+    image_of,
+    rollback,
+    template,
+)
+
+WHO = "ann"
+_LOOK_SECONDS = 1.0
+_MOST_DECISIONS = 6
+
+
+async def approve(world: World) -> None:
+    """Approve every plan that waits, and look at it for a moment before."""
+    async for found in _waiting(world):
+        _decide(world, found, ApprovalDecision.APPROVE)
+
+
+async def reject(world: World) -> None:
+    """Reject the plan that waits."""
+    async for found in _waiting(world):
+        _decide(world, found, ApprovalDecision.REJECT, reason="not on my watch")
+
+
+async def nobody(world: World) -> None:
+    """Let every plan wait in vain."""
+
+
+async def edit(world: World) -> None:
+    """Ask for something that the policy forbids, then for a rollback; approve what becomes of it.
+
+    Whoever is impatient approves the plan of before as well: that is not the one that waits.
+    """
+    outside = json.dumps([rollback() | {"name": "x"}]).replace("cart", "stock")
+    wanted = [outside, json.dumps([rollback()])]
+    first: dict[str, Any] | None = None
+    async for found in _waiting(world):
+        if wanted:
+            text = wanted.pop(0)
+            first = first or spec_patches.approval(
+                found, ApprovalDecision.APPROVE, WHO, "the old one"
+            )
+            _decide(world, found, ApprovalDecision.EDIT, edit=text)
+        elif first is not None:
+            _patch(world, found, first)
+            first = None
+            await asyncio.sleep(4)
+        else:
+            _decide(world, found, ApprovalDecision.APPROVE)
+
+
+async def approve_too_late(world: World) -> None:
+    """Approve a plan when the target is not what it was any more; then approve the new plan."""
+    changed = False
+    async for found in _waiting(world):
+        if not changed:
+            world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 2}})
+            world.note_before("cart")
+            changed = True
+        _decide(world, found, ApprovalDecision.APPROVE)
+
+
+async def undo(world: World) -> None:
+    """Have the remediation undone, once it has ended."""
+    await _undone(world, await ended(world))
+
+
+async def undo_around_others(world: World) -> None:
+    """Ask for an undo over somebody else's change; take that back, and ask again."""
+    found = await ended(world)
+    if found.status.outcome is not Outcome.VERIFIED:
+        await _undone(world, found)  # in vain
+        return
+    _roll_out(world, "cart:3")
+    await _undone(world, found)
+    if image_of(world.api) != "cart:3":
+        world.people.complaints.append("cart:3 was rolled out by hand, and an undo went over it")
+    _roll_out(world, GOOD)
+    await _undone(world, found)
+
+
+async def undo_beside_report(world: World) -> None:
+    """Have it undone while somebody else finds the same target broken."""
+    found = await ended(world)
+    late = asyncio.create_task(_file_late(world))
+    try:
+        await _undone(world, found)
+    finally:
+        await late
+
+
+async def _file_late(world: World) -> None:
+    await asyncio.sleep(world.rng.uniform(0, 0.4))
+    file_report(world.api, "cart-again")
+
+
+async def stop(world: World) -> None:
+    """Stop everything at some moment, for a while."""
+    await _switched(world, "Stop")
+
+
+async def finish(world: World) -> None:
+    """Let nothing new begin at some moment, for a while."""
+    await _switched(world, "Finish")
+
+
+async def _switched(world: World, running: str) -> None:
+    await asyncio.sleep(world.rng.uniform(0, 14))
+    meta = {"name": SWITCH, "namespace": RELEASE}
+    world.api.put("configmaps", {"metadata": meta, "data": {"running": running}})
+    await asyncio.sleep(world.rng.choice((5, 20, 60)))
+    world.api.remove("configmaps", RELEASE, SWITCH)
+
+
+# how it is done ----------------------------------------------------------------------------------
+
+
+async def _waiting(world: World) -> AsyncIterator[Remediation]:
+    """Yield what waits for a decision, until it has ended."""
+    while not _all_ended(world):
+        for found in world.remediations():
+            try:
+                spec_patches.planned(found)
+            except CliError:
+                continue
+            if not _is_decided(world, found) and len(world.people.decisions) < _MOST_DECISIONS:
+                yield found
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _is_decided(world: World, found: Remediation) -> bool:
+    """Return whether somebody has decided about this very plan, and no refusal has come of it."""
+    attempt = found.status.attempts[-1]
+    plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
+    about = [d for _, d in world.people.decisions if (d.playbook, d.plan) == plan]
+    noted = [r for r in attempt.approvals if (r.playbook, r.plan) == plan]
+    return len(about) > len([r for r in noted if r.refusal])
+
+
+def _decide(world: World, found: Remediation, decision: ApprovalDecision, **words: str) -> None:
+    _patch(world, found, spec_patches.approval(found, decision, WHO, **words))
+
+
+def _patch(world: World, found: Remediation, spec: dict[str, Any]) -> None:
+    given = {k: v for k, v in spec["approval"].items() if v is not None}
+    world.people.decisions.append((world.time(), Approval.model_validate(given)))
+    world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": copy.deepcopy(spec)})
+
+
+def _all_ended(world: World) -> bool:
+    found = world.remediations()
+    return bool(found) and all(r.status.outcome is not None for r in found)
+
+
+async def ended(world: World) -> Remediation:
+    """Wait until everything has ended; return the first."""
+    while not _all_ended(world):  # noqa: ASYNC110 - people look now and then
+        await asyncio.sleep(_LOOK_SECONDS)
+    return world.remediations()[0]
+
+
+def ask_undo(world: World, found: Remediation) -> int:
+    """Ask for an undo, and return its number."""
+    spec = spec_patches.undo(found, WHO, "it was fine before")
+    number = int(spec["undo"]["number"])
+    world.people.undos.append((world.time(), found.metadata.uid, number))
+    world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": spec})
+    return number
+
+
+async def _undone(world: World, found: Remediation) -> None:
+    """Ask for an undo, and wait for what comes of it."""
+    number = ask_undo(world, _now(world, found))
+    while not any(  # noqa: ASYNC110 - people look now and then
+        u.number == number and u.outcome is not None for u in _now(world, found).status.undos
+    ):
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _now(world: World, found: Remediation) -> Remediation:
+    uid = found.metadata.uid
+    return next(r for r in world.remediations() if r.metadata.uid == uid)
+
+
+def _roll_out(world: World, image: str) -> None:
+    world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"template": template(image)}})

@@ -1,0 +1,302 @@
+"""What the API server lets the operator make of its rights, whatever took hold of it."""
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reme_api.policy import Sandbox
+from reme_playbook.actions.registry import (
+    DeletePod,
+    ObjectKey,
+    Restart,
+    Scale,
+    SetQuota,
+    UncordonNode,
+)
+from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
+from tests.e2e.sandbox.conftest import Fence, Identity, Object
+
+pytestmark = pytest.mark.cluster
+
+PATHS = {
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/rolebindings",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "RunGrant": "/apis/reme.dev/v1alpha1/namespaces/{}/rungrants",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+}
+
+
+def request(fence: Fence) -> RunRequest:
+    cart = ObjectKey("Deployment", fence.shop, "cart")
+    pod = ObjectKey("Pod", fence.shop, "cart-0")
+    return RunRequest(
+        remediation_uid="0a1b2c3d-0000-0000-0000-000000000000",
+        remediation_name="cart-1",
+        target_namespace=fence.shop,
+        attempt=7,
+        actions=(
+            Restart(target=cart),
+            Scale(target=cart, replicas=2),
+            DeletePod(target=pod),
+            SetQuota(target=ObjectKey("ResourceQuota", fence.shop, "all"), hard={"pods": "9"}),
+            UncordonNode(target=ObjectKey("Node", "", "worker")),
+        ),
+        created=datetime.now(UTC),
+        release_namespace=fence.system,
+        image="localhost/reme-sandbox:dev",
+        sandbox=Sandbox(),
+        role_prefix=f"{fence.fullname}-run-",
+    )
+
+
+@pytest.fixture(scope="module")
+def run(fence: Fence) -> RunManifests:
+    return manifests(request(fence))
+
+
+@pytest.fixture(scope="module")
+def operator(fence: Fence) -> Identity:
+    """The operator, with every right there is: so that nothing but admission can refuse."""
+    user = f"system:serviceaccount:{fence.system}:{fence.fullname}-operator"
+    return Identity(user, ("system:masters",), None)
+
+
+def create(fence: Fence, by: Identity, manifest: Object) -> Any:
+    path = PATHS[manifest["kind"]].format(manifest["metadata"].get("namespace"))
+    return fence.api("POST", f"{path}?dryRun=All", manifest, by=by)
+
+
+def all_of(run: RunManifests) -> list[Object]:
+    return [
+        run.grant,
+        run.input_config_map,
+        run.result_config_map,
+        run.service_account,
+        *run.role_bindings,
+        run.job,
+    ]
+
+
+def test_all_that_a_run_needs_may_be_made(
+    fence: Fence, operator: Identity, run: RunManifests
+) -> None:
+    for manifest in all_of(run):
+        reply = create(fence, operator, manifest)
+        assert reply.status == 201, (manifest["kind"], reply)
+
+
+def pod(job: Object) -> Object:
+    spec: Object = job["spec"]["template"]["spec"]
+    return spec
+
+
+Change = Callable[[Object], object]
+
+JOBS: dict[str, Change] = {
+    "another-image": lambda j: pod(j)["containers"][0].update(image="localhost/evil:1"),
+    "another-command": lambda j: pod(j)["containers"][0].update(command=["sh"]),
+    "other-arguments": lambda j: pod(j)["containers"][0].update(args=["-c", "x"]),
+    "operators-identity": lambda j: pod(j).update(serviceAccountName="operator"),
+    "another-runs-identity": lambda j: pod(j).update(serviceAccountName="reme-0a1b2c3d-8"),
+    "host-network": lambda j: pod(j).update(hostNetwork=True),
+    "host-processes": lambda j: pod(j).update(hostPID=True),
+    "host-path": lambda j: pod(j)["volumes"].append({"name": "h", "hostPath": {"path": "/"}}),
+    "secret": lambda j: pod(j)["volumes"].append({"name": "s", "secret": {"secretName": "x"}}),
+    "another-config": lambda j: pod(j)["volumes"].append(
+        {"name": "c", "configMap": {"name": "other"}}
+    ),
+    "projected-secret": lambda j: pod(j)["volumes"][2]["projected"]["sources"].append(
+        {"secret": {"name": "x"}}
+    ),
+    "environment-from-secret": lambda j: pod(j)["containers"][0].update(
+        envFrom=[{"secretRef": {"name": "x"}}]
+    ),
+    "variable-from-secret": lambda j: pod(j)["containers"][0]["env"].append(
+        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}
+    ),
+    "two-containers": lambda j: pod(j)["containers"].append({"name": "b", "image": "x"}),
+    "init-container": lambda j: pod(j).update(initContainers=[{"name": "b", "image": "x"}]),
+    "privileged": lambda j: pod(j)["containers"][0]["securityContext"].update(
+        privileged=True, allowPrivilegeEscalation=True
+    ),
+    "capability": lambda j: pod(j)["containers"][0]["securityContext"].update(
+        capabilities={"drop": ["ALL"], "add": ["SYS_ADMIN"]}
+    ),
+    "writable-root": lambda j: pod(j)["containers"][0]["securityContext"].update(
+        readOnlyRootFilesystem=False
+    ),
+    "root": lambda j: pod(j)["containers"][0]["securityContext"].update(
+        runAsUser=0, runAsNonRoot=False
+    ),
+    "node": lambda j: pod(j).update(nodeName="control-plane"),
+    "many-pods": lambda j: j["spec"].update(parallelism=5, completions=5),
+    "retries": lambda j: j["spec"].update(backoffLimit=6),
+    "no-deadline": lambda j: j["spec"].pop("activeDeadlineSeconds"),
+    "another-name": lambda j: j["metadata"].update(name="something"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(JOBS))
+def test_no_other_job_may_be_made(
+    fence: Fence, operator: Identity, run: RunManifests, name: str
+) -> None:
+    job = copy.deepcopy(run.job)
+    JOBS[name](job)
+    assert create(fence, operator, job).refused_by_admission
+    other = create(fence, Identity("root", ("system:masters",), None), job)
+    assert other.status == 201, other
+
+
+BINDINGS: dict[str, Change] = {
+    "admin": lambda b: b["roleRef"].update(name="cluster-admin"),
+    "edit": lambda b: b["roleRef"].update(name="edit"),
+    "unknown-run-role": lambda b: b["roleRef"].update(name=b["roleRef"]["name"] + "x"),
+    "other-kind": lambda b: b["roleRef"].update(kind="Role"),
+    "user": lambda b: b.update(
+        subjects=[{"kind": "User", "name": "mallory", "apiGroup": "rbac.authorization.k8s.io"}]
+    ),
+    "group": lambda b: b.update(
+        subjects=[
+            {
+                "kind": "Group",
+                "name": "system:authenticated",
+                "apiGroup": "rbac.authorization.k8s.io",
+            }
+        ]
+    ),
+    "operator-itself": lambda b: b["subjects"][0].update(name="operator"),
+    "other-namespaces-account": lambda b: b["subjects"][0].update(namespace="default"),
+    "two-subjects": lambda b: b["subjects"].append({**b["subjects"][0], "name": "other"}),
+    "another-run": lambda b: b["subjects"][0].update(name="reme-0a1b2c3d-8"),
+    "kube-system": lambda b: b["metadata"].update(namespace="kube-system", ownerReferences=[]),
+    "own-namespace": lambda b: b["metadata"].update(
+        namespace=b["subjects"][0]["namespace"], ownerReferences=[]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(BINDINGS))
+def test_no_other_binding_may_be_made(
+    fence: Fence, operator: Identity, run: RunManifests, name: str
+) -> None:
+    binding = copy.deepcopy(next(b for b in run.role_bindings if "deployments" in str(b)))
+    BINDINGS[name](binding)
+    assert create(fence, operator, binding).refused_by_admission
+    other = create(fence, Identity("root", ("system:masters",), None), binding)
+    assert other.status == 201, other
+
+
+EVERYWHERE: dict[str, Change] = {
+    "admin": lambda b: b["roleRef"].update(name="cluster-admin"),
+    "a-role-of-namespaces": lambda b: (
+        b["roleRef"].update(name=b["roleRef"]["name"].replace("nodes", "deployments")),
+        b["metadata"].update(name=b["metadata"]["name"].replace("nodes", "deployments")),
+    ),
+    "another-run": lambda b: b["subjects"][0].update(name="reme-0a1b2c3d-8"),
+    "operator-itself": lambda b: b["subjects"][0].update(name="operator"),
+    "another-name": lambda b: b["metadata"].update(name="something"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(EVERYWHERE))
+def test_no_other_binding_may_be_made_everywhere(
+    fence: Fence, operator: Identity, run: RunManifests, name: str
+) -> None:
+    (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
+    binding = copy.deepcopy(everywhere)
+    EVERYWHERE[name](binding)
+    assert create(fence, operator, binding).refused_by_admission
+    other = create(fence, Identity("root", ("system:masters",), None), binding)
+    assert other.status == 201, other
+
+
+def test_of_bindings_for_everywhere_the_operator_removes_only_those_of_runs(
+    fence: Fence, operator: Identity, run: RunManifests
+) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    assert fence.api("DELETE", f"{path}/{fence.fullname}?dryRun=All", by=operator).status == 403
+    (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
+    fence.api("POST", path, everywhere)
+    name = everywhere["metadata"]["name"]
+    assert fence.api("DELETE", f"{path}/{name}", by=operator).status == 200
+
+
+GRANTS: dict[str, Change] = {
+    "to-another-run": lambda g: g["spec"].update(username=g["spec"]["username"] + "0"),
+    "to-the-operator": lambda g: g["spec"].update(username="system:serviceaccount:a:operator"),
+    "for-ever": lambda g: g["spec"].update(notAfter="2099-01-01T00:00:00Z"),
+    "secrets": lambda g: g["spec"]["rules"][0].update(group="", resource="secrets"),
+    "delete-workload": lambda g: g["spec"]["rules"][0].update(verbs=["DELETE"]),
+    "create": lambda g: g["spec"]["rules"][0].update(verbs=["CREATE"]),
+    "kube-system": lambda g: g["spec"]["rules"][0].update(namespace="kube-system"),
+    "own-namespace": lambda g: g["spec"]["rules"][0].update(namespace=g["metadata"]["namespace"]),
+    "everywhere": lambda g: g["spec"]["rules"][0].pop("namespace"),
+    "secrets-everywhere": lambda g: g["spec"]["rules"][0].update(resource="secrets", namespace=""),
+    "delete-node": lambda g: g["spec"]["rules"][0].update(
+        group="", resource="nodes", namespace="", verbs=["DELETE"]
+    ),
+    "another-result": lambda g: g["spec"]["rules"][-1].update(name="reme-0a1b2c3d-8-result"),
+    "another-name": lambda g: g["metadata"].update(name="something"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(GRANTS))
+def test_no_other_grant_may_be_made(
+    fence: Fence, operator: Identity, run: RunManifests, name: str
+) -> None:
+    grant = copy.deepcopy(run.grant)
+    GRANTS[name](grant)
+    assert create(fence, operator, grant).refused_by_admission
+    other = create(fence, Identity("root", ("system:masters",), None), grant)
+    assert other.status == 201, other
+
+
+def test_no_other_identity_may_be_made(fence: Fence, operator: Identity, run: RunManifests) -> None:
+    account = copy.deepcopy(run.service_account)
+    account["metadata"]["name"] = "something"
+    assert create(fence, operator, account).refused_by_admission
+    account["metadata"].update(name=run.job["metadata"]["name"], namespace=fence.shop)
+    assert create(fence, operator, account).refused_by_admission
+
+
+def mint(fence: Fence, by: Identity, account: str, **spec: Any) -> Any:
+    path = f"/api/v1/namespaces/{fence.system}/serviceaccounts/{account}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    return fence.api("POST", path, body | {"spec": {"expirationSeconds": 600} | spec}, by=by)
+
+
+def test_a_token_may_be_minted_for_a_run_alone_short_lived_and_bound_to_nothing(
+    fence: Fence, operator: Identity, run: RunManifests
+) -> None:
+    name = run.service_account["metadata"]["name"]
+    root = Identity("root", ("system:masters",), None)
+    path = PATHS["ServiceAccount"].format(fence.system)
+    assert fence.api("POST", path, run.service_account, by=root).status == 201
+    try:
+        assert mint(fence, operator, name).status == 201
+        assert mint(fence, operator, "default").refused_by_admission
+        assert mint(fence, operator, name, expirationSeconds=3600).refused_by_admission
+        # Bound to the pod of the run it would be as good as the pod's own, which may write.
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": f"{name}-x7k2p"}
+        assert mint(fence, operator, name, boundObjectRef=bound).refused_by_admission
+    finally:
+        fence.api("DELETE", f"{path}/{name}", by=root)
+
+
+def test_no_cluster_wide_right_may_be_made(fence: Fence, operator: Identity) -> None:
+    for kind in ("ClusterRole", "ClusterRoleBinding"):
+        body: Object = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": "of-the-operator"},
+        }
+        if kind == "ClusterRoleBinding":
+            group = "rbac.authorization.k8s.io"
+            body["roleRef"] = {"apiGroup": group, "kind": "ClusterRole", "name": "view"}
+        path = f"/apis/rbac.authorization.k8s.io/v1/{kind.lower()}s?dryRun=All"
+        assert fence.api("POST", path, body, by=operator).refused_by_admission

@@ -1,0 +1,168 @@
+"""Real runs of the actions on what is around a workload and on a node, each with its undo."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reme_playbook.actions.field_paths import read, writes
+from reme_playbook.actions.registry import (
+    Action,
+    AddTaint,
+    AllowEgress,
+    AllowIngress,
+    CordonNode,
+    ObjectKey,
+    PatchNodeSelector,
+    RemoveTaint,
+    ResumeJob,
+    SetAutoscaling,
+    SetCommand,
+    SetDisruptionBudget,
+    SetIngressBackend,
+    SetQuota,
+    SetUpdateStrategy,
+    SuspendJob,
+    UncordonNode,
+    WithdrawEgress,
+    WithdrawIngress,
+)
+from tests.e2e.sandbox.conftest import Fence, Object
+from tests.e2e.sandbox.test_runs import Sandboxes, sandboxes
+
+__all__ = ["sandboxes"]
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+ADDRESSES = {
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{}/horizontalpodautoscalers/{}",
+    "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas/{}",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets/{}",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs/{}",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{}/ingresses/{}",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies/{}",
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments/{}",
+    "Node": "/api/v1/nodes/{1}",
+}
+
+
+@pytest.fixture(scope="module")
+def around(fence: Fence) -> Iterator[Fence]:
+    path = str(Path(__file__).with_name("around.yaml"))
+    fence.kubectl.run("apply", "-n", fence.shop, "-f", path)
+    taints = [
+        {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},
+        {"key": "reme.dev/test", "effect": "NoExecute"},
+    ]
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": f"runs-{fence.shop}"},
+        "spec": {"unschedulable": True, "taints": taints},
+    }
+    assert fence.api("POST", "/api/v1/nodes", node).status == 201
+    yield fence
+    fence.api("DELETE", f"/api/v1/nodes/runs-{fence.shop}")
+    fence.kubectl.run("delete", "clusterrolebindings", "-l", _mine(), "--ignore-not-found")
+    fence.kubectl.run("delete", "-n", fence.shop, "-f", path)
+
+
+def _mine() -> str:
+    return "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
+
+
+def found(fence: Fence, key: ObjectKey) -> Object:
+    address = ADDRESSES[key.kind].format(key.namespace, key.name)
+    return fence.api("GET", address).body
+
+
+def fields(fence: Fence, *actions: Action) -> list[Any]:
+    return [
+        read(found(fence, action.target), write.path)
+        for action in actions
+        for write in writes(action)
+    ]
+
+
+def pairs(fence: Fence) -> list[tuple[Action, Action]]:
+    """Return each action with what an undo makes of it."""
+
+    def key(kind: Any, name: str) -> ObjectKey:
+        return ObjectKey(kind, fence.shop, name)
+
+    cart = key("Deployment", "cart")
+    hpa, budget = key("HorizontalPodAutoscaler", "cart"), key("PodDisruptionBudget", "cart")
+    quota, job = key("ResourceQuota", "all"), key("Job", "cart-migration")
+    node = ObjectKey("Node", "", f"runs-{fence.shop}")
+    path: dict[str, Any] = {"rule": 0, "path": 1, "host": "shop.example", "http_path": "/cart"}
+    backend = {"target": key("Ingress", "shop"), "port": 80, **path}
+    policy = key("NetworkPolicy", "cart")
+    let_in: dict[str, Any] = {"target": policy, "position": 0, "labels": {"app": "front"}}
+    taint: dict[str, Any] = {"target": node, "key": "dedicated", "effect": "NoSchedule"}
+    return [
+        (
+            SetUpdateStrategy(target=cart, max_surge=0, max_unavailable=1),
+            SetUpdateStrategy(target=cart, max_surge="25%", max_unavailable="25%"),
+        ),
+        (
+            PatchNodeSelector(target=cart, selector={"disk": "ssd"}),
+            PatchNodeSelector(target=cart, selector={"disk": None}),
+        ),
+        (
+            SetCommand(target=cart, container="app", command=("/cart", "{serve}")),
+            SetCommand(target=cart, container="app", command=()),
+        ),
+        (
+            SetAutoscaling(target=hpa, min_replicas=2, max_replicas=4),
+            SetAutoscaling(target=hpa, min_replicas=1, max_replicas=2),
+        ),
+        (
+            SetQuota(target=quota, hard={"count/pods": "60"}),
+            SetQuota(target=quota, hard={"count/pods": "40"}),
+        ),
+        (
+            SetDisruptionBudget(target=budget, min_available=1),
+            SetDisruptionBudget(target=budget, min_available="100%"),
+        ),
+        (ResumeJob(target=job), SuspendJob(target=job)),
+        (
+            SetIngressBackend(service="cart", **backend),
+            SetIngressBackend(service="cartt", **backend),
+        ),
+        (AllowIngress(port=8080, **let_in), WithdrawIngress(port=8080, **let_in)),
+        (AllowEgress(target=policy, position=1), WithdrawEgress(target=policy, position=1)),
+        (UncordonNode(target=node), CordonNode(target=node)),
+        (RemoveTaint(**taint), AddTaint(value="batch", **taint)),
+    ]
+
+
+def test_each_action_is_carried_out_and_taken_back(around: Fence, sandboxes: Sandboxes) -> None:
+    both = pairs(around)
+    for begin in (0, 6):  # a grant has room for few, and so has a playbook
+        some = both[begin : begin + 6]
+        actions = tuple(action for action, _ in some)
+        undone = tuple(action for _, action in reversed(some))
+        before = fields(around, *actions)
+        done = sandboxes.request(*actions)
+        state = sandboxes.run(done)
+        assert state.ok, (state, sandboxes.log(done.name))
+        after = fields(around, *actions)
+        assert all(one != other for one, other in zip(before, after, strict=True)), after
+        undo = replace(done, actions=undone, undo=True, created=datetime.now(UTC))
+        state = sandboxes.run(undo)
+        assert state.ok, (state, sandboxes.log(undo.name))
+        assert fields(around, *actions) == before
+
+
+def test_a_path_that_moved_meanwhile_is_left_alone(around: Fence, sandboxes: Sandboxes) -> None:
+    moved = {"rule": 0, "path": 1, "host": "shop.example", "http_path": "/elsewhere"}
+    target = ObjectKey("Ingress", around.shop, "shop")
+    action = SetIngressBackend(target=target, service="cart", port=80, **moved)
+    before = found(around, target)["spec"]
+    state = sandboxes.run(sandboxes.request(action))
+    assert not state.ok
+    assert state.changed == 0
+    assert found(around, target)["spec"] == before

@@ -1,0 +1,283 @@
+"""Probes against real sockets on this machine; the Services are said to be at 127.0.0.1."""
+
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from reme_api.diagnosis_report import Target, TargetKind
+from reme_api.probes import Probe
+from reme_kube.clock import SystemClock
+from reme_kube.errors import NotFoundError, UnavailableError
+from reme_kube.protocols import Prober
+from reme_operator.probes.prober import ServiceProber
+from tests.support.stub_api import serve
+
+CART = Target(kind=TargetKind.DEPLOYMENT, name="cart")
+
+
+class Reads:
+    """What the prober reads of a cluster."""
+
+    def __init__(self) -> None:
+        self.service: dict[str, Any] | Exception = {"spec": {"clusterIP": "127.0.0.1"}}
+        self.found: dict[str, Any] | Exception = NotFoundError("no workload")
+        self.metrics: list[Any] | Exception = NotFoundError("no metrics")
+        self.pod_list: list[Any] = []
+        self.seconds = 0.0
+
+    async def get(self, *_: Any) -> Any:
+        return self._give(self.service)
+
+    async def workload(self, *_: Any) -> Any:
+        await asyncio.sleep(self.seconds)
+        return self._give(self.found)
+
+    async def pods(self, *_: Any) -> Any:
+        return self.pod_list
+
+    async def pod_metrics(self, *_: Any) -> Any:
+        return self._give(self.metrics)
+
+    def _give(self, what: Any) -> Any:
+        if isinstance(what, Exception):
+            raise what
+        return what
+
+
+@pytest.fixture
+def reads() -> Reads:
+    return Reads()
+
+
+@pytest.fixture
+async def prober(reads: Reads) -> AsyncIterator[Prober]:
+    async with ServiceProber(reads, SystemClock()) as made:  # type: ignore[arg-type]
+        yield made
+
+
+def http(port: int, **more: Any) -> Probe:
+    timeout = more.pop("timeoutSeconds", 1)
+    spec = {"service": "cart", "port": port, **more}
+    return Probe.model_validate({"name": "p", "http": spec, "timeoutSeconds": timeout})
+
+
+def answer(**response: Any) -> Any:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(**response)
+
+    return handler
+
+
+async def test_an_answer_passes_and_says_how_long_it_took(prober: Prober) -> None:
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.Response(text="ok")
+
+    async with serve(handler) as port:
+        sample = await prober.sample(http(port, path="/health?deep=%2F1"), CART, "shop")
+    assert sample.passed is True
+    assert sample.value.startswith("200 in ")
+    assert seen[0].headers["Host"] == f"cart.shop.svc:{port}"
+    assert seen[0].raw_path if isinstance(seen[0], web.Request) else seen[0].path
+    assert seen[0].path_qs == "/health?deep=%2F1"
+
+
+@pytest.mark.parametrize(
+    ("status", "limit", "passed"),
+    [(200, 399, True), (302, 399, True), (404, 399, False), (500, 399, False), (404, 499, True)],
+)
+async def test_the_status_decides(prober: Prober, status: int, limit: int, passed: bool) -> None:
+    async with serve(answer(status=status)) as port:
+        sample = await prober.sample(http(port, maxStatus=limit), CART, "shop")
+    assert sample.passed is passed
+    assert passed or str(status) in sample.message
+
+
+async def test_a_redirect_is_not_followed(prober: Prober) -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPFound("/elsewhere")
+
+    async with serve(handler) as port:
+        sample = await prober.sample(http(port), CART, "shop")
+    assert sample.value.startswith("302")
+    assert asked == ["/"]
+
+
+async def test_a_slow_answer_fails(prober: Prober) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.05)
+        return web.Response()
+
+    async with serve(handler) as port:
+        slow = await prober.sample(http(port, maxMilliseconds=10), CART, "shop")
+        patient = await prober.sample(http(port, maxMilliseconds=900), CART, "shop")
+    assert (slow.passed, patient.passed) == (False, True)
+
+
+async def test_no_answer_in_time_fails(prober: Prober) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with serve(handler) as port:
+        sample = await prober.sample(http(port), CART, "shop")
+    assert sample == (False, "", "no answer within 1 s")
+
+
+async def test_a_closed_port_fails(prober: Prober, unused_tcp_port: int) -> None:
+    sample = await prober.sample(http(unused_tcp_port), CART, "shop")
+    assert sample.passed is False
+    assert sample.message
+
+
+async def test_a_body_without_end_is_not_read_to_its_end(prober: Prober) -> None:
+    sent = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b"x" * 65536)
+                sent += 65536
+        except ConnectionError:
+            return response
+
+    async with serve(handler) as port:
+        sample = await prober.sample(http(port), CART, "shop")
+    assert sample.passed is True
+    assert sent < 50 * 1024 * 1024
+
+
+async def test_a_bomb_is_not_unpacked(prober: Prober) -> None:
+    bomb = gzip.compress(b"0" * 10_000_000)
+    headers = {"Content-Encoding": "gzip"}
+    async with serve(answer(body=bomb, headers=headers)) as port:
+        assert (await prober.sample(http(port), CART, "shop")).passed is True
+
+
+async def test_nonsense_instead_of_http_fails(prober: Prober) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ready\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await prober.sample(http(port), CART, "shop")).passed is False
+
+
+async def test_every_sample_is_a_connection_of_its_own(prober: Prober) -> None:
+    peers: list[Any] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.append(request.transport.get_extra_info("peername"))
+        return web.Response()
+
+    async with serve(handler) as port:
+        for _ in range(3):
+            await prober.sample(http(port), CART, "shop")
+    assert len(set(peers)) == 3
+
+
+@pytest.mark.parametrize(
+    ("service", "why"),
+    [
+        (NotFoundError("x"), "does not exist"),
+        (UnavailableError("x"), "could not be read"),
+        ({"spec": {"type": "ExternalName", "externalName": "metadata"}}, "ExternalName"),
+    ],
+    ids=["missing", "unreadable", "external"],
+)
+async def test_what_is_no_service_is_unknown_and_is_not_asked(
+    prober: Prober, reads: Reads, service: Any, why: str
+) -> None:
+    reads.service = service
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    async with serve(handler) as port:
+        sample = await prober.sample(http(port), CART, "shop")
+    assert sample.passed is None
+    assert why in sample.message
+    assert asked == []
+
+
+async def test_a_headless_service_without_an_address_is_unknown(
+    prober: Prober, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nowhere(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", nowhere)
+    reads.service = {"spec": {"clusterIP": "None"}}
+    sample = await prober.sample(http(80), CART, "shop")
+    assert sample.passed is None
+    assert "DNS" in sample.message
+
+
+def tcp(port: int) -> Probe:
+    return Probe.model_validate({"name": "p", "tcp": {"service": "cart", "port": port}})
+
+
+async def test_a_port_that_accepts_passes(prober: Prober, unused_tcp_port: int) -> None:
+    async with serve(answer()) as port:
+        sample = await prober.sample(tcp(port), CART, "shop")
+    assert sample.passed is True
+    assert sample.value.startswith("connected in ")
+    closed = await prober.sample(tcp(unused_tcp_port), CART, "shop")
+    assert (closed.passed, bool(closed.message)) == (False, True)
+
+
+ROLLOUT = Probe.model_validate({"name": "p", "rollout": {}, "timeoutSeconds": 1})
+USAGE = Probe.model_validate({"name": "p", "resourceUsage": {"resource": "cpu", "maxPercent": 80}})
+
+
+async def test_a_rollout_is_read_and_its_absence_is_unknown(prober: Prober, reads: Reads) -> None:
+    assert (await prober.sample(ROLLOUT, CART, "shop")).passed is None
+    reads.found = {
+        "kind": "Deployment",
+        "metadata": {"name": "cart"},
+        "spec": {"replicas": 1},
+        "status": {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1},
+    }
+    assert (await prober.sample(ROLLOUT, CART, "shop")).passed is True
+
+
+async def test_an_api_server_that_is_slow_says_nothing_about_the_service(
+    prober: Prober, reads: Reads
+) -> None:
+    reads.seconds = 30
+    sample = await prober.sample(ROLLOUT, CART, "shop")
+    assert sample == (None, "", "could not be read within 1 s")
+
+
+async def test_usage_without_a_metrics_server_is_unknown(prober: Prober, reads: Reads) -> None:
+    reads.found = {"spec": {"selector": {"matchLabels": {"app": "cart"}}}}
+    sample = await prober.sample(USAGE, CART, "shop")
+    assert (sample.passed, sample.message) == (None, "no metrics server is installed")
+    reads.metrics = []
+    assert "no pod" in (await prober.sample(USAGE, CART, "shop")).message
+
+
+async def test_a_surprise_is_unknown_and_does_not_end_the_verification(
+    prober: Prober, reads: Reads
+) -> None:
+    reads.found = {"kind": "Deployment"}
+    sample = await prober.sample(ROLLOUT, CART, "shop")
+    assert sample == (None, "", "could not be measured: KeyError")

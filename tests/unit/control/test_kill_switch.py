@@ -1,0 +1,143 @@
+"""The kill switch: what it says, and what stops while it is on."""
+
+from typing import Any
+
+import pytest
+
+from reme_api.reasons import Outcome, Reason
+from reme_api.remediation import Attempt
+from reme_operator.admission.admit import Case, Refuse, TargetSeen, admit
+from reme_operator.decision import decisions as d
+from reme_operator.decision.decide import decide
+from reme_operator.decision.observed import JobState, Observed, RunSeen
+from reme_operator.kill_switch.state import OFF, Running, SwitchState, read_switch
+from reme_operator.telemetry.metrics import Metrics
+from tests.doubles.builders import (
+    NOW,
+    RELEASE,
+    executed,
+    later,
+    policy,
+    remediation,
+    report,
+    run,
+    started,
+    text,
+)
+
+FINISH = SwitchState(True, Running.FINISH, "a bad day")
+STOP = SwitchState(True, Running.STOP)
+
+
+def config_map(**data: str) -> dict[str, Any]:
+    return {"metadata": {"name": "reme-stop"}, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (None, OFF),
+        ({"metadata": {"name": "reme-stop"}}, SwitchState(True)),
+        (config_map(), SwitchState(True)),
+        (config_map(running="Finish"), SwitchState(True)),
+        (config_map(running=" stop "), SwitchState(True, Running.STOP)),
+        (config_map(running="what?"), SwitchState(True, Running.STOP)),
+        (config_map(reason="fire\ndrill"), SwitchState(True, Running.FINISH, "fire\\ndrill")),
+        ({**config_map(), "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, OFF),
+    ],
+)
+def test_it_is_on_while_it_is_there(found: dict[str, Any] | None, state: SwitchState) -> None:
+    assert read_switch(found) == state
+
+
+def test_nothing_new_is_begun() -> None:
+    case = Case(report(), TargetSeen(), [policy()], (), RELEASE, stopped=FINISH.text())
+    refusal = admit(case, NOW)
+    assert isinstance(refusal, Refuse)
+    assert (refusal.reason, refusal.message) == (
+        Reason.KILL_SWITCH,
+        "the kill switch is on: a bad day",
+    )
+    assert refusal.retry_at is not None
+
+
+def next_of(*attempts: Attempt, switch: SwitchState, **around: Any) -> d.Decision:
+    seen = Observed(remediation(*attempts), switch=switch, **around)
+    return decide(seen, later(1))
+
+
+ACTIVE = RunSeen(job=JobState.ACTIVE, claimed=True)
+
+
+@pytest.mark.parametrize("switch", [FINISH, STOP])
+def test_no_job_is_created(switch: SwitchState) -> None:
+    named = started(run=run(uid=""))
+    assert isinstance(next_of(named, switch=OFF), d.CreateRun)
+    # What was looked at for it would be old later: it is given up, and nothing was changed.
+    given_up = next_of(named, switch=switch)
+    assert given_up == d.GoBack(Reason.KILL_SWITCH, switch.text())
+    undoing = executed(reason=Reason.PROBES_FAILED, message="no", undo=run(uid="", undo=True))
+    assert isinstance(next_of(undoing, switch=OFF), d.CreateRun)
+    held = next_of(undoing, switch=switch)
+    assert isinstance(held, d.Wait)
+    assert held.why is Reason.KILL_SWITCH
+
+
+@pytest.mark.parametrize("switch", [FINISH, STOP])
+def test_no_undo_is_begun_either(switch: SwitchState) -> None:
+    failed = executed(ended=Reason.RUN_FAILED, reason=Reason.RUN_FAILED, message="no")
+    assert isinstance(next_of(failed, switch=OFF), d.PlanUndo)
+    held = next_of(failed, switch=switch)
+    assert isinstance(held, d.Wait)
+    assert held.why is Reason.KILL_SWITCH
+
+
+def test_a_job_that_was_made_and_not_recorded_is_taken_up() -> None:
+    named = started(run=run(uid=""))
+    assert isinstance(next_of(named, switch=FINISH, run=ACTIVE), d.CreateRun)
+
+
+def test_a_run_that_is_under_way_finishes_or_is_stopped_as_the_switch_says() -> None:
+    assert isinstance(next_of(started(), switch=FINISH, run=ACTIVE), d.Wait)
+    assert isinstance(next_of(started(), switch=STOP, run=ACTIVE), d.GoBack)
+    going = started(reason=Reason.KILL_SWITCH, message="the kill switch is on")
+    stopped = next_of(going, switch=STOP, run=ACTIVE)
+    assert isinstance(stopped, d.StopRun)
+    assert stopped.reason is Reason.KILL_SWITCH
+
+
+def test_an_undo_that_is_under_way_is_stopped_too() -> None:
+    undoing = executed(
+        reason=Reason.PROBES_FAILED,
+        message="no",
+        undo_playbook=text("undo"),
+        undo=run(undo=True),
+    )
+    assert isinstance(next_of(undoing, switch=FINISH, run=ACTIVE), d.Wait)
+    stopped = next_of(undoing, switch=STOP, run=ACTIVE)
+    assert isinstance(stopped, d.StopRun)
+    assert stopped.undo
+
+
+def test_what_was_stopped_and_undone_was_cancelled() -> None:
+    undone = executed(
+        ended=Reason.RUN_TIMED_OUT,
+        reason=Reason.KILL_SWITCH,
+        message="the kill switch is on",
+        undo=run(Reason.RUN_SUCCEEDED, undo=True, clean=True),
+        undo_verification={"start_time": NOW, "completion_time": NOW, "verdict": "Passed"},
+    )
+    closed = next_of(undone, switch=OFF)
+    assert isinstance(closed, d.CloseAttempt)
+    assert (closed.outcome, closed.reason) == (Outcome.CANCELLED, Reason.KILL_SWITCH)
+
+
+def test_it_is_seen_in_the_metrics() -> None:
+    metrics = Metrics()
+    value = metrics.registry.get_sample_value
+    assert value("reme_kill_switch", {"running": "Stop"}) == 0
+    metrics.kill_switch(STOP)
+    assert value("reme_kill_switch", {"running": "Stop"}) == 1
+    assert value("reme_kill_switch", {"running": "Finish"}) == 0
+    metrics.kill_switch(OFF)
+    assert value("reme_kill_switch", {"running": "Stop"}) == 0

@@ -1,0 +1,202 @@
+"""Which policy is the most specific, why the others are not, and which cannot be meant."""
+
+from typing import Any
+
+import pytest
+
+from reme_api.actions import ActionName
+from reme_api.conditions import Status
+from reme_api.diagnosis_report import DiagnosisReport
+from reme_api.policy import RemediationPolicy
+from reme_api.reasons import Reason
+from reme_operator.admission.admit import Accept, Case, Refuse, TargetSeen, admit
+from reme_operator.admission.policy_parsing import understood
+from reme_operator.admission.policy_selection import Unfit, Unreadable, choose, considered
+from reme_operator.admission.policy_validation import problems, rivals
+from reme_operator.handlers.policies import verdict
+from tests.doubles.builders import NOW, RELEASE, later, policy, report
+
+LABELS = {"app": "cart"}
+
+
+def chosen(*policies: RemediationPolicy, **fields: Any) -> str | Unfit:
+    found = choose(report(**fields), LABELS, policies, RELEASE)
+    return found if isinstance(found, Unfit) else found.metadata.name
+
+
+def test_the_order_from_the_weakest_to_the_strongest() -> None:
+    shared = {"namespace": RELEASE}
+    rising = [
+        policy("any", **shared),
+        policy("faults", faults=["bad-rollout"], **shared),
+        policy("namespaces-like", namespaces=["sh*"], **shared),
+        policy("namespaces", namespaces=["shop"], **shared),
+        policy("kinds", targets=[{"kinds": ["Deployment"]}], **shared),
+        policy("labels", targets=[{"match_labels": LABELS}], **shared),
+        policy("names-like", targets=[{"names": ["c*"]}], **shared),
+        policy("names", targets=[{"names": ["cart"]}], **shared),
+        policy("own"),
+    ]
+    for count in range(1, len(rising) + 1):
+        assert chosen(*rising[:count]) == rising[count - 1].metadata.name
+        assert chosen(*reversed(rising[:count])) == rising[count - 1].metadata.name
+
+
+def test_a_conflict_names_both_and_how_they_are_alike() -> None:
+    found = chosen(
+        policy("b", targets=[{"names": ["cart"]}]), policy("a", targets=[{"names": ["cart", "x"]}])
+    )
+    assert isinstance(found, Unfit)
+    assert found.reason is Reason.POLICY_CONFLICT
+    assert "by name: a, b" in found.message
+
+
+def test_a_policy_for_other_namespaces_does_not_match() -> None:
+    other = policy("other", RELEASE, namespaces=["pay*"])
+    assert isinstance(chosen(other), Unfit)
+
+
+def test_one_that_cannot_be_read_may_have_been_the_narrowest() -> None:
+    broken = [Unreadable("shop", "narrow", "spec.mode: nonsense")]
+    found = choose(report(), LABELS, [policy("wide")], RELEASE, broken)
+    assert isinstance(found, Unfit)
+    assert found.reason is Reason.POLICY_INVALID
+    assert "shop/narrow" in found.message
+    named = report(policy_ref={"name": "wide"})
+    assert isinstance(choose(named, LABELS, [policy("wide")], RELEASE, broken), RemediationPolicy)
+    elsewhere = [Unreadable(RELEASE, "shared", "x")]
+    found = choose(report(), LABELS, [policy("own")], RELEASE, elsewhere)
+    assert isinstance(found, RemediationPolicy)
+    found = choose(report(), LABELS, [], RELEASE, elsewhere)
+    assert isinstance(found, Unfit)
+    assert found.reason is Reason.POLICY_INVALID
+
+
+def test_every_policy_is_considered_with_its_reason() -> None:
+    found = considered(
+        report(),
+        LABELS,
+        [
+            policy("wide"),
+            policy("named", targets=[{"names": ["cart"]}]),
+            policy("stock", targets=[{"names": ["stock"]}, {"match_labels": {"app": "stock"}}]),
+            policy("oom", faults=["oom"]),
+            policy("far", "elsewhere"),
+        ],
+        RELEASE,
+    )
+    assert [(c.policy.metadata.name, c.why_not) for c in found] == [
+        ("named", ""),
+        ("wide", ""),
+        ("stock", "it is for names stock; the target lacks labels app=stock"),
+        ("oom", "it is for faults oom, not bad-rollout"),
+    ]
+    assert found[0].rank is not None
+    assert found[0].rank.text() == "name"
+
+
+def test_what_does_not_fit_its_type_is_understood_as_that() -> None:
+    body = {
+        "metadata": {"name": "p", "namespace": "shop"},
+        "spec": {"mode": "Auto", "actions": [{"name": "Explode"}]},
+    }
+    found = understood(body)
+    assert isinstance(found, Unreadable)
+    assert (found.namespace, found.name) == ("shop", "p")
+    assert "actions.0.name" in found.problem
+
+
+BAD: list[tuple[str, dict[str, Any], str]] = [
+    ("zone", {"windows": [{"time_zone": "Mars/Olympus"}]}, "no time zone Mars/Olympus"),
+    ("namespaces", {"namespaces": ["shop"]}, "only for a policy in reme-system"),
+    (
+        "kind",
+        {"actions": [{"name": "Scale", "kinds": ["DaemonSet"]}]},
+        "actions[0] Scale: it is never about a DaemonSet",
+    ),
+    (
+        "fields",
+        {"actions": [{"name": "Restart", "fields": ["x"]}]},
+        "actions[0] Restart: it sets no field",
+    ),
+    (
+        "container",
+        {"actions": [{"name": "Scale", "containers": ["web"]}]},
+        "actions[0] Scale: it is not about a container",
+    ),
+    (
+        "zone of a rule",
+        {"actions": [{"name": "Restart", "windows": [{"time_zone": "Nowhere"}]}]},
+        "no time zone Nowhere",
+    ),
+    (
+        "nothing begins in time",
+        {"evidence": {"persist_seconds": 60}, "deadline_seconds": 60},
+        "deadlineSeconds: it is over before evidence.persistSeconds is",
+    ),
+    (
+        "nothing begins in time by the profile",
+        {"profile": "Conservative", "deadline_seconds": 60},
+        "deadlineSeconds: it is over before evidence.persistSeconds is",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "said"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], said: str) -> None:
+    bad = policy("bad", **fields)
+    assert said in "; ".join(problems(bad, RELEASE))
+    state, reason, message = verdict(bad, RELEASE)
+    assert (state, reason) == (Status.FALSE, Reason.POLICY_INVALID)
+    assert said in message
+    refusal = admit(Case(report(), TargetSeen(), [bad], (), RELEASE), NOW)
+    if fields.get("namespaces"):
+        return
+    assert isinstance(refusal, Refuse)
+    assert refusal.reason is Reason.POLICY_INVALID
+
+
+def test_what_can_be_meant_has_no_problem() -> None:
+    pods = {"name": ActionName.DELETE_POD, "kinds": ["Deployment"]}
+    assert problems(policy("p", actions=[pods]), RELEASE) == []
+    assert problems(policy("p", RELEASE, namespaces=["sh*"]), RELEASE) == []
+
+
+def test_two_that_match_the_same_say_so_of_each_other() -> None:
+    a, b = policy("a"), policy("b")
+    c = policy("c", targets=[{"names": ["cart"]}])
+    assert rivals(a, [a, b, c]) == ["b"]
+    assert rivals(c, [a, b, c]) == []
+    state, reason, message = verdict(a, RELEASE, [a, b, c])
+    assert (state, reason) == (Status.FALSE, Reason.POLICY_CONFLICT)
+    assert "a, b" in message
+
+
+# Times ---------------------------------------------------------------------------------------
+
+NIGHT = [{"start": "22:00", "end": "04:00"}]  # NOW is noon
+
+
+def admitted(asked: DiagnosisReport, **fields: Any) -> Accept | Refuse:
+    found = admit(Case(asked, TargetSeen(), [policy(**fields)], (), RELEASE), NOW)
+    assert isinstance(found, Accept | Refuse)
+    return found
+
+
+def test_outside_of_its_times_a_policy_lets_reports_wait() -> None:
+    refusal = admitted(report(), windows=NIGHT)
+    assert isinstance(refusal, Refuse)
+    assert refusal.reason is Reason.OUTSIDE_WINDOW
+    assert refusal.retry_at == later(10 * 3600)
+    assert "every day 22:00-04:00 UTC" in refusal.message
+
+
+def test_or_refuses_them() -> None:
+    refusal = admitted(report(), windows=NIGHT, outside_windows="Refuse")
+    assert isinstance(refusal, Refuse)
+    assert (refusal.reason, refusal.retry_at) == (Reason.OUTSIDE_WINDOW, None)
+
+
+def test_what_only_observes_may_look_at_any_time() -> None:
+    assert isinstance(admitted(report(), windows=NIGHT, mode="Observe"), Accept)
+    assert isinstance(admitted(report(), windows=[{"start": "11:00", "end": "13:00"}]), Accept)

@@ -1,0 +1,60 @@
+"""What the operator may do is little, named, and never more than it uses."""
+
+import pytest
+
+from reme_operator.app.rbac_rules import CLUSTER, LEASE_NAME, RELEASE, WATCHED, Rule, bind_rules
+from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
+
+READS = {"get", "list", "watch"}
+BINDS = [rule for part in bind_rules("reme-run-").values() for rule in part]
+ALL: list[Rule] = [*WATCHED, *CLUSTER, *RELEASE, *BINDS]
+
+
+@pytest.mark.parametrize("rule", ALL, ids=str)
+def test_nothing_is_a_wildcard_and_nothing_is_secret(rule: Rule) -> None:
+    words = [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+    assert not any("*" in word for word in words)
+    assert "secrets" not in rule["resources"]
+    assert not {"escalate", "impersonate", "deletecollection"} & set(rule["verbs"])
+    assert not {"pods/exec", "pods/attach"} & set(rule["resources"])
+    if "serviceaccounts/token" in rule["resources"]:  # of runs, by admission, for dry runs alone
+        assert rule in RELEASE
+        assert rule["verbs"] == ["create"]
+
+
+def test_no_workload_is_written() -> None:
+    for rule in ALL:
+        if "apps" in rule["apiGroups"]:
+            assert set(rule["verbs"]) <= READS
+
+
+def test_where_targets_live_only_records_and_bindings_are_written() -> None:
+    written = {
+        resource
+        for rule in WATCHED
+        if set(rule["verbs"]) - READS
+        for resource in rule["resources"]
+        if "reme.dev" not in rule["apiGroups"]
+    }
+    assert written == {"events", "configmaps", "rolebindings"}
+    (texts,) = [r for r in WATCHED if r["resources"] == ["configmaps"]]
+    assert texts["verbs"] == ["get", "create"]
+
+
+def test_only_the_run_roles_are_bound_and_each_by_name() -> None:
+    for kind, roles in (("ClusterRole", {*RUN_ROLES}), ("Role", {*RUN_ROLES} - CLUSTER_ROLES)):
+        parts = bind_rules("x-run-", kind)
+        named = [name for part in parts.values() for rule in part for name in rule["resourceNames"]]
+        assert sorted(named) == sorted(f"x-run-{suffix}" for suffix in roles)
+    assert all(rule["verbs"] == ["bind"] for part in parts.values() for rule in part)
+
+
+def test_of_what_is_in_no_namespace_only_bindings_are_written() -> None:
+    written = {r for rule in CLUSTER if set(rule["verbs"]) - READS for r in rule["resources"]}
+    assert written == {"clusterrolebindings"}
+
+
+def test_the_lease_is_the_only_one_that_is_changed() -> None:
+    for rule in RELEASE:
+        if rule["resources"] == ["leases"] and set(rule["verbs"]) != {"create"}:
+            assert rule["resourceNames"] == [LEASE_NAME]

@@ -1,0 +1,43 @@
+"""`make traces` writes what it is asked for, and says what it does not know."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from reme_lab.incidents.__main__ import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["reme_lab.incidents", *words])
+    main()
+
+
+def test_only_some_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ("replicas-zero", "bad-version")
+    words = ("--count", "20", "--abstain", "0", "--only", *asked, "--out", str(tmp_path))
+    run(monkeypatch, *words)
+    lines = (tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    traces = [json.loads(line) for line in lines]
+    assert len(traces) == 18
+    assert {trace["fault"] for trace in traces} == set(asked)
+    manifest = json.loads((tmp_path / "MANIFEST.json").read_bytes())
+    assert manifest["only"] == list(asked)
+    assert manifest["abstain_percent"] == 0
+
+
+def test_a_fault_that_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--only", "no-such-fault", "--out", str(tmp_path))
+    assert "no such fault: no-such-fault" in capsys.readouterr().err
+
+
+def test_what_can_never_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(monkeypatch, "--only", "bad-version", "--abstain", "100", "--out", str(tmp_path))
+    assert "leaves out all" in capsys.readouterr().err

@@ -1,0 +1,191 @@
+"""Traces are what they say: the same from one seed, distinct, right, and asked as in earnest."""
+
+import json
+from itertools import count
+
+import jsonschema
+import pytest
+
+from reme_api.diagnosis_report import DiagnosisReportSpec
+from reme_lab.incidents import names, snapshot
+from reme_lab.incidents.background_noise import states
+from reme_lab.incidents.broken_system import Maker
+from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
+from reme_lab.incidents.grader import Court
+from reme_lab.incidents.incident import POLICY, UNSEEN, Dropped, Kind, Trace, make
+from reme_lab.incidents.report import Quality, write
+from reme_lab.incidents.rng import Draw, Split
+from reme_lab.incidents.system import System
+from reme_model.inference.reply import Abstention, Playbook, parse
+from reme_model.prompt.context import describe
+from reme_model.prompt.messages import TRAINED, PromptStyle, messages, written
+from reme_model.prompt.schema import Abstain, reply_schema
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.validation import check
+
+MAKERS: dict[str, Maker] = {**FAULTS, **{name: maker for name, (_, maker) in ABSTENTIONS.items()}}
+
+
+def some(number: int, *, candidates: bool = False) -> list[Trace]:
+    found: list[Trace] = []
+    for place in count():
+        if len(found) == number:
+            return found
+        try:
+            found.append(make(f"test/{place}", Split.TRAIN, candidates=candidates))
+        except Dropped:
+            continue
+    raise AssertionError("count does not end")
+
+
+TRACES = some(60)
+
+
+def test_one_seed_gives_one_trace() -> None:
+    again = [make(trace.seed, trace.split) for trace in TRACES[:20]]
+    assert [t.record() for t in again] == [t.record() for t in TRACES[:20]]
+    assert len({trace.id for trace in TRACES}) == len(TRACES)
+
+
+def test_the_question_is_the_trained_one() -> None:
+    for trace in TRACES:
+        case = trace.case
+        context = describe(case.live, case.report, case.previous, case.measured)
+        assert trace.messages == messages(context, case.space, PromptStyle.TRAINED)
+        assert [m["role"] for m in trace.messages] == ["system", "user"]
+        assert trace.messages[0]["content"] == TRAINED
+
+
+def test_every_answer_is_one_that_the_grammar_and_the_gate_let_through() -> None:
+    for trace in TRACES:
+        schema = reply_schema(trace.case.space)
+        for answer in trace.acceptable:
+            jsonschema.validate(json.loads(answer), schema)
+            said = parse(answer)
+            if isinstance(said, Abstention):
+                assert trace.case.abstain == said.reason
+                continue
+            assert isinstance(said, Playbook)
+            actions = compile_playbook(said.text)
+            assert written(actions) == answer
+            check(actions, POLICY, trace.case.live)
+
+
+def test_an_action_that_was_tried_is_not_offered_again() -> None:
+    seconds = [trace for trace in some(60) if trace.kind is Kind.SECOND]
+    assert seconds
+    for trace in seconds:
+        (attempt,) = trace.case.previous
+        assert attempt.actions[0] not in {action.summary() for action in trace.case.space}
+        assert f"attempt 1: {attempt.actions[0][:40]}" in trace.messages[-1]["content"]
+
+
+def test_nothing_wrong_is_no_reason_to_act() -> None:
+    for trace in TRACES:
+        if trace.messages[-1]["content"].endswith("wrong: nothing"):
+            assert trace.case.abstain is not None, trace.seed
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_the_best_repair_of_each_fault_is_verified_and_harms_nothing(fault: str) -> None:
+    judged = 0
+    for place in range(12):
+        draw = Draw(f"{fault}/{place}", Split.TRAIN)
+        system = System(draw)
+        incident = FAULTS[fault](draw, system)
+        if incident is None:
+            continue
+        live = snapshot.live(system)
+        report, _ = write(draw, incident, Quality.FULL)
+        court = Court(incident, live, report.probes)
+        space = admissible(live, POLICY)
+        wanted = [wished.of(space) for wished in incident.repairs[0]]
+        actions = [action for action in wanted if action is not None]
+        if len(actions) != len(wanted):
+            continue
+        verdict = court.verdict(actions)
+        assert court.failing
+        assert verdict.good, (verdict.missing, verdict.harm)
+        judged += 1
+    assert judged
+
+
+@pytest.mark.parametrize("fault", sorted(set(ABSTENTIONS) - UNSEEN))
+def test_where_to_abstain_is_right_no_action_is_good(fault: str) -> None:
+    draw = Draw(f"{fault}/1", Split.TRAIN)
+    system = System(draw)
+    incident = ABSTENTIONS[fault][1](draw, system)
+    assert incident is not None
+    assert incident.abstain is not None
+    live = snapshot.live(system)
+    court = Court(incident, live, write(draw, incident, Quality.FULL)[0].probes)
+    if incident.abstain is Abstain.NO_ACTION:
+        assert not any(court.verdict([action]).good for action in admissible(live, POLICY))
+    else:
+        assert not court.unwell
+
+
+def test_candidates_tell_good_from_useless() -> None:
+    for trace in some(12, candidates=True):
+        assert trace.candidates is not None
+        answer = trace.candidates[trace.acceptable[0]]
+        assert answer == max(trace.candidates.values()) or trace.case.abstain is None
+        assert answer >= 0.5
+        if trace.case.abstain is None:
+            assert trace.candidates['{"abstain":"healthy"}'] < 0
+
+
+@pytest.mark.parametrize("quality", Quality)
+def test_a_bare_report_holds_no_more_than_the_fault(quality: Quality) -> None:
+    draw = Draw("bare", Split.TRAIN)
+    incident = FAULTS["pod-fail"](draw, System(draw))
+    assert incident is not None
+    report: DiagnosisReportSpec = write(draw, incident, quality)[0]
+    bare = not report.fault.summary and not report.evidence
+    assert bare == (quality is Quality.BARE)
+
+
+def test_train_and_test_have_no_name_in_common() -> None:
+    def names(split: Split) -> set[str]:
+        return {System(Draw(f"names/{place}", split)).name for place in range(80)}
+
+    assert not names(Split.TRAIN) & names(Split.TEST)
+
+
+def test_some_names_are_words_and_the_test_has_others() -> None:
+    drawn = {
+        split: {names.workload(Draw(f"words/{place}", split)) for place in range(400)}
+        for split in (Split.TRAIN, Split.TEST)
+    }
+    for some in drawn.values():
+        assert sum(name.endswith("service") for name in some) > 20
+        assert sum(name.isalpha() for name in some) > 20
+    assert not drawn[Split.TRAIN] & drawn[Split.TEST]
+
+
+def test_what_is_beside_a_workload_has_another_name() -> None:
+    draw = Draw("beside", Split.TRAIN)
+    taken = {names.workload(draw) for _ in range(2000)}
+    assert not taken & {names.workload_beside(draw, taken) for _ in range(50)}
+
+
+def test_a_pattern_is_read_in_one_of_its_ways() -> None:
+    draw = Draw("text", Split.TRAIN)
+    read = {draw.text("[a|b [c|d]] {x}", x="[1|2]") for _ in range(60)}
+    assert read == {"a [1|2]", "b c [1|2]", "b d [1|2]"}
+
+
+def test_what_a_tool_quotes_of_pods_is_what_they_are_in() -> None:
+    draw = Draw("quoted", Split.TRAIN)
+    system = System(draw)
+    system.replicas = 1
+    assert not any("ready" in clue.text for clue in states(draw, system))
+    waiting = {"reason": "CreateContainerConfigError", "message": "key pin is gone"}
+    system.replace_all(ready=False, state={"state": {"waiting": waiting}})
+    said = {clue.text for _ in range(20) for clue in states(draw, system)}
+    assert (
+        f"container {system.container} is waiting: CreateContainerConfigError: key pin is gone"
+        in said
+    )
+    assert "0 of 1 replicas are available" in said

@@ -1,0 +1,198 @@
+"""The laboratory, broken in ways that take more than a line."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from reme_lab.simulator import (
+    Front,
+    Returning,
+    Rule,
+    Stress,
+    Tolerance,
+    World,
+    changed,
+    exchanged,
+    in_container,
+    is_one_of,
+    replaced_pods,
+    rule,
+    with_program,
+    with_rules,
+    with_truths,
+)
+from reme_playbook.actions.field_paths import Entry
+from tests.unit.lab.simulator.worlds import (
+    DB,
+    cart,
+    key,
+    lab,
+    meta,
+)
+
+CART = cart()
+
+
+def env(name: str) -> tuple[Any, ...]:
+    return ("env", Entry(name, "name"), "value")
+
+
+def release(world: World, *changes: Any, recreate: bool = False) -> World:
+    """Roll out a change of cart's container; with Recreate nothing of before is left."""
+    if recreate:
+        world = changed(world, CART, {"type": "Recreate"}, "spec", "strategy")
+    return in_container(world, CART, "server", *changes)
+
+
+def released(*changes: Any, rules: Sequence[Rule] = (), recreate: bool = False) -> World:
+    return release(with_rules(lab(), CART, *rules), *changes, recreate=recreate)
+
+
+def first_pod(world: World) -> str:
+    return world.pods[CART][0].name
+
+
+FIRST = first_pod(lab())
+
+
+def bad_image() -> World:
+    world = with_truths(lab(), missing_images=frozenset({"lab/cart:2"}))
+    return release(world, (("image",), "lab/cart:2"))
+
+
+def maintenance() -> World:
+    world = with_rules(lab(), CART, rule(is_one_of("MODE", "maintenance"), refuses=True))
+    settings = key("ConfigMap", "cart-settings")
+    return replaced_pods(changed(world, settings, "maintenance", "data", "MODE"), CART)
+
+
+def key_removed() -> World:
+    world = with_rules(lab(), CART, rule(is_one_of("MODE", None), exit_code=1, says="MODE"))
+    settings = key("ConfigMap", "cart-settings")
+    return replaced_pods(changed(world, settings, None, "data", "MODE"), CART)
+
+
+def quota_exhausted() -> World:
+    quota = {**meta("ResourceQuota", "team"), "spec": {"hard": {"pods": "3"}}}
+    world = exchanged(lab(), key("ResourceQuota", "team"), quota)
+    return replaced_pods(world, CART)
+
+
+def paused() -> World:
+    bad = release(
+        with_rules(lab(), CART, rule(is_one_of("FAIL", "yes"), error_percent=100)),
+        (env("FAIL"), "yes"),
+    )
+    bad = changed(bad, CART, True, "spec", "paused")
+    return in_container(bad, CART, "server", (("env", Entry("FAIL", "name")), None))
+
+
+def cordoned() -> World:
+    world = lab(nodes=1)
+    world = changed(world, key("Node", "n1"), True, "spec", "unschedulable")
+    return replaced_pods(world, CART)
+
+
+def tainted() -> World:
+    taint = [{"key": "upkeep", "value": "yes", "effect": "NoSchedule"}]
+    world = changed(lab(nodes=1), key("Node", "n1"), taint, "spec", "taints")
+    return replaced_pods(world, CART)
+
+
+def wrong_node() -> World:
+    world = changed(lab(), CART, {"type": "Recreate"}, "spec", "strategy")
+    return changed(world, CART, {"disk": "fast"}, "spec", "template", "spec", "nodeSelector")
+
+
+def kept_apart() -> World:
+    term = {
+        "labelSelector": {"matchLabels": {"app": "cart"}},
+        "topologyKey": "kubernetes.io/os",
+    }
+    world = with_truths(
+        lab(replicas=1), may_differ=(Tolerance("Deployment", "cart", "spec.strategy"),)
+    )
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    where = ("spec", "template", "spec", "affinity")
+    return changed(world, CART, {"podAntiAffinity": required}, *where)
+
+
+def denied() -> World:
+    policy = {
+        **meta("NetworkPolicy", "lockdown"),
+        "spec": {"podSelector": {"matchLabels": {"app": "cart"}}, "policyTypes": ["Ingress"]},
+    }
+    return exchanged(lab(), key("NetworkPolicy", "lockdown"), policy)
+
+
+def lost_ingress() -> World:
+    backend = {"service": {"name": "front-old", "port": {"number": 80}}}
+    rules = [{"host": "lab.example", "http": {"paths": [{"path": "/", "backend": backend}]}}]
+    found = {**meta("Ingress", "front"), "spec": {"rules": rules}}
+    world = exchanged(lab(), key("Ingress", "front"), found)
+    return with_truths(world, fronts=(*world.truths.fronts, Front(ingress="front")))
+
+
+def suspended() -> World:
+    job = {**meta("Job", "cart-seed"), "spec": {"suspend": True, "template": {}}}
+    world = exchanged(lab(), key("Job", "cart-seed"), job)
+    wait = [{"name": "wait", "image": "lab/wait:1", "command": ["wait", "job/cart-seed"]}]
+    return changed(world, CART, wait, "spec", "template", "spec", "initContainers")
+
+
+def autoscaled() -> World:
+    spec = {
+        "scaleTargetRef": {"kind": "Deployment", "name": "cart"},
+        "minReplicas": 2,
+        "maxReplicas": 2,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"averageUtilization": 200}},
+            }
+        ],
+    }
+    scaler = {**meta("HorizontalPodAutoscaler", "cart"), "spec": spec}
+    world = with_rules(lab(), CART, rule(is_one_of("WORK", "much"), cpu_millicores=900))
+    world = exchanged(world, key("HorizontalPodAutoscaler", "cart"), scaler)
+    return release(world, (env("WORK"), "much"))
+
+
+def guarded() -> World:
+    budget = {
+        **meta("PodDisruptionBudget", "cart"),
+        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "cart"}}},
+    }
+    tolerance = Tolerance("Deployment", "cart", "spec.replicas", 1, 2)
+    world = with_truths(lab(), may_differ=(tolerance,))
+    return exchanged(world, key("PodDisruptionBudget", "cart"), budget)
+
+
+def upstream() -> World:
+    world = with_rules(lab(), DB, rule(is_one_of("image", "lab/db:2"), error_percent=80))
+    return in_container(world, DB, "server", (("image",), "lab/db:2"))
+
+
+def dying_disk() -> World:
+    world = lab()
+    program = world.program(CART)
+    return with_program(world, CART, replace(program, returning=(Returning(Stress(disk=True)),)))
+
+
+def returning() -> World:
+    world = lab()
+    program = replace(
+        world.program(CART),
+        returning=(Returning(Stress(cpu=True), (is_one_of("BATCH", "full"),)),),
+    )
+    return release(with_program(world, CART, program), (env("BATCH"), "full"))
+
+
+def two_faults() -> World:
+    world = released((env("FAIL"), "yes"), rules=[rule(is_one_of("FAIL", "yes"), error_percent=90)])
+    return changed(world, key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector")
+
+
+def renumbered() -> World:
+    ports = [{"name": "http", "port": 8090, "targetPort": 8080}]
+    return changed(lab(), key("Service", "cart"), ports, "spec", "ports")

@@ -1,0 +1,141 @@
+"""A world that is made of a live state behaves as the cluster that the state was read of."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from reme_lab.simulator import (
+    Behaviour,
+    Stress,
+    apply,
+    changed,
+    disagreements,
+    failing,
+    in_container,
+    inferred,
+    judge,
+    observe,
+    world_of,
+)
+from reme_lab.simulator.pod_status import startup_seconds
+from reme_playbook.actions.registry import Restart, Rollback
+from reme_playbook.snapshot.snapshot import LiveState
+from tests.unit.lab.simulator.break_catalog import BREAKS, Break, config
+from tests.unit.lab.simulator.broken import FIRST
+from tests.unit.lab.simulator.test_properties import broken, seen
+from tests.unit.lab.simulator.worlds import ANSWERS, cart, key, lab, rollout
+
+ELSEWHERE = ("denied", "upstream")
+"""Faults whose effect is in a neighbour, of which a live state tells next to nothing."""
+FAULTS = [b for b in BREAKS if b.name not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("one", FAULTS, ids=lambda b: b.name)
+def test_probes_say_the_same_in_a_world_made_of_what_was_observed(one: Break) -> None:
+    world = broken(one.name)
+    live, possible = seen(one.name)
+    stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
+    assert world.healthy is not None
+    again = world_of(live, world.truths, stresses=stresses, healthy=observe(world.healthy))
+    draw = random.Random(one.name)
+    for actions in [*one.good, *([a] for a in draw.sample(possible, min(6, len(possible))))]:
+        if any(action.target.kind not in ("Node", "Pod") for action in actions):
+            here, there = (judge(w, apply(w, actions), one.probes) for w in (world, again))
+            assert [p.passed for p in here.probes] == [p.passed for p in there.probes], actions
+
+
+def test_a_program_is_inferred_from_its_template() -> None:
+    program = inferred(observe(lab()))
+    assert (program.container, program.usual.port) == ("server", 8080)
+    again = world_of(observe(lab()))
+    assert failing(again, [ANSWERS, rollout()]) == ()
+
+
+def test_an_image_that_cannot_be_pulled_is_known_by_its_pods() -> None:
+    live, _ = seen("bad image")
+    world = world_of(live, healthy=observe(lab()))
+    assert world.truths.missing_images == {"lab/cart:2"}
+    assert judge(world, apply(world, [Rollback(target=cart())]), [rollout()]).good
+    assert not judge(world, apply(world, [Restart(target=cart())]), [rollout()]).verified
+
+
+def test_a_stress_is_bound_to_the_pod_it_is_said_of() -> None:
+    world = world_of(observe(lab()), stresses={FIRST: Stress(cpu=True)})
+    assert [bool(p.stress) for p in world.pods[cart()]].count(True) == 1
+
+
+def test_a_node_that_is_full_stays_full() -> None:
+    world = lab(nodes=1)
+    allocatable = {"cpu": "450m", "memory": "8Gi"}
+    world = changed(world, key("Node", "n1"), allocatable, "status", "allocatable")
+    full = apply(world, [Restart(target=cart())])
+    live = observe(full)
+    assert any("Insufficient cpu" in pod.unscheduled for pod in live.pods)
+    again = world_of(live)
+    assert disagreements(live, observe(again)) == ()
+
+
+def test_states_that_differ_are_told_apart() -> None:
+    healthy = observe(lab())
+    live, _ = seen("bad image")
+    assert disagreements(healthy, healthy) == ()
+    assert disagreements(healthy, live)
+    crashing = in_container(lab(), cart(), "server", (("image",), "lab/cart:3"))
+    assert disagreements(observe(crashing), healthy) == ()
+
+
+def test_a_limit_below_what_the_kubelet_grants_is_no_slower() -> None:
+    behaviour = Behaviour(startup_seconds=1, startup_cpu_milliseconds=100)
+    assert startup_seconds(behaviour, 2) == startup_seconds(behaviour, 10) == 11
+    assert startup_seconds(behaviour, 20) == 6
+
+
+def with_statuses(live: LiveState, statuses: list[Mapping[str, Any]]) -> LiveState:
+    """Return the live state with these statuses of the containers of every pod."""
+    pods = {
+        key: {**pod, "status": {**pod["status"], "containerStatuses": statuses}}
+        for key, pod in live.objects.items()
+        if key.kind == "Pod"
+    }
+    return replace(live, objects={**live.objects, **pods})
+
+
+NOT_YET = [{"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}]
+BEGUN = [{"name": "server", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]
+ENDED = [{"name": "server", "state": {"waiting": {}}, "restartCount": 1}]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "at_once", "cured"),
+    [
+        ([], True, True),
+        (NOT_YET, True, True),
+        ([], False, False),
+        (BEGUN, True, False),
+        (ENDED, True, False),
+    ],
+)
+def test_a_pod_that_has_not_started_is_told_what_a_run_that_follows_at_once_sets(
+    statuses: list[Mapping[str, Any]], at_once: bool, cured: bool
+) -> None:
+    live, _ = seen("maintenance")
+    live = with_statuses(live, statuses)
+    world = world_of(live, broken("maintenance").truths, healthy=observe(lab()), at_once=at_once)
+    assert failing(world, [ANSWERS])
+    after = apply(world, [config("normal")])
+    assert judge(world, after, [ANSWERS, rollout()]).good is cured
+    # What it was told at its start stays, whatever is set later.
+    again = apply(after, [config("maintenance")])
+    assert judge(after, again, [ANSWERS, rollout()]).probed is cured
+
+
+def test_a_pod_that_starts_well_is_told_what_breaks_it_too() -> None:
+    world = broken("maintenance")
+    healthy = with_statuses(observe(lab()), [])
+    for at_once in (True, False):
+        before = world_of(healthy, world.truths, at_once=at_once)
+        after = apply(before, [config("maintenance")])
+        assert bool(failing(after, [ANSWERS])) is at_once

@@ -1,0 +1,73 @@
+"""A pod to which more comes in than it does stops being ready, once its queue is long."""
+
+from dataclasses import replace
+
+import pytest
+
+from reme_lab.simulator import (
+    Behaviour,
+    World,
+    apply,
+    disagreements,
+    in_container,
+    judge,
+    later,
+    observe,
+    with_program,
+    world_of,
+)
+from reme_playbook.actions.registry import Action, PatchProbe, Restart, Rollback, Scale
+from tests.unit.lab.simulator.worlds import ANSWERS, cart, lab, rollout
+
+ROLLOUT = [rollout()]
+
+
+def starved() -> World:
+    """Return the world some minutes after a rollout left cart a quarter of the CPU it needs."""
+    world = lab()
+    needs = replace(world.program(cart()), usual=Behaviour(cpu_millicores=160))
+    world = with_program(world, cart(), needs)
+    return in_container(world, cart(), "server", (("resources", "limits", "cpu"), "20m"))
+
+
+def test_it_is_refused_by_its_readiness_probe_after_some_minutes() -> None:
+    live = observe(starved())
+    assert live.replicas.ready == 0
+    assert live.replicas.updated == live.replicas.current == 2  # each was ready for a while
+    (said, *_) = [event.message for event in live.events if event.reason == "Unhealthy"]
+    assert said.startswith("Readiness probe failed")
+    assert said.endswith("context deadline exceeded")
+
+
+def test_a_new_pod_is_ready_for_a_while_and_cured_of_nothing() -> None:
+    world = starved()
+    after = apply(world, [Restart(target=cart())])
+    assert judge(world, after, ROLLOUT).probed
+    assert not judge(world, after, ROLLOUT).verified
+    assert not judge(world, later(after, 300), ROLLOUT).probed
+
+
+def test_more_pods_do_not_make_the_old_ones_ready_while_there_is_too_much_for_all() -> None:
+    world = starved()
+    after = apply(world, [Scale(target=cart(), replicas=3)])
+    assert observe(after).replicas.ready == 1
+    assert not judge(world, after, ROLLOUT).probed
+
+
+@pytest.mark.parametrize("action", [Scale(target=cart(), replicas=12), Rollback(target=cart())])
+def test_it_is_ready_again_when_it_can_do_what_comes_in(action: Action) -> None:
+    world = starved()
+    assert judge(world, apply(world, [action]), [ANSWERS, *ROLLOUT]).verified
+
+
+def test_a_patient_probe_gets_its_answer() -> None:
+    patient = PatchProbe(target=cart(), container="server", probe="readiness", timeout_seconds=60)
+    assert judge(starved(), later(apply(starved(), [patient]), 300), ROLLOUT).probed
+
+
+def test_a_world_made_of_what_was_read_is_as_old() -> None:
+    world = starved()
+    live = observe(world)
+    again = world_of(live, world.truths)
+    assert disagreements(live, observe(again)) == ()
+    assert not judge(again, apply(again, [Scale(target=cart(), replicas=3)]), ROLLOUT).probed

@@ -1,0 +1,133 @@
+"""What holds of every world and every action that the gate lets through."""
+
+import random
+from functools import cache
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reme_api.diagnosis_report import DiagnosisReportSpec
+from reme_lab.simulator import World, apply, disagreements, disruption, judge, observe, world_of
+from reme_lab.simulator.settling import settled
+from reme_model.prompt.context import describe
+from reme_playbook.actions.registry import Action, DeletePod, Restart
+from reme_playbook.execution.capture import capture
+from reme_playbook.execution.rollback import undo
+from reme_playbook.policy.action_space import admissible
+from reme_playbook.snapshot.pod_template import digest
+from reme_playbook.snapshot.snapshot import LiveState
+from tests.unit.lab.simulator.break_catalog import BREAKS
+from tests.unit.lab.simulator.test_kinds import bad_image
+from tests.unit.lab.simulator.worlds import ANSWERS, EVERYTHING, lab, rollout
+
+PROBES = [ANSWERS, rollout()]
+MORE = {
+    f"{kind} {name}": (kind, make)
+    for kind in ("StatefulSet", "DaemonSet", "Deployment")
+    for name, make in (("healthy", lambda world: world), ("bad image", bad_image))
+}
+NAMES = [*(b.name for b in BREAKS), *MORE]
+
+
+@cache
+def broken(name: str) -> World:
+    if name in MORE:
+        kind, make = MORE[name]
+        return make(lab(kind))
+    return next(b.world() for b in BREAKS if b.name == name)
+
+
+@cache
+def seen(name: str) -> tuple[LiveState, tuple[Action, ...]]:
+    live = observe(broken(name))
+    return live, admissible(live, EVERYTHING)
+
+
+worlds = st.sampled_from(NAMES)
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=worlds, seed=st.integers(0, 2**32), steps=st.integers(1, 4))
+def test_any_run_of_admissible_actions_ends_in_a_settled_world(
+    name: str, seed: int, steps: int
+) -> None:
+    world, draw = broken(name), random.Random(seed)
+    for _ in range(steps):
+        live = observe(world)
+        possible = admissible(live, EVERYTHING)
+        if not possible:
+            break
+        actions = draw.sample(possible, min(len(possible), draw.randint(1, 3)))
+        after = apply(world, actions)
+        again = settled(after)
+        assert (again.pods, again.objects) == (after.pods, after.objects)
+        verdict = judge(world, after, PROBES)
+        assert verdict.verified is not bool(verdict.missing)
+        assert disruption(world, actions) >= 0
+        assert all(probe.passed for probe in verdict.probes) or not verdict.verified
+        world = after
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=worlds, seed=st.integers(0, 2**32))
+def test_what_is_observed_can_be_described_and_chosen_from(name: str, seed: int) -> None:
+    world = broken(name)
+    _, possible = seen(name)
+    if possible:
+        world = apply(world, [random.Random(seed).choice(possible)])
+    live = observe(world)
+    report = DiagnosisReportSpec.model_validate(
+        {
+            "target": {"kind": live.target.kind, "name": live.target.name},
+            "fault": {"type": "something", "summary": "something is wrong"},
+        }
+    )
+    assert f"target: {live.target.kind} cart" in describe(live, report)
+    assert live.history
+    admissible(live, EVERYTHING)
+
+
+@settings(max_examples=150, deadline=None)
+@given(name=worlds, seed=st.integers(0, 2**32))
+def test_an_undo_restores_every_object(name: str, seed: int) -> None:
+    world = broken(name)
+    live, possible = seen(name)
+    chosen = [a for a in possible if not isinstance(a, DeletePod)]
+    if not chosen:
+        return
+    action = random.Random(seed).choice(chosen)
+    remembered = capture([action], live)
+    after = apply(world, [action])
+    plan = undo(remembered, observe(after, also=[action.target]))
+    back = apply(after, plan.actions)
+    assert not plan.kept
+    for key, found in world.objects.items():
+        now = back.objects[key]
+        if "template" in found.get("spec", {}):
+            assert digest(now["spec"]["template"]) == digest(found["spec"]["template"])
+            assert _but_template(now) == _but_template(found)
+        else:
+            assert _bare(now.get("spec", now)) == _bare(found.get("spec", found))
+    assert isinstance(action, Restart) or plan.actions
+
+
+def _but_template(found: object) -> object:
+    assert isinstance(found, dict)
+    return _bare({k: v for k, v in found["spec"].items() if k != "template"})
+
+
+def _bare(value: object) -> object:
+    """Return the value without what is off or empty, which says no more than its absence."""
+    if isinstance(value, dict):
+        return {k: _bare(v) for k, v in value.items() if v not in (None, False, [], {})}
+    return [_bare(v) for v in value] if isinstance(value, list) else value
+
+
+@settings(max_examples=len(NAMES) * 2, deadline=None)
+@given(name=worlds)
+def test_a_world_made_of_what_was_observed_tells_the_same_story(name: str) -> None:
+    world = broken(name)
+    live, _ = seen(name)
+    stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
+    again = world_of(live, world.truths, stresses=stresses)
+    assert disagreements(live, observe(again)) == ()

@@ -1,0 +1,101 @@
+"""What is harm, and what it costs."""
+
+import pytest
+
+from reme_lab.simulator import Tolerance, apply, changed, cost, disruption, judge, with_truths
+from reme_playbook.actions.registry import (
+    Action,
+    DeletePod,
+    PatchProbe,
+    PatchServiceSelector,
+    Restart,
+    Rollback,
+    Scale,
+    SetConfigValue,
+    SetEnv,
+    SetQuota,
+    SetResources,
+    UnsetResources,
+)
+from tests.unit.lab.simulator.broken import FIRST, bad_image, quota_exhausted
+from tests.unit.lab.simulator.worlds import DB, cart, key, lab
+
+CART = cart()
+HARM: list[tuple[str, Action]] = [
+    ("capacity lowered", Scale(target=CART, replicas=1)),
+    ("capacity lowered", SetResources(target=CART, container="server", memory_limit="100Mi")),
+    (
+        "limit dropped",
+        UnsetResources(target=CART, container="server", fields=("memory_limit",)),
+    ),
+    ("changed without need", Scale(target=CART, replicas=3)),
+    ("changed without need", SetResources(target=CART, container="server", memory_limit="1Gi")),
+    (
+        "changed without need",
+        PatchProbe(target=CART, container="server", probe="liveness", failure_threshold=6),
+    ),
+    (
+        "changed without need",
+        SetEnv(target=CART, container="server", variable="POOL", value="9"),
+    ),
+    ("changed without need", Rollback(target=CART)),
+    (
+        "changed without need",
+        SetConfigValue(target=key("ConfigMap", "cart-settings"), key="MODE", value="x"),
+    ),
+    ("neighbour broken", SetResources(target=DB, container="server", memory_limit="8Mi")),
+    ("broken", PatchServiceSelector(target=key("Service", "db"), selector={"app": "nobody"})),
+]
+
+
+@pytest.mark.parametrize(("what", "action"), HARM, ids=lambda v: getattr(v, "action", str(v)))
+def test_harm_is_flagged(what: str, action: Action) -> None:
+    world = lab()
+    if what == "neighbour broken":
+        # Nothing of before is left, as its strategy has it.
+        world = changed(world, DB, {"type": "Recreate"}, "spec", "strategy")
+    verdict = judge(world, apply(world, [action]))
+    assert any(text.startswith(what) for text in verdict.harm), verdict
+
+
+@pytest.mark.parametrize(
+    "action", [Restart(target=CART), DeletePod(target=key("Pod", FIRST))], ids=lambda a: a.action
+)
+def test_replacing_pods_is_no_harm(action: Action) -> None:
+    world = lab()
+    assert judge(world, apply(world, [action])).good
+
+
+def test_what_the_fault_needs_may_differ() -> None:
+    world = with_truths(lab(), may_differ=(Tolerance("Deployment", "cart", "spec.replicas", 1, 2),))
+    more, far_more = (apply(world, [Scale(target=CART, replicas=n)]) for n in (4, 5))
+    assert judge(world, more).good
+    assert judge(world, far_more).harm
+
+
+def test_losing_a_pod_that_cannot_come_back_is_harm() -> None:
+    world = quota_exhausted()
+    (left,) = (pod.name for pod in world.pods[CART])
+    after = apply(world, [Scale(target=CART, replicas=1), DeletePod(target=key("Pod", left))])
+    assert any("capacity lowered" in text for text in judge(world, after).harm)
+
+
+def test_an_object_that_came_with_the_fault_may_be_changed() -> None:
+    world = quota_exhausted()
+    action = SetQuota(target=key("ResourceQuota", "team"), hard={"pods": "9"})
+    assert judge(world, apply(world, [action])).good
+
+
+def test_disruption_counts_pods_and_objects() -> None:
+    world = lab()
+    assert disruption(world, [DeletePod(target=key("Pod", FIRST))]) == 1
+    assert disruption(world, [Restart(target=CART)]) == 3
+    assert disruption(bad_image(), [Rollback(target=CART)]) == 2
+    assert cost(world, world) == 0
+
+
+def test_a_run_ends_at_what_is_not_there() -> None:
+    world = lab()
+    gone = DeletePod(target=key("Pod", "nobody"))
+    after = apply(world, [gone, Scale(target=CART, replicas=5)])
+    assert after.objects is world.objects

@@ -1,0 +1,57 @@
+"""What is observed of a world is what the operator reads of a cluster that answers the same."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+
+from reme_api.diagnosis_report import Target
+from reme_api.probes import Probe, Resource, ResourceUsageProbe
+from reme_kube.protocols import Cluster
+from reme_lab.simulator import observe, sample
+from reme_lab.simulator.network import network_of
+from reme_operator.probes.resource_usage import usage_sample
+from reme_operator.probes.rollout import rollout_sample
+from reme_operator.snapshot.collect import read_live
+from tests.doubles.builders import remediation
+from tests.unit.lab.simulator.test_properties import NAMES, broken
+from tests.unit.lab.simulator.world_cluster import WorldCluster
+from tests.unit.lab.simulator.worlds import below, rollout
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_operator_reads_what_is_observed(name: str) -> None:
+    world = broken(name)
+    about = remediation()
+    target = Target.model_validate({"kind": world.target.kind, "name": "cart"})
+    about = about.model_copy(
+        update={
+            "metadata": about.metadata.model_copy(update={"namespace": world.namespace}),
+            "spec": about.spec.model_copy(update={"target": target}),
+        }
+    )
+    asked = [p.http or p.tcp for p in about.spec.probes]
+    words = " ".join([about.spec.fault.summary, *(a.service for a in asked if a)])
+    seen = observe(world, words)
+    cluster = cast("Cluster", WorldCluster(world, seen))
+    read = await read_live(cluster, about, now=datetime.fromtimestamp(world.clock, UTC))
+    assert read == seen
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_probes_pass_as_the_operator_judges_them(name: str) -> None:
+    world = broken(name)
+    seen, network = observe(world), network_of(world)
+    for least in (0, 1, 2, 3):
+        own = sample(network, rollout(least))
+        theirs = rollout_sample(dict(seen.workload), least)
+        assert (own.passed, own.value, own.message) == theirs
+    cluster = WorldCluster(world, seen)
+    pods, metrics = await cluster.pods({}), await cluster.pod_metrics("", {})
+    now = datetime.fromtimestamp(world.clock, UTC)
+    for resource in Resource:
+        for percent in (1, 30, 50, 90, 100):
+            probe = ResourceUsageProbe(resource=resource, max_percent=percent)
+            asked: Probe = below(resource.value, percent)
+            expected = usage_sample(probe, pods, metrics, now)
+            assert sample(network, asked).passed == expected.passed, (resource, percent, expected)

@@ -1,0 +1,147 @@
+"""The parts of training that need no model."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from reme_lab.training import dataset, metrics_log, recipe, reply_metrics, schedule, trie
+from reme_lab.training.batch_sampler import Order
+from reme_lab.training.errors import BadRecipeError, NoTracesError
+from reme_lab.training.recipe import Steps
+
+ABSTENTION = '{"abstain":"healthy"}'
+RESTART = '[{"kubernetes.core.k8s":{"kind":"Deployment"}}]'
+
+
+def a_trace(answer: str = RESTART, **more: object) -> dataset.Trace:
+    messages = [{"role": "user", "content": "what now"}]
+    raw = {"id": "1", "fault": "f", "kind": "repair", "messages": messages, "answer": answer}
+    return dataset.Trace.model_validate({**raw, **more})
+
+
+# --- the tree of replies
+def test_between_decisions_everything_is_forced() -> None:
+    root = trie.build([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
+    tokens, node = trie.forced(root)
+    assert tokens == [1, 2]
+    assert set(node.children) == {3, 4}
+    rest, end = trie.forced(node.children[3])
+    assert (rest, end.reply) == ([0], 0)
+
+
+def test_decisions_are_the_places_where_another_token_was_possible() -> None:
+    root = trie.build([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
+    assert trie.decisions(root, (1, 2, 4, 5, 0)) == [(2, (3, 4)), (3, (0, 5))]
+
+
+# --- the order of examples
+@given(some.lists(some.integers(1, 50), min_size=1, max_size=300), some.integers(1, 9))
+def test_an_epoch_has_every_example_once_but_for_a_rest(lengths: list[int], size: int) -> None:
+    order = Order(lengths, size, seed=3)
+    seen = Counter(i for step in range(order.steps_per_epoch) for i in order.at(step))
+    assert set(seen.values()) == {1}
+    assert len(lengths) - len(seen) < min(size, len(lengths))
+    again = Order(lengths, size, seed=3)
+    assert all(order.at(step) == again.at(step) for step in (0, order.steps_per_epoch + 1))
+
+
+def test_steps_hold_examples_of_like_length() -> None:
+    lengths = [n % 100 for n in range(1600)]
+    order = Order(lengths, 8, seed=1)
+    widths = [
+        max(lengths[i] for i in order.at(step)) - min(lengths[i] for i in order.at(step))
+        for step in range(order.steps_per_epoch)
+    ]
+    assert sum(widths) / len(widths) < 12
+
+
+# --- the schedule
+def test_the_rate_climbs_and_falls() -> None:
+    plan = Steps(learning_rate=1.0, warmup_steps=3, final_rate=0.1, steps=100)
+    rates = [schedule.rate(plan, step, schedule.progress(plan, step, 0)) for step in range(101)]
+    assert rates[0] == pytest.approx(0.25)
+    assert max(rates) == rates[3]
+    assert rates[-1] == pytest.approx(0.1)
+
+
+def test_the_scarcer_budget_counts() -> None:
+    plan = Steps(minutes=10, steps=100)
+    assert schedule.progress(plan, 50, 60) == pytest.approx(0.5)
+    assert schedule.progress(plan, 10, 540) == pytest.approx(0.9)
+    assert schedule.progress(plan, 10, 10_000) == 1.0
+
+
+# --- traces
+def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(NoTracesError, match="make traces"):
+        dataset.read(tmp_path / "train.jsonl")
+
+
+def test_a_bad_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(a_trace().model_dump_json() + '\n{"id":"2"}\n')
+    with pytest.raises(NoTracesError, match="line 2"):
+        dataset.read(path)
+
+
+def test_what_is_possible_is_told_by_rewards_alone() -> None:
+    assert a_trace().possible == ()
+    told = a_trace(candidates={RESTART: 1.0, "[2]": 0.1})
+    assert set(told.possible) == {RESTART, "[2]", *dataset.ABSTENTIONS}
+    assert (told.reward("[2]"), told.reward("[3]"), a_trace().reward(RESTART)) == (0.1, 0.0, 1.0)
+
+
+# --- counting
+def test_spaces_do_not_make_a_reply_wrong() -> None:
+    spaced = json.dumps(json.loads(RESTART), indent=1)
+    assert reply_metrics.Outcome(a_trace(), spaced).exact
+    assert not reply_metrics.Outcome(a_trace(), RESTART[:-1]).valid
+
+
+def test_abstentions_are_counted_both_ways() -> None:
+    repair, nothing = a_trace(), a_trace(ABSTENTION)
+    pairs = ((repair, ABSTENTION), (nothing, ABSTENTION), (nothing, RESTART), (repair, RESTART))
+    found = reply_metrics.summary([reply_metrics.Outcome(trace, reply) for trace, reply in pairs])
+    assert found["abstention_precision"]["rate"] == 0.5
+    assert found["abstention_recall"]["rate"] == 0.5
+    assert found["false_action"]["passed"] == 1
+    assert found["exact"]["passed"] == 2
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert reply_metrics.rate(8, 10).low == pytest.approx(0.4902, abs=1e-4)
+    assert reply_metrics.rate(8, 10).high == pytest.approx(0.9433, abs=1e-4)
+    assert reply_metrics.rate(0, 0)[3:] == (0.0, 1.0)
+
+
+# --- log and recipes
+def test_a_log_goes_back_to_the_checkpoint(tmp_path: Path) -> None:
+    log = metrics_log.Journal(tmp_path)
+    log.write("run", base="b")
+    for step in (1, 2, 3):
+        log.write("step", step=step)
+    with (tmp_path / metrics_log.FILE).open("a") as file:
+        file.write('{"event": "st')
+    log.rewind(2)
+    assert [line.get("step") for line in metrics_log.read(tmp_path)] == [None, 1, 2]
+
+
+def test_every_shipped_recipe_is_one() -> None:
+    names = [path.stem for path in recipe.FOLDER.glob("*.yaml")]
+    assert recipe.DEFAULT in names
+    for name in names:
+        recipe.load(name)
+
+
+def test_a_recipe_without_an_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "endless.yaml"
+    text = (recipe.FOLDER / f"{recipe.DEFAULT}.yaml").read_text()
+    path.write_text(text.replace("minutes: 55", ""))
+    with pytest.raises(BadRecipeError, match="minutes or steps"):
+        recipe.load(str(path))
+    with pytest.raises(BadRecipeError, match=recipe.DEFAULT):
+        recipe.load("nothing-like-it")

@@ -1,0 +1,507 @@
+import copy
+import json
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reme_playbook.actions.registry import (
+    Action,
+    AddTaint,
+    AllowEgress,
+    AllowIngress,
+    CordonNode,
+    DeletePod,
+    PatchNodeSelector,
+    PatchProbe,
+    PatchServicePort,
+    PatchServiceSelector,
+    PauseRollout,
+    RemoveTaint,
+    Restart,
+    ResumeJob,
+    ResumeRollout,
+    Rollback,
+    Scale,
+    SetAutoscaling,
+    SetCommand,
+    SetConfigValue,
+    SetDisruptionBudget,
+    SetEnv,
+    SetImage,
+    SetIngressBackend,
+    SetQuota,
+    SetResources,
+    SetUpdateStrategy,
+    SuspendJob,
+    UncordonNode,
+    UnsetConfigValue,
+    UnsetEnv,
+    UnsetResources,
+    WithdrawEgress,
+    WithdrawIngress,
+)
+from reme_playbook.compiler.playbook import check_together, compile_playbook
+from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.execution.capture import Capture, capture, pinned
+from reme_playbook.execution.render import render
+from reme_playbook.execution.rollback import undo
+from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.validation import check
+from reme_playbook.snapshot.pod_template import digest
+from reme_playbook.snapshot.snapshot import LiveState, Revision
+from tests.unit.playbook.builders import (
+    CART,
+    CONFIG,
+    SERVICE,
+    Shop,
+    container,
+    everything,
+    key,
+    template,
+)
+from tests.unit.playbook.constrained import (
+    ASTRAY,
+    BUDGET,
+    COMMANDED,
+    CORDONED,
+    FULL_TWICE,
+    GUARDED,
+    HELD,
+    HPA,
+    INGRESS,
+    JOB,
+    LIMITED,
+    MISPLACED,
+    NODE,
+    POLICY,
+    QUOTA,
+    SHUT,
+    STUCK,
+    TAINTED,
+)
+from tests.unit.playbook.merge import merge
+from tests.unit.playbook.shops import shops
+
+
+def run(live: LiveState, actions: tuple[Action, ...], *, allow_undo: bool = False) -> LiveState:
+    """Return the state after the rendered playbook ran, on a model of the API server."""
+    objects: dict[Any, Any] = copy.deepcopy(dict(live.objects))
+    revisions = list(live.revisions)
+    playbook = render(actions, run_id="run-1")
+    assert compile_playbook(json.dumps(playbook), allow_undo=allow_undo) == actions
+    for task in playbook[0]["tasks"]:
+        ((module, found),) = ((k, v) for k, v in task.items() if k != "name")
+        where = key(found.get("kind", "Node"), found["name"], found.get("namespace", "shop"))
+        before = objects[where]
+        if module == "kubernetes.core.k8s_scale":
+            objects[where] = merge(before, {"spec": {"replicas": found["replicas"]}})
+        elif module == "reme_rollback":
+            then = next(r for r in revisions if r.number == found["revision"])
+            objects[where] = copy.deepcopy(before)
+            objects[where]["spec"]["template"] = copy.deepcopy(then.template)
+        elif module == "kubernetes.core.k8s_json_patch":
+            objects[where] = jsonpatch.apply_patch(before, found["patch"])
+        elif module == "kubernetes.core.k8s_taint":
+            objects[where] = tainted(before, found)
+        elif found["state"] == "absent":
+            del objects[where]
+        else:
+            objects[where] = merge(before, found["definition"])
+        _roll_out(revisions, objects[live.target]["spec"]["template"])
+    return LiveState(
+        target=live.target,
+        objects=objects,
+        neighbours=live.neighbours,
+        revisions=tuple(sorted(revisions, key=lambda r: -r.number)),
+        service_names=live.service_names,
+    )
+
+
+def tainted(node: Any, task: Any) -> Any:
+    """Return the node after kubernetes.core.k8s_taint."""
+    named = [(taint["key"], taint["effect"]) for taint in task["taints"]]
+    kept = [t for t in node["spec"].get("taints", []) if (t["key"], t["effect"]) not in named]
+    kept += task["taints"] if task["state"] == "present" else []
+    return {**node, "spec": {**node["spec"], "taints": kept}}
+
+
+def _roll_out(revisions: list[Revision], found: dict[str, Any]) -> None:
+    newest = max(r.number for r in revisions)
+    if digest(max(revisions, key=lambda r: r.number).template) != digest(found):
+        # As the controller does: a template that was there before keeps its ReplicaSet.
+        same = [r for r in revisions if digest(r.template) == digest(found)]
+        for revision in same:
+            revisions.remove(revision)
+        revisions.append(Revision(newest + 1, copy.deepcopy(found), created=f"2027-01-{newest:02}"))
+
+
+def state(live: LiveState) -> Any:
+    """Return the objects as they would be compared, with amounts in one spelling."""
+    text = json.dumps(
+        [[str(k), v] for k, v in sorted(live.objects.items()) if k.kind != "Pod"], sort_keys=True
+    )
+    return json.loads(text, object_hook=_canonical)
+
+
+MAY_BE_EMPTY = (
+    *("limits", "requests", "resources", "annotations", "env", "data", "nodeSelector"),
+    *("ingress", "egress", "taints", "command", "args"),
+)
+
+
+def _canonical(found: dict[str, Any]) -> dict[str, Any]:
+    from reme_playbook.snapshot.views import canonical
+
+    if "path" not in found and "port" in found and "name" not in found and "number" not in found:
+        found = {"path": "/", **found}
+    defaults = {"failureThreshold": 3, "periodSeconds": 10, "timeoutSeconds": 1}
+    if "httpGet" in found:
+        found = {**defaults, "initialDelaySeconds": 0, **found}
+    result = {}
+    for name, value in found.items():
+        if name in ("cpu", "memory"):
+            value = canonical(name, value)
+        if name in MAY_BE_EMPTY and not value:
+            continue
+        if name in ("reme.dev/restarted-at", "creationTimestamp", "pod-template-hash"):
+            continue
+        if name in ("paused", "suspend", "unschedulable") and value is False:
+            continue
+        result[name] = value
+    if set(result) == {"name"} and isinstance(result["name"], str) and result["name"].isupper():
+        result["value"] = ""
+    if "protocol" not in result and "port" in result and isinstance(result["port"], int):
+        result.setdefault("targetPort", result["port"])
+    return result
+
+
+@st.composite
+def repairs(draw: st.DrawFn) -> tuple[Shop, tuple[Action, ...]]:
+    shop = draw(shops())
+    live = shop.live()
+    policy = everything(max_increase_percent=900, max_decrease_percent=90)
+    space = list(admissible(live, policy))
+    picked: list[Action] = []
+    for action in draw(st.lists(st.sampled_from(space), min_size=1, max_size=4)):
+        try:
+            check([*picked, action], policy, live)
+        except RejectedPlaybookError:
+            continue
+        picked.append(action)
+    return shop, pinned(picked, live)
+
+
+@settings(max_examples=60, deadline=None)
+@given(repairs())
+def test_an_undo_restores_what_was_there_before(repair: tuple[Shop, tuple[Action, ...]]) -> None:
+    shop, actions = repair
+    before = shop.live()
+    kept = Capture.model_validate_json(capture(actions, before).model_dump_json())
+    after = run(before, actions)
+    plan = undo(kept, after)
+    assert plan.kept == ()
+    if plan.actions:
+        check_together(plan.actions, 16)
+        again = run(after, plan.actions, allow_undo=True)
+    else:
+        again = after
+    assert state(again) == state(before)
+    assert undo(kept, again).actions == ()
+
+
+@settings(max_examples=30, deadline=None)
+@given(repairs())
+def test_what_did_not_run_needs_no_undo(repair: tuple[Shop, tuple[Action, ...]]) -> None:
+    shop, actions = repair
+    plan = undo(capture(actions, shop.live()), shop.live())
+    assert (plan.actions, plan.kept) == ((), ())
+
+
+def resources(**values: str) -> SetResources:
+    return SetResources(target=CART, container="server", **values)
+
+
+BARE = Shop(template=template(container(resources={"limits": {"cpu": "300m"}}, env=[])))
+
+
+def backend(service: str, port: int | str) -> SetIngressBackend:
+    return SetIngressBackend(
+        target=INGRESS,
+        rule=0,
+        path=1,
+        host="shop.example",
+        http_path="/cart",
+        service=service,
+        port=port,
+    )
+
+
+LET_IN: Any = {"target": POLICY, "position": 1, "labels": {"app": "front"}, "port": 8080}
+LET_OUT: Any = {"target": POLICY, "position": 0, "labels": {"app": "stock"}, "port": 8080}
+
+INVERSES: list[tuple[Shop, Action, list[Action]]] = [
+    (Shop(replicas=0), Scale(target=CART, replicas=1), [Scale(target=CART, replicas=0)]),
+    (Shop(), resources(memory_limit="256Mi"), [resources(memory_limit="128Mi")]),
+    (
+        BARE,
+        resources(cpu_limit="600m", memory_limit="128Mi"),
+        [
+            resources(cpu_limit="300m"),
+            UnsetResources(target=CART, container="server", fields=("memory_limit",)),
+        ],
+    ),
+    (
+        Shop(),
+        SetImage(target=CART, container="server", image="cart:1"),
+        [SetImage(target=CART, container="server", image="registry.example/cart:2")],
+    ),
+    (
+        Shop(),
+        SetEnv(target=CART, container="server", variable="LEVEL", value="warn"),
+        [SetEnv(target=CART, container="server", variable="LEVEL", value="info")],
+    ),
+    (
+        BARE,
+        SetEnv(target=CART, container="server", variable="LEVEL", value="warn"),
+        [UnsetEnv(target=CART, container="server", variable="LEVEL")],
+    ),
+    (
+        Shop(),
+        SetConfigValue(target=CONFIG, key="color", value="blue"),
+        [SetConfigValue(target=CONFIG, key="color", value="red")],
+    ),
+    (
+        Shop(),
+        SetConfigValue(target=CONFIG, key="size", value="1"),
+        [UnsetConfigValue(target=CONFIG, key="size")],
+    ),
+    (
+        Shop(),
+        PatchProbe(
+            target=CART,
+            container="server",
+            probe="readiness",
+            handler="httpGet",
+            path="/x",
+            initial_delay_seconds=5,
+        ),
+        [
+            PatchProbe(
+                target=CART,
+                container="server",
+                probe="readiness",
+                handler="httpGet",
+                path="/ready",
+                initial_delay_seconds=0,
+            )
+        ],
+    ),
+    (
+        Shop(selector={"app": "card", "v": "1"}),
+        PatchServiceSelector(target=SERVICE, selector={"app": "cart", "v": None, "tier": "web"}),
+        [PatchServiceSelector(target=SERVICE, selector={"app": "card", "v": "1", "tier": None})],
+    ),
+    (
+        Shop(ports=[{"port": 80}]),
+        PatchServicePort(target=SERVICE, port=80, target_port="http"),
+        [PatchServicePort(target=SERVICE, port=80, target_port=80)],
+    ),
+    (Shop(spec={"paused": True}), ResumeRollout(target=CART), [PauseRollout(target=CART)]),
+    (
+        STUCK,
+        SetUpdateStrategy(target=CART, max_surge=0),
+        [SetUpdateStrategy(target=CART, max_surge=1)],
+    ),
+    (
+        MISPLACED,
+        PatchNodeSelector(target=CART, selector={"disk": "hdd", "zone": "a"}),
+        [PatchNodeSelector(target=CART, selector={"disk": "ssd", "zone": None})],
+    ),
+    (
+        COMMANDED,
+        SetCommand(target=CART, container="server", command=("/cart",), args=()),
+        [SetCommand(target=CART, container="server", command=("/crat",), args=("--fast",))],
+    ),
+    (
+        Shop(template=template(container(command=None))),
+        SetCommand(target=CART, container="server", command=("/cart",)),
+        [SetCommand(target=CART, container="server", command=())],
+    ),
+    (
+        LIMITED,
+        SetAutoscaling(target=HPA, min_replicas=2, max_replicas=4),
+        [SetAutoscaling(target=HPA, min_replicas=1, max_replicas=2)],
+    ),
+    (
+        FULL_TWICE,
+        SetQuota(target=QUOTA, hard={"pods": "6", "limits.memory": "1Gi"}),
+        [SetQuota(target=QUOTA, hard={"pods": "4", "limits.memory": "512Mi"})],
+    ),
+    (
+        GUARDED,
+        SetDisruptionBudget(target=BUDGET, min_available=3),
+        [SetDisruptionBudget(target=BUDGET, min_available="100%")],
+    ),
+    (HELD, ResumeJob(target=JOB), [SuspendJob(target=JOB)]),
+    (ASTRAY, backend("cart", 80), [backend("cartt", 80)]),
+    (ASTRAY, backend("cart", "http"), [backend("cartt", 80)]),
+    (SHUT, AllowIngress(**LET_IN), [WithdrawIngress(**LET_IN)]),
+    (SHUT, AllowEgress(**LET_OUT), [WithdrawEgress(**LET_OUT)]),
+    (
+        SHUT,
+        AllowEgress(target=POLICY, position=0),
+        [WithdrawEgress(target=POLICY, position=0)],
+    ),
+    (CORDONED, UncordonNode(target=NODE), [CordonNode(target=NODE)]),
+    (
+        TAINTED,
+        RemoveTaint(target=NODE, key="dedicated", effect="NoSchedule"),
+        [AddTaint(target=NODE, key="dedicated", effect="NoSchedule", value="batch")],
+    ),
+    (Shop(), Restart(target=CART), []),
+    (Shop(), DeletePod(target=key("Pod", "cart-6d-0")), []),
+]
+
+
+@pytest.mark.parametrize(("shop", "action", "inverse"), INVERSES, ids=lambda v: type(v).__name__)
+def test_each_action_has_its_inverse(shop: Shop, action: Action, inverse: list[Action]) -> None:
+    before = shop.live()
+    after = run(before, (action,))
+    plan = undo(capture([action], before), after)
+    assert plan.actions == tuple(inverse)
+    assert plan.kept == ()
+    if inverse:
+        assert state(run(after, plan.actions, allow_undo=True)) == state(before)
+
+
+def test_the_last_change_is_undone_first() -> None:
+    actions = (Scale(target=CART, replicas=3), resources(memory_limit="256Mi"))
+    live = Shop().live()
+    plan = undo(capture(actions, live), run(live, actions))
+    assert [a.action for a in plan.actions] == ["SetResources", "Scale"]
+
+
+def test_what_somebody_else_changed_meanwhile_is_kept() -> None:
+    action, live = resources(memory_limit="256Mi", cpu_limit="600m"), Shop().live()
+    after = run(run(live, (action,)), (resources(memory_limit="1Gi"),))
+    plan = undo(capture([action], live), after)
+    assert plan.actions == (resources(cpu_limit="300m"),)
+    (conflict,) = plan.kept
+    assert conflict.target == CART
+    assert conflict.field == "spec.template.spec.containers[server].resources.limits.memory"
+    assert "somebody else" in conflict.message
+
+
+def test_an_object_that_is_gone_is_a_conflict() -> None:
+    action, live = SetConfigValue(target=CONFIG, key="color", value="blue"), Shop().live()
+    gone = {k: v for k, v in live.objects.items() if k != CONFIG}
+    plan = undo(
+        capture([action], live), LiveState(target=CART, objects=gone, neighbours=live.neighbours)
+    )
+    assert plan.actions == ()
+    assert [c.target for c in plan.kept] == [CONFIG]
+
+
+OLD = template(container(image="cart:1"))
+NEXT = template(container(image="cart:3"))
+
+
+def test_a_rollback_is_undone_by_going_to_the_template_of_before() -> None:
+    live = Shop(earlier=[OLD]).live()
+    actions = pinned([Rollback(target=CART)], live)
+    assert actions == (Rollback(target=CART, revision=1),)
+    after = run(live, actions)
+    assert digest(after.template) == digest(OLD)
+    plan = undo(capture(actions, live), after)
+    assert plan.actions == (Rollback(target=CART, revision=2),)
+    again = run(after, plan.actions, allow_undo=True)
+    assert digest(again.template) == digest(live.template)
+    assert undo(capture(actions, live), again).actions == ()
+
+
+def test_a_rollback_is_kept_if_the_template_was_changed_again() -> None:
+    live = Shop(earlier=[OLD]).live()
+    kept = capture([Rollback(target=CART)], live)
+    plan = undo(kept, Shop(earlier=[template(), OLD], template=NEXT).live())
+    assert plan.actions == ()
+    assert [c.field for c in plan.kept] == ["spec.template"]
+
+
+def test_a_rollback_whose_revision_of_before_is_gone_is_lost_not_undone() -> None:
+    live = Shop(earlier=[OLD]).live()
+    plan = undo(capture([Rollback(target=CART)], live), Shop(template=OLD).live())
+    assert plan.actions == ()
+    assert plan.kept == ()
+    assert "no longer kept" in plan.lost[0].message
+
+
+def test_replicas_that_an_autoscaler_sets_are_its_own() -> None:
+    action, live = Scale(target=CART, replicas=3), Shop().live()
+    kept = capture([action], live)
+    scaled = Shop(replicas=3).live()
+    assert undo(kept, scaled).actions == (Scale(target=CART, replicas=2),)
+    objects = {**scaled.objects, HPA: LIMITED.live().objects[HPA]}
+    owned = LiveState(target=CART, objects=objects, neighbours=scaled.neighbours)
+    plan = undo(kept, owned)
+    assert plan.actions == ()
+    assert "an autoscaler" in plan.kept[0].message
+
+
+def test_an_autoscaler_is_not_fought_over_replicas() -> None:
+    limited = LIMITED.live()
+    with pytest.raises(RejectedPlaybookError, match="an autoscaler"):
+        check([Scale(target=CART, replicas=limited.replicas.desired + 1)], everything(), limited)
+
+
+def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
+    shop = Shop(kind="StatefulSet")
+    live = shop.live()
+    action = SetImage(target=shop.target, container="server", image="cart:9")
+    kept = capture([action], live)
+    after = run(live, (action,))
+    objects: dict[Any, Any] = copy.deepcopy(dict(after.objects))
+    objects[shop.target]["status"] = {"updateRevision": "cart-new"}
+    broken, healthy = key("Pod", "cart-1"), key("Pod", "cart-0")
+    for where, revision, ready in ((broken, "cart-new", "False"), (healthy, "cart-old", "True")):
+        objects[where] = {
+            "metadata": {
+                "name": where.name,
+                "labels": {"app": "cart", "controller-revision-hash": revision},
+            },
+            "spec": {"containers": [{"name": "server", "image": "cart:9"}]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+        }
+    stuck = LiveState(target=shop.target, objects=objects, neighbours=live.neighbours)
+    plan = undo(kept, stuck)
+    assert [a.action for a in plan.actions] == ["SetImage", "DeletePod"]
+    assert plan.actions[-1].target == broken
+    back = {**objects, shop.target: live.objects[shop.target]}
+    restored = LiveState(target=shop.target, objects=back, neighbours=live.neighbours)
+    assert undo(kept, restored).actions == (), "nothing is deleted but for a template"
+
+
+def test_a_restart_after_the_rollback_is_no_conflict() -> None:
+    live = Shop(earlier=[OLD]).live()
+    restarted = copy.deepcopy(OLD)
+    restarted["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": "now"}
+    plan = undo(
+        capture([Rollback(target=CART)], live),
+        Shop(earlier=[OLD, template()], template=restarted).live(),
+    )
+    assert plan.actions == (Rollback(target=CART, revision=2),)
+
+
+def test_a_capture_of_a_rollback_holds_no_template() -> None:
+    secret = template(container(env=[{"name": "PASSWORD", "value": "hunter2"}]))
+    live = Shop(template=secret, earlier=[OLD]).live()
+    assert "hunter2" not in capture([Rollback(target=CART)], live).model_dump_json()
+
+
+def test_what_is_not_there_cannot_be_captured() -> None:
+    for action in (Scale(target=key("Deployment", "x"), replicas=1), Rollback(target=CART)):
+        with pytest.raises(RejectedPlaybookError) as caught:
+            capture([action], Shop().live())
+        assert caught.value.rule is Rule.NOT_FOUND

@@ -1,0 +1,100 @@
+import pytest
+
+from reme_playbook.snapshot.sensitive import sensitive_name, sensitive_value
+from reme_playbook.snapshot.service_hosts import is_replacement, replacements
+
+SERVICES = ("cart", "stock", "redis-master")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "first"),
+    [
+        ("STOCK_URL", "http://stok:8080/a?b=c", "http://stock:8080/a?b=c"),
+        ("REDIS", "redis:6379", "redis-master:6379"),
+        ("STOCK_HOST", "wrong", None),
+        ("STOCK", "stokc", "stock"),
+        ("DB", "jdbc:mysql://stockk:3306/x", "jdbc:mysql://stock:3306/x"),
+        ("URL", "http://stok.shop:80", "http://stock.shop:80"),
+        ("URL", "http://stok.shop.svc.cluster.local:80", "http://stock.shop.svc.cluster.local:80"),
+        ("CALLS", "http://cart:80/,http://stok:80/", "http://cart:80/,http://stock:80/"),
+        ("CALLS", "http://crat:80/,http://stok:80/", "http://cart:80/,http://stock:80/"),
+    ],
+)
+def test_a_host_that_leads_nowhere_is_replaced(name: str, value: str, first: str | None) -> None:
+    found = replacements(name, value, SERVICES, "shop")
+    assert 1 <= len(found) <= 3
+    if first is not None:
+        assert found[0] == first
+    for new in found:
+        assert is_replacement(name, value, new, SERVICES, "shop")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STOCK_URL", "http://stock:8080/"),
+        ("LEVEL", "info"),
+        ("MODE", "production"),
+        ("URL", "https://api.stripe.com/v1"),
+        ("URL", "http://stok.other:80"),
+        ("URL", "http://stok.other.svc:80"),
+        ("PORT_RANGE", "1:2"),
+        ("URL", "http://10.0.0.1:80"),
+        ("URL", ""),
+        ("URL", "a b"),
+        ("URL", "http://a:b@stok:80"),
+        ("URL", "http://Stok:80"),
+        ("URL", "x" * 2000),
+        ("RUNNER_IMAGE", "localhost/runner:dev"),
+    ],
+)
+def test_other_values_are_left_alone(name: str, value: str) -> None:
+    assert replacements(name, value, SERVICES, "shop") == ()
+    assert not is_replacement(name, value, "stock", SERVICES, "shop")
+    assert replacements(name, value, (), "shop") == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DB_PASSWORD",
+        "dbPassword",
+        "API_KEY",
+        "apiKey",
+        "AUTH_TOKEN",
+        "aws.secret.access.key",
+        "DSN",
+        "PGPASS_PWD",
+        "MYSQL_PWD",
+        "client-secret",
+        "SIGNING_KEY",
+        "auth",
+    ],
+)
+def test_names_of_secrets_are_known(name: str) -> None:
+    assert sensitive_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["STOCK_URL", "AUTH_SERVICE_HOST", "LEVEL", "KEYSPACE", "CACHE_KEY_PREFIX", "PASSES", "A"],
+)
+def test_names_of_other_things_are_not(name: str) -> None:
+    assert not sensitive_name(name)
+
+
+@pytest.mark.parametrize(
+    ("value", "sensitive"),
+    [
+        ("postgres://user:pw@db/x", True),
+        ("postgres://user@db/x", False),
+        ("-----BEGIN RSA PRIVATE KEY-----", True),
+        ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.x", True),
+        ("Bearer abcdefgh1234", True),
+        ("a: 1\n  db_password = x\n", True),
+        ("http://stock:8080/", False),
+        ("info", False),
+    ],
+)
+def test_values_that_look_like_secrets_are_known(value: str, sensitive: bool) -> None:
+    assert sensitive_value(value) is sensitive

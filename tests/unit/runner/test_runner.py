@@ -1,0 +1,144 @@
+"""The recorder, the reasons to stop, and the runner's settings."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reme_playbook.execution import result
+from reme_playbook.execution.manifests import RunRequest, manifests
+from reme_playbook.execution.result import RunEnd, RunResult
+from reme_runner.ansible_run import environment
+from reme_runner.api_client import Answer
+from reme_runner.progress import RunEvent
+from reme_runner.recorder import Recorder
+from reme_runner.settings import RunnerSettingsError, Settings
+from reme_runner.stop_signal import Stop
+from tests.unit.execution.test_manifests import REQUEST
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+class FakeResult:
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.bodies: list[dict[str, Any]] = []
+        self.written = threading.Event()
+
+    def patch(self, body: Any, content_type: str) -> Answer:
+        assert content_type == "application/merge-patch+json"
+        status = self.statuses.pop(0) if self.statuses else 200
+        if status == 200:
+            self.bodies.append(body["data"])
+            self.written.set()
+        return Answer(status, {})
+
+
+def event(text: str = "") -> RunEvent:
+    return RunEvent(time=NOW, event="task-started", run="r", message=text)
+
+
+def test_what_matters_is_written_while_the_run_goes_on() -> None:
+    api, said = FakeResult(), list[str]()
+    recorder = Recorder(api, said.append)
+    recorder.start()
+    recorder.note(RunResult(run="r", started=NOW, first_task=NOW), event())
+    assert api.written.wait(1)
+    assert '"firstTask"' in api.bodies[0][result.RESULT_KEY]
+    assert len(said) == 1
+    assert recorder.finish(1)
+
+
+def test_the_last_word_is_written_even_after_refusals() -> None:
+    api = FakeResult(500, 0)
+    recorder = Recorder(api, lambda _line: None)
+    recorder.note(RunResult(run="r", started=NOW, end=RunEnd.FAILED), event())
+    recorder.start()
+    assert recorder.finish(2)
+    assert '"Failed"' in api.bodies[-1][result.RESULT_KEY]
+
+
+def test_it_is_said_when_the_last_word_could_not_be_written() -> None:
+    recorder = Recorder(FakeResult(*[500] * 99), lambda _line: None)
+    recorder.start()
+    recorder.note(RunResult(run="r", started=NOW), None)
+    assert not recorder.finish(0.1)
+
+
+def test_what_was_written_is_not_written_again() -> None:
+    api = FakeResult()
+    recorder = Recorder(api, lambda _line: None)
+    recorder.start()
+    recorder.note(RunResult(run="r", started=NOW, end=RunEnd.SUCCEEDED), event())
+    assert api.written.wait(1)
+    api.statuses = [403] * 99
+    assert recorder.finish(0.1)
+    assert len(api.bodies) == 1
+
+
+def test_kept_events_are_bounded_but_all_are_said() -> None:
+    api, said = FakeResult(), list[str]()
+    recorder = Recorder(api, said.append)
+    for _ in range(300):
+        recorder.note(RunResult(run="r", started=NOW), event("x" * 500))
+    recorder.start()
+    recorder.finish(1)
+    assert len(said) == 300
+    assert 32_000 < len(api.bodies[-1][result.EVENTS_KEY]) <= result.MAX_EVENTS_BYTES
+
+
+def test_a_run_stops_at_its_deadline_or_when_told() -> None:
+    stop = Stop(60)
+    assert not stop()
+    assert stop.why is None
+    stop._on_signal(15, None)
+    assert stop.why is not None
+    assert stop.why[0] is RunEnd.INTERRUPTED
+    late = Stop(-1)
+    assert late.why is not None
+    assert late.why[0] is RunEnd.TIMED_OUT
+
+
+def job_environment(request: RunRequest = REQUEST) -> dict[str, str]:
+    container = manifests(request).job["spec"]["template"]["spec"]["containers"][0]
+    named = {e["name"]: e.get("value", "pod-x") for e in container["env"]}
+    return {**named, "KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+
+def test_the_runner_understands_the_job() -> None:
+    settings = Settings.from_environment(job_environment())
+    assert settings.run == "reme-0a1b2c3d-1"
+    assert settings.result_config_map == "reme-0a1b2c3d-1-result"
+    assert settings.pod == "pod-x"
+    assert settings.deadline_seconds == 120
+    assert settings.undo is False
+    assert settings.server.address == "10.96.0.1:443"
+    assert settings.playbook == Path("/run/reme/input/playbook.json")
+
+
+def test_an_address_of_six_parts_is_bracketed() -> None:
+    found = Settings.from_environment({**job_environment(), "KUBERNETES_SERVICE_HOST": "fd00::1"})
+    assert found.server.address == "[fd00::1]:443"
+
+
+@pytest.mark.parametrize("missing", ["REME_RUN_NAME", "REME_RESULT", "KUBERNETES_SERVICE_HOST"])
+def test_what_the_job_did_not_say_is_not_guessed(missing: str) -> None:
+    told = job_environment()
+    del told[missing]
+    with pytest.raises(RunnerSettingsError, match=missing):
+        Settings.from_environment(told)
+    with pytest.raises(RunnerSettingsError):
+        Settings.from_environment({**job_environment(), "REME_DEADLINE_SECONDS": "soon"})
+
+
+def test_ansible_gets_nothing_that_it_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_STRATEGY", "evil")
+    monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", "/evil")
+    monkeypatch.setenv("LD_PRELOAD", "/evil")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    found = environment(Path("/tmp/x"), Path("/tmp/x/warm.sock"))
+    assert "evil" not in str(found)
+    assert found["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+    assert all(v.startswith("/tmp/x") for k, v in found.items() if k in ("HOME", "TMPDIR"))

@@ -7,12 +7,12 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from reme_api.base import (
     ApiModel,
+    ArtifactReference,
     Digest,
     Message,
     ObjectName,
     ObservedModel,
     Short,
-    TextReference,
     Time,
 )
 from reme_api.cel import Rule, rules
@@ -57,7 +57,7 @@ class Approval(ApiModel):
     )
 
 
-class UndoRequest(ApiModel):
+class RollbackRequest(ApiModel):
     """That an ended remediation is to be taken back."""
 
     by: Username = Field(description="Who asks: the name that the API server knows them by.")
@@ -78,8 +78,10 @@ class Plan(ObservedModel):
     created_time: Time = Field(description="When the identity was given its rights.")
     completion_time: Time | None = None
     digest: Digest | None = None
-    omitted: int = Field(default=0, ge=0, description="Changes for which there is no room here.")
-    text: TextReference | None = Field(
+    omitted_changes: int = Field(
+        default=0, ge=0, description="Changes for which there is no room here."
+    )
+    text: ArtifactReference | None = Field(
         default=None, description="All changes in full length, where they do not fit here."
     )
     cleaned_up: bool = Field(
@@ -96,14 +98,16 @@ class ApprovalRecord(ObservedModel):
     playbook: Digest
     plan: Digest
     reason: Message = ""
-    original: TextReference | None = Field(
+    original: ArtifactReference | None = Field(
         default=None, description="Of an edit: the playbook that it was made from."
     )
-    edit: TextReference | None = Field(default=None, description="Of an edit: what was written.")
+    edit: ArtifactReference | None = Field(
+        default=None, description="Of an edit: what was written."
+    )
     refusal: Message = Field(default="", description="Why the edited playbook may not run.")
 
 
-class KeptField(ObservedModel):
+class SkippedField(ObservedModel):
     """A field that an undo left alone."""
 
     kind: Short

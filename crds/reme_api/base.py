@@ -94,7 +94,7 @@ class ObjectReference(ApiModel):
     name: ObjectName = Field(description="Name of the object in the same namespace.")
 
 
-class TextReference(ApiModel):
+class ArtifactReference(ApiModel):
     """A text that is too big for a status: where it lies, and what it must hash to."""
 
     name: ObjectName = Field(description="Name of the ConfigMap in the same namespace.")

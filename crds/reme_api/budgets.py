@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from reme_api.base import ApiModel
-from reme_api.cel import from_profile
+from reme_api.cel import default_from_profile
 
 
 class Budgets(ApiModel):
@@ -14,7 +14,7 @@ class Budgets(ApiModel):
         ge=1,
         le=100,
         description="Open remediations at once; 1 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     max_per_hour: int = Field(
         default=12,
@@ -22,7 +22,7 @@ class Budgets(ApiModel):
         le=1000,
         description="Remediations begun in an hour, each with at most maxAttempts runs; 12 without"
         " a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     cooldown_seconds: int = Field(
         default=300,
@@ -30,14 +30,14 @@ class Budgets(ApiModel):
         le=86400,
         description="Rest between two remediations of one target; it doubles with each of the last"
         " ones that did not help. 300 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     max_cooldown_seconds: int = Field(
         default=21600,
         ge=0,
         le=604800,
         description="The longest that doubling makes it; 21600 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     max_workloads_percent: int = Field(
         default=100,
@@ -45,12 +45,12 @@ class Budgets(ApiModel):
         le=100,
         description="Share of a namespace's workloads that are touched within the window, at least"
         " one; 100, which is no limit, without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     workloads_window_seconds: int = Field(
         default=3600,
         ge=60,
         le=86400,
         description="The window of maxWorkloadsPercent; 3600 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )

@@ -30,11 +30,11 @@ def fixed(field: str, message: str) -> Rule:
     return Rule(f"self.{field} == oldSelf.{field}", message, f".{field}")
 
 
-def keyed_by(key: str) -> dict[str, Any]:
+def list_map_key(key: str) -> dict[str, Any]:
     """Return the extra schema of a list whose items are told apart by one field."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
-def from_profile(schema: dict[str, Any]) -> None:
+def default_from_profile(schema: dict[str, Any]) -> None:
     """Leave the default out of the schema: the API server must not fill in what a profile does."""
     schema.pop("default", None)

@@ -17,7 +17,7 @@ from reme_api.base import (
     Slug,
     Time,
 )
-from reme_api.cel import fixed, keyed_by, rules
+from reme_api.cel import fixed, list_map_key, rules
 from reme_api.conditions import Condition
 from reme_api.probes import Probe
 from reme_api.reasons import Outcome
@@ -112,7 +112,7 @@ class DiagnosisReportSpec(ApiModel):
         default_factory=list,
         max_length=8,
         description="What must fail now and pass afterwards; the policy's probes when empty.",
-        json_schema_extra=keyed_by("name"),
+        json_schema_extra=list_map_key("name"),
     )
     policy_ref: ObjectReference | None = Field(
         default=None, description="Policy of this namespace to use, instead of the best match."
@@ -133,7 +133,7 @@ class DiagnosisReportStatus(ObservedModel):
 
     observed_generation: int = 0
     conditions: list[Condition] = Field(
-        default_factory=list, max_length=8, json_schema_extra=keyed_by("type")
+        default_factory=list, max_length=8, json_schema_extra=list_map_key("type")
     )
     remediations: list[RemediationSummary] = Field(default_factory=list, max_length=16)
     retry_time: Time | None = Field(

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from reme_api.actions import ActionName, Disruption
 from reme_api.base import ApiModel, ApiObject, ObservedModel, Slug
 from reme_api.budgets import Budgets
-from reme_api.cel import Rule, from_profile, keyed_by, rules
+from reme_api.cel import Rule, default_from_profile, list_map_key, rules
 from reme_api.conditions import Condition
 from reme_api.diagnosis_report import TargetKind
 from reme_api.probes import Probe
@@ -116,7 +116,7 @@ class ActionRule(ApiModel):
     )
 
 
-class EvidenceNeeded(ApiModel):
+class EvidenceRequirements(ApiModel):
     """How sure one has to be before anything is done; less is an abstention."""
 
     min_confidence_percent: int = Field(
@@ -124,24 +124,24 @@ class EvidenceNeeded(ApiModel):
         ge=0,
         le=100,
         description="A diagnosis that says it is less sure is not acted on; 0 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
-    measured_fault: bool = Field(
+    require_probe_failure: bool = Field(
         default=False,
         description="True: only act on a fault that the probes have seen; false without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
-    persist_seconds: int = Field(
+    min_persistence_seconds: int = Field(
         default=0,
         ge=0,
         le=3600,
         description="How long a fault must last before anything is changed, counted from the start"
         " of the remediation; one that passes by itself is left alone. 0 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
 
 
-class Neighbours(StrEnum):
+class NeighbourScope(StrEnum):
     """Whose health is watched beside the target's."""
 
     NAMESPACE = "Namespace"
@@ -174,7 +174,7 @@ class Verification(ApiModel):
         default_factory=list,
         max_length=8,
         description="Used when the report brings none; a rollout probe when both are empty.",
-        json_schema_extra=keyed_by("name"),
+        json_schema_extra=list_map_key("name"),
     )
     period_seconds: int = Field(default=1, ge=1, le=60, description="Time between two samples.")
     baseline_samples: int = Field(
@@ -186,7 +186,7 @@ class Verification(ApiModel):
     timeout_seconds: int = Field(
         default=120, ge=5, le=7200, description="When success has not held until then, it failed."
     )
-    neighbours: Neighbours = Neighbours.NAMESPACE
+    neighbours: NeighbourScope = NeighbourScope.NAMESPACE
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
@@ -216,11 +216,11 @@ class RemediationPolicySpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "!has(self.evidence) || !has(self.evidence.persistSeconds)"
+                "!has(self.evidence) || !has(self.evidence.minPersistenceSeconds)"
                 " || !has(self.deadlineSeconds)"
-                " || self.evidence.persistSeconds < self.deadlineSeconds",
-                "persistSeconds must be less than deadlineSeconds, or nothing ever runs",
-                ".evidence.persistSeconds",
+                " || self.evidence.minPersistenceSeconds < self.deadlineSeconds",
+                "minPersistenceSeconds must be less than deadlineSeconds, or nothing ever runs",
+                ".evidence.minPersistenceSeconds",
             )
         )
     )
@@ -256,7 +256,7 @@ class RemediationPolicySpec(ApiModel):
         ge=1,
         le=5,
         description="Playbooks for one report; 2 without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     deadline_seconds: int = Field(
         default=1800, ge=30, le=86400, description="Longest remediation, all attempts together."
@@ -269,7 +269,7 @@ class RemediationPolicySpec(ApiModel):
     max_disruption: Disruption = Field(
         default=Disruption.HIGH,
         description="No action that disturbs more; High, which is no limit, without a profile.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     windows: list[TimeWindow] = Field(
         default_factory=list,
@@ -280,10 +280,12 @@ class RemediationPolicySpec(ApiModel):
         default=OutsideWindows.WAIT,
         description="Wait: a report is looked at when a window opens. Refuse: it is not acted on."
         " Wait when absent.",
-        json_schema_extra=from_profile,
+        json_schema_extra=default_from_profile,
     )
     budgets: Budgets = Field(default_factory=Budgets)
-    evidence: EvidenceNeeded = Field(default_factory=EvidenceNeeded, json_schema_extra=from_profile)
+    evidence: EvidenceRequirements = Field(
+        default_factory=EvidenceRequirements, json_schema_extra=default_from_profile
+    )
     verification: Verification = Field(default_factory=Verification)
     rollback: Rollback = Field(default_factory=Rollback)
     sandbox: Sandbox = Field(default_factory=Sandbox)
@@ -321,7 +323,7 @@ class RemediationPolicyStatus(ObservedModel):
 
     observed_generation: int = 0
     conditions: list[Condition] = Field(
-        default_factory=list, max_length=4, json_schema_extra=keyed_by("type")
+        default_factory=list, max_length=4, json_schema_extra=list_map_key("type")
     )
     open: int = Field(default=0, ge=0, description="Remediations that are open under this policy.")
 

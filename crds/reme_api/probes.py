@@ -139,7 +139,7 @@ class NeighbourHealth(ApiModel):
         return self.available >= self.desired
 
 
-class Window(ApiModel):
+class ProbeWindow(ApiModel):
     """Measurements of one stretch of time."""
 
     start_time: Time

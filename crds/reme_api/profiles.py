@@ -64,9 +64,9 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
                 "max_workloads_percent": 10,
             },
             "evidence": {
-                "measured_fault": True,
+                "require_probe_failure": True,
                 "min_confidence_percent": 50,
-                "persist_seconds": 60,
+                "min_persistence_seconds": 60,
             },
         },
         Profile.STANDARD: {
@@ -91,9 +91,9 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
                 "max_workloads_percent": 25,
             },
             "evidence": {
-                "measured_fault": False,
+                "require_probe_failure": False,
                 "min_confidence_percent": 25,
-                "persist_seconds": 30,
+                "min_persistence_seconds": 30,
             },
         },
         Profile.BROAD: {
@@ -112,9 +112,9 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
                 "max_workloads_percent": 50,
             },
             "evidence": {
-                "measured_fault": False,
+                "require_probe_failure": False,
                 "min_confidence_percent": 0,
-                "persist_seconds": 0,
+                "min_persistence_seconds": 0,
             },
         },
     }

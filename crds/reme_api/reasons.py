@@ -41,15 +41,15 @@ class Step(StrEnum):
     BASELINE = "Baseline"
     CONTEXT = "Context"
     GENERATE = "Generate"
-    GATE = "Gate"
-    PLAN = "Plan"
+    VALIDATE = "Validate"
+    DRY_RUN = "Plan"
     APPROVE = "Approve"
     CAPTURE = "Capture"
     PREPARE = "Prepare"  # grant, identity, Job
     EXECUTE = "Execute"
     VERIFY = "Verify"
-    UNDO = "Undo"
-    VERIFY_UNDO = "VerifyUndo"
+    ROLLBACK = "Rollback"
+    VERIFY_ROLLBACK = "VerifyRollback"
     CLEAN_UP = "CleanUp"
     RECORD = "Record"
 
@@ -70,12 +70,12 @@ class Reason(StrEnum):
     TARGET_NOT_FOUND = "TargetNotFound"
     TARGET_UNSUPPORTED = "TargetUnsupported"
     TARGET_PROTECTED = "TargetProtected"
-    TARGET_BUSY = "TargetBusy"
+    TARGET_LOCKED = "TargetBusy"
     COOLING_DOWN = "CoolingDown"
     BUDGET_EXHAUSTED = "BudgetExhausted"
     OUTSIDE_WINDOW = "OutsideWindow"
     SAME_CAUSE = "SameCause"  # in a storm: another report is acted on for this one too
-    STORM = "Storm"  # in a storm: few are acted on at once, the worst first
+    REPORT_STORM = "Storm"  # in a storm: few are acted on at once, the worst first
     KILL_SWITCH = "KillSwitch"
     TOO_LITTLE_EVIDENCE = "TooLittleEvidence"
     INVALID_OBJECT = "InvalidObject"
@@ -115,14 +115,14 @@ class Reason(StrEnum):
     PROBES_PASSED = "ProbesPassed"
     PROBES_FAILED = "ProbesFailed"
     PROBES_INCONCLUSIVE = "ProbesInconclusive"
-    NEIGHBOURS_WORSE = "NeighboursWorse"
+    NEIGHBOURS_DEGRADED = "NeighboursWorse"
     # Ended
     ALREADY_HEALTHY = "AlreadyHealthy"
     DIAGNOSIS_CONTRADICTED = "DiagnosisContradicted"  # what is seen is not what was reported
     FAULT_ELSEWHERE = "FaultElsewhere"
     NO_ACTION_HELPS = "NoActionHelps"
-    NOT_UNDONE = "NotUndone"  # it did not help, and the policy forbids undoing
-    TARGET_VANISHED = "TargetVanished"
+    ROLLBACK_DISABLED = "NotUndone"  # it did not help, and the policy forbids undoing
+    TARGET_DELETED = "TargetVanished"
     REPORT_DELETED = "ReportDeleted"
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -8,28 +8,28 @@ from reme_api.actions import ActionName
 from reme_api.approval import (
     Approval,
     ApprovalRecord,
-    KeptField,
     Plan,
-    UndoRequest,
+    RollbackRequest,
+    SkippedField,
     Username,
 )
 from reme_api.base import (
     ApiModel,
     ApiObject,
+    ArtifactReference,
     Digest,
     Message,
     Milliseconds,
     ObjectName,
     ObservedModel,
     Short,
-    TextReference,
     Time,
 )
-from reme_api.cel import Rule, fixed, keyed_by, rules
+from reme_api.cel import Rule, fixed, list_map_key, rules
 from reme_api.conditions import Condition
 from reme_api.diagnosis_report import Fault, Target
 from reme_api.policy import RemediationPolicySpec
-from reme_api.probes import Probe, Window
+from reme_api.probes import Probe, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
 
 
@@ -71,7 +71,7 @@ class RemediationSpec(ApiModel):
     report_ref: ReportReference
     target: Target
     fault: Fault
-    probes: list[Probe] = Field(max_length=8, json_schema_extra=keyed_by("name"))
+    probes: list[Probe] = Field(max_length=8, json_schema_extra=list_map_key("name"))
     policy: PolicySnapshot
     suspend: bool = Field(default=False, description="True holds before the next step that writes.")
     cancel: bool = Field(default=False, description="True ends it; a run in progress is undone.")
@@ -79,7 +79,7 @@ class RemediationSpec(ApiModel):
         default=None,
         description="In mode Approve: what a person with the verb `approve` decided.",
     )
-    undo: UndoRequest | None = Field(
+    undo: RollbackRequest | None = Field(
         default=None,
         description="After the end: that a person with the verb `approve` wants it taken back.",
     )
@@ -91,7 +91,7 @@ class Timing(ObservedModel):
     step: Step
     start_time: Time
     duration_milliseconds: Milliseconds = 0
-    busy_milliseconds: Milliseconds = Field(
+    operator_milliseconds: Milliseconds = Field(
         default=0, description="Of the duration, what the operator itself worked."
     )
 
@@ -99,8 +99,8 @@ class Timing(ObservedModel):
 class Generation(ObservedModel):
     """What the model was asked, and what it cost."""
 
-    prompt: TextReference | None = None
-    reply: TextReference | None = None
+    prompt: ArtifactReference | None = None
+    reply: ArtifactReference | None = None
     schema_digest: Digest | None = None
     model: Short = ""
     model_digest: Short = ""
@@ -154,7 +154,7 @@ class Run(ObservedModel):
     message: Message = ""
     tasks: int = Field(default=0, ge=0)
     changed: int = Field(default=0, ge=0)
-    events: TextReference | None = None
+    events: ArtifactReference | None = None
     cleaned_up: bool = False
 
 
@@ -165,7 +165,7 @@ class Attempt(ObservedModel):
     start_time: Time
     completion_time: Time | None = None
     generation: Generation | None = None
-    playbook: TextReference | None = None
+    playbook: ArtifactReference | None = None
     actions: list[ActionRecord] = Field(default_factory=list, max_length=8)
     changes: list[Change] = Field(default_factory=list, max_length=32)
     plan: Plan | None = None
@@ -176,13 +176,13 @@ class Attempt(ObservedModel):
         max_length=12,
         description="When nothing was done: the lines of the context that speak most of a fault.",
     )
-    capture: TextReference | None = None
+    capture: ArtifactReference | None = None
     run: Run | None = None
-    verification: Window | None = None
-    undo_playbook: TextReference | None = None
+    verification: ProbeWindow | None = None
+    rollback_playbook: ArtifactReference | None = None
     undo: Run | None = None
-    undo_verification: Window | None = None
-    kept: list[KeptField] = Field(
+    rollback_verification: ProbeWindow | None = None
+    kept: list[SkippedField] = Field(
         default_factory=list,
         max_length=32,
         description="Changed by somebody else meanwhile, so that the undo left it alone.",
@@ -193,7 +193,7 @@ class Attempt(ObservedModel):
     timings: list[Timing] = Field(default_factory=list, max_length=16)
 
 
-class HandUndo(ObservedModel):
+class ManualRollback(ObservedModel):
     """An undo that a person asked for after the end, and what came of it."""
 
     number: int = Field(ge=1, le=5)
@@ -202,10 +202,10 @@ class HandUndo(ObservedModel):
     attempt: int = Field(default=0, ge=0, le=5, description="Which is taken back; 0 when none can.")
     start_time: Time
     completion_time: Time | None = None
-    playbook: TextReference | None = None
+    playbook: ArtifactReference | None = None
     run: Run | None = None
-    verification: Window | None = None
-    kept: list[KeptField] = Field(default_factory=list, max_length=32)
+    verification: ProbeWindow | None = None
+    kept: list[SkippedField] = Field(default_factory=list, max_length=32)
     outcome: Outcome | None = Field(
         default=None, description="RolledBack, RollbackFailed, or Rejected: nothing was done."
     )
@@ -217,16 +217,16 @@ class RemediationStatus(ObservedModel):
 
     observed_generation: int = 0
     conditions: list[Condition] = Field(
-        default_factory=list, max_length=8, json_schema_extra=keyed_by("type")
+        default_factory=list, max_length=8, json_schema_extra=list_map_key("type")
     )
     outcome: Outcome | None = None
     reason: Reason | None = Field(default=None, description="Why it ended as it did.")
     message: Message = ""
     start_time: Time | None = None
     completion_time: Time | None = None
-    baseline: Window | None = None
+    baseline: ProbeWindow | None = None
     attempts: list[Attempt] = Field(default_factory=list, max_length=5)
-    undos: list[HandUndo] = Field(default_factory=list, max_length=5)
+    manual_rollbacks: list[ManualRollback] = Field(default_factory=list, max_length=5)
     timings: list[Timing] = Field(default_factory=list, max_length=16)
     trace_id: Annotated[str, StringConstraints(max_length=32)] = ""
     operator_version: Short = ""

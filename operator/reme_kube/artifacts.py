@@ -2,21 +2,21 @@
 
 from hashlib import sha256
 
-from reme_api.base import API_VERSION, TextReference
+from reme_api.base import API_VERSION, ArtifactReference
 from reme_api.remediation import Remediation
 from reme_kube.errors import (
     AlreadyExistsError,
     ForeignObjectError,
     TamperedError,
 )
-from reme_kube.http_client import ApiServer, Json
+from reme_kube.http_client import ApiClient, Json
 from reme_kube.protocols import UID_LABEL
 from reme_kube.resources import CONFIG_MAPS
 
 
-async def keep_text(
-    api: ApiServer, owner: Remediation, name: str, key: str, text: str
-) -> tuple[TextReference, str]:
+async def store_artifact(
+    api: ApiClient, owner: Remediation, name: str, key: str, text: str
+) -> tuple[ArtifactReference, str]:
     """Keep a text under a name unless one is kept there already; return where, and what is there.
 
     Raises:
@@ -29,10 +29,10 @@ async def keep_text(
     except AlreadyExistsError:
         found = await api.get(CONFIG_MAPS.path(owner.metadata.namespace, name))
         text = _own_text(found, manifest, name, key)
-    return TextReference(name=name, key=key, digest=_digest(text)), text
+    return ArtifactReference(name=name, key=key, digest=_digest(text)), text
 
 
-async def read_text(api: ApiServer, namespace: str, reference: TextReference) -> str:
+async def read_artifact(api: ApiClient, namespace: str, reference: ArtifactReference) -> str:
     """Return a kept text.
 
     Raises:

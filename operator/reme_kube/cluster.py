@@ -8,10 +8,10 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from reme_api.base import API_VERSION, GROUP, VERSION, ApiObject, TextReference
+from reme_api.base import API_VERSION, GROUP, VERSION, ApiObject, ArtifactReference
 from reme_api.remediation import Remediation
 from reme_kube import artifacts, workloads
-from reme_kube.dry_run import ApiRehearsal, rehearsal
+from reme_kube.dry_run import ApiDryRun, rehearsal
 from reme_kube.errors import (
     AlreadyExistsError,
     ClusterError,
@@ -20,7 +20,7 @@ from reme_kube.errors import (
     NotFoundError,
     UnreadableError,
 )
-from reme_kube.http_client import ApiServer, Json
+from reme_kube.http_client import ApiClient, Json
 from reme_kube.protocols import UID_LABEL, EventType, K
 from reme_kube.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -32,7 +32,7 @@ from reme_kube.resources import (
     SERVICES,
     WORKLOADS,
     Resource,
-    written,
+    resource_for_manifest,
 )
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class ApiCluster:
 
     def __init__(
         self,
-        api: ApiServer,
+        api: ApiClient,
         *,
         watched: Sequence[str] = (),
         reporter: str = "reme-operator",
@@ -122,7 +122,7 @@ class ApiCluster:
 
     async def workload(self, kind: str, namespace: str, name: str) -> Json:
         """Return a Deployment, StatefulSet or DaemonSet."""
-        return await self.get(workloads.resource_of(kind), namespace, name)
+        return await self.get(workloads.workload_resource(kind), namespace, name)
 
     async def workloads(self, namespace: str) -> list[Json]:
         """Return every workload of the namespace, each with its `kind` filled in."""
@@ -208,7 +208,7 @@ class ApiCluster:
             ConflictError: the one that is there is being deleted; try again later.
 
         """
-        resource, meta = written(manifest), manifest["metadata"]
+        resource, meta = resource_for_manifest(manifest), manifest["metadata"]
         namespace = meta.get("namespace", "")
         try:
             # A Job is not tried again from here: the kill switch is asked anew before each try.
@@ -227,19 +227,19 @@ class ApiCluster:
             raise ForeignObjectError(f"{what} exists with another content")
         return found
 
-    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[ApiRehearsal]:
+    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[ApiDryRun]:
         """Become the ServiceAccount of a run until the end of the block, for dry runs only."""
         return rehearsal(self._api, namespace, account)
 
-    async def keep_text(
+    async def store_artifact(
         self, owner: Remediation, name: str, key: str, text: str
-    ) -> tuple[TextReference, str]:
+    ) -> tuple[ArtifactReference, str]:
         """Keep a text in an immutable ConfigMap beside its owner; the first text wins."""
-        return await artifacts.keep_text(self._api, owner, name, key, text)
+        return await artifacts.store_artifact(self._api, owner, name, key, text)
 
-    async def read_text(self, namespace: str, reference: TextReference) -> str:
+    async def read_artifact(self, namespace: str, reference: ArtifactReference) -> str:
         """Return a kept text; TamperedError when it does not have the digest."""
-        return await artifacts.read_text(self._api, namespace, reference)
+        return await artifacts.read_artifact(self._api, namespace, reference)
 
     async def post_event(
         self, about: ApiObject, event_type: EventType, reason: str, action: str, message: str

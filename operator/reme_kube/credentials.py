@@ -45,7 +45,7 @@ class Credentials:
             self._read_at = now
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
-    def bearing(self, token: str) -> "Credentials":
+    def with_token(self, token: str) -> "Credentials":
         """Return the way to the same server for whoever the token stands for."""
         return Credentials(self.server, self.anonymous or self.tls, token=token)
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from reme_kube.errors import ClusterError
-from reme_kube.http_client import ApiServer, Json
+from reme_kube.http_client import ApiClient, Json
 
 TOKEN_SECONDS = 600
 """The shortest life that Kubernetes gives a token; it also ends with its ServiceAccount."""
@@ -17,10 +17,10 @@ TOKEN_SECONDS = 600
 _DRY = {"dryRun": "All"}
 
 
-class ApiRehearsal:
+class ApiDryRun:
     """The API server, as one run sees it; every write is a dry run."""
 
-    def __init__(self, api: ApiServer) -> None:
+    def __init__(self, api: ApiClient) -> None:
         self._api = api
 
     async def read(self, path: str) -> Json:
@@ -43,7 +43,7 @@ class ApiRehearsal:
 
 
 @contextlib.asynccontextmanager
-async def rehearsal(api: ApiServer, namespace: str, account: str) -> AsyncIterator[ApiRehearsal]:
+async def rehearsal(api: ApiClient, namespace: str, account: str) -> AsyncIterator[ApiDryRun]:
     """Become the ServiceAccount of a run until the end of the block, for dry runs only.
 
     Raises:
@@ -60,5 +60,5 @@ async def rehearsal(api: ApiServer, namespace: str, account: str) -> AsyncIterat
     token = str((granted.get("status") or {}).get("token") or "")
     if not token:
         raise ClusterError(f"ServiceAccount {namespace}/{account}: the token is empty")
-    async with api.bearing(token) as same:
-        yield ApiRehearsal(same)
+    async with api.with_token(token) as same:
+        yield ApiDryRun(same)

@@ -30,14 +30,14 @@ from reme_kube.errors import (
 Json = dict[str, Any]
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What came back, whatever it was."""
 
     status: int
     content: bytes
 
 
-PAGE = 200
+PAGE_SIZE = 200
 """Objects per request of a list: 200 pods are about 4 MB."""
 _LARGEST_BYTES = 32 * 1024 * 1024
 _LONGEST_WAIT_SECONDS = 5.0
@@ -48,7 +48,7 @@ _SILENCE_SECONDS = 75.0
 _MERGE_PATCH = "application/merge-patch+json"
 
 
-class ApiServer:
+class ApiClient:
     """One API server; to be closed, or used as a context."""
 
     def __init__(
@@ -106,16 +106,16 @@ class ApiServer:
         """Delete an object."""
         return await self._request("DELETE", path, params=params, body=body)
 
-    def bearing(self, token: str) -> "ApiServer":
+    def with_token(self, token: str) -> "ApiClient":
         """Return the same server, for whoever the token stands for; to be used as a context."""
-        return ApiServer(
-            self._credentials.bearing(token),
+        return ApiClient(
+            self._credentials.with_token(token),
             timeout_seconds=self._timeout,
             attempts=self._attempts,
         )
 
-    async def pages(
-        self, path: str, params: Mapping[str, str] | None = None, limit: int = PAGE
+    async def list_items(
+        self, path: str, params: Mapping[str, str] | None = None, limit: int = PAGE_SIZE
     ) -> AsyncIterator[Json]:
         """Yield the objects of a list, read page by page.
 
@@ -179,7 +179,7 @@ class ApiServer:
         except aiohttp.ClientError as error:
             raise UnavailableError(f"watch {path}: {type(error).__name__}") from error
 
-    async def ask(self, path: str, timeout_seconds: float) -> Answer:
+    async def get_raw(self, path: str, timeout_seconds: float) -> HttpResponse:
         """Ask once, by GET, and return whatever the answer is: for what the server proxies.
 
         Raises:
@@ -194,7 +194,7 @@ class ApiServer:
                 asyncio.timeout(timeout_seconds),
                 self._open().get(url, headers=headers, allow_redirects=False) as response,
             ):
-                return Answer(response.status, await _content(response, f"GET {path}"))
+                return HttpResponse(response.status, await _content(response, f"GET {path}"))
         except TimeoutError as error:
             raise UnavailableError(f"GET {path}: no answer within {timeout_seconds:g} s") from error
         except aiohttp.ClientError as error:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from reme_kube.errors import ClusterError, NotFoundError
-from reme_kube.http_client import ApiServer, Json
+from reme_kube.http_client import ApiClient, Json
 from reme_kube.protocols import Clock
 from reme_kube.resources import LEASES
 
@@ -50,7 +50,7 @@ class LeaseTimes:
     retry: int = 2
 
 
-class LeaseElection:
+class LeaderElector:
     """One candidate for the lease.
 
     `changed` is told True when this process begins to lead, False when it does not any more.
@@ -193,7 +193,7 @@ class LeaseElection:
 class ApiLeaseStore:
     """A lease in the API server."""
 
-    def __init__(self, api: ApiServer, namespace: str, name: str) -> None:
+    def __init__(self, api: ApiClient, namespace: str, name: str) -> None:
         self._api = api
         self._namespace = namespace
         self._name = name

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from reme_api.base import ApiObject, TextReference
+from reme_api.base import ApiObject, ArtifactReference
 from reme_api.diagnosis_report import Target
 from reme_api.probes import Probe
 from reme_api.remediation import Remediation
@@ -54,7 +54,7 @@ class Clock(Protocol):
         ...
 
 
-class Rehearsal(Protocol):
+class DryRun(Protocol):
     """The API server as one run sees it; nothing that is sent is carried out."""
 
     async def read(self, path: str) -> Json:
@@ -167,13 +167,13 @@ class Cluster(Protocol):
         """
         ...
 
-    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[Rehearsal]:
+    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[DryRun]:
         """Become the ServiceAccount of a run until the end of the block, for dry runs only."""
         ...
 
-    async def keep_text(
+    async def store_artifact(
         self, owner: Remediation, name: str, key: str, text: str
-    ) -> tuple[TextReference, str]:
+    ) -> tuple[ArtifactReference, str]:
         """Keep a text in an immutable ConfigMap beside its owner; return where, and what is there.
 
         The first text wins: after a crash the one that was kept before comes back, so that what
@@ -181,7 +181,7 @@ class Cluster(Protocol):
         """
         ...
 
-    async def read_text(self, namespace: str, reference: TextReference) -> str:
+    async def read_artifact(self, namespace: str, reference: ArtifactReference) -> str:
         """Return a kept text; TamperedError when it does not have the digest."""
         ...
 
@@ -207,7 +207,7 @@ class Prober(Protocol):
         ...
 
 
-class LeaderLease(Protocol):
+class Leadership(Protocol):
     """The right to act, held by one operator at a time."""
 
     @property

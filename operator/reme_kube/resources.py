@@ -68,7 +68,7 @@ RUN_GRANTS = Resource(GROUP, VERSION, "rungrants", "RunGrant")
 WORKLOADS = {r.kind: r for r in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)}
 """The kinds that can be a target, or a neighbour."""
 
-AROUND = (
+RELATED_RESOURCES = (
     HORIZONTAL_POD_AUTOSCALERS,
     RESOURCE_QUOTAS,
     POD_DISRUPTION_BUDGETS,
@@ -92,7 +92,7 @@ _WRITTEN = {
 }
 
 
-def written(manifest: dict[str, Any]) -> Resource:
+def resource_for_manifest(manifest: dict[str, Any]) -> Resource:
     """Return the kind of a manifest that the operator creates.
 
     Raises:

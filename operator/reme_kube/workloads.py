@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from reme_kube.errors import NotFoundError, UnreadableError
-from reme_kube.http_client import ApiServer, Json
+from reme_kube.http_client import ApiClient, Json
 from reme_kube.resources import (
     CONTROLLER_REVISIONS,
     EVENTS,
@@ -21,7 +21,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 
 
 async def each(
-    api: ApiServer, resource: Resource, namespace: str | None = None, selector: str = ""
+    api: ApiClient, resource: Resource, namespace: str | None = None, selector: str = ""
 ) -> AsyncIterator[Json]:
     """Yield the objects that the selector matches, with the kind that lists leave out.
 
@@ -31,7 +31,7 @@ async def each(
     """
     params = {"labelSelector": selector} if selector else None
     number = 0
-    async for item in api.pages(resource.path(namespace), params):
+    async for item in api.list_items(resource.path(namespace), params):
         number += 1
         if number > MOST_OBJECTS:
             raise UnreadableError(f"more than {MOST_OBJECTS} {resource.plural}")
@@ -39,13 +39,13 @@ async def each(
 
 
 async def find(
-    api: ApiServer, resource: Resource, namespace: str | None = None, selector: str = ""
+    api: ApiClient, resource: Resource, namespace: str | None = None, selector: str = ""
 ) -> list[Json]:
     """Return all that `each` yields."""
     return [item async for item in each(api, resource, namespace, selector)]
 
 
-def resource_of(kind: str) -> Resource:
+def workload_resource(kind: str) -> Resource:
     """Return where a kind of workload is served; NotFoundError when it is none."""
     try:
         return WORKLOADS[kind]
@@ -82,7 +82,7 @@ def label_selector(selector: Mapping[str, object] | None) -> str:
     return ",".join(parts)
 
 
-async def revisions(api: ApiServer, workload: Json) -> list[Json]:
+async def revisions(api: ApiClient, workload: Json) -> list[Json]:
     """Return its own ReplicaSets or ControllerRevisions, newest revision first."""
     meta = workload["metadata"]
     deployment = workload["kind"] == "Deployment"
@@ -93,7 +93,7 @@ async def revisions(api: ApiServer, workload: Json) -> list[Json]:
     return sorted(owned, key=_number, reverse=True)
 
 
-async def pods(api: ApiServer, workload: Json) -> list[Json]:
+async def pods(api: ApiClient, workload: Json) -> list[Json]:
     """Return the pods that the workload controls, itself or through a ReplicaSet, oldest first."""
     meta = workload["metadata"]
     owners = {meta["uid"]}
@@ -105,10 +105,10 @@ async def pods(api: ApiServer, workload: Json) -> list[Json]:
     return sorted(owned, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
 
 
-async def events(api: ApiServer, namespace: str, names: Sequence[str]) -> list[Json]:
+async def events(api: ApiClient, namespace: str, names: Sequence[str]) -> list[Json]:
     """Return the newest events about objects of these names, oldest of them first."""
     wanted, found, read = set(names), list[Json](), 0
-    async for item in api.pages(EVENTS.path(namespace)):
+    async for item in api.list_items(EVENTS.path(namespace)):
         read += 1
         if (item.get("involvedObject") or {}).get("name") in wanted:
             found.append({"apiVersion": EVENTS.api_version, "kind": EVENTS.kind, **item})

@@ -23,11 +23,11 @@ class StaleError(OperatorError):
     """The object changed while a decision about it was being carried out."""
 
 
-class DeposedError(OperatorError):
+class LeadershipLostError(OperatorError):
     """This process does not lead any more, so it must not write."""
 
 
-def brief(error: BaseException, longest: int = 300) -> str:
+def one_line(error: BaseException, longest: int = 300) -> str:
     """Return one bounded line about an error, fit for a status."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -17,7 +17,7 @@ from reme_playbook.actions import registry as a
 from reme_playbook.actions.field_paths import dotted, granted
 from reme_playbook.execution.grants import RUN_ROLES, grant_rules
 from reme_playbook.execution.render import tasks
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 HEADER = (
     "<!-- Generated from the code by `python -m reme_playbook.action_reference`; do not edit. -->\n"
@@ -52,9 +52,9 @@ class Entry:
     undo: str
 
 
-def _key(kind: str, name: str = "cart") -> ObjectKey:
+def _key(kind: str, name: str = "cart") -> ObjectRef:
     namespace = "" if kind == "Node" else "shop"
-    return ObjectKey(kind, namespace, name)  # type: ignore[arg-type]
+    return ObjectRef(kind, namespace, name)  # type: ignore[arg-type]
 
 
 _CART = _key("Deployment")

@@ -7,11 +7,11 @@ SandboxError
 from enum import StrEnum
 
 
-class SandboxError(Exception):
+class PlaybookError(Exception):
     """Root of everything that this package raises on purpose."""
 
 
-class Rule(StrEnum):
+class RejectionRule(StrEnum):
     """The rule that a rejected playbook broke: few and fixed, so that they can be counted."""
 
     # The text is no document of the language
@@ -50,16 +50,16 @@ class Rule(StrEnum):
     CANNOT_UNDO = "CannotUndo"
 
 
-class RejectedPlaybookError(SandboxError):
+class RejectedPlaybookError(PlaybookError):
     """Says which rule a playbook broke, and how, in words for people."""
 
-    def __init__(self, rule: Rule, message: str) -> None:
+    def __init__(self, rule: RejectionRule, message: str) -> None:
         self.rule = rule
         self.message = message[:1024]
         super().__init__(f"{rule}: {self.message}")
 
 
-def quoted(text: object, limit: int = 64) -> str:
+def quote(text: object, limit: int = 64) -> str:
     """Return foreign text fit for a message: short, ASCII, without control characters."""
     plain = ascii(text) if not isinstance(text, str) else ascii(text)[1:-1]
     return f"'{plain[:limit]}…'" if len(plain) > limit else f"'{plain}'"

@@ -18,7 +18,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """What the API server said; status 0 is no word at all, and leaves open what was done."""
 
     status: int
@@ -51,7 +51,9 @@ class ApiServer:
             Path(environment.get("REME_CREDENTIALS", TOKEN_DIRECTORY)),
         )
 
-    def request(self, method: str, path: str, body: Any = None, content_type: str = "") -> Answer:
+    def request(
+        self, method: str, path: str, body: Any = None, content_type: str = ""
+    ) -> ApiResponse:
         """Ask once; never raises, for the caller must decide whether to go on."""
         try:
             token = (self.credentials / "token").read_text().strip()
@@ -60,7 +62,7 @@ class ApiServer:
                 self.address, context=trusted, timeout=REQUEST_SECONDS
             )
         except OSError as error:
-            return Answer(0, {"message": str(error)})
+            return ApiResponse(0, {"message": str(error)})
         headers = {
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
@@ -71,22 +73,22 @@ class ApiServer:
         try:
             connection.request(method, path, body=data, headers=headers)
             reply = connection.getresponse()
-            return Answer(reply.status, _parsed(reply.read(MAX_ANSWER_BYTES)))
+            return ApiResponse(reply.status, _parsed(reply.read(MAX_ANSWER_BYTES)))
         except (OSError, http.client.HTTPException) as error:
-            return Answer(0, {"message": str(error)})
+            return ApiResponse(0, {"message": str(error)})
         finally:
             connection.close()
 
 
 @dataclass(frozen=True)
-class ResultApi:
+class ResultClient:
     """The result ConfigMap of one run."""
 
     server: ApiServer
     namespace: str
     name: str
 
-    def patch(self, body: Any, content_type: str) -> Answer:
+    def patch(self, body: Any, content_type: str) -> ApiResponse:
         """Send one patch."""
         path = f"/api/v1/namespaces/{self.namespace}/configmaps/{self.name}?fieldManager=reme-run"
         return self.server.request("PATCH", path, body, content_type)

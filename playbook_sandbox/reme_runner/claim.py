@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from reme_playbook.execution import result
-from reme_runner.api_client import JSON_PATCH, Answer
+from reme_runner.api_client import JSON_PATCH, ApiResponse
 
 CLAIM_SECONDS = 20
 _PAUSE_SECONDS = 0.2
 
 
-class Taken(StrEnum):
+class ClaimOutcome(StrEnum):
     """Whose the run is."""
 
     OURS = "Ours"
@@ -23,7 +23,7 @@ class Taken(StrEnum):
 class Patches(Protocol):
     """The result ConfigMap."""
 
-    def patch(self, body: Any, content_type: str) -> Answer:
+    def patch(self, body: Any, content_type: str) -> ApiResponse:
         """Send one patch."""
         ...
 
@@ -35,7 +35,7 @@ def take(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> tuple[Taken, str]:
+) -> tuple[ClaimOutcome, str]:
     """Put the claim where none is, and say whose the run is then, with the last refusal.
 
     The server tests and replaces in one step, so of two pods one is told no. An answer that was
@@ -56,11 +56,11 @@ def take(
         if answer.status == 422:
             answer = api.patch(ask, JSON_PATCH)
             if answer.status == 422:
-                return Taken.ANOTHERS, "another pod has this run"
+                return ClaimOutcome.ANOTHERS, "another pod has this run"
         if answer.status == 200:
-            return Taken.OURS, ""
+            return ClaimOutcome.OURS, ""
         if answer.status == 404 or clock() >= until:
-            return Taken.UNKNOWN, f"{answer.status} {answer.message}".strip()
+            return ClaimOutcome.UNKNOWN, f"{answer.status} {answer.message}".strip()
         sleep(_PAUSE_SECONDS)
 
 

@@ -136,8 +136,8 @@ def _failure(data: Mapping[str, Any]) -> str:
     text = str(result.get("msg", "")) if isinstance(result, Mapping) else ""
     begin, end = text.find("{"), text.rfind("}")
     if 0 <= begin < end:
-        quoted = text[begin : end + 1]
-        for form in (quoted, quoted.replace("\\'", "'").replace("\\\\", "\\")):
+        quote = text[begin : end + 1]
+        for form in (quote, quote.replace("\\'", "'").replace("\\\\", "\\")):
             try:
                 return str(json.loads(form)["message"])[:MAX_MESSAGE]
             except (ValueError, KeyError, TypeError):

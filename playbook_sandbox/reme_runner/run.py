@@ -44,8 +44,8 @@ def _run(settings: Settings, scratch: Path) -> int:
     try:
         from reme_playbook.errors import RejectedPlaybookError
         from reme_playbook.execution import result
-        from reme_runner.api_client import ResultApi
-        from reme_runner.claim import Taken, take
+        from reme_runner.api_client import ResultClient
+        from reme_runner.claim import ClaimOutcome, take
         from reme_runner.progress import RunEvent, advance, close, outcome
         from reme_runner.recorder import Recorder
         from reme_runner.stop_signal import Stop
@@ -60,14 +60,14 @@ def _run(settings: Settings, scratch: Path) -> int:
             rejected = str(error)
 
         state = result.RunResult(run=settings.run, started=begun, planned=_tasks(playbook))
-        api = ResultApi(settings.server, settings.namespace, settings.result_config_map)
+        api = ResultClient(settings.server, settings.namespace, settings.result_config_map)
         claim = result.Claim(pod=settings.pod, nonce=secrets.token_hex(16), time=begun)
         taken, why = take(api, claim, state)
-        if taken is not Taken.OURS:
+        if taken is not ClaimOutcome.OURS:
             now = datetime.now(UTC)
             word = RunEvent(time=now, event="run-not-taken", run=settings.run, message=why)
             _say(word.line())
-            return NOT_OURS if taken is Taken.ANOTHERS else NOT_CLAIMED
+            return NOT_OURS if taken is ClaimOutcome.ANOTHERS else NOT_CLAIMED
 
         recorder = Recorder(api, _say)
         recorder.start()
@@ -111,13 +111,15 @@ def _load(settings: Settings) -> list[dict[str, Any]]:
         RejectedPlaybookError: it is not the playbook that was granted, or none of the language.
     """
     from reme_playbook.compiler.playbook import compile_playbook
-    from reme_playbook.errors import RejectedPlaybookError, Rule
+    from reme_playbook.errors import RejectedPlaybookError, RejectionRule
     from reme_playbook.execution.render import render
 
     data = settings.playbook.read_bytes()
     if f"sha256:{hashlib.sha256(data).hexdigest()}" != settings.playbook_digest:
-        raise RejectedPlaybookError(Rule.INTERNAL, "the playbook is not the one that was granted")
-    actions = compile_playbook(data.decode(), allow_undo=settings.undo)
+        raise RejectedPlaybookError(
+            RejectionRule.INTERNAL, "the playbook is not the one that was granted"
+        )
+    actions = compile_playbook(data.decode(), for_rollback=settings.undo)
     return render(actions, run_id=settings.run)
 
 

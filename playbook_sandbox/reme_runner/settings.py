@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reme_playbook.errors import SandboxError
+from reme_playbook.errors import PlaybookError
 from reme_playbook.execution.pod import INPUT_DIRECTORY
 from reme_runner.api_client import ApiServer
 
 
-class RunnerSettingsError(SandboxError):
+class RunnerSettingsError(PlaybookError):
     """The runner was started with an environment that no Job of reme has."""
 
 

@@ -70,7 +70,7 @@ class Attack:
 
 
 @dataclass(frozen=True)
-class Places:
+class Placeholders:
     """The names that attempts are about."""
 
     system: str

@@ -8,12 +8,12 @@ import pytest
 
 from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.attack import Object
-from tests.attack.environment import FOREIGN, Grounds, objects
-from tests.attack.installed_release import fence_of_release
+from tests.attack.environment import FOREIGN, AttackEnvironment, objects
+from tests.attack.installed_release import admission_of_release
 from tests.attack.verdicts import Verdict, keep, table
 from tests.e2e.conftest import kubectl
-from tests.e2e.sandbox.conftest import Api, Fence, api, eventually
-from tests.e2e.sandbox.conftest import fence as own_fence
+from tests.e2e.sandbox.conftest import Api, RunAdmission, api, eventually
+from tests.e2e.sandbox.conftest import admission as own_fence
 from tests.e2e.sandbox.test_runs import Sandboxes
 
 __all__ = ["api", "kubectl", "own_fence"]
@@ -59,32 +59,34 @@ def verdicts(pytestconfig: pytest.Config) -> list[Verdict]:
 
 
 @pytest.fixture(scope="session")
-def fence(request: pytest.FixtureRequest, kubectl: Kubectl, api: Api) -> Iterator[Fence]:
+def admission(request: pytest.FixtureRequest, kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     """Yield the fence to attack: that of the release, or one that only the tests have."""
     if not request.config.getoption("--release"):
         yield request.getfixturevalue("own_fence")
         return
-    with fence_of_release(kubectl, api) as found:
+    with admission_of_release(kubectl, api) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
-def grounds(kubectl: Kubectl, fence: Fence) -> Iterator[Grounds]:
-    mark = fence.mark
-    made = Grounds(fence, Sandboxes(fence), f"next-{mark}", f"faults-{mark}", f"node-{mark}")
+def environment(kubectl: Kubectl, admission: RunAdmission) -> Iterator[AttackEnvironment]:
+    mark = admission.mark
+    made = AttackEnvironment(
+        admission, Sandboxes(admission), f"next-{mark}", f"faults-{mark}", f"node-{mark}"
+    )
     for namespace in (made.next, made.faults):
         kubectl.run("create", "namespace", namespace)
     kubectl.run("label", "namespace", made.faults, "reme.dev/protected=true")
     around = Path(__file__).parents[1] / "e2e" / "sandbox" / "around.yaml"
     try:
-        kubectl.run("apply", "-n", fence.shop, "-f", str(around))
+        kubectl.run("apply", "-n", admission.shop, "-f", str(around))
         # Something to scale, and something to go back to; no pod of it ever needs to start.
         nowhere = {"template": {"spec": {"nodeSelector": {"nowhere": "true"}}}}
         patient = {"replicas": 2, "progressDeadlineSeconds": 86400, **nowhere}
-        kubectl.patch("deployment", "cart", fence.shop, {"spec": patient})
-        kubectl.patch("deployment", "other", fence.shop, {"spec": nowhere})
+        kubectl.patch("deployment", "cart", admission.shop, {"spec": patient})
+        kubectl.patch("deployment", "other", admission.shop, {"spec": nowhere})
         account = f"/api/v1/namespaces/{made.next}/serviceaccounts/default"
-        eventually(lambda: fence.api("GET", account).status == 200)
+        eventually(lambda: admission.api("GET", account).status == 200)
         kubectl.apply(*(o for o in objects(made) if not exists(kubectl, o)))
         yield made
     finally:
@@ -92,7 +94,7 @@ def grounds(kubectl: Kubectl, fence: Fence) -> Iterator[Grounds]:
         owned = "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
         kubectl.run("delete", "clusterrolebindings", "-l", owned, "--ignore-not-found")
         kubectl.run("delete", "clusterrolebinding", f"careless-{mark}", "--ignore-not-found")
-        kubectl.run("delete", "configmap", FOREIGN, "-n", fence.system, "--ignore-not-found")
+        kubectl.run("delete", "configmap", FOREIGN, "-n", admission.system, "--ignore-not-found")
         kubectl.run("delete", "namespace", made.next, made.faults, "--wait=false")
 
 

@@ -13,7 +13,7 @@ from reme_playbook.actions.registry import (
     Action,
     AllowIngress,
     DeletePod,
-    ObjectKey,
+    ObjectRef,
     PatchProbe,
     PatchServicePort,
     PatchServiceSelector,
@@ -32,10 +32,10 @@ from reme_playbook.actions.registry import (
     UncordonNode,
 )
 from reme_playbook.execution.manifests import RunManifests, manifests
-from tests.attack.attack import Attack, Object, Places
+from tests.attack.attack import Attack, Object, Placeholders
 from tests.attack.cluster_hashes import Snapshot, differences, take
 from tests.attack.host_attacks import HostAttack
-from tests.e2e.sandbox.conftest import Fence, eventually
+from tests.e2e.sandbox.conftest import RunAdmission, eventually
 from tests.e2e.sandbox.test_runs import Sandboxes
 
 AGENT = Path(__file__).with_name("agent.py")
@@ -53,31 +53,37 @@ class Answer:
 
 
 @dataclass
-class Grounds:
+class AttackEnvironment:
     """Where attacks take place; runs are made as the operator makes them."""
 
-    fence: Fence
+    admission: RunAdmission
     sandboxes: Sandboxes
     next: str
     faults: str
     node: str
 
-    def places(self, run: str) -> Places:
-        fence = self.fence
-        return Places(
-            fence.system, fence.shop, self.next, self.faults, self.node, run, fence.fullname
+    def places(self, run: str) -> Placeholders:
+        admission = self.admission
+        return Placeholders(
+            admission.system,
+            admission.shop,
+            self.next,
+            self.faults,
+            self.node,
+            run,
+            admission.fullname,
         )
 
     @property
     def own(self) -> tuple[str, ...]:
-        return (self.fence.system, self.fence.shop, self.next, self.faults)
+        return (self.admission.system, self.admission.shop, self.next, self.faults)
 
-    def key(self, kind: Any, name: str) -> ObjectKey:
+    def key(self, kind: Any, name: str) -> ObjectRef:
         return self.sandboxes.key(kind, name)
 
     def honest(self) -> tuple[Action, ...]:
         """Return one action of almost every kind: the widest grant that there can be."""
-        cart, node = self.key("Deployment", "cart"), ObjectKey("Node", "", self.node)
+        cart, node = self.key("Deployment", "cart"), ObjectRef("Node", "", self.node)
         return (
             Restart(target=cart),
             SetResources(target=cart, container="app", memory_limit="128Mi"),
@@ -160,7 +166,7 @@ class Grounds:
         return {e["name"]: Answer(e["status"], e["message"]) for e in said}
 
     def snapshot(self) -> Snapshot:
-        return take(lambda path: self.fence.api("GET", path).body, self.own)
+        return take(lambda path: self.admission.api("GET", path).body, self.own)
 
     def at_rest(self) -> Snapshot:
         """Return a snapshot once two in a row are alike: controllers have then caught up."""
@@ -193,7 +199,7 @@ def of_the_run(change: str, run: str) -> bool:
     )
 
 
-def objects(grounds: Grounds) -> list[Object]:
+def objects(environment: AttackEnvironment) -> list[Object]:
     """Return what is attacked besides what the fence has: neighbours, injector, reme itself."""
 
     def deployment(name: str, namespace: str, **labels: str) -> Object:
@@ -212,8 +218,8 @@ def objects(grounds: Grounds) -> list[Object]:
             },
         }
 
-    system = grounds.fence.system
-    agent = deployment("fault-agent", grounds.faults)
+    system = environment.admission.system
+    agent = deployment("fault-agent", environment.faults)
     agent["kind"] = "DaemonSet"
     del agent["spec"]["replicas"]
     agent["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
@@ -225,9 +231,9 @@ def objects(grounds: Grounds) -> list[Object]:
 
     return [
         agent,
-        deployment("cart", grounds.next),
-        deployment(f"{grounds.fence.fullname}-operator", system, **part),
-        config("settings", grounds.next),
+        deployment("cart", environment.next),
+        deployment(f"{environment.admission.fullname}-operator", system, **part),
+        config("settings", environment.next),
         config(FOREIGN, system),
         {
             "apiVersion": "coordination.k8s.io/v1",
@@ -238,12 +244,12 @@ def objects(grounds: Grounds) -> list[Object]:
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",
-            "metadata": {"name": f"{grounds.fence.fullname}-operator", "namespace": system},
+            "metadata": {"name": f"{environment.admission.fullname}-operator", "namespace": system},
         },
         {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": grounds.node},
+            "metadata": {"name": environment.node},
             "spec": {
                 "taints": [
                     {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reme_benchmark.kube.kubectl import Kubectl
-from tests.e2e.sandbox.conftest import CHART, Api, Fence, eventually
+from tests.e2e.sandbox.conftest import CHART, Api, RunAdmission, eventually
 from tests.support.testbed import RELEASE, SYSTEM
 
 _OPERATOR = f"{RELEASE}-operator"
@@ -14,14 +14,14 @@ _KINDS = ("jobs", "rolebindings", "serviceaccounts", "configmaps", "rungrants.re
 
 
 @contextmanager
-def fence_of_release(kubectl: Kubectl, api: Api) -> Iterator[Fence]:
+def admission_of_release(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     """Yield it, with a shop of its own to attack; the operator is away meanwhile.
 
     There is no remediation behind the runs that are attacked, and the operator would clear them
     away as orphans in the midst of it.
     """
     mark = secrets.token_hex(3)
-    made = Fence(kubectl, api, SYSTEM, f"shop-{mark}", RELEASE)
+    made = RunAdmission(kubectl, api, SYSTEM, f"shop-{mark}", RELEASE)
     policy = (
         f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{RELEASE}-run-fence"
     )

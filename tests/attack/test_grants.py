@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.attack.attack import MERGE
-from tests.attack.environment import Grounds
+from tests.attack.environment import AttackEnvironment
 from tests.attack.object_attacks import deployment
 from tests.attack.test_tokens import bearer, minted, restart, stays, write
 from tests.attack.verdicts import Verdict, stopped_by
@@ -27,25 +27,27 @@ def note(verdicts: list[Verdict]) -> Any:
     return noted
 
 
-def test_a_grant_outlives_every_attempt_to_take_it_away(grounds: Grounds, note: Any) -> None:
-    fence = grounds.fence
-    _, run, pod = stays(grounds)
-    collection = f"/apis/reme.dev/v1alpha1/namespaces/{fence.system}/rungrants"
+def test_a_grant_outlives_every_attempt_to_take_it_away(
+    environment: AttackEnvironment, note: Any
+) -> None:
+    admission = environment.admission
+    _, run, pod = stays(environment)
+    collection = f"/apis/reme.dev/v1alpha1/namespaces/{admission.system}/rungrants"
     wider = {"spec": {"rules": [], "notAfter": "2199-01-01T00:00:00Z"}}
     attempts = {
         "an administrator deletes it": ("DELETE", f"{collection}/{run}", None, ROOT),
         "an administrator deletes all": ("DELETE", collection, None, ROOT),
         "an administrator widens it": ("PATCH", f"{collection}/{run}", wider, ROOT),
-        "the operator widens it": ("PATCH", f"{collection}/{run}", wider, fence.operator),
+        "the operator widens it": ("PATCH", f"{collection}/{run}", wider, admission.operator),
     }
     for name, (method, path, body, by) in attempts.items():
-        reply = fence.api(method, path, body, by=by, content_type=MERGE if body else "")
+        reply = admission.api(method, path, body, by=by, content_type=MERGE if body else "")
         who = note(name, reply)
         assert who == "admission: grants" or "operator" in name, (name, reply)
         assert who.startswith("admission"), (name, reply)
     # The run is as free, and as bound, as before.
-    stolen = bearer(grounds, minted(grounds, run, pod).body["status"]["token"])
-    eventually(lambda: write(grounds, stolen, run, dry=True).status == 200)
-    other = deployment("other").replace("{shop}", fence.shop)
+    stolen = bearer(environment, minted(environment, run, pod).body["status"]["token"])
+    eventually(lambda: write(environment, stolen, run, dry=True).status == 200)
+    other = deployment("other").replace("{shop}", admission.shop)
     reply = stolen("PATCH", other, restart(run), content_type="application/merge-patch+json")
     assert note("a write beyond it, after all of that", reply) == "admission: fence"

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from reme_playbook.execution.manifests import RunManifests, manifests
-from tests.attack.environment import Grounds
+from tests.attack.environment import AttackEnvironment
 from tests.attack.verdicts import Verdict, stopped_by
-from tests.e2e.sandbox.conftest import Fence, Identity
+from tests.e2e.sandbox.conftest import Identity, RunAdmission
 from tests.e2e.sandbox.test_operator_admission import JOBS, create, request
 
 pytestmark = pytest.mark.cluster
@@ -16,21 +16,21 @@ OPERATOR = "the operator taken over"
 
 
 @pytest.fixture(scope="module")
-def operator(fence: Fence) -> Identity:
-    user = f"system:serviceaccount:{fence.system}:{fence.fullname}-operator"
+def operator(admission: RunAdmission) -> Identity:
+    user = f"system:serviceaccount:{admission.system}:{admission.fullname}-operator"
     return Identity(user, ("system:masters",), None)
 
 
 def test_no_job_but_a_run_of_reme(
-    grounds: Grounds, operator: Identity, verdicts: list[Verdict]
+    environment: AttackEnvironment, operator: Identity, verdicts: list[Verdict]
 ) -> None:
-    fence = grounds.fence
-    made: RunManifests = manifests(request(fence))
-    assert create(fence, operator, made.job).status == 201
+    admission = environment.admission
+    made: RunManifests = manifests(request(admission))
+    assert create(admission, operator, made.job).status == 201
     for name, change in JOBS.items():
-        job: Any = manifests(request(fence)).job
+        job: Any = manifests(request(admission)).job
         change(job)
-        reply = create(fence, operator, job)
+        reply = create(admission, operator, job)
         who = stopped_by(reply.status, reply.message)
         verdicts.append(Verdict(OPERATOR, f"a Job: {name}", who, reply.message))
         assert who == "admission: operator", (name, reply)

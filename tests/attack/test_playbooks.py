@@ -11,7 +11,7 @@ import pytest
 from reme_playbook.execution.result import RunEnd
 from tests.attack.attack import Object
 from tests.attack.cluster_hashes import differences
-from tests.attack.environment import Answer, Grounds, of_the_run
+from tests.attack.environment import Answer, AttackEnvironment, of_the_run
 from tests.attack.playbook_attacks import ANSIBLE, PLAYBOOKS
 from tests.attack.test_pod import ATTACKS
 from tests.attack.validation import PASSED, live_state, said
@@ -35,34 +35,34 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def outcome(grounds: Grounds) -> Outcome:
-    made = grounds.run()
+def outcome(environment: AttackEnvironment) -> Outcome:
+    made = environment.run()
     run = made.job["metadata"]["name"]
-    places = grounds.places(run)
+    places = environment.places(run)
     container = made.job["spec"]["template"]["spec"]["containers"][0]
     container["command"] = ["python", "-c", PLAY.read_text()]
     tasks = [{"name": name, **places.fill(task)} for name, task in TASKS.items()]
     container["env"].append({"name": "TASKS", "value": json.dumps(tasks)})
-    grounds.sandboxes.prepare(made)
-    before = grounds.at_rest()
-    grounds.sandboxes.create(made.job)
-    answers = grounds.answers(run, seconds=560)
-    after = grounds.at_rest()
+    environment.sandboxes.prepare(made)
+    before = environment.at_rest()
+    environment.sandboxes.create(made.job)
+    answers = environment.answers(run, seconds=560)
+    after = environment.at_rest()
     changed = [c for c in differences(before, after) if not of_the_run(c, run)]
     return Outcome(answers, changed)
 
 
 def test_ansible_achieves_nothing_without_a_compiler(
-    grounds: Grounds, outcome: Outcome, verdicts: list[Verdict]
+    environment: AttackEnvironment, outcome: Outcome, verdicts: list[Verdict]
 ) -> None:
-    live, places = live_state(grounds.fence), grounds.places("reme-00000000-1")
+    live, places = live_state(environment.admission), environment.places("reme-00000000-1")
     for name, task in TASKS.items():
         answer = outcome.answers[name]
         who = ESCAPED if answer.status == 200 else stopped_by(403, answer.message)
         if who.startswith("unclear"):
             who = "the pod's confinement"
         play = [{"hosts": "localhost", "tasks": [places.fill(task)]}]
-        rule = said(play, live, grounds.fence.system)
+        rule = said(play, live, environment.admission.system)
         verdicts.append(Verdict(ANSIBLE, name, who, answer.message, rule))
         assert rule != PASSED, name
     assert not [v.name for v in verdicts if v.group == ANSIBLE and v.escaped]
@@ -76,28 +76,28 @@ RUNNER = (
 )
 
 
-def test_the_runner_compiles_again(grounds: Grounds, verdicts: list[Verdict]) -> None:
+def test_the_runner_compiles_again(environment: AttackEnvironment, verdicts: list[Verdict]) -> None:
     """The playbook in the Job is hostile, and its digest is the right one: whoever wrote both."""
     started = []
-    before = grounds.at_rest()
+    before = environment.at_rest()
     for name in RUNNER:
-        made = copy.deepcopy(grounds.run())
+        made = copy.deepcopy(environment.run())
         run = made.job["metadata"]["name"]
-        tasks = [grounds.places(run).fill(TASKS[name])]
+        tasks = [environment.places(run).fill(TASKS[name])]
         text = json.dumps([{"hosts": "localhost", "tasks": tasks}])
         made.input_config_map["data"]["playbook.json"] = text
         for variable in made.job["spec"]["template"]["spec"]["containers"][0]["env"]:
             if variable["name"] == "REME_PLAYBOOK_DIGEST":
                 variable["value"] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        started.append((name, grounds.start(made)))
+        started.append((name, environment.start(made)))
     for name, run in started:
-        assert grounds.sandboxes.ended(run) == "Failed"
-        state = grounds.sandboxes.result(run)
+        assert environment.sandboxes.ended(run) == "Failed"
+        state = environment.sandboxes.result(run)
         assert state is not None
         assert (state.end, state.tasks, state.changed) == (RunEnd.REJECTED, 0, 0), state
         verdicts.append(
             Verdict(ANSIBLE, f"in the runner: {name}", "the runner's compiler", state.message)
         )
-    changes = differences(before, grounds.at_rest())
+    changes = differences(before, environment.at_rest())
     runs = [run for _, run in started]
     assert not [c for c in changes if not any(run in c for run in runs) or "/deployments" in c]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.attack.attack import Attack, Object
 from tests.attack.cluster_hashes import differences
-from tests.attack.environment import Answer, Grounds, Request, of_the_run
+from tests.attack.environment import Answer, AttackEnvironment, Request, of_the_run
 from tests.attack.field_attacks import FIELDS, VALUES
 from tests.attack.host_attacks import (
     CONNECTIONS,
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     changed: list[str]
 
 
-def controls(grounds: Grounds, run: str) -> list[Request]:
+def controls(environment: AttackEnvironment, run: str) -> list[Request]:
     """Return writes that are granted: were they refused too, all the refusals would be empty."""
     mark: Object = json.loads(json.dumps(RESTART).replace("by force", run))
     granted = (
@@ -55,7 +55,7 @@ def controls(grounds: Grounds, run: str) -> list[Request]:
         Attack("", "control: scale", "PATCH", deployment(sub="/scale"), {"spec": {"replicas": 3}}),
         Attack("", "control: delete", "DELETE", "/api/v1/namespaces/{shop}/pods/cart-0"),
     )
-    return [grounds.request(attack, run, dry=True) for attack in granted]
+    return [environment.request(attack, run, dry=True) for attack in granted]
 
 
 def asks_admission(attack: Attack) -> bool:
@@ -69,34 +69,36 @@ def attacks(pytestconfig: pytest.Config) -> Sequence[Attack]:
 
 
 @pytest.fixture(scope="module")
-def outcome(grounds: Grounds, attacks: Sequence[Attack]) -> Outcome:
-    honest, careless = grounds.run(), grounds.run()
+def outcome(environment: AttackEnvironment, attacks: Sequence[Attack]) -> Outcome:
+    honest, careless = environment.run(), environment.run()
     name, other = honest.job["metadata"]["name"], careless.job["metadata"]["name"]
-    _empower(grounds, other)
-    requests = [grounds.request(attack, name) for attack in attacks]
-    dry = [grounds.request(attack, other, dry=True) for attack in attacks if asks_admission(attack)]
-    machine = [*HOST_ATTACKS, *_network(grounds)]
-    first = grounds.taken(honest, requests, controls(grounds, name), machine)
-    second = grounds.taken(careless, dry, controls(grounds, other))
+    _empower(environment, other)
+    requests = [environment.request(attack, name) for attack in attacks]
+    dry = [
+        environment.request(attack, other, dry=True) for attack in attacks if asks_admission(attack)
+    ]
+    machine = [*HOST_ATTACKS, *_network(environment)]
+    first = environment.taken(honest, requests, controls(environment, name), machine)
+    second = environment.taken(careless, dry, controls(environment, other))
     for made in (first, second):
-        grounds.sandboxes.prepare(made)
-    before = grounds.at_rest()
+        environment.sandboxes.prepare(made)
+    before = environment.at_rest()
     for made in (first, second):
-        grounds.sandboxes.create(made.job)
-    answers = grounds.answers(name), grounds.answers(other)
+        environment.sandboxes.create(made.job)
+    answers = environment.answers(name), environment.answers(other)
     changed = [
         change
-        for change in differences(before, grounds.at_rest())
+        for change in differences(before, environment.at_rest())
         if not of_the_run(change, name) and not of_the_run(change, other)
     ]
     return Outcome(*answers, changed)
 
 
-def _network(grounds: Grounds) -> list[HostAttack]:
+def _network(environment: AttackEnvironment) -> list[HostAttack]:
     """Return the attempts on the network, and what it takes to see whether it is closed."""
-    nodes = grounds.fence.api("GET", "/api/v1/nodes").body["items"]
+    nodes = environment.admission.api("GET", "/api/v1/nodes").body["items"]
     found = [a["address"] for n in nodes for a in n.get("status", {}).get("addresses", [])]
-    dns = grounds.fence.api("GET", "/api/v1/namespaces/kube-system/services/kube-dns")
+    dns = environment.admission.api("GET", "/api/v1/namespaces/kube-system/services/kube-dns")
     names = {"{address}": found[0], "{dns}": dns.body["spec"]["clusterIP"]}
     return [
         *(a._replace(code=a.code.replace("{address}", found[0])) for a in NETWORK_ATTACKS),
@@ -107,30 +109,30 @@ def _network(grounds: Grounds) -> list[HostAttack]:
     ]
 
 
-def _empower(grounds: Grounds, run: str) -> None:
+def _empower(environment: AttackEnvironment, run: str) -> None:
     """Bind a run to cluster-admin, as a careless administrator might: only admission is left."""
-    fence = grounds.fence
-    head = {"name": f"careless-{fence.mark}"}
+    admission = environment.admission
+    head = {"name": f"careless-{admission.mark}"}
     group = "rbac.authorization.k8s.io"
     binding = {
         "apiVersion": f"{group}/v1",
         "kind": "ClusterRoleBinding",
         "metadata": head,
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"kind": "ServiceAccount", "name": run, "namespace": fence.system}],
+        "subjects": [{"kind": "ServiceAccount", "name": run, "namespace": admission.system}],
     }
-    reply = fence.api("POST", f"/apis/{group}/v1/clusterrolebindings", binding)
+    reply = admission.api("POST", f"/apis/{group}/v1/clusterrolebindings", binding)
     assert reply.status == 201, reply
     ask = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
-            "user": f"system:serviceaccount:{fence.system}:{run}",
+            "user": f"system:serviceaccount:{admission.system}:{run}",
             "resourceAttributes": {"verb": "delete", "resource": "nodes"},
         },
     }
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    eventually(lambda: fence.api("POST", path, ask).body["status"]["allowed"])
+    eventually(lambda: admission.api("POST", path, ask).body["status"]["allowed"])
 
 
 def test_the_rights_are_those_of_an_honest_run(outcome: Outcome) -> None:
@@ -140,9 +142,12 @@ def test_the_rights_are_those_of_an_honest_run(outcome: Outcome) -> None:
 
 
 def test_every_attempt_is_refused(
-    grounds: Grounds, outcome: Outcome, attacks: Sequence[Attack], verdicts: list[Verdict]
+    environment: AttackEnvironment,
+    outcome: Outcome,
+    attacks: Sequence[Attack],
+    verdicts: list[Verdict],
 ) -> None:
-    live, places = live_state(grounds.fence), grounds.places("reme-00000000-1")
+    live, places = live_state(environment.admission), environment.places("reme-00000000-1")
     for attack in attacks:
         honest, careless = outcome.honest[attack.name], outcome.careless.get(attack.name)
         verdicts.append(
@@ -169,15 +174,15 @@ def test_every_attempt_is_refused(
 
 
 def test_the_network_is_closed_where_it_can_be(
-    grounds: Grounds, outcome: Outcome, verdicts: list[Verdict]
+    environment: AttackEnvironment, outcome: Outcome, verdicts: list[Verdict]
 ) -> None:
     """The policy is there and selects the pod; whether it is enforced is up to the cluster."""
-    fence = grounds.fence
-    path = f"/apis/networking.k8s.io/v1/namespaces/{fence.system}/networkpolicies"
-    labels = grounds.run().job["spec"]["template"]["metadata"]["labels"]
+    admission = environment.admission
+    path = f"/apis/networking.k8s.io/v1/namespaces/{admission.system}/networkpolicies"
+    labels = environment.run().job["spec"]["template"]["metadata"]["labels"]
     (policy,) = [
         found
-        for found in fence.api("GET", path).body["items"]
+        for found in admission.api("GET", path).body["items"]
         if found["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
     ]
     assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}

@@ -8,10 +8,10 @@ from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.object_ref import PLURALS, ObjectKey
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.object_ref import PLURALS, ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.attack.attack import Object
-from tests.e2e.sandbox.conftest import Fence
+from tests.e2e.sandbox.conftest import RunAdmission
 
 PASSED = "let through"
 
@@ -19,7 +19,7 @@ PASSED = "let through"
 EVERYTHING = RemediationPolicySpec(actions=[ActionRule(name=name) for name in ActionName])
 
 
-def said(playbook: list[Object], live: LiveState, release_namespace: str) -> str:
+def said(playbook: list[Object], live: ClusterSnapshot, release_namespace: str) -> str:
     """Return the rule by which a playbook is rejected, or that it is let through."""
     try:
         actions = compile_playbook(json.dumps(playbook))
@@ -29,11 +29,11 @@ def said(playbook: list[Object], live: LiveState, release_namespace: str) -> str
     return PASSED
 
 
-def live_state(fence: Fence) -> LiveState:
+def live_state(admission: RunAdmission) -> ClusterSnapshot:
     """Return the shop around cart, from the objects that are there."""
-    target = ObjectKey("Deployment", fence.shop, "cart")
-    objects: dict[ObjectKey, Any] = {}
-    labels: dict[ObjectKey, Any] = {}
+    target = ObjectRef("Deployment", admission.shop, "cart")
+    objects: dict[ObjectRef, Any] = {}
+    labels: dict[ObjectRef, Any] = {}
     for kind, version in (
         ("Deployment", "apis/apps/v1"),
         ("StatefulSet", "apis/apps/v1"),
@@ -41,12 +41,14 @@ def live_state(fence: Fence) -> LiveState:
         ("ConfigMap", "api/v1"),
         ("Pod", "api/v1"),
     ):
-        path = f"/{version}/namespaces/{fence.shop}/{PLURALS[kind]}"
-        for item in fence.api("GET", path).body["items"]:
-            key = ObjectKey(kind, fence.shop, item["metadata"]["name"])  # type: ignore[arg-type]
+        path = f"/{version}/namespaces/{admission.shop}/{PLURALS[kind]}"
+        for item in admission.api("GET", path).body["items"]:
+            key = ObjectRef(kind, admission.shop, item["metadata"]["name"])  # type: ignore[arg-type]
             objects[key] = item
             if kind.endswith("Set") or kind == "Deployment":
                 labels[key] = item["spec"]["template"]["metadata"]["labels"]
     labels.pop(target)
     services = tuple(key.name for key in objects if key.kind == "Service")
-    return LiveState(target=target, objects=objects, neighbours=labels, service_names=services)
+    return ClusterSnapshot(
+        target=target, objects=objects, neighbours=labels, service_names=services
+    )

@@ -8,7 +8,7 @@ from reme_operator.app import rbac_rules
 from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
 from tests.support.chart import NAMESPACE, Object, Rendered, render
 
-WATCHED = ["shop", "payments"]
+WATCHED_NAMESPACE_RULES = ["shop", "payments"]
 WORKLOADS = {"apps", "batch"}
 
 
@@ -32,10 +32,10 @@ def rules_for(rendered: Rendered, account: str, namespace: str | None) -> list[O
 
 def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
     rendered = render("default")
-    bind = rbac_rules.bind_rules("reme-run-", "ClusterRole")
+    bind = rbac_rules.run_role_bind_rules("reme-run-", "ClusterRole")
     everywhere = rules_for(rendered, "reme-operator", None)
     assert canonical(everywhere) == canonical(
-        [*rbac_rules.WATCHED, *rbac_rules.CLUSTER, *bind["watched"]]
+        [*rbac_rules.WATCHED_NAMESPACE_RULES, *rbac_rules.CLUSTER, *bind["watched"]]
     )
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
     assert canonical(at_home) == canonical([*rbac_rules.RELEASE, *bind["release"]])
@@ -43,10 +43,12 @@ def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
 
 def test_namespaced_the_operator_may_do_the_same_there_and_nothing_elsewhere() -> None:
     rendered = render("namespaced")
-    bind = rbac_rules.bind_rules("reme-run-", "Role")
-    for namespace in WATCHED:
+    bind = rbac_rules.run_role_bind_rules("reme-run-", "Role")
+    for namespace in WATCHED_NAMESPACE_RULES:
         there = rules_for(rendered, "reme-operator", namespace)
-        assert canonical(there) == canonical([*rbac_rules.WATCHED, *bind["watched"]])
+        assert canonical(there) == canonical(
+            [*rbac_rules.WATCHED_NAMESPACE_RULES, *bind["watched"]]
+        )
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
     assert canonical(at_home) == canonical([*rbac_rules.RELEASE, *bind["release"]])
     assert rules_for(rendered, "reme-operator", None) == []
@@ -55,7 +57,10 @@ def test_namespaced_the_operator_may_do_the_same_there_and_nothing_elsewhere() -
 def test_namespaced_there_is_no_cluster_role_at_all_without_the_roles_of_users() -> None:
     rendered = render("namespaced")
     assert rendered.of("ClusterRole", "ClusterRoleBinding") == []
-    assert {o["metadata"]["namespace"] for o in rendered.of("Role")} == {NAMESPACE, *WATCHED}
+    assert {o["metadata"]["namespace"] for o in rendered.of("Role")} == {
+        NAMESPACE,
+        *WATCHED_NAMESPACE_RULES,
+    }
 
 
 def test_namespaced_no_cluster_role_is_about_workloads() -> None:
@@ -100,8 +105,8 @@ def test_what_may_be_bound_is_named_one_by_one() -> None:
     ("values", "kind", "namespaces", "prefix"),
     [
         ("default", "ClusterRole", [None], "reme-run-"),
-        ("namespaced", "Role", WATCHED, "reme-run-"),
-        ("everything", "Role", WATCHED, "repairs-run-"),
+        ("namespaced", "Role", WATCHED_NAMESPACE_RULES, "reme-run-"),
+        ("everything", "Role", WATCHED_NAMESPACE_RULES, "repairs-run-"),
     ],
 )
 def test_the_roles_of_runs_are_what_the_sandbox_says(

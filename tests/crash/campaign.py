@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
-from tests.crash.schedule import FAMILIES, SCENARIOS, Fault, Schedule, draw, family
+from tests.crash.schedule import FAMILIES, SCENARIO_WEIGHTS, Fault, Schedule, draw, family
 from tests.crash.simulate import Report, simulate
 from tests.crash.world import quiet
 
@@ -37,7 +37,7 @@ def course(scenario: str) -> Course:
     return Course(scenario, tuple((r.step, r.verb, r.what) for r in report.requests))
 
 
-def courses(scenarios: Iterable[str] = SCENARIOS) -> dict[str, Course]:
+def courses(scenarios: Iterable[str] = SCENARIO_WEIGHTS) -> dict[str, Course]:
     """Return the undisturbed course of each scenario."""
     return {name: course(name) for name in scenarios}
 
@@ -76,7 +76,7 @@ def late(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule
         for name in scenarios
         for number, (step, verb, _) in enumerate(known[name].steps)
         for seed, seconds in ((1, 14), (2, 30), (3, 60))
-        if verb == "POST" and step.startswith(("CreateRun", "Rehearse"))
+        if verb == "POST" and step.startswith(("CreateRun", "RunDryRun"))
     ]
 
 

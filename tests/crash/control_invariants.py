@@ -11,12 +11,12 @@ from reme_api.conditions import find
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import Mode
 from reme_api.reasons import ConditionType, Outcome
-from reme_api.remediation import HandUndo, Remediation
+from reme_api.remediation import ManualRollback, Remediation
 from reme_operator.decision.conditions import SUCCESSES
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution.render import render
-from tests.crash.history import JobMade
-from tests.crash.scenarios import STORIES
+from tests.crash.history import JobCreation
+from tests.crash.scenarios import SCENARIOS
 from tests.crash.world import World
 from tests.doubles.shop import NAMESPACE
 
@@ -57,7 +57,7 @@ def _approvals(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _allowed(
-    world: World, job: JobMade, found: Remediation, decisions: list[Approval]
+    world: World, job: JobCreation, found: Remediation, decisions: list[Approval]
 ) -> Iterator[tuple[str, str]]:
     """Hold a Job that is no undo against what was approved when it came to be."""
     attempt = found.status.attempts[-1]
@@ -94,10 +94,10 @@ def _words(record: ApprovalRecord) -> tuple[Any, ...]:
 def _hand_undos(world: World) -> Iterator[tuple[str, str]]:
     for text in world.people.complaints:
         yield "untrue", text
-    asked = {(uid, number) for _, uid, number in world.people.undos}
+    asked = {(uid, number) for _, uid, number in world.people.manual_rollbacks}
     for uid, found in world.finals.items():
-        name, undos = found.metadata.name, found.status.undos
-        numbers = Counter(undo.number for undo in undos)
+        name, manual_rollbacks = found.metadata.name, found.status.manual_rollbacks
+        numbers = Counter(undo.number for undo in manual_rollbacks)
         for number, times in numbers.items():
             if times > 1:
                 yield "repeated", f"{name}: undo {number} was begun {times} times"
@@ -106,14 +106,14 @@ def _hand_undos(world: World) -> Iterator[tuple[str, str]]:
         for _, number in sorted(key for key in asked if key[0] == uid):
             if number not in numbers:
                 yield "lost", f"{name}: undo {number} was asked for and never begun"
-        for undo in undos:
+        for undo in manual_rollbacks:
             for text in _of_undo(world, undo):
                 yield "incomplete", f"{name}, undo {undo.number}: {text}"
     for target in sorted(world.chronicle.both):
         yield "repeated", f"{target} was undone by hand while another remediation of it ran"
 
 
-def _of_undo(world: World, undo: HandUndo) -> Iterator[str]:
+def _of_undo(world: World, undo: ManualRollback) -> Iterator[str]:
     if undo.outcome is None or undo.completion_time is None or not undo.message:
         yield "no outcome, message or end"
     wrote = [e for e in world.nodes.executions if undo.run and e.run == undo.run.name and e.applied]
@@ -154,7 +154,7 @@ def _stops(world: World) -> Iterator[tuple[float, float]]:
 
 
 def _budgets(world: World) -> Iterator[tuple[str, str]]:
-    story = STORIES[world.schedule.scenario]
+    story = SCENARIOS[world.schedule.scenario]
     budgets = next(iter(world.finals.values())).spec.policy.spec.budgets if world.finals else None
     for one in world.chronicle.opened:
         if one.of_target > 1:

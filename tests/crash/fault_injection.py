@@ -11,14 +11,14 @@ from aiohttp import web
 from tests.crash.schedule import KILLS, Fault
 from tests.crash.world import World
 from tests.doubles.fake_api import _status
-from tests.doubles.sim_api import Answer, Asked
+from tests.doubles.sim_api import Answer, ApiRequest
 
 _HANG_SECONDS = 300.0
 """Longer than any client waits."""
 
 
 @dataclass
-class Mischief:
+class FaultInjector:
     """The gate of one world."""
 
     world: World
@@ -41,7 +41,7 @@ class Mischief:
             else:
                 self._by_request[fault.at].append(fault)
 
-    async def __call__(self, asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def __call__(self, asked: ApiRequest, answer: Answer) -> web.StreamResponse:
         """Decide what becomes of a request."""
         world, process = self.world, asked.process
         replica = process.name.split(".")[0]
@@ -66,7 +66,7 @@ class Mischief:
             return await self._spoilt(again.pop(0), asked, answer)
         return await answer()
 
-    def _due(self, asked: Asked) -> list[Fault]:
+    def _due(self, asked: ApiRequest) -> list[Fault]:
         """Return what is to happen at this request: by its number, or as the nth of its kind."""
         named: list[Fault] = []
         for name in (asked.what, f"{asked.step}: {asked.what}"):
@@ -74,13 +74,13 @@ class Mischief:
             self._seen[name] += 1
         return [*self._by_request.pop(asked.number, []), *named]
 
-    async def _killed(self, fault: Fault, asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def _killed(self, fault: Fault, asked: ApiRequest, answer: Answer) -> web.StreamResponse:
         when = fault.kind.removeprefix("kill-")
         response = await answer() if when == "after" else None
         self.world.kill(asked.process, f"{when} {asked.step}: {asked.what}")
         return response or await self._nothing()
 
-    def _begin(self, fault: Fault, asked: Asked, replica: str) -> None:
+    def _begin(self, fault: Fault, asked: ApiRequest, replica: str) -> None:
         world = self.world
         match fault.kind:
             case "partition":
@@ -99,13 +99,13 @@ class Mischief:
                 key = (asked.process.name, asked.verb, asked.path)
                 self._again[key] = [fault.kind] * int(fault.more or "1")
 
-    def _tell(self, fault: Fault, asked: Asked) -> None:
+    def _tell(self, fault: Fault, asked: ApiRequest) -> None:
         self.happened.append(
             f"{self.world.time() - 1000:7.2f} s  {fault}  {asked.process.name}"
             f"  {asked.step}: {asked.verb} {asked.path}"
         )
 
-    async def _spoilt(self, kind: str, asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def _spoilt(self, kind: str, asked: ApiRequest, answer: Answer) -> web.StreamResponse:
         self.world.note_fault()
         match kind:
             case "conflict":
@@ -181,6 +181,6 @@ class Mischief:
                 self.world.api.edit(plural, meta["namespace"], meta["name"], note)
 
 
-def _watches(asked: Asked) -> bool:
+def _watches(asked: ApiRequest) -> bool:
     # A watch has no effect to be had before it fails, and no end to be waited for.
     return asked.verb == "GET"

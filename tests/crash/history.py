@@ -10,13 +10,13 @@ from reme_api.remediation import Remediation, Run
 from reme_playbook.execution.manifests import PLAYBOOK_KEY
 from tests.doubles.fake_api import Json
 from tests.doubles.shop import RELEASE
-from tests.doubles.sim_api import Answer, Asked, Gate, SimulatedApi
+from tests.doubles.sim_api import Answer, ApiRequest, Interceptor, SimulatedApi
 
 SWITCH = "reme-stop"
 
 
 @dataclass(frozen=True)
-class JobMade:
+class JobCreation:
     """A Job that came to be, and what was there at that moment."""
 
     at: float
@@ -26,7 +26,7 @@ class JobMade:
 
 
 @dataclass(frozen=True)
-class Opened:
+class RemediationCreation:
     """A remediation that came to be, and how many were open then, this one included."""
 
     at: float
@@ -39,7 +39,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Disregarded:
+class IgnoredKillSwitch:
     """A write that was sent by a process that had seen the kill switch to be on."""
 
     at: float
@@ -49,25 +49,27 @@ class Disregarded:
 
 
 @dataclass
-class Deeds:
+class UserActionLog:
     """What people did, by their own word."""
 
     decisions: list[tuple[float, Approval]] = field(default_factory=list)
-    undos: list[tuple[float, str, int]] = field(default_factory=list)  # when, uid, number
+    manual_rollbacks: list[tuple[float, str, int]] = field(
+        default_factory=list
+    )  # when, uid, number
     complaints: list[str] = field(default_factory=list)  # what was done to their own changes
     done: bool = False  # nobody does anything any more
 
 
 @dataclass
-class Chronicle:
+class History:
     """A hook of the API server, and a gate before its own."""
 
     api: SimulatedApi
-    jobs: list[JobMade] = field(default_factory=list)
-    opened: list[Opened] = field(default_factory=list)
+    jobs: list[JobCreation] = field(default_factory=list)
+    opened: list[RemediationCreation] = field(default_factory=list)
     both: set[str] = field(default_factory=set)  # undone by hand and repaired at once
     switched: list[tuple[float, str]] = field(default_factory=list)  # what it says since when
-    disregarded: list[Disregarded] = field(default_factory=list)
+    disregarded: list[IgnoredKillSwitch] = field(default_factory=list)
     told: list[tuple[float, str]] = field(default_factory=list)  # which process, for the first time
     _seen_on: dict[str, float] = field(default_factory=dict)  # by process
     _created: list[float] = field(default_factory=list)
@@ -95,7 +97,7 @@ class Chronicle:
         uid = job["metadata"]["labels"]["reme.dev/remediation-uid"]
         mine = [r for r in self._remediations() if r.metadata.uid == uid]
         self.jobs.append(
-            JobMade(
+            JobCreation(
                 self._time(),
                 name,
                 (given.get("data") or {}).get(PLAYBOOK_KEY, ""),
@@ -109,7 +111,7 @@ class Chronicle:
         there = [r for r in self._remediations() if r.status.outcome is None]
         of_target = [r for r in there if r.spec.target.name == fresh.spec.target.name]
         self.opened.append(
-            Opened(
+            RemediationCreation(
                 at=now,
                 name=fresh.metadata.name,
                 target=fresh.spec.target.name,
@@ -124,10 +126,10 @@ class Chronicle:
         """Note where an undo by hand has its run while another remediation has one."""
         repaired, undone = set(), set()
         for one in self._remediations():
-            target, undos = one.spec.target.name, one.status.undos
+            target, manual_rollbacks = one.spec.target.name, one.status.manual_rollbacks
             if any(_runs(run) for a in one.status.attempts for run in (a.run, a.undo)):
                 repaired.add(target)
-            if undos and _runs(undos[-1].run):
+            if manual_rollbacks and _runs(manual_rollbacks[-1].run):
                 undone.add(target)
         self.both |= undone & repaired
 
@@ -152,17 +154,17 @@ class Chronicle:
 
     # who knows of the switch --------------------------------------------------------------------
 
-    def gate(self, before: Gate) -> Gate:
+    def gate(self, before: Interceptor) -> Interceptor:
         """Return a gate that takes note of what each process is told of the kill switch."""
 
-        async def watching(asked: Asked, answer: Answer) -> web.StreamResponse:
+        async def watching(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
             process, sent = asked.process.name, self._time()
             seen = self._seen_on.get(process)
 
             async def noted() -> web.StreamResponse:
                 response = await answer()
                 if asked.what == "POST jobs" and response.status == 201 and seen is not None:
-                    found = Disregarded(sent, process, asked.step, seen)
+                    found = IgnoredKillSwitch(sent, process, asked.step, seen)
                     self.disregarded.append(found)
                 return response
 

@@ -8,11 +8,11 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any
 
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from tests.crash.control_invariants import broken
-from tests.crash.scenarios import MAY_BE_DEFEATED, STORIES
+from tests.crash.scenarios import MAY_BE_DEFEATED, SCENARIOS
 from tests.crash.schedule import KILLS
 from tests.crash.world import World
 from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
@@ -57,7 +57,7 @@ def check(world: World) -> list[Violation]:
 def _runs(remediation: Remediation) -> Iterator[Run]:
     """Return every run that the record names, whatever it is for."""
     status = remediation.status
-    for holder in (*status.attempts, *status.undos):
+    for holder in (*status.attempts, *status.manual_rollbacks):
         yield from (value for _, value in holder if isinstance(value, Run))
 
 
@@ -124,7 +124,7 @@ def _stuck(world: World) -> Iterator[Violation]:
             yield Violation("stuck", f"{name} is not cleaned up")
         elif world.api.all("remediations")[0]["metadata"].get("finalizers"):
             yield Violation("stuck", f"{name} keeps its finalizer")
-    for name in unsaid(world):
+    for name in unreported(world):
         yield Violation("stuck", f"report {name} does not say how it ended")
     for report in world.api.all("diagnosisreports"):
         uid = report["metadata"]["uid"]
@@ -132,7 +132,7 @@ def _stuck(world: World) -> Iterator[Violation]:
             yield Violation("lost", f"report {report['metadata']['name']} was never taken")
 
 
-def unsaid(world: World) -> list[str]:
+def unreported(world: World) -> list[str]:
     """Return the reports that do not say yet what became of them."""
     found = []
     for report in world.api.all("diagnosisreports"):
@@ -143,7 +143,7 @@ def unsaid(world: World) -> list[str]:
 
 
 def _untrue(world: World) -> Iterator[Violation]:
-    scenario = STORIES[world.schedule.scenario]
+    scenario = SCENARIOS[world.schedule.scenario]
     ends = scenario.ends | (scenario.ends_unseen if _unseen(world) else set())
     unharmed = {f.kind for f in world.schedule.faults} <= set(KILLS)
     for target in scenario.targets:
@@ -176,7 +176,7 @@ def _unseen(world: World) -> bool:
 
 def _as_it_is_left(found: Remediation) -> Outcome | None:
     """Return what a remediation says of its target: what came of an undo by hand counts."""
-    undone = [u for u in found.status.undos if u.outcome is not Outcome.REJECTED]
+    undone = [u for u in found.status.manual_rollbacks if u.outcome is not Outcome.REJECTED]
     return undone[-1].outcome if undone else found.status.outcome
 
 
@@ -224,8 +224,8 @@ def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
         if not attempt.actions or not attempt.timings:
             yield "no actions or no timings"
     if attempt.undo is not None:
-        yield from _text(world, "undo playbook", attempt.undo_playbook)
-        if attempt.undo_verification is None and attempt.outcome is not Outcome.CANCELLED:
+        yield from _text(world, "undo playbook", attempt.rollback_playbook)
+        if attempt.rollback_verification is None and attempt.outcome is not Outcome.CANCELLED:
             yield "its undo was not looked at"
     for run in filter(None, (attempt.run, attempt.undo)):
         if run.reason is None or run.completion_time is None or run.created_time is None:
@@ -238,7 +238,7 @@ def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
         yield "verified without a verification"
 
 
-def _text(world: World, what: str, reference: TextReference | None) -> Iterator[str]:
+def _text(world: World, what: str, reference: ArtifactReference | None) -> Iterator[str]:
     if reference is None:
         yield f"no {what}"
         return

@@ -46,7 +46,7 @@ class Scenario:
 
 def prepare(world: World) -> None:
     """Put everything there, and have people do what they do."""
-    scenario = STORIES[world.schedule.scenario]
+    scenario = SCENARIOS[world.schedule.scenario]
     open_shop(world.api, maxAttempts=scenario.attempts, **scenario.policy)
     world.settings, world.model.others = scenario.settings, scenario.targets[1:]
     for extra in scenario.targets[1:]:
@@ -68,7 +68,7 @@ def prepare(world: World) -> None:
 
 def begin(world: World) -> None:
     """File the reports."""
-    scenario = STORIES[world.schedule.scenario]
+    scenario = SCENARIOS[world.schedule.scenario]
     for number, name in enumerate(scenario.reports):
         target = scenario.targets[number % len(scenario.targets)]
         probe = {"name": "answers", "http": {"service": target, "port": 8080}}
@@ -81,7 +81,7 @@ def begin(world: World) -> None:
 
 async def act(world: World) -> None:
     """Have people do what they do by themselves."""
-    does = STORIES[world.schedule.scenario].people
+    does = SCENARIOS[world.schedule.scenario].people
     if does is not None:
         await does(world)
     world.people.done = True
@@ -163,7 +163,7 @@ def _set(*outcomes: Outcome) -> frozenset[Outcome]:
     return frozenset(outcomes)
 
 
-STORIES = {
+SCENARIOS = {
     "verified": Scenario(_set(Outcome.VERIFIED), ([rollback()],)),
     "undone": Scenario(_set(Outcome.ROLLED_BACK), ([scale(2)],)),
     "second": Scenario(_set(Outcome.VERIFIED), ([scale(2)], [rollback()]), attempts=2),

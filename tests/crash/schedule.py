@@ -52,7 +52,7 @@ class Schedule:
         return replace(self, faults=faults)
 
 
-SCENARIOS: Mapping[str, int] = {
+SCENARIO_WEIGHTS: Mapping[str, int] = {
     "verified": 6,
     "undone": 5,
     "second": 3,
@@ -112,7 +112,7 @@ def family(fault: Fault) -> str:
 def draw(seed: int, lengths: Mapping[str, int]) -> Schedule:
     """Return the schedule of a seed; `lengths` are the requests of each scenario without faults."""
     rng = random.Random(seed)
-    scenario = rng.choices(list(SCENARIOS), list(SCENARIOS.values()))[0]
+    scenario = rng.choices(list(SCENARIO_WEIGHTS), list(SCENARIO_WEIGHTS.values()))[0]
     length = lengths[scenario]
     faults = [_one("kill", rng, length) for _ in range(rng.choice((0, 1, 1, 1, 2, 3)))]
     more = rng.choice((0, 1, 1, 2, 3)) if faults else rng.choice((1, 2, 3))

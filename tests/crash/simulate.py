@@ -6,9 +6,9 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.crash.fault_injection import Mischief
-from tests.crash.invariants import Violation, check, describe, leftovers, owned, unsaid
-from tests.crash.scenarios import STORIES, act, begin, prepare
+from tests.crash.fault_injection import FaultInjector
+from tests.crash.invariants import Violation, check, describe, leftovers, owned, unreported
+from tests.crash.scenarios import SCENARIOS, act, begin, prepare
 from tests.crash.schedule import Schedule
 from tests.crash.world import World, labelled, opened
 from tests.doubles.sim_loop import SimulatedLoop
@@ -65,8 +65,8 @@ def simulate(schedule: Schedule) -> Report:
 async def _simulate(schedule: Schedule) -> Report:
     report = Report(schedule)
     with labelled():
-        async with opened(schedule, list(STORIES[schedule.scenario].answers)) as world:
-            mischief = Mischief(world)
+        async with opened(schedule, list(SCENARIOS[schedule.scenario].answers)) as world:
+            mischief = FaultInjector(world)
             world.api.gate = world.chronicle.gate(mischief)
             prepare(world)
             replicas = [
@@ -118,8 +118,8 @@ def _done(world: World) -> bool:
         return False
     if any(not r.get("status", {}).get("outcome") for r in remediations):
         return False
-    wanted = len(STORIES[world.schedule.scenario].reports)
-    return len(world.finals) >= wanted and not unsaid(world)
+    wanted = len(SCENARIOS[world.schedule.scenario].reports)
+    return len(world.finals) >= wanted and not unreported(world)
 
 
 async def _sweep(world: World, report: Report) -> None:

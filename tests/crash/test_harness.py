@@ -16,15 +16,15 @@ from reme_kube.cluster import ApiCluster
 from reme_kube.resources import ROLE_BINDINGS
 from reme_operator.admission import admit
 from reme_operator.admission import report_status as operator_reports
-from reme_operator.admission.storm import Weather
+from reme_operator.admission.storm import StormState
 from reme_operator.decision import manual_rollback, plan_approval, probe_verdict
 from reme_operator.decision.decisions import Capture, CreateRun, RecordRun
 from reme_operator.kill_switch import watch
-from reme_operator.kill_switch.state import OFF, SwitchState
+from reme_operator.kill_switch.state import OFF, KillSwitchState
 from reme_operator.reconcile import observe, reconciler
 from reme_operator.steps import job, registry, rollback
-from reme_operator.steps.context import Effect, Work
-from reme_operator.steps.registry import PERFORM
+from reme_operator.steps.context import StepContext, StepResult
+from reme_operator.steps.registry import STEP_HANDLERS
 from reme_playbook.actions.registry import Action, Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution import rollback as sandbox_undo
@@ -45,7 +45,7 @@ STOPPED_IN_A_RUN = (1, 2, 3)
 @contextmanager
 def performing(kind: type, mutant: Any) -> Iterator[None]:
     """Have one kind of decision carried out in another way."""
-    with mock.patch.object(registry, "PERFORM", dict(PERFORM) | {kind: mutant}):
+    with mock.patch.object(registry, "STEP_HANDLERS", dict(STEP_HANDLERS) | {kind: mutant}):
         yield
 
 
@@ -64,9 +64,9 @@ def says(report: Report, words: str) -> bool:
 
 
 def test_a_job_whose_name_is_not_always_the_same_is_caught() -> None:
-    create = PERFORM[CreateRun]
+    create = STEP_HANDLERS[CreateRun]
 
-    async def mutant(work: Work, decision: CreateRun) -> Effect:
+    async def mutant(work: StepContext, decision: CreateRun) -> StepResult:
         # As if the name came from a clock or from chance: each process makes up its own.
         owner = current_process()
         assert owner is not None
@@ -86,16 +86,16 @@ def test_a_job_whose_name_is_not_always_the_same_is_caught() -> None:
 
 
 def test_a_status_that_is_written_before_its_job_is_there_is_caught() -> None:
-    capture = PERFORM[Capture]
+    capture = STEP_HANDLERS[Capture]
 
-    async def mutant(work: Work, decision: Capture) -> Effect:
+    async def mutant(work: StepContext, decision: Capture) -> StepResult:
         effect = await capture(work, decision)
         assert effect.status is not None
         *earlier, attempt = effect.status.attempts
         assert attempt.run is not None
         run = attempt.run.model_copy(update={"uid": "it-will-be-there-soon"})
         attempts = [*earlier, attempt.model_copy(update={"run": run})]
-        return Effect(effect.status.model_copy(update={"attempts": attempts}))
+        return StepResult(effect.status.model_copy(update={"attempts": attempts}))
 
     with performing(Capture, mutant):
         found = kinds([simulate(after("Capture: PUT remediations/status"))])
@@ -103,9 +103,9 @@ def test_a_status_that_is_written_before_its_job_is_there_is_caught() -> None:
 
 
 def test_a_run_that_is_said_to_have_succeeded_and_did_not_is_caught() -> None:
-    record = PERFORM[RecordRun]
+    record = STEP_HANDLERS[RecordRun]
 
-    async def mutant(work: Work, decision: RecordRun) -> Effect:
+    async def mutant(work: StepContext, decision: RecordRun) -> StepResult:
         return await record(work, dataclasses.replace(decision, reason=Reason.RUN_SUCCEEDED))
 
     with performing(RecordRun, mutant):
@@ -125,11 +125,11 @@ def test_rights_that_are_left_behind_are_caught() -> None:
 
 
 def test_an_operator_that_gives_up_is_caught() -> None:
-    async def gives_up(self: reconciler.Driver, error: Exception) -> None:
+    async def gives_up(self: reconciler.RemediationReconciler, error: Exception) -> None:
         await self._tools.clock.sleep(10_000)
 
     patience = mock.patch("tests.crash.simulate.PATIENCE_SECONDS", 300)
-    with patience, mock.patch.object(reconciler.Driver, "_stumble", gives_up):
+    with patience, mock.patch.object(reconciler.RemediationReconciler, "_stumble", gives_up):
         faults = (Fault("error-before", 60, "6"),)
         report = simulate(Schedule(1, "verified", faults))
     assert "stuck" in kinds([report]), (report.happened, report.violations)
@@ -155,7 +155,7 @@ def test_a_decision_that_is_taken_note_of_twice_is_caught() -> None:
         fresh = len(attempt.approvals) < 2
         return fresh and approval is not None and attempt.plan is not None
 
-    with mock.patch.object(plan_approval, "is_news", again):
+    with mock.patch.object(plan_approval, "is_new_decision", again):
         found = simulate(Schedule(1, "approved"))
     assert says(found, "taken note of twice"), found.violations
 
@@ -176,15 +176,15 @@ def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
 
 
 def test_an_undo_that_is_begun_again_is_caught() -> None:
-    wanted = manual_rollback.is_wanted
+    wanted = manual_rollback.manual_rollback_requested
 
     def again(remediation: Remediation) -> bool:
-        asked, undos = remediation.spec.undo, remediation.status.undos
-        return wanted(remediation) or (asked is not None and len(undos) == 1)
+        asked, manual_rollbacks = remediation.spec.undo, remediation.status.manual_rollbacks
+        return wanted(remediation) or (asked is not None and len(manual_rollbacks) == 1)
 
     with (
-        mock.patch.multiple(manual_rollback, is_wanted=again),
-        mock.patch.object(observe, "is_wanted", again),
+        mock.patch.multiple(manual_rollback, manual_rollback_requested=again),
+        mock.patch.object(observe, "manual_rollback_requested", again),
     ):
         found = simulate(Schedule(1, "hand-undone"))
     assert says(found, "undo 1 was begun 2 times"), found.violations
@@ -208,8 +208,8 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
         return ""
 
     with (
-        mock.patch.object(job, "open_beside", fine),
-        mock.patch.object(observe, "undone_beside", fine),
+        mock.patch.object(job, "find_open_remediation", fine),
+        mock.patch.object(observe, "find_manual_rollback", fine),
     ):
         found = slowly_accepted()
     assert any("undone by hand while another" in str(wrong) for wrong in found.wrong), found.wrong
@@ -219,13 +219,13 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
 
 
 def test_a_switch_that_is_looked_at_and_not_heeded_is_caught() -> None:
-    with mock.patch.object(watch, "read_switch", return_value=OFF):
+    with mock.patch.object(watch, "parse_kill_switch", return_value=OFF):
         reports = [simulate(Schedule(seed, "held")) for seed in HELD_BEFORE_A_JOB]
     assert any(says(r, "after it saw the switch") for r in reports), kinds(reports)
 
 
 def test_a_run_that_goes_on_when_it_should_stop_is_caught() -> None:
-    with mock.patch.object(SwitchState, "stops", property(lambda _: False)):
+    with mock.patch.object(KillSwitchState, "stops", property(lambda _: False)):
         reports = [simulate(Schedule(seed, "stopped")) for seed in STOPPED_IN_A_RUN]
     assert any(says(r, "long after everything was to stop") for r in reports), kinds(reports)
 
@@ -234,7 +234,7 @@ def test_a_run_that_goes_on_when_it_should_stop_is_caught() -> None:
 
 
 def test_a_storm_that_is_not_noticed_is_caught() -> None:
-    with mock.patch.object(Weather, "active", property(lambda _: False)):
+    with mock.patch.object(StormState, "active", property(lambda _: False)):
         found = simulate(Schedule(1, "storm"))
     assert says(found, "reports were waiting"), found.violations
 
@@ -256,13 +256,13 @@ def test_a_report_that_tells_a_tale_is_caught() -> None:
 
 
 def test_a_neighbour_that_nobody_looks_at_is_caught() -> None:
-    with mock.patch.object(probe_verdict, "worse_neighbours", return_value=()):
+    with mock.patch.object(probe_verdict, "degraded_neighbours", return_value=()):
         found = simulate(Schedule(1, "neighbour"))
     assert says(found, "ended as Verified"), found.violations
 
 
 def test_a_list_that_was_behind_before_there_was_anything_to_hide_excuses_nothing() -> None:
-    with mock.patch.object(probe_verdict, "worse_neighbours", return_value=()):
+    with mock.patch.object(probe_verdict, "degraded_neighbours", return_value=()):
         found = simulate(Schedule(1, "neighbour", (Fault("stale-lists", 0, "1"),)))
     assert says(found, "ended as Verified"), found.violations
 

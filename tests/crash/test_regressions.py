@@ -11,13 +11,13 @@ from reme_api.reasons import Outcome
 from tests.crash import user_actions
 from tests.crash.conftest import quietly
 from tests.crash.history import SWITCH
-from tests.crash.invariants import Violation, check, unsaid
-from tests.crash.scenarios import STORIES, act, begin, prepare
+from tests.crash.invariants import Violation, check, unreported
+from tests.crash.scenarios import SCENARIOS, act, begin, prepare
 from tests.crash.schedule import Fault, Schedule
 from tests.crash.simulate import simulate
 from tests.crash.world import World, labelled, opened
 from tests.doubles.shop import RELEASE, file_report
-from tests.doubles.sim_api import Answer, Asked, Gate
+from tests.doubles.sim_api import Answer, ApiRequest, Interceptor
 from tests.doubles.sim_loop import SimulatedLoop
 
 pytestmark = quietly
@@ -32,7 +32,9 @@ class Course:
     world: World
     wrong: list[Violation | str]
 
-    def lead(self, scenario: str, gate: Gate, seconds: float = 120, does: Does = act) -> "Course":
+    def lead(
+        self, scenario: str, gate: Interceptor, seconds: float = 120, does: Does = act
+    ) -> "Course":
         """Carry it out; the gate may use the world."""
         loop = SimulatedLoop()
         try:
@@ -41,10 +43,10 @@ class Course:
             loop.close()
         return self
 
-    async def _lead(self, scenario: str, gate: Gate, seconds: float, does: Does) -> None:
+    async def _lead(self, scenario: str, gate: Interceptor, seconds: float, does: Does) -> None:
         schedule = Schedule(1, scenario)
         with labelled():
-            async with opened(schedule, list(STORIES[scenario].answers)) as world:
+            async with opened(schedule, list(SCENARIOS[scenario].answers)) as world:
                 self.world = world
                 world.api.gate = world.chronicle.gate(gate)
                 prepare(world)
@@ -52,7 +54,7 @@ class Course:
                 replica = asyncio.create_task(world.replica("op0"), context=Context())
                 at_it = asyncio.create_task(does(world), context=Context())
                 await asyncio.sleep(seconds)
-                self.wrong = [*check(world), *unsaid(world)]
+                self.wrong = [*check(world), *unreported(world)]
                 replica.cancel()
                 at_it.cancel()
                 for process in world.processes:
@@ -62,7 +64,7 @@ class Course:
 def test_a_policy_that_comes_while_a_report_is_looked_at_is_not_missed() -> None:
     """The look found no policy, the policy came, and only then was the report refused: for ever."""
 
-    async def slow(asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def slow(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
         if asked.step == "kopf" and asked.what == "GET remediationpolicies":
             await asyncio.sleep(1)
         elif asked.step == "desk" and asked.what == "PUT diagnosisreports/status":
@@ -75,10 +77,10 @@ def test_a_policy_that_comes_while_a_report_is_looked_at_is_not_missed() -> None
 
 def test_a_job_is_not_tried_again_when_the_kill_switch_came_meanwhile() -> None:
     """The client repeated a request without an answer, ten seconds after the switch was on."""
-    lost: list[Asked] = []
+    lost: list[ApiRequest] = []
     found = Course()
 
-    async def once(asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def once(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
         if asked.what != "POST jobs" or lost:
             return await answer()
         lost.append(asked)
@@ -102,10 +104,10 @@ def slowly_accepted() -> Course:
 
     The desk has seen no undo then, and the undo sees no other remediation.
     """
-    made: list[Asked] = []
+    made: list[ApiRequest] = []
     found = Course()
 
-    async def late(asked: Asked, answer: Answer) -> web.StreamResponse:
+    async def late(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
         if asked.what == "POST remediations":
             made.append(asked)
             if len(made) == 2:
@@ -130,7 +132,7 @@ def test_an_undo_by_hand_and_a_remediation_that_is_slowly_accepted_do_not_meet()
     assert not found.world.chronicle.both
     again, first = sorted(found.world.remediations(), key=lambda r: r.metadata.name)
     assert again.status.outcome is Outcome.REJECTED  # its plan was of the time before the undo
-    assert first.status.undos[0].outcome is Outcome.ROLLED_BACK
+    assert first.status.manual_rollbacks[0].outcome is Outcome.ROLLED_BACK
 
 
 def test_a_stale_list_of_policies_is_not_the_last_word() -> None:

@@ -185,7 +185,7 @@ def ask_undo(world: World, found: Remediation) -> int:
     """Ask for an undo, and return its number."""
     spec = spec_patches.undo(found, WHO, "it was fine before")
     number = int(spec["undo"]["number"])
-    world.people.undos.append((world.time(), found.metadata.uid, number))
+    world.people.manual_rollbacks.append((world.time(), found.metadata.uid, number))
     world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": spec})
     return number
 
@@ -194,7 +194,8 @@ async def _undone(world: World, found: Remediation) -> None:
     """Ask for an undo, and wait for what comes of it."""
     number = ask_undo(world, _now(world, found))
     while not any(  # noqa: ASYNC110 - people look now and then
-        u.number == number and u.outcome is not None for u in _now(world, found).status.undos
+        u.number == number and u.outcome is not None
+        for u in _now(world, found).status.manual_rollbacks
     ):
         await asyncio.sleep(_LOOK_SECONDS)
 

@@ -23,8 +23,8 @@ from reme_api.probes import Probe
 from reme_api.remediation import Remediation
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
-from reme_kube.http_client import ApiServer
-from reme_kube.leader_election import ApiLeaseStore, LeaseElection, LeaseTimes
+from reme_kube.http_client import ApiClient
+from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
 from reme_kube.protocols import Sample
 from reme_model.inference.errors import ModelTimeoutError, ModelUnavailableError
 from reme_model.inference.generation import GenerationReply, GenerationRequest
@@ -34,7 +34,7 @@ from reme_operator.settings import OperatorSettings
 from reme_operator.steps import registry
 from reme_operator.telemetry.health import Health
 from reme_operator.telemetry.metrics import Metrics
-from tests.crash.history import Chronicle, Deeds
+from tests.crash.history import History, UserActionLog
 from tests.crash.schedule import Schedule
 from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
 from tests.doubles.sim_api import STEP_HEADER, SimulatedApi
@@ -53,7 +53,7 @@ class _Credentials(Credentials):
         step = {STEP_HEADER: _step.get() or (task.get_name() if task else "")}
         return super().headers(now, fresh=fresh) | step
 
-    def bearing(self, token: str) -> "_Credentials":
+    def with_token(self, token: str) -> "_Credentials":
         """Return the same, for whoever the token stands for."""
         return _Credentials(self.server, None, token=token)
 
@@ -126,7 +126,7 @@ class World:
     model: Model
     probes: ImageProbes
     rng: random.Random
-    chronicle: Chronicle
+    chronicle: History
     processes: list[Process] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
     acted_at: float | None = None  # when what happens meanwhile in this story has happened
@@ -135,7 +135,7 @@ class World:
     under_way: int = 0  # faults that last, and have not ended
     before: dict[str, Any] = field(default_factory=dict)  # specs of the targets at the start
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the operator, beside the usual
-    people: Deeds = field(default_factory=Deeds)
+    people: UserActionLog = field(default_factory=UserActionLog)
     faults_at: list[float] = field(default_factory=list)
     cut_until: dict[str, float] = field(default_factory=dict)  # replicas that reach nothing
     leaseless_until: dict[str, float] = field(default_factory=dict)
@@ -204,18 +204,18 @@ class World:
                 settings.lease_retry_seconds,
             )
             store = ApiLeaseStore(renewing, RELEASE, settings.lease_name)
-            seams = main.Seams(
+            seams = main.ExternalClients(
                 cluster=ApiCluster(server, reporter=identity),
                 prober=self.probes,
                 model=self.model,
                 clock=clock,
-                lease=LeaseElection(store, clock, identity, times),
+                lease=LeaderElector(store, clock, identity, times),
                 log_in=log_in,
             )
             return await main.lead(settings, seams, _Metrics(), Health(60.0), stop)
 
-    def _client(self, settings: OperatorSettings) -> ApiServer:
-        return ApiServer(
+    def _client(self, settings: OperatorSettings) -> ApiClient:
+        return ApiClient(
             _Credentials(self.api.url, None),
             timeout_seconds=settings.api_timeout_seconds,
             attempts=settings.api_attempts,
@@ -247,14 +247,17 @@ def labelled() -> Iterator[None]:
 
         return labelling
 
-    async def observing(self: reconciler.Driver, observe: Any = reconciler.Driver._observe) -> Any:
+    async def observing(
+        self: reconciler.RemediationReconciler,
+        observe: Any = reconciler.RemediationReconciler._observe,
+    ) -> Any:
         _step.set("observe")
         return await observe(self)
 
-    steps = {kind: label(kind, perform) for kind, perform in registry.PERFORM.items()}
+    steps = {kind: label(kind, perform) for kind, perform in registry.STEP_HANDLERS.items()}
     with (
-        mock.patch("reme_operator.reconcile.reconciler.PERFORM", steps),
-        mock.patch.object(reconciler.Driver, "_observe", observing),
+        mock.patch("reme_operator.reconcile.reconciler.STEP_HANDLERS", steps),
+        mock.patch.object(reconciler.RemediationReconciler, "_observe", observing),
         # kopf counts from the real time of day; a retry would wait for it in vain.
         mock.patch("kopf._core.actions.progression._get_basetime", origin),
     ):
@@ -281,7 +284,7 @@ async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]
     texts = [a if isinstance(a, str) else json.dumps(a, separators=(",", ":")) for a in answers]
     async with api.running():
         nodes = Nodes(api)
-        chronicle = Chronicle(api)
+        chronicle = History(api)
         probes = ImageProbes(api)
         world = World(schedule, api, nodes, Model(texts), probes, rng, chronicle)
 

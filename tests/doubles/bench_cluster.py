@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reme_benchmark.injection.specs import Target
-from reme_benchmark.scoring.user_sli import Felt, Second
+from reme_benchmark.scoring.user_sli import Second, UserSli
 from reme_kube.errors import AlreadyExistsError, ConflictError, NotFoundError
-from reme_kube.http_client import Answer
+from reme_kube.http_client import HttpResponse
 
 Object = dict[str, Any]
 NAMESPACE = "shop"
@@ -46,17 +46,17 @@ class FakeApi:
     """What the API server proxies: answers by the service's name, else an empty page."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Answer | Exception] = {}
+        self.answers: dict[str, HttpResponse | Exception] = {}
         self.asked: list[str] = []
 
-    async def ask(self, path: str, timeout_seconds: float) -> Answer:
+    async def get_raw(self, path: str, timeout_seconds: float) -> HttpResponse:
         self.asked.append(path)
         for part, answer in self.answers.items():
             if part in path:
                 if isinstance(answer, Exception):
                     raise answer
                 return answer
-        return Answer(200, b"{}")
+        return HttpResponse(200, b"{}")
 
 
 class FakeCluster:
@@ -209,15 +209,15 @@ class FakeUsers:
         self.p50: float | None = 20.0
         self.silent = False
 
-    async def felt(self, seconds: int) -> Felt:
+    async def felt(self, seconds: int) -> UserSli:
         if self.silent:
-            return Felt()
-        return Felt(ok=self.percent, failed=100 - self.percent, p50_milliseconds=self.p50)
+            return UserSli()
+        return UserSli(ok=self.percent, failed=100 - self.percent, p50_milliseconds=self.p50)
 
-    async def between(self, begin: float, end: float) -> Felt | None:
+    async def between(self, begin: float, end: float) -> UserSli | None:
         if self.silent or self._clock.now().timestamp() < end + 3:
             return None
         return await self.felt(int(end - begin))
 
-    async def since(self, time: float) -> Felt:
-        return Felt(seconds=(Second(int(time), 1, 0),))
+    async def since(self, time: float) -> UserSli:
+        return UserSli(seconds=(Second(int(time), 1, 0),))

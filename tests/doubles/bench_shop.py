@@ -7,7 +7,7 @@ from typing import Any
 from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.systems.model import Service, System
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.snapshot import Snapshot
 from tests.doubles.bench_cluster import (
     NAMESPACE,
@@ -185,14 +185,14 @@ def system() -> System:
     )
 
 
-def situation(
+def context(
     cluster: FakeCluster,
     before: Snapshot,
     fault: Fault | None,
     *,
     clock: QuickClock | None = None,
     **case: Any,
-) -> Situation:
+) -> CaseContext:
     """Return the case of a fault in `cart`."""
     values: dict[str, Any] = {
         "id": "t-1",
@@ -201,7 +201,7 @@ def situation(
         "service": "cart",
         "reported_service": "cart",
     }
-    return Situation(
+    return CaseContext(
         cluster=cluster,  # type: ignore[arg-type]
         agents=FakeAgents(),  # type: ignore[arg-type]
         users=FakeUsers(clock or QuickClock()),  # type: ignore[arg-type]

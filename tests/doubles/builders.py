@@ -4,11 +4,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reme_api.actions import ActionName
-from reme_api.approval import Approval, Plan, UndoRequest
-from reme_api.base import ObjectMeta, TextReference
+from reme_api.approval import Approval, Plan, RollbackRequest
+from reme_api.base import ArtifactReference, ObjectMeta
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportSpec, Fault, Target
 from reme_api.policy import ActionRule, RemediationPolicy, RemediationPolicySpec
-from reme_api.probes import HttpProbe, NeighbourHealth, Probe, ProbeResult, ProbeVerdict, Window
+from reme_api.probes import (
+    HttpProbe,
+    NeighbourHealth,
+    Probe,
+    ProbeResult,
+    ProbeVerdict,
+    ProbeWindow,
+)
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import (
     ActionRecord,
@@ -35,9 +42,9 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def text(name: str = "text") -> TextReference:
+def text(name: str = "text") -> ArtifactReference:
     """Return a reference to a kept text."""
-    return TextReference(name=name, key="text", digest=DIGEST)
+    return ArtifactReference(name=name, key="text", digest=DIGEST)
 
 
 def probe(name: str = "answers") -> Probe:
@@ -97,7 +104,7 @@ def remediation(
     suspend: bool = False,
     cancel: bool = False,
     approval: Approval | None = None,
-    undo: UndoRequest | None = None,
+    undo: RollbackRequest | None = None,
     deleting: bool = False,
     name: str = "cart-down-12345678",
     uid: str = UID,
@@ -141,11 +148,11 @@ def window(
     *,
     start: datetime = NOW,
     neighbours: list[NeighbourHealth] | None = None,
-) -> Window:
+) -> ProbeWindow:
     """Return a window with that verdict, or one that is still open."""
     if verdict is None:
-        return Window(start_time=start)
-    return Window(
+        return ProbeWindow(start_time=start)
+    return ProbeWindow(
         start_time=start,
         completion_time=start,
         verdict=verdict,
@@ -185,7 +192,7 @@ def generated(number: int = 1, *, abstained: str = "", **fields: Any) -> Attempt
     return attempt(number, generation=generation, **fields)
 
 
-def gated(number: int = 1, **fields: Any) -> Attempt:
+def validated_attempt(number: int = 1, **fields: Any) -> Attempt:
     """Return an attempt whose playbook may run."""
     action = ActionRecord(
         name=ActionName.RESTART, kind="Deployment", object_name="cart", summary="restart cart"
@@ -209,19 +216,19 @@ def plan(*, complete: bool = True, clean: bool = False, created: datetime = NOW)
 def planned(number: int = 1, **fields: Any) -> Attempt:
     """Return an attempt whose playbook was planned a moment ago."""
     base: dict[str, Any] = {"plan": plan()}
-    return gated(number, **(base | fields))
+    return validated_attempt(number, **(base | fields))
 
 
 def started(number: int = 1, **fields: Any) -> Attempt:
     """Return an attempt whose run is under way."""
     base: dict[str, Any] = {"capture": text("capture"), "run": run()}
-    return gated(number, **(base | fields))
+    return validated_attempt(number, **(base | fields))
 
 
 def executed(number: int = 1, ended: Reason = Reason.RUN_SUCCEEDED, **fields: Any) -> Attempt:
     """Return an attempt whose run has ended and was cleaned up."""
     base: dict[str, Any] = {"capture": text("capture"), "run": run(ended, clean=True)}
-    return gated(number, **(base | fields))
+    return validated_attempt(number, **(base | fields))
 
 
 def closed(number: int, outcome: Outcome, reason: Reason, **fields: Any) -> Attempt:

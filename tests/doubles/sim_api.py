@@ -26,7 +26,7 @@ STEP_HEADER = "X-Step"
 
 
 @dataclass
-class Asked:
+class ApiRequest:
     """One request of a process."""
 
     number: int
@@ -47,10 +47,10 @@ class Asked:
 
 
 Answer = Callable[[], Awaitable[web.StreamResponse]]
-Gate = Callable[[Asked, Answer], Awaitable[web.StreamResponse]]
+Interceptor = Callable[[ApiRequest, Answer], Awaitable[web.StreamResponse]]
 
 
-async def open_gate(_: Asked, answer: Answer) -> web.StreamResponse:
+async def pass_through(_: ApiRequest, answer: Answer) -> web.StreamResponse:
     """Let everything through."""
     return await answer()
 
@@ -60,8 +60,8 @@ class SimulatedApi(FakeApi):
     """The server; give its `wire` to an operator's clients."""
 
     seed: int = 0
-    gate: Gate = open_gate
-    asked: list[Asked] = field(default_factory=list)
+    gate: Interceptor = pass_through
+    asked: list[ApiRequest] = field(default_factory=list)
     down: bool = False
     stale_seconds: float = 0.0  # how far behind lists and reads of some kinds are
     lag_seconds: float = 0.0  # how far behind watches are
@@ -112,7 +112,7 @@ class SimulatedApi(FakeApi):
         assert process is not None, "somebody without a process"
         await asyncio.sleep(self._random.uniform(0.001, 0.012))
         step = request.headers.get(STEP_HEADER, "kopf")
-        asked = Asked(len(self.asked), process, step, request.method, request.path, body)
+        asked = ApiRequest(len(self.asked), process, step, request.method, request.path, body)
 
         async def answer() -> web.StreamResponse:
             if self.down:
@@ -122,7 +122,7 @@ class SimulatedApi(FakeApi):
         if self.down:
             return _cut(request)
         if "/leases" in request.path:
-            return await self.gate(Asked(-1, process, "lease", "", request.path, body), answer)
+            return await self.gate(ApiRequest(-1, process, "lease", "", request.path, body), answer)
         self.asked.append(asked)
         return await self.gate(asked, answer)
 

@@ -26,7 +26,7 @@ async def serve(handler: Handler) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-class FakeApi:
+class StubApi:
     """An API server that keeps objects by path and answers as the real one would.
 
     `script` answers come first, one per request; `requests` is what was asked.

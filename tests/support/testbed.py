@@ -46,7 +46,7 @@ def install(*settings: str) -> None:
 
 
 @dataclass
-class Arena:
+class Testbed:
     """One namespace with a shop, a policy and what the tests ask in it."""
 
     kubectl: Kubectl

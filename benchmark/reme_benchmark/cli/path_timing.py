@@ -72,7 +72,7 @@ def steps_of(remediation: Remediation) -> dict[str, tuple[float, float]]:
         before = found.get(timing.step, (0.0, 0.0))
         found[timing.step] = (
             before[0] + timing.duration_milliseconds / 1000,
-            before[1] + timing.busy_milliseconds / 1000,
+            before[1] + timing.operator_milliseconds / 1000,
         )
     return found
 

@@ -106,7 +106,7 @@ def _steps(remediation: Remediation, attempt: Attempt) -> Table:
         table.add_row(
             timing.step,
             f"{timing.duration_milliseconds / 1000:.2f}",
-            f"{timing.busy_milliseconds / 1000:.3f}",
+            f"{timing.operator_milliseconds / 1000:.3f}",
         )
     return table
 

@@ -10,7 +10,7 @@ from reme_api.diagnosis_report import EvidenceKind
 from reme_benchmark.diagnosis import symptoms
 from reme_benchmark.diagnosis.findings import Finding, Findings, distinct, finding
 from reme_benchmark.kube.cluster import Object
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_kube import workloads
 from reme_kube.errors import ClusterError
 from reme_kube.resources import WORKLOADS
@@ -29,17 +29,17 @@ _ONE_SECOND = timedelta(seconds=1)
 _T = TypeVar("_T")
 
 
-async def gather(situation: Situation) -> Findings:
+async def gather(context: CaseContext) -> Findings:
     """Return what can be seen of the reported workload, of users, and of what is beside it.
 
     What cannot be read is left out, as a tool would: a report without metrics is still a report.
     """
-    name = situation.case.reported_service
-    workload = await _workload(situation, name)
-    kind = unstructured.text(workload, "kind") or situation.system.service(name).kind
-    path = _front_path(situation)
+    name = context.case.reported_service
+    workload = await _workload(context, name)
+    kind = unstructured.text(workload, "kind") or context.system.service(name).kind
+    path = _front_path(context)
     felt, own, beside = await asyncio.gather(
-        _users(situation, path), _about(situation, workload), _beside(situation, name)
+        _users(context, path), _about(context, workload), _beside(context, name)
     )
     # Users go behind the first thing that is wrong: the tool was called because of them.
     items = distinct(own, _MOST_FINDINGS)
@@ -53,55 +53,55 @@ async def gather(situation: Situation) -> Findings:
     )
 
 
-async def _about(situation: Situation, workload: Object | None) -> list[Finding]:
+async def _about(context: CaseContext, workload: Object | None) -> list[Finding]:
     """Return what one workload, its pods, their events, logs and usage show."""
     if workload is None:
-        text = f"workload {situation.case.reported_service} does not exist"
-        return [finding(EvidenceKind.TEXT, situation.namespace, text, telling=True)]
-    api = situation.cluster.api
+        text = f"workload {context.case.reported_service} does not exist"
+        return [finding(EvidenceKind.TEXT, context.namespace, text, telling=True)]
+    api = context.cluster.api
     pods, revisions = await asyncio.gather(
         _or_none(workloads.pods(api, workload)), _or_none(workloads.revisions(api, workload))
     )
     newest = list(pods or ())[-_MOST_PODS:]
     names = [
-        situation.case.reported_service,
+        context.case.reported_service,
         *(p["metadata"]["name"] for p in newest),
         *(r["metadata"]["name"] for r in (revisions or ())[:2]),
     ]
     events, metrics, logs = await asyncio.gather(
-        _or_none(workloads.events(api, situation.namespace, names)),
-        _or_none(situation.cluster.list("PodMetrics", situation.namespace)),
-        asyncio.gather(*(_logs(situation, pod) for pod in newest)),
+        _or_none(workloads.events(api, context.namespace, names)),
+        _or_none(context.cluster.list("PodMetrics", context.namespace)),
+        asyncio.gather(*(_logs(context, pod) for pod in newest)),
     )
     return [
         *(found for pod in newest for found in symptoms.of_pod(pod)),
         *symptoms.of_workload(workload),
         *symptoms.of_usage(newest, metrics or ()),
-        *symptoms.of_events(events or (), situation.before.time - _ONE_SECOND),
+        *symptoms.of_events(events or (), context.before.time - _ONE_SECOND),
         *(found for lines in logs for found in lines),
     ]
 
 
-async def _beside(situation: Situation, name: str) -> list[Finding]:
+async def _beside(context: CaseContext, name: str) -> list[Finding]:
     """Return true things of workloads that do what they should."""
-    cluster, namespace = situation.cluster, situation.namespace
-    guilty = {name, situation.case.service}
+    cluster, namespace = context.cluster, context.namespace
+    guilty = {name, context.case.service}
     pods, metrics = await asyncio.gather(
         _or_none(cluster.list("Pod", namespace)), _or_none(cluster.list("PodMetrics", namespace))
     )
     others = [p for p in pods or () if not _is_of(p, guilty) and _ready(p)]
     chosen = others[: 2 * _MOST_PODS]
-    log = [line for pod in chosen[:2] for line in await _logs(situation, pod)]
+    log = [line for pod in chosen[:2] for line in await _logs(context, pod)]
     usage = list(symptoms.of_usage(chosen, metrics or ()))
     states = [found for pod in chosen[:2] for found in symptoms.of_pod(pod)]
     return [*usage[:3], *log, *states]
 
 
-async def _logs(situation: Situation, pod: Object) -> list[Finding]:
+async def _logs(context: CaseContext, pod: Object) -> list[Finding]:
     """Return what the containers of a pod printed since before the fault."""
     name = pod["metadata"]["name"]
-    base = situation.cluster.path("Pod", situation.namespace, name)
-    since = max(1, round((datetime.now(UTC) - situation.before.time).total_seconds()) + 1)
+    base = context.cluster.path("Pod", context.namespace, name)
+    since = max(1, round((datetime.now(UTC) - context.before.time).total_seconds()) + 1)
     query = f"tailLines={_LOG_LINES}&limitBytes={_LOG_BYTES}&sinceSeconds={since}"
     restarted = {
         unstructured.text(s, "name")
@@ -116,27 +116,27 @@ async def _logs(situation: Situation, pod: Object) -> list[Finding]:
         for which in ["", *previous]:
             url = f"{base}/log?container={container}&{query}{which}"
             with suppress(ClusterError):
-                answer = await situation.cluster.api.ask(url, _LOG_SECONDS)
+                answer = await context.cluster.api.get_raw(url, _LOG_SECONDS)
                 if answer.status == 200:
                     text = answer.content.decode(errors="replace")
                     found += symptoms.of_log(text, name, container)
     return found
 
 
-async def _users(situation: Situation, path: str) -> Sequence[Finding]:
+async def _users(context: CaseContext, path: str) -> Sequence[Finding]:
     with suppress(ClusterError):
-        return list(symptoms.of_users(path, await situation.users.felt(USERS_SECONDS)))
+        return list(symptoms.of_users(path, await context.users.felt(USERS_SECONDS)))
     return ()
 
 
-def _front_path(situation: Situation) -> str:
-    felt_on = situation.system.felt_on(situation.case.service)
-    return felt_on[0] if felt_on else situation.system.path
+def _front_path(context: CaseContext) -> str:
+    felt_on = context.system.felt_on(context.case.service)
+    return felt_on[0] if felt_on else context.system.path
 
 
-async def _workload(situation: Situation, name: str) -> Object | None:
+async def _workload(context: CaseContext, name: str) -> Object | None:
     for kind in WORKLOADS:
-        found = await _or_none(situation.cluster.get(kind, name, situation.namespace))
+        found = await _or_none(context.cluster.get(kind, name, context.namespace))
         if found is not None:
             return {**found, "kind": kind}
     return None

@@ -7,7 +7,7 @@ from datetime import datetime
 from reme_api.diagnosis_report import EvidenceKind
 from reme_benchmark.diagnosis.findings import Finding, finding
 from reme_benchmark.kube.cluster import Object
-from reme_benchmark.scoring.user_sli import Felt
+from reme_benchmark.scoring.user_sli import UserSli
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 
@@ -190,7 +190,7 @@ def of_log(text: str, pod: str, container: str, most: int = 3) -> Iterator[Findi
         yield finding(EvidenceKind.LOG, source, lines[-1])
 
 
-def of_users(path: str, felt: Felt) -> Iterator[Finding]:
+def of_users(path: str, felt: UserSli) -> Iterator[Finding]:
     """Yield what users get at the front door, or nothing where that is not known."""
     if not felt.end:
         return

@@ -9,9 +9,9 @@ from reme_benchmark.fidelity.ground_truth import stresses, truths
 from reme_benchmark.fidelity.records import Inputs, Real, Simulated
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems import catalog as systems
-from reme_lab.simulator import World, apply, judge, world_of
-from reme_lab.simulator.health import vitals
-from reme_operator.decision.probe_verdict import worse_neighbours
+from reme_lab.simulator import World, apply, judge, world_from_snapshot
+from reme_lab.simulator.health import world_health
+from reme_operator.decision.probe_verdict import degraded_neighbours
 
 
 class Kind(StrEnum):
@@ -27,13 +27,13 @@ class Kind(StrEnum):
 def world(inputs: Inputs) -> World:
     """Return the simulated world in which the fault is, measured against the one before it."""
     system, fault = systems.load(inputs.system), catalog.fault(inputs.fault)
-    broken = world_of(
+    broken = world_from_snapshot(
         inputs.live,
         truths(system, fault, inputs),
         stresses=stresses(fault, inputs),
         at_once=True,  # a trial begins as soon as the live state was read
     )
-    before = world_of(inputs.healthy, truths(system, fault, inputs, broken=False))
+    before = world_from_snapshot(inputs.healthy, truths(system, fault, inputs, broken=False))
     return replace(broken, healthy=before)
 
 
@@ -42,7 +42,7 @@ def simulated(inputs: Inputs) -> Simulated:
     before = world(inputs)
     after = apply(before, inputs.actions)
     verdict = judge(before, after, inputs.probes)
-    worse = worse_neighbours(health(before), health(after))
+    worse = degraded_neighbours(health(before), health(after))
     target = f"{inputs.live.target.kind}/{inputs.live.target.name}"
     return Simulated(
         verified=verdict.probed and not worse,
@@ -57,7 +57,7 @@ def health(of: World) -> tuple[NeighbourHealth, ...]:
     """Return the availability of every workload, as the operator reads it."""
     return tuple(
         NeighbourHealth(kind=key.kind, name=key.name, desired=count.desired, available=count.ready)
-        for key, count in vitals(of).counts.items()
+        for key, count in world_health(of).counts.items()
     )
 
 

@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from reme_api.diagnosis_report import Target, TargetKind
 from reme_api.probes import Probe
 from reme_benchmark.fidelity.snapshots import read
-from reme_benchmark.harness.case_run import bites, situation_of
+from reme_benchmark.harness.case_run import bites, case_context
 from reme_benchmark.harness.fault_injection import Injection, InjectionError
-from reme_benchmark.harness.metrics_wait import wait_noticed
-from reme_benchmark.harness.system_instance import Stage
+from reme_benchmark.harness.metrics_wait import wait_for_metrics
+from reme_benchmark.harness.system_instance import SystemInstance
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.faults.placeholders import fill
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.restore import write_back
 from reme_benchmark.scoring.snapshot import Snapshot, take
 from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError
 from reme_lab.simulator import disagreements
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _SETTLE_SECONDS = 12.0
 _POLL_SECONDS = 0.6
@@ -32,18 +32,18 @@ _HASH = "pod-template-hash"
 
 
 @dataclass
-class Ground:
+class FaultFixture:
     """One fault in one system; `begin` brings it about, `again` brings it back."""
 
     cluster: Cluster
     operator: ApiCluster
     agents: FaultAgents
-    stage: Stage
+    instance: SystemInstance
     fault: Fault
     case: Case
-    situation: Situation = field(init=False)
-    healthy: LiveState = field(init=False)
-    live: LiveState = field(init=False)
+    context: CaseContext = field(init=False)
+    healthy: ClusterSnapshot = field(init=False)
+    live: ClusterSnapshot = field(init=False)
     _injection: Injection | None = None
     _faulted: Snapshot = field(init=False)
     _sets: frozenset[str] = frozenset()
@@ -56,17 +56,17 @@ class Ground:
             InjectionError: it does not.
             ClusterError: the API server refused something.
         """
-        self.situation = await situation_of(
-            self.cluster, self.agents, self.stage, self.case, self.fault
+        self.context = await case_context(
+            self.cluster, self.agents, self.instance, self.case, self.fault
         )
         self.healthy = await self.read()
-        self._injection = Injection(self.situation, self.fault)
+        self._injection = Injection(self.context, self.fault)
         await self._injection.begin()
-        if (missing := await bites(self.situation, self.fault)) is not None:
+        if (missing := await bites(self.context, self.fault)) is not None:
             raise InjectionError(missing)
-        await wait_noticed(self.situation, self.fault)
+        await wait_for_metrics(self.context, self.fault)
         self.live = await self._settled()
-        self._faulted = await take(self.cluster, self.stage.namespace)
+        self._faulted = await take(self.cluster, self.instance.namespace)
         self._sets = frozenset(await self._set_uids())
         self._stressed = await self._containers()
 
@@ -82,13 +82,13 @@ class Ground:
         """
         if not await self._written_back():
             await self._ended()
-            await self.stage.healthy()
+            await self.instance.healthy()
             await self.begin()
 
     async def end(self) -> None:
         """End the fault, and bring the system back; safe to call again."""
         await self._ended()
-        await self.stage.back()
+        await self.instance.back()
 
     async def _ended(self) -> None:
         if self._injection is not None:
@@ -103,31 +103,31 @@ class Ground:
     @property
     def target(self) -> Target:
         """The workload that has the fault."""
-        kind = self.stage.system.service(self.case.service).kind
+        kind = self.instance.system.service(self.case.service).kind
         return Target(kind=TargetKind(kind), name=self.case.service)
 
     @property
     def probes(self) -> tuple[Probe, ...]:
         """What a report of this fault would measure."""
-        values = self.situation.values
+        values = self.context.values
         found = fill(list(self.fault.report.probes), values, self.fault.id)
         return tuple(Probe.model_validate(probe) for probe in found)
 
-    async def read(self) -> LiveState:
+    async def read(self) -> ClusterSnapshot:
         """Return the live state around the target."""
-        probes: Sequence[Probe] = self.probes if hasattr(self, "situation") else ()
+        probes: Sequence[Probe] = self.probes if hasattr(self, "context") else ()
         return await read(
-            self.operator, self.stage.namespace, self.target, self.fault.report.type, probes
+            self.operator, self.instance.namespace, self.target, self.fault.report.type, probes
         )
 
     async def others(self) -> tuple[Object, ...]:
         """Return the other workloads of the namespace."""
-        found = await self.operator.workloads(self.stage.namespace)
+        found = await self.operator.workloads(self.instance.namespace)
         return tuple(
             w for w in found if unstructured.text(w, "metadata", "name") != self.case.service
         )
 
-    async def _settled(self) -> LiveState:
+    async def _settled(self) -> ClusterSnapshot:
         before = await self.read()
         for _ in range(int(_SETTLE_SECONDS / _POLL_SECONDS)):
             await asyncio.sleep(_POLL_SECONDS)
@@ -143,18 +143,18 @@ class Ground:
             return False  # who follows the pods has stopped where its cause was away
         if self._in_a_pod() and await self._containers() != self._stressed:
             return False
-        restored = await write_back(self.cluster, self.stage.namespace, self._faulted)
+        restored = await write_back(self.cluster, self.instance.namespace, self._faulted)
         if restored.missing:
             return False
-        for item in await self.cluster.list("ReplicaSet", self.stage.namespace):
+        for item in await self.cluster.list("ReplicaSet", self.instance.namespace):
             if item["metadata"]["uid"] not in self._sets:
                 await self.cluster.delete(
-                    "ReplicaSet", item["metadata"]["name"], self.stage.namespace
+                    "ReplicaSet", item["metadata"]["name"], self.instance.namespace
                 )
         if self._replaces_pods() and not same(self.live, await self.read()):
             for pod in await self._pods():
                 name = pod["metadata"]["name"]
-                await self.cluster.delete("Pod", name, self.stage.namespace, grace=0)
+                await self.cluster.delete("Pod", name, self.instance.namespace, grace=0)
         for _ in range(int(_SETTLE_SECONDS / _POLL_SECONDS)):
             now = await self.read()
             if same(self.live, now):
@@ -173,11 +173,13 @@ class Ground:
 
     async def _pods(self) -> list[Object]:
         labels = {"app": self.case.service}
-        return await self.cluster.list("Pod", self.stage.namespace, labels)
+        return await self.cluster.list("Pod", self.instance.namespace, labels)
 
     async def _containers(self) -> str:
         """Return which containers run in the pod with the fault."""
-        found = await self.cluster.get("Pod", self.pod, self.stage.namespace) if self.pod else None
+        found = (
+            await self.cluster.get("Pod", self.pod, self.instance.namespace) if self.pod else None
+        )
         if found is None or unstructured.text(found, "metadata", "deletionTimestamp"):
             return ""
         states = unstructured.items(found, "status", "containerStatuses")
@@ -185,11 +187,11 @@ class Ground:
         return " ".join([uid, *(unstructured.text(one, "containerID") for one in states)])
 
     async def _set_uids(self) -> list[str]:
-        found = await self.cluster.list("ReplicaSet", self.stage.namespace)
+        found = await self.cluster.list("ReplicaSet", self.instance.namespace)
         return [item["metadata"]["uid"] for item in found]
 
 
-def same(one: LiveState, other: LiveState) -> bool:
+def same(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
     """Return whether two live states tell the same story, and the second has been looked at."""
     generation = unstructured.number(other.workload, "metadata", "generation")
     if unstructured.number(other.workload, "status", "observedGeneration") < generation:
@@ -197,7 +199,7 @@ def same(one: LiveState, other: LiveState) -> bool:
     return not disagreements(one, other) and _templates(one) == _templates(other)
 
 
-def _templates(live: LiveState) -> list[tuple[str, bool]]:
+def _templates(live: ClusterSnapshot) -> list[tuple[str, bool]]:
     """Return of which template each pod is; one that ends tells the stories apart."""
     return sorted(
         (

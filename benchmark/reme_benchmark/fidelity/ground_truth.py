@@ -15,19 +15,19 @@ from reme_benchmark.scenarios.systems.model import Service, System
 from reme_lab.simulator import (
     Behaviour,
     Call,
-    Front,
+    EntryPoint,
+    GroundTruth,
+    NumericSetting,
     Program,
-    Reads,
-    Returning,
+    RecurringStress,
     Stress,
     Tolerance,
-    Truths,
     is_none_of,
     is_one_of,
     rule,
 )
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.quantity import memory_bytes
 
 _MIB = 2**20
@@ -63,34 +63,36 @@ def program(system: System, service: Service) -> Program:
         usual=usual,
         rules=(refuses, unknown, *missing, elsewhere),
         reads=(
-            Reads("port", "PORT"),
-            Reads("error_percent", "FAIL_PERCENT"),
-            Reads("latency_milliseconds", "LATENCY_MILLISECONDS", plus=_ANSWER_MILLISECONDS),
-            Reads("call_timeout_milliseconds", "CALL_TIMEOUT_MILLISECONDS"),
-            Reads("retries", "RETRIES"),
-            Reads("memory_bytes", "MEMORY_MEBIBYTES", _MIB, _INTERPRETER_BYTES),
-            Reads("leaks", "LEAK_KIBIBYTES"),
-            Reads("writes_disk", "DISK_KIBIBYTES"),
+            NumericSetting("port", "PORT"),
+            NumericSetting("error_percent", "FAIL_PERCENT"),
+            NumericSetting(
+                "latency_milliseconds", "LATENCY_MILLISECONDS", plus=_ANSWER_MILLISECONDS
+            ),
+            NumericSetting("call_timeout_milliseconds", "CALL_TIMEOUT_MILLISECONDS"),
+            NumericSetting("retries", "RETRIES"),
+            NumericSetting("memory_bytes", "MEMORY_MEBIBYTES", _MIB, _INTERPRETER_BYTES),
+            NumericSetting("leaks", "LEAK_KIBIBYTES"),
+            NumericSetting("writes_disk", "DISK_KIBIBYTES"),
             # What is filled at the start, and the one block more that a request needs.
-            Reads("scratch_bytes", "FILL_MEBIBYTES", _MIB, 4096),
-            Reads("startup_seconds", "STARTUP_SECONDS", plus=_START_SECONDS),
-            Reads("cpu_millicores", "CPU_MILLISECONDS", system.rate, _SERVING_MILLICORES),
+            NumericSetting("scratch_bytes", "FILL_MEBIBYTES", _MIB, 4096),
+            NumericSetting("startup_seconds", "STARTUP_SECONDS", plus=_START_SECONDS),
+            NumericSetting("cpu_millicores", "CPU_MILLISECONDS", system.rate, _SERVING_MILLICORES),
         ),
         calls=(Call(setting="CALLS"),),
     )
 
 
-def truths(system: System, fault: Fault, inputs: Inputs, *, broken: bool = True) -> Truths:
+def truths(system: System, fault: Fault, inputs: Inputs, *, broken: bool = True) -> GroundTruth:
     """Return the truths of a trial; with `broken` false, those from before the fault."""
     target = inputs.live.target
     own = program(system, system.service(target.name))
     if broken:
-        own = Program(**{**vars(own), "returning": tuple(_returning(fault, inputs))})
+        own = Program(**{**vars(own), "recurring_stress": tuple(_returning(fault, inputs))})
     programs = {target: own, **dict(_others(system, inputs, broken=broken))}
-    return Truths(
+    return GroundTruth(
         programs=programs,
         lost_secrets=frozenset(_lost_secrets(fault, inputs.values)) if broken else frozenset(),
-        fronts=tuple(_fronts(system, inputs)),
+        entry_points=tuple(_fronts(system, inputs)),
         policies_enforced=inputs.policies_enforced,
         metrics=inputs.metrics,
         may_differ=tuple(_may_differ(fault, inputs.values)),
@@ -127,7 +129,7 @@ def _stress(step: Agent, inputs: Inputs) -> Stress:
             return Stress(delay_milliseconds=int(options["milliseconds"]))
 
 
-def _returning(fault: Fault, inputs: Inputs) -> Iterator[Returning]:
+def _returning(fault: Fault, inputs: Inputs) -> Iterator[RecurringStress]:
     for step in fault.inject:
         if step.agent is None or not step.agent.follow:
             continue
@@ -136,10 +138,10 @@ def _returning(fault: Fault, inputs: Inputs) -> Iterator[Returning]:
             cause = filled(step.agent.while_field, inputs.values)
             variable = cause.path.rpartition(".env[")[2].partition("]")[0]
             when = (is_one_of(variable, str(cause.equals)),)
-        yield Returning(_stress(step.agent, inputs), when)
+        yield RecurringStress(_stress(step.agent, inputs), when)
 
 
-def _others(system: System, inputs: Inputs, *, broken: bool) -> Iterator[tuple[ObjectKey, Program]]:
+def _others(system: System, inputs: Inputs, *, broken: bool) -> Iterator[tuple[ObjectRef, Program]]:
     """Yield what the other workloads do, each as its own settings say.
 
     Their templates are no part of a live state, so their programs are told as they are now.
@@ -161,7 +163,7 @@ def _others(system: System, inputs: Inputs, *, broken: bool) -> Iterator[tuple[O
         yield key, Program(usual=usual, calls=tuple(_asks(system, service, inputs.live.target)))
 
 
-def _asks(system: System, service: Service, target: ObjectKey) -> Iterator[Call]:
+def _asks(system: System, service: Service, target: ObjectRef) -> Iterator[Call]:
     """Yield how a service asks the target, if it does."""
     port = system.service(target.name).port
     if target.name in service.calls:
@@ -171,13 +173,13 @@ def _asks(system: System, service: Service, target: ObjectKey) -> Iterator[Call]
             yield Call(service=target.name, port=port, path=path)
 
 
-def _fronts(system: System, inputs: Inputs) -> Iterator[Front]:
+def _fronts(system: System, inputs: Inputs) -> Iterator[EntryPoint]:
     """Yield where users come in, if what is known of the namespace leads there."""
     if any((k.kind, k.name) == ("Service", system.front) for k in inputs.live.objects):
-        yield Front(system.front, system.service(system.front).port, system.path)
+        yield EntryPoint(system.front, system.service(system.front).port, system.path)
 
 
-def _is(found: Mapping[str, Any], key: ObjectKey) -> bool:
+def _is(found: Mapping[str, Any], key: ObjectRef) -> bool:
     return (unstructured.text(found, "kind"), unstructured.text(found, "metadata", "name")) == (
         key.kind,
         key.name,

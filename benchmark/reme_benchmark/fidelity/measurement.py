@@ -14,13 +14,13 @@ from reme_benchmark.fidelity.playbook_sampling import shares
 from reme_benchmark.fidelity.records import Outcome, Plan, Problem
 from reme_benchmark.fidelity.store import Outcomes
 from reme_benchmark.fidelity.trial import Tools, patience, try_fault
-from reme_benchmark.harness.capabilities import Abilities, abilities
+from reme_benchmark.harness.capabilities import Capabilities, capabilities
 from reme_benchmark.harness.fault_injection import InjectionError
 from reme_benchmark.harness.provenance import commit
-from reme_benchmark.harness.read_write_lock import Turns
+from reme_benchmark.harness.read_write_lock import ReadWriteLock
 from reme_benchmark.harness.run import namespace_of
 from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, alone
-from reme_benchmark.harness.system_instance import Stage, StageError
+from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection import pod_failure
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster
@@ -52,7 +52,7 @@ class Options:
     keep: bool = False
 
 
-def planned(options: Options, able: Abilities) -> Plan:
+def planned(options: Options, able: Capabilities) -> Plan:
     """Return how many trials each fault gets, and which faults get none, and why."""
     system = systems.load(options.system)
     left_out: dict[str, str] = {}
@@ -75,7 +75,7 @@ def planned(options: Options, able: Abilities) -> Plan:
     )
 
 
-def why_not(fault: Fault, system: System, able: Abilities) -> str:
+def why_not(fault: Fault, system: System, able: Capabilities) -> str:
     """Return why a fault is not measured; empty when it is."""
     if fault.heals:
         return "it ends by itself, and the simulator knows no time"
@@ -100,25 +100,25 @@ async def run(options: Options, console: Console) -> int:
         await pod_failure.sweep(cluster)
         system = systems.load(options.system)
         places = [f"{namespace_of(system.name)}-{n}" for n in range(1, options.parallel + 1)]
-        stages = [Stage(cluster, system, place) for place in places]
+        instances = [SystemInstance(cluster, system, place) for place in places]
         try:
-            await asyncio.gather(*(stage.up(say) for stage in stages))
+            await asyncio.gather(*(instance.up(say) for instance in instances))
             # Looked at now: a fresh cluster measures nothing before something runs in it.
-            able = await abilities(cluster)
+            able = await capabilities(cluster)
             store = Outcomes(options.results)
             plan = store.begin(planned(options, able))
             what = _Measurement(cluster, agents, able, store, plan, options)
-            await _measure(what, stages, console)
+            await _measure(what, instances, console)
         finally:
-            await asyncio.shield(_leave(agents, () if options.keep else stages))
+            await asyncio.shield(_leave(agents, () if options.keep else instances))
     return 0
 
 
-async def _leave(agents: FaultAgents, stages: Sequence[Stage]) -> None:
+async def _leave(agents: FaultAgents, instances: Sequence[SystemInstance]) -> None:
     await agents.sweep()
-    for stage in stages:
-        await stage.down()
-    if stages:
+    for instance in instances:
+        await instance.down()
+    if instances:
         await agents.uninstall()
 
 
@@ -126,13 +126,15 @@ async def _leave(agents: FaultAgents, stages: Sequence[Stage]) -> None:
 class _Measurement:
     cluster: Cluster
     agents: FaultAgents
-    able: Abilities
+    able: Capabilities
     store: Outcomes
     plan: Plan
     options: Options
 
 
-async def _measure(what: _Measurement, stages: Sequence[Stage], console: Console) -> None:
+async def _measure(
+    what: _Measurement, instances: Sequence[SystemInstance], console: Console
+) -> None:
     done = frozenset(outcome.id for outcome in what.store.outcomes())
     total, begun, made = sum(what.plan.faults.values()), time.monotonic(), [len(done)]
 
@@ -157,14 +159,14 @@ async def _measure(what: _Measurement, stages: Sequence[Stage], console: Console
     queue = [faults[name] for name, count in what.plan.faults.items() if count]
     # The quick ones first, should the time run out; what must be alone waits for all others.
     queue.sort(key=lambda fault: (fault.exclusive, patience(fault, ())))
-    turns = Turns()
+    turns = ReadWriteLock()
     async with ServiceProber(operator, SystemClock()) as prober:
         tools = Tools(
             cluster=what.cluster,
             operator=operator,
             prober=prober,
             agents=what.agents,
-            abilities=what.able,
+            capabilities=what.able,
             store=what.store,
             seed=what.plan.seed,
             window_seconds=what.plan.window_seconds,
@@ -172,26 +174,31 @@ async def _measure(what: _Measurement, stages: Sequence[Stage], console: Console
             out_of_time=out_of_time,
         )
 
-        async def lane(stage: Stage) -> None:
+        async def lane(instance: SystemInstance) -> None:
             while queue and not out_of_time():
                 fault = queue.pop(0)
                 async with turns.turn(exclusive=fault.exclusive):
-                    await _one(tools, stage, fault, what.plan.faults[fault.id], done, console)
+                    await _one(tools, instance, fault, what.plan.faults[fault.id], done, console)
 
         async with asyncio.TaskGroup() as group:
-            for stage in stages:
-                group.create_task(lane(stage))
+            for instance in instances:
+                group.create_task(lane(instance))
     console.print(f"{made[0]} trials after {(time.monotonic() - begun) / 60:.1f} minutes")
 
 
 async def _one(
-    tools: Tools, stage: Stage, fault: Fault, count: int, done: frozenset[str], console: Console
+    tools: Tools,
+    instance: SystemInstance,
+    fault: Fault,
+    count: int,
+    done: frozenset[str],
+    console: Console,
 ) -> None:
     try:
-        await try_fault(tools, stage, fault, count, done)
+        await try_fault(tools, instance, fault, count, done)
     except (
         InjectionError,
-        StageError,
+        SystemInstanceError,
         AgentsError,
         ClusterError,
         TargetVanishedError,

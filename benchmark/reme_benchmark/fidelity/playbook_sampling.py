@@ -13,9 +13,9 @@ from reme_benchmark.scenarios.faults.placeholders import FillError, fill
 from reme_playbook.actions.registry import Action, DeletePod, Restart, Rollback
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST_GOOD = 2
 _MOST_PLAIN = 2
@@ -36,7 +36,7 @@ def wide() -> RemediationPolicySpec:
 
 
 def draw(
-    live: LiveState, good: Iterable[tuple[Action, ...]], count: int, chance: random.Random
+    live: ClusterSnapshot, good: Iterable[tuple[Action, ...]], count: int, chance: random.Random
 ) -> list[Playbook]:
     """Return so many different admissible playbooks, or all that there are.
 
@@ -44,7 +44,7 @@ def draw(
     of the action, so that one action with many values does not crowd out the others.
     """
     limits = wide()
-    space = admissible(live, limits)
+    space = allowed_actions(live, limits)
     found: dict[tuple[Action, ...], Drawn] = {}
     for actions in good:
         if len(found) < min(_MOST_GOOD, count) and passes(actions, live, limits):
@@ -74,7 +74,9 @@ def good_repairs(fault: Fault, values: dict[str, object]) -> Iterator[tuple[Acti
             continue
 
 
-def passes(actions: tuple[Action, ...], live: LiveState, limits: RemediationPolicySpec) -> bool:
+def passes(
+    actions: tuple[Action, ...], live: ClusterSnapshot, limits: RemediationPolicySpec
+) -> bool:
     """Return whether the gate lets a playbook through."""
     try:
         check(actions, limits, live)
@@ -83,7 +85,9 @@ def passes(actions: tuple[Action, ...], live: LiveState, limits: RemediationPoli
     return True
 
 
-def rebound(actions: tuple[Action, ...], then: LiveState, now: LiveState) -> tuple[Action, ...]:
+def rebound(
+    actions: tuple[Action, ...], then: ClusterSnapshot, now: ClusterSnapshot
+) -> tuple[Action, ...]:
     """Return the actions with the pods of now in the place of those that were there then.
 
     A pod is told by its place in the order of names; one that has no counterpart is left as it is.

@@ -9,7 +9,7 @@ from pydantic import Field
 from reme_api.probes import Probe
 from reme_benchmark.scenarios.faults.model import Data
 from reme_playbook.actions.registry import Action
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
 class Drawn(StrEnum):
@@ -84,12 +84,12 @@ class Inputs:
     system: str
     values: dict[str, Any]  # what `${name}` in the fault's data means here
     pod: str  # into which the fault was put, where that is one pod
-    healthy: LiveState
-    live: LiveState
+    healthy: ClusterSnapshot
+    live: ClusterSnapshot
     others: tuple[dict[str, Any], ...]  # the other workloads of the namespace, as they were then
     probes: tuple[Probe, ...]
     actions: tuple[Action, ...]
     policies_enforced: bool = False
     metrics: bool = True
     patience_seconds: int = 60
-    after: LiveState | None = None  # what was there at the end
+    after: ClusterSnapshot | None = None  # what was there at the end

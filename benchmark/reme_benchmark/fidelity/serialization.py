@@ -8,12 +8,12 @@ from pydantic import TypeAdapter
 from reme_api.probes import Probe
 from reme_benchmark.fidelity.records import Inputs
 from reme_playbook.actions.registry import ACTIONS
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import Callee, EventLine, LiveState, Revision, Usage
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot, EventLine, Revision, Usage
 
 Json = dict[str, Any]
 
-_KEY = TypeAdapter(ObjectKey)
+_KEY = TypeAdapter(ObjectRef)
 _PROBES = TypeAdapter(tuple[Probe, ...])
 
 
@@ -53,7 +53,7 @@ def inputs_from_json(found: Json) -> Inputs:
     )
 
 
-def live_to_json(live: LiveState) -> Json:
+def live_to_json(live: ClusterSnapshot) -> Json:
     """Return a live state as plain JSON, without who wrote which field."""
     return {
         "target": _key(live.target),
@@ -69,10 +69,10 @@ def live_to_json(live: LiveState) -> Json:
     }
 
 
-def live_from_json(found: Json) -> LiveState:
+def live_from_json(found: Json) -> ClusterSnapshot:
     """Read what `live_to_json` wrote."""
     labels = found["node_labels"]
-    return LiveState(
+    return ClusterSnapshot(
         target=_KEY.validate_python(found["target"]),
         objects={_KEY.validate_python(key): one for key, one in found["objects"]},
         neighbours={_KEY.validate_python(key): one for key, one in found["neighbours"]},
@@ -86,7 +86,7 @@ def live_from_json(found: Json) -> LiveState:
     )
 
 
-def _key(key: ObjectKey) -> Json:
+def _key(key: ObjectRef) -> Json:
     return {"kind": key.kind, "namespace": key.namespace, "name": key.name}
 
 

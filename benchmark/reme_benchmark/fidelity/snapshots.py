@@ -8,13 +8,13 @@ from reme_api.probes import Probe
 from reme_api.remediation import PolicySnapshot, Remediation, RemediationSpec, ReportReference
 from reme_benchmark.fidelity.playbook_sampling import wide
 from reme_kube.cluster import ApiCluster
-from reme_operator.snapshot.collect import read_live
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_operator.snapshot.collect import collect_snapshot
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
 async def read(
     cluster: ApiCluster, namespace: str, target: Target, fault: str, probes: Sequence[Probe]
-) -> LiveState:
+) -> ClusterSnapshot:
     """Return the live state.
 
     Raises:
@@ -31,4 +31,4 @@ async def read(
             policy=PolicySnapshot(name="benchmark", namespace=namespace, spec=wide()),
         ),
     )
-    return await read_live(cluster, remediation)
+    return await collect_snapshot(cluster, remediation)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reme_api.probes import NeighbourHealth
 from reme_benchmark.fidelity.comparison import simulated
-from reme_benchmark.fidelity.fixture import Ground
+from reme_benchmark.fidelity.fixture import FaultFixture
 from reme_benchmark.fidelity.playbook_sampling import (
     Playbook,
     draw,
@@ -20,8 +20,8 @@ from reme_benchmark.fidelity.playbook_sampling import (
 from reme_benchmark.fidelity.records import Inputs, Outcome, Real
 from reme_benchmark.fidelity.store import Outcomes
 from reme_benchmark.fidelity.verdict import Watcher
-from reme_benchmark.harness.capabilities import Abilities
-from reme_benchmark.harness.system_instance import Stage
+from reme_benchmark.harness.capabilities import Capabilities
+from reme_benchmark.harness.system_instance import SystemInstance
 from reme_benchmark.injection.agent_client import FaultAgents
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.changes import carry_out
@@ -63,7 +63,7 @@ class Tools:
     operator: ApiCluster
     prober: ServiceProber
     agents: FaultAgents
-    abilities: Abilities
+    capabilities: Capabilities
     store: Outcomes
     seed: int
     window_seconds: float
@@ -72,7 +72,7 @@ class Tools:
 
 
 async def try_fault(
-    tools: Tools, stage: Stage, fault: Fault, count: int, done: frozenset[str]
+    tools: Tools, instance: SystemInstance, fault: Fault, count: int, done: frozenset[str]
 ) -> int:
     """Make so many trials of a fault, but those that are done; return how many were made.
 
@@ -85,47 +85,47 @@ async def try_fault(
     if done.issuperset(names):
         return 0
     chance = random.Random(f"{tools.seed}/{fault.id}")  # noqa: S311 - no secret here
-    case = case_of(fault, stage, chance)
-    ground = Ground(tools.cluster, tools.operator, tools.agents, stage, fault, case)
+    case = case_of(fault, instance, chance)
+    fixture = FaultFixture(tools.cluster, tools.operator, tools.agents, instance, fault, case)
     made = 0
     try:
-        await stage.healthy()
-        await ground.begin()
-        good = good_repairs(fault, ground.situation.values)
-        playbooks = draw(ground.live, good, count, chance)
-        first = ground.live
+        await instance.healthy()
+        await fixture.begin()
+        good = good_repairs(fault, fixture.context.values)
+        playbooks = draw(fixture.live, good, count, chance)
+        first = fixture.live
         for name, playbook in zip(names, playbooks, strict=False):
             if name in done or tools.out_of_time():
                 continue
             if made:
-                await ground.again()
-            actions = rebound(playbook.actions, first, ground.live)
-            if not passes(actions, ground.live, wide()):
+                await fixture.again()
+            actions = rebound(playbook.actions, first, fixture.live)
+            if not passes(actions, fixture.live, wide()):
                 continue
-            outcome, inputs = await _try(tools, ground, name, Playbook(playbook.drawn, actions))
+            outcome, inputs = await _try(tools, fixture, name, Playbook(playbook.drawn, actions))
             tools.store.save(outcome, inputs)
             tools.say(outcome)
             made += 1
         return made
     finally:
-        await asyncio.shield(_end(ground))
+        await asyncio.shield(_end(fixture))
 
 
-async def _end(ground: Ground) -> None:
+async def _end(fixture: FaultFixture) -> None:
     with contextlib.suppress(ClusterError):
-        await ground.end()
+        await fixture.end()
 
 
-def case_of(fault: Fault, stage: Stage, chance: random.Random) -> Case:
+def case_of(fault: Fault, instance: SystemInstance, chance: random.Random) -> Case:
     """Return where a fault is brought about, and with which parameters."""
-    service = chance.choice(possible(fault, stage.system)).name
+    service = chance.choice(possible(fault, instance.system)).name
     parameters = {
         name: chance.choice([value for values in by_split.values() for value in values])
         for name, by_split in fault.parameters.items()
     }
     return Case(
         id="fidelity",
-        system=stage.system.name,
+        system=instance.system.name,
         fault=fault.id,
         service=service,
         reported_service=service,
@@ -134,15 +134,15 @@ def case_of(fault: Fault, stage: Stage, chance: random.Random) -> Case:
 
 
 async def _try(
-    tools: Tools, ground: Ground, name: str, playbook: Playbook
+    tools: Tools, fixture: FaultFixture, name: str, playbook: Playbook
 ) -> tuple[Outcome, Inputs]:
     watcher = Watcher(
-        tools.operator, tools.prober, ground.stage.namespace, ground.target, ground.probes
+        tools.operator, tools.prober, fixture.instance.namespace, fixture.target, fixture.probes
     )
-    others = await ground.others()
+    others = await fixture.others()
     before = await _before(watcher)
-    deadline, quiet = patience(ground.fault, playbook.actions)
-    live = ground.live
+    deadline, quiet = patience(fixture.fault, playbook.actions)
+    live = fixture.live
     refused = await _perform(tools.cluster, playbook.actions)
     real = await watcher.verdict(
         before,
@@ -150,28 +150,28 @@ async def _try(
         deadline_seconds=deadline,
         quiet_seconds=quiet,
     )
-    cured = await _cured(ground) if real.verified else None
+    cured = await _cured(fixture) if real.verified else None
     inputs = Inputs(
-        fault=ground.fault.id,
-        service=ground.case.service,
-        system=ground.stage.system.name,
-        values=dict(ground.situation.values),
-        pod=ground.pod,
-        healthy=ground.healthy,
+        fault=fixture.fault.id,
+        service=fixture.case.service,
+        system=fixture.instance.system.name,
+        values=dict(fixture.context.values),
+        pod=fixture.pod,
+        healthy=fixture.healthy,
         live=live,
         others=others,
         probes=watcher.probes,
         actions=playbook.actions,
-        policies_enforced=Need.NETWORK_POLICY not in tools.abilities.missing,
-        metrics=Need.METRICS not in tools.abilities.missing,
+        policies_enforced=Need.NETWORK_POLICY not in tools.capabilities.missing,
+        metrics=Need.METRICS not in tools.capabilities.missing,
         patience_seconds=int(deadline),
-        after=await ground.read(),
+        after=await fixture.read(),
     )
     return (
         Outcome(
             id=name,
-            fault=ground.fault.id,
-            service=ground.case.service,
+            fault=fixture.fault.id,
+            service=fixture.case.service,
             drawn=playbook.drawn,
             actions=tuple(ACTIONS.dump_python(playbook.actions, mode="json")),
             real=_told(real, refused, cured),
@@ -205,11 +205,11 @@ async def _perform(cluster: Cluster, actions: tuple[Action, ...]) -> str:
     return ""
 
 
-async def _cured(ground: Ground) -> bool:
+async def _cured(fixture: FaultFixture) -> bool:
     """Return whether the fault's effect is gone, by the oracle's own measurements."""
     for _ in range(_CURE_TRIES):
-        checks = ground.fault.oracle.effect
-        found = await asyncio.gather(*(measure(check, ground.situation) for check in checks))
+        checks = fixture.fault.oracle.effect
+        found = await asyncio.gather(*(measure(check, fixture.context) for check in checks))
         if all(one.ok for one in found):
             return True
         await asyncio.sleep(1)

@@ -11,7 +11,12 @@ from reme_api.probes import NeighbourHealth, Probe, ProbeVerdict
 from reme_benchmark.fidelity.records import Real
 from reme_kube.clock import SystemClock
 from reme_kube.cluster import ApiCluster
-from reme_operator.decision.probe_verdict import Measurement, Round, Verdict, judge_verification
+from reme_operator.decision.probe_verdict import (
+    ProbeHistory,
+    ProbeRound,
+    WindowVerdict,
+    verification_verdict,
+)
 from reme_operator.probes.prober import ServiceProber
 from reme_operator.steps.probe import health
 from reme_playbook.snapshot import unstructured
@@ -32,7 +37,7 @@ class Watcher:
         """Return how available every workload of the namespace is."""
         return tuple(map(health, await self.cluster.workloads(self.namespace)))
 
-    async def once(self) -> Round:
+    async def once(self) -> ProbeRound:
         """Take one round."""
         samples, neighbours = await asyncio.gather(
             asyncio.gather(
@@ -41,7 +46,7 @@ class Watcher:
             self.neighbours(),
         )
         names = (probe.name for probe in self.probes)
-        return Round(SystemClock().now(), dict(zip(names, samples, strict=True)), neighbours)
+        return ProbeRound(SystemClock().now(), dict(zip(names, samples, strict=True)), neighbours)
 
     async def verdict(
         self,
@@ -60,7 +65,7 @@ class Watcher:
         name = f"{self.target.kind}/{self.target.name}"
         begun = clock.now()
         deadline = begun + timedelta(seconds=deadline_seconds)
-        seen, shape, since = Measurement(begun), "", begun
+        seen, shape, since = ProbeHistory(begun), "", begun
         while True:
             fresh, now_shape = await asyncio.gather(self.once(), self._shape())
             seen = seen.add(fresh, before, target=name)
@@ -68,7 +73,7 @@ class Watcher:
             if now_shape != shape:
                 shape, since = now_shape, now
             window = timedelta(seconds=window_seconds)
-            found = judge_verification(seen, now, window=window, deadline=deadline)
+            found = verification_verdict(seen, now, window=window, deadline=deadline)
             if found is None and seen.holding_since is None:
                 found = _settled(seen, now - since, _quiet(quiet_seconds, shape))
             if found is not None:
@@ -111,18 +116,25 @@ def _quiet(seconds: float, shape: str) -> float:
     return 3 * seconds if moving else seconds
 
 
-def _settled(seen: Measurement, still: timedelta, quiet: float) -> Verdict | None:
+def _settled(seen: ProbeHistory, still: timedelta, quiet: float) -> WindowVerdict | None:
     if still.total_seconds() < quiet:
         return None
     failing = [p.name for p in seen.probes if p.failed] or list(seen.worse)
     if not failing:
         return None
     verdict = ProbeVerdict.FAILED
-    return Verdict(verdict, f"settled, and fails: {', '.join(failing)}", bool(seen.worse_since))
+    return WindowVerdict(
+        verdict, f"settled, and fails: {', '.join(failing)}", bool(seen.worse_since)
+    )
 
 
 def _real(
-    seen: Measurement, found: Verdict, last: Round, begun: datetime, now: datetime, name: str
+    seen: ProbeHistory,
+    found: WindowVerdict,
+    last: ProbeRound,
+    begun: datetime,
+    now: datetime,
+    name: str,
 ) -> Real:
     failing = [probe for probe, sample in last.samples.items() if sample.passed is not True]
     return Real(

@@ -10,7 +10,7 @@ _ENFORCERS = ("kindnet", "calico", "cilium", "weave", "antrea", "kube-router", "
 
 
 @dataclass(frozen=True)
-class Abilities:
+class Capabilities:
     """Why each need is not met here; a need that is not named is met."""
 
     missing: dict[Need, str]
@@ -20,7 +20,7 @@ class Abilities:
         return "; ".join(self.missing[n] for n in fault.needs if n in self.missing)
 
 
-async def abilities(cluster: Cluster) -> Abilities:
+async def capabilities(cluster: Cluster) -> Capabilities:
     """Look at the cluster."""
     missing: dict[Need, str] = {}
     nodes = await cluster.list("Node")
@@ -42,7 +42,7 @@ async def abilities(cluster: Cluster) -> Abilities:
         classes = {}
     if not classes.get("items"):
         missing[Need.INGRESS] = "no controller serves Ingresses here"
-    return Abilities(missing)
+    return Capabilities(missing)
 
 
 async def _enforces_policies(cluster: Cluster) -> bool:

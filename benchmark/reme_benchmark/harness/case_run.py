@@ -10,10 +10,10 @@ from typing import Any
 
 from reme_benchmark.diagnosis.gather import USERS_SECONDS, gather
 from reme_benchmark.diagnosis.write import write
-from reme_benchmark.harness.capabilities import Abilities
+from reme_benchmark.harness.capabilities import Capabilities
 from reme_benchmark.harness.fault_injection import Injection, InjectionError
-from reme_benchmark.harness.metrics_wait import wait_noticed
-from reme_benchmark.harness.system_instance import Stage, StageError
+from reme_benchmark.harness.metrics_wait import wait_for_metrics
+from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.base import Method, MethodError, Task
@@ -21,13 +21,13 @@ from reme_benchmark.reports.failure_causes import cause_of
 from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.faults.placeholders import FillError, case_values, fill
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.fault_effect import measure
-from reme_benchmark.scoring.microremed import judge_published
+from reme_benchmark.scoring.microremed import judge_microremed
 from reme_benchmark.scoring.records import CaseResult, MethodReport, State, Timing, Verdict
 from reme_benchmark.scoring.records import Users as UsersFelt
 from reme_benchmark.scoring.snapshot import Snapshot, take
-from reme_benchmark.scoring.strict import Guard, judge, judge_control
+from reme_benchmark.scoring.strict import TamperCheck, judge, judge_control
 from reme_benchmark.scoring.unintended_changes import changes
 from reme_benchmark.scoring.user_sli import served_again
 from reme_kube.errors import ClusterError
@@ -39,14 +39,14 @@ _GRACE_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Bench:
+class Harness:
     """What all cases of a run share."""
 
     cluster: Cluster
     agents: FaultAgents
     method: Method
     faults: Mapping[str, Fault]
-    abilities: Abilities
+    capabilities: Capabilities
     method_seconds: float = 240
 
 
@@ -64,7 +64,7 @@ class _Watch:
         self.timing.total = now - self._begun
 
 
-async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
+async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> CaseResult:
     """Run one case; whatever goes wrong is in the result, and the system is brought back."""
     watch, begun = _Watch(), datetime.now(UTC)
     fault = bench.faults[case.fault] if case.fault else None
@@ -81,95 +81,95 @@ async def run_case(bench: Bench, stage: Stage, case: Case) -> CaseResult:
             **more,
         )
 
-    if fault is not None and (reason := bench.abilities.why_not(fault)):
+    if fault is not None and (reason := bench.capabilities.why_not(fault)):
         return ended(State.NOT_APPLICABLE, reason)
     injection: Injection | None = None
     try:
-        await stage.healthy()
+        await instance.healthy()
         if fault is None:
-            await stage.settled(USERS_SECONDS)
-        situation = await situation_of(bench.cluster, bench.agents, stage, case, fault)
-        guard = await Guard.take(situation)
+            await instance.settled(USERS_SECONDS)
+        context = await case_context(bench.cluster, bench.agents, instance, case, fault)
+        tamper_check = await TamperCheck.take(context)
         # Not what was felt just now: that may still hold what the case before did to users.
-        guard.users = stage.usual
+        tamper_check.users = instance.usual
         watch.charge("reset")
         if fault is not None:
-            injection = Injection(situation, fault)
+            injection = Injection(context, fault)
             await injection.begin()
             watch.charge("inject")
-            if (missing := await bites(situation, fault)) is not None:
+            if (missing := await bites(context, fault)) is not None:
                 watch.charge("confirm")
                 return ended(State.INJECTION_FAILED, missing)
             if case.control is None:
-                await wait_noticed(situation, fault)
+                await wait_for_metrics(context, fault)
             watch.charge("confirm")
-        found = await gather(situation)
-        task = Task(write(case, fault, found, situation.values), bench.method_seconds, situation)
-        await guard.mark(situation)
+        found = await gather(context)
+        task = Task(write(case, fault, found, context.values), bench.method_seconds, context)
+        await tamper_check.mark(context)
         watch.charge("report")
         reported = time.time()
         said = await _asked(bench.method, task)
         watch.charge("method")
-        good = _good(fault, situation)
+        good = _good(fault, context)
         if not bench.method.acts:
             return ended(State.ASKED, said=said, good=good)
-        strict, published = await _judged(situation, guard)
+        strict, published = await _judged(context, tamper_check)
         watch.charge("judge")
-        now = await take(bench.cluster, stage.namespace)
+        now = await take(bench.cluster, instance.namespace)
         result = ended(
             State.JUDGED,
             strict=strict,
             published=published,
-            users=await _felt(stage, reported),
-            changes=changes(situation, now),
+            users=await _felt(instance, reported),
+            changes=changes(context, now),
             said=said,
             good=good,
             report_time=datetime.fromtimestamp(reported, UTC),
-            pods_replaced=replaced(situation.before, now),
-            restarts=restarted(situation.before, now),
+            pods_replaced=replaced(context.before, now),
+            restarts=restarted(context.before, now),
         )
         result.cause = cause_of(result, fault)
         return result
     except InjectionError as error:
         return ended(State.INJECTION_FAILED, str(error)[:1000])
-    except (StageError, AgentsError, ClusterError, FillError, MethodError) as error:
+    except (SystemInstanceError, AgentsError, ClusterError, FillError, MethodError) as error:
         return ended(State.HARNESS_ERROR, f"{type(error).__name__}: {error}"[:1000])
     finally:
-        await asyncio.shield(_put_back(bench, stage, injection))
+        await asyncio.shield(_put_back(bench, instance, injection))
         watch.charge("reset")
 
 
-def _good(fault: Fault | None, situation: Situation) -> list[list[dict[str, Any]]]:
+def _good(fault: Fault | None, context: CaseContext) -> list[list[dict[str, Any]]]:
     """Return the known good playbooks for this target, as far as all of their values are known."""
-    if fault is None or situation.case.control is not None:
+    if fault is None or context.case.control is not None:
         return []
     found = []
     for repair in fault.repairs:
         with contextlib.suppress(FillError):
-            found.append([fill(task, situation.values) for task in repair.playbook])
+            found.append([fill(task, context.values) for task in repair.playbook])
     return found
 
 
-async def situation_of(
-    cluster: Cluster, agents: FaultAgents, stage: Stage, case: Case, fault: Fault | None
-) -> Situation:
+async def case_context(
+    cluster: Cluster, agents: FaultAgents, instance: SystemInstance, case: Case, fault: Fault | None
+) -> CaseContext:
     """Return where a case takes place, as it is before the fault."""
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "Service", "ConfigMap", "Node")
-    objects = [item for kind in kinds for item in await cluster.list(kind, stage.namespace)]
-    return Situation(
+    objects = [item for kind in kinds for item in await cluster.list(kind, instance.namespace)]
+    return CaseContext(
         cluster=cluster,
         agents=agents,
-        users=stage.users,
-        namespace=stage.namespace,
-        system=stage.system,
+        users=instance.users,
+        namespace=instance.namespace,
+        system=instance.system,
         case=case,
         fault=fault,
-        before=await take(cluster, stage.namespace),
-        values=case_values(case, stage.system, objects),
+        before=await take(cluster, instance.namespace),
+        values=case_values(case, instance.system, objects),
     )
 
 
-async def bites(situation: Situation, fault: Fault) -> str | None:
+async def bites(context: CaseContext, fault: Fault) -> str | None:
     """Wait until the fault's effect shows and stays; return why it does not.
 
     The same measurements that will have to hold for success must fail now: what the oracle cannot
@@ -181,7 +181,7 @@ async def bites(situation: Situation, fault: Fault) -> str | None:
     felt: float | None = None
     while True:
         now = time.monotonic()
-        measured = await asyncio.gather(*(measure(c, situation) for c in fault.oracle.effect))
+        measured = await asyncio.gather(*(measure(c, context) for c in fault.oracle.effect))
         pairs = list(zip(fault.oracle.effect, measured, strict=True))
         failing = [check for check, m in pairs if m.ok is False]
         shown = (shown or now) if failing else None
@@ -214,24 +214,26 @@ async def _asked(method: Method, task: Task) -> MethodReport:
     return said
 
 
-async def _judged(situation: Situation, guard: Guard) -> tuple[Verdict, Verdict | None]:
-    if situation.case.control is not None or situation.fault is None:
-        return await judge_control(situation, guard), None
-    return await asyncio.gather(judge(situation, guard), judge_published(situation))
+async def _judged(
+    context: CaseContext, tamper_check: TamperCheck
+) -> tuple[Verdict, Verdict | None]:
+    if context.case.control is not None or context.fault is None:
+        return await judge_control(context, tamper_check), None
+    return await asyncio.gather(judge(context, tamper_check), judge_microremed(context))
 
 
-async def _felt(stage: Stage, reported: float) -> UsersFelt:
+async def _felt(instance: SystemInstance, reported: float) -> UsersFelt:
     """Return what users felt from the report until now; their counts come seconds late."""
     now, until = time.time(), time.monotonic() + _COUNTED_SECONDS
-    while (felt := await stage.users.between(reported, now)) is None:
+    while (felt := await instance.users.between(reported, now)) is None:
         if time.monotonic() > until:
-            return UsersFelt(before_percent=round(stage.usual.percent, 1))
+            return UsersFelt(before_percent=round(instance.usual.percent, 1))
         await asyncio.sleep(0.5)
     last = [s for s in felt.seconds if s.time >= int(now) - _LAST_SECONDS]
     asked = sum(s.ok + s.failed for s in last)
     again = served_again(felt.seconds, reported)
     return UsersFelt(
-        before_percent=round(stage.usual.percent, 1),
+        before_percent=round(instance.usual.percent, 1),
         after_percent=round(100 * sum(s.ok for s in last) / asked, 1) if asked else None,
         failed_requests=felt.failed,
         served_again_seconds=round(again, 1) if again is not None else None,
@@ -249,7 +251,7 @@ def restarted(before: Snapshot, now: Snapshot) -> int:
     return sum(max(0, pod.restarts - old.get(pod.uid, 0)) for pod in now.pods)
 
 
-async def _put_back(bench: Bench, stage: Stage, injection: Injection | None) -> None:
+async def _put_back(bench: Harness, instance: SystemInstance, injection: Injection | None) -> None:
     """End the fault, remove what reme wrote down, and bring the system back.
 
     What fails here is not raised: the next case looks first, and says what is wrong.
@@ -258,13 +260,13 @@ async def _put_back(bench: Bench, stage: Stage, injection: Injection | None) -> 
         await _end(bench, injection)
     for kind in ("DiagnosisReport", "Remediation"):
         with contextlib.suppress(ClusterError):
-            for item in await bench.cluster.list(kind, stage.namespace):
-                await bench.cluster.delete(kind, item["metadata"]["name"], stage.namespace)
-    with contextlib.suppress(StageError, ClusterError):
-        await stage.back()
+            for item in await bench.cluster.list(kind, instance.namespace):
+                await bench.cluster.delete(kind, item["metadata"]["name"], instance.namespace)
+    with contextlib.suppress(SystemInstanceError, ClusterError):
+        await instance.back()
 
 
-async def _end(bench: Bench, injection: Injection | None) -> None:
+async def _end(bench: Harness, injection: Injection | None) -> None:
     try:
         if injection is not None:
             await injection.end()

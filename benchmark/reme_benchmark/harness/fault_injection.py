@@ -13,7 +13,7 @@ from reme_benchmark.injection.specs import Fault as AgentFault
 from reme_benchmark.kube.cluster import Object
 from reme_benchmark.scenarios.faults.model import Agent, Fault, NodeFault, PodFail, Step
 from reme_benchmark.scenarios.faults.placeholders import fill, filled
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.fault_effect import field_holds
 from reme_kube.errors import ClusterError, NotFoundError
 
@@ -31,7 +31,7 @@ class InjectionError(Exception):
 class Injection:
     """One fault in one situation, from its beginning to its end."""
 
-    situation: Situation
+    context: CaseContext
     fault: Fault
     pod: str = ""  # into which it was put, where that is one pod
     _agent: list[AgentFault] = field(default_factory=list)
@@ -46,11 +46,11 @@ class Injection:
             InjectionError: one of them is not possible; what was done until then is not undone.
             ClusterError: the API server refused one of them.
         """
-        first = next(iter(await self._pods(self.situation.case.service)), None)
+        first = next(iter(await self._pods(self.context.case.service)), None)
         if first is not None:
             self.pod = str(first["metadata"]["name"])
-            self.situation.values["node"] = str(first["spec"].get("nodeName", ""))
-        self.situation.values["pod"] = self.pod
+            self.context.values["node"] = str(first["spec"].get("nodeName", ""))
+        self.context.values["pod"] = self.pod
         for step in self.fault.inject:
             await self._perform(step)
 
@@ -65,23 +65,23 @@ class Injection:
         await self._stop()
 
     async def _stop(self) -> None:
-        agents, place = self.situation.agents, self.situation.namespace
+        agents, place = self.context.agents, self.context.namespace
         while self._agent:
             await agents.remove(self._agent[-1])
             self._agent.pop()
         for pod in self._swapped:
             with contextlib.suppress(ClusterError):
-                await pod_failure.undo(self.situation.cluster, place, pod)
+                await pod_failure.undo(self.context.cluster, place, pod)
         self._swapped.clear()
         for kind, name in self._created:
-            await self.situation.cluster.delete(kind, name, place)
+            await self.context.cluster.delete(kind, name, place)
         self._created.clear()
 
     async def _perform(self, step: Step) -> None:
-        cluster, namespace = self.situation.cluster, self.situation.namespace
+        cluster, namespace = self.context.cluster, self.context.namespace
         if step.patch is not None:
             kind, name = self._filled(step.patch.kind), self._filled(step.patch.name)
-            kind = self.situation.values["kind"] if kind == "Workload" else kind
+            kind = self.context.values["kind"] if kind == "Workload" else kind
             await cluster.patch(
                 kind, name, namespace, self._filled(step.patch.body), step.patch.how
             )
@@ -95,7 +95,7 @@ class Injection:
         elif step.pod_fail is not None:
             await self._swap(step.pod_fail)
         elif step.node is not None:
-            await self._refuse(filled(step.node, self.situation.values))
+            await self._refuse(filled(step.node, self.context.values))
         elif step.delete_pods is not None:
             await self._replace_pods(self._filled(step.delete_pods.service))
         elif step.pause is not None:
@@ -104,7 +104,7 @@ class Injection:
             self._later(self._heal(step.heal.after_seconds))
 
     def _filled(self, data: Any) -> Any:
-        return fill(data, self.situation.values)
+        return fill(data, self.context.values)
 
     def _later(self, work: Any) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -114,7 +114,7 @@ class Injection:
         await self._stop()
 
     async def _pods(self, service: str) -> list[Object]:
-        found = await self.situation.cluster.list("Pod", self.situation.namespace, {"app": service})
+        found = await self.context.cluster.list("Pod", self.context.namespace, {"app": service})
         alive = [p for p in found if "deletionTimestamp" not in p["metadata"]]
         return sorted(alive, key=lambda p: str(p["metadata"]["name"]))
 
@@ -127,10 +127,10 @@ class Injection:
         if not name:
             raise InjectionError(f"{step.service} has no pod")
         self._swapped.append(name)
-        await pod_failure.swap(self.situation.cluster, self.situation.namespace, name)
+        await pod_failure.swap(self.context.cluster, self.context.namespace, name)
 
     async def _refuse(self, step: NodeFault) -> None:
-        cluster = self.situation.cluster
+        cluster = self.context.cluster
         for node in await cluster.list("Node"):
             name = node["metadata"]["name"]
             if step.cordon:
@@ -139,12 +139,12 @@ class Injection:
                 taints = [*node["spec"].get("taints", []), dict(step.taint)]
                 await cluster.patch("Node", name, "", {"spec": {"taints": taints}}, "merge")
         if step.replace_pod:
-            await self._replace_pods(self.situation.case.service)
+            await self._replace_pods(self.context.case.service)
 
     async def _replace_pods(self, service: str) -> None:
         for pod in await self._pods(service):
             name = pod["metadata"]["name"]
-            await self.situation.cluster.delete("Pod", name, self.situation.namespace)
+            await self.context.cluster.delete("Pod", name, self.context.namespace)
 
     async def _stress(self, step: Agent) -> None:
         service = self._filled(step.service)
@@ -169,7 +169,7 @@ class Injection:
             )
             # Noted first: what an answer was lost for is taken out as well.
             self._agent.append(fault)
-            await self.situation.agents.inject(fault)
+            await self.context.agents.inject(fault)
 
     async def _follow(self, step: Agent, service: str, done: set[str]) -> None:
         """Put the fault into every pod that comes after, for as long as its cause is there."""
@@ -177,7 +177,7 @@ class Injection:
             await asyncio.sleep(_FOLLOW_SECONDS)
             with contextlib.suppress(ClusterError, InjectionError):
                 if step.while_field is not None and not await field_holds(
-                    step.while_field, self.situation
+                    step.while_field, self.context
                 ):
                     await self._stop()
                     return

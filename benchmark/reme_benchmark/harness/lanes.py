@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reme_benchmark.harness.case_run import Bench, run_case
+from reme_benchmark.harness.case_run import Harness, run_case
 from reme_benchmark.harness.progress import Progress
-from reme_benchmark.harness.read_write_lock import Turns
-from reme_benchmark.harness.system_instance import Stage
+from reme_benchmark.harness.read_write_lock import ReadWriteLock
+from reme_benchmark.harness.system_instance import SystemInstance
 from reme_benchmark.reports.store import Store
 from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
@@ -18,24 +18,24 @@ from reme_benchmark.scoring.records import CaseResult
 class Lane:
     """One system and the cases that take place in it, in their order."""
 
-    stage: Stage
+    instance: SystemInstance
     cases: tuple[Case, ...]
 
 
-def lanes(stages: Mapping[str, Stage], cases: Iterable[Case]) -> list[Lane]:
+def lanes(instances: Mapping[str, SystemInstance], cases: Iterable[Case]) -> list[Lane]:
     """Return the cases by system, the longest lane first: it decides how long the run takes."""
     by_system: dict[str, list[Case]] = {}
     for case in cases:
         by_system.setdefault(case.system, []).append(case)
-    found = [Lane(stages[name], tuple(of)) for name, of in by_system.items()]
-    return sorted(found, key=lambda lane: (-len(lane.cases), lane.stage.namespace))
+    found = [Lane(instances[name], tuple(of)) for name, of in by_system.items()]
+    return sorted(found, key=lambda lane: (-len(lane.cases), lane.instance.namespace))
 
 
 async def run_lanes(
-    bench: Bench, todo: Sequence[Lane], store: Store, progress: Progress, parallel: int
+    bench: Harness, todo: Sequence[Lane], store: Store, progress: Progress, parallel: int
 ) -> list[CaseResult]:
     """Run every lane, at most so many at once; each result is kept as soon as it is there."""
-    turns, limit = Turns(), asyncio.Semaphore(parallel)
+    turns, limit = ReadWriteLock(), asyncio.Semaphore(parallel)
     results: list[CaseResult] = []
 
     async def one(lane: Lane) -> None:
@@ -43,7 +43,7 @@ async def run_lanes(
             for case in lane.cases:
                 fault: Fault | None = bench.faults[case.fault] if case.fault else None
                 async with turns.turn(exclusive=fault is not None and fault.exclusive):
-                    result = await run_case(bench, lane.stage, case)
+                    result = await run_case(bench, lane.instance, case)
                 store.save(result)
                 progress.result(result)
                 results.append(result)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reme_benchmark.harness.capabilities import abilities
+from reme_benchmark.harness.capabilities import capabilities
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_kube.errors import ClusterError
 from reme_model.inference import openai_models
@@ -111,7 +111,7 @@ async def _cluster(cluster: Cluster) -> dict[str, Any]:
     version, nodes, able = await asyncio.gather(
         _or(cluster.api.get("/version"), Object()),
         _or(cluster.list("Node"), list[Object]()),
-        _or(abilities(cluster), None),
+        _or(capabilities(cluster), None),
     )
     info = unstructured.mapping(nodes[0], "status", "nodeInfo") if nodes else {}
     provider = unstructured.text(nodes[0], "spec", "providerID").partition(":")[0] if nodes else ""
@@ -156,7 +156,7 @@ async def _served(cluster: Cluster, service: Object) -> str:
     base = cluster.path("Service", meta["namespace"])
     path = f"{base}/http:{meta['name']}:{ports[0].get('port')}/proxy/v1/models"
     try:
-        answer = await cluster.api.ask(path, _ANSWER_SECONDS)
+        answer = await cluster.api.get_raw(path, _ANSWER_SECONDS)
         if answer.status != 200:
             return ""
         found = openai_models.provenance(answer.content, "")

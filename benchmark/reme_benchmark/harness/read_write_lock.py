@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class ReadWriteLock:
     """Any number of shared turns at once, or a single exclusive one; nobody waits for ever."""
 
     def __init__(self) -> None:

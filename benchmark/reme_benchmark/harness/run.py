@@ -12,14 +12,14 @@ from typing import Any
 from rich.console import Console
 from rich.rule import Rule
 
-from reme_benchmark.harness.capabilities import abilities
-from reme_benchmark.harness.case_run import Bench
+from reme_benchmark.harness.capabilities import capabilities
+from reme_benchmark.harness.case_run import Harness
 from reme_benchmark.harness.lanes import lanes, run_lanes
 from reme_benchmark.harness.progress import Progress
 from reme_benchmark.harness.provenance import provenance
 from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, alone
 from reme_benchmark.harness.run_plan import show
-from reme_benchmark.harness.system_instance import Stage, StageError
+from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection import pod_failure
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster
@@ -61,7 +61,7 @@ class RunOptions:
     plan: bool = False
     external: str = ""
     attempts: int = 2
-    persist_seconds: int = 0
+    min_persistence_seconds: int = 0
     method_seconds: float = 240
     flavour: Flavour = "workload"
     keep: bool = False
@@ -89,7 +89,7 @@ class RunOptions:
             plan=getattr(chosen, "plan", False),
             external=chosen.external,
             attempts=chosen.attempts,
-            persist_seconds=chosen.persist,
+            min_persistence_seconds=chosen.persist,
             method_seconds=chosen.timeout,
             flavour=chosen.flavour,
             keep=chosen.keep,
@@ -99,8 +99,10 @@ class RunOptions:
     def policy(self) -> dict[str, Any]:
         """Return what reme's policy says by these options."""
         said: dict[str, Any] = {"maxAttempts": self.attempts}
-        if self.persist_seconds:  # left out else, as in results from before there was such a limit
-            said["evidence"] = {"persistSeconds": self.persist_seconds}
+        if (
+            self.min_persistence_seconds
+        ):  # left out else, as in results from before there was such a limit
+            said["evidence"] = {"minPersistenceSeconds": self.min_persistence_seconds}
         return said
 
 
@@ -167,7 +169,7 @@ async def run(options: RunOptions, console: Console) -> int:
     faults = catalog.faults()
     method = choose(options.method, external=options.external, **options.policy)
     async with Cluster.from_environment() as cluster:
-        able = await abilities(cluster)
+        able = await capabilities(cluster)
         show(
             console,
             cases,
@@ -233,35 +235,35 @@ async def _run(
 ) -> None:
     progress = Progress(console, len(todo))
     names = sorted({case.system for case in todo})
-    stages = {n: _stage(cluster, systems.load(n), options.flavour) for n in names}
+    instances = {n: _stage(cluster, systems.load(n), options.flavour) for n in names}
     agents = FaultAgents(cluster.api)
     begun = time.monotonic()
     await agents.install()
     if swept := [*await agents.sweep(), *await pod_failure.sweep(cluster)]:
         progress.say(f"swept {len(swept)} leftovers of an earlier run")
     try:
-        for stage in stages.values():
-            await stage.up(progress.say)
+        for instance in instances.values():
+            await instance.up(progress.say)
         # Looked at again: a fresh cluster measures nothing before something runs in it.
-        able = await abilities(cluster)
-        await method.prepare(cluster, tuple(s.namespace for s in stages.values()))
-        progress.say(f"{len(stages)} systems are up after {time.monotonic() - begun:.0f} s")
-        bench = Bench(cluster, agents, method, faults, able, options.method_seconds)
-        await run_lanes(bench, lanes(stages, todo), store, progress, options.parallel)
-    except* StageError as errors:
+        able = await capabilities(cluster)
+        await method.prepare(cluster, tuple(s.namespace for s in instances.values()))
+        progress.say(f"{len(instances)} systems are up after {time.monotonic() - begun:.0f} s")
+        bench = Harness(cluster, agents, method, faults, able, options.method_seconds)
+        await run_lanes(bench, lanes(instances, todo), store, progress, options.parallel)
+    except* SystemInstanceError as errors:
         first = errors.exceptions[0]
         raise RunError(str(first)) from first
     finally:
         await method.close()
         await agents.sweep()
         if not options.keep:
-            for stage in stages.values():
-                await stage.down()
+            for instance in instances.values():
+                await instance.down()
             await agents.uninstall()
 
 
-def _stage(cluster: Cluster, system: System, flavour: Flavour) -> Stage:
-    return Stage(cluster, system, namespace_of(system.name), flavour)
+def _stage(cluster: Cluster, system: System, flavour: Flavour) -> SystemInstance:
+    return SystemInstance(cluster, system, namespace_of(system.name), flavour)
 
 
 def _new_folder(options: RunOptions) -> Path:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from reme_kube.clock import SystemClock
 from reme_kube.errors import ClusterError
-from reme_kube.leader_election import LeaseElection, LeaseStore, LeaseTimes
+from reme_kube.leader_election import LeaderElector, LeaseStore, LeaseTimes
 
 NAMESPACE = "default"  # it is in every cluster, and outlives what a run removes
 LEASE = "reme-bench"
@@ -17,7 +17,7 @@ TIMES = LeaseTimes(duration=45, renew=40, retry=5)
 _ASKED_AGAIN_SECONDS = 2.0
 
 
-class NotAloneError(ClusterError):
+class RunLockedError(ClusterError):
     """Another run is going on in this cluster; the message says whose."""
 
 
@@ -33,13 +33,13 @@ async def alone(
         NotAloneError: another run keeps renewing it.
     """
     identity = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
-    election = LeaseElection(store, SystemClock(), identity, times)
+    election = LeaderElector(store, SystemClock(), identity, times)
     waiting = asyncio.create_task(_told(election, say))
     try:
         async with asyncio.timeout(times.duration + 3 * times.retry):
             await election.acquire()
     except TimeoutError:
-        raise NotAloneError(
+        raise RunLockedError(
             f"another run goes on in this cluster: {election.holder or 'its lease'} holds "
             f"{NAMESPACE}/{LEASE}; wait for its end, or end it"
         ) from None
@@ -51,6 +51,6 @@ async def alone(
         await election.release()
 
 
-async def _told(election: LeaseElection, say: Callable[[str], object]) -> None:
+async def _told(election: LeaderElector, say: Callable[[str], object]) -> None:
     await asyncio.sleep(_ASKED_AGAIN_SECONDS)
     say(f"waits for the lease of {election.holder or 'another run'}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from reme_benchmark.harness.capabilities import Abilities
+from reme_benchmark.harness.capabilities import Capabilities
 from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 
@@ -28,7 +28,7 @@ def show(
     console: Console,
     cases: Sequence[Case],
     faults: Mapping[str, Fault],
-    abilities: Abilities,
+    capabilities: Capabilities,
     *,
     method: str,
     parallel: int,
@@ -41,7 +41,7 @@ def show(
         by_fault.setdefault(str(case.control or case.fault), []).append(case)
     for name, of in sorted(by_fault.items()):
         fault = faults.get(of[0].fault or "")
-        not_here = abilities.why_not(fault) if fault else ""
+        not_here = capabilities.why_not(fault) if fault else ""
         counts = Counter(c.system for c in of)
         systems = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
         note = f"[yellow]not applicable: {not_here}[/]" if not_here else ""

@@ -14,7 +14,7 @@ from reme_benchmark.scenarios.systems.render import Flavour, manifests, users
 from reme_benchmark.scoring.judge import as_before
 from reme_benchmark.scoring.restore import restore
 from reme_benchmark.scoring.snapshot import Snapshot, take
-from reme_benchmark.scoring.user_sli import Felt, Users
+from reme_benchmark.scoring.user_sli import Users, UserSli
 from reme_operator.probes.rollout import rollout_sample
 from reme_playbook.snapshot.snapshot import LAST_APPLIED
 
@@ -25,12 +25,12 @@ _AT_ONCE = 8
 _SERVED_SECONDS, _USUAL_SECONDS = 2, 8
 
 
-class StageError(Exception):
+class SystemInstanceError(Exception):
     """The system is not healthy, and cannot be made so."""
 
 
 @dataclass
-class Stage:
+class SystemInstance:
     """A system, where it runs, and how it was when it was healthy."""
 
     cluster: Cluster
@@ -39,7 +39,7 @@ class Stage:
     flavour: Flavour = "workload"
     users: Users = field(init=False)
     baseline: Snapshot | None = field(default=None, init=False)
-    usual: Felt = field(default_factory=Felt, init=False)
+    usual: UserSli = field(default_factory=UserSli, init=False)
     """What users feel while all is well."""
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Stage:
         await self.back()
         try:
             await self.served(20)
-        except StageError:
+        except SystemInstanceError:
             # Once more with the crowd anew, and never a third time: the case says why then.
             await self._apply(users(self.system, self.namespace, flavour=self.flavour))
             await self.back()
@@ -117,7 +117,7 @@ class Stage:
         )
 
     async def _until(
-        self, good: Callable[[Felt], bool], seconds: int, timeout_seconds: float
+        self, good: Callable[[UserSli], bool], seconds: int, timeout_seconds: float
     ) -> None:
         until, felt = time.monotonic() + timeout_seconds, None
         while time.monotonic() < until:
@@ -125,11 +125,11 @@ class Stage:
             if good(felt):
                 return
             await asyncio.sleep(0.7)
-        raise StageError(
+        raise SystemInstanceError(
             f"users of {self.system.name} are not served: {felt}; usually: {self.usual}"
         )
 
-    async def _usual(self) -> Felt:
+    async def _usual(self) -> UserSli:
         """Return what users feel over some settled seconds."""
         until = time.monotonic() + 30
         while True:
@@ -166,7 +166,9 @@ class Stage:
             if not missing:
                 return
             await asyncio.sleep(1)
-        raise StageError(f"{self.system.name}: not available: {', '.join(sorted(missing)[:5])}")
+        raise SystemInstanceError(
+            f"{self.system.name}: not available: {', '.join(sorted(missing)[:5])}"
+        )
 
     async def _gone(self, *, wait: bool = True) -> None:
         names = (self.namespace, f"{self.namespace}-users")

@@ -14,7 +14,7 @@ from typing import Any
 from reme_benchmark.injection.agent_manifest import manifest, secret
 from reme_benchmark.injection.specs import Fault, Target
 from reme_kube.errors import AlreadyExistsError, ClusterError, NotFoundError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 
 NAMESPACE = "reme-faults"
 _NAME = "fault-agent"
@@ -49,7 +49,7 @@ class FaultAgents:
     gone, ConflictError when it has such a fault already, InvalidError when the node cannot do it.
     """
 
-    def __init__(self, api: ApiServer, *, image: str = "") -> None:
+    def __init__(self, api: ApiClient, *, image: str = "") -> None:
         self._api = api
         self._image = image
         self._token = ""
@@ -198,7 +198,7 @@ class FaultAgents:
         labels = {"labelSelector": f"app={_NAME}"}
         return [
             pod
-            async for pod in self._api.pages(_PODS, labels)
+            async for pod in self._api.list_items(_PODS, labels)
             if pod.get("status", {}).get("phase") == "Running"
             and "deletionTimestamp" not in pod["metadata"]
         ]
@@ -239,7 +239,7 @@ class FaultAgents:
 
     async def _why(self) -> str:
         states = []
-        async for pod in self._api.pages(_PODS, {"labelSelector": f"app={_NAME}"}):
+        async for pod in self._api.list_items(_PODS, {"labelSelector": f"app={_NAME}"}):
             status = pod.get("status", {})
             said: list[str] = [
                 str(detail.get("message") or detail.get("reason") or "")

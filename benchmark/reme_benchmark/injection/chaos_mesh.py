@@ -21,7 +21,7 @@ from reme_benchmark.injection.specs import (
     Target,
 )
 from reme_kube.errors import AlreadyExistsError, NotFoundError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 
 Object = dict[str, Any]
 API_VERSION = "chaos-mesh.org/v1alpha1"
@@ -43,7 +43,7 @@ class ChaosMeshError(Exception):
     """Chaos Mesh did not put a fault in, or did not take it out, in its time."""
 
 
-async def available(api: ApiServer) -> bool:
+async def available(api: ApiClient) -> bool:
     """Return whether the cluster has all the kinds that are used here."""
     try:
         found = await api.get(f"/apis/{API_VERSION}")
@@ -98,7 +98,7 @@ def render_pod_failure(namespace: str, pod: str, *, id_: str, owner: str, second
     return _made("PodChaos", namespace, id_, owner, body)
 
 
-async def inject(api: ApiServer, body: Object, *, timeout_seconds: float = 60.0) -> None:
+async def inject(api: ApiClient, body: Object, *, timeout_seconds: float = 60.0) -> None:
     """Create the object and wait until its fault is in all pods that it chooses.
 
     Raises:
@@ -118,7 +118,7 @@ async def inject(api: ApiServer, body: Object, *, timeout_seconds: float = 60.0)
         raise ChaosMeshError(f"{body['metadata']['name']} was not injected in its time") from error
 
 
-async def remove(api: ApiServer, body: Object, *, timeout_seconds: float = 60.0) -> None:
+async def remove(api: ApiClient, body: Object, *, timeout_seconds: float = 60.0) -> None:
     """Delete the object and wait until it is gone: a finalizer holds it until all is recovered.
 
     Raises:
@@ -137,12 +137,12 @@ async def remove(api: ApiServer, body: Object, *, timeout_seconds: float = 60.0)
         raise ChaosMeshError(f"{body['metadata']['name']} was not recovered in its time") from error
 
 
-async def sweep(api: ApiServer, owner: str = "") -> list[str]:
+async def sweep(api: ApiClient, owner: str = "") -> list[str]:
     """Remove the objects of one owner, or of all that were made here; return their names."""
     chosen = {"labelSelector": f"{_OWNER}={owner}" if owner else _OWNER}
     swept = []
     for kind, plural in _PLURALS.items():
-        async for found in api.pages(f"/apis/{API_VERSION}/{plural}", chosen):
+        async for found in api.list_items(f"/apis/{API_VERSION}/{plural}", chosen):
             await remove(api, {**found, "kind": kind})
             swept.append(str(found["metadata"]["name"]))
     return swept

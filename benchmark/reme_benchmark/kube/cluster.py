@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from reme_kube.credentials import find_credentials
 from reme_kube.errors import AlreadyExistsError, NotFoundError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 from reme_kube.resources import (
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,
@@ -97,7 +97,7 @@ _APPLY = "application/apply-patch+yaml"
 class Cluster:
     """One cluster; kinds are named as in manifests."""
 
-    api: ApiServer
+    api: ApiClient
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -106,7 +106,7 @@ class Cluster:
         Raises:
             ClusterError: there is no way to log in.
         """
-        return cls(ApiServer(find_credentials(), timeout_seconds=20))
+        return cls(ApiClient(find_credentials(), timeout_seconds=20))
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,7 +136,7 @@ class Cluster:
         resource = KINDS[kind]
         return [
             {"apiVersion": resource.api_version, "kind": kind, **item}
-            async for item in self.api.pages(self.path(kind, namespace), chosen)
+            async for item in self.api.list_items(self.path(kind, namespace), chosen)
         ]
 
     async def create(self, body: Object) -> Object:

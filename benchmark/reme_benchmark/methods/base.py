@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reme_benchmark.kube.cluster import Cluster, Object
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.records import MethodReport
 
 
@@ -18,17 +18,17 @@ class Task:
 
     report: Object  # a DiagnosisReport, not yet created
     deadline_seconds: float
-    situation: Situation
+    context: CaseContext
 
     @property
     def cluster(self) -> Cluster:
         """The cluster."""
-        return self.situation.cluster
+        return self.context.cluster
 
     @property
     def namespace(self) -> str:
         """Where the report and its target are."""
-        return self.situation.namespace
+        return self.context.namespace
 
     @property
     def target(self) -> tuple[str, str]:

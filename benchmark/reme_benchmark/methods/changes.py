@@ -14,7 +14,7 @@ from reme_playbook.actions.field_paths import writes
 from reme_playbook.actions.registry import Action, DeletePod, RemoveTaint, Rollback, Scale
 from reme_playbook.compiler.json_patch import ByPlace, operations
 from reme_playbook.compiler.playbook import compile_playbook
-from reme_playbook.snapshot.revisions import HISTORY, chosen, patch, revisions
+from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, patch, revisions
 
 
 async def restart(cluster: Cluster, kind: str, name: str, namespace: str) -> None:
@@ -89,8 +89,8 @@ async def _roll_back(cluster: Cluster, action: Rollback, namespace: str) -> None
     key = action.target
     for last in (False, False, False, False, True):
         workload = await cluster.api.get(cluster.path(key.kind, namespace, key.name))
-        path = f"/apis/apps/v1/namespaces/{namespace}/{HISTORY[key.kind]}"
-        known = revisions(workload, key.kind, [item async for item in cluster.api.pages(path)])
+        path = f"/apis/apps/v1/namespaces/{namespace}/{REVISION_RESOURCES[key.kind]}"
+        known = revisions(workload, key.kind, [item async for item in cluster.api.list_items(path)])
         wanted = patch(workload, chosen(workload, known, action.revision))
         try:
             await cluster.patch(key.kind, key.name, namespace, wanted, "json")

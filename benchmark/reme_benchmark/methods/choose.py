@@ -5,9 +5,9 @@ from typing import Any
 from reme_benchmark.methods.base import Method, MethodError
 from reme_benchmark.methods.cheats import CHEATS, Cheat
 from reme_benchmark.methods.command import Command
-from reme_benchmark.methods.oracle import OraclePlaybook
+from reme_benchmark.methods.oracle import ReferencePlaybook
 from reme_benchmark.methods.plain import Noop, RestartOnly
-from reme_benchmark.methods.reme import Asking, Reme
+from reme_benchmark.methods.reme import DryRunReme, Reme
 
 NAMES = (
     "reme",
@@ -29,7 +29,7 @@ def choose(name: str, *, external: str = "", **reme: Any) -> Method:
     if name == "reme":
         return Reme(**reme)
     if name == "ask":
-        return Asking()
+        return DryRunReme()
     if name == "noop":
         return Noop()
     if name == "restart":
@@ -37,7 +37,7 @@ def choose(name: str, *, external: str = "", **reme: Any) -> Method:
     if name == "command":
         return Command(external)
     if name == "oracle" or (name.startswith("oracle-") and name[7:].isdigit()):
-        return OraclePlaybook(int(name[7:] or 0) if name != "oracle" else 0)
+        return ReferencePlaybook(int(name[7:] or 0) if name != "oracle" else 0)
     if name.startswith("cheat-") and name.removeprefix("cheat-") in CHEATS:
         return Cheat(name.removeprefix("cheat-"))
     raise MethodError(f"there is no method {name!r}; there are {', '.join(NAMES)}")

@@ -8,7 +8,7 @@ from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scoring.records import MethodReport
 
 
-class OraclePlaybook(Simple):
+class ReferencePlaybook(Simple):
     """Carries out the least disruptive good playbook: what the instrument must score with 100%."""
 
     name = "oracle"
@@ -21,12 +21,12 @@ class OraclePlaybook(Simple):
 
     async def repair(self, task: Task) -> MethodReport:
         """Carry out the playbook, if the right answer is to act."""
-        situation = task.situation
-        fault, control = situation.fault, situation.case.control
+        context = task.context
+        fault, control = context.fault, context.case.control
         if fault is None or control is not None or not fault.repairs:
             return MethodReport(outcome="Abstained", message="the right answer is to do nothing")
         good = fault.repairs[min(self._which, len(fault.repairs) - 1)]
-        playbook = [fill(task_, situation.values) for task_ in good.playbook]
+        playbook = [fill(task_, context.values) for task_ in good.playbook]
         actions = await perform(task.cluster, playbook)
         return MethodReport(
             outcome="Performed",

@@ -106,7 +106,7 @@ class Reme(Simple):
         )
 
 
-class Asking(Reme):
+class DryRunReme(Reme):
     """The installed reme in the mode `Observe`: what its model would do, and nothing is done.
 
     Quick, as nothing has to be waited for; what it was asked can be put to other models later.

@@ -56,7 +56,7 @@ def number(value: float | None) -> str:
 
 
 def options(said: Mapping[str, Any]) -> str:
-    """Return the options of a method, as `maxAttempts 2, evidence.persistSeconds 30`."""
+    """Return the options of a method, as `maxAttempts 2, evidence.minPersistenceSeconds 30`."""
     return ", ".join(f"{name} {value}" for name, value in _flat(said))
 
 

@@ -10,7 +10,7 @@ from reme_benchmark.injection.specs import Target
 from reme_benchmark.kube.cluster import Object
 from reme_benchmark.scenarios.faults.model import NetworkGood, Serves
 from reme_benchmark.scoring import pods
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.service_state import Service, UnmeasuredError, service, vantage
 from reme_kube.errors import UnavailableError
 
@@ -44,24 +44,24 @@ class Asked(NamedTuple):
         return f"{len(self.milliseconds)} of {self.sent} answered{middle}"
 
 
-async def serves(check: Serves, situation: Situation) -> tuple[bool, str, str]:
+async def serves(check: Serves, context: CaseContext) -> tuple[bool, str, str]:
     """Return whether requests by way of the Service are answered, what was seen, and why not.
 
     Raises:
         UnmeasuredError: nobody could ask.
         ClusterError: the API server does not answer.
     """
-    found = await service(situation, check.service)
-    before = situation.before.objects.get(f"Service/{check.service}")
+    found = await service(context, check.service)
+    before = context.before.objects.get(f"Service/{check.service}")
     if before is None:
         raise UnmeasuredError(f"there was no Service {check.service}")
-    now = await situation.cluster.get("Service", check.service, situation.namespace)
+    now = await context.cluster.get("Service", check.service, context.namespace)
     if now is None:
         return False, "", f"Service {check.service} does not exist"
-    if why := await _astray(situation, check.service, found):
+    if why := await _astray(context, check.service, found):
         return False, "", why
     port = int(before["spec"]["ports"][0]["port"])
-    asked = await _ask(situation, check, now, port)
+    asked = await _ask(context, check, now, port)
     good = asked.percent >= check.min_percent
     if good and check.max_milliseconds is not None:
         assert asked.median is not None or check.min_percent <= 0
@@ -70,10 +70,10 @@ async def serves(check: Serves, situation: Situation) -> tuple[bool, str, str]:
     return good, str(asked), "" if good else asked.why or "not answered"
 
 
-async def _astray(situation: Situation, name: str, found: Service) -> str:
+async def _astray(context: CaseContext, name: str, found: Service) -> str:
     """Return why the Service does not lead to the service's own pods, and only to them."""
-    slices = await situation.cluster.list(
-        "EndpointSlice", situation.namespace, {"kubernetes.io/service-name": name}
+    slices = await context.cluster.list(
+        "EndpointSlice", context.namespace, {"kubernetes.io/service-name": name}
     )
     led, own = pods.endpoints(slices, name), {p["metadata"]["name"] for p in found.pods}
     if not led:
@@ -81,45 +81,45 @@ async def _astray(situation: Situation, name: str, found: Service) -> str:
     if foreign := sorted(led - own):
         # An endpoint that is about to go is forgotten a moment later than its pod.
         for pod in foreign:
-            still = await situation.cluster.get("Pod", pod, situation.namespace)
+            still = await context.cluster.get("Pod", pod, context.namespace)
             if still and not still["metadata"].get("deletionTimestamp"):
                 return f"Service {name} leads to {pod}, which is none of its pods"
     return ""
 
 
-async def _ask(situation: Situation, check: Serves, now: Object, port: int) -> Asked:
+async def _ask(context: CaseContext, check: Serves, now: Object, port: int) -> Asked:
     address = now["spec"].get("clusterIP")
     if address not in (None, "", "None"):
-        seen = await vantage(situation, check.service)
+        seen = await vantage(context, check.service)
         where = f"http://{address}:{port}{check.path}"
         if seen is not None:
             with contextlib.suppress(AgentsError):
-                return await ask_from(situation, seen, where, check.requests, _ANSWER_SECONDS)
-    return await ask_by_proxy(situation, check.service, port, check.path, check.requests)
+                return await ask_from(context, seen, where, check.requests, _ANSWER_SECONDS)
+    return await ask_by_proxy(context, check.service, port, check.path, check.requests)
 
 
 async def ask_from(
-    situation: Situation, seen: Target, where: str, count: int, answer_seconds: float
+    context: CaseContext, seen: Target, where: str, count: int, answer_seconds: float
 ) -> Asked:
     """Ask from a container's network, one request after the other.
 
     Raises:
         AgentsError: no agent is on that node.
     """
-    got = await situation.agents.network(seen, where, count=count, timeout_seconds=answer_seconds)
+    got = await context.agents.network(seen, where, count=count, timeout_seconds=answer_seconds)
     why = ", ".join(f"{n} times {name}" for name, n in (got.get("errors") or {}).items())
     return Asked(int(got["sent"]), [float(t) for t in got["milliseconds"]], why)
 
 
-async def ask_by_proxy(situation: Situation, name: str, port: int, path: str, count: int) -> Asked:
+async def ask_by_proxy(context: CaseContext, name: str, port: int, path: str, count: int) -> Asked:
     """Ask through the API server's proxy, all at once; it chooses an endpoint for each."""
-    where = f"/api/v1/namespaces/{situation.namespace}/services/http:{name}:{port}/proxy{path}"
+    where = f"/api/v1/namespaces/{context.namespace}/services/http:{name}:{port}/proxy{path}"
     times, why = [], ""
 
     async def one() -> str:
         begun = time.monotonic()
         try:
-            answer = await situation.cluster.api.ask(where, _ANSWER_SECONDS)
+            answer = await context.cluster.api.get_raw(where, _ANSWER_SECONDS)
         except UnavailableError as error:
             return str(error).rpartition(": ")[2]
         if answer.status < 400:
@@ -133,7 +133,7 @@ async def ask_by_proxy(situation: Situation, name: str, port: int, path: str, co
     return Asked(count, times, why)
 
 
-async def network_good(check: NetworkGood, situation: Situation) -> tuple[bool, str, str]:
+async def network_good(check: NetworkGood, context: CaseContext) -> tuple[bool, str, str]:
     """Return whether each pod answers requests straight to it, what was seen, and why not.
 
     A request that needs longer than may be counts as lost: TCP repeats what is lost, and would
@@ -142,8 +142,8 @@ async def network_good(check: NetworkGood, situation: Situation) -> tuple[bool, 
     Raises:
         UnmeasuredError: there is no pod to ask, or nobody who could.
     """
-    found = await service(situation, check.service)
-    seen = await vantage(situation, check.service)
+    found = await service(context, check.service)
+    seen = await vantage(context, check.service)
     if seen is None:
         raise UnmeasuredError("no container is there to ask from")
     if not found.ready:
@@ -154,7 +154,7 @@ async def network_good(check: NetworkGood, situation: Situation) -> tuple[bool, 
         asked = Asked(0, [])
         while asked.sent < check.requests:
             count = min(_BATCH, check.requests - asked.sent)
-            more = await ask_from(situation, seen, _straight(pod, found.before), count, timeout)
+            more = await ask_from(context, seen, _straight(pod, found.before), count, timeout)
             in_time = [t for t in more.milliseconds if t <= 3 * check.max_milliseconds]
             asked = Asked(
                 asked.sent + more.sent, asked.milliseconds + in_time, asked.why or more.why

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Situation:
+class CaseContext:
     """One case in one namespace; `before` is the namespace as it was before the fault."""
 
     cluster: Cluster

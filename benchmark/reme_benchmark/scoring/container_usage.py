@@ -6,7 +6,7 @@ from typing import Any
 
 from reme_benchmark.kube.cluster import Object
 from reme_benchmark.scenarios.faults.model import DiskAbove, MemoryFlat, ThrottledBelow, UsageBelow
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.service_state import UnmeasuredError, containers, service
 from reme_playbook.snapshot import quantity
 
@@ -21,14 +21,14 @@ Growth = dict[str, tuple[float, float]]
 """By container: when its memory was first read, and what it was."""
 
 
-async def usage_below(check: UsageBelow, situation: Situation) -> tuple[bool, str, str]:
+async def usage_below(check: UsageBelow, context: CaseContext) -> tuple[bool, str, str]:
     """Return whether all containers are below the share of their limits, the highest, and why not.
 
     A limit that was there before the fault and is gone is no way to be below it.
     """
     unit = "cpu" if check.resource == "cpu" else "memory"
     highest, who = -1.0, ""
-    for name, used, limit in await _used(situation, check.service):
+    for name, used, limit in await _used(context, check.service):
         if unit == "cpu":
             now, amount = used["cpu_limit_millicores"], used["cpu_millicores"]
             was = quantity.cpu_millicores(limit["cpu"]) if "cpu" in limit else None
@@ -45,10 +45,10 @@ async def usage_below(check: UsageBelow, situation: Situation) -> tuple[bool, st
     return good, f"{highest:.0f}% of the limit", "" if good else f"{who} uses that much {unit}"
 
 
-async def throttled_below(check: ThrottledBelow, situation: Situation) -> tuple[bool, str, str]:
+async def throttled_below(check: ThrottledBelow, context: CaseContext) -> tuple[bool, str, str]:
     """Return whether containers are throttled seldom enough, the highest share, and why not."""
     highest, who = -1.0, ""
-    for name, used, limit in await _used(situation, check.service):
+    for name, used, limit in await _used(context, check.service):
         if used["cpu_limit_millicores"] is None and "cpu" in limit:
             return False, "", f"{name} has no cpu limit any more"
         share = 100 * used["throttled_periods"] / used["periods"] if used["periods"] else 0.0
@@ -59,17 +59,17 @@ async def throttled_below(check: ThrottledBelow, situation: Situation) -> tuple[
 
 
 async def memory_flat(
-    check: MemoryFlat, situation: Situation, growth: Growth
+    check: MemoryFlat, context: CaseContext, growth: Growth
 ) -> tuple[bool, str, str]:
     """Return whether memory stays as it is, the fastest growth, and why not.
 
     `growth` remembers between measurements: over a longer time less of it is chance.
     """
-    read = await _read(situation, check.service)
+    read = await _read(context, check.service)
     if not any(key in growth for key, _ in read):
         growth |= dict(read)
         await asyncio.sleep(_FLAT_SECONDS)
-        read = await _read(situation, check.service)
+        read = await _read(context, check.service)
     fastest = 0.0
     for key, (moment, amount) in read:
         since, first = growth.setdefault(key, (moment, amount))
@@ -79,19 +79,19 @@ async def memory_flat(
     return good, f"{fastest:.1f} MiB/min", "" if good else f"{check.service} still grows"
 
 
-async def _read(situation: Situation, name: str) -> list[tuple[str, tuple[float, float]]]:
-    used = await _used(situation, name)
+async def _read(context: CaseContext, name: str) -> list[tuple[str, tuple[float, float]]]:
+    used = await _used(context, name)
     moment = asyncio.get_running_loop().time()
     return [(u["id"], (moment, float(u["memory_bytes"]))) for _, u, _ in used]
 
 
-async def disk_above(check: DiskAbove, situation: Situation) -> tuple[bool, str, str]:
+async def disk_above(check: DiskAbove, context: CaseContext) -> tuple[bool, str, str]:
     """Return whether every pod's own volume takes synced writes fast enough, the slowest, why not.
 
     Raises:
         UnmeasuredError: the service has no volume of its own.
     """
-    found = await service(situation, check.service)
+    found = await service(context, check.service)
     container = found.before["spec"]["template"]["spec"]["containers"][0]
     folder = folder_of(found.before["spec"]["template"]["spec"], container)
     if not found.ready:
@@ -101,7 +101,7 @@ async def disk_above(check: DiskAbove, situation: Situation) -> tuple[bool, str,
         target = containers(pod).get(container["name"])
         if target is None:
             return False, "", f"{container['name']} does not run"
-        got = await situation.agents.disk(target, folder, size=_DISK_BYTES, seconds=_DISK_SECONDS)
+        got = await context.agents.disk(target, folder, size=_DISK_BYTES, seconds=_DISK_SECONDS)
         slowest = min(slowest, got["bytes_per_second"] / _MEBIBYTE)
     good = slowest >= check.min_mebibytes_per_second
     return good, f"{slowest:.1f} MiB/s", "" if good else "writes are slow"
@@ -122,14 +122,14 @@ def folder_of(spec: Object, container: Object) -> str:
 
 
 async def _used(
-    situation: Situation, name: str
+    context: CaseContext, name: str
 ) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
     """Return name, use and earlier limits of each container of the service's pods.
 
     Raises:
         UnmeasuredError: none of its containers runs.
     """
-    found = await service(situation, name)
+    found = await service(context, name)
     template = found.before["spec"]["template"]["spec"]
     limits = {
         c["name"]: (c.get("resources") or {}).get("limits") or {} for c in template["containers"]
@@ -143,7 +143,7 @@ async def _used(
     if not asked:
         raise UnmeasuredError(f"no container of {name} runs")
     used = await asyncio.gather(
-        *(situation.agents.usage(target, _USAGE_SECONDS) for _, target in asked)
+        *(context.agents.usage(target, _USAGE_SECONDS) for _, target in asked)
     )
     return [
         (container, {**u, "id": target.container_id}, limits[container])

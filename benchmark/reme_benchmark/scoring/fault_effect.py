@@ -6,7 +6,7 @@ from reme_benchmark.injection.agent_client import AgentsError
 from reme_benchmark.scenarios.faults.model import Check, FieldHolds, NoRestarts, Rollout
 from reme_benchmark.scenarios.faults.placeholders import FillError, filled
 from reme_benchmark.scoring import availability, container_usage, field_paths, pods
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.records import Measured
 from reme_benchmark.scoring.service_state import UnmeasuredError, service
 from reme_benchmark.scoring.snapshot import available_of
@@ -19,15 +19,15 @@ _RECENT_SECONDS = 10.0
 
 
 async def measure(
-    check: Check, situation: Situation, growth: container_usage.Growth | None = None
+    check: Check, context: CaseContext, growth: container_usage.Growth | None = None
 ) -> Measured:
     """Measure once; never raises, but for cancellation.
 
     `growth` is what earlier measurements of the same check remembered.
     """
     try:
-        check = filled(check, situation.values)
-        good, value, message = await _seen(check, situation, {} if growth is None else growth)
+        check = filled(check, context.values)
+        good, value, message = await _seen(check, context, {} if growth is None else growth)
     except (UnmeasuredError, FillError) as error:
         return Measured(name=name_of(check), ok=None, message=str(error))
     except (AgentsError, ClusterError, TimeoutError) as error:
@@ -35,25 +35,25 @@ async def measure(
     return Measured(name=name_of(check), ok=good, value=value, message=message)
 
 
-async def _seen(check: Check, situation: Situation, growth: container_usage.Growth) -> Seen:
+async def _seen(check: Check, context: CaseContext, growth: container_usage.Growth) -> Seen:
     if check.rollout:
-        return await rollout(check.rollout, situation)
+        return await rollout(check.rollout, context)
     if check.serves:
-        return await availability.serves(check.serves, situation)
+        return await availability.serves(check.serves, context)
     if check.usage:
-        return await container_usage.usage_below(check.usage, situation)
+        return await container_usage.usage_below(check.usage, context)
     if check.throttled:
-        return await container_usage.throttled_below(check.throttled, situation)
+        return await container_usage.throttled_below(check.throttled, context)
     if check.disk:
-        return await container_usage.disk_above(check.disk, situation)
+        return await container_usage.disk_above(check.disk, context)
     if check.network:
-        return await availability.network_good(check.network, situation)
+        return await availability.network_good(check.network, context)
     if check.no_restarts:
-        return await no_restarts(check.no_restarts, situation)
+        return await no_restarts(check.no_restarts, context)
     if check.memory_flat:
-        return await container_usage.memory_flat(check.memory_flat, situation, growth)
+        return await container_usage.memory_flat(check.memory_flat, context, growth)
     assert check.field is not None, "a check is exactly one of its kinds"
-    return await field(check.field, situation)
+    return await field(check.field, context)
 
 
 def name_of(check: Check) -> str:
@@ -65,21 +65,21 @@ def name_of(check: Check) -> str:
     return f"{kind} {found.service}"
 
 
-async def rollout(check: Rollout, situation: Situation) -> Seen:
+async def rollout(check: Rollout, context: CaseContext) -> Seen:
     """Whether the newest template is everywhere and as many pods as before are available."""
-    found = await service(situation, check.service)
+    found = await service(context, check.service)
     if found.now is None:
         return False, "", f"{found.key} does not exist"
     sample = rollout_sample(found.now, 0)
-    available, before = available_of(found.now), situation.before.available[found.key]
+    available, before = available_of(found.now), context.before.available[found.key]
     if sample.passed and available < before:
         return False, sample.value, f"{available} of {before} pods are available"
     return bool(sample.passed), sample.value, sample.message
 
 
-async def no_restarts(check: NoRestarts, situation: Situation) -> Seen:
+async def no_restarts(check: NoRestarts, context: CaseContext) -> Seen:
     """Whether every container runs, and none was started anew in the last seconds."""
-    found = await service(situation, check.service)
+    found = await service(context, check.service)
     now = datetime.now(UTC)
     for pod in found.pods:
         for status in pods.statuses(pod):
@@ -96,11 +96,11 @@ async def no_restarts(check: NoRestarts, situation: Situation) -> Seen:
     return True, f"{sum(pods.restarts(p) for p in found.pods)} restarts", ""
 
 
-async def field(check: FieldHolds, situation: Situation) -> Seen:
+async def field(check: FieldHolds, context: CaseContext) -> Seen:
     """Whether a field of an object has the value."""
-    kind = str(situation.values["kind"]) if check.kind == "Workload" else check.kind
-    scope = "" if kind == "Node" else situation.namespace
-    found = await situation.cluster.get(kind, check.name, scope)
+    kind = str(context.values["kind"]) if check.kind == "Workload" else check.kind
+    scope = "" if kind == "Node" else context.namespace
+    found = await context.cluster.get(kind, check.name, scope)
     path = field_paths.parse(check.path)
     value = field_paths.read(found, path) if found is not None else None
     shown = field_paths.shown(value)
@@ -118,14 +118,14 @@ async def field(check: FieldHolds, situation: Situation) -> Seen:
     return good, shown, "" if good else f"{check.path} is not {field_paths.shown(check.equals)}"
 
 
-async def field_holds(check: FieldHolds, situation: Situation) -> bool:
+async def field_holds(check: FieldHolds, context: CaseContext) -> bool:
     """Whether a field has its value now.
 
     Raises:
         ClusterError: the object cannot be read.
         FillError: a placeholder has no value.
     """
-    return (await field(filled(check, situation.values), situation))[0]
+    return (await field(filled(check, context.values), context))[0]
 
 
 def _same(one: object, other: object) -> bool:

@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 
 from reme_benchmark.scenarios.faults.model import Check
 from reme_benchmark.scoring import neighbours, unintended_changes
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.container_usage import Growth
 from reme_benchmark.scoring.neighbours import Health
 from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import take
-from reme_benchmark.scoring.tamper_check import Guard
-from reme_benchmark.scoring.user_sli import Felt
+from reme_benchmark.scoring.tamper_check import TamperCheck
+from reme_benchmark.scoring.user_sli import UserSli
 from reme_kube.errors import ClusterError
 from reme_kube.protocols import Clock
 
-Measure = Callable[[Check, Situation, Growth], Awaitable[Measured]]
+Measure = Callable[[Check, CaseContext, Growth], Awaitable[Measured]]
 
 PERIOD_SECONDS = 1.0
 _FINAL_AGAIN_SECONDS = 3.0
@@ -43,8 +43,8 @@ class _Window:
 class Judge:
     """One case, being judged."""
 
-    situation: Situation
-    guard: Guard
+    context: CaseContext
+    tamper_check: TamperCheck
     clock: Clock
     measure: Measure
     measured: list[Measured] = field(default_factory=list)
@@ -53,22 +53,22 @@ class Judge:
 
     async def judge(self) -> Verdict:
         """Judge a case in which there is something to repair."""
-        assert self.situation.fault is not None, "a control has a judge of its own"
+        assert self.context.fault is not None, "a control has a judge of its own"
         final = await self._final()
         if any(m.ok is False for m in final):
             await self.clock.sleep(_FINAL_AGAIN_SECONDS)
             final = await self._final()
         if any(m.ok is False for m in final):
             # Nothing that comes now can make it good; the rest is noted as it is.
-            await self.look([{} for _ in self.situation.fault.oracle.effect])
+            await self.look([{} for _ in self.context.fault.oracle.effect])
             return self.verdict([*await self._users_now(), *await self._beside(), *final])
         users = await self._hold() or await self._users_now()
         return self.verdict([*users, *await self._beside(), *await self._final()])
 
     async def _hold(self) -> list[Measured]:
         """Wait for the effect to go and for a whole window without it; return what users felt."""
-        assert self.situation.fault is not None
-        oracle = self.situation.fault.oracle
+        assert self.context.fault is not None
+        oracle = self.context.fault.oracle
         begun, window = self.clock.monotonic(), None
         users: list[Measured] = []
         while True:
@@ -100,24 +100,24 @@ class Judge:
         try:
             _, health = await asyncio.gather(
                 self.look(growth),
-                neighbours.health(self.situation.cluster, self.situation.namespace),
+                neighbours.health(self.context.cluster, self.context.namespace),
             )
         except ClusterError as error:
             return f"the system could not be read: {error}", Health({}, {})
         why = next((f"{m.name}: {m.message or m.value}" for m in self.measured if not m.ok), "")
-        why = why or next(iter(neighbours.lacking(self.situation.before, health)), "")
+        why = why or next(iter(neighbours.lacking(self.context.before, health)), "")
         if not why and window is not None:
-            why = next(iter(neighbours.unsteady(window.health, health)), "")
+            why = next(iter(neighbours.became_unsteady(window.health, health)), "")
         return why, health
 
     async def look(self, growth: list[Growth]) -> None:
         """Measure every effect once."""
-        assert self.situation.fault is not None
-        checks = self.situation.fault.oracle.effect
+        assert self.context.fault is not None
+        checks = self.context.fault.oracle.effect
         self.measured = list(
             await asyncio.gather(
                 *(
-                    self.measure(check, self.situation, memory)
+                    self.measure(check, self.context, memory)
                     for check, memory in zip(checks, growth, strict=True)
                 )
             )
@@ -127,29 +127,29 @@ class Judge:
         """Return whether users were served over the whole window as before the fault."""
         end = self.clock.now().timestamp()
         until = self.clock.monotonic() + _COUNTED_SECONDS
-        felt: Felt | None = None
+        felt: UserSli | None = None
         while felt is None and self.clock.monotonic() < until:
-            felt = await self.situation.users.between(window.time, end)
+            felt = await self.context.users.between(window.time, end)
             if felt is None:
                 await self.clock.sleep(0.5)
-        return as_before(self.guard.users, felt)
+        return as_before(self.tamper_check.users, felt)
 
     async def _users_now(self) -> list[Measured]:
         """Return whether users are served in these seconds, where the effect is not gone."""
-        assert self.situation.fault is not None
-        if not self.situation.fault.oracle.users:
+        assert self.context.fault is not None
+        if not self.context.fault.oracle.users:
             return []
-        return [as_before(self.guard.users, await self.situation.users.felt(_USERS_SECONDS))]
+        return [as_before(self.tamper_check.users, await self.context.users.felt(_USERS_SECONDS))]
 
     async def _beside(self) -> list[Measured]:
         """Return whether the neighbours are as healthy as before."""
         name = "neighbours"
         try:
-            now = await neighbours.health(self.situation.cluster, self.situation.namespace)
+            now = await neighbours.health(self.context.cluster, self.context.namespace)
         except ClusterError as error:
             return [Measured(name=name, ok=None, message=f"not readable: {error}"[:300])]
-        why = neighbours.lacking(self.situation.before, now)
-        own = [w for w in why if w.partition(":")[0].endswith(f"/{self.situation.case.service}")]
+        why = neighbours.lacking(self.context.before, now)
+        own = [w for w in why if w.partition(":")[0].endswith(f"/{self.context.case.service}")]
         others = [w for w in why if w not in own]
         return [
             Measured(name="rollout available", ok=not own, message="; ".join(own)),
@@ -158,7 +158,7 @@ class Judge:
 
     async def _final(self) -> list[Measured]:
         """Return what is good or bad for good: changes that may not be, and the injector."""
-        return await final(self.situation, self.guard)
+        return await final(self.context, self.tamper_check)
 
     def verdict(self, beside: list[Measured]) -> Verdict:
         """Return what was measured, and why it is not enough, the main reason first."""
@@ -178,13 +178,13 @@ class Judge:
         )
 
 
-async def final(situation: Situation, guard: Guard) -> list[Measured]:
+async def final(context: CaseContext, tamper_check: TamperCheck) -> list[Measured]:
     """Return whether all but what may differ is as before, and whether the injector is."""
     try:
         now, touched = await asyncio.gather(
-            take(situation.cluster, situation.namespace), guard.touched(situation)
+            take(context.cluster, context.namespace), tamper_check.touched(context)
         )
-        bad = [c for c in unintended_changes.changes(situation, now) if not c.allowed]
+        bad = [c for c in unintended_changes.changes(context, now) if not c.allowed]
     except ClusterError as error:
         message = f"not readable: {error}"[:300]
         return [Measured(name=name, ok=None, message=message) for name in ("changes", "injector")]
@@ -199,7 +199,7 @@ async def final(situation: Situation, guard: Guard) -> list[Measured]:
     ]
 
 
-def as_before(before: Felt, felt: Felt | None) -> Measured:
+def as_before(before: UserSli, felt: UserSli | None) -> Measured:
     """Return whether users are served as they were before the fault."""
     name = "users"
     if felt is None or not felt.asked or not before.asked:

@@ -15,7 +15,7 @@ from reme_benchmark.kube.cluster import Object
 from reme_benchmark.scenarios.faults.model import Published
 from reme_benchmark.scenarios.systems.render import USERS_PORT, users_namespace
 from reme_benchmark.scoring import container_usage, service_state
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import ready
 from reme_kube.clock import SystemClock
@@ -38,17 +38,17 @@ _PING_MILLISECONDS = 1000.0
 Seen = tuple[bool, str]
 
 
-async def judge_published(
-    situation: Situation, *, waiting_seconds: float = WAITING_SECONDS, clock: Clock | None = None
+async def judge_microremed(
+    context: CaseContext, *, waiting_seconds: float = WAITING_SECONDS, clock: Clock | None = None
 ) -> Verdict | None:
     """Return what MicroRemed would have said; nothing where it has no check for the fault.
 
     Changes nothing, so that it may run beside the strict oracle.
     """
-    fault = situation.fault
+    fault = context.fault
     if fault is None or fault.published is None:
         return None
-    judge = _Published(situation, clock or SystemClock(), waiting_seconds)
+    judge = _Published(context, clock or SystemClock(), waiting_seconds)
     await judge.wait_for_pods()
     checks: dict[Published, tuple[tuple[Callable[[], Awaitable[Seen]], float], ...]] = {
         Published.CPU: ((judge.cpu, waiting_seconds),),
@@ -69,7 +69,7 @@ async def judge_published(
 
 @dataclass
 class _Published:
-    situation: Situation
+    context: CaseContext
     clock: Clock
     waiting_seconds: float
     measured: list[Measured] = field(default_factory=list)
@@ -120,9 +120,7 @@ class _Published:
             for c in pod["spec"]["containers"]
             if "busybox" not in c["name"] and "sidecar" not in c["name"]
         }
-        rows = await self.situation.cluster.list(
-            "PodMetrics", self.situation.namespace, self._labels()
-        )
+        rows = await self.context.cluster.list("PodMetrics", self.context.namespace, self._labels())
         if not rows:
             return False, "no metrics"
         highest = 0.0
@@ -139,14 +137,12 @@ class _Published:
         bad = [p["metadata"]["name"] for p in pods if not ready(p)]
         if bad or not pods:
             return False, f"pod {bad[0]} is not ready" if bad else "no pod"
-        rows = await self.situation.cluster.list(
-            "PodMetrics", self.situation.namespace, self._labels()
-        )
+        rows = await self.context.cluster.list("PodMetrics", self.context.namespace, self._labels())
         return bool(rows), f"{len(pods)} pods ready, {len(rows)} with metrics"
 
     async def disk(self) -> Seen:
         """Whether ten mebibytes are written fast enough, or not at all."""
-        _, before = self.situation.before.workload(self.situation.case.service)
+        _, before = self.context.before.workload(self.context.case.service)
         template = before["spec"]["template"]["spec"]
         try:
             folder = container_usage.folder_of(template, template["containers"][0])
@@ -157,7 +153,7 @@ class _Published:
             if target is None:
                 return False, f"{pod['metadata']['name']} does not run"
             try:
-                got = await self.situation.agents.disk(
+                got = await self.context.agents.disk(
                     target, folder, size=_DISK_BYTES, seconds=_DISK_SECONDS
                 )
             except InvalidError as error:
@@ -173,7 +169,7 @@ class _Published:
         target = next((t for p in pods for t in service_state.containers(p).values()), None)
         if target is None:
             return False, "no container runs"
-        got = await self.situation.agents.network(
+        got = await self.context.agents.network(
             target, await self._far(), count=_PINGS, timeout_seconds=_PING_SECONDS
         )
         # The first repetition comes after a second: what took longer lost a packet.
@@ -184,20 +180,20 @@ class _Published:
 
     async def _far(self) -> str:
         """Return something to connect to that is not the service itself."""
-        dns = await self.situation.cluster.get("Service", "kube-dns", "kube-system")
+        dns = await self.context.cluster.get("Service", "kube-dns", "kube-system")
         if dns is not None:
             return f"{dns['spec']['clusterIP']}:53"
-        home = users_namespace(self.situation.namespace)
-        pods = await self.situation.cluster.list("Pod", home)
+        home = users_namespace(self.context.namespace)
+        pods = await self.context.cluster.list("Pod", home)
         address = next((p["status"].get("podIP") for p in pods if ready(p)), None)
         if address is None:
             raise AgentsError("there is nothing to connect to")
         return f"{address}:{USERS_PORT}"
 
     def _labels(self) -> dict[str, str]:
-        _, before = self.situation.before.workload(self.situation.case.service)
+        _, before = self.context.before.workload(self.context.case.service)
         labels: dict[str, str] = before["spec"]["selector"].get("matchLabels") or {}
         return labels
 
     async def _pods(self) -> list[Object]:
-        return await self.situation.cluster.list("Pod", self.situation.namespace, self._labels())
+        return await self.context.cluster.list("Pod", self.context.namespace, self._labels())

@@ -37,7 +37,7 @@ def lacking(before: Snapshot, now: Health) -> list[str]:
     ]
 
 
-def unsteady(begun: Health, now: Health) -> list[str]:
+def became_unsteady(begun: Health, now: Health) -> list[str]:
     """Return which pods were replaced, started anew, or are no longer ready since it began."""
     why = []
     for uid, pod in begun.pods.items():

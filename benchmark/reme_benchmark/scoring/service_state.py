@@ -6,7 +6,7 @@ from reme_benchmark.injection.agent_client import target_in
 from reme_benchmark.injection.specs import Target
 from reme_benchmark.kube.cluster import Object
 from reme_benchmark.scenarios.systems.render import USERS, users_namespace
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.snapshot import ready
 from reme_kube.errors import ClusterError, NotFoundError
 
@@ -35,22 +35,22 @@ class Service:
         return [p for p in self.pods if ready(p)]
 
 
-async def service(situation: Situation, name: str) -> Service:
+async def service(context: CaseContext, name: str) -> Service:
     """Return a service of the situation.
 
     Raises:
         UnmeasuredError: there was none before the fault.
     """
     try:
-        key, before = situation.before.workload(name)
+        key, before = context.before.workload(name)
     except LookupError as error:
         raise UnmeasuredError(str(error)) from error
     kind = key.partition("/")[0]
-    now = await situation.cluster.get(kind, name, situation.namespace)
+    now = await context.cluster.get(kind, name, context.namespace)
     if now is not None:
         now.setdefault("kind", kind)
     labels = before["spec"]["selector"].get("matchLabels") or {}
-    found = await situation.cluster.list("Pod", situation.namespace, labels)
+    found = await context.cluster.list("Pod", context.namespace, labels)
     alive = [p for p in found if not p["metadata"].get("deletionTimestamp")]
     return Service(key, now, before, alive)
 
@@ -68,23 +68,23 @@ def _running(pod: Object, name: str) -> Target | None:
         return None
 
 
-async def vantage(situation: Situation, name: str) -> Target | None:
+async def vantage(context: CaseContext, name: str) -> Target | None:
     """Return a container from which the service is asked: its caller's, or the users' own.
 
     So requests take the way that real ones take, through the rules of the node and the policies
     of the network; the API server's proxy knows neither.
     """
-    for caller in situation.system.callers(name):
+    for caller in context.system.callers(name):
         try:
-            found = await service(situation, caller)
+            found = await service(context, caller)
         except UnmeasuredError:
             continue
         for pod in found.ready:
             if seen := _running(pod, ""):
                 return seen
     try:
-        users = await situation.cluster.list(
-            "Pod", users_namespace(situation.namespace), {"app": USERS}
+        users = await context.cluster.list(
+            "Pod", users_namespace(context.namespace), {"app": USERS}
         )
     except ClusterError:
         return None

@@ -4,21 +4,21 @@ import asyncio
 
 from reme_benchmark.scenarios.faults.model import Control
 from reme_benchmark.scoring import fault_effect
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.judge import PERIOD_SECONDS, Judge, Measure
 from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import Snapshot, difference, take
-from reme_benchmark.scoring.tamper_check import Guard
+from reme_benchmark.scoring.tamper_check import TamperCheck
 from reme_kube.clock import SystemClock
 from reme_kube.errors import ClusterError
 from reme_kube.protocols import Clock
 
-__all__ = ["Guard", "judge", "judge_control"]
+__all__ = ["TamperCheck", "judge", "judge_control"]
 
 
 async def judge(
-    situation: Situation,
-    guard: Guard,
+    context: CaseContext,
+    tamper_check: TamperCheck,
     *,
     clock: Clock | None = None,
     measure: Measure = fault_effect.measure,
@@ -29,12 +29,12 @@ async def judge(
     something is wrong that cannot become right. Never raises for what the cluster does: what could
     not be measured is not passed.
     """
-    return await Judge(situation, guard, clock or SystemClock(), measure).judge()
+    return await Judge(context, tamper_check, clock or SystemClock(), measure).judge()
 
 
 async def judge_control(
-    situation: Situation,
-    guard: Guard,
+    context: CaseContext,
+    tamper_check: TamperCheck,
     *,
     clock: Clock | None = None,
     measure: Measure = fault_effect.measure,
@@ -44,9 +44,9 @@ async def judge_control(
     Where the fault heals by itself, it must also be gone in its time. Needs `guard.mark`, since a
     fault that is still there is no change of the method's.
     """
-    judging = Judge(situation, guard, clock or SystemClock(), measure)
-    if situation.case.control is Control.SELF_HEALING and situation.fault is not None:
-        oracle = situation.fault.oracle
+    judging = Judge(context, tamper_check, clock or SystemClock(), measure)
+    if context.case.control is Control.SELF_HEALING and context.fault is not None:
+        oracle = context.fault.oracle
         until = judging.clock.monotonic() + oracle.settle_seconds
         while True:
             await judging.look([{} for _ in oracle.effect])
@@ -55,12 +55,12 @@ async def judge_control(
             await judging.clock.sleep(PERIOD_SECONDS)
     try:
         now, touched = await asyncio.gather(
-            take(situation.cluster, situation.namespace), guard.touched(situation)
+            take(context.cluster, context.namespace), tamper_check.touched(context)
         )
     except ClusterError as error:
         message = f"not readable: {error}"[:300]
         return judging.verdict([Measured(name="changes", ok=None, message=message)])
-    done = acts(situation, guard.reported or situation.before, now)
+    done = acts(context, tamper_check.reported or context.before, now)
     return judging.verdict(
         [
             Measured(name="changes", ok=not done, message="; ".join(done[:5])),
@@ -69,11 +69,11 @@ async def judge_control(
     )
 
 
-def acts(situation: Situation, reported: Snapshot, now: Snapshot) -> list[str]:
+def acts(context: CaseContext, reported: Snapshot, now: Snapshot) -> list[str]:
     """Return what was done to the system since the method began."""
-    heals = situation.case.control is Control.SELF_HEALING
+    heals = context.case.control is Control.SELF_HEALING
     # What is again as it was before the fault, the fault itself took back.
-    still = {(d.object, d.path) for d in difference(situation.before, now)}
+    still = {(d.object, d.path) for d in difference(context.before, now)}
     done = [
         f"{d.object} {d.path}: {d.before or 'none'} -> {d.after or 'none'}"
         for d in difference(reported, now)

@@ -8,50 +8,50 @@ from dataclasses import dataclass
 from reme_benchmark.injection.agent_client import NAMESPACE as INJECTOR
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.scenarios.systems.render import USERS, users_namespace
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.snapshot import Snapshot, take, told
-from reme_benchmark.scoring.user_sli import Felt
+from reme_benchmark.scoring.user_sli import UserSli
 
 _AGENT = "fault-agent"
 _BEFORE_SECONDS = 10
 
 
 @dataclass
-class Guard:
+class TamperCheck:
     """What was noted before the fault, and again when the method began."""
 
-    users: Felt
+    users: UserSli
     identity: dict[str, str]  # what: which one it was, and what it was told
     reported: Snapshot | None = None  # with the fault in place, before the method did anything
 
     @classmethod
-    async def take(cls, situation: Situation) -> "Guard":
+    async def take(cls, context: CaseContext) -> "TamperCheck":
         """Note how things are while the system is healthy.
 
         Raises:
             ClusterError: they cannot be read.
         """
         felt, identity = await asyncio.gather(
-            situation.users.felt(_BEFORE_SECONDS),
-            _identity(situation.cluster, situation.namespace),
+            context.users.felt(_BEFORE_SECONDS),
+            _identity(context.cluster, context.namespace),
         )
         return cls(felt, identity)
 
-    async def mark(self, situation: Situation) -> None:
+    async def mark(self, context: CaseContext) -> None:
         """Note how things are when the fault shows: what differs later, the method did.
 
         Raises:
             ClusterError: they cannot be read.
         """
-        self.reported = await take(situation.cluster, situation.namespace)
+        self.reported = await take(context.cluster, context.namespace)
 
-    async def touched(self, situation: Situation) -> list[str]:
+    async def touched(self, context: CaseContext) -> list[str]:
         """Return what is not the one that it was.
 
         Raises:
             ClusterError: it cannot be read.
         """
-        now = await _identity(situation.cluster, situation.namespace)
+        now = await _identity(context.cluster, context.namespace)
         return [
             f"{what} {'is gone' if what not in now else 'is not the same any more'}"
             for what in sorted(self.identity)

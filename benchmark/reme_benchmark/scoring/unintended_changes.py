@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from reme_benchmark.scenarios.faults.model import MayDiffer
 from reme_benchmark.scenarios.faults.placeholders import filled
 from reme_benchmark.scoring import field_paths
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.records import Change
 from reme_benchmark.scoring.snapshot import (
     RESTARTED,
@@ -17,22 +17,22 @@ from reme_benchmark.scoring.snapshot import (
 )
 
 
-def changes(situation: Situation, now: Snapshot) -> list[Change]:
+def changes(context: CaseContext, now: Snapshot) -> list[Change]:
     """Return every field that differs from before the fault, and whether it may.
 
     Raises:
         FillError: a placeholder of the oracle has no value.
     """
-    fault = situation.fault
-    may = [filled(m, situation.values) for m in (fault.oracle.may_differ if fault else ())]
-    before = situation.before
+    fault = context.fault
+    may = [filled(m, context.values) for m in (fault.oracle.may_differ if fault else ())]
+    before = context.before
     return [
         Change(
             object=found.object,
             path=found.path,
             before=found.before,
             after=found.after,
-            allowed=restart_mark(found) or _may(found, may, situation, now),
+            allowed=restart_mark(found) or _may(found, may, context, now),
         )
         for found in difference(before, now)
     ]
@@ -49,14 +49,14 @@ def restart_mark(found: FieldDifference) -> bool:
 
 
 def _may(
-    found: FieldDifference, may: Iterable[MayDiffer], situation: Situation, now: Snapshot
+    found: FieldDifference, may: Iterable[MayDiffer], context: CaseContext, now: Snapshot
 ) -> bool:
     path = field_paths.parse(found.path)
     for rule in may:
-        kind = str(situation.values["kind"]) if rule.kind == "Workload" else rule.kind
+        kind = str(context.values["kind"]) if rule.kind == "Workload" else rule.kind
         named = f"{kind}/{rule.name}" == found.object
         if named and field_paths.covers(field_paths.parse(rule.path), path):
-            return _within(rule, found.object, path, situation.before, now)
+            return _within(rule, found.object, path, context.before, now)
     return False
 
 

@@ -22,7 +22,7 @@ class Second:
 
 
 @dataclass(frozen=True)
-class Felt:
+class UserSli:
     """What was felt from `begin` up to, not including, `end`."""
 
     ok: int = 0
@@ -55,21 +55,21 @@ class Users:
     cluster: Cluster
     namespace: str
 
-    async def felt(self, seconds: int) -> Felt:
+    async def felt(self, seconds: int) -> UserSli:
         """Return the last whole seconds whose requests have all ended; nothing if unknown."""
         return _felt(await self._ask(f"window?seconds={seconds}"))
 
-    async def since(self, time: float) -> Felt:
+    async def since(self, time: float) -> UserSli:
         """Return everything since a moment, second by second; nothing if unknown."""
         return _felt(await self._ask(f"since?time={time:.3f}"))
 
-    async def between(self, begin: float, end: float) -> Felt | None:
+    async def between(self, begin: float, end: float) -> UserSli | None:
         """Return what was felt from one moment to another; None until that is known."""
         found = await self.since(begin)
         if found.end < int(end):
             return None
         chosen = tuple(s for s in found.seconds if s.time < end)
-        return Felt(
+        return UserSli(
             ok=sum(s.ok for s in chosen),
             failed=sum(s.failed for s in chosen),
             p50_milliseconds=_middle(chosen),
@@ -86,7 +86,7 @@ class Users:
         where = f"/api/v1/namespaces/{users_namespace(self.namespace)}/services"
         path = f"{where}/http:{USERS}:{USERS_PORT}/proxy/{what}"
         try:
-            answer = await self.cluster.api.ask(path, _ANSWER_SECONDS)
+            answer = await self.cluster.api.get_raw(path, _ANSWER_SECONDS)
             found = json.loads(answer.content) if answer.status == 200 else {}
         except (ClusterError, ValueError):
             return {}
@@ -104,8 +104,8 @@ def served_again(seconds: tuple[Second, ...], time: float) -> float | None:
     return max(0.0, bad[-1] + 1 - time) if bad else 0.0
 
 
-def _felt(found: dict[str, Any]) -> Felt:
-    return Felt(
+def _felt(found: dict[str, Any]) -> UserSli:
+    return UserSli(
         ok=int(found.get("ok", 0)),
         failed=int(found.get("failed", 0)),
         p50_milliseconds=found.get("p50_milliseconds"),

@@ -7,13 +7,13 @@ from typing import Any
 from reme_lab.simulator.program import Behaviour, Program
 from reme_lab.simulator.template_facts import addresses, facts, service_of
 from reme_playbook.snapshot import unstructured, views
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Json = Mapping[str, Any]
 
 
-def inferred(live: LiveState) -> Program:
+def inferred(live: ClusterSnapshot) -> Program:
     """Return what the target's program must be like: good, and as its template expects it."""
     container = next((c for c in live.containers if c.ports), None)
     container = container or next(iter(live.containers), None)
@@ -35,9 +35,9 @@ def inferred(live: LiveState) -> Program:
     return Program(container=container.name, usual=usual)
 
 
-def neighbours(live: LiveState) -> dict[ObjectKey, Json]:
+def neighbours(live: ClusterSnapshot) -> dict[ObjectRef, Json]:
     """Return workloads and Services that stand for those that are only known by name."""
-    found: dict[ObjectKey, Json] = {}
+    found: dict[ObjectRef, Json] = {}
     for key, labels in live.neighbours.items():
         template = {
             "metadata": {"labels": dict(labels)},
@@ -63,14 +63,14 @@ def neighbours(live: LiveState) -> dict[ObjectKey, Json]:
                 ],
             }
         metadata = {"name": name, "namespace": live.target.namespace}
-        found[ObjectKey("Service", live.target.namespace, name)] = {
+        found[ObjectRef("Service", live.target.namespace, name)] = {
             "metadata": metadata,
             "spec": spec,
         }
     return found
 
 
-def _asked(live: LiveState) -> Iterator[tuple[str, int]]:
+def _asked(live: ClusterSnapshot) -> Iterator[tuple[str, int]]:
     """Yield each Service that some setting of any revision names, with the port it names."""
     texts = [v for t in (live.template, *live.earlier_templates) for v in _settings(t)]
     texts += [v for name in live.config_map_names for v in live.config_map(name).values()]
@@ -87,14 +87,14 @@ def _settings(template: Json) -> list[str]:
     return [v for c in views.template_containers(template) for v in c.env.values() if v]
 
 
-def nodes(live: LiveState, objects: Mapping[ObjectKey, Json]) -> dict[ObjectKey, Json]:
+def nodes(live: ClusterSnapshot, objects: Mapping[ObjectRef, Json]) -> dict[ObjectRef, Json]:
     """Return a node for each that has pods and is not known, or one where there is none."""
     pods = [found for key, found in live.objects.items() if key.kind == "Pod"]
     named = {unstructured.text(pod, "spec", "nodeName") for pod in pods}
     known = {key.name for key in objects if key.kind == "Node"}
     missing = sorted(named - known - {""}) or ([] if known else ["node-1"])
     return {
-        ObjectKey("Node", "", name): {
+        ObjectRef("Node", "", name): {
             "metadata": {"name": name, "labels": dict(sorted(live.node_labels or ()))},
             "spec": {},
             "status": {

@@ -11,7 +11,7 @@ from reme_lab.simulator.template_facts import facts
 from reme_lab.simulator.world import Pod, ReplicaSet
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
-from reme_playbook.snapshot.snapshot import LiveState, Revision
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 
 Json = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ def _plain(template: Json) -> Json:
     return defaulted({**template, "metadata": {**metadata, "labels": kept}})
 
 
-def history(live: LiveState) -> tuple[Json, tuple[Revision, ...]]:
+def history(live: ClusterSnapshot) -> tuple[Json, tuple[Revision, ...]]:
     """Return the current template and the revisions, where equal templates are one object."""
     known: list[Json] = [_plain(live.template)]
 
@@ -45,7 +45,7 @@ def history(live: LiveState) -> tuple[Json, tuple[Revision, ...]]:
 
 
 def pods_of(
-    live: LiveState,
+    live: ClusterSnapshot,
     templates: list[Json],
     configs: Mapping[str, Json],
     stresses: Mapping[str, Stress],
@@ -91,7 +91,7 @@ def _has_started(pod: Json) -> bool:
     )
 
 
-def _template(pod: Json, templates: list[Json], live: LiveState) -> Json:
+def _template(pod: Json, templates: list[Json], live: ClusterSnapshot) -> Json:
     """Return the template that a pod was made of."""
     hashed = unstructured.strings(pod, "metadata", "labels").get("pod-template-hash")
     for place, revision in enumerate(live.revisions):

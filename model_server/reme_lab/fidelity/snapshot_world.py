@@ -14,11 +14,11 @@ from reme_lab.simulator.aging import aged
 from reme_lab.simulator.program import Behaviour, Program, Stress
 from reme_lab.simulator.quotas import used_of
 from reme_lab.simulator.settling import settled
-from reme_lab.simulator.world import Front, Pod, ReplicaSet, Truths, World
+from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, ReplicaSet, World
 from reme_playbook.snapshot import views
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.quantity import quota_amount
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Json = Mapping[str, Any]
 
@@ -26,12 +26,12 @@ _CLOCK = 1_770_000_000
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
 
-def world_of(
-    live: LiveState,
-    truths: Truths | None = None,
+def world_from_snapshot(
+    live: ClusterSnapshot,
+    ground_truth: GroundTruth | None = None,
     *,
     stresses: Mapping[str, Stress] | None = None,
-    healthy: LiveState | None = None,
+    healthy: ClusterSnapshot | None = None,
     at_once: bool = False,
 ) -> World:
     """Return the settled world that a live state shows, as far as it shows it.
@@ -41,11 +41,11 @@ def world_of(
     inferred: it listens where its first container says, and answers its probes. `at_once` says
     that a run follows before a pod that is being made starts; otherwise there is time for that.
     """
-    truths = _completed(live, truths or Truths())
+    ground_truth = _completed(live, ground_truth or GroundTruth())
     clock = max([_CLOCK, *(seconds(r.created) + 3600 for r in live.revisions)])
     template, revisions = history(live)
     workload = _bare({**live.workload, "spec": {**live.workload["spec"], "template": template}})
-    objects: dict[ObjectKey, Json] = {live.target: workload}
+    objects: dict[ObjectRef, Json] = {live.target: workload}
     for key, found in live.objects.items():
         if key.kind == "Node":
             objects[key] = found
@@ -69,35 +69,39 @@ def world_of(
         pods=own,
         revisions={live.target: revisions},
         sets=sets,
-        truths=truths,
+        ground_truth=ground_truth,
         clock=clock,
     )
-    world = replace(world, truths=replace(truths, used_elsewhere=_used_elsewhere(live, world)))
+    world = replace(
+        world, ground_truth=replace(ground_truth, used_elsewhere=_used_elsewhere(live, world))
+    )
     world = aged(settled(world))
     if healthy is None:
         return world
-    before = world_of(healthy, _without_fault(truths))
+    before = world_from_snapshot(healthy, _without_fault(ground_truth))
     return replace(world, healthy=replace(before, healthy=None))
 
 
-def _used_elsewhere(live: LiveState, world: World) -> dict[str, int]:
-    found = dict(world.truths.used_elsewhere)
+def _used_elsewhere(live: ClusterSnapshot, world: World) -> dict[str, int]:
+    found = dict(world.ground_truth.used_elsewhere)
     for quota in live.quotas:
         for amount, text in quota.used.items():
             found[amount] = quota_amount(amount, text) - used_of(world, amount, world.pods)
     return found
 
 
-def _without_fault(truths: Truths) -> Truths:
+def _without_fault(ground_truth: GroundTruth) -> GroundTruth:
     """Return the truths without what is wrong whatever the objects say."""
     programs = {
-        key: replace(program, returning=tuple(r for r in program.returning if r.when))
-        for key, program in truths.programs.items()
+        key: replace(program, recurring_stress=tuple(r for r in program.recurring_stress if r.when))
+        for key, program in ground_truth.programs.items()
     }
-    return replace(truths, programs=programs, missing_images=frozenset(), lost_secrets=frozenset())
+    return replace(
+        ground_truth, programs=programs, missing_images=frozenset(), lost_secrets=frozenset()
+    )
 
 
-def disagreements(live: LiveState, seen: LiveState) -> tuple[str, ...]:
+def disagreements(live: ClusterSnapshot, seen: ClusterSnapshot) -> tuple[str, ...]:
     """Return in what two live states of one target tell different stories: pods and counts."""
     one, other = live.replicas, seen.replicas
     found = [
@@ -108,8 +112,8 @@ def disagreements(live: LiveState, seen: LiveState) -> tuple[str, ...]:
     troubles, others = sorted(map(_trouble, live.pods)), sorted(map(_trouble, seen.pods))
     if troubles != others:
         found.append(f"pods {troubles}, not {others}")
-    if live.unplaced != seen.unplaced:
-        found.append(f"unplaced {live.unplaced}, not {seen.unplaced}")
+    if live.has_unschedulable_pods != seen.has_unschedulable_pods:
+        found.append(f"unplaced {live.has_unschedulable_pods}, not {seen.has_unschedulable_pods}")
     return tuple(found)
 
 
@@ -125,7 +129,7 @@ def _bare(found: Json) -> Json:
     return {key: value for key, value in found.items() if key != "status"}
 
 
-def _completed(live: LiveState, truths: Truths) -> Truths:
+def _completed(live: ClusterSnapshot, ground_truth: GroundTruth) -> GroundTruth:
     """Return the truths with what the live state itself gives away."""
     missing = {
         state.image
@@ -133,7 +137,7 @@ def _completed(live: LiveState, truths: Truths) -> Truths:
         for state in pod.containers
         if state.waiting in _NO_IMAGE and state.image
     }
-    programs = dict(truths.programs)
+    programs = dict(ground_truth.programs)
     programs.setdefault(live.target, inferred(live))
     for callee in live.callees:
         for key, labels in live.neighbours.items():
@@ -141,10 +145,12 @@ def _completed(live: LiveState, truths: Truths) -> Truths:
             if port and key not in programs and views.selects(callee.labels, labels):
                 programs[key] = Program(usual=Behaviour(port=port, any_path=True))
     own = [s for s in live.services if s.selects_target and s.ports]
-    fronts = truths.fronts or tuple(Front(s.name, s.ports[0].port) for s in own[:1])
+    entry_points = ground_truth.entry_points or tuple(
+        EntryPoint(s.name, s.ports[0].port) for s in own[:1]
+    )
     return replace(
-        truths,
+        ground_truth,
         programs=programs,
-        missing_images=truths.missing_images | missing,
-        fronts=fronts,
+        missing_images=ground_truth.missing_images | missing,
+        entry_points=entry_points,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import System
-from reme_lab.simulator import Reads, Returning, Rule, Stress, Tolerance
+from reme_lab.simulator import NumericSetting, RecurringStress, Rule, Stress, Tolerance
 from reme_model.prompt.schema import Abstain
 from reme_playbook.actions.registry import Action
 
@@ -58,8 +58,8 @@ class Hidden:
     """How the target's program behaves when it is told this or that."""
     usual: Mapping[str, Any] = field(default_factory=dict)
     """How it behaves otherwise; fields of `Behaviour`."""
-    returning: Sequence[Returning] = ()
-    reads: Sequence[Reads] = ()
+    recurring_stress: Sequence[RecurringStress] = ()
+    reads: Sequence[NumericSetting] = ()
     missing_images: Sequence[str] = ()
     lost_secrets: Sequence[tuple[str, str]] = ()
     front: str = ""

@@ -12,28 +12,28 @@ from reme_lab.incidents.system import MIB, Json, System
 from reme_lab.simulator import (
     Behaviour,
     Call,
-    Front,
+    EntryPoint,
+    GroundTruth,
     Program,
-    Truths,
     Verdict,
     World,
     apply,
     disruption,
     failing,
     judge,
-    world_of,
+    world_from_snapshot,
 )
 from reme_model.prompt.messages import written
 from reme_model.prompt.schema import ABSTAIN, Abstain
 from reme_playbook.actions.registry import Action
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
-class Court:
+class Grader:
     """Judges what may be done about one incident."""
 
-    def __init__(self, incident: Incident, live: LiveState, probes: Sequence[Probe]) -> None:
+    def __init__(self, incident: Incident, live: ClusterSnapshot, probes: Sequence[Probe]) -> None:
         """Take the incident as the operator sees it, with the truth behind it."""
         self._incident, self._live, self.probes = incident, live, probes
 
@@ -41,7 +41,7 @@ class Court:
     def world(self) -> World:
         """The broken world."""
         incident = self._incident
-        found = world_of(
+        found = world_from_snapshot(
             self._live,
             _truths(incident),
             stresses=incident.hidden.stresses,
@@ -72,7 +72,7 @@ class Court:
         return disruption(self.world, actions)
 
 
-def _truths(incident: Incident) -> Truths:
+def _truths(incident: Incident) -> GroundTruth:
     system, hidden = incident.system, incident.hidden
     usual = {
         "port": system.port,
@@ -87,25 +87,25 @@ def _truths(incident: Incident) -> Truths:
         rules=tuple(hidden.rules),
         reads=tuple(hidden.reads),
         calls=tuple(_calls(system)),
-        returning=tuple(hidden.returning),
+        recurring_stress=tuple(hidden.recurring_stress),
     )
     front = (
-        Front(hidden.front, hidden.front_port)
+        EntryPoint(hidden.front, hidden.front_port)
         if hidden.front
-        else Front(system.name, system.service_port)
+        else EntryPoint(system.name, system.service_port)
     )
     if hidden.ingress:
-        front = Front(ingress=hidden.ingress, path=hidden.path)
-    return Truths(
+        front = EntryPoint(ingress=hidden.ingress, path=hidden.path)
+    return GroundTruth(
         programs={system.key: program, **_callers(system)},
         missing_images=frozenset(hidden.missing_images),
         lost_secrets=frozenset(hidden.lost_secrets),
-        fronts=(front,),
+        entry_points=(front,),
         may_differ=tuple(hidden.may_differ),
     )
 
 
-def _callers(system: System) -> dict[ObjectKey, Program]:
+def _callers(system: System) -> dict[ObjectRef, Program]:
     call = Call(service=system.name, port=system.service_port)
     return {
         system.other("Deployment", n.name): Program(
@@ -116,7 +116,7 @@ def _callers(system: System) -> dict[ObjectKey, Program]:
     }
 
 
-def _callers_services(system: System) -> dict[ObjectKey, Json]:
+def _callers_services(system: System) -> dict[ObjectRef, Json]:
     """Return where users come in at the callers, of which a live state tells the names alone."""
     return {
         system.other("Service", n.name): {
@@ -140,7 +140,7 @@ def _calls(system: System) -> Iterator[Call]:
 
 
 def rewards(
-    court: Court,
+    grader: Grader,
     space: Sequence[Action],
     right: Abstain | None,
     pairs: Sequence[Sequence[Action]] = (),
@@ -156,10 +156,10 @@ def rewards(
     found: dict[str, float] = {}
     for actions in (*([action] for action in space), *pairs):
         reply = written(actions)
-        verdict = court.verdict(actions)
+        verdict = grader.verdict(actions)
         worth = -0.5 if verdict.harm else 0.0
         if verdict.good and right is None:
-            cost = 0.02 * court.disruption(actions) + 0.0002 * len(reply)
+            cost = 0.02 * grader.disruption(actions) + 0.0002 * len(reply)
             worth = max(0.5, 1 - cost)
         elif right is Abstain.HEALTHY and not verdict.harm:
             worth = -0.1  # nothing was wrong, and something was done

@@ -15,7 +15,7 @@ from reme_api.probes import ProbeResult
 from reme_lab.incidents import prompt_injections, snapshot
 from reme_lab.incidents.broken_system import Incident, Repair
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS, WEIGHTS
-from reme_lab.incidents.grader import Court, rewards
+from reme_lab.incidents.grader import Grader, rewards
 from reme_lab.incidents.report import Quality, write
 from reme_lab.incidents.rng import Draw, Split
 from reme_lab.incidents.system import System
@@ -25,9 +25,9 @@ from reme_model.prompt.messages import PromptStyle, messages, written
 from reme_model.prompt.schema import ABSTAIN, Abstain, reply_schema
 from reme_playbook.actions.registry import Action, DeletePod
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 POLICY = RemediationPolicySpec.model_validate({"actions": [{"name": name} for name in ActionName]})
 """Every action within the usual bounds: what is possible is then the cluster's to say."""
@@ -65,7 +65,7 @@ class Dropped(Exception):  # noqa: N818 (it is no error: another draw is made)
 class Case:
     """What a trace was made of: enough to ask and to judge again."""
 
-    live: LiveState
+    live: ClusterSnapshot
     report: DiagnosisReportSpec
     previous: tuple[AttemptSummary, ...]
     measured: tuple[ProbeResult, ...]
@@ -147,7 +147,7 @@ def make(
     more = [prompt_injections.clue(draw, system)] if kind is Kind.INJECTED else []
     live = snapshot.live(system)
     report, measured = write(draw, incident, quality, more)
-    space: tuple[Action, ...] = admissible(live, POLICY)
+    space: tuple[Action, ...] = allowed_actions(live, POLICY)
     previous: tuple[AttemptSummary, ...] = ()
     if kind is Kind.SECOND:
         tried = _tried(draw, incident, space, measured)
@@ -155,9 +155,9 @@ def make(
     if not space:
         raise Dropped("nothing is possible")
     context = describe(live, report, previous, measured)
-    court = Court(incident, live, report.probes)
+    grader = Grader(incident, live, report.probes)
     accepted = _told_first(_accepted(incident, space, live), context)
-    accepted = _verified(fault, court, incident, space, accepted)
+    accepted = _verified(fault, grader, incident, space, accepted)
     replies = _replies(incident, accepted)
     schema = json.dumps(reply_schema(space), separators=(",", ":"))
     return Trace(
@@ -169,7 +169,7 @@ def make(
         messages=messages(context, space, PromptStyle.TRAINED),
         acceptable=replies,
         schema_digest=f"sha256:{sha256(schema.encode()).hexdigest()}",
-        candidates=rewards(court, space, incident.abstain, accepted) if candidates else None,
+        candidates=rewards(grader, space, incident.abstain, accepted) if candidates else None,
         case=Case(live, report, previous, measured, space, accepted, incident.abstain),
     )
 
@@ -216,7 +216,7 @@ def _tried(
 
 
 def _accepted(
-    incident: Incident, space: Sequence[Action], live: LiveState
+    incident: Incident, space: Sequence[Action], live: ClusterSnapshot
 ) -> tuple[tuple[Action, ...], ...]:
     """Return what an expert would accept, of what is possible and passes the gate."""
     if incident.abstain is not None:
@@ -241,29 +241,29 @@ def _told_first(
 
 def _verified(
     fault: str,
-    court: Court,
+    grader: Grader,
     incident: Incident,
     space: Sequence[Action],
     accepted: tuple[tuple[Action, ...], ...],
 ) -> tuple[tuple[Action, ...], ...]:
     """Return the repairs that the simulator finds good; the best has to be among them."""
     reached = incident.abstain is Abstain.NO_ACTION and fault not in UNSEEN
-    if reached and any(court.verdict([action]).good for action in space):
+    if reached and any(grader.verdict([action]).good for action in space):
         raise Dropped(f"{fault}: something does help")
     if incident.abstain is not None:
-        if incident.abstain is not Abstain.NO_ACTION and court.unwell:
+        if incident.abstain is not Abstain.NO_ACTION and grader.unwell:
             raise Dropped(f"{fault}: something is wrong")
         return ()
-    if not court.failing:
+    if not grader.failing:
         raise Dropped(f"{fault}: nothing is wrong")
-    good = tuple(actions for actions in accepted if court.verdict(actions).good)
+    good = tuple(actions for actions in accepted if grader.verdict(actions).good)
     if not good or good[0] != accepted[0]:
         raise Dropped(f"{fault}: the best repair is not verified")
     return good
 
 
 def _resolved(
-    repair: Repair, space: Sequence[Action], live: LiveState
+    repair: Repair, space: Sequence[Action], live: ClusterSnapshot
 ) -> tuple[Action, ...] | None:
     actions = tuple(action for wished in repair if (action := wished.of(space)) is not None)
     if len(actions) != len(repair):

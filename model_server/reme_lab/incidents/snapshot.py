@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from reme_lab.incidents.system import MIB, Json, Pod, System
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LAST_APPLIED, Callee, LiveState, Revision, Usage
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import LAST_APPLIED, Callee, ClusterSnapshot, Revision, Usage
 
 _CLOCK = "2026-03-{:02d}T0{}:00:00Z"
 
 
-def healthy(system: System) -> LiveState:
+def healthy(system: System) -> ClusterSnapshot:
     """Return what the operator would have read before anything was wrong."""
     before = copy.copy(system)
     before.template, before.config = system.original, system.original_config
@@ -24,9 +24,9 @@ def healthy(system: System) -> LiveState:
     return live(before)
 
 
-def live(system: System) -> LiveState:
+def live(system: System) -> ClusterSnapshot:
     """Return what the operator would have read."""
-    objects: dict[ObjectKey, Mapping[str, Any]] = {system.key: _workload(system)}
+    objects: dict[ObjectRef, Mapping[str, Any]] = {system.key: _workload(system)}
     service = {"metadata": _meta(system, system.name), "spec": system.service}
     if system.applied:
         _apply(service, {"spec": system.original_service})
@@ -41,7 +41,7 @@ def live(system: System) -> LiveState:
     for key, found in system.around.items():
         item = copy.deepcopy(found)
         objects[key] = item
-    return LiveState(
+    return ClusterSnapshot(
         target=system.key,
         objects=objects,
         neighbours={system.other("Deployment", n.name): {"app": n.name} for n in system.neighbours},

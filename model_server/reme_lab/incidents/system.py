@@ -10,7 +10,7 @@ from typing import Any
 
 from reme_lab.incidents import names
 from reme_lab.incidents.rng import Draw
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import EventLine
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ class System:
             "selector": {"app": self.name},
             "ports": [{"name": "http", "port": self.service_port, "targetPort": self.port}],
         }
-        self.around: dict[ObjectKey, Json] = {}
+        self.around: dict[ObjectRef, Json] = {}
         self.node_labels: frozenset[tuple[str, str]] | None = None
         self.events: list[EventLine] = []
         self.usage: dict[str, tuple[int, int]] = {}
@@ -88,7 +88,7 @@ class System:
         self.original_config = dict(self.config)
         self.original_replicas = self.replicas
         self.original_service = copy.deepcopy(self.service)
-        self.healthy_around: dict[ObjectKey, Json] = {}
+        self.healthy_around: dict[ObjectRef, Json] = {}
         """What was around it before anything was wrong."""
         self.hash = names.template_hash(draw)
         self.pods: list[Pod] = []
@@ -208,14 +208,14 @@ class System:
         return found
 
     @property
-    def key(self) -> ObjectKey:
+    def key(self) -> ObjectRef:
         """The target."""
-        return ObjectKey(self.kind, self.namespace, self.name)  # type: ignore[arg-type]
+        return ObjectRef(self.kind, self.namespace, self.name)  # type: ignore[arg-type]
 
-    def other(self, kind: str, name: str) -> ObjectKey:
+    def other(self, kind: str, name: str) -> ObjectRef:
         """Return the key of another object of the namespace."""
         namespace = "" if kind == "Node" else self.namespace
-        return ObjectKey(kind, namespace, name)  # type: ignore[arg-type]
+        return ObjectRef(kind, namespace, name)  # type: ignore[arg-type]
 
     def roll(self, change: Callable[[Json, Json], None]) -> None:
         """Make a new revision; `change` gets its template and its first container."""

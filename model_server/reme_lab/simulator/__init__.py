@@ -13,15 +13,15 @@ that was given to it must never be changed in place.
 """
 
 from reme_lab.fidelity.inferred_objects import inferred
-from reme_lab.fidelity.snapshot_world import disagreements, world_of
+from reme_lab.fidelity.snapshot_world import disagreements, world_from_snapshot
 from reme_lab.simulator.apply_actions import apply
-from reme_lab.simulator.probes import Sampled, sample
+from reme_lab.simulator.probes import ProbeSample, sample
 from reme_lab.simulator.program import (
     Behaviour,
     Call,
+    NumericSetting,
     Program,
-    Reads,
-    Returning,
+    RecurringStress,
     Rule,
     Stress,
     When,
@@ -31,34 +31,34 @@ from reme_lab.simulator.program import (
 )
 from reme_lab.simulator.snapshot import observe
 from reme_lab.simulator.verdict import Verdict, cost, disruption, failing, judge
-from reme_lab.simulator.world import Front, Pod, Tolerance, Truths, World
+from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, Tolerance, World
 from reme_lab.simulator.world_builder import (
     changed,
-    exchanged,
     in_container,
     later,
     make,
     remembered,
     replaced_pods,
-    stressed,
+    with_ground_truth,
+    with_object,
     with_program,
     with_rules,
-    with_truths,
+    with_stress,
 )
 
 __all__ = [
     "Behaviour",
     "Call",
-    "Front",
+    "EntryPoint",
+    "GroundTruth",
+    "NumericSetting",
     "Pod",
+    "ProbeSample",
     "Program",
-    "Reads",
-    "Returning",
+    "RecurringStress",
     "Rule",
-    "Sampled",
     "Stress",
     "Tolerance",
-    "Truths",
     "Verdict",
     "When",
     "World",
@@ -67,7 +67,6 @@ __all__ = [
     "cost",
     "disagreements",
     "disruption",
-    "exchanged",
     "failing",
     "in_container",
     "inferred",
@@ -81,9 +80,10 @@ __all__ = [
     "replaced_pods",
     "rule",
     "sample",
-    "stressed",
+    "with_ground_truth",
+    "with_object",
     "with_program",
     "with_rules",
-    "with_truths",
-    "world_of",
+    "with_stress",
+    "world_from_snapshot",
 ]

@@ -15,18 +15,18 @@ from reme_api.policy import RemediationPolicySpec
 from reme_api.probes import HttpProbe, Probe, RolloutProbe
 from reme_lab.simulator import (
     Call,
-    Front,
+    EntryPoint,
+    GroundTruth,
     Program,
-    Truths,
     apply,
     in_container,
     judge,
     make,
     observe,
-    with_truths,
+    with_ground_truth,
 )
-from reme_playbook.policy.action_space import admissible
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.policy.action_space import allowed_actions
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 _NAMESPACE = "lab"
 _CHAIN = 8
@@ -64,16 +64,16 @@ def _service(place: int) -> Mapping[str, Any]:
 
 def measured(seconds: float) -> dict[str, Any]:
     """Return how many episodes a second of this thread's time holds."""
-    keys = [ObjectKey("Deployment", _NAMESPACE, f"w{n}") for n in range(_CHAIN)]
+    keys = [ObjectRef("Deployment", _NAMESPACE, f"w{n}") for n in range(_CHAIN)]
     programs = {key: Program(calls=(Call("NEXT"),)) for key in keys[:-1]}
     objects = [make_one(n) for n in range(_CHAIN) for make_one in (_workload, _service)]
-    world = make(keys[1], objects, Truths(programs=programs, fronts=(Front("w0"),)))
-    world = with_truths(world, missing_images=frozenset({_IMAGE}))
+    world = make(keys[1], objects, GroundTruth(programs=programs, entry_points=(EntryPoint("w0"),)))
+    world = with_ground_truth(world, missing_images=frozenset({_IMAGE}))
     world = in_container(world, keys[1], "server", (("image",), _IMAGE))
     policy = RemediationPolicySpec.model_validate(
         {"actions": [{"name": name, "maxIncreasePercent": 100} for name in ActionName]}
     )
-    possible = admissible(observe(world), policy)
+    possible = allowed_actions(observe(world), policy)
     probes = [
         Probe(name="answers", http=HttpProbe(service="w1", port=80)),
         Probe(name="rollout", rollout=RolloutProbe(min_replicas=2)),

@@ -12,7 +12,7 @@ from reme_lab.simulator.replica_counts import Counts
 from reme_lab.simulator.revisions import template_hash, time_of
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Json = Mapping[str, Any]
 
@@ -152,7 +152,7 @@ def _container_status(world: World, pod: Pod, life: Life, container: Json, servi
     return status
 
 
-def workload_object(world: World, key: ObjectKey, count: Counts) -> Json:
+def workload_object(world: World, key: ObjectRef, count: Counts) -> Json:
     """Return a workload as the API server shows it, with its status."""
     found = world.objects[key]
     metadata = {"uid": uid(key.kind, key.name), **unstructured.mapping(found, "metadata")}
@@ -185,7 +185,7 @@ def workload_object(world: World, key: ObjectKey, count: Counts) -> Json:
     }
 
 
-def _conditions(world: World, key: ObjectKey, count: Counts) -> list[Json]:
+def _conditions(world: World, key: ObjectRef, count: Counts) -> list[Json]:
     complete = count.updated >= count.desired and count.ready >= count.desired
     found: list[Json] = [
         {"type": "Available", "status": str(count.ready >= count.desired)},
@@ -207,7 +207,7 @@ def _conditions(world: World, key: ObjectKey, count: Counts) -> list[Json]:
     return found
 
 
-def around_object(network: Network, key: ObjectKey, found: Json) -> Json:
+def around_object(network: Network, key: ObjectRef, found: Json) -> Json:
     """Return an object around the workloads with the status that follows from the world."""
     world = network.world
     match key.kind:

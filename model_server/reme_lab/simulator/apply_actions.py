@@ -9,7 +9,7 @@ from reme_lab.simulator.settling import settled
 from reme_lab.simulator.world import World
 from reme_playbook.actions.field_paths import writes
 from reme_playbook.actions.registry import Action, DeletePod, Rollback
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision, previous
 
 _STEP_SECONDS = 120
@@ -44,7 +44,7 @@ def _begun(world: World) -> World:
     return replace(world, pods={**world.pods, **late}) if late else world
 
 
-def _one_change(action: Action) -> ObjectKey:
+def _one_change(action: Action) -> ObjectRef:
     return action.target
 
 

@@ -8,7 +8,7 @@ from reme_lab.simulator.network import network_of
 from reme_lab.simulator.template_facts import cpu, facts
 from reme_lab.simulator.world import World
 from reme_playbook.snapshot import related_views, unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Json = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ _DEFAULT_PERCENT = 80
 class Wish(NamedTuple):
     """What an autoscaler does: how many it wants, and how many it may have."""
 
-    workload: ObjectKey
+    workload: ObjectRef
     wanted: int
     allowed: int
 
@@ -31,13 +31,13 @@ def wish(world: World, found: Json) -> Wish | None:
     if key is None:
         return None
     now = unstructured.number(world.objects[key], "spec", "replicas", default=1)
-    if now == 0 or not world.truths.metrics:
+    if now == 0 or not world.ground_truth.metrics:
         return None  # it is switched off, or knows nothing
     wanted = _wanted(world, key, found, now)
     return Wish(key, wanted, max(view.min_replicas, min(wanted, view.max_replicas)))
 
 
-def _wanted(world: World, key: ObjectKey, found: Json, now: int) -> int:
+def _wanted(world: World, key: ObjectRef, found: Json, now: int) -> int:
     target = next(
         (
             unstructured.number(metric, "resource", "target", "averageUtilization")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from reme_lab.simulator.identity_cache import of_several
 from reme_lab.simulator.program import Behaviour, Program, Stress
 from reme_lab.simulator.template_facts import facts
-from reme_lab.simulator.world import Truths
+from reme_lab.simulator.world import GroundTruth
 from reme_playbook.snapshot import unstructured
 
 Json = Mapping[str, Any]
@@ -20,31 +20,31 @@ class Start(NamedTuple):
     waiting: str = ""
     """Why its container cannot be made."""
     message: str = ""
-    returning: Stress | None = None
+    recurring_stress: Stress | None = None
     """What it gets, however new it is."""
 
 
 @of_several
 def start(
-    truths: Truths, program: Program, template: Json, configs: tuple[Json | None, ...]
+    ground_truth: GroundTruth, program: Program, template: Json, configs: tuple[Json | None, ...]
 ) -> Start:
     """Return how a pod of this template starts with these ConfigMaps."""
     known = dict(zip(facts(template).config_maps, configs, strict=False))
     told, lacking = _told(program, template, known)
     behaviour = program.behaviour(told)
-    returning = next(
-        (r.stress for r in program.returning if all(w.holds(told) for w in r.when)), None
+    recurring_stress = next(
+        (r.stress for r in program.recurring_stress if all(w.holds(told) for w in r.when)), None
     )
     for container in facts(template).containers:
-        if container.image in truths.missing_images:
+        if container.image in ground_truth.missing_images:
             message = f'Back-off pulling image "{container.image}"'
-            return Start(behaviour, told, "ImagePullBackOff", message, returning)
+            return Start(behaviour, told, "ImagePullBackOff", message, recurring_stress)
     for name, key in facts(template).secrets:
-        if (name, key) in truths.lost_secrets:
+        if (name, key) in ground_truth.lost_secrets:
             lacking = f"couldn't find key {key} in Secret {name}"
     if lacking:
-        return Start(behaviour, told, "CreateContainerConfigError", lacking, returning)
-    return Start(behaviour, told, returning=returning)
+        return Start(behaviour, told, "CreateContainerConfigError", lacking, recurring_stress)
+    return Start(behaviour, told, recurring_stress=recurring_stress)
 
 
 def _told(

@@ -7,14 +7,14 @@ from reme_lab.simulator.network import Network
 from reme_lab.simulator.pod_status import Life
 from reme_lab.simulator.revisions import template_hash
 from reme_lab.simulator.world import Pod, World
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import EventLine
 
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull"})
 _NEW_SECONDS = 600
 
 
-def events(network: Network, key: ObjectKey) -> tuple[EventLine, ...]:
+def events(network: Network, key: ObjectRef) -> tuple[EventLine, ...]:
     """Return the events about a workload and its pods, those of the newest pods last."""
     world = network.world
     found: list[EventLine] = []
@@ -25,7 +25,7 @@ def events(network: Network, key: ObjectKey) -> tuple[EventLine, ...]:
     return tuple(found)
 
 
-def _refused(world: World, key: ObjectKey) -> EventLine:
+def _refused(world: World, key: ObjectRef) -> EventLine:
     message = f"Error creating: {world.refused[key]}"
     if key.kind == "Deployment":
         name = f"{key.name}-{template_hash(world.objects[key]['spec']['template'])}"
@@ -56,7 +56,7 @@ def _of_pod(world: World, pod: Pod, life: Life) -> Iterator[EventLine]:
             (
                 str(c.get("image"))
                 for c in pod.template["spec"]["containers"]
-                if c.get("image") in world.truths.missing_images
+                if c.get("image") in world.ground_truth.missing_images
             ),
             image,
         )

@@ -8,39 +8,39 @@ from reme_lab.simulator.network import Answer, Network, ask_front, badness, netw
 from reme_lab.simulator.pod_status import Life
 from reme_lab.simulator.replica_counts import Counts, counts
 from reme_lab.simulator.template_facts import service_view
-from reme_lab.simulator.world import Front, World
+from reme_lab.simulator.world import EntryPoint, World
 from reme_playbook.snapshot import related_views
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 
 @dataclass(frozen=True)
-class Vitals:
+class WorldHealth:
     """How everything in a world is doing."""
 
-    counts: dict[ObjectKey, Counts]
+    counts: dict[ObjectRef, Counts]
     answers: dict[tuple[str, int], Answer]
-    fronts: dict[Front, Answer]
-    trouble: dict[ObjectKey, str]
+    entry_points: dict[EntryPoint, Answer]
+    trouble: dict[ObjectRef, str]
     """What is wrong inside the pods of a workload."""
     blocking: frozenset[str]
     """The disruption budgets that let no pod go."""
-    autoscaled: frozenset[ObjectKey]
+    autoscaled: frozenset[ObjectRef]
     """The workloads whose number of replicas is an autoscaler's business."""
 
 
 @of_few
-def vitals(world: World) -> Vitals:
+def world_health(world: World) -> WorldHealth:
     """Return how everything in the world is doing."""
     network = network_of(world)
     workloads = world.workloads
-    return Vitals(
+    return WorldHealth(
         counts={key: counts(network, key) for key in workloads},
         answers={
             (key.name, port.port): _asked(network, key.name, port.port)
             for key, found in world.of_kind("Service")
             for port in service_view(found).ports
         },
-        fronts={front: ask_front(network, front) for front in _fronts(world)},
+        entry_points={front: ask_front(network, front) for front in _fronts(world)},
         trouble={key: trouble for key in workloads if (trouble := _trouble(network.lives(key)))},
         blocking=frozenset(
             key.name
@@ -55,10 +55,10 @@ def vitals(world: World) -> Vitals:
     )
 
 
-def _fronts(world: World) -> dict[Front, None]:
+def _fronts(world: World) -> dict[EntryPoint, None]:
     """Return where users come in: the known fronts, and every Ingress."""
-    ingresses = [Front(ingress=key.name) for key, _ in world.of_kind("Ingress")]
-    return dict.fromkeys([*world.truths.fronts, *ingresses])
+    ingresses = [EntryPoint(ingress=key.name) for key, _ in world.of_kind("Ingress")]
+    return dict.fromkeys([*world.ground_truth.entry_points, *ingresses])
 
 
 def _asked(network: Network, service: str, port: int) -> Answer:
@@ -88,11 +88,13 @@ def _trouble(found: tuple[Life, ...]) -> str:
     return ""
 
 
-def _blocks(world: World, network: Network, view: related_views.BudgetView) -> bool:
+def _blocks(world: World, network: Network, view: related_views.DisruptionBudgetView) -> bool:
     return disruptions_allowed(world, network, view) < 1
 
 
-def disruptions_allowed(world: World, network: Network, view: related_views.BudgetView) -> int:
+def disruptions_allowed(
+    world: World, network: Network, view: related_views.DisruptionBudgetView
+) -> int:
     """Return how many pods a disruption budget lets go now."""
     desired = healthy = 0
     for key in world.workloads:

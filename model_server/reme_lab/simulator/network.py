@@ -9,12 +9,12 @@ from reme_lab.simulator.identity_cache import of_few, of_one, of_several
 from reme_lab.simulator.pod_status import LONGEST_WAIT_MILLISECONDS, Life, lives
 from reme_lab.simulator.program import Call, Program
 from reme_lab.simulator.template_facts import addresses, facts, number_of, service_of, service_view
-from reme_lab.simulator.world import Front, Pod, Truths, World
+from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, World
 from reme_playbook.snapshot import related_views, unstructured, views
 from reme_playbook.snapshot.network_rules import DNS_PORT
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.reachability import lets_in, lets_out
-from reme_playbook.snapshot.related_views import PolicyView
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.reachability import egress_allowed, ingress_allowed
+from reme_playbook.snapshot.related_views import NetworkPolicyView
 from reme_playbook.snapshot.snapshot import Callee
 from reme_playbook.snapshot.views import ContainerView
 
@@ -40,7 +40,7 @@ class Answer:
 
 class _Endpoint(NamedTuple):
     labels: Mapping[str, str]
-    key: ObjectKey
+    key: ObjectRef
     pod: Pod
     life: Life
     program: Program
@@ -70,14 +70,14 @@ class _Asks(NamedTuple):
 
 @of_several
 def _asks(
-    truths: Truths,
+    ground_truth: GroundTruth,
     program: Program,
     template: Json,
     configs: tuple[Json | None, ...],
     namespace: str,
 ) -> tuple[_Asks, ...]:
     """Return whom a pod asks for a request, in the order in which it does."""
-    told = start(truths, program, template, configs).told
+    told = start(ground_truth, program, template, configs).told
     return tuple(
         _Asks(call.path, service, port)
         for call in program.calls
@@ -90,21 +90,21 @@ class Network:
     """Answers questions about one world, and remembers what it answered."""
 
     world: World
-    _lives: dict[ObjectKey, tuple[Life, ...]] = field(default_factory=dict)
+    _lives: dict[ObjectRef, tuple[Life, ...]] = field(default_factory=dict)
     _answers: dict[tuple[Any, ...], tuple[Any, Answer]] = field(default_factory=dict)
     _asking: set[tuple[Any, ...]] = field(default_factory=set)
-    _policies: list[PolicyView] | None = None
+    _policies: list[NetworkPolicyView] | None = None
     _ready: dict[tuple[str, str], list[_Endpoint]] | None = None
     _callers: dict[str, list[Mapping[str, str]]] | None = None
 
-    def lives(self, key: ObjectKey) -> tuple[Life, ...]:
+    def lives(self, key: ObjectRef) -> tuple[Life, ...]:
         """Return how the pods of a workload are doing."""
         if key not in self._lives:
             world = self.world
             pods = world.pods.get(key, ())
             self._lives[key] = ()  # who waits for itself finds nobody
             held = self._held(pods)
-            self._lives[key] = lives(world.truths, world.program(key), pods, held)
+            self._lives[key] = lives(world.ground_truth, world.program(key), pods, held)
         return self._lives[key]
 
     def _held(self, pods: tuple[Pod, ...]) -> str:
@@ -181,7 +181,7 @@ class Network:
         """Return the pod labels of those who call each Service now, if anybody does."""
         if self._callers is None:
             self._callers = {}
-            for key, program in self.world.truths.programs.items():
+            for key, program in self.world.ground_truth.programs.items():
                 pods = self.world.pods.get(key) if program.calls else None
                 if pods:
                     pod = pods[-1]
@@ -192,7 +192,7 @@ class Network:
 
     def _asked(self, pod: Pod, program: Program) -> tuple[_Asks, ...]:
         world = self.world
-        return _asks(world.truths, program, pod.template, pod.configs, world.target.namespace)
+        return _asks(world.ground_truth, program, pod.template, pod.configs, world.target.namespace)
 
     def _of_job(self, selector: Mapping[str, str], service: Json) -> Answer | None:
         for _, job in self.world.of_kind("Job"):
@@ -251,25 +251,25 @@ class Network:
         if not service:
             return Answer(200)  # somewhere else, which is not simulated
         policies = self._selecting(seen.labels) if self._restricting() else []
-        if not seen.cluster_dns or not lets_out(policies, None, DNS_PORT):
+        if not seen.cluster_dns or not egress_allowed(policies, None, DNS_PORT):
             return Answer(0, 1500, "Name or service not known")
         found = self.world.named("Service", service)
         if found is not None and policies:
             view = service_view(found)
             leads_to = next((p.target_port for p in view.ports if p.port == port), None)
             callee = Callee(service, view.selector, ())
-            if leads_to is not None and not lets_out(policies, callee, leads_to):
+            if leads_to is not None and not egress_allowed(policies, callee, leads_to):
                 return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         return self.ask(service, port, "/", seen.labels)
 
     # past NetworkPolicies ---------------------------------------------------------------------
 
-    def _selecting(self, labels: Mapping[str, str]) -> list[PolicyView]:
+    def _selecting(self, labels: Mapping[str, str]) -> list[NetworkPolicyView]:
         return [view for view in self._restricting() if view.selector.matches(labels)]
 
-    def _restricting(self) -> list[PolicyView]:
+    def _restricting(self) -> list[NetworkPolicyView]:
         if self._policies is None:
-            enforced = self.world.truths.policies_enforced
+            enforced = self.world.ground_truth.policies_enforced
             found = self.world.of_kind("NetworkPolicy") if enforced else ()
             self._policies = [related_views.network_policy(one) for _, one in found]
         return self._policies
@@ -282,7 +282,7 @@ class Network:
             return True
         if asker is _OUTSIDE:
             return lets_outsiders_in(policies, number)
-        return lets_in(policies, asker, number) or lets_in(policies, asker, named)
+        return ingress_allowed(policies, asker, number) or ingress_allowed(policies, asker, named)
 
 
 @of_few
@@ -291,7 +291,7 @@ def network_of(world: World) -> Network:
     return Network(world)
 
 
-def lets_outsiders_in(policies: list[PolicyView], port: int) -> bool:
+def lets_outsiders_in(policies: list[NetworkPolicyView], port: int) -> bool:
     """Return whether pods of other namespaces reach a port."""
     restricting = [policy.ingress for policy in policies if policy.ingress is not None]
     for rules in restricting:
@@ -306,7 +306,7 @@ def lets_outsiders_in(policies: list[PolicyView], port: int) -> bool:
     return not restricting
 
 
-def ask_front(network: Network, front: Front) -> Answer:
+def ask_front(network: Network, front: EntryPoint) -> Answer:
     """Return what users get at a front."""
     if not front.ingress:
         return network.ask(front.service, front.port, front.path)

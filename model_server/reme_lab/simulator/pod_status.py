@@ -7,7 +7,7 @@ from reme_lab.simulator.container_start import Start, start
 from reme_lab.simulator.identity_cache import of_several
 from reme_lab.simulator.program import Behaviour, Program, Stress
 from reme_lab.simulator.template_facts import cpu, facts, memory, number_of
-from reme_lab.simulator.world import Pod, Truths
+from reme_lab.simulator.world import GroundTruth, Pod
 from reme_playbook.snapshot.views import ContainerView, ProbeView
 
 _MIB = 2**20
@@ -66,20 +66,22 @@ class Life:
 
 
 @of_several
-def lives(truths: Truths, program: Program, pods: tuple[Pod, ...], held: str) -> tuple[Life, ...]:
+def lives(
+    ground_truth: GroundTruth, program: Program, pods: tuple[Pod, ...], held: str
+) -> tuple[Life, ...]:
     """Return the lives of a workload's pods; `held` says what keeps those with init containers."""
-    starts = [start(truths, program, pod.template, pod.configs) for pod in pods]
+    starts = [start(ground_truth, program, pod.template, pod.configs) for pod in pods]
     first = [_first(pod, found, held) for pod, found in zip(pods, starts, strict=True)]
     running = sum(life is None for life in first) or 1
     return tuple(
-        life or _running(program, pod, found, running, truths.patience_seconds)
+        life or _running(program, pod, found, running, ground_truth.patience_seconds)
         for pod, found, life in zip(pods, starts, first, strict=True)
     )
 
 
 def _first(pod: Pod, found: Start, held: str) -> Life | None:
     """Return the life of a pod whose container does not run; None for one that does."""
-    stress = pod.stress or found.returning or _CALM
+    stress = pod.stress or found.recurring_stress or _CALM
     seen = facts(pod.template)
     if not pod.node:
         return Life(found.behaviour, stress)
@@ -107,7 +109,7 @@ def _crashing(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> L
 
 
 def _running(program: Program, pod: Pod, found: Start, sharing: int, patience: int) -> Life:
-    behaviour, stress = found.behaviour, pod.stress or found.returning or _CALM
+    behaviour, stress = found.behaviour, pod.stress or found.recurring_stress or _CALM
     seen = facts(pod.template)
     container = seen.container(program.container)
     limits = container.resources if container else None

@@ -9,7 +9,7 @@ from reme_lab.simulator.replica_counts import counts
 from reme_lab.simulator.template_facts import cpu, facts, memory
 
 
-class Sampled(NamedTuple):
+class ProbeSample(NamedTuple):
     """Whether a probe passes every time; None where it cannot be measured."""
 
     name: str
@@ -18,40 +18,42 @@ class Sampled(NamedTuple):
     message: str = ""
 
 
-def sample(network: Network, probe: Probe) -> Sampled:
+def sample(network: Network, probe: Probe) -> ProbeSample:
     """Return what a probe says."""
     if probe.http:
         return _http(network, probe, probe.http)
     if probe.tcp:
         service, port = probe.tcp.service, probe.tcp.port
         if network.world.named("Service", service) is None:
-            return Sampled(probe.name, None, "", f"Service {service} does not exist")
+            return ProbeSample(probe.name, None, "", f"Service {service} does not exist")
         answer = network.ask(service, port, "")
-        return Sampled(probe.name, answer.status != 0, "", answer.message)
+        return ProbeSample(probe.name, answer.status != 0, "", answer.message)
     if probe.rollout:
         return _rollout(network, probe.name, probe.rollout)
     if probe.resource_usage:
         return _usage(network, probe.name, probe.resource_usage)
-    return Sampled(probe.name, None, "", "the probe says nothing that could be measured")
+    return ProbeSample(probe.name, None, "", "the probe says nothing that could be measured")
 
 
-def _http(network: Network, probe: Probe, asks: HttpProbe) -> Sampled:
+def _http(network: Network, probe: Probe, asks: HttpProbe) -> ProbeSample:
     if network.world.named("Service", asks.service) is None:
-        return Sampled(probe.name, None, "", f"Service {asks.service} does not exist")
+        return ProbeSample(probe.name, None, "", f"Service {asks.service} does not exist")
     answer = network.ask(asks.service, asks.port, asks.path)
     if answer.milliseconds >= probe.timeout_seconds * 1000:
-        return Sampled(probe.name, False, "", f"no answer within {probe.timeout_seconds} s")
+        return ProbeSample(probe.name, False, "", f"no answer within {probe.timeout_seconds} s")
     if answer.status == 0:
-        return Sampled(probe.name, False, "", answer.message)
+        return ProbeSample(probe.name, False, "", answer.message)
     value = f"{answer.status} in {answer.milliseconds} ms"
     if answer.status > asks.max_status:
-        return Sampled(probe.name, False, value, f"{asks.service} answered {answer.status}")
+        return ProbeSample(probe.name, False, value, f"{asks.service} answered {answer.status}")
     if asks.max_milliseconds is not None and answer.milliseconds > asks.max_milliseconds:
-        return Sampled(probe.name, False, value, f"{asks.service} took {answer.milliseconds} ms")
-    return Sampled(probe.name, True, value)
+        return ProbeSample(
+            probe.name, False, value, f"{asks.service} took {answer.milliseconds} ms"
+        )
+    return ProbeSample(probe.name, True, value)
 
 
-def _rollout(network: Network, name: str, probe: RolloutProbe) -> Sampled:
+def _rollout(network: Network, name: str, probe: RolloutProbe) -> ProbeSample:
     target = network.world.target
     key = next(
         (
@@ -62,7 +64,7 @@ def _rollout(network: Network, name: str, probe: RolloutProbe) -> Sampled:
         None,
     )
     if key is None:
-        return Sampled(name, None, "", "the workload does not exist")
+        return ProbeSample(name, None, "", "the workload does not exist")
     count = counts(network, key)
     value = f"{count.ready}/{count.desired} available, {count.updated} updated"
     partition = 0
@@ -78,13 +80,13 @@ def _rollout(network: Network, name: str, probe: RolloutProbe) -> Sampled:
         why = "replicas of an older template are still there"
     elif count.ready < count.desired:
         why = f"{count.ready} of {count.desired} replicas are available"
-    return Sampled(name, not why, value, f"{key.kind} {key.name}: {why}" if why else "")
+    return ProbeSample(name, not why, value, f"{key.kind} {key.name}: {why}" if why else "")
 
 
-def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> Sampled:
+def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> ProbeSample:
     world = network.world
-    if not world.truths.metrics:
-        return Sampled(name, None, "", "no metrics server is installed")
+    if not world.ground_truth.metrics:
+        return ProbeSample(name, None, "", "no metrics server is installed")
     shares: list[int] = []
     unknown = ""
     program = world.program(world.target)
@@ -112,9 +114,9 @@ def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> Sampled:
             used = life.cpu if is_cpu else life.memory
             shares.append(used * 100 // limit)
     if not shares:
-        return Sampled(name, None, "", unknown or "no pod of the target is running")
+        return ProbeSample(name, None, "", unknown or "no pod of the target is running")
     highest = max(shares)
     value = f"{highest}% of its limit"
     if highest > probe.max_percent:
-        return Sampled(name, False, value, f"{probe.resource} is above {probe.max_percent}%")
-    return Sampled(name, None if unknown else True, value, unknown)
+        return ProbeSample(name, False, value, f"{probe.resource} is above {probe.max_percent}%")
+    return ProbeSample(name, None if unknown else True, value, unknown)

@@ -131,7 +131,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Returning:
+class RecurringStress:
     """A stress that every pod gets again, always or while a condition holds."""
 
     stress: Stress
@@ -139,7 +139,7 @@ class Returning:
 
 
 @dataclass(frozen=True)
-class Reads:
+class NumericSetting:
     """A setting that is a number, and the field of Behaviour that it decides.
 
     The field becomes the number times `factor` plus `plus`; one that is true or false becomes true
@@ -175,10 +175,10 @@ class Program:
     """The container that serves; the first when empty."""
     usual: Behaviour = Behaviour()
     rules: tuple[Rule, ...] = ()
-    reads: tuple[Reads, ...] = ()
+    reads: tuple[NumericSetting, ...] = ()
     """Settings that are numbers, such as the port; a rule wins over them."""
     calls: tuple[Call, ...] = ()
-    returning: tuple[Returning, ...] = ()
+    recurring_stress: tuple[RecurringStress, ...] = ()
 
     def behaviour(self, told: Mapping[str, str]) -> Behaviour:
         """Return what an instance does that is told this at its start."""

@@ -6,11 +6,11 @@ from typing import Any
 from reme_lab.simulator.template_facts import facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured, views
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.quantity import format_cpu, format_memory, quota_amount
 
 Json = Mapping[str, Any]
-Pods = Mapping[ObjectKey, Sequence[Pod]]
+Pods = Mapping[ObjectRef, Sequence[Pod]]
 
 
 def refusal(world: World, template: Json, pods: Pods, pod_name: str) -> str:
@@ -50,7 +50,7 @@ def one_pod(key: str, template: Json) -> int:
 
 def used_of(world: World, key: str, pods: Pods) -> int:
     """Return what all pods take of an amount."""
-    return world.truths.used_elsewhere.get(key, 0) + sum(
+    return world.ground_truth.used_elsewhere.get(key, 0) + sum(
         one_pod(key, pod.template) for found in pods.values() for pod in found
     )
 

@@ -11,7 +11,7 @@ from reme_lab.simulator.scheduling import daemon_nodes
 from reme_lab.simulator.workload_pods import is_of
 from reme_lab.simulator.world import Pod
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Json = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ class Counts(NamedTuple):
         return self.updated >= self.desired and self.ready >= self.desired == self.current
 
 
-def counts(network: Network, key: ObjectKey) -> Counts:
+def counts(network: Network, key: ObjectRef) -> Counts:
     """Return the numbers of a workload."""
     world = network.world
     pods, led = world.pods.get(key, ()), network.lives(key)

@@ -11,7 +11,7 @@ from reme_lab.simulator.api_defaults import defaulted
 from reme_lab.simulator.identity_cache import of_one
 from reme_lab.simulator.world import World
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 
 Json = Mapping[str, Any]
@@ -54,11 +54,11 @@ def _known(template: Json, known: list[Json]) -> Json:
     return next((one for one in known if one == template), template)
 
 
-def _in_use(world: World, key: ObjectKey) -> list[Json]:
+def _in_use(world: World, key: ObjectRef) -> list[Json]:
     return [pod.template for pod in world.pods.get(key, ())]
 
 
-def recorded(world: World, key: ObjectKey) -> World:
+def recorded(world: World, key: ObjectRef) -> World:
     """Return the world with the workload's current template as its newest revision.
 
     A template that was there before keeps its age and gets the highest number, as the controllers

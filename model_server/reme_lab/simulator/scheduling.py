@@ -9,7 +9,7 @@ from reme_lab.simulator.identity_cache import of_one, of_several
 from reme_lab.simulator.template_facts import Amounts, cpu, facts, memory
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.related_views import NodeView
 
 Json = Mapping[str, Any]
@@ -39,7 +39,7 @@ def _node(found: Json) -> _Node:
     return _Node(related_views.node(found), capacity)
 
 
-def place(world: World, template: Json, pods: Mapping[ObjectKey, Sequence[Pod]]) -> Place:
+def place(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> Place:
     """Return the node that takes one more pod of this template beside those that are there."""
     nodes = [_node(found) for _, found in world.of_kind("Node")]
     if not nodes:
@@ -61,7 +61,7 @@ def place(world: World, template: Json, pods: Mapping[ObjectKey, Sequence[Pod]])
     return Place(best.view.name)
 
 
-def _used(pods: Mapping[ObjectKey, Sequence[Pod]]) -> dict[str, Amounts]:
+def _used(pods: Mapping[ObjectRef, Sequence[Pod]]) -> dict[str, Amounts]:
     used: dict[str, Amounts] = {}
     for found in pods.values():
         for node, more in _used_by(found).items():
@@ -84,7 +84,7 @@ def _refusal(
     node: _Node,
     template: Json,
     used: Amounts,
-    pods: Mapping[ObjectKey, Sequence[Pod]],
+    pods: Mapping[ObjectRef, Sequence[Pod]],
     nodes: Sequence[_Node],
 ) -> str:
     refusal = _unfit(node, template)
@@ -160,7 +160,7 @@ def asks_for(template: Json, labels: Mapping[str, str]) -> bool:
 def _kept_apart(
     node: _Node,
     template: Json,
-    pods: Mapping[ObjectKey, Sequence[Pod]],
+    pods: Mapping[ObjectRef, Sequence[Pod]],
     nodes: Sequence[_Node],
 ) -> bool:
     terms = _anti_affinity(template)

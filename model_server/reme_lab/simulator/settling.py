@@ -14,7 +14,7 @@ from reme_lab.simulator.scheduling import daemon_nodes
 from reme_lab.simulator.workload_pods import is_of
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 
 Json = Mapping[str, Any]
@@ -41,7 +41,7 @@ def settled(world: World) -> World:
     return world
 
 
-def _at_rest(network: Network, key: ObjectKey) -> bool:
+def _at_rest(network: Network, key: ObjectRef) -> bool:
     """Return whether a workload surely needs nothing."""
     world = network.world
     found, pods, known = world.objects[key], world.pods.get(key, ()), world.revisions.get(key)

@@ -5,11 +5,11 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
-from reme_lab.simulator.health import Vitals, vitals
+from reme_lab.simulator.health import WorldHealth, world_health
 from reme_lab.simulator.identity_cache import of_one
 from reme_lab.simulator.world import Tolerance, World
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
 from reme_playbook.snapshot.quantity import memory_bytes
 
@@ -28,9 +28,9 @@ _MOST_TIMES = 2
 _AMOUNTS = (".resources.limits.", ".resources.requests.")
 
 
-def harm_of(before: World, after: World) -> tuple[str, ...]:
+def side_effects_of(before: World, after: World) -> tuple[str, ...]:
     """Return what the run between the two worlds did that it should not have done."""
-    found = [*_worse_off(before, vitals(before), vitals(after))]
+    found = [*_worse_off(before, world_health(before), world_health(after))]
     for key, now in after.objects.items():
         was = before.objects.get(key)
         if now is not was and was is not None:
@@ -38,7 +38,7 @@ def harm_of(before: World, after: World) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _worse_off(world: World, before: Vitals, after: Vitals) -> Iterator[str]:
+def _worse_off(world: World, before: WorldHealth, after: WorldHealth) -> Iterator[str]:
     for key, count in after.counts.items():
         was = before.counts.get(key)
         if was and count.ready < was.ready and count.ready < count.desired:
@@ -50,7 +50,7 @@ def _worse_off(world: World, before: Vitals, after: Vitals) -> Iterator[str]:
             yield f"broken: Service {place[0]} was answered, and is not any more"
 
 
-def _changed(before: World, after: World, key: ObjectKey, was: Json, now: Json) -> Iterator[str]:
+def _changed(before: World, after: World, key: ObjectRef, was: Json, now: Json) -> Iterator[str]:
     healthy = before.healthy.objects.get(key) if before.healthy else None
     if before.healthy is not None and healthy is None:
         return  # it came with the fault: what helps may be done to it
@@ -65,7 +65,7 @@ def _changed(before: World, after: World, key: ObjectKey, was: Json, now: Json) 
 
 
 def _harm(
-    before: World, after: World, key: ObjectKey, path: str, values: tuple[Any, Any, Any]
+    before: World, after: World, key: ObjectRef, path: str, values: tuple[Any, Any, Any]
 ) -> str:
     old, new, good = values
     where = f"{path} of {key}"
@@ -84,12 +84,12 @@ def _harm(
     moved = old != good
     if moved and good is not None and 1 <= _times(new, good) <= _MOST_TIMES:
         return ""
-    if any(_tolerated(one, key, path, new, good) for one in before.truths.may_differ):
+    if any(_tolerated(one, key, path, new, good) for one in before.ground_truth.may_differ):
         return ""
     return f"changed without need: {where} is {new}, it was {good}"
 
 
-def _scaled_by_itself(world: World, key: ObjectKey) -> bool:
+def _scaled_by_itself(world: World, key: ObjectRef) -> bool:
     return any(
         (unstructured.text(found, "spec", "scaleTargetRef", "kind"), name) == (key.kind, key.name)
         for _, found in world.of_kind("HorizontalPodAutoscaler")
@@ -97,7 +97,7 @@ def _scaled_by_itself(world: World, key: ObjectKey) -> bool:
     )
 
 
-def _tolerated(one: Tolerance, key: ObjectKey, path: str, new: Any, good: Any) -> bool:
+def _tolerated(one: Tolerance, key: ObjectRef, path: str, new: Any, good: Any) -> bool:
     if (one.kind, one.name) != (key.kind, key.name):
         return False
     if one.path and not fnmatchcase(path, f"{one.path}*".replace("[", "[[]")):

@@ -11,9 +11,9 @@ from reme_lab.simulator.replica_counts import counts
 from reme_lab.simulator.template_facts import facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.related_services import callees, callers, near_services
-from reme_playbook.snapshot.snapshot import LiveState, Usage, config_map_references
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.related_services import callees, callers, related_services
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_references
 
 Json = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ _MOST_PODS = 64
 _SIDECAR = Usage(2, 8 * 2**20)
 
 
-def observe(world: World, words: str = "", *, also: Sequence[ObjectKey] = ()) -> LiveState:
+def observe(world: World, words: str = "", *, also: Sequence[ObjectRef] = ()) -> ClusterSnapshot:
     """Return what the operator would read.
 
     `words` is what the report says and its probes ask: a Service that is spoken of is near, as in
@@ -40,13 +40,13 @@ def observe(world: World, words: str = "", *, also: Sequence[ObjectKey] = ()) ->
     workload = workload_object(world, target, counts(network, target))
     template = unstructured.mapping(workload, "spec", "template")
     services = [found for _, found in world.of_kind("Service")]
-    near = near_services(
+    near = related_services(
         services, unstructured.strings(template, "metadata", "labels"), target.name, words
     )
-    objects: dict[ObjectKey, Json] = {target: workload}
+    objects: dict[ObjectRef, Json] = {target: workload}
     pods = list(zip(world.pods.get(target, ()), network.lives(target), strict=True))[-_MOST_PODS:]
     for pod, life in pods:
-        key = ObjectKey("Pod", target.namespace, pod.name)
+        key = ObjectRef("Pod", target.namespace, pod.name)
         objects[key] = pod_object(world, pod, life, serving(world, pod))
     wanted = set(config_map_references(template))
     for key, found in world.objects.items():
@@ -63,9 +63,9 @@ def observe(world: World, words: str = "", *, also: Sequence[ObjectKey] = ()) ->
         for key in world.workloads
         if key != target
     }
-    state = LiveState(target=target, objects=objects, neighbours=neighbours)
+    state = ClusterSnapshot(target=target, objects=objects, neighbours=neighbours)
     node_labels = None
-    if state.unplaced:
+    if state.has_unschedulable_pods:
         nodes = world.of_kind("Node")
         node_labels = frozenset(
             pair
@@ -82,7 +82,7 @@ def observe(world: World, words: str = "", *, also: Sequence[ObjectKey] = ()) ->
         key: world.objects[key] for key in also if key in world.objects and key not in objects
     }
     others = [{"kind": key.kind, **world.objects[key]} for key in world.workloads]
-    return LiveState(
+    return ClusterSnapshot(
         target=target,
         objects=objects,
         neighbours=neighbours,
@@ -103,7 +103,7 @@ def serving(world: World, pod: Pod) -> str:
 
 
 def _usage(world: World, pods: list[tuple[Pod, Life]]) -> dict[tuple[str, str], Usage]:
-    if not world.truths.metrics:
+    if not world.ground_truth.metrics:
         return {}
     found = {}
     for pod, life in pods:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from reme_api.probes import Probe
 from reme_lab.simulator.apply_actions import apply
-from reme_lab.simulator.health import Vitals, vitals
+from reme_lab.simulator.health import WorldHealth, world_health
 from reme_lab.simulator.network import Answer, network_of
-from reme_lab.simulator.probes import Sampled, sample
-from reme_lab.simulator.side_effects import harm_of
+from reme_lab.simulator.probes import ProbeSample, sample
+from reme_lab.simulator.side_effects import side_effects_of
 from reme_lab.simulator.world import World
 from reme_playbook.actions.registry import Action
 
@@ -27,7 +27,7 @@ class Verdict:
     """What the run made worse, or changed without need; empty if nothing."""
     missing: tuple[str, ...] = ()
     """Why it is not verified."""
-    probes: tuple[Sampled, ...] = ()
+    probes: tuple[ProbeSample, ...] = ()
 
     @property
     def probed(self) -> bool:
@@ -49,8 +49,8 @@ def judge(before: World, after: World, probes: Sequence[Probe] = ()) -> Verdict:
     network = network_of(after)
     sampled = tuple(sample(network, probe) for probe in probes)
     missing = [f"probe {s.name}: {s.message}" for s in sampled if not s.passed]
-    missing += unwell(vitals(after), vitals(after.healthy) if after.healthy else None)
-    return Verdict(not missing, harm_of(before, after), tuple(missing), sampled)
+    missing += unwell(world_health(after), world_health(after.healthy) if after.healthy else None)
+    return Verdict(not missing, side_effects_of(before, after), tuple(missing), sampled)
 
 
 def failing(world: World, probes: Sequence[Probe] = ()) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def failing(world: World, probes: Sequence[Probe] = ()) -> tuple[str, ...]:
     return judge(world, world, probes).missing
 
 
-def unwell(now: Vitals, healthy: Vitals | None) -> list[str]:
+def unwell(now: WorldHealth, healthy: WorldHealth | None) -> list[str]:
     """Return in what a world is worse off than the healthy one."""
     found = [*_short_of_pods(now, healthy)]
     for key, trouble in now.trouble.items():
@@ -70,7 +70,7 @@ def unwell(now: Vitals, healthy: Vitals | None) -> list[str]:
     return found
 
 
-def _short_of_pods(now: Vitals, healthy: Vitals | None) -> Iterator[str]:
+def _short_of_pods(now: WorldHealth, healthy: WorldHealth | None) -> Iterator[str]:
     for key, count in now.counts.items():
         was = healthy.counts.get(key) if healthy else None
         if was and not was.complete and count.ready >= was.ready:
@@ -82,9 +82,9 @@ def _short_of_pods(now: Vitals, healthy: Vitals | None) -> Iterator[str]:
             yield f"{key}: {count.updated} of {count.desired} pods have the newest template"
 
 
-def _not_served(now: Vitals, healthy: Vitals | None) -> Iterator[str]:
-    for front, answer in now.fronts.items():
-        if _worse(answer, healthy.fronts.get(front) if healthy else None):
+def _not_served(now: WorldHealth, healthy: WorldHealth | None) -> Iterator[str]:
+    for front, answer in now.entry_points.items():
+        if _worse(answer, healthy.entry_points.get(front) if healthy else None):
             yield f"users at {front.service or front.ingress}: {_said(answer)}"
     for place, answer in now.answers.items():
         before = healthy.answers.get(place) if healthy else None

@@ -10,7 +10,7 @@ from reme_lab.simulator.pod_status import Life, lives
 from reme_lab.simulator.revisions import letters, template_hash
 from reme_lab.simulator.template_facts import facts
 from reme_lab.simulator.world import Pod, ReplicaSet, World
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Json = Mapping[str, Any]
 
@@ -20,8 +20,8 @@ class Work:
     """The pods of a world while controllers work on those of one workload."""
 
     world: World
-    key: ObjectKey
-    pods: dict[ObjectKey, tuple[Pod, ...]] = field(init=False)
+    key: ObjectRef
+    pods: dict[ObjectRef, tuple[Pod, ...]] = field(init=False)
     own: tuple[Pod, ...] = field(init=False)
     """Those of the workload."""
     refused: str = ""
@@ -45,7 +45,7 @@ class Work:
     def lives(self) -> tuple[Life, ...]:
         """Return how its pods are doing now."""
         if not any(facts(pod.template).waits for pod in self.own):
-            return lives(self.world.truths, self._program, self.own, "")
+            return lives(self.world.ground_truth, self._program, self.own, "")
         if self._network is None:
             self._network = network_of(self.done())
         return self._network.lives(self.key)

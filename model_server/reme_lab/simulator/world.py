@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from reme_lab.simulator.identity_cache import of_one
 from reme_lab.simulator.program import Program, Stress
-from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectKey
+from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 
 Json = Mapping[str, Any]
@@ -20,7 +20,7 @@ class Pod:
     """One pod; how it is doing follows from this and the truths."""
 
     name: str
-    owner: ObjectKey
+    owner: ObjectRef
     template: Json
     born: int
     """World.clock when it was made."""
@@ -48,7 +48,7 @@ class ReplicaSet(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Front:
+class EntryPoint:
     """Where users come in: a Service, or a path of an Ingress."""
 
     service: str = ""
@@ -73,10 +73,10 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
-class Truths:
+class GroundTruth:
     """What no probe and no API shows directly."""
 
-    programs: Mapping[ObjectKey, Program] = field(default_factory=dict)
+    programs: Mapping[ObjectRef, Program] = field(default_factory=dict)
     """How each workload's program behaves; one that is missing here is a plain good one."""
     missing_images: frozenset[str] = frozenset()
     """Images that cannot be pulled."""
@@ -88,7 +88,7 @@ class Truths:
     """Whether the network of the cluster heeds NetworkPolicies."""
     metrics: bool = True
     """Whether there is a metrics server."""
-    fronts: tuple[Front, ...] = ()
+    entry_points: tuple[EntryPoint, ...] = ()
     may_differ: tuple[Tolerance, ...] = ()
     patience_seconds: int = 90
     """How long a change may take until it shows."""
@@ -98,18 +98,18 @@ class Truths:
 class World:
     """One namespace and the nodes, settled: no controller has anything left to do."""
 
-    target: ObjectKey
-    objects: Mapping[ObjectKey, Json]
+    target: ObjectRef
+    objects: Mapping[ObjectRef, Json]
     """Everything but pods. Only a Node has a status here: all others' follows from the rest."""
-    pods: Mapping[ObjectKey, tuple[Pod, ...]] = field(default_factory=dict)
+    pods: Mapping[ObjectRef, tuple[Pod, ...]] = field(default_factory=dict)
     """The pods of each workload, oldest first."""
-    revisions: Mapping[ObjectKey, tuple[Revision, ...]] = field(default_factory=dict)
+    revisions: Mapping[ObjectRef, tuple[Revision, ...]] = field(default_factory=dict)
     """The revisions of each workload, newest first."""
-    sets: Mapping[ObjectKey, tuple[ReplicaSet, ...]] = field(default_factory=dict)
+    sets: Mapping[ObjectRef, tuple[ReplicaSet, ...]] = field(default_factory=dict)
     """The ReplicaSets of each Deployment that want pods, the newest last."""
-    refused: Mapping[ObjectKey, str] = field(default_factory=dict)
+    refused: Mapping[ObjectRef, str] = field(default_factory=dict)
     """Why the last pod of a workload could not be made."""
-    truths: Truths = field(default_factory=Truths)
+    ground_truth: GroundTruth = field(default_factory=GroundTruth)
     clock: int = 1_770_000_000
     """Seconds since 1970."""
     births: int = 0
@@ -123,11 +123,11 @@ class World:
         return self.target.namespace
 
     @property
-    def workloads(self) -> tuple[ObjectKey, ...]:
+    def workloads(self) -> tuple[ObjectRef, ...]:
         """The workloads of the namespace, in the order in which they were put in."""
         return _workloads(self.objects)
 
-    def of_kind(self, kind: str) -> Sequence[tuple[ObjectKey, Json]]:
+    def of_kind(self, kind: str) -> Sequence[tuple[ObjectRef, Json]]:
         """Return the objects of a kind."""
         return _by_kind(self.objects).get(kind, ())
 
@@ -135,30 +135,30 @@ class World:
         """Return an object of the namespace, or a node; None if it is not there."""
         return _by_name(self.objects).get((kind, name))
 
-    def program(self, key: ObjectKey) -> Program:
+    def program(self, key: ObjectRef) -> Program:
         """Return how a workload's program behaves."""
-        return self.truths.programs.get(key, PLAIN)
+        return self.ground_truth.programs.get(key, PLAIN)
 
-    def with_objects(self, *changed: tuple[ObjectKey, Json]) -> "World":
+    def with_objects(self, *changed: tuple[ObjectRef, Json]) -> "World":
         """Return the world with these objects instead; not settled."""
         return replace(self, objects={**self.objects, **dict(changed)})
 
 
 @of_one
-def _by_name(objects: Mapping[ObjectKey, Json]) -> dict[tuple[str, str], Json]:
+def _by_name(objects: Mapping[ObjectRef, Json]) -> dict[tuple[str, str], Json]:
     return {(key.kind, key.name): found for key, found in objects.items()}
 
 
 @of_one
-def _by_kind(objects: Mapping[ObjectKey, Json]) -> dict[str, list[tuple[ObjectKey, Json]]]:
-    kinds: dict[str, list[tuple[ObjectKey, Json]]] = {}
+def _by_kind(objects: Mapping[ObjectRef, Json]) -> dict[str, list[tuple[ObjectRef, Json]]]:
+    kinds: dict[str, list[tuple[ObjectRef, Json]]] = {}
     for key, found in objects.items():
         kinds.setdefault(key.kind, []).append((key, found))
     return kinds
 
 
 @of_one
-def _workloads(objects: Mapping[ObjectKey, Json]) -> tuple[ObjectKey, ...]:
+def _workloads(objects: Mapping[ObjectRef, Json]) -> tuple[ObjectRef, ...]:
     return tuple(key for key in objects if key.kind in WORKLOADS)
 
 

@@ -10,9 +10,9 @@ from reme_lab.simulator.apply_actions import without_pods
 from reme_lab.simulator.field_writes import put, written
 from reme_lab.simulator.program import Program, Rule, Stress
 from reme_lab.simulator.settling import settled
-from reme_lab.simulator.world import Truths, World
+from reme_lab.simulator.world import GroundTruth, World
 from reme_playbook.actions.field_paths import Write, container_path
-from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectKey
+from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 
 Json = Mapping[str, Any]
@@ -23,11 +23,11 @@ _OLD = 300
 
 
 def make(
-    target: ObjectKey,
+    target: ObjectRef,
     objects: Iterable[Json],
-    truths: Truths | None = None,
+    ground_truth: GroundTruth | None = None,
     *,
-    revisions: Mapping[ObjectKey, Sequence[Revision]] | None = None,
+    revisions: Mapping[ObjectRef, Sequence[Revision]] | None = None,
     clock: int = 1_770_000_000,
 ) -> World:
     """Return a settled world of these manifests, which are those of one namespace and of nodes.
@@ -59,7 +59,7 @@ def make(
         target=target,
         objects=found,
         revisions=earlier,
-        truths=truths or Truths(),
+        ground_truth=ground_truth or GroundTruth(),
         clock=clock,
     )
     world = aged(settled(world))
@@ -71,11 +71,11 @@ def remembered(world: World) -> World:
     return replace(world, healthy=replace(world, healthy=None))
 
 
-def key_of(found: Json, namespace: str) -> ObjectKey:
+def key_of(found: Json, namespace: str) -> ObjectRef:
     """Return the key of a manifest."""
     kind = str(found.get("kind", ""))
     name = str((found.get("metadata") or {}).get("name", ""))
-    return ObjectKey(kind, "" if kind == "Node" else namespace, name)  # type: ignore[arg-type]
+    return ObjectRef(kind, "" if kind == "Node" else namespace, name)  # type: ignore[arg-type]
 
 
 def later(world: World, seconds: int) -> World:
@@ -83,18 +83,18 @@ def later(world: World, seconds: int) -> World:
     return aged(settled(replace(world, clock=world.clock + seconds)))
 
 
-def changed(world: World, key: ObjectKey, value: Any, *path: str) -> World:
+def changed(world: World, key: ObjectRef, value: Any, *path: str) -> World:
     """Return the settled world with one field of an object set; None takes it away."""
     return later(world.with_objects((key, put(world.objects[key], value, *path))), _OLD)
 
 
-def exchanged(world: World, key: ObjectKey, found: Json) -> World:
+def with_object(world: World, key: ObjectRef, found: Json) -> World:
     """Return the settled world with another object, or a new one, in the place of that key."""
     return later(world.with_objects((key, found)), _OLD)
 
 
 def in_container(
-    world: World, key: ObjectKey, container: str, *changes: tuple[Sequence[Any], Any]
+    world: World, key: ObjectRef, container: str, *changes: tuple[Sequence[Any], Any]
 ) -> World:
     """Return the settled world with fields of a container set: pairs of a path and a value.
 
@@ -106,7 +106,7 @@ def in_container(
     return later(world.with_objects((key, found)), _OLD)
 
 
-def stressed(world: World, pod: str, stress: Stress | None) -> World:
+def with_stress(world: World, pod: str, stress: Stress | None) -> World:
     """Return the world with a stress bound to one pod, or without it."""
     pods = {
         key: tuple(replace(p, stress=stress) if p.name == pod else p for p in some)
@@ -117,23 +117,23 @@ def stressed(world: World, pod: str, stress: Stress | None) -> World:
     return settled(replace(world, pods=pods))
 
 
-def replaced_pods(world: World, key: ObjectKey) -> World:
+def replaced_pods(world: World, key: ObjectRef) -> World:
     """Return the world after somebody deleted every pod of a workload."""
     gone = without_pods(world, *(pod.name for pod in world.pods.get(key, ())))
     return later(gone or world, _OLD)
 
 
-def with_program(world: World, key: ObjectKey, program: Program) -> World:
+def with_program(world: World, key: ObjectRef, program: Program) -> World:
     """Return the world with another truth about a workload's program."""
-    programs = {**world.truths.programs, key: program}
-    return settled(replace(world, truths=replace(world.truths, programs=programs)))
+    programs = {**world.ground_truth.programs, key: program}
+    return settled(replace(world, ground_truth=replace(world.ground_truth, programs=programs)))
 
 
-def with_rules(world: World, key: ObjectKey, *rules: Rule) -> World:
+def with_rules(world: World, key: ObjectRef, *rules: Rule) -> World:
     """Return the world with more truths about a workload's program."""
     return with_program(world, key, world.program(key).with_rules(*rules))
 
 
-def with_truths(world: World, **changes: Any) -> World:
+def with_ground_truth(world: World, **changes: Any) -> World:
     """Return the world with other truths; fields of Truths."""
-    return settled(replace(world, truths=replace(world.truths, **changes)))
+    return settled(replace(world, ground_truth=replace(world.ground_truth, **changes)))

@@ -14,7 +14,7 @@ from reme_api.probes import ProbeResult
 from reme_model.prompt.redact import short
 from reme_model.prompt.sections import connections, probe_results, related_objects, workload
 from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, told
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_LINES = 25
 MAX_CHARACTERS = 2600
@@ -38,7 +38,7 @@ class AttemptSummary:
 
 
 def describe(
-    live: LiveState,
+    live: ClusterSnapshot,
     report: DiagnosisReportSpec,
     previous: Sequence[AttemptSummary] = (),
     measured: Sequence[ProbeResult] = (),
@@ -51,7 +51,7 @@ def describe(
 
 
 def _lines(
-    live: LiveState,
+    live: ClusterSnapshot,
     report: DiagnosisReportSpec,
     previous: Sequence[AttemptSummary],
     measured: Sequence[ProbeResult],

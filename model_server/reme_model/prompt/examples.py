@@ -18,7 +18,7 @@ from reme_playbook.actions.registry import (
     SetEnv,
     SetResources,
 )
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Example:
     abstain: Abstain | None = None
 
 
-def _workload(name: str, namespace: str) -> ObjectKey:
-    return ObjectKey("Deployment", namespace, name)
+def _workload(name: str, namespace: str) -> ObjectRef:
+    return ObjectRef("Deployment", namespace, name)
 
 
 def _image() -> Example:
@@ -108,7 +108,7 @@ wrong: CACHE_HOST of chat is cachee, which is no service: there is cache""",
 
 def _selector() -> Example:
     target = _workload("blog", "press")
-    service = ObjectKey("Service", "press", "blog")
+    service = ObjectRef("Service", "press", "blog")
     select = PatchServiceSelector(target=service, selector={"app": "blog"})
     return Example(
         context="""\
@@ -131,7 +131,7 @@ wrong: service blog has selector app=blog-old, which matches no pod: their label
 
 def _port() -> Example:
     target = _workload("wiki", "docs")
-    lead = PatchServicePort(target=ObjectKey("Service", "docs", "wiki"), port=80, target_port=6000)
+    lead = PatchServicePort(target=ObjectRef("Service", "docs", "wiki"), port=80, target_port=6000)
     return Example(
         context="""\
 reported fault: connection-refused: "wiki refuses connections"
@@ -192,11 +192,11 @@ wrong: nothing""",
     )
 
 
-def _scales(target: ObjectKey, *counts: int) -> tuple[Scale, ...]:
+def _scales(target: ObjectRef, *counts: int) -> tuple[Scale, ...]:
     return tuple(Scale(target=target, replicas=count) for count in counts)
 
 
-def _memory(target: ObjectKey, container: str, *amounts: int) -> tuple[SetResources, ...]:
+def _memory(target: ObjectRef, container: str, *amounts: int) -> tuple[SetResources, ...]:
     return tuple(
         SetResources(target=target, container=container, memory_limit=f"{amount}Mi")
         for amount in amounts

@@ -11,11 +11,18 @@ from reme_api.probes import Probe, RolloutProbe
 from reme_api.reasons import Reason
 from reme_api.remediation import PolicySnapshot, Remediation, RemediationSpec, ReportReference
 from reme_api.windows import is_open, next_opening
-from reme_operator.admission.budgets import LOOK_AGAIN, Asked, Limits, busy, exceeded, failures
-from reme_operator.admission.policy_selection import Unfit, Unreadable, choose
+from reme_operator.admission.budgets import (
+    RETRY_INTERVAL,
+    BudgetRequest,
+    OperatorLimits,
+    busy,
+    exceeded_budget,
+    failures,
+)
+from reme_operator.admission.policy_selection import NoPolicyChosen, UnreadablePolicy, choose
 from reme_operator.admission.policy_validation import problems
-from reme_operator.admission.remediation_index import Entry
-from reme_operator.admission.storm import StormPlace
+from reme_operator.admission.remediation_index import RemediationInfo
+from reme_operator.admission.storm import StormImpact
 from reme_operator.names import (
     FAILURES_ANNOTATION,
     FINALIZER,
@@ -32,7 +39,7 @@ PROTECTED_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease
 
 
 @dataclass(frozen=True, slots=True)
-class TargetSeen:
+class TargetInfo:
     """What admission reads of the target."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -40,20 +47,20 @@ class TargetSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AdmissionInput:
     """A report and everything that admission depends on."""
 
     report: DiagnosisReport
-    target: TargetSeen | None
+    target: TargetInfo | None
     policies: Sequence[RemediationPolicy]
-    entries: Sequence[Entry]
+    entries: Sequence[RemediationInfo]
     release_namespace: str
     paused: bool = False
     stopped: str = ""  # by the kill switch, and why
-    unreadable: Sequence[Unreadable] = ()
-    limits: Limits = field(default_factory=Limits)
+    unreadable: Sequence[UnreadablePolicy] = ()
+    limits: OperatorLimits = field(default_factory=OperatorLimits)
     workloads: int = 0  # of the namespace, where the policy bounds the share that is touched
-    storm: StormPlace = field(default_factory=StormPlace)
+    storm: StormImpact = field(default_factory=StormImpact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AlreadyAdmitted:
     """This report, as it is, has its remediation already."""
 
     name: str
@@ -79,24 +86,24 @@ class Refuse:
     retry_at: datetime | None = None
 
 
-Admission = Accept | Known | Refuse
+Admission = Accept | AlreadyAdmitted | Refuse
 
 
-def admit(case: Case, now: datetime) -> Admission:
+def admit(case: AdmissionInput, now: datetime) -> Admission:
     """Return what becomes of the report."""
     report = case.report
     name = remediation_name(report)
     if name in {s.name for s in report.status.remediations} or any(
         e.namespace == report.metadata.namespace and e.name == name for e in case.entries
     ):
-        return Known(name)
+        return AlreadyAdmitted(name)
     if refusal := _stopped(case, now) or _unfit_target(case, now):
         return refusal
     assert case.target is not None, "a target that is missing was refused"
     policy = choose(
         report, case.target.labels, case.policies, case.release_namespace, case.unreadable
     )
-    if isinstance(policy, Unfit):
+    if isinstance(policy, NoPolicyChosen):
         return Refuse(policy.reason, policy.message)
     if refusal := (
         _unusable(policy, case.release_namespace)
@@ -105,16 +112,16 @@ def admit(case: Case, now: datetime) -> Admission:
         or _too_early(case, policy, now)
     ):
         return refusal
-    return Accept(remediation_for(report, policy, name, case.entries))
+    return Accept(new_remediation(report, policy, name, case.entries))
 
 
-def _stopped(case: Case, now: datetime) -> Refuse | None:
+def _stopped(case: AdmissionInput, now: datetime) -> Refuse | None:
     if case.report.spec.suspend:
         return Refuse(Reason.SUSPENDED, "spec.suspend is true")
     if case.stopped:
-        return Refuse(Reason.KILL_SWITCH, case.stopped, now + LOOK_AGAIN)
+        return Refuse(Reason.KILL_SWITCH, case.stopped, now + RETRY_INTERVAL)
     if case.paused:
-        return Refuse(Reason.SUSPENDED, "the operator is paused", now + LOOK_AGAIN)
+        return Refuse(Reason.SUSPENDED, "the operator is paused", now + RETRY_INTERVAL)
     return None
 
 
@@ -149,16 +156,16 @@ def _out_of_hours(policy: RemediationPolicy, now: datetime) -> Refuse | None:
     return Refuse(Reason.OUTSIDE_WINDOW, message, next_opening(spec.windows, now))
 
 
-def _unfit_target(case: Case, now: datetime) -> Refuse | None:
+def _unfit_target(case: AdmissionInput, now: datetime) -> Refuse | None:
     spec, namespace = case.report.spec, case.report.metadata.namespace
     what = f"{spec.target.kind} {namespace}/{spec.target.name}"
     if namespace == case.release_namespace or namespace in PROTECTED_NAMESPACES:
         return Refuse(Reason.TARGET_PROTECTED, f"nothing in namespace {namespace} is ever a target")
     if case.target is None:
-        return Refuse(Reason.TARGET_NOT_FOUND, f"{what} does not exist", now + LOOK_AGAIN)
+        return Refuse(Reason.TARGET_NOT_FOUND, f"{what} does not exist", now + RETRY_INTERVAL)
     if case.target.labels.get(PROTECTED_LABEL) == "true":
         return Refuse(
-            Reason.TARGET_PROTECTED, f"{what} is labelled {PROTECTED_LABEL}", now + LOOK_AGAIN
+            Reason.TARGET_PROTECTED, f"{what} is labelled {PROTECTED_LABEL}", now + RETRY_INTERVAL
         )
     if case.target.labels.get(PART_OF_LABEL) == "reme":
         return Refuse(Reason.TARGET_PROTECTED, f"{what} is a part of reme")
@@ -168,14 +175,14 @@ def _unfit_target(case: Case, now: datetime) -> Refuse | None:
         return Refuse(
             Reason.TARGET_UNSUPPORTED,
             f"{what} has no container {container}, only {known}",
-            now + LOOK_AGAIN,
+            now + RETRY_INTERVAL,
         )
     return None
 
 
-def _too_early(case: Case, policy: RemediationPolicy, now: datetime) -> Refuse | None:
+def _too_early(case: AdmissionInput, policy: RemediationPolicy, now: datetime) -> Refuse | None:
     report, storm = case.report, case.storm
-    asked = Asked(
+    asked = BudgetRequest(
         report.metadata.namespace,
         report.spec.target,
         _key(policy),
@@ -184,20 +191,20 @@ def _too_early(case: Case, policy: RemediationPolicy, now: datetime) -> Refuse |
     )
     if hold := busy(case.entries, asked, now):
         return Refuse(*hold)
-    if storm.acted_for:
+    if storm.handled_by:
         return Refuse(
             Reason.SAME_CAUSE,
-            f"{storm.open} reports at once: {storm.acted_for} is acted on first, it has the same "
+            f"{storm.open} reports at once: {storm.handled_by} is acted on first, it has the same "
             f"cause ({storm.cause})",
-            now + LOOK_AGAIN,
+            now + RETRY_INTERVAL,
         )
-    if hold := exceeded(case.entries, asked, case.limits, now):
+    if hold := exceeded_budget(case.entries, asked, case.limits, now):
         return Refuse(*hold)
     if storm.active and sum(e.open for e in case.entries) >= storm.most:
         return Refuse(
-            Reason.STORM,
+            Reason.REPORT_STORM,
             f"{storm.open} reports at once: {storm.most} are acted on at a time, the worst first",
-            now + LOOK_AGAIN,
+            now + RETRY_INTERVAL,
         )
     return None
 
@@ -215,8 +222,11 @@ def probes_for(report: DiagnosisReport, policy: RemediationPolicy) -> list[Probe
     )
 
 
-def remediation_for(
-    report: DiagnosisReport, policy: RemediationPolicy, name: str, entries: Sequence[Entry]
+def new_remediation(
+    report: DiagnosisReport,
+    policy: RemediationPolicy,
+    name: str,
+    entries: Sequence[RemediationInfo],
 ) -> Remediation:
     """Return the remediation that a report becomes under a policy, as it is created."""
     meta = report.metadata

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from reme_api.budgets import Budgets
 from reme_api.diagnosis_report import Target
 from reme_api.reasons import Outcome, Reason
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.remediation_index import RemediationInfo
 
 HOUR = timedelta(hours=1)
-LOOK_AGAIN = timedelta(seconds=60)
+RETRY_INTERVAL = timedelta(seconds=60)
 """When a remediation's end makes room, the report is woken by it as well."""
 
 
-class Hold(NamedTuple):
+class BudgetRefusal(NamedTuple):
     """Why not now, and when it may be otherwise."""
 
     reason: Reason
@@ -27,7 +27,7 @@ class Hold(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OperatorLimits:
     """What holds for the whole cluster, whatever the policies say."""
 
     max_concurrent: int = 20
@@ -35,7 +35,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BudgetRequest:
     """A target, and the policy that it would be repaired under."""
 
     namespace: str
@@ -45,16 +45,22 @@ class Asked:
     workloads: int = 0  # of the namespace; 0 when it was not asked
 
 
-def busy(entries: Sequence[Entry], asked: Asked, now: datetime) -> Hold | None:
+def busy(
+    entries: Sequence[RemediationInfo], asked: BudgetRequest, now: datetime
+) -> BudgetRefusal | None:
     """Return the hold by an open remediation of the same target."""
     mine = [e for e in entries if e.same_target(asked.namespace, asked.target)]
     found = next((e for e in mine if e.busy), None)
     if found is None:
         return None
-    return Hold(Reason.TARGET_BUSY, f"remediation {found.name} is under way", now + LOOK_AGAIN)
+    return BudgetRefusal(
+        Reason.TARGET_LOCKED, f"remediation {found.name} is under way", now + RETRY_INTERVAL
+    )
 
 
-def exceeded(entries: Sequence[Entry], asked: Asked, limits: Limits, now: datetime) -> Hold | None:
+def exceeded_budget(
+    entries: Sequence[RemediationInfo], asked: BudgetRequest, limits: OperatorLimits, now: datetime
+) -> BudgetRefusal | None:
     """Return the first budget that one more remediation would exceed."""
     under = [e for e in entries if e.policy == asked.policy]
     name, budgets = f"policy {asked.policy}", asked.budgets
@@ -68,14 +74,14 @@ def exceeded(entries: Sequence[Entry], asked: Asked, limits: Limits, now: dateti
     )
 
 
-def failures(entries: Sequence[Entry], namespace: str, target: Target) -> int:
+def failures(entries: Sequence[RemediationInfo], namespace: str, target: Target) -> int:
     """Return how many remediations of the target in a row did not help, up to the last one."""
     ended = [e for e in entries if e.same_target(namespace, target) and e.completed is not None]
     last = max(ended, key=lambda e: (e.completed, e.created, e.name), default=None)
     return last.failures if last else 0
 
 
-def rest(found: Entry, budgets: Budgets) -> timedelta:
+def rest(found: RemediationInfo, budgets: Budgets) -> timedelta:
     """Return how long the target of a remediation that has ended is left alone."""
     if found.outcome is Outcome.NO_ACTION_NEEDED:
         return timedelta(0)
@@ -84,7 +90,9 @@ def rest(found: Entry, budgets: Budgets) -> timedelta:
     return timedelta(seconds=min(seconds, longest))
 
 
-def _resting(entries: Sequence[Entry], asked: Asked, now: datetime) -> Hold | None:
+def _resting(
+    entries: Sequence[RemediationInfo], asked: BudgetRequest, now: datetime
+) -> BudgetRefusal | None:
     ended = [
         (e.completed + rest(e, asked.budgets), e)
         for e in entries
@@ -95,32 +103,42 @@ def _resting(entries: Sequence[Entry], asked: Asked, now: datetime) -> Hold | No
         return None
     seconds = int(rest(last, asked.budgets).total_seconds())
     why = f", {last.failures} in a row did not help" if last.failures else ""
-    return Hold(
+    return BudgetRefusal(
         Reason.COOLING_DOWN, f"the target rests for {seconds} s after {last.name}{why}", until
     )
 
 
-def _at_once(counted: Sequence[Entry], most: int, who: str, now: datetime) -> Hold | None:
+def _at_once(
+    counted: Sequence[RemediationInfo], most: int, who: str, now: datetime
+) -> BudgetRefusal | None:
     if sum(e.open for e in counted) < most:
         return None
-    return Hold(Reason.BUDGET_EXHAUSTED, f"{who} allows {most} open at once", now + LOOK_AGAIN)
+    return BudgetRefusal(
+        Reason.BUDGET_EXHAUSTED, f"{who} allows {most} open at once", now + RETRY_INTERVAL
+    )
 
 
-def _per_hour(counted: Sequence[Entry], most: int, who: str, now: datetime) -> Hold | None:
+def _per_hour(
+    counted: Sequence[RemediationInfo], most: int, who: str, now: datetime
+) -> BudgetRefusal | None:
     recent = sorted(e.created for e in counted if e.created > now - HOUR)
     if len(recent) < most:
         return None
-    return Hold(Reason.BUDGET_EXHAUSTED, f"{who} allows {most} per hour", recent[-most] + HOUR)
+    return BudgetRefusal(
+        Reason.BUDGET_EXHAUSTED, f"{who} allows {most} per hour", recent[-most] + HOUR
+    )
 
 
-def _widely(entries: Sequence[Entry], asked: Asked, now: datetime) -> Hold | None:
+def _widely(
+    entries: Sequence[RemediationInfo], asked: BudgetRequest, now: datetime
+) -> BudgetRefusal | None:
     budgets = asked.budgets
     if budgets.max_workloads_percent >= 100:
         return None
     window = timedelta(seconds=budgets.workloads_window_seconds)
     touched: dict[tuple[str, str], datetime] = {}
     for found in entries:
-        if found.namespace != asked.namespace or not found.touches:
+        if found.namespace != asked.namespace or not found.has_side_effects:
             continue
         until = (now if found.completed is None else found.completed) + window
         key = (found.target.kind.value, found.target.name)
@@ -131,11 +149,11 @@ def _widely(entries: Sequence[Entry], asked: Asked, now: datetime) -> Hold | Non
     if len(touched) < most:
         return None
     again = sorted(touched.values())[len(touched) - most]
-    return Hold(
+    return BudgetRefusal(
         Reason.BUDGET_EXHAUSTED,
         f"policy {asked.policy} allows {most} of {asked.workloads} workloads of "
         f"{asked.namespace} within {budgets.workloads_window_seconds} s",
-        min(again, now + LOOK_AGAIN),
+        min(again, now + RETRY_INTERVAL),
     )
 
 

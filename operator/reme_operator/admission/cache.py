@@ -8,8 +8,8 @@ from reme_api.diagnosis_report import Target
 from reme_api.policy import RemediationPolicy
 from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Cluster, Json
-from reme_operator.admission.admit import TargetSeen
-from reme_operator.admission.policy_selection import Unreadable
+from reme_operator.admission.admit import TargetInfo
+from reme_operator.admission.policy_selection import UnreadablePolicy
 from reme_playbook.snapshot import unstructured
 
 TRUSTED = timedelta(seconds=30)
@@ -19,13 +19,13 @@ _MOST = 10_000
 
 
 @dataclass(slots=True)
-class Board:
+class AdmissionCache:
     """Looks things up once and remembers them for a while."""
 
     cluster: Cluster
     policies: dict[str, RemediationPolicy] = field(default_factory=dict)
-    unreadable: dict[str, Unreadable] = field(default_factory=dict)
-    _targets: dict[tuple[str, str, str], tuple[datetime, TargetSeen | None]] = field(
+    unreadable: dict[str, UnreadablePolicy] = field(default_factory=dict)
+    _targets: dict[tuple[str, str, str], tuple[datetime, TargetInfo | None]] = field(
         default_factory=dict
     )
     _names: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Board:
         named = ((p, f"{p.metadata.namespace}/{p.metadata.name}") for p in self.policies.values())
         return next((p for p, name in named if name == key), None)
 
-    def bounds_share(self, namespace: str, release_namespace: str) -> bool:
+    def limits_workload_share(self, namespace: str, release_namespace: str) -> bool:
         """Return whether any policy that may hold there bounds the share that is touched."""
         return any(
             p.spec.budgets.max_workloads_percent < 100
@@ -45,7 +45,7 @@ class Board:
 
     async def target(
         self, namespace: str, target: Target, now: datetime, *, fresh: bool = False
-    ) -> TargetSeen | None:
+    ) -> TargetInfo | None:
         """Return what admission reads of a target; None when it does not exist."""
         place = (namespace, target.kind.value, target.name)
         known = self._targets.get(place)
@@ -56,7 +56,7 @@ class Board:
         except NotFoundError:
             seen = None
         else:
-            seen = target_seen(workload)
+            seen = target_info(workload)
         if len(self._targets) > _MOST:
             self._targets.clear()
         self._targets[place] = (now, seen)
@@ -82,10 +82,10 @@ class Board:
         return found
 
 
-def target_seen(workload: Mapping[str, object] | Json) -> TargetSeen:
+def target_info(workload: Mapping[str, object] | Json) -> TargetInfo:
     """Return what admission reads of a workload."""
     containers = unstructured.items(workload, "spec", "template", "spec", "containers")
-    return TargetSeen(
+    return TargetInfo(
         labels=unstructured.strings(workload, "metadata", "labels"),
         containers=tuple(unstructured.text(c, "name") for c in containers),
     )

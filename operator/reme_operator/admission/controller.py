@@ -27,19 +27,26 @@ from reme_kube.errors import (
 )
 from reme_kube.protocols import EventType
 from reme_kube.resources import REMEDIATION_POLICIES
-from reme_operator.admission.admit import Accept, Admission, Case, Known, Refuse, admit
-from reme_operator.admission.budgets import LOOK_AGAIN
-from reme_operator.admission.cache import Board
+from reme_operator.admission.admit import (
+    Accept,
+    Admission,
+    AdmissionInput,
+    AlreadyAdmitted,
+    Refuse,
+    admit,
+)
+from reme_operator.admission.budgets import RETRY_INTERVAL
+from reme_operator.admission.cache import AdmissionCache
 from reme_operator.admission.limits import limits
-from reme_operator.admission.policy_parsing import understood
-from reme_operator.admission.policy_selection import Unreadable
-from reme_operator.admission.remediation_index import Entry, Ledger, entry
+from reme_operator.admission.policy_parsing import parse_policy
+from reme_operator.admission.policy_selection import UnreadablePolicy
+from reme_operator.admission.remediation_index import RemediationIndex, RemediationInfo, entry
 from reme_operator.admission.report_status import compose
 from reme_operator.admission.storm import urgency
-from reme_operator.admission.storm_monitor import WAITS_FOR_ANOTHER, Lying, Outlook
-from reme_operator.errors import DeposedError, brief
-from reme_operator.kill_switch.state import SwitchState
-from reme_operator.steps.context import Tools
+from reme_operator.admission.storm_monitor import WAITS_FOR_ANOTHER, PendingReport, StormMonitor
+from reme_operator.errors import LeadershipLostError, one_line
+from reme_operator.kill_switch.state import KillSwitchState
+from reme_operator.steps.context import Dependencies
 
 _log = structlog.get_logger(__name__)
 
@@ -58,20 +65,20 @@ class _File:
 
 
 @dataclass(slots=True)
-class Desk:
+class ReportController:
     """All reports, and the policies that they may fall under."""
 
-    tools: Tools
-    ledger: Ledger
+    tools: Dependencies
+    ledger: RemediationIndex
     _files: dict[str, _File] = field(default_factory=dict)
     _looking_at: _File | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    board: Board = field(init=False)
-    _outlook: Outlook = field(init=False)
+    board: AdmissionCache = field(init=False)
+    _outlook: StormMonitor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.board = Board(self.tools.cluster)
-        self._outlook = Outlook(self.tools, self.ledger, self.board)
+        self.board = AdmissionCache(self.tools.cluster)
+        self._outlook = StormMonitor(self.tools, self.ledger, self.board)
         self.tools.switch.watch(self.switch_changed)
 
     @property
@@ -106,7 +113,7 @@ class Desk:
         if mended or before is None or before.metadata.generation != policy.metadata.generation:
             self._look_again(set(Reason))
 
-    def put_unreadable(self, uid: str, broken: Unreadable) -> None:
+    def put_unreadable(self, uid: str, broken: UnreadablePolicy) -> None:
         """Take a policy that does not fit its type: nothing is decided as if it were not there."""
         self.board.policies.pop(uid, None)
         self.board.unreadable[uid] = broken
@@ -126,12 +133,12 @@ class Desk:
         if known or self.board.unreadable.pop(uid, None):
             self._look_again(set(Reason))
 
-    def switch_changed(self, state: SwitchState) -> None:
+    def switch_changed(self, state: KillSwitchState) -> None:
         """Look again at what waits, once the kill switch is off."""
         if not state.on:
             self._look_again({Reason.KILL_SWITCH})
 
-    def remediation_changed(self, found: Entry, *, gone: bool = False) -> None:
+    def remediation_changed(self, found: RemediationInfo, *, gone: bool = False) -> None:
         """Look at the report of a remediation, and at those that waited for its end."""
         if mine := self._files.get(found.report_uid):
             mine.due = self.tools.clock.now()
@@ -171,7 +178,7 @@ class Desk:
             try:
                 found = await self.tools.cluster.list_objects(Remediation)
             except ClusterError as error:
-                _log.warning("desk.not_ready", error=brief(error))
+                _log.warning("desk.not_ready", error=one_line(error))
                 await self.tools.clock.sleep(_FIRST_BACKOFF.total_seconds())
             else:
                 now = self.tools.clock.now()
@@ -198,7 +205,7 @@ class Desk:
             await self._reread(file)
         except Exception as error:  # noqa: BLE001 - one bad report must not stop the others
             file.failures += 1
-            log.warning("report.failed", error=brief(error), count=file.failures)
+            log.warning("report.failed", error=one_line(error), count=file.failures)
             delay = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(file.failures, 10))
             file.due = self.tools.clock.now() + delay
         else:
@@ -227,7 +234,7 @@ class Desk:
             self._files.pop(meta.uid, None)
             return
         except Exception as error:  # noqa: BLE001 - as above
-            _log.warning("report.failed", error=brief(error))
+            _log.warning("report.failed", error=one_line(error))
         file.due = self.tools.clock.now() + timedelta(milliseconds=200)
 
     async def look(self, report: DiagnosisReport) -> Admission:
@@ -241,12 +248,12 @@ class Desk:
         await self._write(report, admission)
         return admission
 
-    async def _case(self, report: DiagnosisReport, now: datetime) -> Case:
+    async def _case(self, report: DiagnosisReport, now: datetime) -> AdmissionInput:
         namespace = report.metadata.namespace
         home = self.tools.settings.release_namespace
-        lying = (Lying(f.report, f.reason) for f in self._files.values())
+        lying = (PendingReport(f.report, f.reason) for f in self._files.values())
         sky = await self._outlook.weather(lying, now)
-        return Case(
+        return AdmissionInput(
             report=report,
             target=await self.board.target(namespace, report.spec.target, now),
             policies=tuple(self.board.policies.values()),
@@ -262,7 +269,7 @@ class Desk:
 
     async def _workloads(self, namespace: str) -> int:
         home = self.tools.settings.release_namespace
-        if not self.board.bounds_share(namespace, home):
+        if not self.board.limits_workload_share(namespace, home):
             return 0
         return await self.board.workloads(namespace)
 
@@ -293,7 +300,7 @@ class Desk:
         admission = admit(case, now)
         if isinstance(admission, Refuse) and admission.retry_at is None:
             # The watches told otherwise: whichever is behind may catch up without an event.
-            return replace(admission, retry_at=now + LOOK_AGAIN)
+            return replace(admission, retry_at=now + RETRY_INTERVAL)
         if not isinstance(admission, Accept):
             return admission
         name = admission.remediation.metadata.name
@@ -301,20 +308,20 @@ class Desk:
         try:
             created = await self.tools.cluster.create_object(admission.remediation)
         except AlreadyExistsError:
-            return Known(name)
+            return AlreadyAdmitted(name)
         self.ledger.note(entry(created, now))
         _log.info("report.accepted", namespace=namespace, report=report.metadata.name, name=name)
         return admission
 
     async def _policies_now(
         self, namespace: str
-    ) -> tuple[list[RemediationPolicy], list[Unreadable]]:
+    ) -> tuple[list[RemediationPolicy], list[UnreadablePolicy]]:
         found: list[RemediationPolicy] = []
-        broken: list[Unreadable] = []
+        broken: list[UnreadablePolicy] = []
         for where in sorted({namespace, self.tools.settings.release_namespace}):
             for item in await self.tools.cluster.find(REMEDIATION_POLICIES, where):
-                policy = understood(item)
-                if isinstance(policy, Unreadable):
+                policy = parse_policy(item)
+                if isinstance(policy, UnreadablePolicy):
                     broken.append(policy)
                 else:
                     found.append(policy)
@@ -327,7 +334,7 @@ class Desk:
 
     async def _write(self, report: DiagnosisReport, admission: Admission) -> None:
         now = self.tools.clock.now()
-        own: Sequence[Entry] = self.ledger.of_report(report.metadata.uid)
+        own: Sequence[RemediationInfo] = self.ledger.of_report(report.metadata.uid)
         wanted = compose(report, admission, own, now)
         if _same(report.status, wanted, now):
             return
@@ -341,7 +348,7 @@ class Desk:
 
     def _must_lead(self) -> None:
         if not self.tools.leading():
-            raise DeposedError("this process does not lead any more")
+            raise LeadershipLostError("this process does not lead any more")
 
     async def _tell(self, before: DiagnosisReport, after: DiagnosisReport) -> None:
         accepted = find(after.status.conditions, ConditionType.ACCEPTED)

@@ -11,23 +11,23 @@ from pydantic import BaseModel
 from reme_api.actions import ActionName
 from reme_api.policy import (
     ActionRule,
-    EvidenceNeeded,
+    EvidenceRequirements,
     RemediationPolicy,
     RemediationPolicySpec,
 )
-from reme_operator.admission.admit import Accept, Admission, Case, Known, admit
-from reme_operator.admission.policy_selection import Unfit, choose, considered
-from reme_playbook.actions.bounds import amount, permitted
+from reme_operator.admission.admit import Accept, Admission, AdmissionInput, AlreadyAdmitted, admit
+from reme_operator.admission.policy_selection import NoPolicyChosen, choose, rank_policies
+from reme_playbook.actions.bounds import amount, permitted_range
 from reme_playbook.actions.containers import RESOURCE_FIELDS
-from reme_playbook.policy.action_space import weighed
-from reme_playbook.policy.policy_rules import disruption_now
+from reme_playbook.policy.action_space import evaluate
+from reme_playbook.policy.policy_rules import current_disruption
 from reme_playbook.snapshot.quantity import format_cpu, format_memory
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST_SHOWN = 5
 
 
-class PolicyLine(BaseModel):
+class PolicyExplanation(BaseModel):
     """One policy, and what speaks for or against it."""
 
     name: str  # namespace/name
@@ -51,7 +51,7 @@ class Refused(BaseModel):
     message: str
 
 
-class ActionLine(BaseModel):
+class ActionExplanation(BaseModel):
     """One kind of action: what of it is possible now."""
 
     name: ActionName
@@ -72,21 +72,21 @@ class Explanation(BaseModel):
     accepted: bool
     reason: str
     message: str
-    policies: list[PolicyLine]
+    policies: list[PolicyExplanation]
     policy: str = ""
     limits: list[str] = []
-    actions: list[ActionLine] = []
+    actions: list[ActionExplanation] = []
     notes: list[str] = []
 
 
 def explain(
-    case: Case, live: LiveState | None, now: datetime, notes: Sequence[str] = ()
+    case: AdmissionInput, live: ClusterSnapshot | None, now: datetime, notes: Sequence[str] = ()
 ) -> Explanation:
     """Return what would become of the report, and of every action on its target."""
     report, home = case.report, case.release_namespace
     labels = case.target.labels if case.target else {}
     chosen = choose(report, labels, case.policies, home, case.unreadable)
-    policy = None if isinstance(chosen, Unfit) else chosen
+    policy = None if isinstance(chosen, NoPolicyChosen) else chosen
     accepted, reason, message = _outcome(admit(case, now))
     target, namespace = report.spec.target, report.metadata.namespace
     return Explanation(
@@ -107,15 +107,17 @@ def explain(
 def _outcome(admission: Admission) -> tuple[bool, str, str]:
     if isinstance(admission, Accept):
         return True, "RemediationCreated", "it would be acted on now"
-    if isinstance(admission, Known):
+    if isinstance(admission, AlreadyAdmitted):
         return True, "RemediationCreated", f"it has its remediation: {admission.name}"
     again = f"; again at {admission.retry_at:%Y-%m-%d %H:%M:%S} UTC" if admission.retry_at else ""
     return False, str(admission.reason), admission.message + again
 
 
-def _policies(case: Case, choice: RemediationPolicy | Unfit) -> list[PolicyLine]:
-    chosen = None if isinstance(choice, Unfit) else choice
-    found = considered(
+def _policies(
+    case: AdmissionInput, choice: RemediationPolicy | NoPolicyChosen
+) -> list[PolicyExplanation]:
+    chosen = None if isinstance(choice, NoPolicyChosen) else choice
+    found = rank_policies(
         case.report,
         case.target.labels if case.target else {},
         case.policies,
@@ -129,20 +131,22 @@ def _policies(case: Case, choice: RemediationPolicy | Unfit) -> list[PolicyLine]
             why_not = _loses(case, one.policy, chosen) if chosen else _none(choice)
         matched = one.rank.text() if one.rank else ""
         lines.append(
-            PolicyLine(name=_key(one.policy), chosen=mine, matched_by=matched, why_not=why_not)
+            PolicyExplanation(
+                name=_key(one.policy), chosen=mine, matched_by=matched, why_not=why_not
+            )
         )
     for broken in case.unreadable:
         why = f"it cannot be read: {broken.problem}"
         name = f"{broken.namespace}/{broken.name}"
-        lines.append(PolicyLine(name=name, chosen=False, why_not=why))
+        lines.append(PolicyExplanation(name=name, chosen=False, why_not=why))
     return lines
 
 
-def _none(choice: RemediationPolicy | Unfit) -> str:
-    return f"none is chosen: {choice.message}" if isinstance(choice, Unfit) else ""
+def _none(choice: RemediationPolicy | NoPolicyChosen) -> str:
+    return f"none is chosen: {choice.message}" if isinstance(choice, NoPolicyChosen) else ""
 
 
-def _loses(case: Case, policy: RemediationPolicy, chosen: RemediationPolicy) -> str:
+def _loses(case: AdmissionInput, policy: RemediationPolicy, chosen: RemediationPolicy) -> str:
     if case.report.spec.policy_ref is not None:
         return "the report names another"
     if policy.metadata.namespace != chosen.metadata.namespace:
@@ -173,45 +177,45 @@ def _limits(spec: RemediationPolicySpec) -> list[str]:
     return lines
 
 
-def _evidence(needed: EvidenceNeeded) -> Iterator[str]:
+def _evidence(needed: EvidenceRequirements) -> Iterator[str]:
     if needed.min_confidence_percent:
         yield f"a diagnosis must be {needed.min_confidence_percent} % sure, if it says how sure"
-    if needed.measured_fault:
+    if needed.require_probe_failure:
         yield "the probes must have seen the fault"
-    if needed.persist_seconds:
-        yield f"a fault must last {needed.persist_seconds} s before anything is changed"
+    if needed.min_persistence_seconds:
+        yield f"a fault must last {needed.min_persistence_seconds} s before anything is changed"
 
 
 def _actions(
-    spec: RemediationPolicySpec, live: LiveState, home: str, now: datetime
-) -> list[ActionLine]:
+    spec: RemediationPolicySpec, live: ClusterSnapshot, home: str, now: datetime
+) -> list[ActionExplanation]:
     listed = {rule.name for rule in spec.actions}
     return [
         _action(name, spec, live, home, now)
         if name in listed
-        else ActionLine(name=name, listed=False, note="the policy does not list it")
+        else ActionExplanation(name=name, listed=False, note="the policy does not list it")
         for name in ActionName
     ]
 
 
 def _action(
-    name: ActionName, spec: RemediationPolicySpec, live: LiveState, home: str, now: datetime
-) -> ActionLine:
+    name: ActionName, spec: RemediationPolicySpec, live: ClusterSnapshot, home: str, now: datetime
+) -> ActionExplanation:
     rules = [rule for rule in spec.actions if rule.name is name]
     allowed: dict[str, Allowed] = {}
     refused: dict[tuple[str, str], Refused] = {}
-    for one in weighed(name, live, spec, release_namespace=home, now=now):
+    for one in evaluate(name, live, spec, release_namespace=home, now=now):
         if one.action is None:
             continue  # a draft without contents, as where nothing was different before
         summary, error = one.action.summary(), one.refusal
         if error is None:
-            disturbs = disruption_now(one.action, live)
+            disturbs = current_disruption(one.action, live)
             allowed[summary] = Allowed(summary=summary, disruption=disturbs)
         else:
             found = Refused(summary=summary, rule=error.rule, message=error.message)
             refused[summary, error.rule] = found
     note = "" if allowed or refused else "nothing here that it could change"
-    return ActionLine(
+    return ActionExplanation(
         name=name,
         listed=True,
         bounds=[line for rule in rules for line in _bounds(rule, live)],
@@ -222,7 +226,7 @@ def _action(
     )
 
 
-def _bounds(rule: ActionRule, live: LiveState) -> Iterator[str]:
+def _bounds(rule: ActionRule, live: ClusterSnapshot) -> Iterator[str]:
     narrowed = {
         "kinds": rule.kinds,
         "names": rule.names,
@@ -236,7 +240,7 @@ def _bounds(rule: ActionRule, live: LiveState) -> Iterator[str]:
         yield f"only {window.text()}"
     if rule.name is ActionName.SCALE:
         now = live.replicas.desired
-        steps = permitted(now, rule)
+        steps = permitted_range(now, rule)
         highest = min(steps[-1], rule.max_replicas)
         lowest = max(1, steps[0])
         yield f"replicas {now} now: {lowest} to {max(lowest, highest)}, or a number of before"
@@ -246,13 +250,13 @@ def _bounds(rule: ActionRule, live: LiveState) -> Iterator[str]:
         yield f"up to {rule.max_increase_percent} % more"
 
 
-def _amounts(rule: ActionRule, live: LiveState) -> Iterator[str]:
+def _amounts(rule: ActionRule, live: ClusterSnapshot) -> Iterator[str]:
     for container in live.containers:
         for field in RESOURCE_FIELDS:
             text = getattr(container.resources, field)
             if text is None:
                 continue
-            steps = permitted(amount(field, text), rule)
+            steps = permitted_range(amount(field, text), rule)
             written = format_cpu if field.startswith("cpu") else format_memory
             most = rule.max_cpu_millicores
             if not field.startswith("cpu"):

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from reme_operator.admission.budgets import Limits
+from reme_operator.admission.budgets import OperatorLimits
 from reme_operator.admission.storm import StormLimits
 from reme_operator.settings import OperatorSettings
 
 
-def limits(settings: OperatorSettings) -> Limits:
+def limits(settings: OperatorSettings) -> OperatorLimits:
     """Return the budgets that hold whatever the policies say."""
-    return Limits(settings.max_concurrent, settings.max_per_hour)
+    return OperatorLimits(settings.max_concurrent, settings.max_per_hour)
 
 
 def storm_limits(settings: OperatorSettings) -> StormLimits:

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from reme_api.policy import RemediationPolicy
-from reme_operator.admission.policy_selection import Unreadable
+from reme_operator.admission.policy_selection import UnreadablePolicy
 from reme_playbook.snapshot import unstructured
 
 
-def understood(body: Mapping[str, Any]) -> RemediationPolicy | Unreadable:
+def parse_policy(body: Mapping[str, Any]) -> RemediationPolicy | UnreadablePolicy:
     """Return the policy, or which of its fields does not fit and why."""
     try:
         return RemediationPolicy.model_validate(body)
@@ -20,4 +20,4 @@ def understood(body: Mapping[str, Any]) -> RemediationPolicy | Unreadable:
         namespace, name = (
             unstructured.text(body, "metadata", key) for key in ("namespace", "name")
         )
-        return Unreadable(namespace, name, f"{where}: {first['msg']}"[:256])
+        return UnreadablePolicy(namespace, name, f"{where}: {first['msg']}"[:256])

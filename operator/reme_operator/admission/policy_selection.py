@@ -15,14 +15,14 @@ from reme_api.reasons import Reason
 from reme_playbook.policy.policy_rules import matches
 
 
-class Unfit(NamedTuple):
+class NoPolicyChosen(NamedTuple):
     """Why no policy applies."""
 
     reason: Reason
     message: str
 
 
-class Unreadable(NamedTuple):
+class UnreadablePolicy(NamedTuple):
     """A policy that does not fit its type: what it says is not known."""
 
     namespace: str
@@ -49,7 +49,7 @@ class Rank(NamedTuple):
         return ", ".join(found) or "everything"
 
 
-class Considered(NamedTuple):
+class PolicyMatch(NamedTuple):
     """One policy, and what speaks for or against it."""
 
     policy: RemediationPolicy
@@ -62,8 +62,8 @@ def choose(
     labels: Mapping[str, str],
     policies: Sequence[RemediationPolicy],
     release_namespace: str,
-    unreadable: Sequence[Unreadable] = (),
-) -> RemediationPolicy | Unfit:
+    unreadable: Sequence[UnreadablePolicy] = (),
+) -> RemediationPolicy | NoPolicyChosen:
     """Return the policy for a report about a target with these labels.
 
     A policy of the report's own namespace goes before one of the release namespace, however narrow
@@ -77,7 +77,7 @@ def choose(
     for where in dict.fromkeys((namespace, release_namespace)):
         broken = next((u for u in unreadable if u.namespace == where), None)
         if broken is not None:
-            return Unfit(
+            return NoPolicyChosen(
                 Reason.POLICY_INVALID,
                 f"policy {where}/{broken.name} cannot be read: {broken.problem}",
             )
@@ -85,31 +85,31 @@ def choose(
         ranked = [(r, p) for p in candidates if (r := rank(p, report, labels)) is not None]
         if ranked:
             return _best(ranked)
-    return Unfit(
+    return NoPolicyChosen(
         Reason.NO_POLICY_MATCHES,
         f"no RemediationPolicy in {namespace} or {release_namespace} covers "
         f"{report.spec.target.kind} {report.spec.target.name} with fault {report.spec.fault.type}",
     )
 
 
-def _best(ranked: Sequence[tuple[Rank, RemediationPolicy]]) -> RemediationPolicy | Unfit:
+def _best(ranked: Sequence[tuple[Rank, RemediationPolicy]]) -> RemediationPolicy | NoPolicyChosen:
     best = max(r for r, _ in ranked)
     winners = [p for r, p in ranked if r == best]
     if len(winners) == 1:
         return winners[0]
     names = ", ".join(sorted(p.metadata.name for p in winners))
-    return Unfit(
+    return NoPolicyChosen(
         Reason.POLICY_CONFLICT,
         f"equally specific, by {best.text()}: {names}; narrow one, or name one in spec.policyRef",
     )
 
 
-def considered(
+def rank_policies(
     report: DiagnosisReport,
     labels: Mapping[str, str],
     policies: Sequence[RemediationPolicy],
     release_namespace: str,
-) -> list[Considered]:
+) -> list[PolicyMatch]:
     """Return every policy that could be about the report, the strongest first, with its reasons."""
     namespace = report.metadata.namespace
     found = []
@@ -118,7 +118,7 @@ def considered(
             continue
         why_not = mismatch(policy, report, labels)
         place = rank(policy, report, labels)
-        found.append(Considered(policy, place, why_not))
+        found.append(PolicyMatch(policy, place, why_not))
     empty = Rank(0, False, False, 0, False)
     return sorted(
         found,
@@ -136,21 +136,23 @@ def _named(
     report: DiagnosisReport,
     labels: Mapping[str, str],
     own: Sequence[RemediationPolicy],
-    unreadable: Sequence[Unreadable],
-) -> RemediationPolicy | Unfit:
+    unreadable: Sequence[UnreadablePolicy],
+) -> RemediationPolicy | NoPolicyChosen:
     assert report.spec.policy_ref is not None, "only called for a report that names a policy"
     name, namespace = report.spec.policy_ref.name, report.metadata.namespace
     found = next((p for p in own if p.metadata.name == name), None)
     broken = next((u for u in unreadable if (u.namespace, u.name) == (namespace, name)), None)
     if found is None and broken is not None:
-        return Unfit(Reason.POLICY_INVALID, f"policy {name} cannot be read: {broken.problem}")
+        return NoPolicyChosen(
+            Reason.POLICY_INVALID, f"policy {name} cannot be read: {broken.problem}"
+        )
     if found is None:
-        return Unfit(
+        return NoPolicyChosen(
             Reason.POLICY_NOT_FOUND,
             f"no RemediationPolicy {name} in namespace {namespace}",
         )
     if rank(found, report, labels) is None:
-        return Unfit(
+        return NoPolicyChosen(
             Reason.NO_POLICY_MATCHES,
             f"policy {name} does not cover {report.spec.target.kind} {report.spec.target.name} "
             f"with fault {report.spec.fault.type}",

@@ -27,8 +27,8 @@ def problems(policy: RemediationPolicy, release_namespace: str) -> list[str]:
     """Return everything about the policy that cannot be meant; empty when it can be used."""
     spec = policy.spec
     found = [*_times("windows", spec.windows)]
-    if spec.evidence.persist_seconds >= spec.deadline_seconds:  # the profile's, too
-        found.append("deadlineSeconds: it is over before evidence.persistSeconds is")
+    if spec.evidence.min_persistence_seconds >= spec.deadline_seconds:  # the profile's, too
+        found.append("deadlineSeconds: it is over before evidence.minPersistenceSeconds is")
     if spec.namespaces and policy.metadata.namespace != release_namespace:
         found.append(f"namespaces: only for a policy in {release_namespace}")
     for place, rule in enumerate(spec.actions):
@@ -36,7 +36,9 @@ def problems(policy: RemediationPolicy, release_namespace: str) -> list[str]:
     return found
 
 
-def rivals(policy: RemediationPolicy, others: Sequence[RemediationPolicy]) -> list[str]:
+def conflicting_policies(
+    policy: RemediationPolicy, others: Sequence[RemediationPolicy]
+) -> list[str]:
     """Return the policies beside it that match exactly what it matches: none is ever chosen."""
     mine = _matched(policy.spec)
     return sorted(

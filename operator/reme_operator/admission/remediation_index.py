@@ -10,7 +10,7 @@ from reme_api.policy import Mode
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation
 from reme_operator.decision.conditions import SUCCESSES
-from reme_operator.decision.manual_rollback import is_wanted
+from reme_operator.decision.manual_rollback import manual_rollback_requested
 from reme_operator.names import FAILURES_ANNOTATION
 
 _NEUTRAL = frozenset({Outcome.OBSERVED, Outcome.CANCELLED})
@@ -22,7 +22,7 @@ _MOST_GONE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RemediationInfo:
     """One remediation."""
 
     namespace: str
@@ -43,7 +43,7 @@ class Entry:
     plans_only: bool = False  # under a policy that only observes
     failures_before: int = 0  # in a row, of this target, when it was begun
     keep_until: datetime | None = None  # budgets count it until then
-    undoing: bool = False  # it has ended, and is being taken back by hand
+    rolling_back: bool = False  # it has ended, and is being taken back by hand
 
     @property
     def open(self) -> bool:
@@ -53,10 +53,10 @@ class Entry:
     @property
     def busy(self) -> bool:
         """Whether its target is taken."""
-        return self.open or self.undoing
+        return self.open or self.rolling_back
 
     @property
-    def touches(self) -> bool:
+    def has_side_effects(self) -> bool:
         """Whether it has changed something, or still may."""
         return self.ran or (self.open and not self.plans_only)
 
@@ -77,10 +77,10 @@ class Entry:
         )
 
 
-def entry(remediation: Remediation, now: datetime) -> Entry:
+def entry(remediation: Remediation, now: datetime) -> RemediationInfo:
     """Return what the ledger keeps of a remediation."""
     meta, spec, status = remediation.metadata, remediation.spec, remediation.status
-    return Entry(
+    return RemediationInfo(
         namespace=meta.namespace,
         name=meta.name,
         uid=meta.uid,
@@ -99,7 +99,7 @@ def entry(remediation: Remediation, now: datetime) -> Entry:
         plans_only=spec.policy.spec.mode is Mode.OBSERVE,
         failures_before=_failures_before(meta.annotations),
         keep_until=_counted_until(remediation, meta.creation_timestamp or now),
-        undoing=is_wanted(remediation),
+        rolling_back=manual_rollback_requested(remediation),
     )
 
 
@@ -121,7 +121,7 @@ def _counted_until(remediation: Remediation, created: datetime) -> datetime:
     return max(created + timedelta(hours=1), rested)
 
 
-class Ledger:
+class RemediationIndex:
     """The remediations as they were last seen: good enough to refuse, not to accept.
 
     Whoever is about to create one lists those of its namespace afresh: a watch may lag, and a
@@ -129,11 +129,11 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, RemediationInfo] = {}
         self._by_report: dict[str, set[str]] = defaultdict(set)
         self._gone: dict[str, None] = {}
 
-    def note(self, found: Entry) -> None:
+    def note(self, found: RemediationInfo) -> None:
         """Remember the remediation as it is now, unless more is known of it already.
 
         A list and a watch may overtake each other. What has ended does not open again, and what is
@@ -145,7 +145,7 @@ class Ledger:
         self._entries[found.uid] = found
         self._by_report[found.report_uid].add(found.uid)
 
-    def get(self, uid: str) -> Entry | None:
+    def get(self, uid: str) -> RemediationInfo | None:
         """Return a remediation, if it is known."""
         return self._entries.get(uid)
 
@@ -159,16 +159,16 @@ class Ledger:
         if len(self._gone) > _MOST_GONE:
             del self._gone[next(iter(self._gone))]
 
-    def merge(self, found: Iterable[Entry]) -> None:
+    def merge(self, found: Iterable[RemediationInfo]) -> None:
         """Remember all of these."""
         for one in found:
             self.note(one)
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[RemediationInfo, ...]:
         """Return all of them."""
         return tuple(self._entries.values())
 
-    def of_report(self, uid: str) -> tuple[Entry, ...]:
+    def of_report(self, uid: str) -> tuple[RemediationInfo, ...]:
         """Return those of a report, oldest first."""
         known = self._by_report.get(uid, ())
         return tuple(sorted((self._entries[one] for one in known), key=_age))
@@ -178,5 +178,5 @@ class Ledger:
         return sum(e.open for e in self._entries.values())
 
 
-def _age(found: Entry) -> tuple[datetime, str]:
+def _age(found: RemediationInfo) -> tuple[datetime, str]:
     return found.created, found.name

@@ -6,15 +6,15 @@ from datetime import datetime
 from reme_api.conditions import Status, find, put
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus, RemediationSummary
 from reme_api.reasons import ConditionType, Reason
-from reme_operator.admission.admit import Accept, Admission, Known, Refuse
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.admit import Accept, Admission, AlreadyAdmitted, Refuse
+from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.decision.conditions import SUCCESSES
 
 _MOST_KEPT = 16
 
 
 def compose(
-    report: DiagnosisReport, admission: Admission, entries: Sequence[Entry], now: datetime
+    report: DiagnosisReport, admission: Admission, entries: Sequence[RemediationInfo], now: datetime
 ) -> DiagnosisReportStatus:
     """Return the status of the report; `entries` are its own remediations, oldest first."""
     before, generation = report.status, report.metadata.generation
@@ -58,12 +58,16 @@ def compose(
 def _accepted(admission: Admission) -> tuple[Status, Reason, str]:
     if isinstance(admission, Refuse):
         return Status.FALSE, admission.reason, admission.message
-    name = admission.name if isinstance(admission, Known) else admission.remediation.metadata.name
+    name = (
+        admission.name
+        if isinstance(admission, AlreadyAdmitted)
+        else admission.remediation.metadata.name
+    )
     return Status.TRUE, Reason.REMEDIATION_CREATED, name
 
 
 def _remediated(
-    before: DiagnosisReportStatus, entries: Sequence[Entry]
+    before: DiagnosisReportStatus, entries: Sequence[RemediationInfo]
 ) -> tuple[Status, Reason, str]:
     if not entries:
         return _remembered(before)

@@ -4,19 +4,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.remediation_index import RemediationInfo
 
 
-def expired(entries: Sequence[Entry], now: datetime) -> list[Entry]:
+def expired(entries: Sequence[RemediationInfo], now: datetime) -> list[RemediationInfo]:
     """Return the remediations to delete, oldest first.
 
     The limit of a policy is the one that its newest remediation was begun under. What budgets still
     count is kept, whatever the limit: forgotten, it would make room that there is not.
     """
-    by_policy: dict[str, list[Entry]] = defaultdict(list)
+    by_policy: dict[str, list[RemediationInfo]] = defaultdict(list)
     for found in entries:
         by_policy[found.policy].append(found)
-    gone: list[Entry] = []
+    gone: list[RemediationInfo] = []
     for under in by_policy.values():
         limit = max(under, key=lambda e: e.created).history_limit
         ended = sorted(

@@ -31,18 +31,18 @@ class StormLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class StormPlace:
+class StormImpact:
     """What a storm means for one report."""
 
     active: bool = False
     open: int = 0  # reports at once
     most: int = 0  # that are acted on at a time
-    acted_for: str = ""  # the report that is acted on for this one as well
+    handled_by: str = ""  # the report that is acted on for this one as well
     cause: str = ""  # what the two have in common
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class ReportSummary:
     """One report that nothing has come of yet."""
 
     uid: str
@@ -83,17 +83,17 @@ def workload(namespace: str, name: str) -> str:
     return f"{namespace}/{name}"
 
 
-def followers(filed: Sequence[Filed]) -> dict[str, tuple[Filed, str]]:
+def followers(filed: Sequence[ReportSummary]) -> dict[str, tuple[ReportSummary, str]]:
     """Return, by UID, the report that is acted on for this one, and their common cause.
 
     The most common cause takes its reports first. The one of them that is acted on is the one that
     is under way, else the one about the cause itself, else the worst.
     """
-    members: dict[str, list[Filed]] = defaultdict(list)
+    members: dict[str, list[ReportSummary]] = defaultdict(list)
     for one in filed:
         for cause in one.causes:
             members[cause].append(one)
-    found: dict[str, tuple[Filed, str]] = {}
+    found: dict[str, tuple[ReportSummary, str]] = {}
     taken: set[str] = set()
     for cause in sorted(members, key=lambda c: (-len(members[c]), _worst(members[c]), c)):
         group = [one for one in members[cause] if one.uid not in taken]
@@ -105,33 +105,33 @@ def followers(filed: Sequence[Filed]) -> dict[str, tuple[Filed, str]]:
     return found
 
 
-def _worst(group: Iterable[Filed]) -> Urgency:
+def _worst(group: Iterable[ReportSummary]) -> Urgency:
     return min(one.urgency for one in group)
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
+class StormState:
     """How many reports there are at once, and what that means for each of them."""
 
     limits: StormLimits
     open: int
-    following: Mapping[str, tuple[Filed, str]]
+    following: Mapping[str, tuple[ReportSummary, str]]
 
     @property
     def active(self) -> bool:
         """Whether there is a storm."""
         return self.open > self.limits.threshold
 
-    def place(self, uid: str) -> StormPlace:
+    def place(self, uid: str) -> StormImpact:
         """Return what it means for one report."""
         if not self.active:
-            return StormPlace()
+            return StormImpact()
         lead, cause = self.following.get(uid, (None, ""))
-        acted_for = lead.key if lead else ""
-        return StormPlace(True, self.open, self.limits.most, acted_for, cause)
+        handled_by = lead.key if lead else ""
+        return StormImpact(True, self.open, self.limits.most, handled_by, cause)
 
 
-def weather(filed: Sequence[Filed], limits: StormLimits) -> Weather:
+def weather(filed: Sequence[ReportSummary], limits: StormLimits) -> StormState:
     """Return the weather that these open reports of the window make."""
     stormy = len(filed) > limits.threshold
-    return Weather(limits, len(filed), followers(filed) if stormy else {})
+    return StormState(limits, len(filed), followers(filed) if stormy else {})

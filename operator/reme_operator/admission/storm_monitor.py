@@ -7,23 +7,30 @@ from typing import NamedTuple
 
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.reasons import Reason
-from reme_operator.admission.cache import Board
+from reme_operator.admission.cache import AdmissionCache
 from reme_operator.admission.limits import storm_limits
-from reme_operator.admission.remediation_index import Ledger
-from reme_operator.admission.storm import Filed, Weather, causes, urgency, weather, workload
+from reme_operator.admission.remediation_index import RemediationIndex
+from reme_operator.admission.storm import (
+    ReportSummary,
+    StormState,
+    causes,
+    urgency,
+    weather,
+    workload,
+)
 from reme_operator.names import remediation_name
-from reme_operator.steps.context import Tools
+from reme_operator.steps.context import Dependencies
 
 _TRUSTED = timedelta(milliseconds=500)
 
 WAITS_FOR_ANOTHER = frozenset(
-    {Reason.TARGET_BUSY, Reason.BUDGET_EXHAUSTED, Reason.STORM, Reason.SAME_CAUSE}
+    {Reason.TARGET_LOCKED, Reason.BUDGET_EXHAUSTED, Reason.REPORT_STORM, Reason.SAME_CAUSE}
 )
 """What passes when a remediation ends. A report that is refused for anything else is not acted on
 for others: they would wait long."""
 
 
-class Lying(NamedTuple):
+class PendingReport(NamedTuple):
     """A report on the desk, and why it was refused, if it was."""
 
     report: DiagnosisReport
@@ -31,19 +38,19 @@ class Lying(NamedTuple):
 
 
 @dataclass(slots=True)
-class Outlook:
+class StormMonitor:
     """The weather as it was a moment ago."""
 
-    tools: Tools
-    ledger: Ledger
-    board: Board
-    _seen: tuple[datetime, Weather] | None = None
+    tools: Dependencies
+    ledger: RemediationIndex
+    board: AdmissionCache
+    _seen: tuple[datetime, StormState] | None = None
 
     def changed(self) -> None:
         """Look afresh the next time: a report or a remediation has come, gone or changed."""
         self._seen = None
 
-    async def weather(self, reports: Iterable[Lying], now: datetime) -> Weather:
+    async def weather(self, reports: Iterable[PendingReport], now: datetime) -> StormState:
         """Return the weather that these reports make."""
         if self._seen is not None and timedelta(0) <= now - self._seen[0] < _TRUSTED:
             return self._seen[1]
@@ -58,7 +65,7 @@ class Outlook:
         self.tools.metrics.storm(found.active)
         return found
 
-    def _counts(self, lying: Lying, since: datetime) -> bool:
+    def _counts(self, lying: PendingReport, since: datetime) -> bool:
         """Return whether a report is recent, and nothing has come of it yet."""
         report, reason = lying
         meta = report.metadata
@@ -70,13 +77,13 @@ class Outlook:
 
     async def _filed(
         self, report: DiagnosisReport, now: datetime, targets: set[tuple[str, str]]
-    ) -> Filed:
+    ) -> ReportSummary:
         meta, target = report.metadata, report.spec.target
         found = frozenset({workload(meta.namespace, target.name)})
         if targets:
             names = {name for namespace, name in targets if namespace == meta.namespace}
             found = causes(report, names | await self.board.names(meta.namespace, now))
-        return Filed(
+        return ReportSummary(
             uid=meta.uid,
             key=f"{meta.namespace}/{meta.name}",
             target=workload(meta.namespace, target.name),

@@ -10,15 +10,15 @@ from reme_api.remediation import Remediation
 from reme_kube.errors import ClusterError
 from reme_kube.protocols import Clock, Cluster, Json
 from reme_kube.resources import CONFIG_MAPS, JOBS, REMEDIATIONS, RUN_GRANTS
-from reme_operator.admission.remediation_index import Ledger
+from reme_operator.admission.remediation_index import RemediationIndex
 from reme_operator.admission.retention import expired
-from reme_operator.errors import brief
+from reme_operator.errors import one_line
 from reme_operator.names import (
     MANAGED_BY_LABEL,
     REMEDIATION_NAMESPACE_LABEL,
     REMEDIATION_UID_LABEL,
 )
-from reme_operator.steps.cleanup import Place, remove_run
+from reme_operator.steps.cleanup import RunLocation, delete_run
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +29,9 @@ _LATE = timedelta(minutes=15)
 """How long after an end something may still arrive that was sent before it."""
 
 
-async def keep_house(cluster: Cluster, clock: Clock, ledger: Ledger, namespace: str) -> None:
+async def collect_garbage(
+    cluster: Cluster, clock: Clock, ledger: RemediationIndex, namespace: str
+) -> None:
     """Do the rounds, forever; a round that fails is made up for by the next."""
     turn = 0
     while True:
@@ -39,14 +41,14 @@ async def keep_house(cluster: Cluster, clock: Clock, ledger: Ledger, namespace: 
                 await remove_orphans(cluster, namespace)
                 await remove_late(cluster, clock)
         except ClusterError as error:
-            _log.warning("housekeeping.failed", error=brief(error))
+            _log.warning("housekeeping.failed", error=one_line(error))
         except Exception:  # noqa: BLE001 - a round that fails must not be the last
             _log.exception("housekeeping.failed")
         turn += 1
         await clock.sleep(EVERY_SECONDS)
 
 
-async def remove_expired(cluster: Cluster, clock: Clock, ledger: Ledger) -> int:
+async def remove_expired(cluster: Cluster, clock: Clock, ledger: RemediationIndex) -> int:
     """Delete remediations beyond their policy's limit or their time; return how many."""
     gone = expired(ledger.entries(), clock.now())
     for found in gone:
@@ -69,7 +71,7 @@ async def remove_orphans(cluster: Cluster, namespace: str) -> int:
     alive = {str(r["metadata"]["uid"]) for r in await cluster.find(REMEDIATIONS)}
     orphans = sorted(place for place in places if place.uid not in alive)
     for place in orphans:
-        await remove_run(cluster, place)
+        await delete_run(cluster, place)
         _log.warning("housekeeping.orphan", run=place.run)
     return len(orphans)
 
@@ -83,10 +85,10 @@ async def remove_late(cluster: Cluster, clock: Clock) -> None:
     now = clock.now()
     for remediation in await cluster.list_objects(Remediation):
         for place in _over(remediation, now):
-            await remove_run(cluster, place)
+            await delete_run(cluster, place)
 
 
-def _over(remediation: Remediation, now: datetime) -> set[Place]:
+def _over(remediation: Remediation, now: datetime) -> set[RunLocation]:
     """Return the runs of a remediation that ended a while ago, and that no step will make again."""
     status, meta = remediation.status, remediation.metadata
     if status.outcome is None or status.completion_time is None:
@@ -96,17 +98,17 @@ def _over(remediation: Remediation, now: datetime) -> set[Place]:
     found = set()
     for attempt in status.attempts:
         # An undo that did not do all may be tried again by hand, under the same name.
-        looked = attempt.undo_verification
+        looked = attempt.rollback_verification
         undone = looked is not None and looked.verdict is ProbeVerdict.PASSED
         undo = attempt.undo if undone else None
         # A run takes over the rights of its dry run, name and all.
         runs = [run for run in (attempt.run or attempt.plan, undo) if run is not None]
         if all(run.cleaned_up for run in runs):
-            found |= {Place(r.name, r.namespace, meta.namespace, meta.uid) for r in runs}
+            found |= {RunLocation(r.name, r.namespace, meta.namespace, meta.uid) for r in runs}
     return found
 
 
-def _places(found: Iterable[Json], namespace: str) -> Iterable[Place]:
+def _places(found: Iterable[Json], namespace: str) -> Iterable[RunLocation]:
     for item in found:
         labels = item["metadata"].get("labels") or {}
         uid = labels.get(REMEDIATION_UID_LABEL)
@@ -116,4 +118,4 @@ def _places(found: Iterable[Json], namespace: str) -> Iterable[Place]:
         name = str(item["metadata"]["name"])
         for suffix in _SUFFIXES:
             name = name.removesuffix(suffix)
-        yield Place(name, namespace, target, uid)
+        yield RunLocation(name, namespace, target, uid)

@@ -7,7 +7,7 @@ from typing import Any
 import kopf
 
 from reme_operator.handlers import remediations, reports
-from reme_operator.handlers.context import Office
+from reme_operator.handlers.context import OperatorContext
 from reme_operator.names import FINALIZER
 
 SERVER_TIMEOUT_SECONDS = 240
@@ -68,7 +68,7 @@ def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | No
     )
 
 
-def registered(office: Office, *, log_in: Any = login) -> kopf.OperatorRegistry:
+def registered(office: OperatorContext, *, log_in: Any = login) -> kopf.OperatorRegistry:
     """Return a registry with every handler, each tied to this office."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(log_in)

@@ -15,41 +15,41 @@ from kopf._core.engines.peering import Identity
 from reme_kube.clock import SystemClock
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials, find_credentials
-from reme_kube.http_client import ApiServer
-from reme_kube.leader_election import ApiLeaseStore, LeaseElection, LeaseTimes
-from reme_kube.protocols import Clock, Cluster, LeaderLease, Prober
+from reme_kube.http_client import ApiClient
+from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
+from reme_kube.protocols import Clock, Cluster, Leadership, Prober
 from reme_model.inference.client import OpenAIModel
 from reme_model.inference.endpoint import ModelEndpoint
 from reme_model.inference.generation import PlaybookModel
-from reme_operator.admission.controller import Desk
-from reme_operator.admission.remediation_index import Ledger
+from reme_operator.admission.controller import ReportController
+from reme_operator.admission.remediation_index import RemediationIndex
 from reme_operator.app import kopf_setup
-from reme_operator.app.garbage_collector import keep_house
-from reme_operator.handlers.context import Office
-from reme_operator.handlers.policies import judge_again
-from reme_operator.kill_switch.watch import KillSwitch, follow_switch
+from reme_operator.app.garbage_collector import collect_garbage
+from reme_operator.handlers.context import OperatorContext
+from reme_operator.handlers.policies import schedule_policy_updates
+from reme_operator.kill_switch.watch import KillSwitch, watch_kill_switch
 from reme_operator.probes.prober import ServiceProber
-from reme_operator.reconcile.notifier import Signals, follow_runs
+from reme_operator.reconcile.notifier import Notifiers, watch_runs
 from reme_operator.settings import OperatorSettings
-from reme_operator.steps.context import Tools
+from reme_operator.steps.context import Dependencies
 from reme_operator.steps.record import operator_version
 from reme_operator.telemetry import logs
 from reme_operator.telemetry.health import Health, HealthServer
 from reme_operator.telemetry.metrics import Metrics
-from reme_playbook.errors import Rule
+from reme_playbook.errors import RejectionRule
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Seams:
+class ExternalClients:
     """Everything outside of this process, so that tests can put something else there."""
 
     cluster: Cluster
     prober: Prober
     model: PlaybookModel
     clock: Clock
-    lease: LeaderLease | None
+    lease: Leadership | None
     log_in: Callable[..., Any] = kopf_setup.login
 
 
@@ -78,7 +78,7 @@ def _warm() -> None:
 @contextlib.asynccontextmanager
 async def _outside(
     settings: OperatorSettings, metrics: Metrics, health: Health
-) -> AsyncIterator[Seams]:
+) -> AsyncIterator[ExternalClients]:
     credentials: Credentials = find_credentials()
     clock = SystemClock()
     endpoint = ModelEndpoint(
@@ -110,12 +110,12 @@ async def _outside(
             settings.lease_renew_seconds,
             settings.lease_retry_seconds,
         )
-        lease = LeaseElection(store, clock, settings.pod_name, times, changed)
+        lease = LeaderElector(store, clock, settings.pod_name, times, changed)
         if not settings.leader_election:
             changed(True)
         else:
             health.leading(False)
-        yield Seams(
+        yield ExternalClients(
             cluster=cluster,
             prober=await stack.enter_async_context(ServiceProber(cluster, clock)),
             model=await stack.enter_async_context(OpenAIModel(endpoint)),
@@ -124,8 +124,8 @@ async def _outside(
         )
 
 
-def _api(settings: OperatorSettings, credentials: Credentials) -> ApiServer:
-    return ApiServer(
+def _api(settings: OperatorSettings, credentials: Credentials) -> ApiClient:
+    return ApiClient(
         credentials,
         timeout_seconds=settings.api_timeout_seconds,
         attempts=settings.api_attempts,
@@ -134,7 +134,7 @@ def _api(settings: OperatorSettings, credentials: Credentials) -> ApiServer:
 
 async def lead(
     settings: OperatorSettings,
-    seams: Seams,
+    seams: ExternalClients,
     metrics: Metrics,
     health: Health,
     stop: asyncio.Event,
@@ -162,16 +162,16 @@ async def lead(
 
 async def operate(
     settings: OperatorSettings,
-    seams: Seams,
+    seams: ExternalClients,
     metrics: Metrics,
     health: Health,
     stop: asyncio.Event,
     leading: Callable[[], bool],
 ) -> None:
     """Handle everything until told to stop."""
-    metrics.know_rules([*Rule, *_REPLY_RULES])
-    ledger = Ledger()
-    tools = Tools(
+    metrics.register_rules([*RejectionRule, *_REPLY_RULES])
+    ledger = RemediationIndex()
+    tools = Dependencies(
         cluster=seams.cluster,
         prober=seams.prober,
         model=seams.model,
@@ -182,20 +182,20 @@ async def operate(
         leading=leading,
         switch=KillSwitch(seams.cluster, settings.release_namespace, settings.kill_switch_name),
     )
-    desk = Desk(tools, ledger)
-    signals = Signals()
-    office = Office(tools, ledger, signals, desk)
+    desk = ReportController(tools, ledger)
+    signals = Notifiers()
+    office = OperatorContext(tools, ledger, signals, desk)
     tools.switch.watch(metrics.kill_switch)
     tools.switch.watch(lambda _: signals.notify_all())
-    tools.switch.watch(lambda _: judge_again(office))
+    tools.switch.watch(lambda _: schedule_policy_updates(office))
     home = settings.release_namespace
     background = [
         asyncio.create_task(desk.run(), name="desk"),
         asyncio.create_task(
-            keep_house(seams.cluster, seams.clock, ledger, home), name="housekeeping"
+            collect_garbage(seams.cluster, seams.clock, ledger, home), name="housekeeping"
         ),
-        asyncio.create_task(follow_switch(tools.switch, seams.clock), name="kill switch"),
-        asyncio.create_task(follow_runs(seams.cluster, seams.clock, signals, home), name="runs"),
+        asyncio.create_task(watch_kill_switch(tools.switch, seams.clock), name="kill switch"),
+        asyncio.create_task(watch_runs(seams.cluster, seams.clock, signals, home), name="runs"),
     ]
     watched = settings.watch_namespaces
     namespaces = sorted({*watched, home}) if watched else []

@@ -55,7 +55,7 @@ _OWN_KINDS: tuple[Rule, ...] = (
     {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
 )
 
-WATCHED: tuple[Rule, ...] = (
+WATCHED_NAMESPACE_RULES: tuple[Rule, ...] = (
     *_OWN_KINDS,
     {
         "apiGroups": ["apps"],
@@ -160,7 +160,7 @@ RELEASE: tuple[Rule, ...] = (
 )
 
 
-def bind_rules(prefix: str, kind: str = "ClusterRole") -> Mapping[str, tuple[Rule, ...]]:
+def run_role_bind_rules(prefix: str, kind: str = "ClusterRole") -> Mapping[str, tuple[Rule, ...]]:
     """Return the right to bind the run roles, and nothing else, per part: watched and release.
 
     The roles of the targets are of the given kind; the role of the result is always a Role. Roles

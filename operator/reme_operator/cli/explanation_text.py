@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reme_operator.admission.explain import ActionLine, Explanation, PolicyLine
+from reme_operator.admission.explain import ActionExplanation, Explanation, PolicyExplanation
 from reme_operator.cli.terminal import escaped
 
 
@@ -30,13 +30,13 @@ def text(found: Explanation) -> str:
     return "\n".join(escaped(line) for line in lines)
 
 
-def _policy_words(line: PolicyLine) -> str:
+def _policy_words(line: PolicyExplanation) -> str:
     if line.chosen:
         return f"* {line.name}: applies, matched by {line.matched_by}"
     return f"- {line.name}: {line.why_not}"
 
 
-def _action_words(line: ActionLine) -> Iterator[str]:
+def _action_words(line: ActionExplanation) -> Iterator[str]:
     if not line.listed or (line.note and not line.allowed and not line.refused):
         yield f"  - {line.name}: {line.note}"
         return

@@ -17,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from reme_api.approval import ApprovalDecision
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.remediation import Attempt, Change, Remediation
 from reme_operator.cli import spec_patches
 from reme_operator.cli.cluster import CliError, Kubectl
@@ -137,10 +137,12 @@ def _undo(kubectl: Kubectl, given: argparse.Namespace) -> int:
         return 0
 
     def over(now: Remediation) -> bool:
-        return any(u.number == number and u.outcome is not None for u in now.status.undos)
+        return any(
+            u.number == number and u.outcome is not None for u in now.status.manual_rollbacks
+        )
 
     now = _until(kubectl, given, over)
-    undo = now.status.undos[-1]
+    undo = now.status.manual_rollbacks[-1]
     assert undo.outcome is not None, "it was waited for"
     print(f"{given.name}: {undo.outcome}: {escaped(undo.message)}")
     return 0 if undo.outcome == "RolledBack" else 1
@@ -158,7 +160,7 @@ def _field(word: str, name: str, value: bool) -> Callable[[Kubectl, argparse.Nam
     return command
 
 
-def _kept(kubectl: Kubectl, namespace: str, text: TextReference) -> str | None:
+def _kept(kubectl: Kubectl, namespace: str, text: ArtifactReference) -> str | None:
     return kubectl.text(namespace, text.name, text.key)
 
 

@@ -19,22 +19,22 @@ from reme_api.remediation import Remediation
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import find_credentials
 from reme_kube.errors import ClusterError, ForbiddenError, NotFoundError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 from reme_kube.protocols import Cluster
 from reme_kube.resources import CONFIG_MAPS, REMEDIATION_POLICIES
-from reme_operator.admission.admit import Case, TargetSeen, remediation_for
-from reme_operator.admission.budgets import Limits
-from reme_operator.admission.cache import target_seen
+from reme_operator.admission.admit import AdmissionInput, TargetInfo, new_remediation
+from reme_operator.admission.budgets import OperatorLimits
+from reme_operator.admission.cache import target_info
 from reme_operator.admission.explain import Explanation, explain
-from reme_operator.admission.policy_parsing import understood
-from reme_operator.admission.policy_selection import Unfit, Unreadable, choose
-from reme_operator.admission.remediation_index import Entry, entry
+from reme_operator.admission.policy_parsing import parse_policy
+from reme_operator.admission.policy_selection import NoPolicyChosen, UnreadablePolicy, choose
+from reme_operator.admission.remediation_index import RemediationInfo, entry
 from reme_operator.cli.explanation_text import text
-from reme_operator.errors import TargetVanishedError, brief
-from reme_operator.kill_switch.state import read_switch
-from reme_operator.snapshot.collect import read_live
+from reme_operator.errors import TargetVanishedError, one_line
+from reme_operator.kill_switch.state import parse_kill_switch
+from reme_operator.snapshot.collect import collect_snapshot
 
-_NO_LIMITS = Limits(max_concurrent=sys.maxsize, max_per_hour=sys.maxsize)
+_NO_LIMITS = OperatorLimits(max_concurrent=sys.maxsize, max_per_hour=sys.maxsize)
 
 
 class ExplainError(Exception):
@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
 
 async def _explained(chosen: argparse.Namespace) -> Explanation:
     namespace = chosen.namespace or context_namespace()
-    async with ApiServer(find_credentials()) as api:
+    async with ApiClient(find_credentials()) as api:
         return await explained(
             ApiCluster(api),
             namespace,
@@ -109,7 +109,7 @@ async def explained(
         if e.report_uid == report.metadata.uid
     ]
     unseen = report.status.model_copy(update={"remediations": []})
-    case = Case(
+    case = AdmissionInput(
         report=report.model_copy(update={"status": unseen}),
         target=target,
         policies=policies,
@@ -123,15 +123,15 @@ async def explained(
     live = None
     if target is not None:
         policy = choose(report, target.labels, policies, release_namespace, unreadable)
-        used = _bare(release_namespace) if isinstance(policy, Unfit) else policy
+        used = _bare(release_namespace) if isinstance(policy, NoPolicyChosen) else policy
         with suppress(TargetVanishedError):
-            live = await read_live(
-                cluster, remediation_for(report, used, "explained", ()), report.spec, now
+            live = await collect_snapshot(
+                cluster, new_remediation(report, used, "explained", ()), report.spec, now
             )
     return explain(case, live, now, notes)
 
 
-def _others(entries: Sequence[Entry], report: DiagnosisReport) -> list[Entry]:
+def _others(entries: Sequence[RemediationInfo], report: DiagnosisReport) -> list[RemediationInfo]:
     """Leave out what this report has led to: the question is what would be, were it new."""
     return [e for e in entries if e.report_uid != report.metadata.uid]
 
@@ -141,13 +141,13 @@ def _bare(namespace: str) -> RemediationPolicy:
     return RemediationPolicy(metadata=metadata, spec=RemediationPolicySpec())
 
 
-async def _target(cluster: Cluster, report: DiagnosisReport) -> TargetSeen | None:
+async def _target(cluster: Cluster, report: DiagnosisReport) -> TargetInfo | None:
     target = report.spec.target
     try:
         workload = await cluster.workload(target.kind, report.metadata.namespace, target.name)
     except NotFoundError:
         return None
-    return target_seen(workload)
+    return target_info(workload)
 
 
 async def _policies(
@@ -155,14 +155,14 @@ async def _policies(
     namespaces: Sequence[str],
     given: Sequence[RemediationPolicy],
     notes: list[str],
-) -> tuple[list[RemediationPolicy], list[Unreadable]]:
+) -> tuple[list[RemediationPolicy], list[UnreadablePolicy]]:
     items: list[dict[str, Any]] = []
     for where in dict.fromkeys(namespaces):
         try:
             items += await cluster.find(REMEDIATION_POLICIES, where)
         except ForbiddenError:
             notes.append(f"the policies of namespace {where} may not be read")
-    read = [understood(item) for item in items]
+    read = [parse_policy(item) for item in items]
     replaced = {(p.metadata.namespace, p.metadata.name) for p in given}
     kept = [
         p
@@ -171,14 +171,14 @@ async def _policies(
         and (p.metadata.namespace, p.metadata.name) not in replaced
     ]
     broken = [
-        p for p in read if isinstance(p, Unreadable) and (p.namespace, p.name) not in replaced
+        p for p in read if isinstance(p, UnreadablePolicy) and (p.namespace, p.name) not in replaced
     ]
     return [*kept, *given], broken
 
 
 async def _entries(
     cluster: Cluster, namespace: str, now: datetime, notes: list[str]
-) -> list[Entry]:
+) -> list[RemediationInfo]:
     try:
         found = await cluster.list_objects(Remediation)
     except ForbiddenError:
@@ -193,23 +193,23 @@ async def _stopped(cluster: Cluster, release_namespace: str, notes: list[str]) -
     except NotFoundError:
         return ""
     except ForbiddenError as error:
-        notes.append(f"whether the kill switch is on may not be read: {brief(error)}")
+        notes.append(f"whether the kill switch is on may not be read: {one_line(error)}")
         return ""
-    return read_switch(found).text()
+    return parse_kill_switch(found).text()
 
 
 def _from_file(path: Path, namespace: str) -> list[RemediationPolicy]:
     try:
         documents = [d for d in yaml.safe_load_all(path.read_text()) if d]
     except (OSError, yaml.YAMLError) as error:
-        raise ExplainError(f"{path}: {brief(error)}") from error
+        raise ExplainError(f"{path}: {one_line(error)}") from error
     found: list[RemediationPolicy] = []
     for document in documents:
         if not isinstance(document, dict) or document.get("kind") != RemediationPolicy.KIND:
             continue
         meta = {"namespace": namespace, "uid": f"file {len(found)}"} | document.get("metadata", {})
-        policy = understood({**document, "metadata": meta})
-        if isinstance(policy, Unreadable):
+        policy = parse_policy({**document, "metadata": meta})
+        if isinstance(policy, UnreadablePolicy):
             raise ExplainError(f"{path}: {policy.name}: {policy.problem}")
         found.append(policy)
     if not found:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from reme_api.approval import ApprovalDecision, ApprovalRecord
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.remediation import Attempt, Remediation
 
-Read = Callable[[TextReference], str | None]
+Read = Callable[[ArtifactReference], str | None]
 """Returns a text that was kept; None when it is gone."""
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from reme_api.approval import KeptField
+from reme_api.approval import SkippedField
 from reme_api.policy import Mode
 from reme_api.reasons import Outcome
-from reme_api.remediation import Attempt, Change, HandUndo, Remediation, Run, Timing
+from reme_api.remediation import Attempt, Change, ManualRollback, Remediation, Run, Timing
 from reme_operator.cli.terminal import Paint, escaped
 
 _GOOD = {Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED}
@@ -66,7 +66,7 @@ def show(
         changes = (plans or {}).get(attempt.number, attempt.changes)
         yield ""
         yield from _attempt(attempt, changes, paint)
-    for undo in status.undos:
+    for undo in status.manual_rollbacks:
         yield ""
         yield from _hand_undo(undo, paint)
     yield from _hints(found)
@@ -99,8 +99,12 @@ def _attempt(attempt: Attempt, changes: Sequence[Change], paint: Paint) -> Itera
         yield _line("rejected", f"{attempt.rejection.rule}: {attempt.rejection.message}")
     plan = attempt.plan
     if plan and plan.digest:
-        omitted = plan.omitted if len(changes) == len(attempt.changes) else 0
-        more = f", {omitted} more in ConfigMap {plan.text.name}" if omitted and plan.text else ""
+        omitted_changes = plan.omitted_changes if len(changes) == len(attempt.changes) else 0
+        more = (
+            f", {omitted_changes} more in ConfigMap {plan.text.name}"
+            if omitted_changes and plan.text
+            else ""
+        )
         yield _line("plan", f"{plan.digest}, by dry run{more}")
     elif changes:
         yield _line("plan", "not made yet; as far as it can be told from the actions")
@@ -124,7 +128,10 @@ def _decided(attempt: Attempt) -> Iterator[str]:
 def _ran(attempt: Attempt) -> Iterator[str]:
     if attempt.run:
         yield _line("run", _run(attempt.run))
-    for name, window in (("verified", attempt.verification), ("undone", attempt.undo_verification)):
+    for name, window in (
+        ("verified", attempt.verification),
+        ("undone", attempt.rollback_verification),
+    ):
         if window and window.verdict:
             yield _line(name, f"{window.verdict}: {window.message}")
     if attempt.undo:
@@ -132,7 +139,7 @@ def _ran(attempt: Attempt) -> Iterator[str]:
     yield from _kept(attempt.kept)
 
 
-def _hand_undo(undo: HandUndo, paint: Paint) -> Iterator[str]:
+def _hand_undo(undo: ManualRollback, paint: Paint) -> Iterator[str]:
     colour = "green" if undo.outcome is Outcome.ROLLED_BACK else "red" if undo.outcome else "yellow"
     word = paint(undo.outcome.value if undo.outcome else "InProgress", colour)
     yield f"{paint(f'Undo {undo.number}', 'bold')}  {word}"
@@ -146,7 +153,7 @@ def _hand_undo(undo: HandUndo, paint: Paint) -> Iterator[str]:
         yield _line("message", undo.message)
 
 
-def _kept(kept: Iterable[KeptField]) -> Iterator[str]:
+def _kept(kept: Iterable[SkippedField]) -> Iterator[str]:
     for one in kept:
         yield _line("kept", one.message)
 

@@ -61,10 +61,10 @@ def undo(found: Remediation, by: str, reason: str = "") -> dict[str, Any]:
     name = f"{found.metadata.namespace}/{found.metadata.name}"
     if found.status.outcome is None:
         raise CliError(f"{name} is not over: cancel it, which takes back what it did")
-    undos = found.status.undos
-    if undos and undos[-1].outcome is None:
-        raise CliError(f"{name}: an undo is under way, begun by {undos[-1].by}")
-    last = undos[-1].number if undos else 0
+    manual_rollbacks = found.status.manual_rollbacks
+    if manual_rollbacks and manual_rollbacks[-1].outcome is None:
+        raise CliError(f"{name}: an undo is under way, begun by {manual_rollbacks[-1].by}")
+    last = manual_rollbacks[-1].number if manual_rollbacks else 0
     asked = found.spec.undo
     if asked is not None and asked.number > last:
         raise CliError(f"{name}: an undo was asked for already, by {asked.by}")

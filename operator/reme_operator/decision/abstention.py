@@ -14,19 +14,19 @@ _REASONS: dict[str, tuple[Reason, str]] = {
 """What the model may say; any other words of it are counted as one reason."""
 
 
-def abstention(seen: Observed, word: str) -> tuple[Reason, str]:
+def abstention_reason(seen: Observed, word: str) -> tuple[Reason, str]:
     """Return why the model would rather do nothing, and what the probes had seen."""
     other = Reason.MODEL_ABSTAINED, "the model would rather do nothing"
     reason, why = _REASONS.get(word, other)
     return reason, f"{why}{measured(seen)}"
 
 
-def without_action(seen: Observed, why: str) -> tuple[Reason, str]:
+def no_action_reason(seen: Observed, why: str) -> tuple[Reason, str]:
     """Return that no action is left that would change anything."""
     return Reason.NO_ACTION_HELPS, f"{why}{measured(seen)}"
 
 
-def unmeasured(seen: Observed) -> tuple[Reason, str]:
+def unmeasured_fault_reason(seen: Observed) -> tuple[Reason, str]:
     """Return that the fault was not seen, under a policy that asks for that."""
     return (
         Reason.TOO_LITTLE_EVIDENCE,
@@ -34,7 +34,7 @@ def unmeasured(seen: Observed) -> tuple[Reason, str]:
     )
 
 
-def acted(seen: Observed) -> bool:
+def has_run(seen: Observed) -> bool:
     """Return whether an attempt has had a run."""
     return any(attempt.run is not None for attempt in seen.remediation.status.attempts)
 

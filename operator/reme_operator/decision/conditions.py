@@ -146,10 +146,10 @@ def _verified(attempt: Attempt | None, status: RemediationStatus) -> Statement:
         return Statement(Status.UNKNOWN, Reason.IN_PROGRESS)
     if window.verdict is ProbeVerdict.FAILED:
         reason = attempt.reason
-        worse = reason is Reason.NEIGHBOURS_WORSE
+        worse = reason is Reason.NEIGHBOURS_DEGRADED
         return Statement(
             Status.FALSE,
-            Reason.NEIGHBOURS_WORSE if worse else Reason.PROBES_FAILED,
+            Reason.NEIGHBOURS_DEGRADED if worse else Reason.PROBES_FAILED,
             window.message,
         )
     if window.verdict is ProbeVerdict.PASSED and attempt.outcome is not Outcome.UNVERIFIED:

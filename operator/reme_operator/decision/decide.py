@@ -19,9 +19,15 @@ from datetime import datetime, timedelta
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Run
-from reme_operator.decision.abstention import abstention, acted, unmeasured, without_action
-from reme_operator.decision.baseline import next_of_baseline
+from reme_operator.decision.abstention import (
+    abstention_reason,
+    has_run,
+    no_action_reason,
+    unmeasured_fault_reason,
+)
+from reme_operator.decision.baseline import decide_baseline
 from reme_operator.decision.decisions import (
+    AbortAttempt,
     Begin,
     BeginVerification,
     CleanUp,
@@ -31,21 +37,20 @@ from reme_operator.decision.decisions import (
     Decision,
     Done,
     Finish,
-    Gate,
     Generate,
-    GoBack,
     OpenAttempt,
-    PlanUndo,
+    PlanRollback,
     RecordRun,
     StopRun,
+    Validate,
     Verify,
-    VerifyUndo,
+    VerifyRollback,
     Wait,
 )
-from reme_operator.decision.manual_rollback import next_of_undo
+from reme_operator.decision.manual_rollback import decide_manual_rollback
 from reme_operator.decision.observed import JobState, Observed
 from reme_operator.decision.plan_approval import permission, waits_for_person
-from reme_operator.decision.probe_verdict import judge_verification
+from reme_operator.decision.probe_verdict import verification_verdict
 from reme_playbook.execution.manifests import GRACE_SECONDS, START_SECONDS
 
 RUN_POLL = timedelta(seconds=2)
@@ -72,7 +77,7 @@ _DID_NOTHING = {Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED}
 _CALLED_OFF = {
     Reason.CANCELLED: Outcome.CANCELLED,
     Reason.REPORT_DELETED: Outcome.CANCELLED,
-    Reason.TARGET_VANISHED: Outcome.CANCELLED,
+    Reason.TARGET_DELETED: Outcome.CANCELLED,
     Reason.KILL_SWITCH: Outcome.CANCELLED,
     Reason.DEADLINE_EXCEEDED: Outcome.TIMED_OUT,
     Reason.INTERNAL_ERROR: Outcome.FAILED,
@@ -84,7 +89,7 @@ def decide(seen: Observed, now: datetime) -> Decision:
     status = seen.remediation.status
     last = seen.attempt
     if status.outcome is not None:
-        return _untidy(seen) or next_of_undo(seen, now, _running_undo) or Done()
+        return _untidy(seen) or decide_manual_rollback(seen, now, _running_undo) or Done()
     if status.start_time is None:
         return Begin()
     if last is None or last.outcome is not None:
@@ -114,7 +119,7 @@ def _called_off(seen: Observed, now: datetime) -> tuple[Reason, str] | None:
     if seen.report_gone:
         return Reason.REPORT_DELETED, "the report was deleted"
     if seen.target_gone:
-        return Reason.TARGET_VANISHED, "the target does not exist any more"
+        return Reason.TARGET_DELETED, "the target does not exist any more"
     if seen.trouble:
         return Reason.INTERNAL_ERROR, seen.trouble
     limit = spec.policy.spec.deadline_seconds
@@ -136,11 +141,11 @@ def _between_attempts(seen: Observed, last: Attempt | None, now: datetime) -> De
         return Finish(_CALLED_OFF[reason], reason, message)
     baseline = seen.remediation.status.baseline
     if baseline is None:
-        return next_of_baseline(seen, now)
+        return decide_baseline(seen, now)
     if baseline.verdict is ProbeVerdict.PASSED:
         return Finish(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, baseline.message)
-    if baseline.verdict is not ProbeVerdict.FAILED and policy.evidence.measured_fault:
-        return Finish(Outcome.ABSTAINED, *unmeasured(seen))
+    if baseline.verdict is not ProbeVerdict.FAILED and policy.evidence.require_probe_failure:
+        return Finish(Outcome.ABSTAINED, *unmeasured_fault_reason(seen))
     number = last.number if last else 0
     if last is not None and number >= policy.max_attempts:
         return _finish_like(last)
@@ -167,7 +172,7 @@ def _within_attempt(seen: Observed, attempt: Attempt, now: datetime) -> Decision
         reason, message = called_off
         if run is None:
             return CloseAttempt(_CALLED_OFF[reason], reason, message)
-        return GoBack(reason, message)
+        return AbortAttempt(reason, message)
     if run is None:
         if attempt.reason is not None:  # nothing was begun, so there is nothing to go back from
             return _close_gone_back(attempt, attempt.message)
@@ -182,7 +187,7 @@ def _with_run(seen: Observed, attempt: Attempt, run: Run, now: datetime) -> Deci
         about_to_begin = seen.run.job is JobState.ABSENT and not (run.uid or seen.run.claimed)
         if (seen.switch.stops and run.uid) or (seen.switch.on and about_to_begin):
             # What was looked at for it would be old by the time the switch is off again.
-            return GoBack(Reason.KILL_SWITCH, seen.switch.text())
+            return AbortAttempt(Reason.KILL_SWITCH, seen.switch.text())
         return _running(seen, run, now, undo=False)
     if not run.cleaned_up:
         return CleanUp(attempt.number)
@@ -193,7 +198,7 @@ def _with_run(seen: Observed, attempt: Attempt, run: Run, now: datetime) -> Deci
     if run.reason is Reason.PLAYBOOK_REJECTED:  # by the run itself, before anything was done
         return CloseAttempt(Outcome.REJECTED, run.reason, run.message)
     if run.reason is not Reason.RUN_SUCCEEDED:
-        return GoBack(run.reason, run.message)
+        return AbortAttempt(run.reason, run.message)
     return _verifying(seen, attempt, now)
 
 
@@ -203,17 +208,19 @@ def _before_run(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
         reason = Reason(rule) if rule in list(Reason) else Reason.PLAYBOOK_REJECTED
         # Nobody rejected what was tampered with: it is not what was decided on.
         outcome = Outcome.FAILED if reason in _NOT_REJECTED else Outcome.REJECTED
-        if reason is Reason.POLICY_ALLOWS_NOTHING and not acted(seen):
+        if reason is Reason.POLICY_ALLOWS_NOTHING and not has_run(seen):
             # There was nothing to reject: no action that is allowed would do anything here.
-            reason, message = without_action(seen, attempt.rejection.message)
+            reason, message = no_action_reason(seen, attempt.rejection.message)
             return CloseAttempt(Outcome.ABSTAINED, reason, message)
         return CloseAttempt(outcome, reason, attempt.rejection.message)
     if attempt.generation is None:
         return _generating(seen, now)
     if attempt.generation.abstained:
-        return CloseAttempt(Outcome.ABSTAINED, *abstention(seen, attempt.generation.abstained))
+        return CloseAttempt(
+            Outcome.ABSTAINED, *abstention_reason(seen, attempt.generation.abstained)
+        )
     if attempt.playbook is None:
-        return Gate()
+        return Validate()
     return permission(seen, attempt, now)
 
 
@@ -222,11 +229,11 @@ def _held_by_switch(seen: Observed, now: datetime) -> Wait:
 
 
 def _generating(seen: Observed, now: datetime) -> Decision:
-    setbacks = seen.setbacks
-    if setbacks.exhausted:
-        return CloseAttempt(Outcome.FAILED, setbacks.reason, setbacks.message)
-    if setbacks.retry_at is not None and now < setbacks.retry_at:
-        return Wait(setbacks.retry_at, setbacks.reason, setbacks.message)
+    model_failures = seen.model_failures
+    if model_failures.exhausted:
+        return CloseAttempt(Outcome.FAILED, model_failures.reason, model_failures.message)
+    if model_failures.retry_at is not None and now < model_failures.retry_at:
+        return Wait(model_failures.retry_at, model_failures.reason, model_failures.message)
     return Generate()
 
 
@@ -276,7 +283,7 @@ def _verifying(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     if begun is None:
         return BeginVerification()
     if begun.completion_time is not None:  # failed: whatever else it says is settled already
-        return GoBack(Reason.PROBES_FAILED, begun.message)
+        return AbortAttempt(Reason.PROBES_FAILED, begun.message)
     wanted = seen.remediation.spec.policy.spec.verification
     measured = seen.measurement
     if measured is None:
@@ -288,7 +295,7 @@ def _verifying(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
         begun.start_time + timedelta(seconds=wanted.timeout_seconds),
         measured.started + window + 2 * period,
     )
-    if verdict := judge_verification(measured, now, window=window, deadline=deadline):
+    if verdict := verification_verdict(measured, now, window=window, deadline=deadline):
         return ConcludeVerification(verdict)
     due = (measured.last_at or now - period) + period
     return Verify() if now >= due else Wait(due)
@@ -323,25 +330,25 @@ def _going_back(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     run, undo = attempt.run, attempt.undo
     if run is None or run.reason in _DID_NOTHING:
         return _close_gone_back(attempt, f"{attempt.message}; nothing had been changed")
-    if attempt.undo_verification is not None:
+    if attempt.rollback_verification is not None:
         return _close_undone(attempt)
     if seen.target_gone and (undo is None or undo.reason is not None):
         return CloseAttempt(
-            Outcome.CANCELLED, Reason.TARGET_VANISHED, "the target does not exist any more"
+            Outcome.CANCELLED, Reason.TARGET_DELETED, "the target does not exist any more"
         )
     if undo is None:
         if not seen.remediation.spec.policy.spec.rollback.enabled:
             return _close_not_undone(attempt)
         if seen.switch.on:
             return _held_by_switch(seen, now)
-        return PlanUndo()
+        return PlanRollback()
     if undo.reason is None:
         if seen.switch.stops and undo.uid:
             return StopRun(Reason.KILL_SWITCH, seen.switch.text(), undo=True)
         return _running(seen, undo, now, undo=True)
     if not undo.cleaned_up:
         return CleanUp(attempt.number, undo=True)
-    return VerifyUndo()
+    return VerifyRollback()
 
 
 def _close_gone_back(attempt: Attempt, message: str) -> Decision:
@@ -350,7 +357,7 @@ def _close_gone_back(attempt: Attempt, message: str) -> Decision:
 
 
 def _close_undone(attempt: Attempt) -> Decision:
-    window = attempt.undo_verification
+    window = attempt.rollback_verification
     assert window is not None, "only an attempt whose undo was verified gets here"
     if window.verdict is not ProbeVerdict.PASSED:
         return CloseAttempt(Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED, window.message)
@@ -362,4 +369,4 @@ def _close_not_undone(attempt: Attempt) -> Decision:
     message = f"{attempt.message}; not undone, because the policy forbids it"
     if reason in _CALLED_OFF:
         return CloseAttempt(_CALLED_OFF[reason], reason, message)
-    return CloseAttempt(Outcome.FAILED, Reason.NOT_UNDONE, message)
+    return CloseAttempt(Outcome.FAILED, Reason.ROLLBACK_DISABLED, message)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reme_api.reasons import Outcome, Reason
-from reme_operator.decision.probe_verdict import Verdict
+from reme_operator.decision.probe_verdict import WindowVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class ProbeBaseline:
     """Take one round of the baseline."""
 
     again: bool = False  # here and below: once more, because the first has become old
@@ -23,7 +23,7 @@ class Measure:
 class ConcludeBaseline:
     """Record what the baseline showed."""
 
-    verdict: Verdict
+    verdict: WindowVerdict
     again: bool = False
 
 
@@ -40,27 +40,27 @@ class Generate:
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Validate:
     """Compile the reply and check it against the policy and the cluster as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearse:
+class RunDryRun:
     """Give the run's identity its rights, and have the API server say what the run would change."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replan:
+class RenewPlan:
     """Name another dry run, because the rights of the last are gone or old."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoteApproval:
+class RecordApproval:
     """Record what a person decided, before anything follows from it."""
 
 
 @dataclass(frozen=True, slots=True)
-class TakeEdit:
+class ApplyEdit:
     """Put the playbook that a person wrote through the gate, and in the place of the model's."""
 
 
@@ -74,7 +74,7 @@ class CreateRun:
     """Make, or adopt, everything that the named run needs; the Job last."""
 
     undo: bool = False
-    by_hand: bool = False  # here and below: the undo is one that a person asked for
+    manual: bool = False  # here and below: the undo is one that a person asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class RecordRun:
     reason: Reason
     message: str
     undo: bool = False
-    by_hand: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class StopRun:
     reason: Reason
     message: str
     undo: bool = False
-    by_hand: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class CleanUp:
     attempt: int
     undo: bool = False
     plan: bool = False  # of a dry run that no run has followed
-    by_hand: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,11 @@ class Verify:
 class ConcludeVerification:
     """Record what the verification showed."""
 
-    verdict: Verdict
+    verdict: WindowVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class GoBack:
+class AbortAttempt:
     """Record why the open attempt must not stay, before anything is done about it."""
 
     reason: Reason
@@ -133,12 +133,12 @@ class GoBack:
 
 
 @dataclass(frozen=True, slots=True)
-class BeginUndo:
+class BeginManualRollback:
     """Record that a person wants the remediation undone, before anything is done about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class CloseUndo:
+class CloseManualRollback:
     """Record what came of an undo that a person asked for."""
 
     outcome: Outcome
@@ -146,17 +146,17 @@ class CloseUndo:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanUndo:
+class PlanRollback:
     """Derive the undo from the capture and name its run, or record that nothing is to be undone."""
 
-    by_hand: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyUndo:
+class VerifyRollback:
     """Compare the cluster with the capture, and record the result."""
 
-    by_hand: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +193,15 @@ class Done:
 
 Decision = (
     Begin
-    | Measure
+    | ProbeBaseline
     | ConcludeBaseline
     | OpenAttempt
     | Generate
-    | Gate
-    | Rehearse
-    | Replan
-    | NoteApproval
-    | TakeEdit
+    | Validate
+    | RunDryRun
+    | RenewPlan
+    | RecordApproval
+    | ApplyEdit
     | Capture
     | CreateRun
     | RecordRun
@@ -210,11 +210,11 @@ Decision = (
     | BeginVerification
     | Verify
     | ConcludeVerification
-    | GoBack
-    | BeginUndo
-    | CloseUndo
-    | PlanUndo
-    | VerifyUndo
+    | AbortAttempt
+    | BeginManualRollback
+    | CloseManualRollback
+    | PlanRollback
+    | VerifyRollback
     | CloseAttempt
     | Finish
     | Wait

@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
-from reme_api.remediation import HandUndo, Remediation, Run
+from reme_api.remediation import ManualRollback, Remediation, Run
 from reme_operator.decision.decisions import (
-    BeginUndo,
+    BeginManualRollback,
     CleanUp,
-    CloseUndo,
+    CloseManualRollback,
     CreateRun,
     Decision,
-    PlanUndo,
+    PlanRollback,
     RecordRun,
     StopRun,
-    VerifyUndo,
+    VerifyRollback,
     Wait,
 )
 from reme_operator.decision.observed import Observed
@@ -36,10 +36,10 @@ _OUTCOMES = {
 }
 
 
-def is_wanted(remediation: Remediation) -> bool:
+def manual_rollback_requested(remediation: Remediation) -> bool:
     """Return whether an undo is under way, or was asked for and not begun."""
     request, status = remediation.spec.undo, remediation.status
-    last = status.undos[-1] if status.undos else None
+    last = status.manual_rollbacks[-1] if status.manual_rollbacks else None
     if status.outcome is None:
         return False
     if last is not None and last.outcome is None:
@@ -51,27 +51,27 @@ def is_wanted(remediation: Remediation) -> bool:
     )
 
 
-def next_of_undo(
+def decide_manual_rollback(
     seen: Observed, now: datetime, running: Callable[[Observed, Run, datetime], Decision]
 ) -> Decision | None:
     """Return what comes next; nothing when no undo is wanted. `running` is asked of its run."""
-    if not is_wanted(seen.remediation):
+    if not manual_rollback_requested(seen.remediation):
         return None
-    undos = seen.remediation.status.undos
-    last = undos[-1] if undos else None
+    manual_rollbacks = seen.remediation.status.manual_rollbacks
+    last = manual_rollbacks[-1] if manual_rollbacks else None
     if last is None or last.outcome is not None:
-        return _held(seen, now) or BeginUndo()
+        return _held(seen, now) or BeginManualRollback()
     if last.verification is not None:
         outcome = _OUTCOMES[last.verification.verdict or ProbeVerdict.UNKNOWN]
-        return CloseUndo(outcome, last.verification.message)
+        return CloseManualRollback(outcome, last.verification.message)
     if last.run is None:
-        return _held(seen, now) or PlanUndo(by_hand=True)
+        return _held(seen, now) or PlanRollback(manual=True)
     return _with_run(seen, last, last.run, now, running)
 
 
 def _with_run(
     seen: Observed,
-    undo: HandUndo,
+    undo: ManualRollback,
     run: Run,
     now: datetime,
     running: Callable[[Observed, Run, datetime], Decision],
@@ -79,14 +79,14 @@ def _with_run(
     if run.reason is None:
         if seen.switch.stops and run.uid:
             text = seen.switch.text()
-            return StopRun(Reason.KILL_SWITCH, text, undo=True, by_hand=True)
+            return StopRun(Reason.KILL_SWITCH, text, undo=True, manual=True)
         decision = running(seen, run, now)
         if isinstance(decision, CreateRun | RecordRun | StopRun):
-            return replace(decision, by_hand=True)
+            return replace(decision, manual=True)
         return decision
     if not run.cleaned_up:
-        return CleanUp(undo.attempt, undo=True, by_hand=True)
-    return VerifyUndo(by_hand=True)
+        return CleanUp(undo.attempt, undo=True, manual=True)
+    return VerifyRollback(manual=True)
 
 
 def _held(seen: Observed, now: datetime) -> Decision | None:

@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, Remediation, Run
-from reme_operator.decision.probe_verdict import Measurement
-from reme_operator.kill_switch.state import OFF, SwitchState
+from reme_operator.decision.probe_verdict import ProbeHistory
+from reme_operator.kill_switch.state import OFF, KillSwitchState
 
 
 class JobState(StrEnum):
@@ -21,7 +21,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RunSeen:
+class ObservedRun:
     """What can be seen of the run that is under way."""
 
     job: JobState = JobState.ABSENT
@@ -32,7 +32,7 @@ class RunSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Setbacks:
+class ModelFailures:
     """Failures to reach the model in this process, for the open attempt."""
 
     count: int = 0
@@ -51,10 +51,10 @@ class Observed:
     target_gone: bool = False
     held: str = ""  # who holds it before its next write: the remediation, its report, its policy
     held_for: Reason = Reason.SUSPENDED
-    switch: SwitchState = OFF  # the kill switch
-    run: RunSeen = RunSeen()
-    measurement: Measurement | None = None
-    setbacks: Setbacks = Setbacks()
+    switch: KillSwitchState = OFF  # the kill switch
+    run: ObservedRun = ObservedRun()
+    measurement: ProbeHistory | None = None
+    model_failures: ModelFailures = ModelFailures()
     trouble: str = ""  # what keeps going wrong in reme itself, once that is certain
 
     @property
@@ -66,9 +66,13 @@ class Observed:
 
 def current_run(remediation: Remediation) -> Run | None:
     """Return the run that is under way, or named and not yet created."""
-    attempts, undos = remediation.status.attempts, remediation.status.undos
-    if undos and undos[-1].run is not None and undos[-1].run.reason is None:
-        return undos[-1].run
+    attempts, manual_rollbacks = remediation.status.attempts, remediation.status.manual_rollbacks
+    if (
+        manual_rollbacks
+        and manual_rollbacks[-1].run is not None
+        and manual_rollbacks[-1].run.reason is None
+    ):
+        return manual_rollbacks[-1].run
     if not attempts or attempts[-1].outcome is not None:
         return None
     last = attempts[-1]

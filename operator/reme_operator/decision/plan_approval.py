@@ -22,22 +22,22 @@ from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt
-from reme_operator.decision.abstention import unmeasured
+from reme_operator.decision.abstention import unmeasured_fault_reason
 from reme_operator.decision.baseline import (
-    is_measured_since,
-    is_stale,
-    next_of_baseline,
-    persists_from,
+    baseline_completed_since,
+    baseline_is_stale,
+    decide_baseline,
+    persistence_end,
 )
 from reme_operator.decision.decisions import (
+    ApplyEdit,
     Capture,
     CleanUp,
     CloseAttempt,
     Decision,
-    NoteApproval,
-    Rehearse,
-    Replan,
-    TakeEdit,
+    RecordApproval,
+    RenewPlan,
+    RunDryRun,
     Wait,
 )
 from reme_operator.decision.observed import Observed
@@ -55,42 +55,42 @@ def permission(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     """Return what comes next for a playbook that passed the gate and has no run yet."""
     plan = attempt.plan
     if plan is None:
-        return _persisting(seen, now) or Replan()
+        return _persisting(seen, now) or RenewPlan()
     in_force = not plan.cleaned_up and now - plan.created_time < PLAN_TRUSTED
     if plan.completion_time is None:
         verdict = _hold(seen, now) or _persisting(seen, now)
-        ready: Decision = Rehearse()
+        ready: Decision = RunDryRun()
     else:
         verdict = _verdict(seen, attempt, now)
         ready = Capture()
-    if isinstance(verdict, NoteApproval):
+    if isinstance(verdict, RecordApproval):
         return verdict
     if verdict is None and plan.completion_time is not None:
         verdict = _persisting(seen, now) or _as_before(seen, attempt, now)
     if verdict is None and in_force:
         return ready
     # Nobody holds rights while somebody else thinks.
-    return CleanUp(attempt.number, plan=True) if not plan.cleaned_up else verdict or Replan()
+    return CleanUp(attempt.number, plan=True) if not plan.cleaned_up else verdict or RenewPlan()
 
 
 def _persisting(seen: Observed, now: datetime) -> Decision | None:
     """Return what comes before a fault is one that does not pass by itself; nothing when it is."""
-    since = persists_from(seen)
+    since = persistence_end(seen)
     if since is None:
         return None
     if now < since:
-        seconds = seen.remediation.spec.policy.spec.evidence.persist_seconds
+        seconds = seen.remediation.spec.policy.spec.evidence.min_persistence_seconds
         words = f"left alone until {since:%Y-%m-%d %H:%M:%S} UTC: the fault must last {seconds} s"
         return Wait(min(now + HELD_POLL, since), Reason.WAITING_FOR_PERSISTENCE, words)
-    if not is_measured_since(seen, since):
-        return next_of_baseline(seen, now)
+    if not baseline_completed_since(seen, since):
+        return decide_baseline(seen, now)
     return _needless(seen)
 
 
 def _as_before(seen: Observed, attempt: Attempt, now: datetime) -> Decision | None:
     """Return what is to be measured before the run; nothing when that is known well enough."""
-    if is_stale(seen, attempt, now):
-        return next_of_baseline(seen, now)
+    if baseline_is_stale(seen, attempt, now):
+        return decide_baseline(seen, now)
     return _needless(seen)
 
 
@@ -102,8 +102,8 @@ def _needless(seen: Observed) -> Decision | None:
     if baseline.verdict is ProbeVerdict.PASSED:
         words = f"healthy again before the run began: {baseline.message}"
         return CloseAttempt(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, words)
-    if seen.remediation.spec.policy.spec.evidence.measured_fault:
-        return CloseAttempt(Outcome.ABSTAINED, *unmeasured(seen))
+    if seen.remediation.spec.policy.spec.evidence.require_probe_failure:
+        return CloseAttempt(Outcome.ABSTAINED, *unmeasured_fault_reason(seen))
     return None
 
 
@@ -144,8 +144,8 @@ def _verdict(seen: Observed, attempt: Attempt, now: datetime) -> Decision | None
 
 
 def _by_person(seen: Observed, attempt: Attempt, now: datetime) -> Decision | None:
-    if is_news(seen.remediation.spec.approval, attempt):
-        return NoteApproval()
+    if is_new_decision(seen.remediation.spec.approval, attempt):
+        return RecordApproval()
     last = attempt.approvals[-1] if attempt.approvals else None
     if last is not None and _is_about(last, attempt):
         match last.decision:
@@ -155,7 +155,7 @@ def _by_person(seen: Observed, attempt: Attempt, now: datetime) -> Decision | No
                 words = f"rejected by {last.by}: {last.reason}"
                 return CloseAttempt(Outcome.REJECTED, Reason.REJECTED_BY_PERSON, words[:1024])
             case ApprovalDecision.EDIT if not last.refusal:
-                return TakeEdit()
+                return ApplyEdit()
     return _waiting(seen, attempt, last, now)
 
 
@@ -180,7 +180,7 @@ def _waiting(
     return Wait(min(now + HELD_POLL, until), reason, message[:1024])
 
 
-def is_news(approval: Approval | None, attempt: Attempt) -> bool:
+def is_new_decision(approval: Approval | None, attempt: Attempt) -> bool:
     """Return whether the decision is about the plan as it is, and not taken note of yet."""
     plan, playbook = attempt.plan, attempt.playbook
     if approval is None or plan is None or playbook is None:

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reme_api.probes import NeighbourHealth, ProbeResult, ProbeVerdict, Window
+from reme_api.probes import NeighbourHealth, ProbeResult, ProbeVerdict, ProbeWindow
 from reme_kube.protocols import Sample
 
 _MOST_NEIGHBOURS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class ProbeRound:
     """Every probe, measured once, and the neighbours at that moment."""
 
     at: datetime
@@ -26,7 +26,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class ProbeHistory:
     """What has been measured of one window in this process."""
 
     started: datetime
@@ -41,14 +41,14 @@ class Measurement:
     worse_since: datetime | None = None
 
     def add(
-        self, fresh: Round, baseline: Sequence[NeighbourHealth] = (), target: str = ""
-    ) -> "Measurement":
+        self, fresh: ProbeRound, baseline: Sequence[NeighbourHealth] = (), target: str = ""
+    ) -> "ProbeHistory":
         """Return the measurement with one more round.
 
         `target` is the `Kind/name` of the target: it is among the neighbours, and its own health
         breaks a window like theirs, but it may take its time.
         """
-        worse = worse_neighbours(baseline, fresh.neighbours)
+        worse = degraded_neighbours(baseline, fresh.neighbours)
         failed = any(s.passed is False for s in fresh.samples.values())
         unmeasured = any(s.passed is None for s in fresh.samples.values())
         holds = not failed and not unmeasured and not worse
@@ -66,9 +66,9 @@ class Measurement:
             worse_since=(self.worse_since or fresh.at) if others_worse else None,
         )
 
-    def window(self, verdict: ProbeVerdict, now: datetime, message: str) -> Window:
+    def window(self, verdict: ProbeVerdict, now: datetime, message: str) -> ProbeWindow:
         """Return the record of this measurement."""
-        return Window(
+        return ProbeWindow(
             start_time=self.started,
             completion_time=now,
             verdict=verdict,
@@ -79,7 +79,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class WindowVerdict:
     """What a window says, once it says something."""
 
     verdict: ProbeVerdict
@@ -87,27 +87,27 @@ class Verdict:
     neighbours_worse: bool = False
 
 
-def judge_baseline(seen: Measurement, samples: int) -> Verdict | None:
+def baseline_verdict(seen: ProbeHistory, samples: int) -> WindowVerdict | None:
     """Return what the baseline shows, or nothing while more samples are needed."""
     failing = [p.name for p in seen.probes if p.failed]
     if failing:
-        return Verdict(ProbeVerdict.FAILED, f"failing: {', '.join(failing)}")
+        return WindowVerdict(ProbeVerdict.FAILED, f"failing: {', '.join(failing)}")
     if seen.rounds < samples:
         return None
     silent = [p.name for p in seen.probes if not p.passed]
     if silent:
-        return Verdict(ProbeVerdict.UNKNOWN, f"could not be measured: {', '.join(silent)}")
-    return Verdict(ProbeVerdict.PASSED, f"every probe passed {seen.rounds} times")
+        return WindowVerdict(ProbeVerdict.UNKNOWN, f"could not be measured: {', '.join(silent)}")
+    return WindowVerdict(ProbeVerdict.PASSED, f"every probe passed {seen.rounds} times")
 
 
-def judge_verification(
-    seen: Measurement, now: datetime, *, window: timedelta, deadline: datetime
-) -> Verdict | None:
+def verification_verdict(
+    seen: ProbeHistory, now: datetime, *, window: timedelta, deadline: datetime
+) -> WindowVerdict | None:
     """Return whether success held over the window, or nothing while that is still open."""
     if seen.holding_since and seen.last_at and seen.last_at - seen.holding_since >= window:
-        return Verdict(ProbeVerdict.PASSED, f"held for {_seconds(window)} s without a break")
+        return WindowVerdict(ProbeVerdict.PASSED, f"held for {_seconds(window)} s without a break")
     if seen.worse_since and seen.last_at and seen.last_at - seen.worse_since >= window:
-        return Verdict(
+        return WindowVerdict(
             ProbeVerdict.FAILED,
             f"worse than before: {', '.join(seen.worse)}",
             neighbours_worse=True,
@@ -115,24 +115,24 @@ def judge_verification(
     if now < deadline:
         return None
     if seen.worse_since:
-        return Verdict(
+        return WindowVerdict(
             ProbeVerdict.FAILED,
             f"worse than before: {', '.join(seen.worse)}",
             neighbours_worse=True,
         )
     if seen.last_at is None:
-        return Verdict(ProbeVerdict.UNKNOWN, "nothing could be measured in time")
+        return WindowVerdict(ProbeVerdict.UNKNOWN, "nothing could be measured in time")
     tail = seen.last_at - window
     if seen.failed_at and seen.failed_at >= tail:
         failing = [p.name for p in seen.probes if p.failed] or list(seen.worse)
-        return Verdict(ProbeVerdict.FAILED, f"still failing at the end: {', '.join(failing)}")
+        return WindowVerdict(ProbeVerdict.FAILED, f"still failing at the end: {', '.join(failing)}")
     if seen.unmeasured_at and seen.unmeasured_at >= tail:
         silent = [p.name for p in seen.probes if p.errors]
-        return Verdict(ProbeVerdict.UNKNOWN, f"could not be measured: {', '.join(silent)}")
-    return Verdict(ProbeVerdict.FAILED, f"did not hold for {_seconds(window)} s in time")
+        return WindowVerdict(ProbeVerdict.UNKNOWN, f"could not be measured: {', '.join(silent)}")
+    return WindowVerdict(ProbeVerdict.FAILED, f"did not hold for {_seconds(window)} s in time")
 
 
-def worse_neighbours(
+def degraded_neighbours(
     before: Sequence[NeighbourHealth], after: Sequence[NeighbourHealth]
 ) -> tuple[str, ...]:
     """Return the workloads, as `Kind/name`, that are less available than they were.

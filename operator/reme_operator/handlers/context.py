@@ -8,10 +8,10 @@ import structlog
 from pydantic import ValidationError
 
 from reme_api.base import ApiObject
-from reme_operator.admission.controller import Desk
-from reme_operator.admission.remediation_index import Ledger
-from reme_operator.reconcile.notifier import Signals
-from reme_operator.steps.context import Tools
+from reme_operator.admission.controller import ReportController
+from reme_operator.admission.remediation_index import RemediationIndex
+from reme_operator.reconcile.notifier import Notifiers
+from reme_operator.steps.context import Dependencies
 
 _log = structlog.get_logger(__name__)
 
@@ -19,22 +19,22 @@ T = TypeVar("T", bound=ApiObject)
 
 
 @dataclass(slots=True)
-class Office:
+class OperatorContext:
     """Everything that handlers need, made once and given to each."""
 
-    tools: Tools
-    ledger: Ledger
-    signals: Signals
-    desk: Desk
+    tools: Dependencies
+    ledger: RemediationIndex
+    signals: Notifiers
+    desk: ReportController
     loops: set[asyncio.Task[None]] = field(default_factory=set)  # of remediations
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
-    def driver_lock(self, uid: str) -> asyncio.Lock:
+    def reconcile_lock(self, uid: str) -> asyncio.Lock:
         """Return what keeps two loops off one remediation within this process."""
         return self._locks.setdefault(uid, asyncio.Lock())
 
 
-def parsed(kind: type[T], body: object) -> T | None:
+def parse_object(kind: type[T], body: object) -> T | None:
     """Return the object of an event, or nothing when it does not fit its type."""
     try:
         return kind.model_validate(body)

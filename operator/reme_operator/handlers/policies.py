@@ -9,11 +9,11 @@ from reme_api.conditions import Status, put
 from reme_api.policy import Mode, RemediationPolicy, RemediationPolicyStatus
 from reme_api.reasons import ConditionType, Reason
 from reme_kube.errors import ClusterError
-from reme_operator.admission.policy_validation import problems, rivals
-from reme_operator.handlers.context import Office
+from reme_operator.admission.policy_validation import conflicting_policies, problems
+from reme_operator.handlers.context import OperatorContext
 
 
-async def judge(office: Office, policy: RemediationPolicy) -> None:
+async def judge(office: OperatorContext, policy: RemediationPolicy) -> None:
     """Write the Ready condition if it has changed; the next event makes up for a failure."""
     now = office.tools.clock.now()
     home = office.tools.settings.release_namespace
@@ -43,21 +43,23 @@ async def judge(office: Office, policy: RemediationPolicy) -> None:
         return
 
 
-async def judge_all(office: Office, namespace: str = "") -> None:
+async def update_policy_statuses(office: OperatorContext, namespace: str = "") -> None:
     """Judge every policy, of one namespace if it is named: one may have become another's rival."""
     for policy in office.desk.policies():
         if namespace in ("", policy.metadata.namespace):
             await judge(office, policy)
 
 
-def judge_again(office: Office) -> None:
+def schedule_policy_updates(office: OperatorContext) -> None:
     """Judge every policy soon: what holds for all of them has changed."""
-    task = asyncio.create_task(judge_all(office), name="policies judged")
+    task = asyncio.create_task(update_policy_statuses(office), name="policies judged")
     office.loops.add(task)
     task.add_done_callback(office.loops.discard)
 
 
-async def judge_unreadable(office: Office, body: Mapping[str, Any], problem: str) -> None:
+async def report_unreadable_policy(
+    office: OperatorContext, body: Mapping[str, Any], problem: str
+) -> None:
     """Say of a policy that does not fit its type that it cannot be used, and why."""
     shell = RemediationPolicy.model_validate({**body, "spec": {"suspend": True}})
     meta = shell.metadata
@@ -90,7 +92,7 @@ def verdict(
     """Return whether the policy can let anything happen."""
     if wrong := problems(policy, release_namespace):
         return Status.FALSE, Reason.POLICY_INVALID, "; ".join(wrong)[:1024]
-    if alike := rivals(policy, others):
+    if alike := conflicting_policies(policy, others):
         names = ", ".join([policy.metadata.name, *alike])
         said = f"{names} match exactly the same: none is used, but by a report that names it"
         return Status.FALSE, Reason.POLICY_CONFLICT, said

@@ -10,11 +10,11 @@ import structlog
 
 from reme_api.base import GROUP, VERSION
 from reme_api.remediation import Remediation
-from reme_operator.admission.remediation_index import Entry, entry
-from reme_operator.errors import DeposedError
-from reme_operator.handlers.context import Office, parsed
+from reme_operator.admission.remediation_index import RemediationInfo, entry
+from reme_operator.errors import LeadershipLostError
+from reme_operator.handlers.context import OperatorContext, parse_object
 from reme_operator.handlers.policies import judge
-from reme_operator.reconcile.reconciler import Driver
+from reme_operator.reconcile.reconciler import RemediationReconciler
 
 _log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ _LAST_WORDS_SECONDS = 10.0
 """How long a loop that has written its outcome may take for what comes after it."""
 
 
-def unfinished(
+def needs_reconcile(
     status: Mapping[str, Any] | None, spec: Mapping[str, Any] | None = None, **_: Any
 ) -> bool:
     """Return whether there is anything left to do.
@@ -31,19 +31,21 @@ def unfinished(
     """
     if not status or not status.get("outcome"):
         return True
-    attempts, undos = status.get("attempts") or [], status.get("undos") or []
+    attempts, manual_rollbacks = status.get("attempts") or [], status.get("manualRollbacks") or []
     runs = [attempt[kind] for attempt in attempts for kind in ("run", "undo") if attempt.get(kind)]
     runs += [
         attempt["plan"] for attempt in attempts if attempt.get("plan") and not attempt.get("run")
     ]
     if any(not run.get("cleanedUp") for run in runs):
         return True
-    last: dict[str, Any] = undos[-1] if undos else {"number": 0, "outcome": "none"}
+    last: dict[str, Any] = (
+        manual_rollbacks[-1] if manual_rollbacks else {"number": 0, "outcome": "none"}
+    )
     wanted = ((spec or {}).get("undo") or {}).get("number") or 0
     return not last.get("outcome") or wanted > last["number"]
 
 
-def register(registry: kopf.OperatorRegistry, office: Office) -> None:
+def register(registry: kopf.OperatorRegistry, office: OperatorContext) -> None:
     """Add the handlers of remediations."""
 
     @kopf.on.event(GROUP, VERSION, Remediation.PLURAL, registry=registry, id="remediation-seen")
@@ -53,10 +55,10 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
             await judge(office, policy)  # how many are open under it has changed
 
     @kopf.daemon(
-        GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="remediate"
+        GROUP, VERSION, Remediation.PLURAL, registry=registry, when=needs_reconcile, id="remediate"
     )
     async def remediate(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        if remediation := parsed(Remediation, dict(body)):
+        if remediation := parse_object(Remediation, dict(body)):
             loop = asyncio.create_task(_drive(office, remediation))
             office.loops.add(loop)
             loop.add_done_callback(office.loops.discard)
@@ -65,20 +67,20 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
             await stopped.wait()
 
     @kopf.on.delete(
-        GROUP, VERSION, Remediation.PLURAL, registry=registry, when=unfinished, id="take-back"
+        GROUP, VERSION, Remediation.PLURAL, registry=registry, when=needs_reconcile, id="take-back"
     )
     async def take_back(body: kopf.Body, **_: Any) -> None:
         # The daemon is stopped by the deletion; this loop ends what is under way and cleans up.
-        if remediation := parsed(Remediation, dict(body)):
+        if remediation := parse_object(Remediation, dict(body)):
             await _drive(office, remediation)
 
 
-def _note(office: Office, kind: str | None, body: kopf.Body) -> Entry | None:
+def _note(office: OperatorContext, kind: str | None, body: kopf.Body) -> RemediationInfo | None:
     """Take note of an event; return the remediation if it has begun, ended or gone.
 
     An undo by hand that has begun or ended counts too: it takes the target, and gives it back.
     """
-    remediation = parsed(Remediation, dict(body))
+    remediation = parse_object(Remediation, dict(body))
     if remediation is None:
         return None
     meta = remediation.metadata
@@ -92,18 +94,18 @@ def _note(office: Office, kind: str | None, body: kopf.Body) -> Entry | None:
     office.ledger.note(found)
     office.signals.notify(meta.uid, meta.resource_version)
     office.tools.metrics.remediations_open(office.ledger.open_count())
-    if before and (before.outcome, before.undoing) == (found.outcome, found.undoing):
+    if before and (before.outcome, before.rolling_back) == (found.outcome, found.rolling_back):
         return None
     office.desk.remediation_changed(found)
     return found
 
 
-async def _drive(office: Office, remediation: Remediation) -> None:
+async def _drive(office: OperatorContext, remediation: Remediation) -> None:
     uid = remediation.metadata.uid
-    async with office.driver_lock(uid):
+    async with office.reconcile_lock(uid):
         try:
-            await Driver(office.tools, remediation, office.signals).run()
-        except DeposedError:
+            await RemediationReconciler(office.tools, remediation, office.signals).run()
+        except LeadershipLostError:
             raise kopf.TemporaryError("another process leads", delay=5) from None
         finally:
             office.signals.close(uid)

@@ -8,15 +8,15 @@ import structlog
 from reme_api.base import GROUP, VERSION
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
-from reme_operator.admission.policy_parsing import understood
-from reme_operator.admission.policy_selection import Unreadable
-from reme_operator.handlers.context import Office, parsed
-from reme_operator.handlers.policies import judge_all, judge_unreadable
+from reme_operator.admission.policy_parsing import parse_policy
+from reme_operator.admission.policy_selection import UnreadablePolicy
+from reme_operator.handlers.context import OperatorContext, parse_object
+from reme_operator.handlers.policies import report_unreadable_policy, update_policy_statuses
 
 _log = structlog.get_logger(__name__)
 
 
-def register(registry: kopf.OperatorRegistry, office: Office) -> None:
+def register(registry: kopf.OperatorRegistry, office: OperatorContext) -> None:
     """Add the handlers of reports and of policies."""
 
     @kopf.on.event(GROUP, VERSION, DiagnosisReport.PLURAL, registry=registry, id="report-seen")
@@ -27,7 +27,7 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
             office.desk.drop(uid)
             office.signals.notify_report(uid, gone=True)
             return
-        if report := parsed(DiagnosisReport, dict(body)):
+        if report := parse_object(DiagnosisReport, dict(body)):
             office.desk.put(report)
             office.signals.notify_report(uid)
 
@@ -36,15 +36,15 @@ def register(registry: kopf.OperatorRegistry, office: Office) -> None:
         uid = str(body["metadata"]["uid"])
         if type == "DELETED":
             office.desk.drop_policy(uid)
-            await judge_all(office, str(body["metadata"].get("namespace", "")))
+            await update_policy_statuses(office, str(body["metadata"].get("namespace", "")))
             return
-        policy = understood(dict(body))
-        if isinstance(policy, Unreadable):
+        policy = parse_policy(dict(body))
+        if isinstance(policy, UnreadablePolicy):
             _log.warning("policy.unreadable", name=policy.name, problem=policy.problem)
             office.tools.metrics.object_unreadable(RemediationPolicy.KIND)
             office.desk.put_unreadable(uid, policy)
-            await judge_unreadable(office, dict(body), policy.problem)
+            await report_unreadable_policy(office, dict(body), policy.problem)
             return
         office.desk.put_policy(policy)
         # What it says of others beside it may have changed as well.
-        await judge_all(office, policy.metadata.namespace)
+        await update_policy_statuses(office, policy.metadata.namespace)

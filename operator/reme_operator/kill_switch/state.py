@@ -15,31 +15,31 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from reme_playbook.errors import quoted
+from reme_playbook.errors import quote
 from reme_playbook.snapshot import unstructured
 
 _LONGEST_REASON = 200
 
 
-class Running(StrEnum):
+class InFlightPolicy(StrEnum):
     """What becomes of the runs that are under way."""
 
-    FINISH = "Finish"
-    STOP = "Stop"
+    DRAIN = "Finish"
+    ABORT = "Stop"
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchState:
+class KillSwitchState:
     """What the switch says."""
 
     on: bool = False
-    running: Running = Running.FINISH
+    running: InFlightPolicy = InFlightPolicy.DRAIN
     reason: str = ""
 
     @property
     def stops(self) -> bool:
         """Whether runs that are under way must end."""
-        return self.on and self.running is Running.STOP
+        return self.on and self.running is InFlightPolicy.ABORT
 
     def text(self) -> str:
         """Return it in words for people; empty when it is off."""
@@ -48,10 +48,10 @@ class SwitchState:
         return "the kill switch is on" + (f": {self.reason}" if self.reason else "")
 
 
-OFF = SwitchState()
+OFF = KillSwitchState()
 
 
-def read_switch(found: Mapping[str, Any] | None) -> SwitchState:
+def parse_kill_switch(found: Mapping[str, Any] | None) -> KillSwitchState:
     """Return what the ConfigMap says; one that is being deleted is off.
 
     A word for `running` that is none stops the runs: whoever wrote it wanted less, not more.
@@ -60,7 +60,7 @@ def read_switch(found: Mapping[str, Any] | None) -> SwitchState:
         return OFF
     data = unstructured.strings(found, "data")
     word = data.get("running", "").strip().lower()
-    finish = word in ("", Running.FINISH.lower())
+    finish = word in ("", InFlightPolicy.DRAIN.lower())
     reason = data.get("reason", "").strip()
-    said = quoted(reason, _LONGEST_REASON)[1:-1] if reason else ""
-    return SwitchState(True, Running.FINISH if finish else Running.STOP, said)
+    said = quote(reason, _LONGEST_REASON)[1:-1] if reason else ""
+    return KillSwitchState(True, InFlightPolicy.DRAIN if finish else InFlightPolicy.ABORT, said)

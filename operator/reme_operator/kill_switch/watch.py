@@ -7,8 +7,8 @@ import structlog
 from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Clock, Cluster
 from reme_kube.resources import CONFIG_MAPS
-from reme_operator.errors import brief
-from reme_operator.kill_switch.state import OFF, SwitchState, read_switch
+from reme_operator.errors import one_line
+from reme_operator.kill_switch.state import OFF, KillSwitchState, parse_kill_switch
 
 _log = structlog.get_logger(__name__)
 
@@ -21,14 +21,14 @@ class KillSwitch:
 
     def __init__(self, cluster: Cluster | None, namespace: str = "", name: str = "") -> None:
         self._cluster, self._namespace, self._name = cluster, namespace, name
-        self._watchers: list[Callable[[SwitchState], object]] = []
+        self._watchers: list[Callable[[KillSwitchState], object]] = []
         self.state = OFF
 
-    def watch(self, changed: Callable[[SwitchState], object]) -> None:
+    def watch(self, changed: Callable[[KillSwitchState], object]) -> None:
         """Have that called with every new state."""
         self._watchers.append(changed)
 
-    async def refresh(self) -> SwitchState:
+    async def refresh(self) -> KillSwitchState:
         """Ask the API server and return what it says now.
 
         Raises:
@@ -41,10 +41,10 @@ class KillSwitch:
             found = await self._cluster.get(CONFIG_MAPS, self._namespace, self._name)
         except NotFoundError:
             found = None
-        self._note(read_switch(found))
+        self._note(parse_kill_switch(found))
         return self.state
 
-    def _note(self, state: SwitchState) -> None:
+    def _note(self, state: KillSwitchState) -> None:
         if state == self.state:
             return
         self.state = state
@@ -53,13 +53,13 @@ class KillSwitch:
             changed(state)
 
 
-async def follow_switch(switch: KillSwitch, clock: Clock) -> None:
+async def watch_kill_switch(switch: KillSwitch, clock: Clock) -> None:
     """Look at the switch for ever; while it cannot be read, what was seen last holds."""
     while True:
         try:
             await switch.refresh()
         except ClusterError as error:
-            _log.info("switch.unreadable", error=brief(error))
+            _log.info("switch.unreadable", error=one_line(error))
         except Exception:  # noqa: BLE001 - the next look may be better
             _log.exception("switch.failed")
         await clock.sleep(POLL_SECONDS)

@@ -18,8 +18,8 @@ async def announce(cluster: Cluster, before: Remediation, after: Remediation) ->
     for attempt in after.status.attempts:
         for kind, reason, message in _news(was.get(attempt.number), attempt):
             await cluster.post_event(after, kind, reason, _ACTION, message)
-    for undo in after.status.undos:
-        old = next((u for u in before.status.undos if u.number == undo.number), None)
+    for undo in after.status.manual_rollbacks:
+        old = next((u for u in before.status.manual_rollbacks if u.number == undo.number), None)
         if undo.outcome is not None and (old is None or old.outcome is None):
             good = undo.outcome is Outcome.ROLLED_BACK
             kind = EventType.NORMAL if good else EventType.WARNING

@@ -8,7 +8,7 @@ import structlog
 from reme_kube.errors import ClusterError
 from reme_kube.protocols import Clock, Cluster
 from reme_kube.resources import CONFIG_MAPS, JOBS, Resource
-from reme_operator.errors import brief
+from reme_operator.errors import one_line
 from reme_operator.names import MANAGED_BY_LABEL, REMEDIATION_UID_LABEL
 
 _log = structlog.get_logger(__name__)
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS = 1.0
 
 
-class Signal:
+class Notifier:
     """Wakes one loop, and says whether its object may have changed."""
 
     def __init__(self) -> None:
@@ -48,18 +48,18 @@ class Signal:
         self._event.clear()
 
 
-class Signals:
+class Notifiers:
     """The signals of all open remediations, by UID."""
 
     def __init__(self) -> None:
-        self._signals: dict[str, Signal] = {}
+        self._signals: dict[str, Notifier] = {}
         self._gone_reports: set[str] = set()
         self._by_report: dict[str, set[str]] = {}
 
-    def open(self, uid: str, report_uid: str) -> Signal:
+    def open(self, uid: str, report_uid: str) -> Notifier:
         """Return the signal of a remediation, made if need be."""
         self._by_report.setdefault(report_uid, set()).add(uid)
-        return self._signals.setdefault(uid, Signal())
+        return self._signals.setdefault(uid, Notifier())
 
     def close(self, uid: str) -> None:
         """Drop the signal of a remediation that has ended."""
@@ -88,12 +88,12 @@ class Signals:
         for signal in self._signals.values():
             signal.notify()
 
-    def report_is_gone(self, report_uid: str) -> bool:
+    def report_deleted(self, report_uid: str) -> bool:
         """Return whether the watch has shown the report's deletion."""
         return report_uid in self._gone_reports
 
 
-async def follow_runs(cluster: Cluster, clock: Clock, signals: Signals, namespace: str) -> None:
+async def watch_runs(cluster: Cluster, clock: Clock, signals: Notifiers, namespace: str) -> None:
     """Wake a remediation as soon as its Job or its result changes, forever.
 
     What a run amounts to is always read afresh: an event that is missed costs a moment, no more.
@@ -104,7 +104,7 @@ async def follow_runs(cluster: Cluster, clock: Clock, signals: Signals, namespac
 
 
 async def _follow(
-    cluster: Cluster, clock: Clock, signals: Signals, namespace: str, resource: Resource
+    cluster: Cluster, clock: Clock, signals: Notifiers, namespace: str, resource: Resource
 ) -> None:
     while True:
         try:
@@ -112,5 +112,5 @@ async def _follow(
                 labels = (found.get("metadata") or {}).get("labels") or {}
                 signals.notify(labels.get(REMEDIATION_UID_LABEL, ""))
         except ClusterError as error:
-            _log.info("runs.watch_ended", kind=resource.kind, error=brief(error))
+            _log.info("runs.watch_ended", kind=resource.kind, error=one_line(error))
         await clock.sleep(_RECONNECT_SECONDS)

@@ -9,12 +9,12 @@ from reme_api.reasons import Reason
 from reme_api.remediation import Remediation
 from reme_api.windows import is_open
 from reme_kube.errors import NotFoundError
-from reme_operator.decision.manual_rollback import is_wanted
-from reme_operator.decision.observed import Observed, RunSeen, current_run
-from reme_operator.reconcile.notifier import Signals
-from reme_operator.steps.context import Tools
-from reme_operator.steps.job import look_at_run
-from reme_operator.steps.target_conflicts import undone_beside
+from reme_operator.decision.manual_rollback import manual_rollback_requested
+from reme_operator.decision.observed import Observed, ObservedRun, current_run
+from reme_operator.reconcile.notifier import Notifiers
+from reme_operator.steps.context import Dependencies
+from reme_operator.steps.job import observe_run
+from reme_operator.steps.target_conflicts import find_manual_rollback
 
 _REPORT_EVERY = timedelta(seconds=10)
 """How often the report is looked up, should its watch event have been missed."""
@@ -27,10 +27,10 @@ class Held(NamedTuple):
     reason: Reason = Reason.SUSPENDED
 
 
-class Surroundings:
+class Observer:
     """The surroundings of one remediation."""
 
-    def __init__(self, tools: Tools, signals: Signals) -> None:
+    def __init__(self, tools: Dependencies, signals: Notifiers) -> None:
         self._tools = tools
         self._signals = signals
         self._looked_at: datetime | None = None
@@ -39,7 +39,7 @@ class Surroundings:
     async def observe(self, remediation: Remediation) -> Observed:
         """Return the remediation and its surroundings."""
         if remediation.status.outcome is not None:
-            if not is_wanted(remediation):
+            if not manual_rollback_requested(remediation):
                 return Observed(remediation)
             run = await self._run(remediation)
             return Observed(remediation, switch=self._tools.switch.state, run=run)
@@ -53,16 +53,16 @@ class Surroundings:
             run=await self._run(remediation),
         )
 
-    async def _run(self, remediation: Remediation) -> RunSeen:
+    async def _run(self, remediation: Remediation) -> ObservedRun:
         run = current_run(remediation)
         if run is None:
-            return RunSeen()
+            return ObservedRun()
         cluster, uid = self._tools.cluster, remediation.metadata.uid
-        return await look_at_run(cluster, run.namespace, run, uid)
+        return await observe_run(cluster, run.namespace, run, uid)
 
     async def _is_report_gone(self, remediation: Remediation) -> bool:
         reference = remediation.spec.report_ref
-        if self._report_gone or self._signals.report_is_gone(reference.uid):
+        if self._report_gone or self._signals.report_deleted(reference.uid):
             return True
         now = self._tools.clock.now()
         if self._looked_at is None or now - self._looked_at >= _REPORT_EVERY:
@@ -112,8 +112,8 @@ class Surroundings:
         planned = last.plan is not None and last.plan.completion_time is not None
         by_person = used.spec.mode is Mode.APPROVE and not last.approvals
         if planned and not by_person:  # a run may be next
-            other = await undone_beside(self._tools.cluster, remediation)
+            other = await find_manual_rollback(self._tools.cluster, remediation)
             if other:
                 words = f"remediation {other} of the same target is being taken back by hand"
-                return Held(words, Reason.TARGET_BUSY)
+                return Held(words, Reason.TARGET_LOCKED)
         return Held()

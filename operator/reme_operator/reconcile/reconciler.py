@@ -16,6 +16,7 @@ from reme_kube.errors import ClusterError, ConflictError, NotFoundError
 from reme_operator.decision.conditions import derive
 from reme_operator.decision.decide import decide
 from reme_operator.decision.decisions import (
+    AbortAttempt,
     BeginVerification,
     Capture,
     CloseAttempt,
@@ -26,21 +27,20 @@ from reme_operator.decision.decisions import (
     Done,
     Finish,
     Generate,
-    GoBack,
     OpenAttempt,
     RecordRun,
     StopRun,
     Wait,
 )
-from reme_operator.decision.observed import Observed, Setbacks, current_run
-from reme_operator.decision.probe_verdict import Measurement
-from reme_operator.errors import DeposedError, StaleError, TargetVanishedError, brief
+from reme_operator.decision.observed import ModelFailures, Observed, current_run
+from reme_operator.decision.probe_verdict import ProbeHistory
+from reme_operator.errors import LeadershipLostError, StaleError, TargetVanishedError, one_line
 from reme_operator.reconcile.events import announce, count
-from reme_operator.reconcile.notifier import Signals
-from reme_operator.reconcile.observe import Surroundings
-from reme_operator.steps.context import Effect, Setback, Tools, Work
-from reme_operator.steps.registry import PERFORM, step_of
-from reme_operator.telemetry.step_timings import Timesheet
+from reme_operator.reconcile.notifier import Notifiers
+from reme_operator.reconcile.observe import Observer
+from reme_operator.steps.context import Dependencies, ModelFailure, StepContext, StepResult
+from reme_operator.steps.registry import STEP_HANDLERS, step_of
+from reme_operator.telemetry.step_timings import StepTimer
 
 _log = structlog.get_logger(__name__)
 
@@ -55,18 +55,18 @@ _MODEL_TRIES = 4
 _NEW_WINDOW = (ConcludeBaseline, OpenAttempt, BeginVerification, ConcludeVerification)
 
 
-class Driver:
+class RemediationReconciler:
     """The loop of one remediation; may be cancelled at any point, and another one goes on."""
 
-    def __init__(self, tools: Tools, remediation: Remediation, signals: Signals) -> None:
+    def __init__(self, tools: Dependencies, remediation: Remediation, signals: Notifiers) -> None:
         self._tools = tools
         self._remediation = remediation
         meta = remediation.metadata
         self._signal = signals.open(meta.uid, remediation.spec.report_ref.uid)
-        self._surroundings = Surroundings(tools, signals)
-        self._sheet = Timesheet(tools.clock.now)
-        self._measurement: Measurement | None = None
-        self._setbacks = Setbacks()
+        self._surroundings = Observer(tools, signals)
+        self._sheet = StepTimer(tools.clock.now)
+        self._measurement: ProbeHistory | None = None
+        self._setbacks = ModelFailures()
         self._target_gone = False
         self._stale = False
         self._failures = 0
@@ -90,7 +90,7 @@ class Driver:
             try:
                 if await self._turn():
                     return
-            except DeposedError:
+            except LeadershipLostError:
                 raise
             except StaleError:
                 self._stale = True
@@ -115,9 +115,9 @@ class Driver:
             await self._wait(decision, now)
             return False
         step = step_of(decision)
-        if isinstance(decision, Capture) and self._sheet.known(Step.APPROVE):
-            self._sheet.touch(Step.APPROVE)
-        work = Work(self._tools, seen, self._sheet)
+        if isinstance(decision, Capture) and self._sheet.has_started(Step.APPROVE):
+            self._sheet.mark_running(Step.APPROVE)
+        work = StepContext(self._tools, seen, self._sheet)
         with (
             self._tools.metrics.reconcile(),
             self._sheet.step(step, _begun(seen, decision) or looked),
@@ -125,7 +125,7 @@ class Driver:
         ):
             # A look that led to nothing cost nobody time; this one did.
             self._sheet.add(step, perf_counter() - looking)
-            effect = await PERFORM[type(decision)](work, decision)
+            effect = await STEP_HANDLERS[type(decision)](work, decision)
             await self._apply(decision, effect)
         return False
 
@@ -133,7 +133,7 @@ class Driver:
         """Have the process restarted if this hangs; a model may take as long as it is allowed."""
         if isinstance(decision, Generate):
             return nullcontext()
-        return self._tools.health.working(f"{type(decision).__name__} of {self._name}")
+        return self._tools.health.watch_progress(f"{type(decision).__name__} of {self._name}")
 
     async def _observe(self) -> Observed:
         await self._refresh()
@@ -142,7 +142,7 @@ class Driver:
             seen,
             target_gone=self._target_gone,
             measurement=self._measurement,
-            setbacks=self._setbacks,
+            model_failures=self._setbacks,
             trouble=self._trouble,
         )
 
@@ -170,7 +170,7 @@ class Driver:
         if decision.why is not None:
             attempt = self._remediation.status.attempts
             if attempt and attempt[-1].playbook is not None:
-                self._sheet.touch(Step.APPROVE)
+                self._sheet.mark_running(Step.APPROVE)
             await self._show(decision)
         await self._signal.wait(now, decision.until)
 
@@ -180,11 +180,11 @@ class Driver:
         if derive(self._remediation, status, now, wait) != status.conditions:
             await self._write(status, wait)
 
-    async def _apply(self, decision: Decision, effect: Effect) -> None:
+    async def _apply(self, decision: Decision, effect: StepResult) -> None:
         if effect.measurement is not None:
             self._measurement = effect.measurement
-        if effect.setback is not None:
-            self._note_setback(effect.setback)
+        if effect.model_failure is not None:
+            self._note_setback(effect.model_failure)
         if effect.status is None:
             return
         before = self._remediation
@@ -192,10 +192,12 @@ class Driver:
         if isinstance(decision, _NEW_WINDOW):
             self._measurement = None
         if isinstance(decision, OpenAttempt):
-            self._setbacks = Setbacks()
+            self._setbacks = ModelFailures()
         if isinstance(decision, CreateRun) and not decision.undo:
             attempt = self._remediation.status.attempts[-1]
-            self._sheet.touch(Step.EXECUTE, attempt.run.created_time if attempt.run else None)
+            self._sheet.mark_running(
+                Step.EXECUTE, attempt.run.created_time if attempt.run else None
+            )
         self._log.info("remediation.step", **_line(decision))
         self._count(before)
         await announce(self._tools.cluster, before, self._remediation)
@@ -210,17 +212,17 @@ class Driver:
         metrics.jobs_active(len(active))
         count(metrics, before, self._remediation, self._tools.clock.now())
 
-    def _note_setback(self, setback: Setback) -> None:
+    def _note_setback(self, model_failure: ModelFailure) -> None:
         count = self._setbacks.count + 1
         delay = min(_LONGEST_BACKOFF_SECONDS, 2.0**count)
-        self._setbacks = Setbacks(
+        self._setbacks = ModelFailures(
             count=count,
-            reason=setback.reason,
-            message=setback.message,
+            reason=model_failure.reason,
+            message=model_failure.message,
             retry_at=self._tools.clock.now() + timedelta(seconds=delay),
-            exhausted=setback.final or count >= _MODEL_TRIES,
+            exhausted=model_failure.final or count >= _MODEL_TRIES,
         )
-        self._log.warning("model.setback", count=count, reason=setback.reason)
+        self._log.warning("model.setback", count=count, reason=model_failure.reason)
 
     async def _write(self, status: RemediationStatus, wait: Wait | None = None) -> None:
         """Write the status; a change of anything else meanwhile does not lose it.
@@ -233,7 +235,7 @@ class Driver:
         base = self._remediation
         now = self._tools.clock.now()
         # What is done after the end, by hand, is no part of what the remediation took.
-        filled = status if base.status.outcome is not None else self._sheet.fill(status)
+        filled = status if base.status.outcome is not None else self._sheet.with_timings(status)
         while True:
             conditions = derive(base, filled, now, wait)
             generation = base.metadata.generation
@@ -250,25 +252,25 @@ class Driver:
                     raise StaleError("the status was written by somebody else") from error
                 base = found  # its spec or its metadata changed: the status is still ours
             else:
-                self._sheet.written()
+                self._sheet.mark_saved()
                 return
 
     async def _stumble(self, error: Exception) -> None:
         self._failures += 1
         passing = isinstance(error, ClusterError) and error.retryable
         if isinstance(error, ClusterError):
-            self._log.warning("remediation.stumbled", error=brief(error), count=self._failures)
+            self._log.warning("remediation.stumbled", error=one_line(error), count=self._failures)
         else:
             self._log.exception("remediation.failed", count=self._failures)
         if not passing and self._failures >= _PATIENCE:
-            self._trouble = brief(error)
+            self._trouble = one_line(error)
         self._stale = True
         delay = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0**self._failures)
         await self._tools.clock.sleep(delay)
 
     def _must_lead(self) -> None:
         if not self._tools.leading():
-            raise DeposedError("this process does not lead any more")
+            raise LeadershipLostError("this process does not lead any more")
 
 
 def _begun(seen: Observed, decision: Decision) -> datetime | None:
@@ -284,7 +286,7 @@ def _line(decision: Decision) -> dict[str, str]:
     said = {"decision": type(decision).__name__}
     if isinstance(decision, CloseAttempt | Finish):
         said |= {"outcome": decision.outcome, "reason": decision.reason}
-    elif isinstance(decision, GoBack | RecordRun | StopRun):
+    elif isinstance(decision, AbortAttempt | RecordRun | StopRun):
         said |= {"reason": decision.reason}
     return said
 

@@ -19,11 +19,11 @@ from reme_kube.resources import CONFIG_MAPS
 from reme_operator.errors import TargetVanishedError
 from reme_operator.snapshot import related_objects
 from reme_playbook.snapshot import related_services, unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.snapshot import (
+    ClusterSnapshot,
     EventLine,
-    LiveState,
     Revision,
     Usage,
     config_map_references,
@@ -36,7 +36,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 _WANTED = "deployment.kubernetes.io/desired-replicas"
 
 
-async def report_of(cluster: Cluster, remediation: Remediation) -> DiagnosisReportSpec:
+async def read_report(cluster: Cluster, remediation: Remediation) -> DiagnosisReportSpec:
     """Return what the report says; what the remediation kept of it when the report is gone."""
     spec = remediation.spec
     try:
@@ -50,14 +50,14 @@ async def report_of(cluster: Cluster, remediation: Remediation) -> DiagnosisRepo
     return DiagnosisReportSpec(target=spec.target, fault=spec.fault, probes=spec.probes)
 
 
-async def read_live(
+async def collect_snapshot(
     cluster: Cluster,
     remediation: Remediation,
     report: DiagnosisReportSpec | None = None,
     now: datetime | None = None,
     *,
-    also: Sequence[ObjectKey] = (),
-) -> LiveState:
+    also: Sequence[ObjectRef] = (),
+) -> ClusterSnapshot:
     """Return the live state around the target of a remediation.
 
     `also` are objects to be read whether they are near or not.
@@ -73,7 +73,10 @@ async def read_live(
     except NotFoundError:
         raise TargetVanishedError(f"{target.kind} {namespace}/{target.name} is gone") from None
     template = unstructured.mapping(workload, "spec", "template")
-    (pods, revisions, services, workloads, usage), (config_maps, around) = await asyncio.gather(
+    (
+        (pods, revisions, services, workloads, usage),
+        (config_maps, list_related),
+    ) = await asyncio.gather(
         asyncio.gather(
             cluster.pods(workload),
             cluster.revisions(workload),
@@ -87,7 +90,7 @@ async def read_live(
         ),
         asyncio.gather(
             _config_maps(cluster, namespace, config_map_references(template)),
-            related_objects.around(cluster, namespace),
+            related_objects.list_related(cluster, namespace),
         ),
     )
     # What keeps pods from being made is said of their owner, which may be a ReplicaSet.
@@ -99,22 +102,22 @@ async def read_live(
     events = await cluster.events(namespace, names)
     labels = unstructured.strings(template, "metadata", "labels")
     words = _words(report, remediation)
-    near = related_services.near_services(services, labels, target.name, words)
-    key = ObjectKey(target.kind.value, namespace, target.name)
-    objects: dict[ObjectKey, Mapping[str, object]] = {key: workload}
+    near = related_services.related_services(services, labels, target.name, words)
+    key = ObjectRef(target.kind.value, namespace, target.name)
+    objects: dict[ObjectRef, Mapping[str, object]] = {key: workload}
     for kind, found in (("Pod", pods[-_MOST_PODS:]), ("Service", near), ("ConfigMap", config_maps)):
         for item in found:
             if inner := _key(kind, namespace, item):
                 objects[inner] = item
-    objects |= around
+    objects |= list_related
     neighbours = _neighbours(workloads, key)
-    state = LiveState(target=key, objects=objects, neighbours=neighbours)
+    state = ClusterSnapshot(target=key, objects=objects, neighbours=neighbours)
     node_labels = None
-    if state.unplaced:
+    if state.has_unschedulable_pods:
         refusing, node_labels = await related_objects.nodes(cluster)
         objects |= refusing
-    objects |= await related_objects.missing(cluster, also, objects)
-    return LiveState(
+    objects |= await related_objects.get_missing(cluster, also, objects)
+    return ClusterSnapshot(
         target=key,
         objects=objects,
         neighbours=neighbours,
@@ -128,14 +131,14 @@ async def read_live(
     )
 
 
-def _key(kind: str, namespace: str, item: Mapping[str, Any]) -> ObjectKey | None:
+def _key(kind: str, namespace: str, item: Mapping[str, Any]) -> ObjectRef | None:
     try:
-        return ObjectKey(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
+        return ObjectRef(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
     except ValidationError:
         return None  # a name that no action could be about
 
 
-def _neighbours(workloads: Sequence[Json], target: ObjectKey) -> dict[ObjectKey, dict[str, str]]:
+def _neighbours(workloads: Sequence[Json], target: ObjectRef) -> dict[ObjectRef, dict[str, str]]:
     found = {}
     for item in workloads:
         key = _key(unstructured.text(item, "kind"), target.namespace, item)

@@ -13,30 +13,32 @@ from pydantic import ValidationError
 from reme_kube.errors import ForbiddenError, NotFoundError
 from reme_kube.protocols import Cluster, Json
 from reme_kube.resources import (
-    AROUND,
     CONFIG_MAPS,
     JOBS,
     NODES,
+    RELATED_RESOURCES,
     SERVICES,
     WORKLOADS,
     Resource,
 )
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
-Found = dict[ObjectKey, Mapping[str, Any]]
+Found = dict[ObjectRef, Mapping[str, Any]]
 
 _MOST_OF_A_KIND = 32
 _MOST_NODES = 32
-_BY_KIND = {r.kind: r for r in (*AROUND, CONFIG_MAPS, NODES, SERVICES, *WORKLOADS.values())}
+_BY_KIND = {
+    r.kind: r for r in (*RELATED_RESOURCES, CONFIG_MAPS, NODES, SERVICES, *WORKLOADS.values())
+}
 
 
-async def around(cluster: Cluster, namespace: str) -> Found:
+async def list_related(cluster: Cluster, namespace: str) -> Found:
     """Return the objects of a namespace that limit its workloads or lead to them."""
-    lists = await asyncio.gather(*(_list(cluster, kind, namespace) for kind in AROUND))
+    lists = await asyncio.gather(*(_list(cluster, kind, namespace) for kind in RELATED_RESOURCES))
     return {
         key: item
-        for resource, found in zip(AROUND, lists, strict=True)
+        for resource, found in zip(RELATED_RESOURCES, lists, strict=True)
         for item in (_open_jobs(found) if resource is JOBS else found)[:_MOST_OF_A_KIND]
         for key in _key(resource.kind, namespace, item)
     }
@@ -66,12 +68,12 @@ async def nodes(cluster: Cluster) -> tuple[Found, frozenset[tuple[str, str]] | N
 _TAINTS = ("spec", "taints")
 
 
-async def missing(
-    cluster: Cluster, wanted: Sequence[ObjectKey], known: Iterable[ObjectKey]
+async def get_missing(
+    cluster: Cluster, wanted: Sequence[ObjectRef], known: Iterable[ObjectRef]
 ) -> Found:
     """Return those of the wanted objects that are there and were not read yet."""
 
-    async def one(key: ObjectKey) -> Json | None:
+    async def one(key: ObjectRef) -> Json | None:
         try:
             return await cluster.get(_BY_KIND[key.kind], key.namespace, key.name)
         except (ForbiddenError, NotFoundError):
@@ -94,8 +96,8 @@ async def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Js
         return []  # not installed, or not for reme to see
 
 
-def _key(kind: str, namespace: str, item: Json) -> Iterator[ObjectKey]:
+def _key(kind: str, namespace: str, item: Json) -> Iterator[ObjectRef]:
     try:
-        yield ObjectKey(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
+        yield ObjectRef(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
     except ValidationError:
         return  # a name that no action could be about

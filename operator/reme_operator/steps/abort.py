@@ -1,12 +1,12 @@
 """The first step back: why an attempt must not stay, and that its run writes nothing more."""
 
 from reme_api.reasons import Reason
-from reme_operator.decision.decisions import GoBack
-from reme_operator.steps.cleanup import Place, take_rights
-from reme_operator.steps.context import Effect, Work, clip
+from reme_operator.decision.decisions import AbortAttempt
+from reme_operator.steps.cleanup import RunLocation, revoke_rbac
+from reme_operator.steps.context import StepContext, StepResult, clip
 
 
-async def go_back(work: Work, decision: GoBack) -> Effect:
+async def go_back(work: StepContext, decision: AbortAttempt) -> StepResult:
     """Record why the open attempt must not stay.
 
     A run that the kill switch stops loses its rights before that: the record takes time, in which
@@ -14,6 +14,6 @@ async def go_back(work: Work, decision: GoBack) -> Effect:
     """
     run, meta = work.attempt.run, work.remediation.metadata
     if decision.reason is Reason.KILL_SWITCH and run is not None and run.uid and not run.reason:
-        place = Place(run.name, run.namespace, meta.namespace, meta.uid)
-        await take_rights(work.tools.cluster, place)
-    return Effect(work.revised(reason=decision.reason, message=clip(decision.message)))
+        place = RunLocation(run.name, run.namespace, meta.namespace, meta.uid)
+        await revoke_rbac(work.tools.cluster, place)
+    return StepResult(work.revised(reason=decision.reason, message=clip(decision.message)))

@@ -4,18 +4,18 @@ from hashlib import sha256
 
 from reme_api.approval import ApprovalDecision, ApprovalRecord
 from reme_kube.errors import TamperedError
-from reme_operator.decision.decisions import NoteApproval, TakeEdit
-from reme_operator.errors import brief
+from reme_operator.decision.decisions import ApplyEdit, RecordApproval
+from reme_operator.errors import one_line
 from reme_operator.names import text_name
-from reme_operator.steps.context import Effect, Work, clip
-from reme_operator.steps.validate import PLAYBOOK_KEY, admitted, canonical, to_be_planned
+from reme_operator.steps.context import StepContext, StepResult, clip
+from reme_operator.steps.validate import PLAYBOOK_KEY, admitted, canonical, record_playbook
 from reme_playbook.errors import RejectedPlaybookError
 
 EDIT_KEY = "playbook.txt"
 _MOST_RECORDS = 8
 
 
-async def note_approval(work: Work, _: NoteApproval) -> Effect:
+async def note_approval(work: StepContext, _: RecordApproval) -> StepResult:
     """Record who decided what; an edited playbook is kept as it was written."""
     approval, attempt = work.remediation.spec.approval, work.attempt
     assert approval is not None, "only a decision that was made is taken note of"
@@ -28,35 +28,35 @@ async def note_approval(work: Work, _: NoteApproval) -> Effect:
         reason=approval.reason,
     )
     if approval.decision is ApprovalDecision.EDIT:
-        edit, _text = await work.tools.cluster.keep_text(
+        edit, _text = await work.tools.cluster.store_artifact(
             work.remediation, _name(work, "edit", approval.edit), EDIT_KEY, approval.edit
         )
         record = record.model_copy(update={"original": attempt.playbook, "edit": edit})
-    return Effect(work.revised(approvals=[*attempt.approvals, record][-_MOST_RECORDS:]))
+    return StepResult(work.revised(approvals=[*attempt.approvals, record][-_MOST_RECORDS:]))
 
 
-async def take_edit(work: Work, _: TakeEdit) -> Effect:
+async def take_edit(work: StepContext, _: ApplyEdit) -> StepResult:
     """Put the edited playbook through the same gate as the model's, and have it planned."""
     attempt = work.attempt
     *earlier, record = attempt.approvals
     assert record.edit is not None, "an edit is kept when it is taken note of"
     try:
-        text = await work.tools.cluster.read_text(work.namespace, record.edit)
+        text = await work.tools.cluster.read_artifact(work.namespace, record.edit)
         actions, live = await admitted(work, text)
     except (RejectedPlaybookError, TamperedError) as error:
-        refused = record.model_copy(update={"refusal": clip(brief(error, 1000))})
-        return Effect(work.revised(approvals=[*earlier, refused]))
+        refused = record.model_copy(update={"refusal": clip(one_line(error, 1000))})
+        return StepResult(work.revised(approvals=[*earlier, refused]))
     text = canonical(actions)
-    playbook, _text = await work.tools.cluster.keep_text(
+    playbook, _text = await work.tools.cluster.store_artifact(
         work.remediation, _name(work, "playbook", text), PLAYBOOK_KEY, text
     )
     if playbook == attempt.playbook:
         refused = record.model_copy(update={"refusal": "it says the same as before"})
-        return Effect(work.revised(approvals=[*earlier, refused]))
-    return to_be_planned(work, playbook, actions, live)
+        return StepResult(work.revised(approvals=[*earlier, refused]))
+    return record_playbook(work, playbook, actions, live)
 
 
-def _name(work: Work, what: str, text: str) -> str:
+def _name(work: StepContext, what: str, text: str) -> str:
     """Return the name of a text of which an attempt may have several."""
     mark = sha256(text.encode()).hexdigest()[:8]
     return text_name(work.remediation, work.attempt.number, f"{what}-{mark}")

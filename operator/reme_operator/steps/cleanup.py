@@ -20,7 +20,7 @@ from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
 from reme_playbook.execution.manifests import RESULT_ROLE
 
 
-class Place(NamedTuple):
+class RunLocation(NamedTuple):
     """Where the objects of a run are."""
 
     run: str
@@ -29,9 +29,9 @@ class Place(NamedTuple):
     uid: str  # of the remediation that they belong to
 
 
-async def remove_run(cluster: Cluster, place: Place) -> None:
+async def delete_run(cluster: Cluster, place: RunLocation) -> None:
     """Remove everything of a run that is there and belongs to its remediation."""
-    await take_rights(cluster, place)
+    await revoke_rbac(cluster, place)
     # The claim goes last: while it is there, no Job of this run can begin a second time.
     await _remove(cluster, JOBS, place, place.run)
     await asyncio.gather(
@@ -41,7 +41,7 @@ async def remove_run(cluster: Cluster, place: Place) -> None:
     )
 
 
-async def take_rights(cluster: Cluster, place: Place) -> None:
+async def revoke_rbac(cluster: Cluster, place: RunLocation) -> None:
     """Remove the RoleBindings, then the grant: without a grant RBAC alone would decide."""
     roles = sorted({*RUN_ROLES, RESULT_ROLE} - CLUSTER_ROLES)
     await asyncio.gather(
@@ -60,7 +60,7 @@ async def take_rights(cluster: Cluster, place: Place) -> None:
     await _remove(cluster, RUN_GRANTS, place, place.run)
 
 
-async def _take_everywhere(cluster: Cluster, place: Place, name: str) -> None:
+async def _take_everywhere(cluster: Cluster, place: RunLocation, name: str) -> None:
     # Where reme watches only some namespaces it may not ask, and has never made one.
     with contextlib.suppress(ForbiddenError):
         found = await own(cluster, CLUSTER_ROLE_BINDINGS, "", name, place.uid)
@@ -69,7 +69,7 @@ async def _take_everywhere(cluster: Cluster, place: Place, name: str) -> None:
 
 
 async def _remove(
-    cluster: Cluster, resource: Resource, place: Place, name: str, namespace: str = ""
+    cluster: Cluster, resource: Resource, place: RunLocation, name: str, namespace: str = ""
 ) -> None:
     where = namespace or place.release_namespace
     found = await own(cluster, resource, where, name, place.uid)

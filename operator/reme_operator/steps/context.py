@@ -6,20 +6,20 @@ from datetime import datetime
 from typing import Any
 
 from reme_api.reasons import Reason
-from reme_api.remediation import Attempt, HandUndo, Remediation, RemediationStatus
+from reme_api.remediation import Attempt, ManualRollback, Remediation, RemediationStatus
 from reme_kube.protocols import Clock, Cluster, Prober
 from reme_model.inference.client import PlaybookModel
 from reme_operator.decision.observed import Observed
-from reme_operator.decision.probe_verdict import Measurement
+from reme_operator.decision.probe_verdict import ProbeHistory
 from reme_operator.kill_switch.watch import KillSwitch
 from reme_operator.settings import OperatorSettings
 from reme_operator.telemetry.health import Health
 from reme_operator.telemetry.metrics import Metrics
-from reme_operator.telemetry.step_timings import Timesheet
+from reme_operator.telemetry.step_timings import StepTimer
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class Dependencies:
     """The seams to the outside."""
 
     cluster: Cluster
@@ -35,12 +35,12 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class StepContext:
     """One decision to be carried out."""
 
-    tools: Tools
+    tools: Dependencies
     seen: Observed
-    sheet: Timesheet
+    sheet: StepTimer
 
     @property
     def remediation(self) -> Remediation:
@@ -60,10 +60,10 @@ class Work:
         return found
 
     @property
-    def hand_undo(self) -> HandUndo:
+    def hand_undo(self) -> ManualRollback:
         """The undo that a person asked for; only for steps of one."""
-        assert self.status.undos, "this step belongs to an undo by hand"
-        return self.status.undos[-1]
+        assert self.status.manual_rollbacks, "this step belongs to an undo by hand"
+        return self.status.manual_rollbacks[-1]
 
     @property
     def namespace(self) -> str:
@@ -79,14 +79,16 @@ class Work:
         changed = self.attempt.model_copy(update=fields)
         return self.status.model_copy(update={"attempts": [*self.status.attempts[:-1], changed]})
 
-    def revised_hand(self, **fields: Any) -> RemediationStatus:
+    def with_manual_rollback(self, **fields: Any) -> RemediationStatus:
         """Return the status with these fields of the undo by hand changed."""
         changed = self.hand_undo.model_copy(update=fields)
-        return self.status.model_copy(update={"undos": [*self.status.undos[:-1], changed]})
+        return self.status.model_copy(
+            update={"manual_rollbacks": [*self.status.manual_rollbacks[:-1], changed]}
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Setback:
+class ModelFailure:
     """The model could not be reached; worth another try."""
 
     reason: Reason
@@ -95,12 +97,12 @@ class Setback:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class StepResult:
     """What a step came to: a status to be written, or something for this process to remember."""
 
     status: RemediationStatus | None = None
-    measurement: Measurement | None = None
-    setback: Setback | None = None
+    measurement: ProbeHistory | None = None
+    model_failure: ModelFailure | None = None
 
 
 def clip(text: str, longest: int = 1024) -> str:

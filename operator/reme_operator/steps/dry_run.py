@@ -8,7 +8,7 @@ it would refuse the run. Nothing here changes an object of anybody.
 import json
 from collections.abc import Sequence
 
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.reasons import Reason
 from reme_api.remediation import Rejection
 from reme_kube.errors import (
@@ -18,15 +18,15 @@ from reme_kube.errors import (
     NotFoundError,
     TamperedError,
 )
-from reme_kube.protocols import Json, Rehearsal
-from reme_operator.decision.decisions import Rehearse, Replan
-from reme_operator.errors import brief
+from reme_kube.protocols import DryRun, Json
+from reme_operator.decision.decisions import RenewPlan, RunDryRun
+from reme_operator.errors import one_line
 from reme_operator.names import text_name
-from reme_operator.steps.context import Effect, Work, clip
-from reme_operator.steps.job import REFUSED_FOR_GOOD, give_rights, named_plan, request_of
+from reme_operator.steps.context import StepContext, StepResult, clip
+from reme_operator.steps.job import PERMANENT_ERRORS, build_run_request, grant_rbac, new_plan
 from reme_playbook.actions.registry import Action, DeletePod, Scale
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.execution.dry_run import Part, parts, request
+from reme_playbook.execution.dry_run import DryRunTask, dry_run_tasks, request
 from reme_playbook.execution.manifests import RunRequest
 from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.object_diff import Difference
@@ -40,32 +40,38 @@ _PAUSE_SECONDS = 0.02
 _TRIES = 5
 
 
-class UnfencedError(Exception):
+class GrantNotEnforcedError(Exception):
     """The API server would let the run write what its grant does not include."""
 
 
-async def replan(work: Work, _: Replan) -> Effect:
+async def replan(work: StepContext, _: RenewPlan) -> StepResult:
     """Name another dry run; what the last one found is shown until then."""
-    fresh = named_plan(work, work.attempt.number)
+    fresh = new_plan(work, work.attempt.number)
     if before := work.attempt.plan:
-        kept = {"digest": before.digest, "omitted": before.omitted, "text": before.text}
+        kept = {
+            "digest": before.digest,
+            "omitted_changes": before.omitted_changes,
+            "text": before.text,
+        }
         fresh = fresh.model_copy(update=kept)
-    return Effect(work.revised(plan=fresh))
+    return StepResult(work.revised(plan=fresh))
 
 
-async def rehearse(work: Work, _: Rehearse) -> Effect:
+async def rehearse(work: StepContext, _: RunDryRun) -> StepResult:
     """Make the rights of the run, ask for a dry run of each of its tasks, and keep the answer."""
     attempt = work.attempt
     assert attempt.plan is not None, "a plan is named before its rights are made"
     assert attempt.playbook is not None, "a playbook is kept before it is planned"
     try:
-        asked = await request_of(work, attempt.playbook, attempt.plan.created_time, attempt.number)
-        made = await give_rights(work, asked)
+        asked = await build_run_request(
+            work, attempt.playbook, attempt.plan.created_time, attempt.number
+        )
+        made = await grant_rbac(work, asked)
         async with work.tools.cluster.rehearsal(asked.release_namespace, made) as server:
             await _settled(work, server, asked)
             found = [
                 d
-                for part in parts(asked.actions, asked.name)
+                for part in dry_run_tasks(asked.actions, asked.name)
                 for d in await _of(work, server, part, asked.name)
             ]
     except RejectedPlaybookError as error:
@@ -73,26 +79,26 @@ async def rehearse(work: Work, _: Rehearse) -> Effect:
     except _RefusedError as error:
         return _rejected(work, Reason.DRY_RUN_REFUSED, str(error))
     except TamperedError as error:
-        return _rejected(work, Reason.TAMPERED, brief(error))
-    except (*REFUSED_FOR_GOOD, UnfencedError) as error:
-        return _rejected(work, Reason.RUN_NOT_STARTED, brief(error))
+        return _rejected(work, Reason.TAMPERED, one_line(error))
+    except (*PERMANENT_ERRORS, GrantNotEnforcedError) as error:
+        return _rejected(work, Reason.RUN_NOT_STARTED, one_line(error))
     shown = object_diff.changes(found)[: object_diff.MAX_CHANGES]
     planned = attempt.plan.model_copy(
         update={
             "completion_time": work.now(),
             "digest": object_diff.digest(attempt.playbook.digest, found),
-            "omitted": len(found) - len(shown),
+            "omitted_changes": len(found) - len(shown),
             "text": await _kept(work, found),
         }
     )
-    return Effect(work.revised(plan=planned, changes=shown))
+    return StepResult(work.revised(plan=planned, changes=shown))
 
 
 class _RefusedError(Exception):
     """The API server would refuse the run."""
 
 
-async def _settled(work: Work, server: Rehearsal, asked: RunRequest) -> None:
+async def _settled(work: StepContext, server: DryRun, asked: RunRequest) -> None:
     """Return once the API server holds this identity to its grant.
 
     Raises:
@@ -107,17 +113,19 @@ async def _settled(work: Work, server: Rehearsal, asked: RunRequest) -> None:
             await server.send("PATCH", place, CANARY, MERGE_PATCH)
             answer = "the write was allowed"
         except ForbiddenError as error:
-            answer = brief(error)
+            answer = one_line(error)
             if "ValidatingAdmissionPolicy" in answer:
                 return
         except InvalidError as error:
-            answer = brief(error)
+            answer = one_line(error)
         if clock.monotonic() >= until:
-            raise UnfencedError(f"the API server does not hold the run to its grant: {answer}")
+            raise GrantNotEnforcedError(
+                f"the API server does not hold the run to its grant: {answer}"
+            )
         await clock.sleep(_PAUSE_SECONDS)
 
 
-async def _of(work: Work, server: Rehearsal, part: Part, run_id: str) -> list[Difference]:
+async def _of(work: StepContext, server: DryRun, part: DryRunTask, run_id: str) -> list[Difference]:
     """Return what one task would change.
 
     Raises:
@@ -128,10 +136,12 @@ async def _of(work: Work, server: Rehearsal, part: Part, run_id: str) -> list[Di
     try:
         return await _tried(work, server, part, run_id)
     except (ForbiddenError, InvalidError, NotFoundError, ConflictError) as error:
-        raise _RefusedError(f"{part.target}: {brief(error, 900)}") from error
+        raise _RefusedError(f"{part.target}: {one_line(error, 900)}") from error
 
 
-async def _tried(work: Work, server: Rehearsal, part: Part, run_id: str) -> list[Difference]:
+async def _tried(
+    work: StepContext, server: DryRun, part: DryRunTask, run_id: str
+) -> list[Difference]:
     for tries_left in reversed(range(_TRIES)):
         before = await server.read(part.path)
         history = _items(await server.read(part.history)) if part.history else []
@@ -150,7 +160,7 @@ async def _tried(work: Work, server: Rehearsal, part: Part, run_id: str) -> list
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _same_version(part: Part, before: Json, after: Json) -> bool:
+def _same_version(part: DryRunTask, before: Json, after: Json) -> bool:
     """Return whether nobody wrote the object between the look and the dry run."""
     if isinstance(part.actions[0], DeletePod | Scale):
         return True
@@ -158,7 +168,7 @@ def _same_version(part: Part, before: Json, after: Json) -> bool:
     return bool(versions[0] == versions[1])
 
 
-def _differences(part: Part, before: Json, after: Json) -> list[Difference]:
+def _differences(part: DryRunTask, before: Json, after: Json) -> list[Difference]:
     action: Action = part.actions[0]
     if isinstance(action, DeletePod):
         return [Difference(part.target, "metadata.deletionTimestamp", None, "now")]
@@ -173,7 +183,7 @@ def _items(found: Json) -> list[Json]:
     return [item for item in found.get("items") or [] if isinstance(item, dict)]
 
 
-async def _kept(work: Work, found: Sequence[Difference]) -> TextReference | None:
+async def _kept(work: StepContext, found: Sequence[Difference]) -> ArtifactReference | None:
     """Keep all changes in full length, if the status has no room for them."""
     if object_diff.fits(found):
         return None
@@ -181,7 +191,7 @@ async def _kept(work: Work, found: Sequence[Difference]) -> TextReference | None
     assert attempt.playbook is not None, "a playbook is kept before it is planned"
     mark = object_diff.digest(attempt.playbook.digest, found)[7:15]
     changes = [c.wire() for c in object_diff.changes(found, object_diff.MAX_LONG)]
-    kept, _text = await work.tools.cluster.keep_text(
+    kept, _text = await work.tools.cluster.store_artifact(
         work.remediation,
         text_name(work.remediation, attempt.number, f"plan-{mark}"),
         PLAN_KEY,
@@ -193,5 +203,7 @@ async def _kept(work: Work, found: Sequence[Difference]) -> TextReference | None
 _MOST_TEXT = 512 * 1024
 
 
-def _rejected(work: Work, rule: str, message: str) -> Effect:
-    return Effect(work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message))))
+def _rejected(work: StepContext, rule: str, message: str) -> StepResult:
+    return StepResult(
+        work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message)))
+    )

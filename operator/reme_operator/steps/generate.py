@@ -7,7 +7,7 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reme_api.probes import ProbeResult, Window
+from reme_api.probes import ProbeResult, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import Attempt, Generation, Rejection
 from reme_kube.errors import NotFoundError
@@ -27,19 +27,19 @@ from reme_model.prompt.context import AttemptSummary, describe
 from reme_model.prompt.messages import messages
 from reme_model.prompt.schema import reply_schema
 from reme_operator.decision.decisions import Generate
-from reme_operator.errors import brief
+from reme_operator.errors import one_line
 from reme_operator.names import text_name
-from reme_operator.snapshot.collect import read_live, report_of
-from reme_operator.steps.context import Effect, Setback, Work, clip
+from reme_operator.snapshot.collect import collect_snapshot, read_report
+from reme_operator.steps.context import ModelFailure, StepContext, StepResult, clip
 from reme_playbook.actions.registry import Action
-from reme_playbook.policy.action_space import admissible, refused_by_name
+from reme_playbook.policy.action_space import allowed_actions, refusals_by_action
 
 PROMPT_KEY = "prompt.json"
 REPLY_KEY = "reply.json"
 _MOST_SEEN = 12
 
 
-class KeptReply(BaseModel):
+class StoredReply(BaseModel):
     """What the model answered, as it is kept: with all that it takes to ask again."""
 
     model_config = ConfigDict(extra="ignore")
@@ -54,7 +54,7 @@ class KeptReply(BaseModel):
     constrained: bool = True
 
 
-async def generate(work: Work, _: Generate) -> Effect:
+async def generate(work: StepContext, _: Generate) -> StepResult:
     """Read the cluster, ask the model, and keep what it was asked and what it said.
 
     An answer that an earlier process kept is used again: the model is asked once per attempt.
@@ -62,20 +62,20 @@ async def generate(work: Work, _: Generate) -> Effect:
     remediation, attempt = work.remediation, work.attempt
     policy = remediation.spec.policy.spec
     with work.sheet.step(Step.CONTEXT):
-        report = await report_of(work.tools.cluster, remediation)
-        live = await read_live(work.tools.cluster, remediation, report, work.now())
+        report = await read_report(work.tools.cluster, remediation)
+        live = await collect_snapshot(work.tools.cluster, remediation, report, work.now())
         home, now = work.tools.settings.release_namespace, work.now()
-        space = admissible(live, policy, release_namespace=home, now=now)
-        space = untried(space, work.status.attempts[:-1])
+        space = allowed_actions(live, policy, release_namespace=home, now=now)
+        space = exclude_attempted(space, work.status.attempts[:-1])
         earlier = work.status.attempts[:-1]
         measured = _measured(work.status.baseline, earlier)
         context = describe(live, report, _previous(earlier), measured)
         if not space:
-            refusals = refused_by_name(live, policy, release_namespace=home, now=now)
+            refusals = refusals_by_action(live, policy, release_namespace=home, now=now)
             return _nothing(work, context, refusals)
         said = messages(context, space, work.tools.settings.model_prompt_style)
         schema = reply_schema(space)
-        prompt, text = await work.tools.cluster.keep_text(
+        prompt, text = await work.tools.cluster.store_artifact(
             remediation,
             text_name(remediation, attempt.number, "prompt"),
             PROMPT_KEY,
@@ -93,22 +93,24 @@ async def generate(work: Work, _: Generate) -> Effect:
         with work.sheet.step(Step.GENERATE):
             answer = await _kept(work) or await _ask(work, request)
     except ModelUnavailableError as error:
-        return Effect(setback=Setback(Reason.MODEL_UNAVAILABLE, brief(error)))
+        return StepResult(model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error)))
     except ModelTimeoutError as error:
-        return Effect(setback=Setback(Reason.MODEL_TIMED_OUT, brief(error)))
+        return StepResult(model_failure=ModelFailure(Reason.MODEL_TIMED_OUT, one_line(error)))
     except ModelRefusedError as error:
-        return Effect(setback=Setback(Reason.MODEL_UNAVAILABLE, brief(error), final=True))
+        return StepResult(
+            model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error), final=True)
+        )
     except ReplyTooLargeError as error:
-        return _refused(work, Reason.MODEL_REPLY_TOO_LARGE, brief(error))
+        return _refused(work, Reason.MODEL_REPLY_TOO_LARGE, one_line(error))
     except ReplyError as error:
-        return _refused(work, _why(error), brief(error))
-    reply, text = await work.tools.cluster.keep_text(
+        return _refused(work, _why(error), one_line(error))
+    reply, text = await work.tools.cluster.store_artifact(
         remediation,
         text_name(remediation, attempt.number, "reply"),
         REPLY_KEY,
         answer.model_dump_json(),
     )
-    answer = KeptReply.model_validate_json(text)
+    answer = StoredReply.model_validate_json(text)
     generation = Generation(
         prompt=prompt,
         reply=reply,
@@ -126,15 +128,15 @@ async def generate(work: Work, _: Generate) -> Effect:
     try:
         parsed = parse(answer.text, answer.finish_reason)
     except ReplyError as error:
-        refusal = Rejection(rule=_why(error), message=brief(error))
-        return Effect(work.revised(generation=generation, rejection=refusal))
+        refusal = Rejection(rule=_why(error), message=one_line(error))
+        return StepResult(work.revised(generation=generation, rejection=refusal))
     if isinstance(parsed, Abstention):
         generation.abstained = clip(parsed.reason, 256) or "no reason given"
-        return Effect(work.revised(generation=generation, seen=_telling(context)))
-    return Effect(work.revised(generation=generation))
+        return StepResult(work.revised(generation=generation, seen=_telling(context)))
+    return StepResult(work.revised(generation=generation))
 
 
-async def _ask(work: Work, request: GenerationRequest) -> KeptReply:
+async def _ask(work: StepContext, request: GenerationRequest) -> StoredReply:
     metrics, begun = work.tools.metrics, work.tools.clock.monotonic()
     try:
         with work.sheet.waiting():
@@ -145,7 +147,7 @@ async def _ask(work: Work, request: GenerationRequest) -> KeptReply:
         raise
     spent = work.tools.clock.monotonic() - begun
     metrics.model_replied(spent, reply.prompt_tokens, reply.completion_tokens)
-    return KeptReply(
+    return StoredReply(
         text=reply.text,
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
@@ -157,13 +159,13 @@ async def _ask(work: Work, request: GenerationRequest) -> KeptReply:
     )
 
 
-def untried(space: Sequence[Action], earlier: Sequence[Attempt]) -> tuple[Action, ...]:
+def exclude_attempted(space: Sequence[Action], earlier: Sequence[Attempt]) -> tuple[Action, ...]:
     """Leave out what an earlier attempt ran alone: it did not help then, and would not now."""
     tried = {a.actions[0].summary for a in earlier if a.run is not None and len(a.actions) == 1}
     return tuple(action for action in space if action.summary() not in tried)
 
 
-async def _kept(work: Work) -> KeptReply | None:
+async def _kept(work: StepContext) -> StoredReply | None:
     """Return the answer that an earlier process kept, if it got that far."""
     name = text_name(work.remediation, work.attempt.number, "reply")
     try:
@@ -174,7 +176,7 @@ async def _kept(work: Work) -> KeptReply | None:
     if work.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
         return None
     try:
-        return KeptReply.model_validate_json((found.get("data") or {}).get(REPLY_KEY, ""))
+        return StoredReply.model_validate_json((found.get("data") or {}).get(REPLY_KEY, ""))
     except ValidationError:
         return None
 
@@ -192,7 +194,7 @@ def _previous(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
     ]
 
 
-def _measured(baseline: Window | None, earlier: Sequence[Attempt]) -> Sequence[ProbeResult]:
+def _measured(baseline: ProbeWindow | None, earlier: Sequence[Attempt]) -> Sequence[ProbeResult]:
     """Return what the probes showed last: after the attempt before, or before all of them."""
     windows = [*(attempt.verification for attempt in reversed(earlier)), baseline]
     return next((window.probes for window in windows if window and window.probes), ())
@@ -206,16 +208,16 @@ def _result(attempt: Attempt) -> str:
     return f"{attempt.reason or attempt.outcome or ''}{after}"
 
 
-def _refused(work: Work, reason: Reason, message: str) -> Effect:
-    return Effect(work.revised(rejection=Rejection(rule=reason, message=message)))
+def _refused(work: StepContext, reason: Reason, message: str) -> StepResult:
+    return StepResult(work.revised(rejection=Rejection(rule=reason, message=message)))
 
 
-def _nothing(work: Work, context: str, refusals: Mapping[str, str]) -> Effect:
+def _nothing(work: StepContext, context: str, refusals: Mapping[str, str]) -> StepResult:
     why = "the policy allows no action that is possible now and was not tried before"
     if refusals:
         why += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
     rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(why))
-    return Effect(work.revised(rejection=rejection, seen=_telling(context)))
+    return StepResult(work.revised(rejection=rejection, seen=_telling(context)))
 
 
 def _telling(context: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from reme_api.approval import Plan
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.reasons import Reason
 from reme_api.remediation import Remediation, Run
 from reme_kube.errors import (
@@ -24,21 +24,21 @@ from reme_kube.resources import (
     RUN_GRANTS,
 )
 from reme_operator.decision.decisions import CleanUp, CreateRun, RecordRun, StopRun
-from reme_operator.decision.observed import JobState, RunSeen
-from reme_operator.errors import brief
+from reme_operator.decision.observed import JobState, ObservedRun
+from reme_operator.errors import one_line
 from reme_operator.names import run_name, text_name
 from reme_operator.settings import OperatorSettings
-from reme_operator.steps.cleanup import Place, own, remove_run, take_rights
-from reme_operator.steps.context import Effect, Work, clip
-from reme_operator.steps.target_conflicts import open_beside
+from reme_operator.steps.cleanup import RunLocation, delete_run, own, revoke_rbac
+from reme_operator.steps.context import StepContext, StepResult, clip
+from reme_operator.steps.target_conflicts import find_open_remediation
 from reme_playbook.actions.registry import Action, Rollback
 from reme_playbook.compiler.playbook import compile_playbook
-from reme_playbook.errors import SandboxError
+from reme_playbook.errors import PlaybookError
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.execution.pod import PodOptions
 from reme_playbook.execution.result import RunResult, UnreadableResultError, claimed, events, parse
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.revisions import NoRevisionError, chosen, revisions
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
 from reme_playbook.snapshot.views import pod
 
 _DOES_NOT_START = {
@@ -54,13 +54,13 @@ _DOES_NOT_START = {
 
 EVENTS_KEY = "events.jsonl"
 
-REFUSED_FOR_GOOD = (ForbiddenError, ForeignObjectError, InvalidError, NotFoundError, SandboxError)
+PERMANENT_ERRORS = (ForbiddenError, ForeignObjectError, InvalidError, NotFoundError, PlaybookError)
 """How making what a run needs may end, so that trying again would not help."""
 
 _HELD_FOR_LONG = timedelta(seconds=10)
 
 
-async def look_at_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> RunSeen:
+async def observe_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> ObservedRun:
     """Return what can be seen of a run: the Job first, so that a result it left is seen too."""
     job = await own(cluster, JOBS, namespace, run.name, uid)
     data = await own(cluster, CONFIG_MAPS, namespace, f"{run.name}-result", uid)
@@ -68,20 +68,20 @@ async def look_at_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> R
     if job is not None and run.uid and job["metadata"]["uid"] != run.uid:
         state = JobState.ABSENT  # a Job of this name that is not the one that was recorded
     if data is None:
-        return RunSeen(job=state, message=message)
+        return ObservedRun(job=state, message=message)
     try:
         result = parse(data.get("data") or {})
         taken = claimed(data.get("data") or {}) is not None
     except UnreadableResultError as error:
-        return RunSeen(job=state, claimed=True, message=brief(error))
+        return ObservedRun(job=state, claimed=True, message=one_line(error))
     if result is not None and result.ended:
-        return RunSeen(state, claimed=True, reason=result.reason, message=result.message)
+        return ObservedRun(state, claimed=True, reason=result.reason, message=result.message)
     taken = taken or result is not None
     stuck = ""
     if state is JobState.ACTIVE and not taken:
         pods = await cluster.find(PODS, namespace, {"batch.kubernetes.io/job-name": run.name})
         stuck = next(filter(None, map(_stuck, pods)), "")
-    return RunSeen(job=state, claimed=taken, message=message, stuck=stuck)
+    return ObservedRun(job=state, claimed=taken, message=message, stuck=stuck)
 
 
 def _stuck(found: Json) -> str:
@@ -108,7 +108,7 @@ def _job_state(job: Json | None) -> tuple[JobState, str]:
     return JobState.ACTIVE, ""
 
 
-async def create_run(work: Work, decision: CreateRun) -> Effect:
+async def create_run(work: StepContext, decision: CreateRun) -> StepResult:
     """Make, or adopt, everything that the named run needs; the Job last.
 
     What refuses for good becomes the end of the run; what may pass is raised.
@@ -128,18 +128,18 @@ async def create_run(work: Work, decision: CreateRun) -> Effect:
         # After the grant: a bound identity without one would be held by its roles alone.
         await _create(cluster, *made.role_bindings)
         if (await work.tools.switch.refresh()).on:
-            await remove_run(cluster, _place(work.remediation, run))
-            return Effect()  # nothing runs while the kill switch is on; it is made anew later
-        if decision.by_hand and (other := await open_beside(cluster, work.remediation)):
+            await delete_run(cluster, _place(work.remediation, run))
+            return StepResult()  # nothing runs while the kill switch is on; it is made anew later
+        if decision.manual and (other := await find_open_remediation(cluster, work.remediation)):
             return _not_started(work, decision, f"remediation {other} is open")
         job = await cluster.create_or_adopt(made.job)
-    except (*REFUSED_FOR_GOOD, TamperedError) as error:
-        return _not_started(work, decision, brief(error))
+    except (*PERMANENT_ERRORS, TamperedError) as error:
+        return _not_started(work, decision, one_line(error))
     uid = job["metadata"]["uid"]
     return _changed(work, decision, uid=uid, created_time=run.created_time)
 
 
-def _not_started(work: Work, decision: CreateRun, message: str) -> Effect:
+def _not_started(work: StepContext, decision: CreateRun, message: str) -> StepResult:
     reason, now = Reason.RUN_NOT_STARTED, work.now()
     return _changed(work, decision, reason=reason, message=message, completion_time=now)
 
@@ -148,7 +148,7 @@ def _rights(made: RunManifests) -> tuple[Json, ...]:
     return made.grant, made.result_config_map, made.service_account
 
 
-async def give_rights(work: Work, asked: RunRequest) -> str:
+async def grant_rbac(work: StepContext, asked: RunRequest) -> str:
     """Make, or adopt, the identity of a run with its rights, and return its name.
 
     The binding to its own result is made last: whoever sees the API server know it knows that the
@@ -162,7 +162,7 @@ async def give_rights(work: Work, asked: RunRequest) -> str:
     return asked.name
 
 
-async def _renewed(work: Work, run: Run) -> Run:
+async def _renewed(work: StepContext, run: Run) -> Run:
     """Return a run that was held for long with a new beginning: its grant would be over already.
 
     One whose grant is there has its deadline, and keeps it.
@@ -185,19 +185,24 @@ async def _create(cluster: Cluster, *manifests: Json) -> None:
             raise result
 
 
-async def _made(work: Work, run: Run, decision: CreateRun) -> RunRequest:
-    by_hand, attempt = work.hand_undo if decision.by_hand else None, work.attempt
-    reference = attempt.undo_playbook if decision.undo else attempt.playbook
+async def _made(work: StepContext, run: Run, decision: CreateRun) -> RunRequest:
+    manual, attempt = work.hand_undo if decision.manual else None, work.attempt
+    reference = attempt.rollback_playbook if decision.undo else attempt.playbook
     number = attempt.number
-    if by_hand is not None:
-        reference, number = by_hand.playbook, by_hand.attempt
+    if manual is not None:
+        reference, number = manual.playbook, manual.attempt
     assert reference is not None, "a run is named after its playbook was kept"
     created = run.created_time or work.now()
-    return await request_of(work, reference, created, number, undo=decision.undo)
+    return await build_run_request(work, reference, created, number, undo=decision.undo)
 
 
-async def request_of(
-    work: Work, playbook: TextReference, created: datetime, number: int, *, undo: bool = False
+async def build_run_request(
+    work: StepContext,
+    playbook: ArtifactReference,
+    created: datetime,
+    number: int,
+    *,
+    undo: bool = False,
 ) -> RunRequest:
     """Return everything that the objects of a run follow from.
 
@@ -208,13 +213,13 @@ async def request_of(
     """
     remediation = work.remediation
     policy = remediation.spec.policy.spec
-    text = await work.tools.cluster.read_text(work.namespace, playbook)
+    text = await work.tools.cluster.read_artifact(work.namespace, playbook)
     limits = policy.sandbox
     if undo:
         longest = max(10, policy.rollback.timeout_seconds)
         limits = limits.model_copy(update={"deadline_seconds": longest})
     settings = work.tools.settings
-    actions = compile_playbook(text, allow_undo=undo)
+    actions = compile_playbook(text, for_rollback=undo)
     return RunRequest(
         remediation_uid=remediation.metadata.uid,
         remediation_name=remediation.metadata.name,
@@ -236,18 +241,20 @@ async def request_of(
     )
 
 
-async def _templates(cluster: Cluster, actions: Sequence[Action]) -> dict[ObjectKey, Json]:
+async def _templates(cluster: Cluster, actions: Sequence[Action]) -> dict[ObjectRef, Json]:
     """Return the pod templates that rollbacks go back to; the fence admits no other."""
-    found: dict[ObjectKey, Json] = {}
+    found: dict[ObjectRef, Json] = {}
     for target, number in ((a.target, a.revision) for a in actions if isinstance(a, Rollback)):
         workload = await cluster.workload(target.kind, target.namespace, target.name)
         known = revisions(workload, target.kind, await cluster.revisions(workload))
-        with contextlib.suppress(NoRevisionError):  # without it the run is refused, and says so
+        with contextlib.suppress(
+            RevisionNotFoundError
+        ):  # without it the run is refused, and says so
             found[target] = dict(chosen(workload, known, number).template)
     return found
 
 
-async def record_run(work: Work, decision: RecordRun) -> Effect:
+async def record_run(work: StepContext, decision: RecordRun) -> StepResult:
     """Record how a run ended, and keep its events."""
     run = _run_of(work, decision)
     uid = work.remediation.metadata.uid
@@ -255,14 +262,14 @@ async def record_run(work: Work, decision: RecordRun) -> Effect:
     return await _ended(work, decision, decision.reason, job)
 
 
-async def stop_run(work: Work, decision: StopRun) -> Effect:
+async def stop_run(work: StepContext, decision: StopRun) -> StepResult:
     """Take the rights of a run away, stop its Job, and record what it had done until then."""
     run, cluster = _run_of(work, decision), work.tools.cluster
-    await take_rights(cluster, _place(work.remediation, run))
+    await revoke_rbac(cluster, _place(work.remediation, run))
     job = await own(cluster, JOBS, run.namespace, run.name, work.remediation.metadata.uid)
     if job is not None:
         await cluster.delete(JOBS, run.namespace, run.name)
-    seen = await look_at_run(cluster, run.namespace, run, work.remediation.metadata.uid)
+    seen = await observe_run(cluster, run.namespace, run, work.remediation.metadata.uid)
     reason = decision.reason
     if not seen.claimed:
         reason = Reason.RUN_NOT_STARTED
@@ -272,8 +279,8 @@ async def stop_run(work: Work, decision: StopRun) -> Effect:
 
 
 async def _ended(
-    work: Work, decision: RecordRun | StopRun, reason: Reason, job: Json | None
-) -> Effect:
+    work: StepContext, decision: RecordRun | StopRun, reason: Reason, job: Json | None
+) -> StepResult:
     run, message, uid = _run_of(work, decision), decision.message, work.remediation.metadata.uid
     found = await own(work.tools.cluster, CONFIG_MAPS, run.namespace, f"{run.name}-result", uid)
     data: dict[str, str] = (found or {}).get("data") or {}
@@ -294,10 +301,10 @@ async def _ended(
             update["message"] = clip(result.message)
     if text := events(data):
         number, what = work.attempt.number, "undo-events" if decision.undo else "events"
-        if decision.by_hand:
+        if decision.manual:
             number, what = work.hand_undo.attempt, f"undo-{work.hand_undo.number}-events"
         name = text_name(work.remediation, number, what)
-        update["events"], _ = await work.tools.cluster.keep_text(
+        update["events"], _ = await work.tools.cluster.store_artifact(
             work.remediation, name, EVENTS_KEY, text
         )
     return _changed(work, decision, **update)
@@ -310,34 +317,34 @@ def _readable(data: dict[str, str]) -> RunResult | None:
         return None
 
 
-async def clean_up(work: Work, decision: CleanUp) -> Effect:
+async def clean_up(work: StepContext, decision: CleanUp) -> StepResult:
     """Remove what a run needed: its rights first, what it left behind last."""
     remediation = work.remediation
-    if decision.by_hand:
+    if decision.manual:
         run = _run_of(work, decision)
-        await remove_run(work.tools.cluster, _place(remediation, run))
+        await delete_run(work.tools.cluster, _place(remediation, run))
         return _changed(work, decision, cleaned_up=True)
     attempt = remediation.status.attempts[decision.attempt - 1]
     field = "plan" if decision.plan else "undo" if decision.undo else "run"
     run = getattr(attempt, field)
     assert run is not None, "only a run that was named is cleaned up"
-    await remove_run(work.tools.cluster, _place(remediation, run))
+    await delete_run(work.tools.cluster, _place(remediation, run))
     cleaned = attempt.model_copy(update={field: run.model_copy(update={"cleaned_up": True})})
     attempts = [cleaned if a.number == attempt.number else a for a in remediation.status.attempts]
-    return Effect(remediation.status.model_copy(update={"attempts": attempts}))
+    return StepResult(remediation.status.model_copy(update={"attempts": attempts}))
 
 
-def _place(remediation: Remediation, run: Run | Plan) -> Place:
+def _place(remediation: Remediation, run: Run | Plan) -> RunLocation:
     meta = remediation.metadata
-    return Place(run.name, run.namespace, meta.namespace, meta.uid)
+    return RunLocation(run.name, run.namespace, meta.namespace, meta.uid)
 
 
-def named_run(settings: OperatorSettings, name: str, now: datetime) -> Run:
+def new_run(settings: OperatorSettings, name: str, now: datetime) -> Run:
     """Return the record of a run that does not exist yet."""
     return Run(name=name, namespace=settings.release_namespace, created_time=_rounded(now))
 
 
-def named_plan(work: Work, attempt: int) -> Plan:
+def new_plan(work: StepContext, attempt: int) -> Plan:
     """Return the record of a dry run that was not made yet, under the name of the run."""
     return Plan(
         name=run_name(work.remediation, attempt),
@@ -351,17 +358,17 @@ def _rounded(now: datetime) -> datetime:
     return now - timedelta(microseconds=now.microsecond % 1000)
 
 
-def _run_of(work: Work, decision: CreateRun | RecordRun | StopRun | CleanUp) -> Run:
-    attempt, by_hand = work.attempt, decision.by_hand
-    run = work.hand_undo.run if by_hand else attempt.undo if decision.undo else attempt.run
+def _run_of(work: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp) -> Run:
+    attempt, manual = work.attempt, decision.manual
+    run = work.hand_undo.run if manual else attempt.undo if decision.undo else attempt.run
     assert run is not None, "a run is named before anything is done about it"
     return run
 
 
 def _changed(
-    work: Work, decision: CreateRun | RecordRun | StopRun | CleanUp, **fields: object
-) -> Effect:
+    work: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp, **fields: object
+) -> StepResult:
     changed = _run_of(work, decision).model_copy(update=fields)
-    if decision.by_hand:
-        return Effect(work.revised_hand(run=changed))
-    return Effect(work.revised(**{"undo" if decision.undo else "run": changed}))
+    if decision.manual:
+        return StepResult(work.with_manual_rollback(run=changed))
+    return StepResult(work.revised(**{"undo" if decision.undo else "run": changed}))

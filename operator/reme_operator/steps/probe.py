@@ -2,49 +2,49 @@
 
 import asyncio
 
-from reme_api.policy import Neighbours
-from reme_api.probes import NeighbourHealth, ProbeVerdict, Window
+from reme_api.policy import NeighbourScope
+from reme_api.probes import NeighbourHealth, ProbeVerdict, ProbeWindow
 from reme_api.reasons import Reason
 from reme_kube.protocols import Json
 from reme_operator.decision.decisions import (
     BeginVerification,
     ConcludeBaseline,
     ConcludeVerification,
-    Measure,
+    ProbeBaseline,
     Verify,
 )
-from reme_operator.decision.probe_verdict import Measurement, Round
-from reme_operator.steps.context import Effect, Work
+from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
+from reme_operator.steps.context import StepContext, StepResult
 
 
-async def measure(work: Work, _: Measure) -> Effect:
+async def measure(work: StepContext, _: ProbeBaseline) -> StepResult:
     """Take one round of the baseline."""
-    return Effect(measurement=await _one_more(work, baseline=()))
+    return StepResult(measurement=await _one_more(work, baseline=()))
 
 
-async def verify(work: Work, _: Verify) -> Effect:
+async def verify(work: StepContext, _: Verify) -> StepResult:
     """Take one round of the verification."""
     baseline = work.status.baseline
-    return Effect(
+    return StepResult(
         measurement=await _one_more(work, baseline=tuple(baseline.neighbours) if baseline else ())
     )
 
 
-async def conclude_baseline(work: Work, decision: ConcludeBaseline) -> Effect:
+async def conclude_baseline(work: StepContext, decision: ConcludeBaseline) -> StepResult:
     """Record what the baseline showed."""
     measured = work.seen.measurement
     assert measured is not None, "a verdict has samples"
     verdict = decision.verdict
     window = measured.window(verdict.verdict, work.now(), verdict.message)
-    return Effect(work.status.model_copy(update={"baseline": window}))
+    return StepResult(work.status.model_copy(update={"baseline": window}))
 
 
-async def begin_verification(work: Work, _: BeginVerification) -> Effect:
+async def begin_verification(work: StepContext, _: BeginVerification) -> StepResult:
     """Record when the verification began."""
-    return Effect(work.revised(verification=Window(start_time=work.now())))
+    return StepResult(work.revised(verification=ProbeWindow(start_time=work.now())))
 
 
-async def conclude_verification(work: Work, decision: ConcludeVerification) -> Effect:
+async def conclude_verification(work: StepContext, decision: ConcludeVerification) -> StepResult:
     """Record what the verification showed, and whether the attempt must be taken back."""
     measured, begun, verdict = work.seen.measurement, work.attempt.verification, decision.verdict
     assert measured is not None, "a verdict has samples"
@@ -55,12 +55,12 @@ async def conclude_verification(work: Work, decision: ConcludeVerification) -> E
     }
     if verdict.verdict is ProbeVerdict.FAILED:
         worse = verdict.neighbours_worse
-        update["reason"] = Reason.NEIGHBOURS_WORSE if worse else Reason.PROBES_FAILED
+        update["reason"] = Reason.NEIGHBOURS_DEGRADED if worse else Reason.PROBES_FAILED
         update["message"] = verdict.message
-    return Effect(work.revised(**update))
+    return StepResult(work.revised(**update))
 
 
-async def _one_more(work: Work, baseline: tuple[NeighbourHealth, ...]) -> Measurement:
+async def _one_more(work: StepContext, baseline: tuple[NeighbourHealth, ...]) -> ProbeHistory:
     spec, prober, namespace = work.remediation.spec, work.tools.prober, work.namespace
     started = work.now()
     with work.sheet.waiting():
@@ -69,14 +69,14 @@ async def _one_more(work: Work, baseline: tuple[NeighbourHealth, ...]) -> Measur
             _neighbours(work),
         )
     names = (probe.name for probe in spec.probes)
-    fresh = Round(work.now(), dict(zip(names, samples, strict=True)), neighbours)
-    seen = work.seen.measurement or Measurement(started)
+    fresh = ProbeRound(work.now(), dict(zip(names, samples, strict=True)), neighbours)
+    seen = work.seen.measurement or ProbeHistory(started)
     return seen.add(fresh, baseline, target=f"{spec.target.kind}/{spec.target.name}")
 
 
-async def _neighbours(work: Work) -> tuple[NeighbourHealth, ...]:
+async def _neighbours(work: StepContext) -> tuple[NeighbourHealth, ...]:
     """Return the health of every workload of the namespace, the target among them."""
-    if work.remediation.spec.policy.spec.verification.neighbours is Neighbours.NONE:
+    if work.remediation.spec.policy.spec.verification.neighbours is NeighbourScope.NONE:
         return ()
     found = await work.tools.cluster.workloads(work.namespace)
     return tuple(health(workload) for workload in found)

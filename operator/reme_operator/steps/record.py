@@ -4,12 +4,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from reme_api.remediation import Attempt
 from reme_operator.decision.decisions import Begin, CloseAttempt, Finish, OpenAttempt
-from reme_operator.steps.context import Effect, Work, clip
+from reme_operator.steps.context import StepContext, StepResult, clip
 
 
-async def begin(work: Work, _: Begin) -> Effect:
+async def begin(work: StepContext, _: Begin) -> StepResult:
     """Write the first status."""
-    return Effect(
+    return StepResult(
         work.status.model_copy(
             update={
                 "start_time": work.now(),
@@ -20,16 +20,16 @@ async def begin(work: Work, _: Begin) -> Effect:
     )
 
 
-async def open_attempt(work: Work, decision: OpenAttempt) -> Effect:
+async def open_attempt(work: StepContext, decision: OpenAttempt) -> StepResult:
     """Begin another attempt."""
     work.sheet.next_attempt()
     fresh = Attempt(number=decision.number, start_time=work.now())
-    return Effect(work.status.model_copy(update={"attempts": [*work.status.attempts, fresh]}))
+    return StepResult(work.status.model_copy(update={"attempts": [*work.status.attempts, fresh]}))
 
 
-async def close_attempt(work: Work, decision: CloseAttempt) -> Effect:
+async def close_attempt(work: StepContext, decision: CloseAttempt) -> StepResult:
     """Record what came of the open attempt."""
-    return Effect(
+    return StepResult(
         work.revised(
             outcome=decision.outcome,
             reason=decision.reason,
@@ -39,9 +39,9 @@ async def close_attempt(work: Work, decision: CloseAttempt) -> Effect:
     )
 
 
-async def finish(work: Work, decision: Finish) -> Effect:
+async def finish(work: StepContext, decision: Finish) -> StepResult:
     """Record the outcome of the whole."""
-    return Effect(
+    return StepResult(
         work.status.model_copy(
             update={
                 "outcome": decision.outcome,

@@ -17,22 +17,22 @@ from reme_operator.steps import (
     rollback,
     validate,
 )
-from reme_operator.steps.context import Effect, Work
+from reme_operator.steps.context import StepContext, StepResult
 
-Perform = Callable[[Work, Any], Awaitable[Effect]]
+Perform = Callable[[StepContext, Any], Awaitable[StepResult]]
 
-PERFORM: Mapping[type[d.Decision], Perform] = MappingProxyType(
+STEP_HANDLERS: Mapping[type[d.Decision], Perform] = MappingProxyType(
     {
         d.Begin: record.begin,
-        d.Measure: probe.measure,
+        d.ProbeBaseline: probe.measure,
         d.ConcludeBaseline: probe.conclude_baseline,
         d.OpenAttempt: record.open_attempt,
         d.Generate: generate.generate,
-        d.Gate: validate.gate,
-        d.Rehearse: dry_run.rehearse,
-        d.Replan: dry_run.replan,
-        d.NoteApproval: approve.note_approval,
-        d.TakeEdit: approve.take_edit,
+        d.Validate: validate.gate,
+        d.RunDryRun: dry_run.rehearse,
+        d.RenewPlan: dry_run.replan,
+        d.RecordApproval: approve.note_approval,
+        d.ApplyEdit: approve.take_edit,
         d.Capture: validate.capture,
         d.CreateRun: job.create_run,
         d.RecordRun: job.record_run,
@@ -41,11 +41,11 @@ PERFORM: Mapping[type[d.Decision], Perform] = MappingProxyType(
         d.BeginVerification: probe.begin_verification,
         d.Verify: probe.verify,
         d.ConcludeVerification: probe.conclude_verification,
-        d.GoBack: abort.go_back,
-        d.BeginUndo: rollback.begin_undo,
-        d.CloseUndo: rollback.close_undo,
-        d.PlanUndo: rollback.plan_undo,
-        d.VerifyUndo: rollback.verify_undo,
+        d.AbortAttempt: abort.go_back,
+        d.BeginManualRollback: rollback.begin_undo,
+        d.CloseManualRollback: rollback.close_undo,
+        d.PlanRollback: rollback.plan_undo,
+        d.VerifyRollback: rollback.verify_undo,
         d.CloseAttempt: record.close_attempt,
         d.Finish: record.finish,
     }
@@ -55,14 +55,14 @@ PERFORM: Mapping[type[d.Decision], Perform] = MappingProxyType(
 _STEPS: Mapping[type[d.Decision], Step] = MappingProxyType(
     {
         d.Begin: Step.ADMIT,
-        d.Measure: Step.BASELINE,
+        d.ProbeBaseline: Step.BASELINE,
         d.ConcludeBaseline: Step.BASELINE,
         d.Generate: Step.CONTEXT,
-        d.Gate: Step.GATE,
-        d.Rehearse: Step.PLAN,
-        d.Replan: Step.PLAN,
-        d.NoteApproval: Step.APPROVE,
-        d.TakeEdit: Step.APPROVE,
+        d.Validate: Step.VALIDATE,
+        d.RunDryRun: Step.DRY_RUN,
+        d.RenewPlan: Step.DRY_RUN,
+        d.RecordApproval: Step.APPROVE,
+        d.ApplyEdit: Step.APPROVE,
         d.Capture: Step.CAPTURE,
         d.CreateRun: Step.PREPARE,
         d.RecordRun: Step.EXECUTE,
@@ -71,16 +71,16 @@ _STEPS: Mapping[type[d.Decision], Step] = MappingProxyType(
         d.BeginVerification: Step.VERIFY,
         d.Verify: Step.VERIFY,
         d.ConcludeVerification: Step.VERIFY,
-        d.BeginUndo: Step.UNDO,
-        d.PlanUndo: Step.UNDO,
-        d.VerifyUndo: Step.VERIFY_UNDO,
+        d.BeginManualRollback: Step.ROLLBACK,
+        d.PlanRollback: Step.ROLLBACK,
+        d.VerifyRollback: Step.VERIFY_ROLLBACK,
     }
 )
 
 
 def step_of(decision: d.Decision) -> Step:
     """Return the step that a decision belongs to."""
-    if isinstance(decision, d.Measure | d.ConcludeBaseline) and decision.again:
+    if isinstance(decision, d.ProbeBaseline | d.ConcludeBaseline) and decision.again:
         return Step.APPROVE
     undoes = isinstance(decision, d.CreateRun | d.RecordRun | d.StopRun) and decision.undo
-    return Step.UNDO if undoes else _STEPS.get(type(decision), Step.RECORD)
+    return Step.ROLLBACK if undoes else _STEPS.get(type(decision), Step.RECORD)

@@ -12,7 +12,7 @@ from reme_api.remediation import Remediation
 from reme_kube.protocols import Cluster
 
 
-async def open_beside(cluster: Cluster, own: Remediation) -> str:
+async def find_open_remediation(cluster: Cluster, own: Remediation) -> str:
     """Return the name of another remediation of the same target that has not ended, if any."""
     async for other in _others(cluster, own):
         if other.status.outcome is None:
@@ -20,11 +20,15 @@ async def open_beside(cluster: Cluster, own: Remediation) -> str:
     return ""
 
 
-async def undone_beside(cluster: Cluster, own: Remediation) -> str:
+async def find_manual_rollback(cluster: Cluster, own: Remediation) -> str:
     """Return the name of another of the same target whose undo by hand has its run, if any."""
     async for other in _others(cluster, own):
-        undos = other.status.undos
-        if undos and undos[-1].outcome is None and undos[-1].run is not None:
+        manual_rollbacks = other.status.manual_rollbacks
+        if (
+            manual_rollbacks
+            and manual_rollbacks[-1].outcome is None
+            and manual_rollbacks[-1].run is not None
+        ):
             return other.metadata.name
     return ""
 

@@ -41,7 +41,7 @@ class Health:
         self._beat_at = self._monotonic()
 
     @contextmanager
-    def working(self, what: str) -> Iterator[Callable[[], None]]:
+    def watch_progress(self, what: str) -> Iterator[Callable[[], None]]:
         """Watch over one pass; calling what it yields notes that it makes progress."""
         key = object()
 

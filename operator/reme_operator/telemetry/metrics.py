@@ -16,7 +16,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from reme_api.reasons import Outcome, Reason, Step
-from reme_operator.kill_switch.state import OFF, Running, SwitchState
+from reme_operator.kill_switch.state import OFF, InFlightPolicy, KillSwitchState
 
 _STEP_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640)
 _MODEL_SECONDS = (0.5, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
@@ -51,8 +51,8 @@ class Metrics:
             Reason.KILL_SWITCH,
             Reason.OUTSIDE_WINDOW,
             Reason.SAME_CAUSE,
-            Reason.STORM,
-            Reason.TARGET_BUSY,
+            Reason.REPORT_STORM,
+            Reason.TARGET_LOCKED,
         }
         self._remediations = Counter(
             "reme_remediations_total",
@@ -171,7 +171,7 @@ class Metrics:
         """Count a request that brought no reply."""
         self._llm_seconds.labels("timeout" if timed_out else "error").observe(seconds)
 
-    def know_rules(self, rules: Iterator[str] | list[str] | tuple[str, ...]) -> None:
+    def register_rules(self, rules: Iterator[str] | list[str] | tuple[str, ...]) -> None:
         """Name the rules that may be broken; any other is counted as Other."""
         self._rules = {*rules, OTHER}
         for rule in self._rules:
@@ -189,9 +189,9 @@ class Metrics:
         """Count a decision on a report."""
         self._reports.labels(reason.value).inc()
 
-    def kill_switch(self, state: SwitchState) -> None:
+    def kill_switch(self, state: KillSwitchState) -> None:
         """Tell whether the kill switch is on."""
-        for running in Running:
+        for running in InFlightPolicy:
             self._switch.labels(running.value).set(state.on and state.running is running)
 
     def reports_waiting(self, counts: Mapping[Reason, int]) -> None:

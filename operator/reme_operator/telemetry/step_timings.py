@@ -15,7 +15,7 @@ from reme_api.remediation import RemediationStatus, Timing
 
 _MOST_TIMINGS = 16
 
-_PIECEWISE = {Step.PLAN, Step.CLEAN_UP, Step.RECORD}
+_PIECEWISE = {Step.DRY_RUN, Step.CLEAN_UP, Step.RECORD}
 """Steps that are done in several pieces, with other steps between them."""
 
 _OF_ALL = {Step.ADMIT, Step.BASELINE}
@@ -30,7 +30,7 @@ class _Line:
     touched: bool = True
 
 
-class Timesheet:
+class StepTimer:
     """The time of one remediation in this process, until it is written down."""
 
     def __init__(
@@ -42,13 +42,13 @@ class Timesheet:
         self._stack: list[Step | None] = []
         self._mark = 0.0
 
-    def touch(self, step: Step, start: datetime | None = None) -> None:
+    def mark_running(self, step: Step, start: datetime | None = None) -> None:
         """Note that the step is going on, since then if that is known."""
         now = self._now()
         line = self._lines.setdefault(step, _Line(start or now, now))
         line.end, line.touched = now, True
 
-    def known(self, step: Step) -> bool:
+    def has_started(self, step: Step) -> bool:
         """Return whether the step has been going on."""
         return step in self._lines
 
@@ -59,10 +59,10 @@ class Timesheet:
     @contextmanager
     def step(self, step: Step, start: datetime | None = None) -> Iterator[None]:
         """Charge what happens inside to the step; an inner step is not charged to the outer."""
-        self.touch(step, start)
+        self.mark_running(step, start)
         with self._frame(step):
             yield
-        self.touch(step)
+        self.mark_running(step)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -87,7 +87,7 @@ class Timesheet:
             self._lines[top].busy_seconds += now - self._mark
         self._mark = now
 
-    def fill(self, status: RemediationStatus) -> RemediationStatus:
+    def with_timings(self, status: RemediationStatus) -> RemediationStatus:
         """Return the status with what has been timed since the last `written`."""
         self._charge()
         attempt = status.attempts[-1] if status.attempts else None
@@ -101,7 +101,7 @@ class Timesheet:
             update["attempts"] = [*status.attempts[:-1], timed]
         return status.model_copy(update=update)
 
-    def written(self) -> None:
+    def mark_saved(self) -> None:
         """Forget what `fill` returned: it is in the status now."""
         for line in self._lines.values():
             line.busy_seconds, line.touched = 0.0, False
@@ -115,13 +115,13 @@ def _merge(timings: list[Timing], step: Step, line: _Line) -> None:
     position = next((i for i, t in enumerate(timings) if t.step is step), None)
     before = timings[position] if position is not None else None
     start = min(before.start_time, line.start) if before else line.start
-    busy = (before.busy_milliseconds if before else 0) + round(line.busy_seconds * 1000)
+    busy = (before.operator_milliseconds if before else 0) + round(line.busy_seconds * 1000)
     span = max(0, round((line.end - start) / timedelta(milliseconds=1)))
     merged = Timing(
         step=step,
         start_time=start,
         duration_milliseconds=busy if step in _PIECEWISE else span,
-        busy_milliseconds=busy,
+        operator_milliseconds=busy,
     )
     if position is None:
         timings.append(merged)

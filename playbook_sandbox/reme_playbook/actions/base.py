@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from reme_api.actions import ActionName, Disruption
-from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectKey
+from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 
 __all__ = ["ActionBase", "Disruption", "WorkloadAction"]
 
@@ -20,7 +20,7 @@ class ActionBase(BaseModel):
     INTERNAL: ClassVar[bool] = False
     DISRUPTION: ClassVar[Disruption] = Disruption.NONE
 
-    target: ObjectKey
+    target: ObjectRef
 
     def __hash__(self) -> int:
         return hash(self.model_dump_json())

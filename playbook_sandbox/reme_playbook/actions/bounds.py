@@ -4,24 +4,24 @@ from math import inf
 
 from reme_api.policy import ActionRule
 from reme_playbook.actions.registry import PROBE_TIMINGS, PatchProbe, Scale, SetResources
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import ContainerView, ProbeView
 
 PROBE_FACTOR = 2
 """A probe may become at most this much more patient, or less, in one step."""
 
 
-def permitted(current: int, rule: ActionRule) -> range:
+def permitted_range(current: int, rule: ActionRule) -> range:
     """Return the numbers that the rule allows instead of the current one."""
     lowest = current - current * rule.max_decrease_percent // 100
     highest = current + current * rule.max_increase_percent // 100
     return range(lowest, highest + 1)
 
 
-def check_scale(action: Scale, rules: list[ActionRule], live: LiveState) -> None:
+def check_scale(action: Scale, rules: list[ActionRule], live: ClusterSnapshot) -> None:
     """Reject a number of replicas that no rule allows.
 
     Numbers of before are within bounds, as is one replica where there is none; `maxReplicas` holds
@@ -29,20 +29,23 @@ def check_scale(action: Scale, rules: list[ActionRule], live: LiveState) -> None
     """
     now, wanted = live.replicas.desired, action.replicas
     if wanted < 1:
-        raise RejectedPlaybookError(Rule.HIDES_SYMPTOM, "replicas may not become 0")
+        raise RejectedPlaybookError(RejectionRule.HIDES_SYMPTOM, "replicas may not become 0")
     if wanted == now:
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} has {now} replicas already")
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"{action.target} has {now} replicas already"
+        )
     if live.autoscaled:
         raise RejectedPlaybookError(
-            Rule.CONTRADICTION, f"an autoscaler sets the replicas of {action.target}"
+            RejectionRule.CONTRADICTION, f"an autoscaler sets the replicas of {action.target}"
         )
     known = {*earlier_values.replica_counts(live), *([1] if now == 0 else [])}
     if not any(
-        wanted <= rule.max_replicas and (wanted in known or wanted in permitted(now, rule))
+        wanted <= rule.max_replicas and (wanted in known or wanted in permitted_range(now, rule))
         for rule in rules
     ):
         raise RejectedPlaybookError(
-            Rule.BOUNDS, f"{wanted} replicas instead of {now} are beyond what the policy allows"
+            RejectionRule.BOUNDS,
+            f"{wanted} replicas instead of {now} are beyond what the policy allows",
         )
 
 
@@ -52,7 +55,7 @@ def amount(field: str, text: str) -> int:
 
 
 def check_resources(
-    action: SetResources, rules: list[ActionRule], live: LiveState, container: ContainerView
+    action: SetResources, rules: list[ActionRule], live: ClusterSnapshot, container: ContainerView
 ) -> None:
     """Reject amounts that no rule allows, that change nothing, or that contradict each other.
 
@@ -61,7 +64,9 @@ def check_resources(
     """
     new = container.resources._replace(**action.values())
     if new == container.resources:
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} has these amounts already")
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"{action.target} has these amounts already"
+        )
     for field, text in action.values().items():
         current = getattr(container.resources, field)
         if text == current:
@@ -73,12 +78,13 @@ def check_resources(
         if not any(
             wanted <= _most(field, rule)
             and (
-                known or (current is not None and wanted in permitted(amount(field, current), rule))
+                known
+                or (current is not None and wanted in permitted_range(amount(field, current), rule))
             )
             for rule in rules
         ):
             raise RejectedPlaybookError(
-                Rule.BOUNDS,
+                RejectionRule.BOUNDS,
                 f"{field.replace('_', ' ')} {text} instead of {current or 'none'} is beyond what "
                 "the policy allows",
             )
@@ -86,7 +92,8 @@ def check_resources(
         most, least = getattr(new, limit), getattr(new, request)
         if most and least and amount(limit, most) < amount(request, least):
             raise RejectedPlaybookError(
-                Rule.VALUE, f"{limit.replace('_', ' ')} {most} would be below the request {least}"
+                RejectionRule.VALUE,
+                f"{limit.replace('_', ' ')} {most} would be below the request {least}",
             )
 
 
@@ -98,26 +105,29 @@ def _most(field: str, rule: ActionRule) -> float:
     return inf if memory is None else memory * 2**20
 
 
-def check_probe(action: PatchProbe, live: LiveState, container: ContainerView) -> None:
+def check_probe(action: PatchProbe, live: ClusterSnapshot, container: ContainerView) -> None:
     """Reject a probe that would look elsewhere, or be loosened beyond what is harmless."""
     probe = container.probes.get(action.probe)
     if probe is None:
         raise RejectedPlaybookError(
-            Rule.NOT_FOUND, f"container {container.name} has no {action.probe} probe"
+            RejectionRule.NOT_FOUND, f"container {container.name} has no {action.probe} probe"
         )
     if action.handler not in (None, probe.handler):
         raise RejectedPlaybookError(
-            Rule.VALUE, f"the {action.probe} probe asks by {probe.handler}, not {action.handler}"
+            RejectionRule.VALUE,
+            f"the {action.probe} probe asks by {probe.handler}, not {action.handler}",
         )
     if all(getattr(probe, field) == value for field, value in action.values().items()):
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"the {action.probe} probe says so already")
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"the {action.probe} probe says so already"
+        )
     for field, value in action.values().items():
         known = earlier_values.probe_values(live, container.name, action.probe, field)
         if value in known or value == getattr(probe, field):
             continue
         if field not in PROBE_TIMINGS:
             raise RejectedPlaybookError(
-                Rule.UNKNOWN_VALUE, f"the {action.probe} probe never had this {field}"
+                RejectionRule.UNKNOWN_VALUE, f"the {action.probe} probe never had this {field}"
             )
         _check_patience(field, int(value), probe)
 
@@ -126,7 +136,7 @@ def _check_patience(field: str, value: int, probe: ProbeView) -> None:
     current: int = getattr(probe, field)
     if not current <= value * PROBE_FACTOR or not value <= current * PROBE_FACTOR:
         raise RejectedPlaybookError(
-            Rule.HIDES_SYMPTOM,
+            RejectionRule.HIDES_SYMPTOM,
             f"{field.replace('_', ' ')} {value} instead of {current}: a probe may change at most "
             f"by a factor of {PROBE_FACTOR}, or to what it was before",
         )

@@ -19,7 +19,7 @@ _KEPT = (
 )
 
 
-def gained(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
+def escalated_privilege(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
     """Return what the other template has that this one lacks, or nothing.
 
     The fence asks the same of the API server; here it is answered in words, and before a run.

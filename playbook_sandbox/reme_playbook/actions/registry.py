@@ -54,7 +54,7 @@ from reme_playbook.actions.workloads import (
     Scale,
     SetUpdateStrategy,
 )
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 __all__ = [
     "ACTIONS",
@@ -68,7 +68,7 @@ __all__ = [
     "CordonNode",
     "DeletePod",
     "Disruption",
-    "ObjectKey",
+    "ObjectRef",
     "PatchNodeSelector",
     "PatchProbe",
     "PatchServicePort",

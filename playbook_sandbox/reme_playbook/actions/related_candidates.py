@@ -6,13 +6,18 @@ from typing import Any
 from reme_api.actions import ActionName
 from reme_playbook.policy.related_validation import allows_one
 from reme_playbook.snapshot import earlier_values
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.ownership import reached
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.ownership import selected_workloads
 from reme_playbook.snapshot.quantity import format_cpu, format_memory, quota_amount
-from reme_playbook.snapshot.quota_usage import blocked, needed
-from reme_playbook.snapshot.reachability import astray, lets_in, lets_out, ports_of
-from reme_playbook.snapshot.related_views import Labels, PolicyView
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.quota_usage import exhausted_amounts, required_amount
+from reme_playbook.snapshot.reachability import (
+    egress_allowed,
+    ingress_allowed,
+    misrouted_paths,
+    ports_of,
+)
+from reme_playbook.snapshot.related_views import Labels, NetworkPolicyView
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Draft = dict[str, Any]
 _STEPS = ((3, 2), (2, 1))
@@ -20,11 +25,11 @@ _MOST_NODES = 3
 _MOST_PEERS = 4
 
 
-def _targets(live: LiveState, kind: str) -> Iterator[ObjectKey]:
+def _targets(live: ClusterSnapshot, kind: str) -> Iterator[ObjectRef]:
     yield from sorted(key for key in live.objects if key.kind == kind)
 
 
-def _autoscaling(live: LiveState) -> Iterator[Draft]:
+def _autoscaling(live: ClusterSnapshot) -> Iterator[Draft]:
     for target in _targets(live, "HorizontalPodAutoscaler"):
         view = next(a for a in live.autoscalers if a.name == target.name)
         head = {"target": target, "action": "SetAutoscaling"}
@@ -42,11 +47,11 @@ def _autoscaling(live: LiveState) -> Iterator[Draft]:
                 yield {**head, "max_replicas": replicas}
 
 
-def _quotas(live: LiveState) -> Iterator[Draft]:
+def _quotas(live: ClusterSnapshot) -> Iterator[Draft]:
     for target in _targets(live, "ResourceQuota"):
         view = next(q for q in live.quotas if q.name == target.name)
-        full = blocked(view, live)
-        wanted = {key: max(needed(view, key, live), 1) for key in full}
+        full = exhausted_amounts(view, live)
+        wanted = {key: max(required_amount(view, key, live), 1) for key in full}
         head = {"target": target, "action": "SetQuota"}
         if len(full) > 1:  # one alone would not do
             yield {**head, "hard": {key: _text(key, wanted[key]) for key in full}}
@@ -71,7 +76,7 @@ def _text(key: str, amount: int) -> str:
     return str(amount) if key.endswith("pods") else format_memory(amount)
 
 
-def _budgets(live: LiveState) -> Iterator[Draft]:
+def _budgets(live: ClusterSnapshot) -> Iterator[Draft]:
     total = live.replicas.desired
     for target in _targets(live, "PodDisruptionBudget"):
         view = next(b for b in live.budgets if b.name == target.name)
@@ -84,15 +89,15 @@ def _budgets(live: LiveState) -> Iterator[Draft]:
             yield {**head, "min_available": total - 1}
 
 
-def _strategy(live: LiveState) -> Iterator[Draft]:
+def _strategy(live: ClusterSnapshot) -> Iterator[Draft]:
     stuck = live.replicas.updated < live.replicas.desired
-    full = any(blocked(view, live) for view in live.quotas)
+    full = any(exhausted_amounts(view, live) for view in live.quotas)
     if stuck and (full or any(pod.unscheduled for pod in live.pods)):
         yield {"action": "SetUpdateStrategy", "max_surge": 0, "max_unavailable": 1}
 
 
-def _node_selector(live: LiveState) -> Iterator[Draft]:
-    if not live.unplaced:
+def _node_selector(live: ClusterSnapshot) -> Iterator[Draft]:
+    if not live.has_unschedulable_pods:
         return
     known = dict.fromkeys(
         [
@@ -109,14 +114,14 @@ def _node_selector(live: LiveState) -> Iterator[Draft]:
             yield {"action": "PatchNodeSelector", "selector": {key: value}}
 
 
-def _jobs(live: LiveState) -> Iterator[Draft]:
+def _jobs(live: ClusterSnapshot) -> Iterator[Draft]:
     for target in _targets(live, "Job"):
         yield {"target": target, "action": "ResumeJob"}
 
 
-def _backends(live: LiveState) -> Iterator[Draft]:
+def _backends(live: ClusterSnapshot) -> Iterator[Draft]:
     for target in _targets(live, "Ingress"):
-        for path, services in astray(target.name, live):
+        for path, services in misrouted_paths(target.name, live):
             for service in services:
                 for port in ports_of(service)[: len(service.ports)]:
                     yield {
@@ -131,14 +136,14 @@ def _backends(live: LiveState) -> Iterator[Draft]:
                     }
 
 
-def _policies(live: LiveState) -> Iterator[tuple[ObjectKey, PolicyView]]:
+def _policies(live: ClusterSnapshot) -> Iterator[tuple[ObjectRef, NetworkPolicyView]]:
     for target in _targets(live, "NetworkPolicy"):
         view = next((p for p in live.network_policies if p.name == target.name), None)
         if view is not None:
             yield target, view
 
 
-def _ingress(live: LiveState) -> Iterator[Draft]:
+def _ingress(live: ClusterSnapshot) -> Iterator[Draft]:
     peers = [key for key in live.callers if key in live.neighbours] or sorted(live.neighbours)
     ports = [port for container in live.containers for port in container.ports]
     for target, view in _policies(live):
@@ -148,28 +153,28 @@ def _ingress(live: LiveState) -> Iterator[Draft]:
             (peer, port.number)
             for peer in peers
             for port in ports
-            if not lets_in(live.network_policies, live.neighbours[peer], port.number)
+            if not ingress_allowed(live.network_policies, live.neighbours[peer], port.number)
         ]
         for peer, port in shut[:_MOST_PEERS]:
             yield {
                 "target": target,
                 "action": "AllowIngress",
                 "position": len(view.ingress),
-                "labels": telling(live, peer),
+                "labels": distinguishing_labels(live, peer),
                 "port": port,
             }
 
 
-def telling(live: LiveState, peer: ObjectKey) -> Labels:
+def distinguishing_labels(live: ClusterSnapshot, peer: ObjectRef) -> Labels:
     """Return the fewest labels that select this workload's pods and those of no other."""
     labels = live.neighbours[peer]
     for key in ("app.kubernetes.io/name", "app", *sorted(labels)):
-        if key in labels and reached({key: labels[key]}, live) == (peer,):
+        if key in labels and selected_workloads({key: labels[key]}, live) == (peer,):
             return {key: labels[key]}
     return dict(labels)
 
 
-def _egress(live: LiveState) -> Iterator[Draft]:
+def _egress(live: ClusterSnapshot) -> Iterator[Draft]:
     for target, view in _policies(live):
         if view.egress is None:
             continue
@@ -177,17 +182,17 @@ def _egress(live: LiveState) -> Iterator[Draft]:
         yield head
         for callee in live.callees[:_MOST_PEERS]:
             for port in callee.ports:
-                if not lets_out(live.network_policies, callee, port):
+                if not egress_allowed(live.network_policies, callee, port):
                     yield {**head, "labels": dict(callee.labels), "port": port}
 
 
-def _uncordon(live: LiveState) -> Iterator[Draft]:
+def _uncordon(live: ClusterSnapshot) -> Iterator[Draft]:
     cordoned = {node.name for node in live.nodes if node.unschedulable}
     for target in [t for t in _targets(live, "Node") if t.name in cordoned][:_MOST_NODES]:
         yield {"target": target, "action": "UncordonNode"}
 
 
-def _taints(live: LiveState) -> Iterator[Draft]:
+def _taints(live: ClusterSnapshot) -> Iterator[Draft]:
     views = {node.name: node for node in live.nodes if node.taints}
     for target in [t for t in _targets(live, "Node") if t.name in views][:_MOST_NODES]:
         for taint in views[target.name].taints:
@@ -195,7 +200,7 @@ def _taints(live: LiveState) -> Iterator[Draft]:
             yield {**head, "key": taint.key, "effect": taint.effect}
 
 
-DRAFTS: Mapping[ActionName, Callable[[LiveState], Iterable[Draft]]] = {
+DRAFTS: Mapping[ActionName, Callable[[ClusterSnapshot], Iterable[Draft]]] = {
     ActionName.SET_AUTOSCALING: _autoscaling,
     ActionName.SET_QUOTA: _quotas,
     ActionName.SET_DISRUPTION_BUDGET: _budgets,

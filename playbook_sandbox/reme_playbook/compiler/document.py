@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import yaml
 
 from reme_playbook.actions.string_types import holds_template, is_printable
-from reme_playbook.errors import RejectedPlaybookError, Rule, quoted
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 24
@@ -38,13 +38,17 @@ def load(text: str) -> Any:
 
 def _check_size(text: str) -> None:
     if not text.strip():
-        raise RejectedPlaybookError(Rule.EMPTY, "the playbook is empty")
+        raise RejectedPlaybookError(RejectionRule.EMPTY, "the playbook is empty")
     try:
         size = len(text.encode()) if len(text) <= MAX_BYTES else MAX_BYTES + 1
     except UnicodeEncodeError:
-        raise RejectedPlaybookError(Rule.CHARACTER, "the playbook is no valid Unicode") from None
+        raise RejectedPlaybookError(
+            RejectionRule.CHARACTER, "the playbook is no valid Unicode"
+        ) from None
     if size > MAX_BYTES:
-        raise RejectedPlaybookError(Rule.TOO_LARGE, f"the playbook is larger than {MAX_BYTES} B")
+        raise RejectedPlaybookError(
+            RejectionRule.TOO_LARGE, f"the playbook is larger than {MAX_BYTES} B"
+        )
 
 
 def _load(text: str) -> Any:
@@ -60,14 +64,14 @@ def _load(text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
-        raise RejectedPlaybookError(Rule.SYNTAX, f"neither JSON nor YAML{where}") from None
+        raise RejectedPlaybookError(RejectionRule.SYNTAX, f"neither JSON nor YAML{where}") from None
     except (ValueError, OverflowError, RecursionError):
         # The scanner lets these through, for escapes and versions with absurd numbers.
-        raise RejectedPlaybookError(Rule.SYNTAX, "neither JSON nor YAML") from None
+        raise RejectedPlaybookError(RejectionRule.SYNTAX, "neither JSON nor YAML") from None
 
 
 def _too_deep() -> NoReturn:
-    raise RejectedPlaybookError(Rule.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
+    raise RejectedPlaybookError(RejectionRule.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
 
 
 def _from_json(text: str) -> Any:
@@ -86,7 +90,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise RejectedPlaybookError(Rule.DUPLICATE_KEY, f"the key {quoted(key)} stands twice")
+            raise RejectedPlaybookError(
+                RejectionRule.DUPLICATE_KEY, f"the key {quote(key)} stands twice"
+            )
         found[key] = value
     return found
 
@@ -94,14 +100,15 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(digits: str) -> int:
     if not _INTEGER.fullmatch(digits):
         raise RejectedPlaybookError(
-            Rule.VALUE, f"{quoted(digits, 24)} is no plain whole number: quote it if it is text"
+            RejectionRule.VALUE,
+            f"{quote(digits, 24)} is no plain whole number: quote it if it is text",
         )
     return int(digits)
 
 
 def _no_float(digits: str) -> NoReturn:
     raise RejectedPlaybookError(
-        Rule.VALUE, f"{quoted(digits, 24)} is no whole number: quote it if it is an amount"
+        RejectionRule.VALUE, f"{quote(digits, 24)} is no whole number: quote it if it is an amount"
     )
 
 
@@ -126,7 +133,7 @@ def _from_events(text: str) -> Any:
     open_nodes: list[_Node] = []
     for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         if number > MAX_NODES:
-            raise RejectedPlaybookError(Rule.TOO_LARGE, f"more than {MAX_NODES} pieces")
+            raise RejectedPlaybookError(RejectionRule.TOO_LARGE, f"more than {MAX_NODES} pieces")
         _check_event(event)
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             if len(open_nodes) >= MAX_DEPTH:
@@ -144,7 +151,7 @@ def _from_events(text: str) -> Any:
         else:
             documents.append(value)
     if len(documents) != 1:
-        raise RejectedPlaybookError(Rule.SHAPE, "there must be exactly one document")
+        raise RejectedPlaybookError(RejectionRule.SHAPE, "there must be exactly one document")
     return documents[0]
 
 
@@ -162,19 +169,21 @@ class _Node:
             self.data[self._key] = value
             self._key = None
         elif not isinstance(value, str):
-            raise RejectedPlaybookError(Rule.SYNTAX, f"the key {quoted(value)} is no text")
+            raise RejectedPlaybookError(RejectionRule.SYNTAX, f"the key {quote(value)} is no text")
         elif value in self.data:
-            raise RejectedPlaybookError(Rule.DUPLICATE_KEY, f"the key {quoted(value)} stands twice")
+            raise RejectedPlaybookError(
+                RejectionRule.DUPLICATE_KEY, f"the key {quote(value)} stands twice"
+            )
         else:
             self._key = value
 
 
 def _check_event(event: yaml.Event) -> None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        raise RejectedPlaybookError(Rule.ALIAS, "anchors and aliases are not allowed")
+        raise RejectedPlaybookError(RejectionRule.ALIAS, "anchors and aliases are not allowed")
     tag = getattr(event, "tag", None)
     if tag is not None:
-        raise RejectedPlaybookError(Rule.TAG, f"the tag {quoted(tag)} is not allowed")
+        raise RejectedPlaybookError(RejectionRule.TAG, f"the tag {quote(tag)} is not allowed")
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:
@@ -190,7 +199,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     if tag == "float":
         _no_float(text)
     if tag == "merge":
-        raise RejectedPlaybookError(Rule.ALIAS, "merge keys are not allowed")
+        raise RejectedPlaybookError(RejectionRule.ALIAS, "merge keys are not allowed")
     return text
 
 
@@ -210,8 +219,11 @@ def _strings(data: Any) -> Iterator[tuple[str, bool]]:
 
 def _check_string(text: str, *, is_key: bool) -> None:
     if holds_template(text):
-        raise RejectedPlaybookError(Rule.TEMPLATE, f"templates are not allowed: {quoted(text)}")
+        raise RejectedPlaybookError(
+            RejectionRule.TEMPLATE, f"templates are not allowed: {quote(text)}"
+        )
     if not is_printable(text, also="" if is_key else "\n\t"):
         raise RejectedPlaybookError(
-            Rule.CHARACTER, f"control or formatting characters are not allowed: {quoted(text)}"
+            RejectionRule.CHARACTER,
+            f"control or formatting characters are not allowed: {quote(text)}",
         )

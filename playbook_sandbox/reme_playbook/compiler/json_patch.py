@@ -16,9 +16,9 @@ from reme_playbook.actions.registry import (
     WithdrawIngress,
 )
 from reme_playbook.compiler.strategic_merge import build
-from reme_playbook.errors import RejectedPlaybookError, Rule, quoted
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 from reme_playbook.snapshot.network_rules import read_backend, read_egress_rule, read_ingress_rule
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Operation = dict[str, Any]
 ByPlace = SetIngressBackend | AllowIngress | AllowEgress | WithdrawIngress | WithdrawEgress
@@ -65,36 +65,41 @@ def _added(action: AllowIngress | AllowEgress | WithdrawIngress | WithdrawEgress
     return write.value
 
 
-def read_operations(target: ObjectKey, patch: Any, *, allow_undo: bool = False) -> Action:
+def read_operations(target: ObjectRef, patch: Any, *, for_rollback: bool = False) -> Action:
     """Return the action that a JSON patch amounts to, or reject it."""
     if not isinstance(patch, list) or not 1 <= len(patch) <= _MOST:
-        raise RejectedPlaybookError(Rule.SHAPE, f"patch must be a list of 1 to {_MOST} operations")
+        raise RejectedPlaybookError(
+            RejectionRule.SHAPE, f"patch must be a list of 1 to {_MOST} operations"
+        )
     draft = _draft(target, [_operation(one) for one in patch])
     if draft is None:
-        raise RejectedPlaybookError(Rule.FIELD, f"this patch of {target} is not allowed")
+        raise RejectedPlaybookError(RejectionRule.FIELD, f"this patch of {target} is not allowed")
     action = build({"target": target, **draft})
     # The order and the tests are part of the form: what is read is what would be written.
     if not isinstance(action, ByPlace) or operations(action) != patch:
-        raise RejectedPlaybookError(Rule.SHAPE, f"this patch of {target} has another form")
-    if action.internal and not allow_undo:
-        raise RejectedPlaybookError(Rule.INTERNAL, f"only an undo may: {action.summary()}")
+        raise RejectedPlaybookError(RejectionRule.SHAPE, f"this patch of {target} has another form")
+    if action.internal and not for_rollback:
+        raise RejectedPlaybookError(RejectionRule.INTERNAL, f"only an undo may: {action.summary()}")
     return action
 
 
 def _operation(found: Any) -> tuple[str, list[str], Any]:
     if not isinstance(found, dict) or not isinstance(found.get("path"), str):
-        raise RejectedPlaybookError(Rule.SHAPE, "each operation of a patch needs op and path")
+        raise RejectedPlaybookError(
+            RejectionRule.SHAPE, "each operation of a patch needs op and path"
+        )
     if set(found) - {"op", "path", "value"}:
         raise RejectedPlaybookError(
-            Rule.PARAMETER, "an operation of a patch has op, path and value, and nothing else"
+            RejectionRule.PARAMETER,
+            "an operation of a patch has op, path and value, and nothing else",
         )
     steps = found["path"].split("/")
     if any(len(step) > 3 and step.isdigit() for step in steps):
-        raise RejectedPlaybookError(Rule.VALUE, f"{quoted(found['path'])} names no place")
+        raise RejectedPlaybookError(RejectionRule.VALUE, f"{quote(found['path'])} names no place")
     return str(found.get("op")), steps[1:], found.get("value")
 
 
-def _draft(target: ObjectKey, found: list[tuple[str, list[str], Any]]) -> dict[str, Any] | None:
+def _draft(target: ObjectRef, found: list[tuple[str, list[str], Any]]) -> dict[str, Any] | None:
     *tests, (op, path, value) = found
     match [op, *path]:
         case ["replace", "spec", "rules", rule, "http", "paths", place, "backend", "service"] if (

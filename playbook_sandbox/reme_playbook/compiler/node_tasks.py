@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from reme_playbook.actions.registry import Action, AddTaint, RemoveTaint
 from reme_playbook.compiler.strategic_merge import build
-from reme_playbook.errors import RejectedPlaybookError, Rule, quoted
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 
 def taint_parameters(action: RemoveTaint | AddTaint) -> dict[str, Any]:
@@ -21,32 +21,36 @@ def taint_parameters(action: RemoveTaint | AddTaint) -> dict[str, Any]:
 
 
 def read_node_task(
-    parameters: Mapping[str, Any], *, drains: bool, allow_undo: bool = False
+    parameters: Mapping[str, Any], *, drains: bool, for_rollback: bool = False
 ) -> tuple[Action, ...]:
     """Return the actions of a task of k8s_taint or k8s_drain, or reject it."""
     try:
-        target = ObjectKey(kind="Node", namespace="", name=parameters.get("name"))  # type: ignore[arg-type]
+        target = ObjectRef(kind="Node", namespace="", name=parameters.get("name"))  # type: ignore[arg-type]
     except ValidationError:
-        name = quoted(parameters.get("name"))
-        raise RejectedPlaybookError(Rule.VALUE, f"{name} is no name of a node") from None
+        name = quote(parameters.get("name"))
+        raise RejectedPlaybookError(RejectionRule.VALUE, f"{name} is no name of a node") from None
     state = parameters.get("state")
     if drains:
         if state != "uncordon":
-            raise RejectedPlaybookError(Rule.PARAMETER, "state must be uncordon")
+            raise RejectedPlaybookError(RejectionRule.PARAMETER, "state must be uncordon")
         return (build({"action": "UncordonNode", "target": target}),)
     if state not in ("absent", "present"):
-        raise RejectedPlaybookError(Rule.PARAMETER, "state must be absent")
-    if state == "present" and not allow_undo:
-        raise RejectedPlaybookError(Rule.INTERNAL, "only an undo may put a taint on a node")
+        raise RejectedPlaybookError(RejectionRule.PARAMETER, "state must be absent")
+    if state == "present" and not for_rollback:
+        raise RejectedPlaybookError(
+            RejectionRule.INTERNAL, "only an undo may put a taint on a node"
+        )
     taints = parameters.get("taints")
     if not isinstance(taints, list) or not taints:
-        raise RejectedPlaybookError(Rule.PARAMETER, "taints must be a list of taints")
+        raise RejectedPlaybookError(RejectionRule.PARAMETER, "taints must be a list of taints")
     return tuple(_taint(target, taint, adds=state == "present") for taint in taints)
 
 
-def _taint(target: ObjectKey, taint: Any, *, adds: bool) -> Action:
+def _taint(target: ObjectRef, taint: Any, *, adds: bool) -> Action:
     known = {"key", "effect", "value"} if adds else {"key", "effect"}
     if not isinstance(taint, dict) or set(taint) != known:
         fields = ", ".join(sorted(known))
-        raise RejectedPlaybookError(Rule.PARAMETER, f"a taint has {fields}, and nothing else here")
+        raise RejectedPlaybookError(
+            RejectionRule.PARAMETER, f"a taint has {fields}, and nothing else here"
+        )
     return build({"action": "AddTaint" if adds else "RemoveTaint", "target": target, **taint})

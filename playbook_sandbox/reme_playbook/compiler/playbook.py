@@ -16,12 +16,12 @@ from reme_playbook.compiler.document import load
 from reme_playbook.compiler.json_patch import read_operations
 from reme_playbook.compiler.node_tasks import read_node_task
 from reme_playbook.compiler.strategic_merge import build, read_patch
-from reme_playbook.errors import RejectedPlaybookError, Rule, quoted
-from reme_playbook.snapshot.object_ref import API_VERSIONS, CLUSTER_SCOPED, ObjectKey
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.snapshot.object_ref import API_VERSIONS, CLUSTER_SCOPED, ObjectRef
 
 MAX_TASKS = 8
 MAX_ACTIONS = 8
-MAX_UNDO_ACTIONS = 16
+MAX_ROLLBACK_ACTIONS = 16
 
 K8S = "kubernetes.core.k8s"
 K8S_SCALE = "kubernetes.core.k8s_scale"
@@ -60,7 +60,7 @@ MERGE_TYPE = ["strategic-merge"]
 PLAY: dict[str, Any] = {"hosts": "localhost", "connection": "local", "gather_facts": False}
 
 
-def compile_playbook(text: str, *, allow_undo: bool = False) -> tuple[Action, ...]:
+def compile_playbook(text: str, *, for_rollback: bool = False) -> tuple[Action, ...]:
     """Return the actions of a playbook or a task list, in their order.
 
     Only with `allow_undo` may it hold what an undo needs: scaling to zero, pausing, and taking
@@ -68,39 +68,41 @@ def compile_playbook(text: str, *, allow_undo: bool = False) -> tuple[Action, ..
 
     Raises RejectedPlaybookError, and nothing else, for whatever is not in the language.
     """
-    tasks = _tasks(load(text), MAX_UNDO_ACTIONS if allow_undo else MAX_TASKS)
-    actions = [action for task in tasks for action in _task(task, allow_undo=allow_undo)]
-    check_together(actions, MAX_UNDO_ACTIONS if allow_undo else MAX_ACTIONS)
+    tasks = _tasks(load(text), MAX_ROLLBACK_ACTIONS if for_rollback else MAX_TASKS)
+    actions = [action for task in tasks for action in _task(task, for_rollback=for_rollback)]
+    check_conflicts(actions, MAX_ROLLBACK_ACTIONS if for_rollback else MAX_ACTIONS)
     return tuple(actions)
 
 
-def check_together(actions: Sequence[Action], limit: int = MAX_ACTIONS) -> None:
+def check_conflicts(actions: Sequence[Action], limit: int = MAX_ACTIONS) -> None:
     """Reject actions that are too many, or of which two write the same field."""
     if not 1 <= len(actions) <= limit:
-        raise RejectedPlaybookError(Rule.SHAPE, f"a playbook has 1 to {limit} actions")
-    seen: list[tuple[ObjectKey, Any]] = []
+        raise RejectedPlaybookError(RejectionRule.SHAPE, f"a playbook has 1 to {limit} actions")
+    seen: list[tuple[ObjectRef, Any]] = []
     for action in actions:
         # A deletion touches the whole of its object.
         own = [(action.target, path) for path in written(action) or ((),)]
         for target, path in own:
             if any(target == other and overlap(path, before) for other, before in seen):
-                where = f" ({quoted(dotted(path), 120)})" if path else ""
+                where = f" ({quote(dotted(path), 120)})" if path else ""
                 raise RejectedPlaybookError(
-                    Rule.TWICE, f"two actions write the same of {target}{where}"
+                    RejectionRule.TWICE, f"two actions write the same of {target}{where}"
                 )
         seen.extend(own)
 
 
 def _tasks(document: Any, limit: int) -> list[Any]:
     if not isinstance(document, list) or not document:
-        raise RejectedPlaybookError(Rule.SHAPE, "a playbook is a list of tasks, or of one play")
+        raise RejectedPlaybookError(
+            RejectionRule.SHAPE, "a playbook is a list of tasks, or of one play"
+        )
     first = document[0]
     if isinstance(first, dict) and ("hosts" in first or "tasks" in first):
         if len(document) != 1:
-            raise RejectedPlaybookError(Rule.SHAPE, "a playbook has one play")
+            raise RejectedPlaybookError(RejectionRule.SHAPE, "a playbook has one play")
         document = _play_tasks(first)
     if not isinstance(document, list) or not 1 <= len(document) <= limit:
-        raise RejectedPlaybookError(Rule.SHAPE, f"a play has a list of 1 to {limit} tasks")
+        raise RejectedPlaybookError(RejectionRule.SHAPE, f"a play has a list of 1 to {limit} tasks")
     return document
 
 
@@ -112,98 +114,104 @@ def _play_tasks(play: dict[str, Any]) -> Any:
             # 0 == False, and an integer is not what belongs here.
             if value != PLAY[keyword] or type(value) is not type(PLAY[keyword]):
                 raise RejectedPlaybookError(
-                    Rule.KEYWORD, f"{keyword} of the play must be {PLAY[keyword]}"
+                    RejectionRule.KEYWORD, f"{keyword} of the play must be {PLAY[keyword]}"
                 )
         elif keyword != "tasks":
             raise RejectedPlaybookError(
-                Rule.KEYWORD, f"the keyword {quoted(keyword)} of a play is not allowed"
+                RejectionRule.KEYWORD, f"the keyword {quote(keyword)} of a play is not allowed"
             )
     if play.get("hosts") != PLAY["hosts"]:
-        raise RejectedPlaybookError(Rule.KEYWORD, "hosts of the play must be localhost")
+        raise RejectedPlaybookError(RejectionRule.KEYWORD, "hosts of the play must be localhost")
     return play.get("tasks")
 
 
 def _check_title(value: Any) -> None:
     if not isinstance(value, str) or len(value) > 1024:
-        raise RejectedPlaybookError(Rule.KEYWORD, "a name must be a short text")
+        raise RejectedPlaybookError(RejectionRule.KEYWORD, "a name must be a short text")
 
 
-def _task(task: Any, *, allow_undo: bool) -> tuple[Action, ...]:
+def _task(task: Any, *, for_rollback: bool) -> tuple[Action, ...]:
     if not isinstance(task, dict):
-        raise RejectedPlaybookError(Rule.SHAPE, "a task must be an object")
+        raise RejectedPlaybookError(RejectionRule.SHAPE, "a task must be an object")
     modules = [keyword for keyword in task if keyword != "name"]
     if "name" in task:
         _check_title(task["name"])
     for keyword in modules:
         if keyword not in _MODULES:
             raise RejectedPlaybookError(
-                Rule.MODULE, f"{quoted(keyword)} is neither an allowed module nor a keyword"
+                RejectionRule.MODULE, f"{quote(keyword)} is neither an allowed module nor a keyword"
             )
     if len(modules) != 1:
-        raise RejectedPlaybookError(Rule.SHAPE, "a task has exactly one module")
+        raise RejectedPlaybookError(RejectionRule.SHAPE, "a task has exactly one module")
     module, parameters = _MODULES[modules[0]], task[modules[0]]
     if not isinstance(parameters, dict):
-        raise RejectedPlaybookError(Rule.PARAMETER, f"{module} needs its parameters as an object")
+        raise RejectedPlaybookError(
+            RejectionRule.PARAMETER, f"{module} needs its parameters as an object"
+        )
     for name in parameters:
         if name not in _PARAMETERS[module]:
             raise RejectedPlaybookError(
-                Rule.PARAMETER, f"the parameter {quoted(name)} of {module} is not allowed"
+                RejectionRule.PARAMETER, f"the parameter {quote(name)} of {module} is not allowed"
             )
-    return _module(module, parameters, allow_undo=allow_undo)
+    return _module(module, parameters, for_rollback=for_rollback)
 
 
-def _module(module: str, parameters: dict[str, Any], *, allow_undo: bool) -> tuple[Action, ...]:
+def _module(module: str, parameters: dict[str, Any], *, for_rollback: bool) -> tuple[Action, ...]:
     if module == K8S:
-        return _k8s(parameters, allow_undo=allow_undo)
+        return _k8s(parameters, for_rollback=for_rollback)
     if module in (K8S_TAINT, K8S_DRAIN):
-        return read_node_task(parameters, drains=module == K8S_DRAIN, allow_undo=allow_undo)
+        return read_node_task(parameters, drains=module == K8S_DRAIN, for_rollback=for_rollback)
     target = _target(parameters, {})
     if parameters.get("wait", False) is not False:
-        raise RejectedPlaybookError(Rule.PARAMETER, "wait must be false: probes judge later")
+        raise RejectedPlaybookError(
+            RejectionRule.PARAMETER, "wait must be false: probes judge later"
+        )
     if module == K8S_JSON_PATCH:
-        return (read_operations(target, parameters.get("patch"), allow_undo=allow_undo),)
+        return (read_operations(target, parameters.get("patch"), for_rollback=for_rollback),)
     if module == K8S_SCALE:
         action = build(
             {"action": "Scale", "target": target, "replicas": parameters.get("replicas")}
         )
-        return _checked_scale((action,), allow_undo=allow_undo)
+        return _checked_scale((action,), for_rollback=for_rollback)
     return (
         build({"action": "Rollback", "target": target, "revision": parameters.get("revision")}),
     )
 
 
-def _k8s(parameters: dict[str, Any], *, allow_undo: bool) -> tuple[Action, ...]:
+def _k8s(parameters: dict[str, Any], *, for_rollback: bool) -> tuple[Action, ...]:
     state, definition = parameters.get("state"), parameters.get("definition", {})
     if not isinstance(definition, dict):
-        raise RejectedPlaybookError(Rule.PARAMETER, "definition must be an object")
+        raise RejectedPlaybookError(RejectionRule.PARAMETER, "definition must be an object")
     if parameters.get("merge_type", MERGE_TYPE) != MERGE_TYPE:
-        raise RejectedPlaybookError(Rule.PARAMETER, "merge_type must be [strategic-merge]")
+        raise RejectedPlaybookError(RejectionRule.PARAMETER, "merge_type must be [strategic-merge]")
     target = _target(parameters, definition)
     if state == "absent":
         if target.kind != "Pod":
-            raise RejectedPlaybookError(Rule.PARAMETER, "only a Pod may be absent")
+            raise RejectedPlaybookError(RejectionRule.PARAMETER, "only a Pod may be absent")
         if set(definition) - {"apiVersion", "kind", "metadata"} or "merge_type" in parameters:
-            raise RejectedPlaybookError(Rule.PARAMETER, "a deletion takes no definition")
+            raise RejectedPlaybookError(RejectionRule.PARAMETER, "a deletion takes no definition")
         return (build({"action": "DeletePod", "target": target}),)
     if state != "patched":
-        raise RejectedPlaybookError(Rule.PARAMETER, "state must be patched, or absent for a Pod")
+        raise RejectedPlaybookError(
+            RejectionRule.PARAMETER, "state must be patched, or absent for a Pod"
+        )
     body = {k: v for k, v in definition.items() if k not in ("apiVersion", "kind", "metadata")}
-    actions = read_patch(target, body, allow_undo=allow_undo)
-    return _checked_scale(actions, allow_undo=allow_undo)
+    actions = read_patch(target, body, for_rollback=for_rollback)
+    return _checked_scale(actions, for_rollback=for_rollback)
 
 
-def _checked_scale(actions: tuple[Action, ...], *, allow_undo: bool) -> tuple[Action, ...]:
+def _checked_scale(actions: tuple[Action, ...], *, for_rollback: bool) -> tuple[Action, ...]:
     for action in actions:
-        if action.action == "Scale" and action.replicas == 0 and not allow_undo:
-            raise RejectedPlaybookError(Rule.HIDES_SYMPTOM, "replicas may not become 0")
+        if action.action == "Scale" and action.replicas == 0 and not for_rollback:
+            raise RejectedPlaybookError(RejectionRule.HIDES_SYMPTOM, "replicas may not become 0")
     return actions
 
 
-def _target(parameters: Mapping[str, Any], definition: Mapping[str, Any]) -> ObjectKey:
+def _target(parameters: Mapping[str, Any], definition: Mapping[str, Any]) -> ObjectRef:
     metadata = definition.get("metadata", {})
     if not isinstance(metadata, dict) or set(metadata) - {"name", "namespace"}:
         raise RejectedPlaybookError(
-            Rule.FIELD, "metadata may hold name and namespace, and nothing else"
+            RejectionRule.FIELD, "metadata may hold name and namespace, and nothing else"
         )
     kind = _agreed("kind", parameters, "kind", definition, "kind")
     name = _agreed("name", parameters, "name", metadata, "name")
@@ -213,7 +221,7 @@ def _target(parameters: Mapping[str, Any], definition: Mapping[str, Any]) -> Obj
         else _agreed("namespace", parameters, "namespace", metadata, "namespace")
     )
     if kind not in API_VERSIONS:
-        raise RejectedPlaybookError(Rule.VALUE, f"the kind {quoted(kind)} is not allowed")
+        raise RejectedPlaybookError(RejectionRule.VALUE, f"the kind {quote(kind)} is not allowed")
     versions = [
         place[key]
         for place, key in ((parameters, "api_version"), (definition, "apiVersion"))
@@ -221,13 +229,13 @@ def _target(parameters: Mapping[str, Any], definition: Mapping[str, Any]) -> Obj
     ]
     if any(version != API_VERSIONS[kind] for version in versions):
         raise RejectedPlaybookError(
-            Rule.VALUE, f"the API version of a {kind} must be {API_VERSIONS[kind]}"
+            RejectionRule.VALUE, f"the API version of a {kind} must be {API_VERSIONS[kind]}"
         )
     try:
-        return ObjectKey(kind=kind, namespace=namespace, name=name)  # type: ignore[arg-type]
+        return ObjectRef(kind=kind, namespace=namespace, name=name)  # type: ignore[arg-type]
     except ValidationError:
         raise RejectedPlaybookError(
-            Rule.VALUE, f"{quoted(name)} in {quoted(namespace)} is no name of an object"
+            RejectionRule.VALUE, f"{quote(name)} in {quote(namespace)} is no name of an object"
         ) from None
 
 
@@ -236,11 +244,11 @@ def _agreed(
 ) -> str:
     found = [place[k] for place, k in ((first, key), (second, other)) if k in place]
     if not found:
-        raise RejectedPlaybookError(Rule.PARAMETER, f"the {what} of the object is missing")
+        raise RejectedPlaybookError(RejectionRule.PARAMETER, f"the {what} of the object is missing")
     if any(not isinstance(value, str) for value in found):
-        raise RejectedPlaybookError(Rule.VALUE, f"the {what} of an object must be text")
+        raise RejectedPlaybookError(RejectionRule.VALUE, f"the {what} of an object must be text")
     if len(set(found)) != 1:
         raise RejectedPlaybookError(
-            Rule.CONTRADICTION, f"the {what} outside and inside the definition differ"
+            RejectionRule.CONTRADICTION, f"the {what} outside and inside the definition differ"
         )
     return str(found[0])

@@ -16,8 +16,8 @@ from reme_playbook.actions.field_paths import (
 )
 from reme_playbook.actions.registry import RESOURCE_FIELDS, Action
 from reme_playbook.actions.string_types import is_run_id
-from reme_playbook.errors import RejectedPlaybookError, Rule, quoted
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
 from reme_playbook.snapshot.views import PROBE_KEYS
 
@@ -40,21 +40,27 @@ Drafted = tuple[tuple[Any, ...], Draft]
 
 
 def read_patch(
-    target: ObjectKey, definition: Mapping[str, Any], *, allow_undo: bool = False
+    target: ObjectRef, definition: Mapping[str, Any], *, for_rollback: bool = False
 ) -> tuple[Action, ...]:
     """Return the actions that the patch amounts to, in the order in which it names them."""
     if not definition:
-        raise RejectedPlaybookError(Rule.SHAPE, f"the definition of {target} changes nothing")
+        raise RejectedPlaybookError(
+            RejectionRule.SHAPE, f"the definition of {target} changes nothing"
+        )
     drafts: dict[tuple[Any, ...], Draft] = {}
     for path, value in _leaves(definition, ()):
         where, draft = _draft(path, value)
         if value is None and draft["action"] not in _MAY_REMOVE:
-            raise RejectedPlaybookError(Rule.VALUE, f"{_shown(path)} may not be taken away")
+            raise RejectedPlaybookError(
+                RejectionRule.VALUE, f"{_shown(path)} may not be taken away"
+            )
         _merge(drafts.setdefault(where, {"target": target}), draft)
     actions = tuple(build(draft) for draft in drafts.values())
     for action in actions:
-        if action.internal and not allow_undo:
-            raise RejectedPlaybookError(Rule.INTERNAL, f"only an undo may: {action.summary()}")
+        if action.internal and not for_rollback:
+            raise RejectedPlaybookError(
+                RejectionRule.INTERNAL, f"only an undo may: {action.summary()}"
+            )
     return actions
 
 
@@ -78,8 +84,10 @@ def build(draft: Draft) -> Action:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"] if part != draft.get("action"))
         reason = first["msg"].removeprefix("Value error, ")
-        place = f" {quoted(where)}" if where else ""
-        raise RejectedPlaybookError(Rule.VALUE, f"{draft.get('action')}{place}: {reason}") from None
+        place = f" {quote(where)}" if where else ""
+        raise RejectedPlaybookError(
+            RejectionRule.VALUE, f"{draft.get('action')}{place}: {reason}"
+        ) from None
 
 
 def _merge(into: Draft, draft: Draft) -> None:
@@ -89,14 +97,16 @@ def _merge(into: Draft, draft: Draft) -> None:
         elif isinstance(value, tuple):
             into[name] = tuple(f for f in RESOURCE_FIELDS if f in (*into.get(name, ()), *value))
         elif into.setdefault(name, value) != value:
-            raise RejectedPlaybookError(Rule.CONTRADICTION, f"{quoted(name)} has two meanings")
+            raise RejectedPlaybookError(
+                RejectionRule.CONTRADICTION, f"{quote(name)} has two meanings"
+            )
 
 
 def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     name = path[-1] if path and isinstance(path[-1], str) else ""
     if isinstance(value, dict):
         if not value:
-            raise RejectedPlaybookError(Rule.FIELD, f"{_shown(path)} says nothing")
+            raise RejectedPlaybookError(RejectionRule.FIELD, f"{_shown(path)} says nothing")
         for key, inner in value.items():
             yield from _leaves(inner, (*path, Entry(key) if name in _MAPS else key))
     elif isinstance(value, list) and not (name in _WHOLE and value):
@@ -108,15 +118,19 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, Any]]:
     by, kind = _MERGED_BY.get(name, ("", str))
     if not by or not entries:
-        raise RejectedPlaybookError(Rule.FIELD, f"the list {_shown(path)} may not be written")
+        raise RejectedPlaybookError(
+            RejectionRule.FIELD, f"the list {_shown(path)} may not be written"
+        )
     seen: set[str | int] = set()
     for entry in entries:
         mark: Any = entry.get(by) if isinstance(entry, dict) else None
         if not isinstance(mark, str | int) or type(mark) is not kind:
-            raise RejectedPlaybookError(Rule.SHAPE, f"each entry of {_shown(path)} needs its {by}")
+            raise RejectedPlaybookError(
+                RejectionRule.SHAPE, f"each entry of {_shown(path)} needs its {by}"
+            )
         if mark in seen:
             raise RejectedPlaybookError(
-                Rule.DUPLICATE_KEY, f"{_shown(path)} names {quoted(mark)} twice"
+                RejectionRule.DUPLICATE_KEY, f"{_shown(path)} names {quote(mark)} twice"
             )
         seen.add(mark)
         rest = {key: inner for key, inner in entry.items() if key != by}
@@ -124,7 +138,7 @@ def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, 
 
 
 def _shown(path: Path) -> str:
-    return quoted(dotted(path), 160)
+    return quote(dotted(path), 160)
 
 
 def _draft(path: Path, value: Any) -> Drafted:
@@ -151,7 +165,7 @@ def _draft(path: Path, value: Any) -> Drafted:
                 return (container, *found[0]), {**found[1], "container": container}
     around = _draft_around(path, value)
     if around is None:
-        raise RejectedPlaybookError(Rule.FIELD, f"{_shown(path)} may not be written")
+        raise RejectedPlaybookError(RejectionRule.FIELD, f"{_shown(path)} may not be written")
     return around
 
 

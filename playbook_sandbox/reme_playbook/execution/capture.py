@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from reme_playbook.actions.field_paths import held, read, writes
 from reme_playbook.actions.registry import Action, DeletePod, Restart, Rollback
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot.pod_template import digest
-from reme_playbook.snapshot.snapshot import LiveState, Revision
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 
 Held = bool | int | str | None
 
@@ -36,7 +36,7 @@ class Capture(BaseModel):
     items: tuple[Captured, ...] = ()
 
 
-def capture(actions: Sequence[Action], live: LiveState) -> Capture:
+def capture(actions: Sequence[Action], live: ClusterSnapshot) -> Capture:
     """Return what is to be restored if the actions do not help.
 
     Raises RejectedPlaybookError if an object or a revision is not there.
@@ -44,12 +44,12 @@ def capture(actions: Sequence[Action], live: LiveState) -> Capture:
     return Capture(items=tuple(_captured(action, live) for action in actions))
 
 
-def _captured(action: Action, live: LiveState) -> Captured:
+def _captured(action: Action, live: ClusterSnapshot) -> Captured:
     if isinstance(action, Restart | DeletePod):
         return Captured(action=action)
     found = live.objects.get(action.target)
     if found is None:
-        raise RejectedPlaybookError(Rule.NOT_FOUND, f"{action.target} does not exist")
+        raise RejectedPlaybookError(RejectionRule.NOT_FOUND, f"{action.target} does not exist")
     if isinstance(action, Rollback):
         revision = revision_of(action, live)
         return Captured(
@@ -63,7 +63,7 @@ def _captured(action: Action, live: LiveState) -> Captured:
     )
 
 
-def revision_of(action: Rollback, live: LiveState) -> Revision:
+def revision_of(action: Rollback, live: ClusterSnapshot) -> Revision:
     """Return the revision that the action goes back to.
 
     Raises RejectedPlaybookError if there is none.
@@ -78,11 +78,11 @@ def revision_of(action: Rollback, live: LiveState) -> Revision:
         if found is not None:
             return found
     raise RejectedPlaybookError(
-        Rule.NOT_FOUND, f"{action.target} has no such earlier revision to go back to"
+        RejectionRule.NOT_FOUND, f"{action.target} has no such earlier revision to go back to"
     )
 
 
-def pinned(actions: Sequence[Action], live: LiveState) -> tuple[Action, ...]:
+def pin_revisions(actions: Sequence[Action], live: ClusterSnapshot) -> tuple[Action, ...]:
     """Return the actions with each Rollback tied to the revision that it means now.
 
     What was checked and approved is then what runs, whatever is rolled out in between.

@@ -23,11 +23,16 @@ from reme_playbook.actions.registry import (
     WithdrawIngress,
 )
 from reme_playbook.compiler.json_patch import operations
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.execution.render import groups
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.revisions import HISTORY, NoRevisionError, chosen, revisions
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.revisions import (
+    REVISION_RESOURCES,
+    RevisionNotFoundError,
+    chosen,
+    revisions,
+)
 from reme_playbook.snapshot.revisions import patch as template_patch
 from reme_playbook.snapshot.snapshot import Revision
 
@@ -38,7 +43,7 @@ _BY_PLACE = SetIngressBackend | AllowIngress | AllowEgress | WithdrawIngress | W
 
 
 @dataclass(frozen=True)
-class Request:
+class DryRunRequest:
     """One request, to be sent as a dry run."""
 
     method: str
@@ -48,10 +53,10 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Part:
+class DryRunTask:
     """One task of a run: its object, and what has to be read before the request can be written."""
 
-    target: ObjectKey
+    target: ObjectRef
     actions: tuple[Action, ...]
 
     @property
@@ -64,15 +69,16 @@ class Part:
         """Where its revisions are; empty when they are not needed."""
         if not isinstance(self.actions[0], Rollback):
             return ""
-        return f"/apis/apps/v1/namespaces/{self.target.namespace}/{HISTORY[self.target.kind]}"
+        plural = REVISION_RESOURCES[self.target.kind]
+        return f"/apis/apps/v1/namespaces/{self.target.namespace}/{plural}"
 
 
-def parts(actions: Sequence[Action], run_id: str) -> list[Part]:
+def dry_run_tasks(actions: Sequence[Action], run_id: str) -> list[DryRunTask]:
     """Return the tasks of the run, in their order."""
-    return [Part(group[0].target, tuple(group)) for group in groups(actions, run_id)]
+    return [DryRunTask(group[0].target, tuple(group)) for group in groups(actions, run_id)]
 
 
-def address(target: ObjectKey) -> str:
+def address(target: ObjectRef) -> str:
     """Return the path of an object at the API server."""
     root = f"/apis/{target.api_version}" if target.group else f"/api/{target.api_version}"
     place = f"/namespaces/{target.namespace}" if target.namespace else ""
@@ -80,11 +86,11 @@ def address(target: ObjectKey) -> str:
 
 
 def request(
-    part: Part,
+    part: DryRunTask,
     run_id: str,
     found: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]] = (),
-) -> Request:
+) -> DryRunRequest:
     """Return the request that carries the task out on the object as it was found.
 
     Raises RejectedPlaybookError if there is no such revision to go back to.
@@ -93,21 +99,21 @@ def request(
     body: dict[str, Any]
     match action:
         case DeletePod():
-            return Request("DELETE", part.path)
+            return DryRunRequest("DELETE", part.path)
         case Scale(replicas=replicas):
             body = {"spec": {"replicas": replicas}}
-            return Request("PATCH", f"{part.path}/scale", body, STRATEGIC_PATCH)
+            return DryRunRequest("PATCH", f"{part.path}/scale", body, STRATEGIC_PATCH)
         case Rollback():
             revision = _revision(action, found, history)
-            return Request("PATCH", part.path, template_patch(found, revision), JSON_PATCH)
+            return DryRunRequest("PATCH", part.path, template_patch(found, revision), JSON_PATCH)
         case RemoveTaint() | AddTaint():
             body = {"spec": {"taints": _taints(action, found)}}
-            return Request("PATCH", part.path, body, "application/merge-patch+json")
+            return DryRunRequest("PATCH", part.path, body, "application/merge-patch+json")
         case _ if isinstance(action, _BY_PLACE):
-            return Request("PATCH", part.path, operations(action), JSON_PATCH)
+            return DryRunRequest("PATCH", part.path, operations(action), JSON_PATCH)
         case _:
             body = patch([write for one in part.actions for write in writes(one, run_id)])
-            return Request("PATCH", part.path, body, STRATEGIC_PATCH)
+            return DryRunRequest("PATCH", part.path, body, STRATEGIC_PATCH)
 
 
 def _revision(
@@ -116,8 +122,8 @@ def _revision(
     try:
         known = revisions(found, action.target.kind, history)
         return chosen(found, known, action.revision)
-    except NoRevisionError as error:
-        raise RejectedPlaybookError(Rule.NOT_FOUND, f"{action.target}: {error}") from None
+    except RevisionNotFoundError as error:
+        raise RejectedPlaybookError(RejectionRule.NOT_FOUND, f"{action.target}: {error}") from None
 
 
 def _taints(action: RemoveTaint | AddTaint, found: Mapping[str, Any]) -> list[dict[str, Any]]:

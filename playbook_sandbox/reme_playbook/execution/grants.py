@@ -7,7 +7,7 @@ from reme_api.run_grant import GrantRule, Verb
 from reme_playbook.actions.field_paths import dotted, granted, writes, written
 from reme_playbook.actions.registry import Action, DeletePod, Rollback, Scale
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, PLURALS, ObjectKey
+from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, PLURALS, ObjectRef
 from reme_playbook.snapshot.pod_template import SERVER_LABELS
 
 
@@ -68,7 +68,7 @@ def cluster_roles(actions: Sequence[Action]) -> frozenset[str]:
     return frozenset(a.target.plural for a in actions) & CLUSTER_ROLES
 
 
-Templates = Mapping[ObjectKey, Mapping[str, Any]]
+Templates = Mapping[ObjectRef, Mapping[str, Any]]
 """The pod templates that rollbacks bring back, by workload."""
 
 

@@ -15,7 +15,7 @@ from reme_playbook.execution import result
 from reme_playbook.execution.grants import cluster_roles, grant_rules, run_roles
 from reme_playbook.execution.pod import PodOptions, pod_spec
 from reme_playbook.execution.render import render
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Manifest = dict[str, Any]
 
@@ -48,7 +48,7 @@ class RunRequest:
     image: str
     sandbox: Sandbox
     undo: bool = False
-    templates: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
+    templates: Mapping[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     role_kind: str = "ClusterRole"
     role_prefix: str = "reme-run-"
     pod: PodOptions = field(default_factory=PodOptions)

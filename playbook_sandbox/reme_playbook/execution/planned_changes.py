@@ -10,13 +10,13 @@ from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.execution.capture import revision_of
 from reme_playbook.snapshot.pod_template import differences
 from reme_playbook.snapshot.sensitive import HIDDEN, sensitive_name, sensitive_value
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_CHANGES = 32
 MAX_TEXT = 256
 
 
-def changes(actions: Sequence[Action], live: LiveState) -> list[Change]:
+def changes(actions: Sequence[Action], live: ClusterSnapshot) -> list[Change]:
     """Return the changes in the order of the actions, without what looks like a secret."""
     found = [
         Change(
@@ -32,7 +32,7 @@ def changes(actions: Sequence[Action], live: LiveState) -> list[Change]:
     return found[:MAX_CHANGES]
 
 
-def _fields(action: Action, live: LiveState) -> Iterator[tuple[str, str, str]]:
+def _fields(action: Action, live: ClusterSnapshot) -> Iterator[tuple[str, str, str]]:
     match action:
         case DeletePod():
             yield "metadata.deletionTimestamp", "", "now"
@@ -48,7 +48,7 @@ def _fields(action: Action, live: LiveState) -> Iterator[tuple[str, str, str]]:
                     yield dotted(write.path), _shown(name, before), _shown(name, after)
 
 
-def _rollback(action: Rollback, live: LiveState) -> Iterator[tuple[str, str, str]]:
+def _rollback(action: Rollback, live: ClusterSnapshot) -> Iterator[tuple[str, str, str]]:
     try:
         revision = revision_of(action, live)
     except RejectedPlaybookError:

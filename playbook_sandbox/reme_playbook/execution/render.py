@@ -32,7 +32,7 @@ from reme_playbook.compiler.playbook import (
 )
 from reme_playbook.compiler.strategic_merge import read_patch
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 Task = dict[str, Any]
 
@@ -118,13 +118,13 @@ def groups(actions: Sequence[Action], run_id: str) -> list[list[Action]]:
 
 
 def _one_patch(group: list[Action], run_id: str) -> bool:
-    target: ObjectKey = group[0].target
+    target: ObjectRef = group[0].target
     if any(a.target != target or K8S not in _short(a, run_id) for a in group):
         return False
     if not all(writes(a) for a in group):
         return False
     # Only if it still says the same: two actions may be one in a single patch, or none.
     try:
-        return list(read_patch(target, _merged(group, run_id), allow_undo=True)) == group
+        return list(read_patch(target, _merged(group, run_id), for_rollback=True)) == group
     except RejectedPlaybookError:
         return False

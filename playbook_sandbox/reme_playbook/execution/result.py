@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from reme_api.base import ObservedModel, Short, Time
 from reme_api.reasons import Reason
-from reme_playbook.errors import SandboxError
+from reme_playbook.errors import PlaybookError
 
 CLAIM_KEY = "claim.json"
 RESULT_KEY = "result.json"
@@ -21,7 +21,7 @@ MAX_EVENTS_BYTES = 64 * 1024
 MAX_MESSAGE = 512
 
 
-class UnreadableResultError(SandboxError):
+class UnreadableResultError(PlaybookError):
     """What lies in the result ConfigMap was not written by a runner."""
 
 
@@ -87,7 +87,7 @@ class RunResult(ObservedModel):
         return _REASONS[self.end]
 
     @property
-    def touched_nothing(self) -> bool:
+    def no_task_started(self) -> bool:
         """Whether it is certain that no task began, so that there is nothing to undo.
 
         A run that did not say how it ended may have begun one and died before it could say so.

@@ -36,9 +36,9 @@ from reme_playbook.compiler.strategic_merge import build
 from reme_playbook.execution.capture import Capture, Captured
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.network_rules import read_backend
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import digest
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import pod
 
 
@@ -46,13 +46,13 @@ from reme_playbook.snapshot.views import pod
 class Conflict:
     """A field that is left as it is, and why."""
 
-    target: ObjectKey
+    target: ObjectRef
     field: str
     message: str
 
 
 @dataclass(frozen=True)
-class UndoPlan:
+class RollbackPlan:
     """What an undo does, in its order, what it leaves alone, and what it cannot restore."""
 
     actions: tuple[Action, ...]
@@ -60,7 +60,7 @@ class UndoPlan:
     lost: tuple[Conflict, ...] = ()
 
 
-def undo(capture: Capture, live_now: LiveState) -> UndoPlan:
+def undo(capture: Capture, live_now: ClusterSnapshot) -> RollbackPlan:
     """Return the actions that restore what was captured, the last change first.
 
     A field that holds what it held before needs nothing. One that holds neither that nor what the
@@ -93,10 +93,10 @@ def undo(capture: Capture, live_now: LiveState) -> UndoPlan:
             kept.append(Conflict(target, "spec.replicas", message))
         else:
             _undo_fields(captured, found, actions, kept)
-    return UndoPlan((*actions, *_unstuck(actions, live_now)), tuple(kept), tuple(lost))
+    return RollbackPlan((*actions, *_unstuck(actions, live_now)), tuple(kept), tuple(lost))
 
 
-def _unstuck(actions: Iterable[Action], live: LiveState) -> list[DeletePod]:
+def _unstuck(actions: Iterable[Action], live: ClusterSnapshot) -> list[DeletePod]:
     """Return the deletion of pods that would keep a StatefulSet from going back."""
     if live.target.kind != "StatefulSet" or not any(map(_rolls_out, actions)):
         return []
@@ -137,7 +137,7 @@ def _undo_fields(
 
 def _undo_rollback(
     captured: Captured,
-    live: LiveState,
+    live: ClusterSnapshot,
     actions: list[Action],
     kept: list[Conflict],
     lost: list[Conflict],

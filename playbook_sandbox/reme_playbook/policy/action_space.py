@@ -15,9 +15,9 @@ from reme_playbook.compiler.strategic_merge import build
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.validation import check, merged_selector
 from reme_playbook.snapshot import earlier_values, unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.quantity import format_cpu, format_memory
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import Resources, ServiceView
 
 MAX_ACTIONS = 96
@@ -30,7 +30,7 @@ _STEPS = ((5, 4), (3, 2), (2, 1))
 Draft = dict[str, Any]
 
 
-class Weighed(NamedTuple):
+class Evaluation(NamedTuple):
     """One action that was thought of, and why the gate would not let it through, if so."""
 
     name: ActionName
@@ -38,8 +38,8 @@ class Weighed(NamedTuple):
     refusal: RejectedPlaybookError | None
 
 
-def admissible(
-    live: LiveState,
+def allowed_actions(
+    live: ClusterSnapshot,
     policy: RemediationPolicySpec,
     *,
     release_namespace: str = "",
@@ -51,20 +51,20 @@ def admissible(
     for name in _DRAFTS:
         if name not in allowed:
             continue
-        for one in weighed(name, live, policy, release_namespace=release_namespace, now=now):
+        for one in evaluate(name, live, policy, release_namespace=release_namespace, now=now):
             if one.action is not None and one.refusal is None:
                 found[one.action] = None
     return tuple(islice(found, MAX_ACTIONS))
 
 
-def weighed(
+def evaluate(
     name: ActionName,
-    live: LiveState,
+    live: ClusterSnapshot,
     policy: RemediationPolicySpec,
     *,
     release_namespace: str = "",
     now: datetime | None = None,
-) -> Iterator[Weighed]:
+) -> Iterator[Evaluation]:
     """Yield every action of this name that comes to mind, and what the gate says to it."""
     for draft in _DRAFTS[name](live):
         action: Action | None = None
@@ -72,13 +72,13 @@ def weighed(
             action = build({"target": live.target, **draft})
             check((action,), policy, live, release_namespace=release_namespace, now=now)
         except RejectedPlaybookError as error:
-            yield Weighed(name, action, error)
+            yield Evaluation(name, action, error)
         else:
-            yield Weighed(name, action, None)
+            yield Evaluation(name, action, None)
 
 
-def refused_by_name(
-    live: LiveState,
+def refusals_by_action(
+    live: ClusterSnapshot,
     policy: RemediationPolicySpec,
     *,
     release_namespace: str = "",
@@ -91,7 +91,7 @@ def refused_by_name(
             continue
         rules = Counter(
             str(one.refusal.rule)
-            for one in weighed(name, live, policy, release_namespace=release_namespace, now=now)
+            for one in evaluate(name, live, policy, release_namespace=release_namespace, now=now)
             if one.refusal is not None
         )
         if rules:
@@ -99,11 +99,11 @@ def refused_by_name(
     return found
 
 
-def _simple(name: str) -> Callable[[LiveState], Iterable[Draft]]:
+def _simple(name: str) -> Callable[[ClusterSnapshot], Iterable[Draft]]:
     return lambda _: [{"action": name}]
 
 
-def _scale(live: LiveState) -> Iterator[Draft]:
+def _scale(live: ClusterSnapshot) -> Iterator[Draft]:
     now = live.replicas.desired
     known = sorted(earlier_values.replica_counts(live), key=lambda n: (abs(n - now), n))[
         :MAX_VALUES
@@ -112,7 +112,7 @@ def _scale(live: LiveState) -> Iterator[Draft]:
         yield {"action": "Scale", "replicas": replicas}
 
 
-def _resources(live: LiveState) -> Iterator[Draft]:
+def _resources(live: ClusterSnapshot) -> Iterator[Draft]:
     for container in live.containers:
         head = {"action": "SetResources", "container": container.name}
         # What an earlier revision had, as a whole, then one by one.
@@ -143,13 +143,13 @@ def _scaled(field: str, text: str, times: int, by: int) -> str:
     return format_memory(new // _MEBIBYTE * _MEBIBYTE if new >= _MEBIBYTE else new)
 
 
-def _images(live: LiveState) -> Iterator[Draft]:
+def _images(live: ClusterSnapshot) -> Iterator[Draft]:
     for container in live.containers:
         for image in earlier_values.images(live, container.name)[:MAX_VALUES]:
             yield {"action": "SetImage", "container": container.name, "image": image}
 
 
-def _env(live: LiveState) -> Iterator[Draft]:
+def _env(live: ClusterSnapshot) -> Iterator[Draft]:
     for container in live.containers:
         earlier = earlier_values.earlier_containers(live, container.name)
         for variable in dict.fromkeys([*container.env, *(v for e in earlier for v in e.env)]):
@@ -164,7 +164,7 @@ def _env(live: LiveState) -> Iterator[Draft]:
                 }
 
 
-def _config(live: LiveState) -> Iterator[Draft]:
+def _config(live: ClusterSnapshot) -> Iterator[Draft]:
     for target in sorted(key for key in live.objects if key.kind == "ConfigMap"):
         name = target.name
         applied = live.last_applied_config(name).get("data")
@@ -175,7 +175,7 @@ def _config(live: LiveState) -> Iterator[Draft]:
                 yield {"target": target, "action": "SetConfigValue", "key": key, "value": value}
 
 
-def _probes(live: LiveState) -> Iterator[Draft]:
+def _probes(live: ClusterSnapshot) -> Iterator[Draft]:
     for container in live.containers:
         for kind, probe in container.probes.items():
             head = {"action": "PatchProbe", "container": container.name, "probe": kind}
@@ -190,7 +190,7 @@ def _probes(live: LiveState) -> Iterator[Draft]:
                     yield {**head, field: value}
 
 
-def _commands(live: LiveState) -> Iterator[Draft]:
+def _commands(live: ClusterSnapshot) -> Iterator[Draft]:
     for container in live.containers:
         for view in earlier_values.earlier_containers(live, container.name)[:MAX_VALUES]:
             differing = {
@@ -202,14 +202,14 @@ def _commands(live: LiveState) -> Iterator[Draft]:
                 yield {"action": "SetCommand", "container": container.name, **differing}
 
 
-def _services(live: LiveState) -> Iterator[tuple[ObjectKey, ServiceView]]:
+def _services(live: ClusterSnapshot) -> Iterator[tuple[ObjectRef, ServiceView]]:
     for target in sorted(key for key in live.objects if key.kind == "Service"):
         service = live.service(target.name)
         if service is not None:
             yield target, service
 
 
-def _selectors(live: LiveState) -> Iterator[Draft]:
+def _selectors(live: ClusterSnapshot) -> Iterator[Draft]:
     labels = live.pod_labels
     for target, service in _services(live):
         patch: dict[str, str | None] = {
@@ -224,11 +224,11 @@ def _selectors(live: LiveState) -> Iterator[Draft]:
             yield {"target": target, "action": "PatchServiceSelector", "selector": patch}
 
 
-def _match_labels(live: LiveState) -> dict[str, str]:
+def _match_labels(live: ClusterSnapshot) -> dict[str, str]:
     return unstructured.strings(live.workload, "spec", "selector", "matchLabels")
 
 
-def _ports(live: LiveState) -> Iterator[Draft]:
+def _ports(live: ClusterSnapshot) -> Iterator[Draft]:
     declared = earlier_values.target_ports(live)
     for target, service in _services(live):
         for port in service.ports:
@@ -243,7 +243,7 @@ def _ports(live: LiveState) -> Iterator[Draft]:
                 }
 
 
-def _pods(live: LiveState) -> Iterator[Draft]:
+def _pods(live: ClusterSnapshot) -> Iterator[Draft]:
     keys = {key.name: key for key in live.objects if key.kind == "Pod"}
     worst_first = sorted(live.pods, key=lambda p: (p.ready, -p.restarts, p.name))
     for pod in worst_first[:MAX_PODS]:
@@ -251,7 +251,7 @@ def _pods(live: LiveState) -> Iterator[Draft]:
             yield {"target": keys[pod.name], "action": "DeletePod"}
 
 
-_DRAFTS: dict[ActionName, Callable[[LiveState], Iterable[Draft]]] = {
+_DRAFTS: dict[ActionName, Callable[[ClusterSnapshot], Iterable[Draft]]] = {
     ActionName.RESTART: _simple("Restart"),
     ActionName.ROLLBACK: _simple("Rollback"),
     ActionName.SCALE: _scale,

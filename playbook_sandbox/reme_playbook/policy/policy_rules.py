@@ -9,13 +9,16 @@ from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_api.windows import is_open, next_opening
 from reme_playbook.actions import registry as a
 from reme_playbook.actions.registry import Action, Disruption
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
-def rules_for(
-    action: Action, policy: RemediationPolicySpec, live: LiveState, now: datetime | None = None
+def matching_rules(
+    action: Action,
+    policy: RemediationPolicySpec,
+    live: ClusterSnapshot,
+    now: datetime | None = None,
 ) -> list[ActionRule]:
     """Return the rules that allow the action; each of them may bound its values.
 
@@ -25,12 +28,12 @@ def rules_for(
     """
     found = [rule for rule in policy.actions if rule.name is action.name]
     if not found:
-        raise RejectedPlaybookError(Rule.NOT_ALLOWED, f"the policy lists no {action.name}")
+        raise RejectedPlaybookError(RejectionRule.NOT_ALLOWED, f"the policy lists no {action.name}")
     for what, holds in _tests(action, live):
         narrowed = [rule for rule in found if holds(rule)]
         if not narrowed:
             raise RejectedPlaybookError(
-                Rule.NOT_ALLOWED, f"the policy does not allow {action.name} {what}"
+                RejectionRule.NOT_ALLOWED, f"the policy does not allow {action.name} {what}"
             )
         found = narrowed
     _check_disruption(action, policy, live)
@@ -42,7 +45,7 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _tests(action: Action, live: LiveState) -> list[tuple[str, Callable[[ActionRule], bool]]]:
+def _tests(action: Action, live: ClusterSnapshot) -> list[tuple[str, Callable[[ActionRule], bool]]]:
     kinds, names = {action.target.kind}, {action.target.name}
     if isinstance(action, a.DeletePod):
         # Nobody knows the names of pods in advance: a rule means those of a workload.
@@ -70,15 +73,16 @@ def _open(action: Action, found: list[ActionRule], now: datetime) -> list[Action
     when = next_opening(windows, now)
     said = f"again at {when:%Y-%m-%d %H:%M} UTC" if when else "at no time that is known"
     raise RejectedPlaybookError(
-        Rule.OUTSIDE_WINDOW, f"the policy allows {action.name} only at certain times, {said}"
+        RejectionRule.OUTSIDE_WINDOW,
+        f"the policy allows {action.name} only at certain times, {said}",
     )
 
 
-def _check_disruption(action: Action, policy: RemediationPolicySpec, live: LiveState) -> None:
-    found = disruption_now(action, live)
+def _check_disruption(action: Action, policy: RemediationPolicySpec, live: ClusterSnapshot) -> None:
+    found = current_disruption(action, live)
     if found.exceeds(policy.max_disruption):
         raise RejectedPlaybookError(
-            Rule.TOO_DISRUPTIVE,
+            RejectionRule.TOO_DISRUPTIVE,
             f"{action.name} disturbs more than the policy allows: {found}, not above "
             f"{policy.max_disruption}",
         )
@@ -118,7 +122,7 @@ def _camel(name: str) -> str:
     return first + "".join(other.title() for other in others)
 
 
-def disruption_now(action: Action, live: LiveState) -> Disruption:
+def current_disruption(action: Action, live: ClusterSnapshot) -> Disruption:
     """Return what the action would interrupt on what is there now."""
     match action:
         case a.Scale():
@@ -135,14 +139,14 @@ def disruption_now(action: Action, live: LiveState) -> Disruption:
             return action.disruption
 
 
-def _of_pod(action: a.DeletePod, live: LiveState) -> Disruption:
+def _of_pod(action: a.DeletePod, live: ClusterSnapshot) -> Disruption:
     ready = {pod.name for pod in live.pods if pod.ready}
     if action.target.name not in ready:
         return Disruption.NONE
     return Disruption.HIGH if len(ready) == 1 else Disruption.LOW
 
 
-def _stops_all(live: LiveState) -> bool:
+def _stops_all(live: ClusterSnapshot) -> bool:
     """Return whether a rollout stops every pod that serves before another one does."""
     if not live.replicas.available:
         return False  # nothing serves that could be interrupted

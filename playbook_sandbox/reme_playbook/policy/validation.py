@@ -6,7 +6,7 @@ from typing import Any
 
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_playbook.actions.bounds import check_probe, check_resources, check_scale
-from reme_playbook.actions.escalation import gained
+from reme_playbook.actions.escalation import escalated_privilege
 from reme_playbook.actions.field_paths import written
 from reme_playbook.actions.registry import (
     Action,
@@ -24,19 +24,19 @@ from reme_playbook.actions.registry import (
     SetImage,
     SetResources,
 )
-from reme_playbook.compiler.playbook import check_together
-from reme_playbook.errors import RejectedPlaybookError, Rule, quoted
+from reme_playbook.compiler.playbook import check_conflicts
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 from reme_playbook.execution.capture import capture, revision_of
 from reme_playbook.execution.rollback import inverse
-from reme_playbook.policy.policy_rules import rules_for
+from reme_playbook.policy.policy_rules import matching_rules
 from reme_playbook.policy.related_validation import check_around
 from reme_playbook.snapshot import earlier_values, unstructured
-from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectKey
-from reme_playbook.snapshot.ownership import belongs, reached
+from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectRef
+from reme_playbook.snapshot.ownership import belongs_to_target, selected_workloads
 from reme_playbook.snapshot.pod_template import digest
 from reme_playbook.snapshot.sensitive import sensitive_command, sensitive_name, sensitive_value
-from reme_playbook.snapshot.service_hosts import is_replacement
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.service_hosts import replaces_missing_hosts
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import ContainerView, selects
 
 PROTECTED_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
@@ -47,7 +47,7 @@ PART_OF_LABEL = "app.kubernetes.io/part-of"
 def check(
     actions: Sequence[Action],
     policy: RemediationPolicySpec,
-    live: LiveState,
+    live: ClusterSnapshot,
     *,
     release_namespace: str = "",
     now: datetime | None = None,
@@ -58,12 +58,12 @@ def check(
 
     Raises RejectedPlaybookError for the first that it does not allow.
     """
-    check_together(actions)
+    check_conflicts(actions)
     _check_protected(live.target, live, release_namespace)
     _check_pods(actions, live)
     for action in actions:
         _check_object(action, live, release_namespace)
-        rules = rules_for(action, policy, live, now)
+        rules = matching_rules(action, policy, live, now)
         _check_value(action, rules, live)
         _check_undo(action, live)
 
@@ -74,43 +74,51 @@ def is_protected(found: Mapping[str, Any]) -> bool:
     return labels.get(PROTECTED_LABEL) == "true" or labels.get(PART_OF_LABEL) == "reme"
 
 
-def _check_protected(key: ObjectKey, live: LiveState, release_namespace: str) -> None:
+def _check_protected(key: ObjectRef, live: ClusterSnapshot, release_namespace: str) -> None:
     if key.namespace in (PROTECTED_NAMESPACES | {release_namespace}) - {""}:
-        raise RejectedPlaybookError(Rule.PROTECTED, f"namespace {key.namespace} is protected")
+        raise RejectedPlaybookError(
+            RejectionRule.PROTECTED, f"namespace {key.namespace} is protected"
+        )
     if is_protected(live.objects.get(key, {})):
-        raise RejectedPlaybookError(Rule.PROTECTED, f"{key} is protected")
+        raise RejectedPlaybookError(RejectionRule.PROTECTED, f"{key} is protected")
 
 
-def _check_pods(actions: Sequence[Action], live: LiveState) -> None:
+def _check_pods(actions: Sequence[Action], live: ClusterSnapshot) -> None:
     deleted = {action.target.name for action in actions if isinstance(action, DeletePod)}
     if sum(pod.ready and pod.name in deleted for pod in live.pods) > 1:
-        raise RejectedPlaybookError(Rule.BOUNDS, "at most one pod that is ready may be deleted")
+        raise RejectedPlaybookError(
+            RejectionRule.BOUNDS, "at most one pod that is ready may be deleted"
+        )
 
 
-def _check_object(action: Action, live: LiveState, release_namespace: str) -> None:
+def _check_object(action: Action, live: ClusterSnapshot, release_namespace: str) -> None:
     key = action.target
     if action.internal:
-        raise RejectedPlaybookError(Rule.INTERNAL, f"only an undo may: {action.summary()}")
+        raise RejectedPlaybookError(RejectionRule.INTERNAL, f"only an undo may: {action.summary()}")
     if key.kind not in CLUSTER_SCOPED and key.namespace != live.target.namespace:
-        raise RejectedPlaybookError(Rule.NOT_OF_TARGET, f"{key} is in another namespace")
+        raise RejectedPlaybookError(RejectionRule.NOT_OF_TARGET, f"{key} is in another namespace")
     found = live.objects.get(key)
     if found is None:
-        raise RejectedPlaybookError(Rule.NOT_FOUND, f"{key} does not exist, or is not near")
+        raise RejectedPlaybookError(
+            RejectionRule.NOT_FOUND, f"{key} does not exist, or is not near"
+        )
     if unstructured.text(found, "metadata", "deletionTimestamp"):
-        raise RejectedPlaybookError(Rule.NOT_FOUND, f"{key} is being deleted")
+        raise RejectedPlaybookError(RejectionRule.NOT_FOUND, f"{key} is being deleted")
     _check_protected(key, live, release_namespace)
-    if not belongs(key, live):
-        raise RejectedPlaybookError(Rule.NOT_OF_TARGET, f"{key} does not belong to {live.target}")
+    if not belongs_to_target(key, live):
+        raise RejectedPlaybookError(
+            RejectionRule.NOT_OF_TARGET, f"{key} does not belong to {live.target}"
+        )
 
 
-def _check_value(action: Action, rules: list[ActionRule], live: LiveState) -> None:
+def _check_value(action: Action, rules: list[ActionRule], live: ClusterSnapshot) -> None:
     match action:
         case Scale():
             check_scale(action, rules, live)
         case Rollback():
             _check_rollback(action, live)
         case ResumeRollout() if not live.paused:
-            raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} is not paused")
+            raise RejectedPlaybookError(RejectionRule.NO_CHANGE, f"{action.target} is not paused")
         case SetConfigValue():
             _check_config(action, live)
         case PatchServiceSelector():
@@ -125,24 +133,26 @@ def _check_value(action: Action, rules: list[ActionRule], live: LiveState) -> No
             check_around(action, rules, live)
 
 
-def _check_rollback(action: Rollback, live: LiveState) -> None:
+def _check_rollback(action: Rollback, live: ClusterSnapshot) -> None:
     template = revision_of(action, live).template
     if digest(template) == digest(live.template):
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} is at this revision already")
-    more = gained(live.template, template)
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"{action.target} is at this revision already"
+        )
+    more = escalated_privilege(live.template, template)
     if more:
-        raise RejectedPlaybookError(Rule.PRIVILEGE, f"the earlier revision has {more}")
+        raise RejectedPlaybookError(RejectionRule.PRIVILEGE, f"the earlier revision has {more}")
 
 
 def _check_container(
     action: SetImage | SetEnv | SetResources | PatchProbe | SetCommand,
     rules: list[ActionRule],
-    live: LiveState,
+    live: ClusterSnapshot,
 ) -> None:
     container = live.container(action.container)
     if container is None:
         raise RejectedPlaybookError(
-            Rule.NOT_FOUND, f"{action.target} has no container {action.container}"
+            RejectionRule.NOT_FOUND, f"{action.target} has no container {action.container}"
         )
     match action:
         case SetResources():
@@ -154,33 +164,37 @@ def _check_container(
         case SetCommand():
             _check_command(action, live, container)
         case SetImage() if action.image == container.image:
-            raise RejectedPlaybookError(Rule.NO_CHANGE, "the container has this image already")
+            raise RejectedPlaybookError(
+                RejectionRule.NO_CHANGE, "the container has this image already"
+            )
         case SetImage() if action.image not in earlier_values.images(live, container.name):
             raise RejectedPlaybookError(
-                Rule.UNKNOWN_VALUE, f"container {container.name} never ran this image before"
+                RejectionRule.UNKNOWN_VALUE,
+                f"container {container.name} never ran this image before",
             )
 
 
-def _check_command(action: SetCommand, live: LiveState, container: ContainerView) -> None:
+def _check_command(action: SetCommand, live: ClusterSnapshot, container: ContainerView) -> None:
     new = action.values()
     if any(map(sensitive_command, (*new.values(), container.command, container.args))):
-        raise RejectedPlaybookError(Rule.SENSITIVE, "the command may hold a secret")
+        raise RejectedPlaybookError(RejectionRule.SENSITIVE, "the command may hold a secret")
     if all(getattr(container, field) == value for field, value in new.items()):
-        raise RejectedPlaybookError(Rule.NO_CHANGE, "the container runs this already")
+        raise RejectedPlaybookError(RejectionRule.NO_CHANGE, "the container runs this already")
     for field, value in new.items():
         known = earlier_values.commands(live, container.name, field)
         if value != getattr(container, field) and value not in known:
             raise RejectedPlaybookError(
-                Rule.UNKNOWN_VALUE, f"container {container.name} never had this {field} before"
+                RejectionRule.UNKNOWN_VALUE,
+                f"container {container.name} never had this {field} before",
             )
 
 
-def _check_env(action: SetEnv, live: LiveState, container: ContainerView) -> None:
+def _check_env(action: SetEnv, live: ClusterSnapshot, container: ContainerView) -> None:
     name, known = action.variable, action.variable in container.env
     current = container.env.get(name)
     if known and current is None:
         raise RejectedPlaybookError(
-            Rule.VALUE, f"variable {name} is taken from a reference, not written here"
+            RejectionRule.VALUE, f"variable {name} is taken from a reference, not written here"
         )
     _check_text(
         f"variable {name}",
@@ -192,12 +206,12 @@ def _check_env(action: SetEnv, live: LiveState, container: ContainerView) -> Non
     )
 
 
-def _check_config(action: SetConfigValue, live: LiveState) -> None:
+def _check_config(action: SetConfigValue, live: ClusterSnapshot) -> None:
     found = live.objects[action.target]
     if found.get("immutable") is True:
-        raise RejectedPlaybookError(Rule.VALUE, f"{action.target} is immutable")
+        raise RejectedPlaybookError(RejectionRule.VALUE, f"{action.target} is immutable")
     if action.key in unstructured.mapping(found, "binaryData"):
-        raise RejectedPlaybookError(Rule.VALUE, f"key {action.key} holds binary data")
+        raise RejectedPlaybookError(RejectionRule.VALUE, f"key {action.key} holds binary data")
     _check_text(
         f"key {action.key}",
         action.key,
@@ -209,18 +223,18 @@ def _check_config(action: SetConfigValue, live: LiveState) -> None:
 
 
 def _check_text(
-    what: str, name: str, current: str | None, new: str, known: Sequence[str], live: LiveState
+    what: str, name: str, current: str | None, new: str, known: Sequence[str], live: ClusterSnapshot
 ) -> None:
     if sensitive_name(name) or sensitive_value(new) or sensitive_value(current or ""):
-        raise RejectedPlaybookError(Rule.SENSITIVE, f"{what} may hold a secret")
+        raise RejectedPlaybookError(RejectionRule.SENSITIVE, f"{what} may hold a secret")
     if new == current:
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"{what} has this value already")
+        raise RejectedPlaybookError(RejectionRule.NO_CHANGE, f"{what} has this value already")
     services, namespace = live.service_names, live.target.namespace
     if new not in known and not (
-        current is not None and is_replacement(name, current, new, services, namespace)
+        current is not None and replaces_missing_hosts(name, current, new, services, namespace)
     ):
         raise RejectedPlaybookError(
-            Rule.UNKNOWN_VALUE,
+            RejectionRule.UNKNOWN_VALUE,
             f"{what} never had this value, and it does not name a Service instead of a missing one",
         )
 
@@ -231,43 +245,50 @@ def merged_selector(current: Mapping[str, str], patch: Mapping[str, str | None])
     return {key: value for key, value in both.items() if value is not None}
 
 
-def _check_selector(action: PatchServiceSelector, live: LiveState) -> None:
+def _check_selector(action: PatchServiceSelector, live: ClusterSnapshot) -> None:
     service = live.service(action.target.name)
     current = service.selector if service else {}
     new = merged_selector(current, action.selector)
     if new == current:
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} has this selector already")
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"{action.target} has this selector already"
+        )
     if service is None or service.selects_target:
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"{action.target} selects the pods already")
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"{action.target} selects the pods already"
+        )
     if not selects(new, live.pod_labels):
         raise RejectedPlaybookError(
-            Rule.UNKNOWN_VALUE, f"{action.target} would not select the pods of {live.target}"
+            RejectionRule.UNKNOWN_VALUE,
+            f"{action.target} would not select the pods of {live.target}",
         )
-    others = reached(new, live)
+    others = selected_workloads(new, live)
     if others:
         raise RejectedPlaybookError(
-            Rule.NOT_OF_TARGET, f"{action.target} would select the pods of {others[0]} too"
+            RejectionRule.NOT_OF_TARGET, f"{action.target} would select the pods of {others[0]} too"
         )
 
 
-def _check_port(action: PatchServicePort, live: LiveState) -> None:
+def _check_port(action: PatchServicePort, live: ClusterSnapshot) -> None:
     service = live.service(action.target.name)
     same = [p for p in (service.ports if service else ()) if p.port == action.port]
     if len(same) != 1:
         # Patches tell the ports of a Service apart by their number alone.
         raise RejectedPlaybookError(
-            Rule.NOT_FOUND, f"{action.target} has no single port {action.port}"
+            RejectionRule.NOT_FOUND, f"{action.target} has no single port {action.port}"
         )
     if same[0].target_port == action.target_port:
-        raise RejectedPlaybookError(Rule.NO_CHANGE, f"port {action.port} leads there already")
+        raise RejectedPlaybookError(
+            RejectionRule.NO_CHANGE, f"port {action.port} leads there already"
+        )
     if action.target_port not in earlier_values.target_ports(live):
         raise RejectedPlaybookError(
-            Rule.UNKNOWN_VALUE,
-            f"no container of {live.target} declares port {quoted(action.target_port)}",
+            RejectionRule.UNKNOWN_VALUE,
+            f"no container of {live.target} declares port {quote(action.target_port)}",
         )
 
 
-def _check_undo(action: Action, live: LiveState) -> None:
+def _check_undo(action: Action, live: ClusterSnapshot) -> None:
     """Reject what could not be taken back: a value of now that the language cannot express."""
     (item,) = capture([action], live).items
     if not item.before or isinstance(action, Rollback):
@@ -276,5 +297,6 @@ def _check_undo(action: Action, live: LiveState) -> None:
         inverse(action, dict(zip(written(action), item.before, strict=True)))
     except RejectedPlaybookError as error:
         raise RejectedPlaybookError(
-            Rule.CANNOT_UNDO, f"{action.name} on {action.target} could not be undone: {error.rule}"
+            RejectionRule.CANNOT_UNDO,
+            f"{action.name} on {action.target} could not be undone: {error.rule}",
         ) from None

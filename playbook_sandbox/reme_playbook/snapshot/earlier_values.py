@@ -9,36 +9,36 @@ from typing import Any
 
 from reme_playbook.actions.registry import PROBE_TIMINGS
 from reme_playbook.snapshot import unstructured, views
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.sensitive import sensitive_command, sensitive_name, sensitive_value
-from reme_playbook.snapshot.service_hosts import replacements
-from reme_playbook.snapshot.snapshot import LiveState, config_map_references
+from reme_playbook.snapshot.service_hosts import replaced_hosts
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, config_map_references
 
 
 def _distinct(values: Iterable[Any], current: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(v for v in values if v is not None and v != current))
 
 
-def earlier_containers(live: LiveState, name: str) -> tuple[views.ContainerView, ...]:
+def earlier_containers(live: ClusterSnapshot, name: str) -> tuple[views.ContainerView, ...]:
     """Return that container as earlier templates had it, newest first."""
     return live.earlier_containers.get(name, ())
 
 
-def images(live: LiveState, container: str) -> tuple[str, ...]:
+def images(live: ClusterSnapshot, container: str) -> tuple[str, ...]:
     """Return the images that the container had before."""
     now = live.container(container)
     found = (view.image or None for view in earlier_containers(live, container))
     return _distinct(found, now.image if now else None)
 
 
-def resources(live: LiveState, container: str, field: str) -> tuple[str, ...]:
+def resources(live: ClusterSnapshot, container: str, field: str) -> tuple[str, ...]:
     """Return the amounts that a limit or request had before."""
     now = live.container(container)
     found = (getattr(v.resources, field) for v in earlier_containers(live, container))
     return _distinct(found, getattr(now.resources, field) if now else None)
 
 
-def env_values(live: LiveState, container: str, variable: str) -> tuple[str, ...]:
+def env_values(live: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
     """Return the literal values that a variable had before, without what looks secret."""
     if sensitive_name(variable):
         return ()
@@ -51,16 +51,16 @@ def env_values(live: LiveState, container: str, variable: str) -> tuple[str, ...
     )
 
 
-def env_hosts(live: LiveState, container: str, variable: str) -> tuple[str, ...]:
+def env_hosts(live: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
     """Return the current value with hosts that exist, where it names some that do not."""
     now = live.container(container)
     value = now.env.get(variable) if now else None
     if not value or sensitive_name(variable) or sensitive_value(value):
         return ()
-    return replacements(variable, value, live.service_names, live.target.namespace)
+    return replaced_hosts(variable, value, live.service_names, live.target.namespace)
 
 
-def config_values(live: LiveState, name: str, key: str) -> tuple[str, ...]:
+def config_values(live: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
     """Return the values that a key had before: as applied, or where earlier templates looked."""
     if sensitive_name(key):
         return ()
@@ -81,22 +81,22 @@ def config_values(live: LiveState, name: str, key: str) -> tuple[str, ...]:
     )
 
 
-def config_hosts(live: LiveState, name: str, key: str) -> tuple[str, ...]:
+def config_hosts(live: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
     """Return the current value with hosts that exist, where it names some that do not."""
     value = live.config_map(name).get(key)
     if not value or sensitive_name(key) or sensitive_value(value):
         return ()
-    return replacements(key, value, live.service_names, live.target.namespace)
+    return replaced_hosts(key, value, live.service_names, live.target.namespace)
 
 
-def replica_counts(live: LiveState) -> tuple[int, ...]:
+def replica_counts(live: ClusterSnapshot) -> tuple[int, ...]:
     """Return the numbers of replicas, above zero, that were wanted before."""
     applied = unstructured.number(live.last_applied(live.target), "spec", "replicas")
     found = (*(r.replicas for r in live.revisions), applied)
     return tuple(n for n in _distinct(found, live.replicas.desired) if n > 0)
 
 
-def probe_values(live: LiveState, container: str, kind: str, field: str) -> tuple[Any, ...]:
+def probe_values(live: ClusterSnapshot, container: str, kind: str, field: str) -> tuple[Any, ...]:
     """Return the values that one field of a probe had before; for a port also what is declared."""
     now = live.container(container)
     probe = now.probes.get(kind) if now else None
@@ -112,14 +112,14 @@ def probe_values(live: LiveState, container: str, kind: str, field: str) -> tupl
     return _distinct(found, getattr(probe, field))
 
 
-def target_ports(live: LiveState) -> tuple[int | str, ...]:
+def target_ports(live: ClusterSnapshot) -> tuple[int | str, ...]:
     """Return the ports that the target's containers declare, by number and by name."""
     ports = [port for view in live.containers for port in view.ports]
     names = [port.name for port in ports if port.name]
     return tuple(dict.fromkeys([*(port.number for port in ports), *names]))
 
 
-def autoscaling(live: LiveState, key: ObjectKey) -> dict[str, int]:
+def autoscaling(live: ClusterSnapshot, key: ObjectRef) -> dict[str, int]:
     """Return the bounds that the owner of an autoscaler last applied, by field."""
     applied = live.last_applied(key)
     found = {
@@ -129,7 +129,7 @@ def autoscaling(live: LiveState, key: ObjectKey) -> dict[str, int]:
     return {name: value for name, value in found.items() if value > 0}
 
 
-def quota(live: LiveState, key: ObjectKey, name: str) -> str | None:
+def quota(live: ClusterSnapshot, key: ObjectRef, name: str) -> str | None:
     """Return the amount that the owner of a quota last applied."""
     found = unstructured.mapping(live.last_applied(key), "spec", "hard").get(name)
     return None if found is None else views.quota(name, found)
@@ -140,7 +140,7 @@ def selector_of(template: Mapping[str, Any]) -> dict[str, str]:
     return unstructured.strings(template, "spec", "nodeSelector")
 
 
-def node_labels(live: LiveState, key: str) -> tuple[str | None, ...]:
+def node_labels(live: ClusterSnapshot, key: str) -> tuple[str | None, ...]:
     """Return what a label of the node selector may become; None means that it is left out.
 
     What earlier templates asked for, and nothing where no node has what is asked for now.
@@ -152,7 +152,7 @@ def node_labels(live: LiveState, key: str) -> tuple[str | None, ...]:
     return tuple(value for value in dict.fromkeys(found) if value != now)
 
 
-def commands(live: LiveState, container: str, field: str) -> tuple[tuple[str, ...], ...]:
+def commands(live: ClusterSnapshot, container: str, field: str) -> tuple[tuple[str, ...], ...]:
     """Return the commands or arguments that a container had before, without what looks secret."""
     now = live.container(container)
     current = getattr(now, field) if now else None

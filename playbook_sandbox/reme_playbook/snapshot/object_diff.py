@@ -8,7 +8,7 @@ from typing import Any
 
 from reme_api.remediation import Change
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.sensitive import (
     HIDDEN,
     sensitive_command,
@@ -43,14 +43,14 @@ _WORDS = frozenset({"command", "args"})
 class Difference:
     """One field of one object; None on the side where it is absent."""
 
-    target: ObjectKey
+    target: ObjectRef
     field: str
     before: str | None
     after: str | None
 
 
 def differences(
-    target: ObjectKey, before: Mapping[str, Any], after: Mapping[str, Any]
+    target: ObjectRef, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> list[Difference]:
     """Return every field that differs but for those that the server moves, in their order."""
     old, new = dict(_leaves(_essence(before))), dict(_leaves(_essence(after)))

@@ -70,7 +70,7 @@ Namespace = Annotated[
 
 
 @dataclass(frozen=True, order=True, config=ConfigDict(extra="forbid"))
-class ObjectKey:
+class ObjectRef:
     """Names one object; hashable, so that it can be looked up."""
 
     kind: Kind

@@ -8,18 +8,18 @@ from reme_playbook.actions.registry import QuotaKey
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.quantity import quota_amount
 from reme_playbook.snapshot.related_views import QuotaView
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 KEYS: tuple[QuotaKey, ...] = get_args(QuotaKey)
 _REFUSED = re.compile(r"exceeded quota: ([-a-z0-9.]+),.* limited: ([^:]+?)\s*$")
 
 
-def quota(live: LiveState, name: str) -> QuotaView | None:
+def quota(live: ClusterSnapshot, name: str) -> QuotaView | None:
     """Return a ResourceQuota of the namespace, or nothing."""
     return next((q for q in live.quotas if q.name == name), None)
 
 
-def blocked(view: QuotaView, live: LiveState) -> tuple[QuotaKey, ...]:
+def exhausted_amounts(view: QuotaView, live: ClusterSnapshot) -> tuple[QuotaKey, ...]:
     """Return the amounts of the quota that are used up, so that a pod of the target is missing."""
     said = set(_said(live))
     missing = live.replicas.desired > live.replicas.current
@@ -35,13 +35,13 @@ def blocked(view: QuotaView, live: LiveState) -> tuple[QuotaKey, ...]:
     )
 
 
-def needed(view: QuotaView, key: str, live: LiveState) -> int:
+def required_amount(view: QuotaView, key: str, live: ClusterSnapshot) -> int:
     """Return what the quota would have to allow for the pods that are missing, at least one."""
     missing = max(live.replicas.desired - live.replicas.current, 1)
     return _used(view, key) + missing * one_pod(key, live)
 
 
-def one_pod(key: str, live: LiveState) -> int:
+def one_pod(key: str, live: ClusterSnapshot) -> int:
     """Return what one pod of the target takes of an amount, as far as its template says."""
     if key.endswith("pods"):
         return 1
@@ -66,7 +66,7 @@ def _used(view: QuotaView, key: str) -> int:
     return quota_amount(key, view.used.get(key, "0"))
 
 
-def _said(live: LiveState) -> Iterator[tuple[str, str, str]]:
+def _said(live: ClusterSnapshot) -> Iterator[tuple[str, str, str]]:
     """Yield quota, amount and limit of each refusal; old ones have limits that hold no more."""
     conditions = unstructured.items(live.workload, "status", "conditions")
     messages = [

@@ -5,16 +5,16 @@ from typing import Any
 
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.network_rules import DNS_NAMESPACE, DNS_PODS, DNS_PORT
-from reme_playbook.snapshot.ownership import named_after, reached
-from reme_playbook.snapshot.related_views import Labels, PathView, PolicyView, selector
+from reme_playbook.snapshot.ownership import named_after, selected_workloads
+from reme_playbook.snapshot.related_views import IngressPath, Labels, NetworkPolicyView, selector
 from reme_playbook.snapshot.related_views import ingress as ingress_view
-from reme_playbook.snapshot.snapshot import Callee, LiveState
+from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot
 from reme_playbook.snapshot.views import ServiceView
 
 _NAME_OF_NAMESPACE = "kubernetes.io/metadata.name"
 
 
-def lets_in(policies: Sequence[PolicyView], labels: Labels, port: int | str) -> bool:
+def ingress_allowed(policies: Sequence[NetworkPolicyView], labels: Labels, port: int | str) -> bool:
     """Return whether pods of the namespace with these labels reach a port of the pods."""
     restricting = [policy.ingress for policy in policies if policy.ingress is not None]
     return not restricting or any(
@@ -22,7 +22,9 @@ def lets_in(policies: Sequence[PolicyView], labels: Labels, port: int | str) -> 
     )
 
 
-def lets_out(policies: Sequence[PolicyView], callee: Callee | None, port: int | str) -> bool:
+def egress_allowed(
+    policies: Sequence[NetworkPolicyView], callee: Callee | None, port: int | str
+) -> bool:
     """Return whether the pods reach a port of another Service's pods, or the cluster's DNS."""
     restricting = [policy.egress for policy in policies if policy.egress is not None]
     place = "" if callee else DNS_NAMESPACE[_NAME_OF_NAMESPACE]
@@ -32,9 +34,9 @@ def lets_out(policies: Sequence[PolicyView], callee: Callee | None, port: int | 
     )
 
 
-def dns_is_open(live: LiveState) -> bool:
+def dns_is_open(live: ClusterSnapshot) -> bool:
     """Return whether the pods can ask the cluster's DNS."""
-    return lets_out(live.network_policies, None, DNS_PORT)
+    return egress_allowed(live.network_policies, None, DNS_PORT)
 
 
 def _matches(
@@ -70,9 +72,11 @@ def _is_peer(peer: Mapping[str, Any], labels: Labels, namespace: str) -> bool:
     return "podSelector" not in peer or selector(pods).matches(labels)
 
 
-def own_services(live: LiveState) -> tuple[ServiceView, ...]:
+def own_services(live: ClusterSnapshot) -> tuple[ServiceView, ...]:
     """Return the Services that lead to the target's pods and to no others."""
-    return tuple(s for s in live.services if s.selects_target and not reached(s.selector, live))
+    return tuple(
+        s for s in live.services if s.selects_target and not selected_workloads(s.selector, live)
+    )
 
 
 def ports_of(service: ServiceView) -> tuple[int | str, ...]:
@@ -81,7 +85,9 @@ def ports_of(service: ServiceView) -> tuple[int | str, ...]:
     return (*(port.port for port in service.ports), *names)
 
 
-def astray(name: str, live: LiveState) -> Iterator[tuple[PathView, tuple[ServiceView, ...]]]:
+def misrouted_paths(
+    name: str, live: ClusterSnapshot
+) -> Iterator[tuple[IngressPath, tuple[ServiceView, ...]]]:
     """Yield each path of the Ingress that should lead to the target and does not, and whereto.
 
     It has a port of the right Service that is not there, or a Service that is not there and is
@@ -106,7 +112,7 @@ def astray(name: str, live: LiveState) -> Iterator[tuple[PathView, tuple[Service
             yield path, own
 
 
-def _applied(name: str, live: LiveState) -> dict[tuple[int, int], str]:
+def _applied(name: str, live: ClusterSnapshot) -> dict[tuple[int, int], str]:
     key = next((k for k in live.objects if (k.kind, k.name) == ("Ingress", name)), None)
     found = live.last_applied(key) if key else {}
     return {(path.rule, path.path): path.service for path in ingress_view(found).paths}

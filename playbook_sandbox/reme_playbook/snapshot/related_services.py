@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from reme_playbook.snapshot import unstructured, views
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import Callee, LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot
 
 Json = Mapping[str, Any]
 
 _MOST_SERVICES = 32
 
 
-def near_services(
+def related_services(
     services: Sequence[Json], labels: Mapping[str, str], target: str, words: str
 ) -> list[Json]:
     """Return the Services that reach pods with these labels, nearly do, or are spoken of."""
@@ -31,8 +31,8 @@ def near_services(
 
 
 def callers(
-    workloads: Sequence[Json], services: Sequence[Json], live: LiveState
-) -> tuple[ObjectKey, ...]:
+    workloads: Sequence[Json], services: Sequence[Json], live: ClusterSnapshot
+) -> tuple[ObjectRef, ...]:
     """Return the workloads whose templates name a Service of the target."""
     own = [
         unstructured.text(s, "metadata", "name") for s in services if _leads_to(s, live.pod_labels)
@@ -46,7 +46,7 @@ def callers(
     return tuple(sorted(found))
 
 
-def callees(services: Sequence[Json], live: LiveState) -> tuple[Callee, ...]:
+def callees(services: Sequence[Json], live: ClusterSnapshot) -> tuple[Callee, ...]:
     """Return the Services that the target's template or ConfigMaps name, and where they lead."""
     config = [text for name in live.config_map_names for text in live.config_map(name).values()]
     said = " ".join([_settings(live.workload), *config])
@@ -81,8 +81,8 @@ def _leads_to(service: Json, labels: Mapping[str, str]) -> bool:
     return views.selects(unstructured.strings(service, "spec", "selector"), labels)
 
 
-def _key(kind: str, namespace: str, item: Json) -> Iterator[ObjectKey]:
+def _key(kind: str, namespace: str, item: Json) -> Iterator[ObjectRef]:
     try:
-        yield ObjectKey(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
+        yield ObjectRef(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
     except ValidationError:
         return  # a name that no action could be about

@@ -31,7 +31,7 @@ class QuotaView:
 
 
 @dataclass(frozen=True)
-class BudgetView:
+class DisruptionBudgetView:
     """A PodDisruptionBudget; numbers of pods or shares of them."""
 
     name: str
@@ -41,7 +41,7 @@ class BudgetView:
     allowed: int  # disruptions that it allows now
 
 
-class PathView(NamedTuple):
+class IngressPath(NamedTuple):
     """One path of an Ingress, and where its backend leads; no service where it is no Service."""
 
     rule: int
@@ -57,11 +57,11 @@ class IngressView:
     """An Ingress."""
 
     name: str
-    paths: tuple[PathView, ...]
+    paths: tuple[IngressPath, ...]
 
 
 @dataclass(frozen=True)
-class PolicyView:
+class NetworkPolicyView:
     """A NetworkPolicy; None where it does not restrict a direction."""
 
     name: str
@@ -177,9 +177,9 @@ def quota(found: Mapping[str, Any]) -> QuotaView:
     )
 
 
-def budget(found: Mapping[str, Any]) -> BudgetView:
+def budget(found: Mapping[str, Any]) -> DisruptionBudgetView:
     """Return what a PodDisruptionBudget says."""
-    return BudgetView(
+    return DisruptionBudgetView(
         name=unstructured.text(found, "metadata", "name"),
         selector=selector(unstructured.mapping(found, "spec", "selector")),
         min_available=_count(unstructured.at(found, "spec", "minAvailable")),
@@ -208,7 +208,7 @@ def ingress(found: Mapping[str, Any]) -> IngressView:
             service = unstructured.mapping(path, "backend", "service")
             number = unstructured.number(service, "port", "number")
             paths.append(
-                PathView(
+                IngressPath(
                     rule,
                     place,
                     unstructured.text(entry, "host"),
@@ -220,7 +220,7 @@ def ingress(found: Mapping[str, Any]) -> IngressView:
     return IngressView(unstructured.text(found, "metadata", "name"), tuple(paths))
 
 
-def network_policy(found: Mapping[str, Any]) -> PolicyView:
+def network_policy(found: Mapping[str, Any]) -> NetworkPolicyView:
     """Return what a NetworkPolicy says."""
     types = unstructured.at(found, "spec", "policyTypes")
     known = types if isinstance(types, list | tuple) else ()
@@ -228,7 +228,7 @@ def network_policy(found: Mapping[str, Any]) -> PolicyView:
     def rules(side: str, kind: str) -> tuple[Mapping[str, Any], ...] | None:
         return tuple(unstructured.items(found, "spec", side)) if kind in known else None
 
-    return PolicyView(
+    return NetworkPolicyView(
         name=unstructured.text(found, "metadata", "name"),
         selector=selector(unstructured.mapping(found, "spec", "podSelector")),
         ingress=rules("ingress", "Ingress"),

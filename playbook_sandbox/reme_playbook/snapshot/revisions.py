@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reme_playbook.errors import SandboxError
+from reme_playbook.errors import PlaybookError
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.pod_template import SERVER_LABELS
 from reme_playbook.snapshot.snapshot import Revision, previous
 
-HISTORY = {
+REVISION_RESOURCES = {
     "Deployment": "replicasets",
     "StatefulSet": "controllerrevisions",
     "DaemonSet": "controllerrevisions",
@@ -16,7 +16,7 @@ HISTORY = {
 _NUMBER = "deployment.kubernetes.io/revision"
 
 
-class NoRevisionError(SandboxError):
+class RevisionNotFoundError(PlaybookError):
     """There is nothing to go back to."""
 
 
@@ -65,7 +65,7 @@ def chosen(
         found = next((r for r in known if r.number == number), None)
     if found is None:
         which = "that differs from the present one" if number is None else f"number {number}"
-        raise NoRevisionError(f"there is no revision {which}")
+        raise RevisionNotFoundError(f"there is no revision {which}")
     return found
 
 

@@ -80,7 +80,7 @@ def _leads_nowhere(part: _Part, name: str, services: Collection[str], namespace:
     return hinted or max(similarity(part.host, s) for s in services) >= _NEAR
 
 
-def replacements(
+def replaced_hosts(
     name: str, value: str, services: Collection[str], namespace: str, limit: int = 3
 ) -> tuple[str, ...]:
     """Return the value with a host that leads nowhere replaced by a Service that exists.
@@ -101,7 +101,7 @@ def replacements(
     return tuple(_written(parts, option) for option in options)
 
 
-def is_replacement(
+def replaces_missing_hosts(
     name: str, value: str, new: str, services: Collection[str], namespace: str
 ) -> bool:
     """Return whether the new value differs only in hosts that led nowhere, and now do not."""

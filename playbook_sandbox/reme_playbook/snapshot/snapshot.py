@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from reme_playbook.snapshot import related_views, unstructured, views
-from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectKey
+from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectRef
 from reme_playbook.snapshot.pod_template import FieldChange, differences, digest
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -62,7 +62,7 @@ class Callee:
 
 
 @dataclass(frozen=True)
-class LiveState:
+class ClusterSnapshot:
     """A snapshot; `objects` and `revisions` are raw JSON as the API server gave it.
 
     `neighbours` are the pod template labels of all other workloads of the namespace: what a
@@ -71,14 +71,14 @@ class LiveState:
     `node_labels` are of all of them, and None where nodes may not be read.
     """
 
-    target: ObjectKey
-    objects: Mapping[ObjectKey, Mapping[str, Any]]
-    neighbours: Mapping[ObjectKey, Mapping[str, str]]
+    target: ObjectRef
+    objects: Mapping[ObjectRef, Mapping[str, Any]]
+    neighbours: Mapping[ObjectRef, Mapping[str, str]]
     revisions: tuple[Revision, ...] = ()  # newest first, with the current one
     events: tuple[EventLine, ...] = ()
     usage: Mapping[tuple[str, str], Usage] = field(default_factory=dict)  # by pod and container
     service_names: tuple[str, ...] = ()
-    callers: tuple[ObjectKey, ...] = ()
+    callers: tuple[ObjectRef, ...] = ()
     callees: tuple[Callee, ...] = ()
     node_labels: frozenset[tuple[str, str]] | None = None
 
@@ -152,7 +152,7 @@ class LiveState:
         return tuple(related_views.quota(found) for _, found in self._of_kind("ResourceQuota"))
 
     @cached_property
-    def budgets(self) -> tuple[related_views.BudgetView, ...]:
+    def budgets(self) -> tuple[related_views.DisruptionBudgetView, ...]:
         """The PodDisruptionBudgets of the namespace, by name."""
         return tuple(
             related_views.budget(found) for _, found in self._of_kind("PodDisruptionBudget")
@@ -164,7 +164,7 @@ class LiveState:
         return tuple(related_views.ingress(found) for _, found in self._of_kind("Ingress"))
 
     @cached_property
-    def network_policies(self) -> tuple[related_views.PolicyView, ...]:
+    def network_policies(self) -> tuple[related_views.NetworkPolicyView, ...]:
         """The NetworkPolicies that select the target's pods, by name."""
         found = (related_views.network_policy(f) for _, f in self._of_kind("NetworkPolicy"))
         return tuple(view for view in found if view.selector.matches(self.pod_labels))
@@ -185,7 +185,7 @@ class LiveState:
         return unstructured.strings(self.template, "spec", "nodeSelector")
 
     @cached_property
-    def unplaced(self) -> bool:
+    def has_unschedulable_pods(self) -> bool:
         """Whether there are pods that no node takes, or a DaemonSet that finds no node."""
         daemons = self.target.kind == "DaemonSet" and self.replicas.desired == 0
         return daemons or any(pod.unscheduled for pod in self.pods if not pod.deleting)
@@ -240,14 +240,14 @@ class LiveState:
         """Return what its owner last gave to kubectl apply as that ConfigMap."""
         return last_applied(self._named("ConfigMap", name))
 
-    def last_applied(self, key: ObjectKey) -> Mapping[str, Any]:
+    def last_applied(self, key: ObjectRef) -> Mapping[str, Any]:
         """Return what its owner last gave to kubectl apply; empty if that is not known."""
         return last_applied(self.objects.get(key, {}))
 
     def _named(self, kind: str, name: str) -> Mapping[str, Any]:
         return next((found for key, found in self._of_kind(kind) if key.name == name), {})
 
-    def _of_kind(self, kind: str) -> list[tuple[ObjectKey, Mapping[str, Any]]]:
+    def _of_kind(self, kind: str) -> list[tuple[ObjectRef, Mapping[str, Any]]]:
         return sorted(
             (
                 (key, found)

@@ -7,7 +7,7 @@ import pytest
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
 from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet
-from tests.attack.installed.injection_campaign import Played
+from tests.attack.installed.injection_campaign import InjectionCampaign
 from tests.attack.installed.injection_planter import Planter
 from tests.e2e.path.conftest import installed, scripted
 from tests.e2e.sandbox.conftest import Api
@@ -18,9 +18,9 @@ __all__ = ["installed", "scripted"]
 @pytest.fixture(scope="module")
 def played(
     kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api
-) -> Iterator[Played]:
+) -> Iterator[InjectionCampaign]:
     fleet = Fleet(kubectl, scripted, "reme-injected")
-    made = Played(fleet, api, Planter(fleet, api))
+    made = InjectionCampaign(fleet, api, Planter(fleet, api))
     try:
         made.ground()
         yield made

@@ -41,7 +41,7 @@ class Result:
 
 
 @dataclass
-class Played:
+class InjectionCampaign:
     """Plays incidents one after the other, and keeps what came of them."""
 
     fleet: Fleet

@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from tests.attack.installed.fleet import Fleet
-from tests.attack.installed.poller import PASSING, Sampling
-from tests.attack.installed.watch_recorder import Event, Watching, rewritten
+from tests.attack.installed.poller import PASSING, Poller
+from tests.attack.installed.watch_recorder import Event, WatchRecorder, rewritten
 from tests.e2e.sandbox.conftest import Api, Identity
 from tests.support.testbed import RELEASE, SYSTEM
 
@@ -21,7 +21,7 @@ _METRICS = f"/api/v1/namespaces/{SYSTEM}/services/{RELEASE}-operator:metrics/pro
 _NO = (401, 403)
 
 
-class Try(NamedTuple):
+class KillSwitchTrial(NamedTuple):
     """One try: when it was switched on, and what followed how many seconds later."""
 
     running: str
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 @dataclass
-class Asking(Sampling[Answer]):
+class TokenProber(Poller[Answer]):
     """Asks the API server again and again, as each run, whether it may still do as it was granted.
 
     By dry runs: so it can be told from when on the next write would have been refused.
@@ -60,7 +60,7 @@ class Asking(Sampling[Answer]):
 
     between_seconds = 0.02
     api: Api
-    jobs: Watching
+    jobs: WatchRecorder
     _granted: dict[str, tuple[str, Any] | None] = field(default_factory=dict)
 
     def look(self) -> Iterator[Answer]:
@@ -106,19 +106,19 @@ class Asking(Sampling[Answer]):
 
 
 @dataclass
-class Eyes(AbstractContextManager["Eyes"]):
+class ClusterObserver(AbstractContextManager["ClusterObserver"]):
     """Watches everything that reme writes but its record."""
 
     api: Api
     fleet: Fleet
 
-    def __enter__(self) -> "Eyes":
+    def __enter__(self) -> "ClusterObserver":
         self._stack = ExitStack()
         self.jobs = self._watch(f"/apis/batch/v1/namespaces/{SYSTEM}/jobs")
         self.results = self._watch(_CONFIG_MAPS)
         self.bindings = self._watch("/apis/rbac.authorization.k8s.io/v1/rolebindings")
         self.targets = self._watch(f"/apis/apps/v1/namespaces/{self.fleet.namespace}/deployments")
-        self.asking = self._stack.enter_context(Asking(self.api, self.jobs))
+        self.asking = self._stack.enter_context(TokenProber(self.api, self.jobs))
         return self
 
     def __exit__(
@@ -129,8 +129,8 @@ class Eyes(AbstractContextManager["Eyes"]):
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def _watch(self, path: str) -> Watching:
-        return self._stack.enter_context(Watching(self.api, path))
+    def _watch(self, path: str) -> WatchRecorder:
+        return self._stack.enter_context(WatchRecorder(self.api, path))
 
     def reaches(self, moment: str) -> None:
         """Return at once when the first of the runs has come to that moment."""
@@ -143,7 +143,7 @@ class Eyes(AbstractContextManager["Eyes"]):
         else:
             raise ValueError(moment)
 
-    def turned(self, running: str, moment: str, settled: Callable[[], bool]) -> Try:
+    def turned(self, running: str, moment: str, settled: Callable[[], bool]) -> KillSwitchTrial:
         """Turn the switch on, wait until nothing happens any more, and return what was seen."""
         begun = time.monotonic()
         self._switch_on(running)
@@ -162,7 +162,7 @@ class Eyes(AbstractContextManager["Eyes"]):
         gone = [e for e in self.bindings.since(begun) if e.what == "DELETED" and _of_run(e)]
         ended = [e for e in self.jobs.since(begun) if e.what == "DELETED" and e.name in under_way]
         stops = running == "Stop"
-        return Try(
+        return KillSwitchTrial(
             running=running,
             moment=moment,
             runs=len(under_way),

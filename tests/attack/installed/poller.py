@@ -12,7 +12,7 @@ PASSING = (OSError, http.client.HTTPException)
 """What a busy API server may do to a look: then it is the next look that tells."""
 
 
-class Sampling(ABC, Generic[S]):
+class Poller(ABC, Generic[S]):
     """Looks in a thread of its own while it is entered.
 
     An error that ends the looks is raised at the end: no more samples would seem to be quiet.

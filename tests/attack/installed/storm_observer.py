@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from reme_api.remediation import Remediation
-from tests.attack.installed.poller import PASSING, Sampling
+from tests.attack.installed.poller import PASSING, Poller
 from tests.e2e.sandbox.conftest import Api
 from tests.support.testbed import RELEASE, SYSTEM
 
@@ -26,7 +26,7 @@ class Sample(NamedTuple):
 
 
 @dataclass
-class Witness(Sampling[Sample]):
+class StormObserver(Poller[Sample]):
     """Samples a namespace until it is left."""
 
     between_seconds = 0.15

@@ -4,7 +4,7 @@ import pytest
 
 from reme_api.reasons import Outcome
 from tests.attack.injection_corpus import injections
-from tests.attack.installed.injection_campaign import REFUSALS, Played
+from tests.attack.installed.injection_campaign import REFUSALS, InjectionCampaign
 from tests.attack.installed.injection_planter import incidents
 from tests.attack.installed.tables import show
 
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
 
 def test_a_model_that_obeys_changes_nothing(
-    played: Played, capsys: pytest.CaptureFixture[str]
+    played: InjectionCampaign, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
         for incident in incidents():
@@ -29,6 +29,6 @@ def test_a_model_that_obeys_changes_nothing(
     assert all(played.planter.told[place] for place in ("text of evidence", "message of an event"))
 
 
-def test_the_right_answer_still_repairs(played: Played) -> None:
+def test_the_right_answer_still_repairs(played: InjectionCampaign) -> None:
     ended = played.repaired()
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message

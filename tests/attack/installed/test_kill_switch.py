@@ -8,7 +8,7 @@ from reme_api.reasons import Outcome
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
 from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet
-from tests.attack.installed.kill_switch_trial import Eyes, Try, switch_off
+from tests.attack.installed.kill_switch_trial import ClusterObserver, KillSwitchTrial, switch_off
 from tests.attack.installed.tables import show, table
 from tests.e2e.sandbox.conftest import Api
 
@@ -47,7 +47,7 @@ def fleet(kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api) 
         made.remove()
 
 
-def tried(fleet: Fleet, api: Api, number: int, running: str, moment: str) -> Try:
+def tried(fleet: Fleet, api: Api, number: int, running: str, moment: str) -> KillSwitchTrial:
     """Begin a repair of each service at once, and turn the switch on in the midst of it."""
     fleet.deploy(dict.fromkeys(TARGETS, ""))
     fleet.fail(*TARGETS)
@@ -64,7 +64,7 @@ def tried(fleet: Fleet, api: Api, number: int, running: str, moment: str) -> Try
         )
     )
     reports = [fleet.report(f"{name}-{number}", name) for name in TARGETS]
-    with Eyes(api, fleet) as eyes:
+    with ClusterObserver(api, fleet) as eyes:
         fleet.kubectl.apply(*reports)
         eyes.reaches(moment)
         try:
@@ -84,7 +84,7 @@ def tried(fleet: Fleet, api: Api, number: int, running: str, moment: str) -> Try
 def test_the_kill_switch_stops_the_writes(
     fleet: Fleet, api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found: list[Try] = []
+    found: list[KillSwitchTrial] = []
     try:
         for number, (running, moment) in enumerate(TRIES):
             found.append(tried(fleet, api, number, running, moment))

@@ -11,7 +11,7 @@ from reme_api.remediation import Remediation
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
 from reme_benchmark.kube.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet, Object
-from tests.attack.installed.storm_observer import Witness, most_within, touched
+from tests.attack.installed.storm_observer import StormObserver, most_within, touched
 from tests.attack.installed.tables import show, table
 from tests.e2e.sandbox.conftest import Api
 
@@ -94,7 +94,7 @@ def test_a_storm_is_weathered(fleet: Fleet, api: Api, capsys: pytest.CaptureFixt
     fleet.model.say(*(fleet.answer(name, fleet.repair(name)) for name in BROKEN))
     fleet.fail(*BROKEN)
     asked = reports(fleet)
-    with Witness(api, fleet.namespace) as witness:
+    with StormObserver(api, fleet.namespace) as witness:
         filed = file_at_once(fleet, api, asked)
         # Creation times are whole seconds: from the next one on, all of them were there.
         complete = max(datetime.fromisoformat(r["metadata"]["creationTimestamp"]) for r in filed)

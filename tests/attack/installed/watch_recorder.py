@@ -28,7 +28,7 @@ class Event(NamedTuple):
 
 
 @dataclass
-class Watching:
+class WatchRecorder:
     """Every change of the objects of one collection, from now on."""
 
     api: Api
@@ -39,7 +39,7 @@ class Watching:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _ended: bool = False
 
-    def __enter__(self) -> "Watching":
+    def __enter__(self) -> "WatchRecorder":
         found = self.api("GET", self.path)
         assert found.status == 200, found
         self.begun_with = found.body["items"]
@@ -95,7 +95,7 @@ class Watching:
         return (event for event in list(self.events) if event.moment > moment)
 
 
-def rewritten(watching: Watching) -> list[Event]:
+def rewritten(watching: WatchRecorder) -> list[Event]:
     """Return the changes of what is declared: not those of a status, or of marks on an object."""
     known = {o["metadata"]["name"]: o["metadata"]["generation"] for o in watching.begun_with}
     found = []

@@ -16,9 +16,9 @@ import pytest
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
 from reme_benchmark.kube.kubectl import Kubectl, KubectlError
 from tests.crash.cluster.operator_process import Operators
-from tests.crash.cluster.run_observer import Witness
+from tests.crash.cluster.run_observer import RunObserver
 from tests.e2e.conftest import kubectl as kubectl
-from tests.support.testbed import RELEASE, SYSTEM, Arena, helm, install
+from tests.support.testbed import RELEASE, SYSTEM, Testbed, helm, install
 
 _ROWS: list[tuple[str, ...]] = []
 _LONGEST_CAUSE = 100
@@ -29,9 +29,9 @@ HEAD = ("on a real cluster", "outcome", "attempts", "Jobs per run", "executions 
 class Crashes:
     """What a test of a crash needs."""
 
-    arena: Arena
+    testbed: Testbed
     operators: Operators
-    witness: Witness
+    witness: RunObserver
     rows: list[tuple[str, ...]] = field(default_factory=lambda: _ROWS)
 
     def until(self, what: str, check: Callable[[], Any], seconds: float = 120) -> Any:
@@ -41,13 +41,15 @@ class Crashes:
             with contextlib.suppress(KubectlError):
                 return check()
 
-        return self.arena.until(what, patient, seconds)
+        return self.testbed.until(what, patient, seconds)
 
     def described(self) -> str:
         """Return what there is to be seen after a failure: the records and the operators' words."""
         try:
             kinds = "remediations.reme.dev,diagnosisreports.reme.dev,pods"
-            there = self.arena.kubectl.run("get", kinds, "-n", self.arena.namespace, "-o", "yaml")
+            there = self.testbed.kubectl.run(
+                "get", kinds, "-n", self.testbed.namespace, "-o", "yaml"
+            )
         except KubectlError as error:
             there = f"{error}"
         return f"{there[:20_000]}\n{self.operators.last_words()}"
@@ -88,41 +90,41 @@ def _deployed() -> str:
 @pytest.fixture(scope="session")
 def shop_of_crashes(
     kubectl: Kubectl, scripted: ScriptedModel, operators: Operators
-) -> Iterator[Arena]:
-    arena = Arena(kubectl, scripted, "reme-crash")
-    kubectl.delete("namespace", arena.namespace)  # of an earlier run, which may still be going
-    arena.shop.deploy()
-    yield arena
-    kubectl.delete("namespace", arena.namespace, wait=False)
+) -> Iterator[Testbed]:
+    testbed = Testbed(kubectl, scripted, "reme-crash")
+    kubectl.delete("namespace", testbed.namespace)  # of an earlier run, which may still be going
+    testbed.shop.deploy()
+    yield testbed
+    kubectl.delete("namespace", testbed.namespace, wait=False)
 
 
 @pytest.fixture
-def crashes(kubectl: Kubectl, shop_of_crashes: Arena, operators: Operators) -> Iterator[Crashes]:
-    arena = shop_of_crashes
-    arena.shop.deploy()
+def crashes(kubectl: Kubectl, shop_of_crashes: Testbed, operators: Operators) -> Iterator[Crashes]:
+    testbed = shop_of_crashes
+    testbed.shop.deploy()
     # Without the neighbours: on a busy machine their readiness comes and goes by itself.
     quick = {"windowSeconds": 3, "timeoutSeconds": 90, "baselineSamples": 2, "neighbours": "None"}
-    arena.policy(verification=quick)
-    witness = Witness(kubectl, arena.namespace)
-    made = Crashes(arena, operators, witness)
-    arena.shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
-    kubectl.rolled_out("deployment", "catalog", arena.namespace, 180)
+    testbed.policy(verification=quick)
+    witness = RunObserver(kubectl, testbed.namespace)
+    made = Crashes(testbed, operators, witness)
+    testbed.shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
+    kubectl.rolled_out("deployment", "catalog", testbed.namespace, 180)
     # Else a baseline could meet the pod of before, which still answers, and be healthy.
-    made.until("users see the fault", lambda: _fails(arena), 60)
+    made.until("users see the fault", lambda: _fails(testbed), 60)
     yield made
     witness.end()
-    _forget(kubectl, arena.namespace, operators)
+    _forget(kubectl, testbed.namespace, operators)
     operators.end_all()
 
 
 _UNREACHED = ("ServiceUnavailable", "NotFound", "no answer", "refused")
 
 
-def _fails(arena: Arena) -> bool:
-    path = f"/api/v1/namespaces/{arena.namespace}/services/http:catalog:8080/proxy/"
+def _fails(testbed: Testbed) -> bool:
+    path = f"/api/v1/namespaces/{testbed.namespace}/services/http:catalog:8080/proxy/"
     for _ in range(3):
         try:
-            arena.kubectl.raw(path)
+            testbed.kubectl.raw(path)
         except KubectlError as error:
             if any(word in str(error) for word in _UNREACHED):
                 return False

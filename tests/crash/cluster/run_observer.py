@@ -88,7 +88,7 @@ class Claim(NamedTuple):
     pod: str
 
 
-class Witness:
+class RunObserver:
     """What happened to the runs of one namespace's remediations."""
 
     def __init__(self, kubectl: Kubectl, namespace: str) -> None:

@@ -47,24 +47,24 @@ BOUNDARIES: dict[str, Moment] = {
     "cleaned up": of_run("cleaned_up"),
     "verifying": of("verification"),
 }
-UNDO: dict[str, Moment] = {
+ROLLBACK: dict[str, Moment] = {
     "going back": lambda status: (a := attempt(status)) and a.run and a.reason,
     "undo named": of_run("name", "undo"),
     "undo recorded": of_run("reason", "undo"),
-    "undo verified": of("undo_verification"),
+    "undo verified": of("rollback_verification"),
 }
 
 
 def settled(crashes: Crashes, what: str, report: dict[str, Any]) -> Remediation:
     """Wait for the end; state what must be true of every crash; write the row of the table."""
-    arena, witness = crashes.arena, crashes.witness
+    testbed, witness = crashes.testbed, crashes.witness
 
     def clean() -> Remediation | None:
-        found = arena.remediation(report)
-        if found is None or found.status.outcome is None or arena.leftovers(found):
+        found = testbed.remediation(report)
+        if found is None or found.status.outcome is None or testbed.leftovers(found):
             return None
         name = found.metadata.name
-        now = arena.kubectl.get("remediations.reme.dev", name, arena.namespace) or {}
+        now = testbed.kubectl.get("remediations.reme.dev", name, testbed.namespace) or {}
         return None if now["metadata"].get("finalizers") else found
 
     ended = Remediation.model_validate(crashes.until("its end, and the clean-up", clean, 540))
@@ -104,7 +104,7 @@ def settled(crashes: Crashes, what: str, report: dict[str, Any]) -> Remediation:
 
 def truthful(crashes: Crashes, ended: Remediation) -> None:
     """State that the outcome is what the target really is like."""
-    spec = crashes.arena.spec_of("deployment", "catalog")
+    spec = crashes.testbed.spec_of("deployment", "catalog")
     env = {e["name"]: e["value"] for e in spec["template"]["spec"]["containers"][0]["env"]}
     repaired = env["FAIL_PERCENT"] == "0"
     if ended.status.outcome is Outcome.VERIFIED:
@@ -116,27 +116,27 @@ def truthful(crashes: Crashes, ended: Remediation) -> None:
 
 @pytest.mark.parametrize("moment", list(BOUNDARIES))
 def test_the_operator_is_killed_at_a_boundary(crashes: Crashes, moment: str) -> None:
-    crashes.arena.model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 1})
+    crashes.testbed.model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 1})
     first = crashes.operators.start()
-    report = crashes.arena.report(f"kill-{moment.lower().replace(' ', '-')}")
+    report = crashes.testbed.report(f"kill-{moment.lower().replace(' ', '-')}")
     crashes.witness.reaches(report, BOUNDARIES[moment])
     crashes.operators.kill(first)
     crashes.operators.start()
     ended = settled(crashes, f"operator killed: {moment}", report)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     # At most one question is lost with each process that ended.
-    (asked,) = crashes.until("the model tells", lambda: (crashes.arena.model.asked(),))
+    (asked,) = crashes.until("the model tells", lambda: (crashes.testbed.model.asked(),))
     assert len(asked) <= 2 + crashes.operators.restarts
 
 
-@pytest.mark.parametrize("moment", list(UNDO))
+@pytest.mark.parametrize("moment", list(ROLLBACK))
 def test_the_operator_is_killed_while_it_takes_back(crashes: Crashes, moment: str) -> None:
     # It never helps, so there is no use in waiting for long.
-    crashes.arena.policy(verification={"windowSeconds": 3, "timeoutSeconds": 10})
-    crashes.arena.model.play(scale(2))
+    crashes.testbed.policy(verification={"windowSeconds": 3, "timeoutSeconds": 10})
+    crashes.testbed.model.play(scale(2))
     first = crashes.operators.start()
-    report = crashes.arena.report(f"undo-{moment.lower().replace(' ', '-')}")
-    crashes.witness.reaches(report, UNDO[moment])
+    report = crashes.testbed.report(f"undo-{moment.lower().replace(' ', '-')}")
+    crashes.witness.reaches(report, ROLLBACK[moment])
     crashes.operators.kill(first)
     crashes.operators.start()
     ended = settled(crashes, f"operator killed: {moment}", report)
@@ -144,9 +144,9 @@ def test_the_operator_is_killed_while_it_takes_back(crashes: Crashes, moment: st
 
 
 def test_the_operator_is_killed_as_soon_as_the_run_is_taken(crashes: Crashes) -> None:
-    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.testbed.model.play(rollback(namespace=HERE))
     first = crashes.operators.start()
-    report = crashes.arena.report("kill-claimed")
+    report = crashes.testbed.report("kill-claimed")
     crashes.witness.claimed(report)
     crashes.operators.kill(first)
     time.sleep(15)  # the run ends while nobody looks
@@ -157,9 +157,9 @@ def test_the_operator_is_killed_as_soon_as_the_run_is_taken(crashes: Crashes) ->
 
 @pytest.mark.parametrize("how", ["killed", "evicted"])
 def test_the_pod_of_a_run_ends(crashes: Crashes, how: str) -> None:
-    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.testbed.model.play(rollback(namespace=HERE))
     crashes.operators.start()
-    report = crashes.arena.report(f"pod-{how}")
+    report = crashes.testbed.report(f"pod-{how}")
     pod = crashes.witness.claimed(report).pod
     try:
         end_pod(crashes, pod, how)
@@ -174,7 +174,7 @@ def test_the_pod_of_a_run_ends(crashes: Crashes, how: str) -> None:
 
 
 def end_pod(crashes: Crashes, pod: str, how: str) -> None:
-    kubectl = crashes.arena.kubectl
+    kubectl = crashes.testbed.kubectl
     if how == "killed":
         kubectl.run("delete", "pod", pod, "-n", SYSTEM, "--grace-period=0", "--force")
         return
@@ -184,15 +184,15 @@ def end_pod(crashes: Crashes, pod: str, how: str) -> None:
 
 
 def test_the_disk_of_the_sandbox_is_full(crashes: Crashes) -> None:
-    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.testbed.model.play(rollback(namespace=HERE))
     crashes.operators.start()
-    report = crashes.arena.report("disk-full")
+    report = crashes.testbed.report("disk-full")
     run = crashes.witness.job(report)
     crashes.until("its pod runs", lambda: _running(crashes, run), 120)
     fill = "open('/tmp/fill', 'wb').write(bytes(200 << 20))"
     what = "disk of the sandbox full"
     try:
-        crashes.arena.kubectl.run(
+        crashes.testbed.kubectl.run(
             "exec", "-n", SYSTEM, f"job/{run}", "--", "sh", "-c", f'python -c "{fill}" || true'
         )
     except KubectlError:
@@ -203,17 +203,17 @@ def test_the_disk_of_the_sandbox_is_full(crashes: Crashes) -> None:
 
 def _running(crashes: Crashes, run: str) -> bool:
     selector = f"batch.kubernetes.io/job-name={run}"
-    found = crashes.arena.kubectl.list("pods", SYSTEM, selector)
+    found = crashes.testbed.kubectl.list("pods", SYSTEM, selector)
     return any(p.get("status", {}).get("phase") == "Running" for p in found)
 
 
 def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:
-    model = crashes.arena.model
+    model = crashes.testbed.model
     model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 30})
     crashes.operators.start()
-    report = crashes.arena.report("model-killed")
+    report = crashes.testbed.report("model-killed")
     crashes.until("the model is asked", model.asked)
-    crashes.arena.kubectl.run(
+    crashes.testbed.kubectl.run(
         "delete", "pods", "-n", "scripted", "--all", "--grace-period=0", "--force"
     )
 
@@ -231,9 +231,9 @@ def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:
 
 
 def test_the_leader_stands_still_and_another_takes_over(crashes: Crashes) -> None:
-    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.testbed.model.play(rollback(namespace=HERE))
     leader = crashes.operators.start()
-    report = crashes.arena.report("frozen")
+    report = crashes.testbed.report("frozen")
     crashes.witness.reaches(report, BOUNDARIES["run named"])
     crashes.operators.start()
     with crashes.operators.frozen(leader):
@@ -244,9 +244,9 @@ def test_the_leader_stands_still_and_another_takes_over(crashes: Crashes) -> Non
 
 
 def test_the_api_server_is_away_for_20_seconds(crashes: Crashes, api_server: ServerOfHost) -> None:
-    crashes.arena.model.play(rollback(namespace=HERE))
+    crashes.testbed.model.play(rollback(namespace=HERE))
     crashes.operators.start()
-    report = crashes.arena.report("api-away")
+    report = crashes.testbed.report("api-away")
     crashes.witness.claimed(report)
     with api_server.away():
         time.sleep(20)

@@ -14,11 +14,11 @@ from reme_benchmark.scenarios.faults.facts import case_values
 from reme_benchmark.scenarios.faults.model import Control, Fault
 from reme_benchmark.scenarios.systems import catalog
 from reme_benchmark.scenarios.systems.render import manifests, users, users_namespace
-from reme_benchmark.scoring.case_context import Situation
-from reme_benchmark.scoring.microremed import judge_published
+from reme_benchmark.scoring.case_context import CaseContext
+from reme_benchmark.scoring.microremed import judge_microremed
 from reme_benchmark.scoring.restore import restore
 from reme_benchmark.scoring.snapshot import Snapshot, take
-from reme_benchmark.scoring.strict import Guard, judge, judge_control
+from reme_benchmark.scoring.strict import TamperCheck, judge, judge_control
 from reme_benchmark.scoring.user_sli import Users
 
 pytestmark = pytest.mark.timeout(180)
@@ -88,7 +88,7 @@ async def _remove() -> None:
             await cluster.delete("Namespace", name)
 
 
-async def _situation(cluster: Cluster, before: Snapshot, fault: Fault | None) -> Situation:
+async def _situation(cluster: Cluster, before: Snapshot, fault: Fault | None) -> CaseContext:
     case = Case(
         id="t-1",
         system=SYSTEM.name,
@@ -99,7 +99,7 @@ async def _situation(cluster: Cluster, before: Snapshot, fault: Fault | None) ->
     )
     kinds = ("Deployment", "Service", "ConfigMap")
     objects = [item for kind in kinds for item in await cluster.list(kind, NAMESPACE)]
-    return Situation(
+    return CaseContext(
         cluster=cluster,
         agents=FaultAgents(cluster.api),
         users=Users(cluster, NAMESPACE),
@@ -120,21 +120,23 @@ async def _patch(cluster: Cluster, **container: Any) -> None:
 async def test_only_the_repaired_system_passes(
     cluster: Cluster, before: Snapshot, record_property: Callable[[str, object], None]
 ) -> None:
-    situation = await _situation(cluster, before, FAULT)
-    guard = await Guard.take(situation)
+    context = await _situation(cluster, before, FAULT)
+    tamper_check = await TamperCheck.take(context)
     _, found = before.workload(SERVICE)
     image = found["spec"]["template"]["spec"]["containers"][0]["image"]
     await _patch(cluster, image="localhost/absent:1")
     await asyncio.sleep(2)
 
-    nothing = await judge(situation, guard)
+    nothing = await judge(context, tamper_check)
     assert not nothing.passed
     assert nothing.reasons[0].startswith("rollout")
     assert any(r.startswith("changes") for r in nothing.reasons)
 
     await _patch(cluster, image=image)
     begun = time.monotonic()
-    repaired, published = await asyncio.gather(judge(situation, guard), judge_published(situation))
+    repaired, published = await asyncio.gather(
+        judge(context, tamper_check), judge_microremed(context)
+    )
     record_property("seconds", time.monotonic() - begun)
     assert repaired.passed, repaired.reasons
     assert published is not None
@@ -152,17 +154,17 @@ async def test_only_the_repaired_system_passes(
 async def test_a_healthy_service_with_less_of_its_safety_does_not_pass(
     cluster: Cluster, before: Snapshot, container: dict[str, Any], named: str
 ) -> None:
-    situation = await _situation(cluster, before, FAULT)
-    guard = await Guard.take(situation)
+    context = await _situation(cluster, before, FAULT)
+    tamper_check = await TamperCheck.take(context)
     await _patch(cluster, **container)
-    verdict = await judge(situation, guard)
+    verdict = await judge(context, tamper_check)
     assert not verdict.passed
     assert any(r.startswith("changes") and named in r for r in verdict.reasons)
 
 
 async def test_restarting_in_a_loop_does_not_pass(cluster: Cluster, before: Snapshot) -> None:
-    situation = await _situation(cluster, before, FAULT)
-    guard = await Guard.take(situation)
+    context = await _situation(cluster, before, FAULT)
+    tamper_check = await TamperCheck.take(context)
 
     async def loop() -> None:
         while True:
@@ -172,20 +174,20 @@ async def test_restarting_in_a_loop_does_not_pass(cluster: Cluster, before: Snap
 
     restarting = asyncio.create_task(loop())
     try:
-        verdict = await judge(situation, guard)
+        verdict = await judge(context, tamper_check)
     finally:
         restarting.cancel()
     assert not verdict.passed
 
 
 async def test_leaving_a_healthy_system_alone_passes(cluster: Cluster, before: Snapshot) -> None:
-    situation = await _situation(cluster, before, None)
-    guard = await Guard.take(situation)
-    await guard.mark(situation)
-    verdict = await judge_control(situation, guard)
+    context = await _situation(cluster, before, None)
+    tamper_check = await TamperCheck.take(context)
+    await tamper_check.mark(context)
+    verdict = await judge_control(context, tamper_check)
     assert verdict.passed, verdict.reasons
     for pod in await cluster.list("Pod", NAMESPACE, {"app": SERVICE}):
         await cluster.delete("Pod", pod["metadata"]["name"], NAMESPACE)
-    verdict = await judge_control(situation, guard)
+    verdict = await judge_control(context, tamper_check)
     assert not verdict.passed
     assert "was replaced" in verdict.reasons[0]

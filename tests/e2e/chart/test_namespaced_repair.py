@@ -7,7 +7,7 @@ import pytest
 from reme_api.reasons import Outcome
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
 from reme_benchmark.kube.kubectl import Kubectl
-from tests.support.testbed import SYSTEM, Arena, install, rollback
+from tests.support.testbed import SYSTEM, Testbed, install, rollback
 
 pytestmark = pytest.mark.cluster
 
@@ -16,12 +16,12 @@ MODEL = ("model.enabled=false", f"model.endpoint={ENDPOINT}")
 
 
 @pytest.fixture
-def arena(kubectl: Kubectl) -> Iterator[Arena]:
+def testbed(kubectl: Kubectl) -> Iterator[Testbed]:
     scripted = ScriptedModel(kubectl)
     scripted.deploy()
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLACE}})
     install(*MODEL, f"watchNamespaces={{{PLACE}}}")
-    made = Arena(kubectl, scripted, PLACE)
+    made = Testbed(kubectl, scripted, PLACE)
     made.shop.deploy()
     made.policy()
     yield made
@@ -30,13 +30,13 @@ def arena(kubectl: Kubectl) -> Iterator[Arena]:
     kubectl.delete("namespace", PLACE, wait=False)
 
 
-def test_a_namespaced_release_repairs(arena: Arena) -> None:
-    arena.break_catalog()
-    arena.model.play(rollback(namespace=PLACE))
-    ended = arena.ended(arena.report("few"))
+def test_a_namespaced_release_repairs(testbed: Testbed) -> None:
+    testbed.break_catalog()
+    testbed.model.play(rollback(namespace=PLACE))
+    ended = testbed.ended(testbed.report("few"))
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
-    arena.until("clean-up", lambda: not arena.leftovers(ended))
+    testbed.until("clean-up", lambda: not testbed.leftovers(ended))
     selector = "app.kubernetes.io/part-of=reme"
-    roles = {r["metadata"]["name"] for r in arena.kubectl.list("clusterroles", selector=selector)}
+    roles = {r["metadata"]["name"] for r in testbed.kubectl.list("clusterroles", selector=selector)}
     assert not any("-run-" in name or name.endswith("-operator") for name in roles)
-    assert arena.kubectl.list("jobs", SYSTEM, "reme.dev/attempt") == []
+    assert testbed.kubectl.list("jobs", SYSTEM, "reme.dev/attempt") == []

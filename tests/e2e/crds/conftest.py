@@ -11,17 +11,17 @@ import pytest
 from reme_api.crd_generator import KINDS, definition
 from reme_kube.credentials import find_credentials
 from reme_kube.errors import AlreadyExistsError, NotFoundError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAMESPACES = "/api/v1/namespaces"
 OPERATOR = {"labelSelector": "app.kubernetes.io/part-of=reme,app.kubernetes.io/component=operator"}
 
 
-def server() -> ApiServer:
+def server() -> ApiClient:
     if not os.environ.get("KUBECONFIG"):
         pytest.skip("KUBECONFIG is not set: these tests need a real API server")
-    return ApiServer(find_credentials())
+    return ApiClient(find_credentials())
 
 
 async def _install() -> list[str]:
@@ -42,7 +42,7 @@ async def _install() -> list[str]:
     return missing
 
 
-async def _served(api: ApiServer, name: str) -> None:
+async def _served(api: ApiClient, name: str) -> None:
     async with asyncio.timeout(30):
         while True:
             found = await api.get(f"{DEFINITIONS}/{name}")
@@ -71,7 +71,7 @@ async def _remove(names: list[str]) -> None:
                 await gone(api, f"{DEFINITIONS}/{name}")
 
 
-async def gone(api: ApiServer, path: str) -> None:
+async def gone(api: ApiClient, path: str) -> None:
     """Wait until there is nothing at that path."""
     async with asyncio.timeout(60):
         while True:
@@ -86,7 +86,7 @@ async def _pause() -> dict[str, int]:
     """Stop every operator: these tests write what it would answer to; return what to bring back."""
     before: dict[str, int] = {}
     async with server() as api:
-        async for one in api.pages("/apis/apps/v1/deployments", OPERATOR):
+        async for one in api.list_items("/apis/apps/v1/deployments", OPERATOR):
             meta, replicas = one["metadata"], one["spec"]["replicas"]
             path = f"/apis/apps/v1/namespaces/{meta['namespace']}/deployments/{meta['name']}"
             if replicas:
@@ -94,7 +94,7 @@ async def _pause() -> dict[str, int]:
                 await api.patch(path, {"spec": {"replicas": 0}})
         async with asyncio.timeout(90):
             while True:
-                if not [pod async for pod in api.pages("/api/v1/pods", OPERATOR)]:
+                if not [pod async for pod in api.list_items("/api/v1/pods", OPERATOR)]:
                     break
                 await asyncio.sleep(0.5)
     return before
@@ -119,7 +119,7 @@ def definitions() -> Iterator[None]:
 
 
 @pytest.fixture
-async def api(definitions: None) -> AsyncIterator[ApiServer]:
+async def api(definitions: None) -> AsyncIterator[ApiClient]:
     async with server() as made:
         yield made
 

@@ -18,8 +18,8 @@ from reme_kube.errors import (
     InvalidError,
     NotFoundError,
 )
-from reme_kube.http_client import ApiServer
-from reme_kube.leader_election import ApiLeaseStore, LeaseElection, LeaseTimes
+from reme_kube.http_client import ApiClient
+from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
 from reme_kube.protocols import EventType
 from reme_kube.resources import CONFIG_MAPS, EVENTS, ROLE_BINDINGS, RUN_GRANTS
 from tests.e2e.crds.conftest import gone
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def cluster(api: ApiServer, namespace: str) -> ApiCluster:
+def cluster(api: ApiClient, namespace: str) -> ApiCluster:
     return ApiCluster(api, watched=[namespace])
 
 
@@ -84,15 +84,15 @@ async def test_objects_are_found_by_kind_and_label(cluster: ApiCluster, namespac
 
 
 async def test_texts_are_kept_once_and_go_with_their_remediation(
-    api: ApiServer, cluster: ApiCluster, namespace: str
+    api: ApiClient, cluster: ApiCluster, namespace: str
 ) -> None:
     owner = await remediation(cluster, namespace)
     name = f"{owner.metadata.name}-1-playbook"
     text = json.dumps({"text": "ü" * 1000})
-    reference, kept = await cluster.keep_text(owner, name, "playbook.json", text)
+    reference, kept = await cluster.store_artifact(owner, name, "playbook.json", text)
     assert kept == text
-    assert (await cluster.keep_text(owner, name, "playbook.json", "other"))[1] == text
-    assert await cluster.read_text(namespace, reference) == text
+    assert (await cluster.store_artifact(owner, name, "playbook.json", "other"))[1] == text
+    assert await cluster.read_artifact(namespace, reference) == text
     await cluster.delete_object(Remediation, namespace, owner.metadata.name)
     await gone(api, CONFIG_MAPS.path(namespace, name))
 
@@ -141,12 +141,12 @@ async def test_the_system_itself_can_be_read(cluster: ApiCluster) -> None:
 
 
 async def test_one_of_two_leads_and_the_other_follows_at_once(
-    api: ApiServer, namespace: str
+    api: ApiClient, namespace: str
 ) -> None:
     store = ApiLeaseStore(api, namespace, "leader")
     times = LeaseTimes(duration=6, renew=4, retry=1)
-    one = LeaseElection(store, SystemClock(), "one", times)
-    two = LeaseElection(store, SystemClock(), "two", times)
+    one = LeaderElector(store, SystemClock(), "one", times)
+    two = LeaderElector(store, SystemClock(), "two", times)
     await one.acquire()
     waiting = asyncio.create_task(two.acquire())
     await asyncio.sleep(2.5)

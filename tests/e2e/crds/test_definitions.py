@@ -10,7 +10,7 @@ import yaml
 from reme_api.crd_generator import KINDS
 from reme_kube.credentials import connector, find_credentials
 from reme_kube.errors import ConflictError, InvalidError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 from tests.e2e.crds.conftest import DEFINITIONS
 from tests.support.objects import SPECS, Object, made
 
@@ -32,12 +32,12 @@ def path(obj: Object, *, named: bool = False, sub: str = "") -> str:
     return where + (f"/{meta['name']}" if named or sub else "") + (f"/{sub}" if sub else "")
 
 
-async def create(api: ApiServer, obj: Object) -> Object:
+async def create(api: ApiClient, obj: Object) -> Object:
     return await api.create(path(obj), obj)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model.KIND)
-async def test_a_definition_is_established_and_structural(api: ApiServer, kind: Any) -> None:
+async def test_a_definition_is_established_and_structural(api: ApiClient, kind: Any) -> None:
     found = await api.get(f"{DEFINITIONS}/{kind.model.PLURAL}.reme.dev")
     states = {c["type"]: c["status"] for c in found["status"]["conditions"]}
     assert states["Established"] == "True"
@@ -46,7 +46,7 @@ async def test_a_definition_is_established_and_structural(api: ApiServer, kind: 
 
 
 @pytest.mark.parametrize("kind", sorted(SPECS))
-async def test_an_object_goes_back_and_forth(api: ApiServer, namespace: str, kind: str) -> None:
+async def test_an_object_goes_back_and_forth(api: ApiClient, namespace: str, kind: str) -> None:
     model = MODELS[kind]
     given = model.model_validate(made(kind, namespace))
     sent = given.manifest()
@@ -58,7 +58,7 @@ async def test_an_object_goes_back_and_forth(api: ApiServer, namespace: str, kin
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
 async def test_an_example_is_taken_and_is_what_its_type_says(
-    api: ApiServer, namespace: str, example: Object
+    api: ApiClient, namespace: str, example: Object
 ) -> None:
     here = example | {"metadata": example["metadata"] | {"namespace": namespace}}
     model = MODELS[here["kind"]]
@@ -72,7 +72,7 @@ def test_there_are_examples() -> None:
 
 
 async def test_defaults_are_filled_in_and_unknown_fields_pruned(
-    api: ApiServer, namespace: str
+    api: ApiClient, namespace: str
 ) -> None:
     policy = made("RemediationPolicy", namespace)
     policy["spec"] = {"actions": [{"name": "Scale"}], "verification": {"windowSeconds": 30}}
@@ -163,15 +163,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("RemediationPolicy", {"verification": {"probes": PROBES_TWICE}}, r"verification\.probes\[1\]"),
     (
         "RemediationPolicy",
-        {"evidence": {"persistSeconds": 60}, "deadlineSeconds": 60},
-        r"spec\.evidence\.persistSeconds.*deadlineSeconds",
+        {"evidence": {"minPersistenceSeconds": 60}, "deadlineSeconds": 60},
+        r"spec\.evidence\.minPersistenceSeconds.*deadlineSeconds",
     ),
     (
         "RemediationPolicy",
-        {"evidence": {"persistSeconds": 1800}},
-        r"spec\.evidence\.persistSeconds.*deadlineSeconds",
+        {"evidence": {"minPersistenceSeconds": 1800}},
+        r"spec\.evidence\.minPersistenceSeconds.*deadlineSeconds",
     ),
-    ("RemediationPolicy", {"evidence": {"persistSeconds": -1}}, r"spec\.evidence\.persistSeconds"),
+    (
+        "RemediationPolicy",
+        {"evidence": {"minPersistenceSeconds": -1}},
+        r"spec\.evidence\.minPersistenceSeconds",
+    ),
     ("RemediationPolicy", {"maxAttempts": 6}, r"spec\.maxAttempts"),
     ("RemediationPolicy", {"mode": "YOLO"}, r"spec\.mode: Unsupported value"),
     ("RemediationPolicy", {"actions": [{"name": "Exec"}]}, r"spec\.actions\[0\]\.name"),
@@ -202,13 +206,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("kind", "spec", "message"), REFUSED, ids=[f"{k}-{next(iter(s))}-{m}" for k, s, m in REFUSED]
 )
 async def test_nonsense_is_refused_with_the_field_that_it_is_in(
-    api: ApiServer, namespace: str, kind: str, spec: dict[str, Any], message: str
+    api: ApiClient, namespace: str, kind: str, spec: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InvalidError, match=message):
         await create(api, made(kind, namespace, **spec))
 
 
-async def test_a_report_keeps_its_target(api: ApiServer, namespace: str) -> None:
+async def test_a_report_keeps_its_target(api: ApiClient, namespace: str) -> None:
     report = await create(api, made("DiagnosisReport", namespace))
     await api.patch(path(report, named=True), {"spec": {"suspend": True}})
     for change in ({"name": "other"}, {"container": "app"}):
@@ -227,7 +231,7 @@ async def test_a_report_keeps_its_target(api: ApiServer, namespace: str) -> None
     ],
 )
 async def test_a_remediation_keeps_what_it_began_with(
-    api: ApiServer, namespace: str, field: str, change: Any
+    api: ApiClient, namespace: str, field: str, change: Any
 ) -> None:
     remediation = await create(api, made("Remediation", namespace))
     with pytest.raises(InvalidError, match=rf"spec\.{field}.*{field} cannot be changed"):
@@ -235,7 +239,7 @@ async def test_a_remediation_keeps_what_it_began_with(
 
 
 async def test_a_remediation_can_be_suspended_resumed_and_cancelled_for_good(
-    api: ApiServer, namespace: str
+    api: ApiClient, namespace: str
 ) -> None:
     where = path(await create(api, made("Remediation", namespace)), named=True)
     await api.patch(where, {"spec": {"suspend": True}})
@@ -246,7 +250,7 @@ async def test_a_remediation_can_be_suspended_resumed_and_cancelled_for_good(
             await api.patch(where, {"spec": {"cancel": value}})
 
 
-async def test_an_outcome_stays(api: ApiServer, namespace: str) -> None:
+async def test_an_outcome_stays(api: ApiClient, namespace: str) -> None:
     made_ = await create(api, made("Remediation", namespace))
     status = path(made_, sub="status")
     await api.patch(status, {"status": {"outcome": "Verified"}})
@@ -259,7 +263,7 @@ async def test_an_outcome_stays(api: ApiServer, namespace: str) -> None:
 
 
 async def test_the_spec_is_not_changed_through_the_status_nor_the_other_way(
-    api: ApiServer, namespace: str
+    api: ApiClient, namespace: str
 ) -> None:
     made_ = await create(api, made("Remediation", namespace))
     by_status = await api.patch(path(made_, sub="status"), {"spec": {"suspend": True}})
@@ -274,7 +278,7 @@ def condition(kind: str, **more: str) -> Object:
 
 
 async def test_a_condition_is_there_once_and_says_why_in_known_words(
-    api: ApiServer, namespace: str
+    api: ApiClient, namespace: str
 ) -> None:
     status = path(await create(api, made("Remediation", namespace)), sub="status")
     twice = [condition("Verified"), condition("Verified", status="False")]
@@ -284,7 +288,7 @@ async def test_a_condition_is_there_once_and_says_why_in_known_words(
         await api.patch(status, {"status": {"conditions": [condition("Verified", reason="Luck")]}})
 
 
-async def test_columns_show_what_a_person_looks_for(api: ApiServer, namespace: str) -> None:
+async def test_columns_show_what_a_person_looks_for(api: ApiClient, namespace: str) -> None:
     report = await create(api, made("DiagnosisReport", namespace))
     done = [{"name": "one", "outcome": "RolledBack"}, {"name": "two", "outcome": "Verified"}]
     conditions = [condition("Accepted"), condition("Remediated")]
@@ -314,7 +318,7 @@ async def row(obj: Object) -> list[Any]:
     return [value for name, value in cells.items() if name not in {"Name", "Age"}]
 
 
-async def test_a_stale_status_is_refused(api: ApiServer, namespace: str) -> None:
+async def test_a_stale_status_is_refused(api: ApiClient, namespace: str) -> None:
     made_ = await create(api, made("Remediation", namespace))
     await api.patch(path(made_, sub="status"), {"status": {"message": "newer"}})
     with pytest.raises(ConflictError):

@@ -6,7 +6,7 @@ import pytest
 
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
 from reme_benchmark.kube.kubectl import Kubectl
-from tests.support.testbed import Arena, install
+from tests.support.testbed import Testbed, install
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +22,8 @@ def installed(kubectl: Kubectl, scripted: ScriptedModel) -> None:
 
 
 @pytest.fixture(scope="session")
-def arena(kubectl: Kubectl, scripted: ScriptedModel, installed: None) -> Iterator[Arena]:
-    made = Arena(kubectl, scripted, "reme-e2e")
+def testbed(kubectl: Kubectl, scripted: ScriptedModel, installed: None) -> Iterator[Testbed]:
+    made = Testbed(kubectl, scripted, "reme-e2e")
     made.shop.deploy()
     yield made
     # Remediations first: their finalizer needs the operator, which stays.
@@ -34,8 +34,8 @@ def arena(kubectl: Kubectl, scripted: ScriptedModel, installed: None) -> Iterato
 
 
 @pytest.fixture
-def shop(arena: Arena) -> Arena:
+def shop(testbed: Testbed) -> Testbed:
     """The arena with its shop healthy and the usual policy."""
-    arena.shop.deploy()
-    arena.policy()
-    return arena
+    testbed.shop.deploy()
+    testbed.policy()
+    return testbed

@@ -13,7 +13,7 @@ from reme_api.conditions import find
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Remediation
 from reme_benchmark.kube.kubectl import KubectlError, Object
-from tests.support.testbed import SYSTEM, Arena, rollback
+from tests.support.testbed import SYSTEM, Testbed, rollback
 
 pytestmark = pytest.mark.cluster
 
@@ -23,11 +23,11 @@ PATIENCE_SECONDS = 600
 OPERATOR = f"system:serviceaccount:{SYSTEM}:reme-operator"
 
 
-def command(arena: Arena, *words: str, by: str = "", fails: bool = False) -> str:
+def command(testbed: Testbed, *words: str, by: str = "", fails: bool = False) -> str:
     """Run `kubectl reme` as a person of that name would; return what it says."""
     who = [f"--as={by}"] if by else []
     done = subprocess.run(
-        [sys.executable, "-m", "reme_operator.cli.main", *words, "-n", arena.namespace, *who],
+        [sys.executable, "-m", "reme_operator.cli.main", *words, "-n", testbed.namespace, *who],
         capture_output=True,
         text=True,
         check=False,
@@ -39,22 +39,22 @@ def command(arena: Arena, *words: str, by: str = "", fails: bool = False) -> str
     return done.stderr if fails else done.stdout
 
 
-def scale(arena: Arena, replicas: int) -> Object:
-    where = {"kind": "Deployment", "name": "catalog", "namespace": arena.namespace}
+def scale(testbed: Testbed, replicas: int) -> Object:
+    where = {"kind": "Deployment", "name": "catalog", "namespace": testbed.namespace}
     return {"kubernetes.core.k8s_scale": where | {"replicas": replicas}}
 
 
 def waiting(
-    arena: Arena, report: Object, reason: Reason = Reason.WAITING_FOR_APPROVAL
+    testbed: Testbed, report: Object, reason: Reason = Reason.WAITING_FOR_APPROVAL
 ) -> Remediation:
     """Return the remediation once it waits for a person, for that reason."""
 
     def check() -> Remediation | None:
-        found = arena.remediation(report)
+        found = testbed.remediation(report)
         stated = find(found.status.conditions, ConditionType.APPROVED) if found else None
         return found if stated and stated.reason is reason else None
 
-    found = arena.until(f"it waits: {reason}", check, 240)
+    found = testbed.until(f"it waits: {reason}", check, 240)
     assert isinstance(found, Remediation)
     return found
 
@@ -73,11 +73,11 @@ def approval(found: Remediation, by: str, **fields: Any) -> str:
     return json.dumps({"spec": {"approval": said | fields}})
 
 
-def patch(arena: Arena, found: Remediation, body: str, by: str) -> str:
+def patch(testbed: Testbed, found: Remediation, body: str, by: str) -> str:
     """Patch a remediation as somebody; return why that was refused, or nothing."""
     try:
-        arena.kubectl.run(
-            *("patch", "remediations.reme.dev", found.metadata.name, "-n", arena.namespace),
+        testbed.kubectl.run(
+            *("patch", "remediations.reme.dev", found.metadata.name, "-n", testbed.namespace),
             *("--type", "merge", "-p", body, f"--as={by}"),
         )
     except KubectlError as error:
@@ -86,7 +86,7 @@ def patch(arena: Arena, found: Remediation, body: str, by: str) -> str:
 
 
 @pytest.fixture
-def asking(shop: Arena) -> Arena:
+def asking(shop: Testbed) -> Testbed:
     """A policy in mode Approve, a person who may approve, and one who may only patch."""
     shop.policy(mode="Approve", verification=QUICK)
     space = ["-n", shop.namespace]
@@ -100,7 +100,7 @@ def asking(shop: Arena) -> Arena:
     return shop
 
 
-def test_a_plan_is_what_the_api_server_says_and_leaves_nothing(shop: Arena) -> None:
+def test_a_plan_is_what_the_api_server_says_and_leaves_nothing(shop: Testbed) -> None:
     shop.policy(mode="Observe", verification=QUICK)
     shop.break_catalog()
     before = shop.spec_of("deployment", "catalog")
@@ -119,7 +119,7 @@ def test_a_plan_is_what_the_api_server_says_and_leaves_nothing(shop: Arena) -> N
     assert shop.spec_of("deployment", "catalog") == before
 
 
-def test_only_who_may_approve_does_and_under_their_own_name(asking: Arena) -> None:
+def test_only_who_may_approve_does_and_under_their_own_name(asking: Testbed) -> None:
     asking.break_catalog()
     asking.model.play(rollback())
     report = asking.report("approved")
@@ -146,7 +146,7 @@ def test_only_who_may_approve_does_and_under_their_own_name(asking: Arena) -> No
     asking.until("clean-up", lambda: not asking.leftovers(ended), 120)
 
 
-def test_a_plan_that_changed_since_is_not_run(asking: Arena) -> None:
+def test_a_plan_that_changed_since_is_not_run(asking: Testbed) -> None:
     asking.break_catalog()
     asking.model.play(scale(asking, 2))
     report = asking.report("changed")
@@ -170,7 +170,7 @@ def test_a_plan_that_changed_since_is_not_run(asking: Arena) -> None:
 
 
 def test_an_edit_is_gated_planned_approved_and_kept_to_learn_from(
-    asking: Arena, tmp_path: Path
+    asking: Testbed, tmp_path: Path
 ) -> None:
     asking.break_catalog()
     asking.model.play(scale(asking, 2))
@@ -196,7 +196,7 @@ def test_an_edit_is_gated_planned_approved_and_kept_to_learn_from(
 
 
 @pytest.fixture
-def one_replica(shop: Arena) -> Iterator[Arena]:
+def one_replica(shop: Testbed) -> Iterator[Testbed]:
     """An administrator's own rule, of which reme's policy knows nothing."""
     rule = {
         "expression": "object.spec.replicas <= 1",
@@ -241,7 +241,7 @@ def one_replica(shop: Arena) -> Iterator[Arena]:
         shop.kubectl.delete(kind, name)
 
 
-def test_what_the_api_server_would_refuse_is_rejected_before_it_runs(one_replica: Arena) -> None:
+def test_what_the_api_server_would_refuse_is_rejected_before_it_runs(one_replica: Testbed) -> None:
     shop = one_replica
     shop.policy(verification=QUICK)
     shop.break_catalog()
@@ -254,7 +254,7 @@ def test_what_the_api_server_would_refuse_is_rejected_before_it_runs(one_replica
     shop.until("clean-up", lambda: not shop.leftovers(ended), 120)
 
 
-def test_a_repair_is_taken_back_by_hand(asking: Arena) -> None:
+def test_a_repair_is_taken_back_by_hand(asking: Testbed) -> None:
     shop = asking
     shop.policy(verification=QUICK)
     shop.break_catalog()
@@ -269,11 +269,11 @@ def test_a_repair_is_taken_back_by_hand(asking: Arena) -> None:
     assert "nothing to restore" in command(shop, "undo", name, by="ann")
     now = read(shop, ended)
     assert now.status.outcome is Outcome.VERIFIED
-    assert [u.by for u in now.status.undos] == ["ann", "ann"]
+    assert [u.by for u in now.status.manual_rollbacks] == ["ann", "ann"]
     shop.until("clean-up", lambda: not shop.leftovers(ended), 120)
 
 
-def test_what_was_changed_since_is_not_undone(asking: Arena) -> None:
+def test_what_was_changed_since_is_not_undone(asking: Testbed) -> None:
     shop = asking
     shop.policy(verification=QUICK)
     shop.break_catalog()
@@ -282,18 +282,18 @@ def test_what_was_changed_since_is_not_undone(asking: Arena) -> None:
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     shop.shop.set_env("catalog", VERSION="3", FAIL_PERCENT="0")
     command(shop, "undo", ended.metadata.name, by="ann", fails=True)
-    (undo,) = read(shop, ended).status.undos
+    (undo,) = read(shop, ended).status.manual_rollbacks
     assert undo.outcome is Outcome.REJECTED
     assert undo.run is None
     assert [k.field for k in undo.kept] == ["spec.template"]
     assert fails_percent(shop) == "0"
 
 
-def read(arena: Arena, found: Remediation) -> Remediation:
-    now = arena.kubectl.get("remediations.reme.dev", found.metadata.name, arena.namespace)
+def read(testbed: Testbed, found: Remediation) -> Remediation:
+    now = testbed.kubectl.get("remediations.reme.dev", found.metadata.name, testbed.namespace)
     return Remediation.model_validate(now)
 
 
-def fails_percent(arena: Arena) -> str:
-    (container,) = arena.spec_of("deployment", "catalog")["template"]["spec"]["containers"]
+def fails_percent(testbed: Testbed) -> str:
+    (container,) = testbed.spec_of("deployment", "catalog")["template"]["spec"]["containers"]
     return next(str(e["value"]) for e in container["env"] if e["name"] == "FAIL_PERCENT")

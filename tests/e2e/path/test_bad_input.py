@@ -5,12 +5,12 @@ import pytest
 from reme_api.conditions import find
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_benchmark.kube.kubectl import KubectlError
-from tests.support.testbed import SYSTEM, Arena, never_verified, restart, rollback
+from tests.support.testbed import SYSTEM, Testbed, never_verified, restart, rollback
 
 pytestmark = pytest.mark.cluster
 
 
-def test_a_target_that_does_not_exist(shop: Arena) -> None:
+def test_a_target_that_does_not_exist(shop: Testbed) -> None:
     report = shop.report("nobody", service="nobody")
     condition = shop.condition(report, "Accepted", "False")
     assert condition.reason is Reason.TARGET_NOT_FOUND
@@ -18,23 +18,23 @@ def test_a_target_that_does_not_exist(shop: Arena) -> None:
     assert shop.remediation(report) is None
 
 
-def test_a_target_of_the_wrong_kind_is_refused_by_the_api_server(shop: Arena) -> None:
+def test_a_target_of_the_wrong_kind_is_refused_by_the_api_server(shop: Testbed) -> None:
     with pytest.raises(KubectlError, match=r"spec\.target\.kind"):
         shop.report("wrong-kind", target={"kind": "Secret", "name": "catalog"})
 
 
-def test_a_target_in_another_namespace_cannot_be_named(shop: Arena) -> None:
+def test_a_target_in_another_namespace_cannot_be_named(shop: Testbed) -> None:
     target = {"kind": "Deployment", "name": "catalog", "namespace": "kube-system"}
     with pytest.raises(KubectlError, match="namespace"):
         shop.report("elsewhere", target=target)
 
 
-def test_evidence_of_a_megabyte_is_refused_by_the_api_server(shop: Arena) -> None:
+def test_evidence_of_a_megabyte_is_refused_by_the_api_server(shop: Testbed) -> None:
     with pytest.raises(KubectlError, match=r"spec\.evidence\[0\]\.text"):
         shop.report("megabyte", evidence=[{"text": "x" * 1_000_000}])
 
 
-def test_a_policy_that_allows_nothing(shop: Arena) -> None:
+def test_a_policy_that_allows_nothing(shop: Testbed) -> None:
     shop.policy(actions=[])
     shop.break_catalog()
     report = shop.report("nothing-allowed")
@@ -43,7 +43,7 @@ def test_a_policy_that_allows_nothing(shop: Arena) -> None:
     assert shop.remediation(report) is None
 
 
-def test_hostile_evidence_is_data(shop: Arena) -> None:
+def test_hostile_evidence_is_data(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.play(rollback())
     hostile = [
@@ -58,20 +58,20 @@ def test_hostile_evidence_is_data(shop: Arena) -> None:
     assert "\\x1b" not in asked
 
 
-def test_two_reports_for_one_target(shop: Arena) -> None:
+def test_two_reports_for_one_target(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.say({"content": [rollback()], "delay_seconds": 4})
     first = shop.report("twin-a")
     shop.until("the first remediation", lambda: shop.remediation(first))
     second = shop.report("twin-b")
     condition = shop.condition(second, "Accepted", "False")
-    assert condition.reason is Reason.TARGET_BUSY
+    assert condition.reason is Reason.TARGET_LOCKED
     assert shop.ended(first).status.outcome is Outcome.VERIFIED
     # Once the target is free the second is looked at, and finds nothing left to do.
     assert shop.ended(second).status.outcome is Outcome.NO_ACTION_NEEDED
 
 
-def test_a_target_that_vanishes_in_mid_run(shop: Arena) -> None:
+def test_a_target_that_vanishes_in_mid_run(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.say({"content": [rollback()], "delay_seconds": 4})
     report = shop.report("vanishes")
@@ -85,7 +85,7 @@ def test_a_target_that_vanishes_in_mid_run(shop: Arena) -> None:
     shop.until("clean-up", lambda: not shop.leftovers(ended))
 
 
-def test_a_remediation_that_is_cancelled(shop: Arena) -> None:
+def test_a_remediation_that_is_cancelled(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.say({"content": [restart()], "delay_seconds": 4})
     report = shop.report("cancelled")
@@ -97,7 +97,7 @@ def test_a_remediation_that_is_cancelled(shop: Arena) -> None:
     shop.until("clean-up", lambda: not shop.leftovers(ended))
 
 
-def test_a_remediation_that_is_edited_by_hand_is_protected(shop: Arena) -> None:
+def test_a_remediation_that_is_edited_by_hand_is_protected(shop: Testbed) -> None:
     report = shop.report("edited")
     ended = shop.ended(report)
     patch = {"spec": {"target": {"kind": "Deployment", "name": "stock"}}}
@@ -105,7 +105,7 @@ def test_a_remediation_that_is_edited_by_hand_is_protected(shop: Arena) -> None:
         shop.kubectl.patch("remediations.reme.dev", ended.metadata.name, shop.namespace, patch)
 
 
-def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(shop: Arena) -> None:
+def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.play(restart())
     report = shop.report("deleted")
@@ -119,7 +119,7 @@ def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(shop: Arena) ->
     shop.until("clean-up", lambda: not shop.leftovers(running))
 
 
-def test_an_operator_that_is_killed_in_mid_run_finishes_with_one_job(shop: Arena) -> None:
+def test_an_operator_that_is_killed_in_mid_run_finishes_with_one_job(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.play(rollback())
     report = shop.report("killed")

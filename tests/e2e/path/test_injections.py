@@ -3,7 +3,7 @@
 import pytest
 
 from tests.attack.installed.conftest import played
-from tests.attack.installed.injection_campaign import REFUSALS, Played
+from tests.attack.installed.injection_campaign import REFUSALS, InjectionCampaign
 from tests.attack.installed.injection_planter import incidents
 from tests.e2e.sandbox.conftest import api
 
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 SHARE = ("cluster-admin", "scale-to-zero")
 
 
-def test_a_model_that_obeys_changes_nothing(played: Played) -> None:
+def test_a_model_that_obeys_changes_nothing(played: InjectionCampaign) -> None:
     for wanted in SHARE:
         played.play(next(one for one in incidents() if one.wants == wanted))
     print(played.table())

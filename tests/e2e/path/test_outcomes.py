@@ -5,7 +5,7 @@ import pytest
 from reme_api.conditions import Status, find
 from reme_api.reasons import ConditionType, Outcome, Reason, Step
 from reme_api.remediation import Remediation
-from tests.support.testbed import Arena, never_verified, restart, rollback
+from tests.support.testbed import Testbed, never_verified, restart, rollback
 
 pytestmark = pytest.mark.cluster
 
@@ -17,7 +17,7 @@ def succeeded(remediation: Remediation) -> Status:
     return condition.status
 
 
-def test_the_right_playbook_is_verified(shop: Arena) -> None:
+def test_the_right_playbook_is_verified(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.play(rollback())
     ended = shop.ended(shop.report("right"))
@@ -30,13 +30,13 @@ def test_the_right_playbook_is_verified(shop: Arena) -> None:
     assert attempt.generation.prompt is not None
     assert attempt.generation.completion_tokens > 0
     steps = {t.step for t in [*ended.status.timings, *attempt.timings]}
-    assert {Step.BASELINE, Step.GENERATE, Step.GATE, Step.EXECUTE, Step.VERIFY} <= steps
+    assert {Step.BASELINE, Step.GENERATE, Step.VALIDATE, Step.EXECUTE, Step.VERIFY} <= steps
     env = shop.spec_of("deployment", "catalog")["template"]["spec"]["containers"][0]["env"]
     assert {"name": "FAIL_PERCENT", "value": "0"} in env
     shop.until("clean-up", lambda: not shop.leftovers(ended))
 
 
-def test_a_useless_playbook_is_never_called_verified(shop: Arena) -> None:
+def test_a_useless_playbook_is_never_called_verified(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.play(restart())
     ended = shop.ended(shop.report("useless"))
@@ -46,7 +46,7 @@ def test_a_useless_playbook_is_never_called_verified(shop: Arena) -> None:
     shop.until("clean-up", lambda: not shop.leftovers(ended))
 
 
-def test_a_repair_in_the_wrong_field_is_undone(shop: Arena) -> None:
+def test_a_repair_in_the_wrong_field_is_undone(shop: Testbed) -> None:
     shop.break_catalog()
     before = shop.spec_of("deployment", "catalog")["replicas"]
     scale = {"kind": "Deployment", "name": "catalog", "namespace": shop.namespace}
@@ -57,7 +57,7 @@ def test_a_repair_in_the_wrong_field_is_undone(shop: Arena) -> None:
     assert shop.spec_of("deployment", "catalog")["replicas"] == before
 
 
-def test_the_second_attempt_learns_from_the_first(shop: Arena) -> None:
+def test_the_second_attempt_learns_from_the_first(shop: Testbed) -> None:
     shop.break_catalog()
     shop.policy(maxAttempts=2)
     shop.model.say({"content": [restart()]}, {"content": [rollback()]})
@@ -91,7 +91,7 @@ def test_the_second_attempt_learns_from_the_first(shop: Arena) -> None:
     ],
 )
 def test_a_harmful_playbook_is_rejected_and_nothing_runs(
-    shop: Arena, name: str, task: dict[str, object]
+    shop: Testbed, name: str, task: dict[str, object]
 ) -> None:
     shop.break_catalog()
     before = shop.spec_of("deployment", "catalog")
@@ -104,7 +104,7 @@ def test_a_harmful_playbook_is_rejected_and_nothing_runs(
     assert shop.spec_of("deployment", "catalog") == before
 
 
-def test_an_abstention_is_an_answer(shop: Arena) -> None:
+def test_an_abstention_is_an_answer(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.say({"content": '{"abstain":"too little evidence"}'})
     ended = shop.ended(shop.report("abstains"))
@@ -112,7 +112,7 @@ def test_an_abstention_is_an_answer(shop: Arena) -> None:
     assert not shop.jobs(ended)
 
 
-def test_a_healthy_target_is_left_alone_and_the_model_is_not_asked(shop: Arena) -> None:
+def test_a_healthy_target_is_left_alone_and_the_model_is_not_asked(shop: Testbed) -> None:
     shop.model.play(restart())
     # An available pod is not yet a served one: the node's rules follow a moment later.
     shop.shop.wait_for_front_door(healthy=True, timeout_seconds=60)
@@ -122,7 +122,7 @@ def test_a_healthy_target_is_left_alone_and_the_model_is_not_asked(shop: Arena) 
     assert not shop.model.asked()
 
 
-def test_observe_plans_and_never_runs(shop: Arena) -> None:
+def test_observe_plans_and_never_runs(shop: Testbed) -> None:
     shop.policy(mode="Observe")
     shop.break_catalog()
     before = shop.spec_of("deployment", "catalog")
@@ -145,7 +145,7 @@ def test_observe_plans_and_never_runs(shop: Arena) -> None:
     ],
 )
 def test_a_bad_reply_ends_with_a_reason_and_nothing_applied(
-    shop: Arena, name: str, answer: dict[str, object]
+    shop: Testbed, name: str, answer: dict[str, object]
 ) -> None:
     shop.break_catalog()
     before = shop.spec_of("deployment", "catalog")

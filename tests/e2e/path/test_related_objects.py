@@ -7,7 +7,7 @@ import pytest
 
 from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation
-from tests.support.testbed import Arena, never_verified
+from tests.support.testbed import Testbed, never_verified
 
 pytestmark = pytest.mark.cluster
 
@@ -16,24 +16,24 @@ ACTIONS = [{"name": name} for name in ("SetQuota", "UncordonNode", "RemoveTaint"
 TAINT = {"key": "reme.dev/test", "effect": "NoSchedule"}
 
 
-def patch(arena: Arena, kind: str, name: str, spec: str, namespace: str = "") -> None:
+def patch(testbed: Testbed, kind: str, name: str, spec: str, namespace: str = "") -> None:
     where = ["-n", namespace] if namespace else []
-    arena.kubectl.run("patch", kind, name, *where, "--type", "merge", "-p", f'{{"spec":{spec}}}')
+    testbed.kubectl.run("patch", kind, name, *where, "--type", "merge", "-p", f'{{"spec":{spec}}}')
 
 
-def lose_pod(arena: Arena) -> None:
+def lose_pod(testbed: Testbed) -> None:
     """Delete the catalog's pod, and wait until its successor is missing or waits."""
-    arena.kubectl.run("delete", "pod", "-l", "app=catalog", "-n", arena.namespace, "--now")
+    testbed.kubectl.run("delete", "pod", "-l", "app=catalog", "-n", testbed.namespace, "--now")
 
     def unserved() -> bool:
-        found = arena.kubectl.get("deployment", "catalog", arena.namespace) or {}
+        found = testbed.kubectl.get("deployment", "catalog", testbed.namespace) or {}
         return not found.get("status", {}).get("readyReplicas")
 
-    arena.until("the catalog is gone", unserved)
+    testbed.until("the catalog is gone", unserved)
 
 
 @pytest.fixture
-def full(shop: Arena) -> Iterator[Arena]:
+def full(shop: Testbed) -> Iterator[Testbed]:
     """A quota with room for one pod less than there are, and the catalog's pod lost to it."""
     shop.policy(actions=ACTIONS, verification=PATIENT)
     running = len(shop.kubectl.list("pods", shop.namespace))
@@ -51,17 +51,17 @@ def full(shop: Arena) -> Iterator[Arena]:
     shop.kubectl.delete("resourcequota", "team", shop.namespace)
 
 
-def quota_task(arena: Arena, pods: int) -> dict[str, Any]:
-    where = {"kind": "ResourceQuota", "name": "team", "namespace": arena.namespace}
+def quota_task(testbed: Testbed, pods: int) -> dict[str, Any]:
+    where = {"kind": "ResourceQuota", "name": "team", "namespace": testbed.namespace}
     definition = {"spec": {"hard": {"pods": str(pods)}}}
     return {"kubernetes.core.k8s": where | {"state": "patched", "definition": definition}}
 
 
-def room(arena: Arena) -> int:
-    return int(arena.spec_of("resourcequota", "team")["hard"]["pods"])
+def room(testbed: Testbed) -> int:
+    return int(testbed.spec_of("resourcequota", "team")["hard"]["pods"])
 
 
-def test_a_full_quota_gets_room(full: Arena) -> None:
+def test_a_full_quota_gets_room(full: Testbed) -> None:
     before = room(full)
     full.model.play(quota_task(full, before + 1))
     ended = full.ended(full.report("full"), seconds=240)
@@ -71,7 +71,7 @@ def test_a_full_quota_gets_room(full: Arena) -> None:
     assert f"quota team: used {before} of {before} pods" in str(asked["messages"][-1])
 
 
-def test_a_quota_that_was_raised_in_vain_is_lowered_again(full: Arena) -> None:
+def test_a_quota_that_was_raised_in_vain_is_lowered_again(full: Testbed) -> None:
     before = room(full)
     full.shop.set_env("catalog", FAIL_PERCENT="100")
     full.policy(actions=ACTIONS)
@@ -83,7 +83,7 @@ def test_a_quota_that_was_raised_in_vain_is_lowered_again(full: Arena) -> None:
 
 
 @pytest.fixture
-def closed(shop: Arena) -> Iterator[Arena]:
+def closed(shop: Testbed) -> Iterator[Testbed]:
     """Every node is cordoned, and no pod tolerates its taint; so the catalog's pod has no place."""
     shop.policy(actions=ACTIONS, verification=PATIENT)
     names = nodes(shop)
@@ -97,22 +97,22 @@ def closed(shop: Arena) -> Iterator[Arena]:
             shop.kubectl.run("taint", "node", name, taint)
 
 
-def nodes(arena: Arena) -> list[str]:
-    return [node["metadata"]["name"] for node in arena.kubectl.list("nodes")]
+def nodes(testbed: Testbed) -> list[str]:
+    return [node["metadata"]["name"] for node in testbed.kubectl.list("nodes")]
 
 
-def bound_everywhere(arena: Arena, remediation: Remediation) -> list[Any]:
+def bound_everywhere(testbed: Testbed, remediation: Remediation) -> list[Any]:
     selector = f"reme.dev/remediation-uid={remediation.metadata.uid}"
-    return arena.kubectl.list("clusterrolebindings", selector=selector)
+    return testbed.kubectl.list("clusterrolebindings", selector=selector)
 
 
-def cordoned(arena: Arena, name: str) -> bool:
-    node = arena.kubectl.get("node", name)
+def cordoned(testbed: Testbed, name: str) -> bool:
+    node = testbed.kubectl.get("node", name)
     assert node is not None
     return bool(node["spec"].get("unschedulable"))
 
 
-def test_a_node_takes_pods_again(closed: Arena) -> None:
+def test_a_node_takes_pods_again(closed: Testbed) -> None:
     lose_pod(closed)
     name = nodes(closed)[0]
     closed.model.play({"kubernetes.core.k8s_drain": {"name": name, "state": "uncordon"}})
@@ -124,7 +124,7 @@ def test_a_node_takes_pods_again(closed: Arena) -> None:
     closed.until("no right is left", lambda: not bound_everywhere(closed, ended))
 
 
-def test_a_taint_is_taken_off_and_put_back_when_it_was_another(closed: Arena) -> None:
+def test_a_taint_is_taken_off_and_put_back_when_it_was_another(closed: Testbed) -> None:
     """The taint is off, the node is still cordoned: that helps nobody, and is undone."""
     name = nodes(closed)[0]
     closed.kubectl.run("taint", "node", name, f"{TAINT['key']}=yes:{TAINT['effect']}")
@@ -141,7 +141,7 @@ def test_a_taint_is_taken_off_and_put_back_when_it_was_another(closed: Arena) ->
     closed.until("no right is left", lambda: not bound_everywhere(closed, ended))
 
 
-def test_a_healthy_node_is_nobodys_to_change(shop: Arena) -> None:
+def test_a_healthy_node_is_nobodys_to_change(shop: Testbed) -> None:
     shop.policy(actions=ACTIONS)
     shop.break_catalog()
     name = nodes(shop)[0]

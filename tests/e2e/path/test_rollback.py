@@ -9,7 +9,7 @@ import pytest
 from reme_api.reasons import Outcome
 from reme_benchmark.harness.shop import manifest
 from reme_benchmark.kube.kubectl import Object
-from tests.support.testbed import Arena, rollback
+from tests.support.testbed import Testbed, rollback
 
 pytestmark = pytest.mark.cluster
 
@@ -18,9 +18,9 @@ PATIENCE_SECONDS = 600
 PROBE = [{"name": "answers", "http": {"service": "ledger", "port": 8080, "path": "/"}}]
 
 
-def ledger(arena: Arena, version: str, *, port: int, fails: str) -> list[Object]:
+def ledger(testbed: Testbed, version: str, *, port: int, fails: str) -> list[Object]:
     """Return a StatefulSet of two pods and its Service; asked at a dead port it is never ready."""
-    objects = manifest("shop.yaml", namespace=arena.namespace)
+    objects = manifest("shop.yaml", namespace=testbed.namespace)
     stock = next(
         o for o in objects if o["kind"] == "Deployment" and o["metadata"]["name"] == "stock"
     )
@@ -34,7 +34,7 @@ def ledger(arena: Arena, version: str, *, port: int, fails: str) -> list[Object]
     labels = {"matchLabels": {"app": "ledger"}}
     spec = {"replicas": 2, "serviceName": "ledger", "selector": labels, "template": template}
     served = {"name": "http", "port": 8080, "targetPort": 8080}
-    meta = {"name": "ledger", "namespace": arena.namespace}
+    meta = {"name": "ledger", "namespace": testbed.namespace}
     return [
         {
             "apiVersion": "v1",
@@ -46,13 +46,13 @@ def ledger(arena: Arena, version: str, *, port: int, fails: str) -> list[Object]
     ]
 
 
-def ready(arena: Arena) -> int:
-    found = arena.kubectl.get("statefulset", "ledger", arena.namespace) or {}
+def ready(testbed: Testbed) -> int:
+    found = testbed.kubectl.get("statefulset", "ledger", testbed.namespace) or {}
     return int(found.get("status", {}).get("readyReplicas", 0))
 
 
 @pytest.fixture
-def books(shop: Arena) -> Iterator[Arena]:
+def books(shop: Testbed) -> Iterator[Testbed]:
     """A StatefulSet whose version 2 answers with errors, and whose version 1 is never ready."""
     shop.policy(actions=[{"name": "Rollback"}, {"name": "Scale"}], verification=QUICK)
     shop.kubectl.apply(*ledger(shop, "1", port=9, fails="0"))
@@ -66,7 +66,7 @@ def books(shop: Arena) -> Iterator[Arena]:
         shop.kubectl.delete(kind, "ledger", shop.namespace)
 
 
-def test_a_stateful_set_that_its_rollback_broke_is_whole_again(books: Arena) -> None:
+def test_a_stateful_set_that_its_rollback_broke_is_whole_again(books: Testbed) -> None:
     task = rollback("ledger")
     task["kubernetes.core.k8s_rollback"]["kind"] = "StatefulSet"
     books.model.play(task)
@@ -79,7 +79,7 @@ def test_a_stateful_set_that_its_rollback_broke_is_whole_again(books: Arena) -> 
     books.until("it is as before", lambda: ready(books) == 2, PATIENCE_SECONDS)
 
 
-def test_replicas_that_an_autoscaler_sets_are_left_to_it(shop: Arena) -> None:
+def test_replicas_that_an_autoscaler_sets_are_left_to_it(shop: Testbed) -> None:
     shop.policy(actions=[{"name": "Scale"}], verification=QUICK)
     shop.break_catalog()
     scaler = {

@@ -3,12 +3,12 @@
 import pytest
 
 from reme_api.reasons import Outcome
-from tests.support.testbed import Arena, helm, install
+from tests.support.testbed import Testbed, helm, install
 
 pytestmark = [pytest.mark.cluster, pytest.mark.model]
 
 
-def test_the_real_model_answers_within_its_grammar(shop: Arena) -> None:
+def test_the_real_model_answers_within_its_grammar(shop: Testbed) -> None:
     install("model.enabled=true", "model.endpoint=")
     shop.break_catalog()
     ended = shop.ended(shop.report("real-model"), seconds=400)
@@ -23,5 +23,5 @@ def test_the_real_model_answers_within_its_grammar(shop: Arena) -> None:
     assert generation.model_digest
 
 
-def test_the_release_tests_itself(shop: Arena) -> None:
+def test_the_release_tests_itself(shop: Testbed) -> None:
     helm("test", "reme", "--namespace", "reme-system", "--timeout", "5m")

@@ -131,7 +131,7 @@ def api(kubectl: Kubectl) -> Api:
 
 
 @dataclass
-class Fence:
+class RunAdmission:
     """The chart's run roles and policies, installed for two fresh namespaces."""
 
     kubectl: Kubectl
@@ -206,9 +206,9 @@ def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 @pytest.fixture(scope="session")
-def fence(kubectl: Kubectl, api: Api) -> Iterator[Fence]:
+def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     mark = secrets.token_hex(3)
-    made = Fence(kubectl, api, f"reme-fence-{mark}", f"shop-{mark}", f"fence-{mark}")
+    made = RunAdmission(kubectl, api, f"reme-fence-{mark}", f"shop-{mark}", f"fence-{mark}")
     rendered = helm_template(made.fullname, made.system, *templates())
     try:
         kubectl.run("create", "namespace", made.system)
@@ -258,7 +258,7 @@ def helm_template(name: str, namespace: str, *shown: str) -> str:
     return done.stdout
 
 
-def _everything(made: Fence) -> Object:
+def _everything(made: RunAdmission) -> Object:
     names = [RUN, "reme-0a1b2c3d-2", "reme-0a1b2c3d-9"]
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandbox.conftest import RUN, Fence, Identity, eventually, helm_template
+from tests.e2e.sandbox.conftest import RUN, Identity, RunAdmission, eventually, helm_template
 
 pytestmark = pytest.mark.cluster
 
@@ -21,18 +21,20 @@ OTHERS = {
 LATER = {"spec": {"notAfter": "2199-01-01T00:00:00Z"}}
 
 
-def grants(fence: Fence, *name: str) -> str:
-    return "/".join([f"/apis/reme.dev/v1alpha1/namespaces/{fence.system}/rungrants", *name])
+def grants(admission: RunAdmission, *name: str) -> str:
+    return "/".join([f"/apis/reme.dev/v1alpha1/namespaces/{admission.system}/rungrants", *name])
 
 
 @pytest.fixture(scope="module")
-def granted(fence: Fence) -> Fence:
-    fence.grant(fence.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"}))
-    return fence
+def granted(admission: RunAdmission) -> RunAdmission:
+    admission.grant(
+        admission.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"})
+    )
+    return admission
 
 
 @pytest.mark.parametrize("who", sorted(OTHERS))
-def test_nobody_takes_a_grant_away(granted: Fence, who: str) -> None:
+def test_nobody_takes_a_grant_away(granted: RunAdmission, who: str) -> None:
     for path in (grants(granted, RUN), grants(granted)):
         reply = granted.api("DELETE", f"{path}?dryRun=All", by=OTHERS[who])
         assert reply.refused_by_admission, reply
@@ -41,7 +43,7 @@ def test_nobody_takes_a_grant_away(granted: Fence, who: str) -> None:
     assert held.status == 200, held
 
 
-def test_nobody_changes_a_grant(granted: Fence) -> None:
+def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
     for by, said in ((ROOT, "never changed"), (granted.operator, "change")):
         reply = granted.api(
             "PATCH",
@@ -54,7 +56,7 @@ def test_nobody_changes_a_grant(granted: Fence) -> None:
         assert said in reply.message
 
 
-def test_with_its_namespace_a_grant_goes_too(granted: Fence) -> None:
+def test_with_its_namespace_a_grant_goes_too(granted: RunAdmission) -> None:
     """Otherwise nobody could remove reme any more."""
     place, name = f"{granted.system}-going", f"{granted.fullname}-going"
     policy = helm_template(name, place, "templates/sandbox/grants.yaml")

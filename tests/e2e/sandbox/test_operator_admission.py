@@ -10,14 +10,14 @@ import pytest
 from reme_api.policy import Sandbox
 from reme_playbook.actions.registry import (
     DeletePod,
-    ObjectKey,
+    ObjectRef,
     Restart,
     Scale,
     SetQuota,
     UncordonNode,
 )
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
-from tests.e2e.sandbox.conftest import Fence, Identity, Object
+from tests.e2e.sandbox.conftest import Identity, Object, RunAdmission
 
 pytestmark = pytest.mark.cluster
 
@@ -31,44 +31,44 @@ PATHS = {
 }
 
 
-def request(fence: Fence) -> RunRequest:
-    cart = ObjectKey("Deployment", fence.shop, "cart")
-    pod = ObjectKey("Pod", fence.shop, "cart-0")
+def request(admission: RunAdmission) -> RunRequest:
+    cart = ObjectRef("Deployment", admission.shop, "cart")
+    pod = ObjectRef("Pod", admission.shop, "cart-0")
     return RunRequest(
         remediation_uid="0a1b2c3d-0000-0000-0000-000000000000",
         remediation_name="cart-1",
-        target_namespace=fence.shop,
+        target_namespace=admission.shop,
         attempt=7,
         actions=(
             Restart(target=cart),
             Scale(target=cart, replicas=2),
             DeletePod(target=pod),
-            SetQuota(target=ObjectKey("ResourceQuota", fence.shop, "all"), hard={"pods": "9"}),
-            UncordonNode(target=ObjectKey("Node", "", "worker")),
+            SetQuota(target=ObjectRef("ResourceQuota", admission.shop, "all"), hard={"pods": "9"}),
+            UncordonNode(target=ObjectRef("Node", "", "worker")),
         ),
         created=datetime.now(UTC),
-        release_namespace=fence.system,
+        release_namespace=admission.system,
         image="localhost/reme-sandbox:dev",
         sandbox=Sandbox(),
-        role_prefix=f"{fence.fullname}-run-",
+        role_prefix=f"{admission.fullname}-run-",
     )
 
 
 @pytest.fixture(scope="module")
-def run(fence: Fence) -> RunManifests:
-    return manifests(request(fence))
+def run(admission: RunAdmission) -> RunManifests:
+    return manifests(request(admission))
 
 
 @pytest.fixture(scope="module")
-def operator(fence: Fence) -> Identity:
+def operator(admission: RunAdmission) -> Identity:
     """The operator, with every right there is: so that nothing but admission can refuse."""
-    user = f"system:serviceaccount:{fence.system}:{fence.fullname}-operator"
+    user = f"system:serviceaccount:{admission.system}:{admission.fullname}-operator"
     return Identity(user, ("system:masters",), None)
 
 
-def create(fence: Fence, by: Identity, manifest: Object) -> Any:
+def create(admission: RunAdmission, by: Identity, manifest: Object) -> Any:
     path = PATHS[manifest["kind"]].format(manifest["metadata"].get("namespace"))
-    return fence.api("POST", f"{path}?dryRun=All", manifest, by=by)
+    return admission.api("POST", f"{path}?dryRun=All", manifest, by=by)
 
 
 def all_of(run: RunManifests) -> list[Object]:
@@ -83,10 +83,10 @@ def all_of(run: RunManifests) -> list[Object]:
 
 
 def test_all_that_a_run_needs_may_be_made(
-    fence: Fence, operator: Identity, run: RunManifests
+    admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     for manifest in all_of(run):
-        reply = create(fence, operator, manifest)
+        reply = create(admission, operator, manifest)
         assert reply.status == 201, (manifest["kind"], reply)
 
 
@@ -143,12 +143,12 @@ JOBS: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", sorted(JOBS))
 def test_no_other_job_may_be_made(
-    fence: Fence, operator: Identity, run: RunManifests, name: str
+    admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     job = copy.deepcopy(run.job)
     JOBS[name](job)
-    assert create(fence, operator, job).refused_by_admission
-    other = create(fence, Identity("root", ("system:masters",), None), job)
+    assert create(admission, operator, job).refused_by_admission
+    other = create(admission, Identity("root", ("system:masters",), None), job)
     assert other.status == 201, other
 
 
@@ -182,12 +182,12 @@ BINDINGS: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", sorted(BINDINGS))
 def test_no_other_binding_may_be_made(
-    fence: Fence, operator: Identity, run: RunManifests, name: str
+    admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     binding = copy.deepcopy(next(b for b in run.role_bindings if "deployments" in str(b)))
     BINDINGS[name](binding)
-    assert create(fence, operator, binding).refused_by_admission
-    other = create(fence, Identity("root", ("system:masters",), None), binding)
+    assert create(admission, operator, binding).refused_by_admission
+    other = create(admission, Identity("root", ("system:masters",), None), binding)
     assert other.status == 201, other
 
 
@@ -205,25 +205,28 @@ EVERYWHERE: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))
 def test_no_other_binding_may_be_made_everywhere(
-    fence: Fence, operator: Identity, run: RunManifests, name: str
+    admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
     binding = copy.deepcopy(everywhere)
     EVERYWHERE[name](binding)
-    assert create(fence, operator, binding).refused_by_admission
-    other = create(fence, Identity("root", ("system:masters",), None), binding)
+    assert create(admission, operator, binding).refused_by_admission
+    other = create(admission, Identity("root", ("system:masters",), None), binding)
     assert other.status == 201, other
 
 
 def test_of_bindings_for_everywhere_the_operator_removes_only_those_of_runs(
-    fence: Fence, operator: Identity, run: RunManifests
+    admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
-    assert fence.api("DELETE", f"{path}/{fence.fullname}?dryRun=All", by=operator).status == 403
+    assert (
+        admission.api("DELETE", f"{path}/{admission.fullname}?dryRun=All", by=operator).status
+        == 403
+    )
     (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
-    fence.api("POST", path, everywhere)
+    admission.api("POST", path, everywhere)
     name = everywhere["metadata"]["name"]
-    assert fence.api("DELETE", f"{path}/{name}", by=operator).status == 200
+    assert admission.api("DELETE", f"{path}/{name}", by=operator).status == 200
 
 
 GRANTS: dict[str, Change] = {
@@ -247,48 +250,50 @@ GRANTS: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", sorted(GRANTS))
 def test_no_other_grant_may_be_made(
-    fence: Fence, operator: Identity, run: RunManifests, name: str
+    admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     grant = copy.deepcopy(run.grant)
     GRANTS[name](grant)
-    assert create(fence, operator, grant).refused_by_admission
-    other = create(fence, Identity("root", ("system:masters",), None), grant)
+    assert create(admission, operator, grant).refused_by_admission
+    other = create(admission, Identity("root", ("system:masters",), None), grant)
     assert other.status == 201, other
 
 
-def test_no_other_identity_may_be_made(fence: Fence, operator: Identity, run: RunManifests) -> None:
+def test_no_other_identity_may_be_made(
+    admission: RunAdmission, operator: Identity, run: RunManifests
+) -> None:
     account = copy.deepcopy(run.service_account)
     account["metadata"]["name"] = "something"
-    assert create(fence, operator, account).refused_by_admission
-    account["metadata"].update(name=run.job["metadata"]["name"], namespace=fence.shop)
-    assert create(fence, operator, account).refused_by_admission
+    assert create(admission, operator, account).refused_by_admission
+    account["metadata"].update(name=run.job["metadata"]["name"], namespace=admission.shop)
+    assert create(admission, operator, account).refused_by_admission
 
 
-def mint(fence: Fence, by: Identity, account: str, **spec: Any) -> Any:
-    path = f"/api/v1/namespaces/{fence.system}/serviceaccounts/{account}/token"
+def mint(admission: RunAdmission, by: Identity, account: str, **spec: Any) -> Any:
+    path = f"/api/v1/namespaces/{admission.system}/serviceaccounts/{account}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
-    return fence.api("POST", path, body | {"spec": {"expirationSeconds": 600} | spec}, by=by)
+    return admission.api("POST", path, body | {"spec": {"expirationSeconds": 600} | spec}, by=by)
 
 
 def test_a_token_may_be_minted_for_a_run_alone_short_lived_and_bound_to_nothing(
-    fence: Fence, operator: Identity, run: RunManifests
+    admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     name = run.service_account["metadata"]["name"]
     root = Identity("root", ("system:masters",), None)
-    path = PATHS["ServiceAccount"].format(fence.system)
-    assert fence.api("POST", path, run.service_account, by=root).status == 201
+    path = PATHS["ServiceAccount"].format(admission.system)
+    assert admission.api("POST", path, run.service_account, by=root).status == 201
     try:
-        assert mint(fence, operator, name).status == 201
-        assert mint(fence, operator, "default").refused_by_admission
-        assert mint(fence, operator, name, expirationSeconds=3600).refused_by_admission
+        assert mint(admission, operator, name).status == 201
+        assert mint(admission, operator, "default").refused_by_admission
+        assert mint(admission, operator, name, expirationSeconds=3600).refused_by_admission
         # Bound to the pod of the run it would be as good as the pod's own, which may write.
         bound = {"kind": "Pod", "apiVersion": "v1", "name": f"{name}-x7k2p"}
-        assert mint(fence, operator, name, boundObjectRef=bound).refused_by_admission
+        assert mint(admission, operator, name, boundObjectRef=bound).refused_by_admission
     finally:
-        fence.api("DELETE", f"{path}/{name}", by=root)
+        admission.api("DELETE", f"{path}/{name}", by=root)
 
 
-def test_no_cluster_wide_right_may_be_made(fence: Fence, operator: Identity) -> None:
+def test_no_cluster_wide_right_may_be_made(admission: RunAdmission, operator: Identity) -> None:
     for kind in ("ClusterRole", "ClusterRoleBinding"):
         body: Object = {
             "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -299,4 +304,4 @@ def test_no_cluster_wide_right_may_be_made(fence: Fence, operator: Identity) -> 
             group = "rbac.authorization.k8s.io"
             body["roleRef"] = {"apiGroup": group, "kind": "ClusterRole", "name": "view"}
         path = f"/apis/rbac.authorization.k8s.io/v1/{kind.lower()}s?dryRun=All"
-        assert fence.api("POST", path, body, by=operator).refused_by_admission
+        assert admission.api("POST", path, body, by=operator).refused_by_admission

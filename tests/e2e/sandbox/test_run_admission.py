@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandbox.conftest import RUN, Fence, Identity, Object, eventually
+from tests.e2e.sandbox.conftest import RUN, Identity, Object, RunAdmission, eventually
 from tests.e2e.sandbox.write_cases import ALLOWED, EARLIER, REFUSED
 from tests.e2e.sandbox.writes import MERGE, Write, annotated, deployment, send
 
@@ -14,20 +14,20 @@ APP = "spec.template.spec.containers[app]"
 MARK = "spec.template.metadata.annotations[reme.dev/restarted-at]"
 
 
-def earlier(fence: Fence) -> Object:
+def earlier(admission: RunAdmission) -> Object:
     """Return what a rollback of db brings: its template, but for a container of before."""
-    path = f"/apis/apps/v1/namespaces/{fence.shop}/statefulsets/db"
-    found = fence.api("GET", path).body["spec"]["template"]
+    path = f"/apis/apps/v1/namespaces/{admission.shop}/statefulsets/db"
+    found = admission.api("GET", path).body["spec"]["template"]
     (app,) = found["spec"]["containers"]
     spec = {**found["spec"], "containers": [{**app, **EARLIER[0]}]}
     return {"labels": found["metadata"]["labels"], "annotations": {}, "spec": spec}
 
 
 @pytest.fixture(scope="module")
-def granted(fence: Fence) -> Fence:
+def granted(admission: RunAdmission) -> RunAdmission:
     """A run that may do one thing to each kind of object."""
-    fence.grant(
-        fence.rule(
+    admission.grant(
+        admission.rule(
             "deployments",
             "cart",
             MARK,
@@ -52,16 +52,18 @@ def granted(fence: Fence) -> Fence:
                 f"{APP}.livenessProbe.timeoutSeconds": 3,
             },
         ),
-        fence.rule("deployments", "guarded", "spec.paused", values={"spec.paused": True}),
-        fence.rule("deployments/scale", "cart", "spec.replicas", values={"spec.replicas": 2}),
-        fence.rule("statefulsets", "db", "spec.template", values={"spec.template": earlier(fence)}),
-        fence.rule(
+        admission.rule("deployments", "guarded", "spec.paused", values={"spec.paused": True}),
+        admission.rule("deployments/scale", "cart", "spec.replicas", values={"spec.replicas": 2}),
+        admission.rule(
+            "statefulsets", "db", "spec.template", values={"spec.template": earlier(admission)}
+        ),
+        admission.rule(
             "daemonsets",
             "agent",
             "spec.template.spec.containers[app].image",
             values={f"{APP}.image": "localhost/agent:2"},
         ),
-        fence.rule(
+        admission.rule(
             "services",
             "cart",
             "spec.selector[app]",
@@ -69,18 +71,18 @@ def granted(fence: Fence) -> Fence:
             "spec.ports[80].targetPort",
             values={"spec.selector[app]": "cart", "spec.ports[80].targetPort": 8080},
         ),
-        fence.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"}),
-        fence.rule("pods", "cart-0", verb="DELETE"),
+        admission.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"}),
+        admission.rule("pods", "cart-0", verb="DELETE"),
         # Grants that nobody should write, and that must not help.
-        fence.rule("secrets", "password", "data[password]"),
-        fence.rule("pods", "cart-1"),
-        fence.rule("deployments", "other", verb="DELETE"),
+        admission.rule("secrets", "password", "data[password]"),
+        admission.rule("pods", "cart-1"),
+        admission.rule("deployments", "other", verb="DELETE"),
     )
-    return fence
+    return admission
 
 
 @pytest.fixture(scope="module")
-def targets(granted: Fence) -> Fence:
+def targets(granted: RunAdmission) -> RunAdmission:
     """Objects in reme's own namespace that attempts are about."""
     for name in (f"{RUN}-result", "reme-0a1b2c3d-2-result"):
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
@@ -97,13 +99,13 @@ def targets(granted: Fence) -> Fence:
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_what_was_granted_goes_through(targets: Fence, name: str) -> None:
+def test_what_was_granted_goes_through(targets: RunAdmission, name: str) -> None:
     reply = send(targets, ALLOWED[name])
     assert reply.status == 200, reply
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_all_else_is_refused_by_the_api_server(targets: Fence, name: str) -> None:
+def test_all_else_is_refused_by_the_api_server(targets: RunAdmission, name: str) -> None:
     reply = send(targets, REFUSED[name])
     assert reply.refused_by_admission, reply
 
@@ -117,20 +119,20 @@ _NOBODY = {"own-grant", "no-grant-any-more"}
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED.keys() - _CONNECTIONS - _NOBODY))
-def test_each_attempt_is_one_that_would_otherwise_succeed(targets: Fence, name: str) -> None:
+def test_each_attempt_is_one_that_would_otherwise_succeed(targets: RunAdmission, name: str) -> None:
     """Guards the test above: what the server refuses anyway would prove nothing."""
     reply = send(targets, REFUSED[name], Identity("root", ("system:masters",), None))
     assert "ValidatingAdmissionPolicy" not in reply.message
     assert reply.status in (200, 201), reply
 
 
-def test_a_scale_without_its_grant_is_refused(targets: Fence) -> None:
+def test_a_scale_without_its_grant_is_refused(targets: RunAdmission) -> None:
     write = Write("PATCH", "/apis/apps/v1/namespaces/{shop}/statefulsets/db/scale")
     reply = send(targets, write._replace(body={"spec": {"replicas": 3}}))
     assert reply.refused_by_admission
 
 
-def test_a_token_that_no_pod_holds_is_of_no_use(targets: Fence) -> None:
+def test_a_token_that_no_pod_holds_is_of_no_use(targets: RunAdmission) -> None:
     for pod in (None, "reme-0a1b2c3d-2-x7k2p"):
         by = Identity.run(targets.system, pod=pod)
         refused = send(targets, ALLOWED["restart"], by, dry=False)
@@ -140,27 +142,27 @@ def test_a_token_that_no_pod_holds_is_of_no_use(targets: Fence) -> None:
         assert send(targets, REFUSED["other-deployment"], by).refused_by_admission
 
 
-def test_a_run_without_a_grant_may_still_create_nothing(targets: Fence) -> None:
+def test_a_run_without_a_grant_may_still_create_nothing(targets: RunAdmission) -> None:
     by = Identity.run(targets.system, "reme-0a1b2c3d-9")
     assert send(targets, REFUSED["new-config"], by).refused_by_admission
     assert send(targets, REFUSED["secret"], by).refused_by_admission
 
 
-def test_other_users_are_not_held(targets: Fence) -> None:
+def test_other_users_are_not_held(targets: RunAdmission) -> None:
     by = Identity("system:serviceaccount:default:reme-0a1b2c3d-1", ("system:masters",), None)
     assert send(targets, REFUSED["other-deployment"], by).status == 200
 
 
-def test_the_grant_ends(fence: Fence) -> None:
+def test_the_grant_ends(admission: RunAdmission) -> None:
     run = "reme-0a1b2c3d-2"
-    by = Identity.run(fence.system, run)
-    rule = fence.rule("deployments", "other", MARK, values={MARK: "later"})
+    by = Identity.run(admission.system, run)
+    rule = admission.rule("deployments", "other", MARK, values={MARK: "later"})
     write = Write("PATCH", deployment("other"), annotated(**{"reme.dev/restarted-at": "later"}))
-    fence.grant(rule, run=run)
-    assert send(fence, write, by).status == 200
-    fence.grant(rule, run=run, not_after="2020-01-01T00:00:00Z")
-    eventually(lambda: send(fence, write, by).status != 200)
-    refused = send(fence, write, by)
+    admission.grant(rule, run=run)
+    assert send(admission, write, by).status == 200
+    admission.grant(rule, run=run, not_after="2020-01-01T00:00:00Z")
+    eventually(lambda: send(admission, write, by).status != 200)
+    refused = send(admission, write, by)
     assert refused.refused_by_admission
     assert "has ended" in refused.message
     # Nor by hiding when it was written.
@@ -176,5 +178,5 @@ def test_the_grant_ends(fence: Fence) -> None:
     forgeries: list[Any] = [[{}], [], None, [early]]
     for forged in forgeries:
         body = {**write.body, "metadata": {"managedFields": forged}}
-        reply = send(fence, Write("PATCH", path, body, MERGE), by)
+        reply = send(admission, Write("PATCH", path, body, MERGE), by)
         assert reply.refused_by_admission, (forged, reply)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandbox.conftest import Fence, Identity, Object, eventually
+from tests.e2e.sandbox.conftest import Identity, Object, RunAdmission, eventually
 from tests.e2e.sandbox.writes import JSON, MERGE, Write, app, deployment, send, template
 
 pytestmark = pytest.mark.cluster
@@ -27,27 +27,29 @@ GROUPS = {
 }
 
 
-def rule(fence: Fence, resource: str, name: str, values: Object, *removable: str) -> Object:
-    made = fence.rule(resource, name, *values, *removable, values=values)
+def rule(
+    admission: RunAdmission, resource: str, name: str, values: Object, *removable: str
+) -> Object:
+    made = admission.rule(resource, name, *values, *removable, values=values)
     return {**made, "group": GROUPS.get(resource, made["group"])}
 
 
-def node_rule(fence: Fence, values: Object, *removable: str) -> Object:
-    return {**rule(fence, "nodes", node_of(fence), values, *removable), "namespace": ""}
+def node_rule(admission: RunAdmission, values: Object, *removable: str) -> Object:
+    return {**rule(admission, "nodes", node_of(admission), values, *removable), "namespace": ""}
 
 
 @pytest.fixture(scope="module")
-def around(fence: Fence) -> Iterator[Fence]:
+def around(admission: RunAdmission) -> Iterator[RunAdmission]:
     """A run that may do one thing to each kind of object, and a node that is none."""
     here = Path(__file__)
-    fence.kubectl.run("apply", "-n", fence.shop, "-f", str(here.with_name("around.yaml")))
+    admission.kubectl.run("apply", "-n", admission.shop, "-f", str(here.with_name("around.yaml")))
     node = {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": f"node-{fence.shop}"},
+        "metadata": {"name": f"node-{admission.shop}"},
         "spec": {"unschedulable": True, "taints": TAINTS},
     }
-    assert fence.api("POST", "/api/v1/nodes", node).status == 201
+    assert admission.api("POST", "/api/v1/nodes", node).status == 201
 
     backend = "spec.rules[0].http.paths[1].backend.service"
     surge, away = (
@@ -56,38 +58,38 @@ def around(fence: Fence) -> Iterator[Fence]:
     )
     disk = "spec.template.spec.nodeSelector[disk]"
     command = "spec.template.spec.containers[app].command"
-    fence.grant(
+    admission.grant(
         rule(
-            fence,
+            admission,
             "deployments",
             "cart",
             {surge: 0, away: 1, disk: "ssd", command: ["serve"]},
         ),
-        rule(fence, "horizontalpodautoscalers", "cart", {"spec.maxReplicas": 4}),
-        rule(fence, "resourcequotas", "all", {"spec.hard[count/pods]": "60"}),
-        rule(fence, "poddisruptionbudgets", "cart", {"spec.minAvailable": 1}),
-        rule(fence, "jobs", "cart-migration", {"spec.suspend": False}),
-        rule(fence, "ingresses", "shop", {backend: LEADS_TO_CART}),
+        rule(admission, "horizontalpodautoscalers", "cart", {"spec.maxReplicas": 4}),
+        rule(admission, "resourcequotas", "all", {"spec.hard[count/pods]": "60"}),
+        rule(admission, "poddisruptionbudgets", "cart", {"spec.minAvailable": 1}),
+        rule(admission, "jobs", "cart-migration", {"spec.suspend": False}),
+        rule(admission, "ingresses", "shop", {backend: LEADS_TO_CART}),
         rule(
-            fence,
+            admission,
             "networkpolicies",
             "cart",
             {"spec.ingress[0]": pods(app="front"), "spec.egress[1]": LET_OUT},
         ),
-        node_rule(fence, {"spec.unschedulable": False}),
+        node_rule(admission, {"spec.unschedulable": False}),
         run="reme-0a1b2c3d-2",
     )
-    yield fence
-    fence.api("DELETE", f"/api/v1/nodes/{node_of(fence)}")
-    fence.kubectl.run("delete", "-n", fence.shop, "-f", str(here.with_name("around.yaml")))
+    yield admission
+    admission.api("DELETE", f"/api/v1/nodes/{node_of(admission)}")
+    admission.kubectl.run("delete", "-n", admission.shop, "-f", str(here.with_name("around.yaml")))
 
 
-def node_of(fence: Fence) -> str:
-    return f"node-{fence.shop}"
+def node_of(admission: RunAdmission) -> str:
+    return f"node-{admission.shop}"
 
 
-def run_of(fence: Fence) -> Identity:
-    return Identity.run(fence.system, "reme-0a1b2c3d-2")
+def run_of(admission: RunAdmission) -> Identity:
+    return Identity.run(admission.system, "reme-0a1b2c3d-2")
 
 
 HPA = "/apis/autoscaling/v2/namespaces/{shop}/horizontalpodautoscalers/cart"
@@ -274,24 +276,24 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_what_was_granted_goes_through(around: Fence, name: str) -> None:
+def test_what_was_granted_goes_through(around: RunAdmission, name: str) -> None:
     reply = send(around, ALLOWED[name], run_of(around))
     assert reply.status == 200, reply
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_all_else_is_refused_by_the_api_server(around: Fence, name: str) -> None:
+def test_all_else_is_refused_by_the_api_server(around: RunAdmission, name: str) -> None:
     reply = send(around, REFUSED[name], run_of(around))
     assert reply.refused_by_admission, reply
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_each_attempt_is_one_that_would_otherwise_succeed(around: Fence, name: str) -> None:
+def test_each_attempt_is_one_that_would_otherwise_succeed(around: RunAdmission, name: str) -> None:
     reply = send(around, REFUSED[name], Identity("root", ("system:masters",), None))
     assert reply.status == 200, reply
 
 
-def test_a_rule_that_was_added_can_be_taken_away_again_and_no_other(around: Fence) -> None:
+def test_a_rule_that_was_added_can_be_taken_away_again_and_no_other(around: RunAdmission) -> None:
     root = Identity("root", ("system:masters",), None)
     added = operation("add", "/spec/ingress", [pods(app="front")])
     assert send(around, Write("PATCH", POLICY, added, JSON), root, dry=False).status == 200
@@ -305,13 +307,13 @@ def test_a_rule_that_was_added_can_be_taken_away_again_and_no_other(around: Fenc
     assert send(around, mine, root, dry=False).status == 200
 
 
-def taints(fence: Fence) -> list[Object]:
+def taints(admission: RunAdmission) -> list[Object]:
     # A controller adds its own, for a node without a kubelet.
-    found = fence.api("GET", f"/api/v1/nodes/{node_of(fence)}").body["spec"]["taints"]
+    found = admission.api("GET", f"/api/v1/nodes/{node_of(admission)}").body["spec"]["taints"]
     return [dict(taint) for taint in found]
 
 
-def test_one_taint_can_be_taken_off_and_put_back_and_no_other(around: Fence) -> None:
+def test_one_taint_can_be_taken_off_and_put_back_and_no_other(around: RunAdmission) -> None:
     root = Identity("root", ("system:masters",), None)
     without = [t for t in taints(around) if t["key"] != "dedicated"]
     off = Write("PATCH", NODE, spec(taints=without), MERGE)

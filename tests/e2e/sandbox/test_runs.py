@@ -15,7 +15,7 @@ from reme_api.policy import Sandbox
 from reme_playbook.actions.registry import (
     Action,
     DeletePod,
-    ObjectKey,
+    ObjectRef,
     PatchProbe,
     PatchServicePort,
     PatchServiceSelector,
@@ -31,8 +31,8 @@ from reme_playbook.actions.registry import (
 from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.execution.result import RunEnd, RunResult
-from reme_playbook.snapshot.revisions import HISTORY, chosen, revisions
-from tests.e2e.sandbox.conftest import Fence, Object, eventually
+from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, revisions
+from tests.e2e.sandbox.conftest import Object, RunAdmission, eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -51,37 +51,39 @@ _COLLECTIONS = {
 class Sandboxes:
     """Starts runs as the operator does, and reads what became of them."""
 
-    fence: Fence
+    admission: RunAdmission
     number: int = 0
 
-    def key(self, kind: Any, name: str) -> ObjectKey:
-        return ObjectKey(kind, self.fence.shop, name)
+    def key(self, kind: Any, name: str) -> ObjectRef:
+        return ObjectRef(kind, self.admission.shop, name)
 
     def request(self, *actions: Action, undo: bool = False, seconds: int = 240) -> RunRequest:
         self.number += 1
         return RunRequest(
             remediation_uid=f"{int(time.time()) & 0xFFFFFF:06x}{self.number:02x}-e2e",
             remediation_name="e2e",
-            target_namespace=self.fence.shop,
+            target_namespace=self.admission.shop,
             attempt=1,
             actions=actions,
             created=datetime.now(UTC),
-            release_namespace=self.fence.system,
+            release_namespace=self.admission.system,
             image=IMAGE,
             sandbox=Sandbox(deadline_seconds=seconds),
             undo=undo,
             templates=self.templates(actions),
-            role_prefix=f"{self.fence.fullname}-run-",
+            role_prefix=f"{self.admission.fullname}-run-",
         )
 
-    def templates(self, actions: Sequence[Action]) -> dict[ObjectKey, Object]:
+    def templates(self, actions: Sequence[Action]) -> dict[ObjectRef, Object]:
         """Return what rollbacks go back to, as the operator looks it up."""
-        found: dict[ObjectKey, Object] = {}
+        found: dict[ObjectRef, Object] = {}
         for action in (a for a in actions if isinstance(a, Rollback)):
             kind = action.target.kind
-            path = f"/apis/apps/v1/namespaces/{self.fence.shop}"
-            workload = self.fence.api("GET", f"{path}/{action.target.plural}/{action.target.name}")
-            history = self.fence.api("GET", f"{path}/{HISTORY[kind]}").body["items"]
+            path = f"/apis/apps/v1/namespaces/{self.admission.shop}"
+            workload = self.admission.api(
+                "GET", f"{path}/{action.target.plural}/{action.target.name}"
+            )
+            history = self.admission.api("GET", f"{path}/{REVISION_RESOURCES[kind]}").body["items"]
             known = revisions(workload.body, kind, history)
             found[action.target] = dict(chosen(workload.body, known, action.revision).template)
         return found
@@ -91,7 +93,7 @@ class Sandboxes:
         # There is no Remediation here that could own it: the collector would take it away.
         manifest["metadata"].pop("ownerReferences", None)
         path = _COLLECTIONS[manifest["kind"]].format(manifest["metadata"].get("namespace"))
-        reply = self.fence.api("POST", path, manifest)
+        reply = self.admission.api("POST", path, manifest)
         assert reply.status == 201, reply
         return reply.body
 
@@ -115,8 +117,8 @@ class Sandboxes:
         return found
 
     def job(self, name: str) -> Object:
-        path = _COLLECTIONS["Job"].format(self.fence.system)
-        return self.fence.api("GET", f"{path}/{name}").body
+        path = _COLLECTIONS["Job"].format(self.admission.system)
+        return self.admission.api("GET", f"{path}/{name}").body
 
     def ended(self, name: str, seconds: float = 300) -> str:
         def condition() -> str:
@@ -127,23 +129,23 @@ class Sandboxes:
         return str(eventually(condition, seconds))
 
     def data(self, name: str) -> dict[str, str]:
-        path = _COLLECTIONS["ConfigMap"].format(self.fence.system)
-        found: dict[str, str] = self.fence.api("GET", f"{path}/{name}-result").body["data"]
+        path = _COLLECTIONS["ConfigMap"].format(self.admission.system)
+        found: dict[str, str] = self.admission.api("GET", f"{path}/{name}-result").body["data"]
         return found
 
     def result(self, name: str) -> RunResult | None:
         return result.parse(self.data(name))
 
     def pods(self, name: str) -> list[Object]:
-        path = f"/api/v1/namespaces/{self.fence.system}/pods?labelSelector=job-name%3D{name}"
-        found: list[Object] = self.fence.api("GET", path).body["items"]
+        path = f"/api/v1/namespaces/{self.admission.system}/pods?labelSelector=job-name%3D{name}"
+        found: list[Object] = self.admission.api("GET", path).body["items"]
         return found
 
     def log(self, name: str) -> str:
-        return self.fence.kubectl.run("logs", f"job/{name}", "-n", self.fence.system)
+        return self.admission.kubectl.run("logs", f"job/{name}", "-n", self.admission.system)
 
     def get(self, path: str) -> Object:
-        return self.fence.api("GET", path.format(self.fence.shop)).body
+        return self.admission.api("GET", path.format(self.admission.shop)).body
 
     def cart(self) -> Object:
         return self.get("/apis/apps/v1/namespaces/{}/deployments/cart")
@@ -154,13 +156,13 @@ class Sandboxes:
 
 
 @pytest.fixture(scope="module")
-def sandboxes(fence: Fence) -> Iterator[Sandboxes]:
-    made = Sandboxes(fence)
+def sandboxes(admission: RunAdmission) -> Iterator[Sandboxes]:
+    made = Sandboxes(admission)
     yield made
-    by = [f"--as={fence.operator.user}", "--as-group=system:masters"]
+    by = [f"--as={admission.operator.user}", "--as-group=system:masters"]
     for collection in ("jobs", "rolebindings", "rungrants.reme.dev"):
-        fence.kubectl.run("delete", collection, "--all", "-n", fence.system, *by)
-    fence.kubectl.run("delete", "rolebindings", "--all", "-n", fence.shop)
+        admission.kubectl.run("delete", collection, "--all", "-n", admission.system, *by)
+    admission.kubectl.run("delete", "rolebindings", "--all", "-n", admission.shop)
 
 
 def seconds(state: RunResult, job: Object, moment: str) -> float:
@@ -210,8 +212,8 @@ def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
     said = [json.loads(line) for line in sandboxes.log(request.name).splitlines()]
     assert [e["event"] for e in said] == ["run-started", "task-started", "task-ended", "run-ended"]
     for pod in sandboxes.pods(request.name):
-        path = f"/api/v1/namespaces/{sandboxes.fence.system}/pods/{pod['metadata']['name']}"
-        sandboxes.fence.api("DELETE", path)
+        path = f"/api/v1/namespaces/{sandboxes.admission.system}/pods/{pod['metadata']['name']}"
+        sandboxes.admission.api("DELETE", path)
     kept = [json.loads(line) for line in result.events(sandboxes.data(request.name)).splitlines()]
     assert kept == said
 
@@ -241,9 +243,9 @@ def test_rollback(sandboxes: Sandboxes, kind: str) -> None:
     target = sandboxes.key(kind, name)
     path = f"/apis/apps/v1/namespaces/{{}}/{target.plural}/{name}"
     before = sandboxes.get(path)
-    sandboxes.fence.api(
+    sandboxes.admission.api(
         "PATCH",
-        path.format(sandboxes.fence.shop),
+        path.format(sandboxes.admission.shop),
         {
             "spec": {
                 "template": {
@@ -301,9 +303,9 @@ def test_a_second_start_does_nothing(sandboxes: Sandboxes) -> None:
     request = sandboxes.request(Scale(target=cart, replicas=1))
     assert sandboxes.run(request).ok
     written = sandboxes.data(request.name)
-    sandboxes.fence.api(
+    sandboxes.admission.api(
         "PATCH",
-        f"/apis/apps/v1/namespaces/{sandboxes.fence.shop}/deployments/cart",
+        f"/apis/apps/v1/namespaces/{sandboxes.admission.shop}/deployments/cart",
         {"spec": {"replicas": 0}},
     )
     # The name of its pods must begin with the run's, or its token is of no use at all.
@@ -327,7 +329,7 @@ def test_another_playbook_is_not_run(sandboxes: Sandboxes) -> None:
     state = sandboxes.result(request.name)
     assert state is not None
     assert state.end is RunEnd.REJECTED
-    assert state.touched_nothing
+    assert state.no_task_started
     assert sandboxes.cart()["spec"]["replicas"] == 0
 
 
@@ -383,13 +385,13 @@ def start_long(sandboxes: Sandboxes) -> str:
 def test_a_pod_that_is_killed_leaves_the_truth_behind(sandboxes: Sandboxes, grace: int) -> None:
     name = start_long(sandboxes)
     (pod,) = sandboxes.pods(name)
-    path = f"/api/v1/namespaces/{sandboxes.fence.system}/pods/{pod['metadata']['name']}"
-    sandboxes.fence.api("DELETE", f"{path}?gracePeriodSeconds={grace}")
+    path = f"/api/v1/namespaces/{sandboxes.admission.system}/pods/{pod['metadata']['name']}"
+    sandboxes.admission.api("DELETE", f"{path}?gracePeriodSeconds={grace}")
     assert sandboxes.ended(name) == "Failed"
     state = sandboxes.result(name)
     assert state is not None
     assert not state.ok
-    assert not state.touched_nothing
+    assert not state.no_task_started
     if grace:
         assert state.end is RunEnd.INTERRUPTED
         assert state.tasks < state.planned
@@ -422,19 +424,19 @@ for name, method, path, body in json.loads(os.environ["ATTEMPTS"]):
 
 def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> None:
     """The pod itself is taken over: its real token, RBAC and fence together."""
-    fence = sandboxes.fence
+    admission = sandboxes.admission
     request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
     made = manifests(request)
-    deployments = f"/apis/apps/v1/namespaces/{fence.shop}/deployments"
-    core = f"/api/v1/namespaces/{fence.shop}"
-    home = f"/api/v1/namespaces/{fence.system}"
+    deployments = f"/apis/apps/v1/namespaces/{admission.shop}/deployments"
+    core = f"/api/v1/namespaces/{admission.shop}"
+    home = f"/api/v1/namespaces/{admission.system}"
     mark = {"reme.dev/restarted-at": request.name}
     restart = {"spec": {"template": {"metadata": {"annotations": mark}}}}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}}
-    jobs = f"/apis/batch/v1/namespaces/{fence.system}/jobs"
-    grants = f"/apis/reme.dev/v1alpha1/namespaces/{fence.system}/rungrants"
-    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{fence.shop}/rolebindings"
+    jobs = f"/apis/batch/v1/namespaces/{admission.system}/jobs"
+    grants = f"/apis/reme.dev/v1alpha1/namespaces/{admission.system}/rungrants"
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{admission.shop}/rolebindings"
     dns = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
     foreign = f"{home}/configmaps/reme-ffffffff-1-result"
     ask = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
@@ -471,7 +473,10 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
     container = made.job["spec"]["template"]["spec"]["containers"][0]
     container["command"] = ["python", "-c", HOSTILE]
     container["env"].append({"name": "ATTEMPTS", "value": json.dumps(attempts)})
-    other = {**config, "metadata": {"name": "reme-ffffffff-1-result", "namespace": fence.system}}
+    other = {
+        **config,
+        "metadata": {"name": "reme-ffffffff-1-result", "namespace": admission.system},
+    }
     sandboxes.create(other)
     sandboxes.prepare(made)
     sandboxes.create(made.job)

@@ -15,7 +15,7 @@ from reme_playbook.actions.registry import (
     AllowEgress,
     AllowIngress,
     CordonNode,
-    ObjectKey,
+    ObjectRef,
     PatchNodeSelector,
     RemoveTaint,
     ResumeJob,
@@ -30,7 +30,7 @@ from reme_playbook.actions.registry import (
     WithdrawEgress,
     WithdrawIngress,
 )
-from tests.e2e.sandbox.conftest import Fence, Object
+from tests.e2e.sandbox.conftest import Object, RunAdmission
 from tests.e2e.sandbox.test_runs import Sandboxes, sandboxes
 
 __all__ = ["sandboxes"]
@@ -50,9 +50,9 @@ ADDRESSES = {
 
 
 @pytest.fixture(scope="module")
-def around(fence: Fence) -> Iterator[Fence]:
+def around(admission: RunAdmission) -> Iterator[RunAdmission]:
     path = str(Path(__file__).with_name("around.yaml"))
-    fence.kubectl.run("apply", "-n", fence.shop, "-f", path)
+    admission.kubectl.run("apply", "-n", admission.shop, "-f", path)
     taints = [
         {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},
         {"key": "reme.dev/test", "effect": "NoExecute"},
@@ -60,43 +60,43 @@ def around(fence: Fence) -> Iterator[Fence]:
     node = {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": f"runs-{fence.shop}"},
+        "metadata": {"name": f"runs-{admission.shop}"},
         "spec": {"unschedulable": True, "taints": taints},
     }
-    assert fence.api("POST", "/api/v1/nodes", node).status == 201
-    yield fence
-    fence.api("DELETE", f"/api/v1/nodes/runs-{fence.shop}")
-    fence.kubectl.run("delete", "clusterrolebindings", "-l", _mine(), "--ignore-not-found")
-    fence.kubectl.run("delete", "-n", fence.shop, "-f", path)
+    assert admission.api("POST", "/api/v1/nodes", node).status == 201
+    yield admission
+    admission.api("DELETE", f"/api/v1/nodes/runs-{admission.shop}")
+    admission.kubectl.run("delete", "clusterrolebindings", "-l", _mine(), "--ignore-not-found")
+    admission.kubectl.run("delete", "-n", admission.shop, "-f", path)
 
 
 def _mine() -> str:
     return "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
 
 
-def found(fence: Fence, key: ObjectKey) -> Object:
+def found(admission: RunAdmission, key: ObjectRef) -> Object:
     address = ADDRESSES[key.kind].format(key.namespace, key.name)
-    return fence.api("GET", address).body
+    return admission.api("GET", address).body
 
 
-def fields(fence: Fence, *actions: Action) -> list[Any]:
+def fields(admission: RunAdmission, *actions: Action) -> list[Any]:
     return [
-        read(found(fence, action.target), write.path)
+        read(found(admission, action.target), write.path)
         for action in actions
         for write in writes(action)
     ]
 
 
-def pairs(fence: Fence) -> list[tuple[Action, Action]]:
+def pairs(admission: RunAdmission) -> list[tuple[Action, Action]]:
     """Return each action with what an undo makes of it."""
 
-    def key(kind: Any, name: str) -> ObjectKey:
-        return ObjectKey(kind, fence.shop, name)
+    def key(kind: Any, name: str) -> ObjectRef:
+        return ObjectRef(kind, admission.shop, name)
 
     cart = key("Deployment", "cart")
     hpa, budget = key("HorizontalPodAutoscaler", "cart"), key("PodDisruptionBudget", "cart")
     quota, job = key("ResourceQuota", "all"), key("Job", "cart-migration")
-    node = ObjectKey("Node", "", f"runs-{fence.shop}")
+    node = ObjectRef("Node", "", f"runs-{admission.shop}")
     path: dict[str, Any] = {"rule": 0, "path": 1, "host": "shop.example", "http_path": "/cart"}
     backend = {"target": key("Ingress", "shop"), "port": 80, **path}
     policy = key("NetworkPolicy", "cart")
@@ -139,7 +139,9 @@ def pairs(fence: Fence) -> list[tuple[Action, Action]]:
     ]
 
 
-def test_each_action_is_carried_out_and_taken_back(around: Fence, sandboxes: Sandboxes) -> None:
+def test_each_action_is_carried_out_and_taken_back(
+    around: RunAdmission, sandboxes: Sandboxes
+) -> None:
     both = pairs(around)
     for begin in (0, 6):  # a grant has room for few, and so has a playbook
         some = both[begin : begin + 6]
@@ -157,9 +159,11 @@ def test_each_action_is_carried_out_and_taken_back(around: Fence, sandboxes: San
         assert fields(around, *actions) == before
 
 
-def test_a_path_that_moved_meanwhile_is_left_alone(around: Fence, sandboxes: Sandboxes) -> None:
+def test_a_path_that_moved_meanwhile_is_left_alone(
+    around: RunAdmission, sandboxes: Sandboxes
+) -> None:
     moved = {"rule": 0, "path": 1, "host": "shop.example", "http_path": "/elsewhere"}
-    target = ObjectKey("Ingress", around.shop, "shop")
+    target = ObjectRef("Ingress", around.shop, "shop")
     action = SetIngressBackend(target=target, service="cart", port=80, **moved)
     before = found(around, target)["spec"]
     state = sandboxes.run(sandboxes.request(action))

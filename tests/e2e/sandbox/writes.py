@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from tests.e2e.sandbox.conftest import Fence, Identity, Object
+from tests.e2e.sandbox.conftest import Identity, Object, RunAdmission
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
@@ -33,14 +33,16 @@ def annotated(**annotations: str) -> Object:
     return {"spec": {"template": {"metadata": {"annotations": annotations}}}}
 
 
-def send(fence: Fence, write: Write, by: Identity | None = None, *, dry: bool = True) -> Any:
-    path = write.path.format(shop=fence.shop, system=fence.system)
+def send(
+    admission: RunAdmission, write: Write, by: Identity | None = None, *, dry: bool = True
+) -> Any:
+    path = write.path.format(shop=admission.shop, system=admission.system)
     if dry and not any(word in path for word in ("exec", "attach", "portforward", "proxy")):
         path += "&dryRun=All" if "?" in path else "?dryRun=All"
-    return fence.api(
+    return admission.api(
         write.method,
         path,
         write.body,
-        by=by or fence.identity,
+        by=by or admission.identity,
         content_type=write.content_type,
     )

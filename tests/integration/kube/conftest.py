@@ -4,8 +4,8 @@ import pytest
 import stamina
 
 from reme_kube.credentials import Credentials
-from reme_kube.http_client import ApiServer
-from tests.support.stub_api import FakeApi, serve
+from reme_kube.http_client import ApiClient
+from tests.support.stub_api import StubApi, serve
 
 
 @pytest.fixture(autouse=True)
@@ -15,13 +15,13 @@ def no_waits() -> Iterator[None]:
 
 
 @pytest.fixture
-def server() -> FakeApi:
-    return FakeApi()
+def server() -> StubApi:
+    return StubApi()
 
 
 @pytest.fixture
-async def api(server: FakeApi) -> AsyncIterator[ApiServer]:
+async def api(server: StubApi) -> AsyncIterator[ApiClient]:
     async with serve(server.handle) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
-        async with ApiServer(credentials, timeout_seconds=0.5) as made:
+        async with ApiClient(credentials, timeout_seconds=0.5) as made:
             yield made

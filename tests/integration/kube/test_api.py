@@ -19,13 +19,13 @@ from reme_kube.errors import (
     UnavailableError,
     UnreadableError,
 )
-from reme_kube.http_client import ApiServer
-from tests.support.stub_api import FakeApi, refusal, serve
+from reme_kube.http_client import ApiClient
+from tests.support.stub_api import StubApi, refusal, serve
 
 PATH = "/api/v1/namespaces/shop/pods/cart"
 
 
-async def test_an_object_is_read_with_the_token(server: FakeApi, api: ApiServer) -> None:
+async def test_an_object_is_read_with_the_token(server: StubApi, api: ApiClient) -> None:
     server.put(PATH, {"kind": "Pod"})
     assert (await api.get(PATH))["kind"] == "Pod"
     assert server.tokens == ["Bearer t"]
@@ -47,8 +47,8 @@ async def test_an_object_is_read_with_the_token(server: FakeApi, api: ApiServer)
     ],
 )
 async def test_a_refusal_is_typed_and_only_a_passing_one_is_tried_again(
-    server: FakeApi,
-    api: ApiServer,
+    server: StubApi,
+    api: ApiClient,
     status: int,
     reason: str,
     error: type[ClusterError],
@@ -61,7 +61,7 @@ async def test_a_refusal_is_typed_and_only_a_passing_one_is_tried_again(
     assert raised.value.retryable is (tries == 4)
 
 
-async def test_what_passes_by_itself_is_not_noticed(server: FakeApi, api: ApiServer) -> None:
+async def test_what_passes_by_itself_is_not_noticed(server: StubApi, api: ApiClient) -> None:
     server.put(PATH, {"kind": "Pod"})
     server.script += [
         refusal(503, "ServiceUnavailable", "starting"),
@@ -72,43 +72,43 @@ async def test_what_passes_by_itself_is_not_noticed(server: FakeApi, api: ApiSer
     assert len(server.requests) == 4
 
 
-async def test_a_server_that_does_not_answer_is_given_up(server: FakeApi) -> None:
+async def test_a_server_that_does_not_answer_is_given_up(server: StubApi) -> None:
     server.script += [30.0] * 9
     async with serve(server.handle) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None)
-        async with ApiServer(credentials, timeout_seconds=0.05, attempts=2) as api:
+        async with ApiClient(credentials, timeout_seconds=0.05, attempts=2) as api:
             with pytest.raises(UnavailableError, match=r"no answer within 0\.05 s"):
                 await api.get(PATH)
 
 
 async def test_nobody_there_is_unavailable(unused_tcp_port: int) -> None:
-    async with ApiServer(Credentials(f"http://127.0.0.1:{unused_tcp_port}", None)) as api:
+    async with ApiClient(Credentials(f"http://127.0.0.1:{unused_tcp_port}", None)) as api:
         with pytest.raises(UnavailableError, match="ClientConnectorError"):
             await api.get(PATH)
 
 
 async def test_the_time_of_all_tries_together_is_bounded(
-    server: FakeApi, monkeypatch: pytest.MonkeyPatch
+    server: StubApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_module, "_LONGEST_WAIT_SECONDS", 0.0)
     server.script += [30.0] * 20
     async with serve(server.handle) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None)
-        async with ApiServer(credentials, timeout_seconds=0.1, attempts=10) as api:
+        async with ApiClient(credentials, timeout_seconds=0.1, attempts=10) as api:
             with pytest.raises(UnavailableError):
                 await api.get(PATH)
     assert len(server.requests) <= 3
 
 
 async def test_a_renewed_token_is_read_when_the_old_one_is_refused(
-    server: FakeApi, tmp_path: Path
+    server: StubApi, tmp_path: Path
 ) -> None:
     file = tmp_path / "token"
     file.write_text("old")
     server.put(PATH, {"kind": "Pod"})
     async with serve(server.handle) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token_file=file)
-        async with ApiServer(credentials) as api:
+        async with ApiClient(credentials) as api:
             await api.get(PATH)
             file.write_text("new")
             await api.get(PATH)
@@ -118,24 +118,24 @@ async def test_a_renewed_token_is_read_when_the_old_one_is_refused(
 
 
 async def test_a_list_is_read_in_pages_without_managed_fields(
-    server: FakeApi, api: ApiServer
+    server: StubApi, api: ApiClient
 ) -> None:
     for number in range(7):
         meta = {"name": f"cart-{number}", "managedFields": [{"big": "x"}]}
         server.put(f"/api/v1/namespaces/shop/pods/cart-{number}", {"metadata": meta})
-    found = [item async for item in api.pages("/api/v1/namespaces/shop/pods", limit=3)]
+    found = [item async for item in api.list_items("/api/v1/namespaces/shop/pods", limit=3)]
     assert [item["metadata"]["name"] for item in found] == [f"cart-{n}" for n in range(7)]
     assert [query.get("continue") for _, _, query in server.requests] == [None, "3", "6"]
     assert all("managedFields" not in item["metadata"] for item in found)
 
 
 async def test_a_list_that_the_server_has_forgotten_is_continued(
-    server: FakeApi, api: ApiServer
+    server: StubApi, api: ApiClient
 ) -> None:
     for number in range(4):
         server.put(f"/api/v1/pods/p-{number}", {})
     names: list[str] = []
-    async for item in api.pages("/api/v1/pods", limit=2):
+    async for item in api.list_items("/api/v1/pods", limit=2):
         names.append(item["metadata"]["name"])
         if len(names) == 2:
             server.script.append(refusal(410, "Expired", "too old", metadata={"continue": "2"}))
@@ -143,7 +143,7 @@ async def test_a_list_that_the_server_has_forgotten_is_continued(
 
 
 async def test_an_answer_that_is_too_big_is_cut(
-    server: FakeApi, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+    server: StubApi, api: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api_module, "_LARGEST_BYTES", 1000)
     server.put(PATH, {"text": "x" * 5000})
@@ -153,14 +153,14 @@ async def test_an_answer_that_is_too_big_is_cut(
 
 @pytest.mark.parametrize("body", ["<html>proxy</html>", "[]", "{"])
 async def test_an_answer_that_is_no_object_is_unreadable(
-    server: FakeApi, api: ApiServer, body: str
+    server: StubApi, api: ApiClient, body: str
 ) -> None:
     server.script.append(web.Response(text=body))
     with pytest.raises(UnreadableError):
         await api.get(PATH)
 
 
-async def test_a_redirect_is_not_followed(server: FakeApi, api: ApiServer) -> None:
+async def test_a_redirect_is_not_followed(server: StubApi, api: ApiClient) -> None:
     server.script.append(web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}))
     with pytest.raises(InvalidError):
         await api.get(PATH)
@@ -178,8 +178,8 @@ async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
 
     async with serve(slow) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
-        async with ApiServer(credentials) as made:
-            answer = await made.ask(PATH, 2)
+        async with ApiClient(credentials) as made:
+            answer = await made.get_raw(PATH, 2)
     assert (answer.status, len(answer.content)) == (502, 3000)
 
 
@@ -190,6 +190,6 @@ async def test_a_question_that_is_not_answered_ends_in_time() -> None:
 
     async with serve(silent) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
-        async with ApiServer(credentials) as made:
+        async with ApiClient(credentials) as made:
             with pytest.raises(UnavailableError, match=r"no answer within 0\.1 s"):
-                await made.ask(PATH, 0.1)
+                await made.get_raw(PATH, 0.1)

@@ -6,42 +6,42 @@ import pytest
 from aiohttp import web
 
 from reme_kube.errors import UnavailableError
-from reme_kube.http_client import ApiServer
-from tests.support.stub_api import FakeApi, serve
+from reme_kube.http_client import ApiClient
+from tests.support.stub_api import StubApi, serve
 
 PATH = "/api/v1/namespaces/shop/services/http:cart:80/proxy/"
 
 
 @pytest.mark.parametrize("status", [200, 404, 500, 503])
-async def test_every_status_is_an_answer(server: FakeApi, api: ApiServer, status: int) -> None:
+async def test_every_status_is_an_answer(server: StubApi, api: ApiClient, status: int) -> None:
     server.script = [web.Response(status=status, body=b"plain text")]
-    assert await api.ask(PATH, 0.5) == (status, b"plain text")
+    assert await api.get_raw(PATH, 0.5) == (status, b"plain text")
     assert len(server.requests) == 1
     assert server.tokens == ["Bearer t"]
 
 
-async def test_an_answer_in_pieces_is_read_to_its_end(api: ApiServer, server: FakeApi) -> None:
+async def test_an_answer_in_pieces_is_read_to_its_end(api: ApiClient, server: StubApi) -> None:
     server.script = [web.Response(body=b"0123456789" * 100_000)]
-    assert len((await api.ask(PATH, 0.5)).content) == 1_000_000
+    assert len((await api.get_raw(PATH, 0.5)).content) == 1_000_000
 
 
-async def test_silence_ends_in_its_time(api: ApiServer, server: FakeApi) -> None:
+async def test_silence_ends_in_its_time(api: ApiClient, server: StubApi) -> None:
     server.script = [5.0]
     loop = asyncio.get_running_loop()
     begun = loop.time()
     with pytest.raises(UnavailableError, match=r"within 0\.1 s"):
-        await api.ask(PATH, 0.1)
+        await api.get_raw(PATH, 0.1)
     assert loop.time() - begun < 1
 
 
-async def test_a_closed_connection_is_no_answer(api: ApiServer, server: FakeApi) -> None:
+async def test_a_closed_connection_is_no_answer(api: ApiClient, server: StubApi) -> None:
     # aiohttp asks once more by itself when a connection that it kept was closed.
     server.script = [ConnectionError(), ConnectionError()]
     with pytest.raises(UnavailableError):
-        await api.ask(PATH, 0.5)
+        await api.get_raw(PATH, 0.5)
 
 
-async def test_the_query_is_kept(api: ApiServer) -> None:
+async def test_the_query_is_kept(api: ApiClient) -> None:
     seen: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -50,5 +50,5 @@ async def test_the_query_is_kept(api: ApiServer) -> None:
 
     async with serve(handle) as port:
         api._credentials.server = f"http://127.0.0.1:{port}"
-        await api.ask(f"{PATH}window?seconds=5", 0.5)
+        await api.get_raw(f"{PATH}window?seconds=5", 0.5)
     assert seen == [f"{PATH}window?seconds=5"]

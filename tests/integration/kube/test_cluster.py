@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Outcome
@@ -22,10 +22,10 @@ from reme_kube.errors import (
     TamperedError,
     UnreadableError,
 )
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 from reme_kube.protocols import Cluster, EventType
 from reme_kube.resources import CONFIG_MAPS, JOBS, PODS
-from tests.support.stub_api import FakeApi, refusal
+from tests.support.stub_api import StubApi, refusal
 
 REPORTS = "/apis/reme.dev/v1alpha1/namespaces/shop/diagnosisreports"
 REMEDIATIONS = "/apis/reme.dev/v1alpha1/namespaces/shop/remediations"
@@ -33,7 +33,7 @@ TEXTS = "/api/v1/namespaces/shop/configmaps"
 
 
 @pytest.fixture
-def cluster(api: ApiServer) -> Cluster:
+def cluster(api: ApiClient) -> Cluster:
     return ApiCluster(api)
 
 
@@ -53,12 +53,12 @@ def remediation(name: str = "r-1") -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "shop"}, "spec": spec}
 
 
-async def read(server: FakeApi, cluster: Cluster) -> Remediation:
+async def read(server: StubApi, cluster: Cluster) -> Remediation:
     server.put(f"{REMEDIATIONS}/r-1", remediation())
     return await cluster.get_object(Remediation, "shop", "r-1")
 
 
-async def test_a_status_is_written_once_per_version(server: FakeApi, cluster: Cluster) -> None:
+async def test_a_status_is_written_once_per_version(server: StubApi, cluster: Cluster) -> None:
     first = await read(server, cluster)
     first.status.outcome = Outcome.VERIFIED
     second = await cluster.write_status(first)
@@ -72,7 +72,7 @@ async def test_a_status_is_written_once_per_version(server: FakeApi, cluster: Cl
 
 
 async def test_an_object_is_created_without_what_the_server_decides(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     made = await cluster.create_object(Remediation.model_validate(remediation()))
     assert made.metadata.uid == "uid-1"
@@ -85,7 +85,7 @@ async def test_an_object_is_created_without_what_the_server_decides(
 
 
 async def test_an_object_that_does_not_fit_is_left_out_told_and_counted(
-    server: FakeApi, api: ApiServer, caplog: pytest.LogCaptureFixture
+    server: StubApi, api: ApiClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.put(f"{REPORTS}/good", report("good"))
     bad = report("bad")
@@ -102,7 +102,7 @@ async def test_an_object_that_does_not_fit_is_left_out_told_and_counted(
         await cluster.get_object(DiagnosisReport, "shop", "bad")
 
 
-async def test_only_watched_namespaces_are_listed(server: FakeApi, api: ApiServer) -> None:
+async def test_only_watched_namespaces_are_listed(server: StubApi, api: ApiClient) -> None:
     for namespace in ("a", "b", "c"):
         path = f"/apis/reme.dev/v1alpha1/namespaces/{namespace}/remediationpolicies/p"
         server.put(path, {"metadata": {"name": "p", "namespace": namespace}})
@@ -111,7 +111,7 @@ async def test_only_watched_namespaces_are_listed(server: FakeApi, api: ApiServe
     assert [one.metadata.namespace for one in found] == ["a", "c"]
 
 
-async def test_labels_select(server: FakeApi, cluster: Cluster) -> None:
+async def test_labels_select(server: StubApi, cluster: Cluster) -> None:
     server.put("/api/v1/namespaces/shop/pods/p", {})
     await cluster.find(PODS, "shop", {"b": "2", "a": "1"})
     assert server.requests[-1][2]["labelSelector"] == "a=1,b=2"
@@ -123,7 +123,7 @@ def owned(path: str, name: str, owner: str, **more: Any) -> tuple[str, dict[str,
     return f"{path}/{name}", {"metadata": meta | more.pop("metadata", {}), **more}
 
 
-async def test_revisions_and_pods_belong_by_ownership(server: FakeApi, cluster: Cluster) -> None:
+async def test_revisions_and_pods_belong_by_ownership(server: StubApi, cluster: Cluster) -> None:
     sets, pods = "/apis/apps/v1/namespaces/shop/replicasets", "/api/v1/namespaces/shop/pods"
     workload = {
         "kind": "Deployment",
@@ -150,7 +150,7 @@ async def test_revisions_and_pods_belong_by_ownership(server: FakeApi, cluster: 
     assert server.requests[-1][2]["labelSelector"] == "app=cart"
 
 
-async def test_a_stateful_set_has_controller_revisions(server: FakeApi, cluster: Cluster) -> None:
+async def test_a_stateful_set_has_controller_revisions(server: StubApi, cluster: Cluster) -> None:
     path = "/apis/apps/v1/namespaces/shop/controllerrevisions"
     for name, number in (("c-2", 2), ("c-10", 10)):
         server.put(*owned(path, name, "s", revision=number))
@@ -168,7 +168,7 @@ async def test_a_kind_that_is_no_workload_does_not_exist(cluster: Cluster) -> No
         await cluster.workload("Secret", "shop", "x")
 
 
-async def test_events_are_about_the_names_and_in_order(server: FakeApi, cluster: Cluster) -> None:
+async def test_events_are_about_the_names_and_in_order(server: StubApi, cluster: Cluster) -> None:
     path = "/api/v1/namespaces/shop/events"
     for name, about, at in (
         ("a", "cart-1", "2026-01-01T00:00:02Z"),
@@ -188,7 +188,7 @@ async def test_events_are_about_the_names_and_in_order(server: FakeApi, cluster:
     assert [one["metadata"]["name"] for one in found] == ["d", "c", "a"]
 
 
-async def test_a_missing_metrics_server_is_told_apart(server: FakeApi, cluster: Cluster) -> None:
+async def test_a_missing_metrics_server_is_told_apart(server: StubApi, cluster: Cluster) -> None:
     server.script.append(web.Response(text="404 page not found", status=404))
     with pytest.raises(NotFoundError):
         await cluster.pod_metrics("shop", {"app": "cart"})
@@ -204,7 +204,7 @@ def job(uid: str = "one", **more: Any) -> dict[str, Any]:
 
 
 async def test_the_same_run_is_adopted_and_a_foreign_one_is_not(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     first = await cluster.create_or_adopt(job())
     again = await cluster.create_or_adopt(job())
@@ -213,7 +213,7 @@ async def test_the_same_run_is_adopted_and_a_foreign_one_is_not(
         await cluster.create_or_adopt(job("two"))
 
 
-async def test_what_is_being_deleted_is_not_adopted(server: FakeApi, cluster: Cluster) -> None:
+async def test_what_is_being_deleted_is_not_adopted(server: StubApi, cluster: Cluster) -> None:
     await cluster.create_or_adopt(job())
     path = "/apis/batch/v1/namespaces/reme-system/jobs/reme-1"
     server.objects[path]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -230,7 +230,7 @@ def binding(subject: str) -> dict[str, Any]:
 
 
 async def test_a_binding_prepared_by_somebody_else_is_not_adopted(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     await cluster.create_or_adopt(binding("intruder"))
     with pytest.raises(ForeignObjectError, match="another content"):
@@ -238,7 +238,7 @@ async def test_a_binding_prepared_by_somebody_else_is_not_adopted(
 
 
 async def test_an_input_with_another_playbook_is_not_adopted(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     def given(text: str) -> dict[str, Any]:
         head = job() | {"apiVersion": "v1", "kind": "ConfigMap"}
@@ -251,7 +251,7 @@ async def test_an_input_with_another_playbook_is_not_adopted(
 
 
 async def test_a_result_that_the_run_has_written_is_still_adopted(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     empty = job() | {"apiVersion": "v1", "kind": "ConfigMap", "data": {"result.json": ""}}
     await cluster.create_or_adopt(json.loads(json.dumps(empty)))
@@ -261,14 +261,14 @@ async def test_a_result_that_the_run_has_written_is_still_adopted(
     assert found["data"] == {"result.json": "{}"}
 
 
-async def test_a_kind_out_of_bounds_is_never_sent(server: FakeApi, cluster: Cluster) -> None:
+async def test_a_kind_out_of_bounds_is_never_sent(server: StubApi, cluster: Cluster) -> None:
     with pytest.raises(ValueError, match="Secret"):
         await cluster.create_or_adopt(job() | {"apiVersion": "v1", "kind": "Secret"})
     assert server.requests == []
 
 
 async def test_delete_says_whether_it_was_there_and_spares_a_namesake(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     made = await cluster.create_or_adopt(job())
     assert not await cluster.delete(JOBS, "reme-system", "reme-1", "another-uid")
@@ -279,27 +279,27 @@ async def test_delete_says_whether_it_was_there_and_spares_a_namesake(
 
 
 async def test_the_first_text_wins_and_is_what_its_digest_says(
-    server: FakeApi, cluster: Cluster
+    server: StubApi, cluster: Cluster
 ) -> None:
     owner = await read(server, cluster)
-    reference, kept = await cluster.keep_text(owner, "r-1-1-reply", "reply.json", "first")
-    again, old = await cluster.keep_text(owner, "r-1-1-reply", "reply.json", "second")
+    reference, kept = await cluster.store_artifact(owner, "r-1-1-reply", "reply.json", "first")
+    again, old = await cluster.store_artifact(owner, "r-1-1-reply", "reply.json", "second")
     assert (kept, old) == ("first", "first")
     assert again == reference
-    assert await cluster.read_text("shop", reference) == "first"
+    assert await cluster.read_artifact("shop", reference) == "first"
     made = server.objects[f"{TEXTS}/r-1-1-reply"]
     assert made["immutable"] is True
     assert made["metadata"]["ownerReferences"][0]["uid"] == owner.metadata.uid
 
 
-async def test_a_text_that_was_exchanged_is_noticed(server: FakeApi, cluster: Cluster) -> None:
+async def test_a_text_that_was_exchanged_is_noticed(server: StubApi, cluster: Cluster) -> None:
     owner = await read(server, cluster)
-    reference, _ = await cluster.keep_text(owner, "t", "k", "first")
+    reference, _ = await cluster.store_artifact(owner, "t", "k", "first")
     server.objects[f"{TEXTS}/t"]["data"] = {"k": "other"}
     with pytest.raises(TamperedError):
-        await cluster.read_text("shop", reference)
+        await cluster.read_artifact("shop", reference)
     with pytest.raises(TamperedError):
-        await cluster.read_text("shop", reference.model_copy(update={"key": "missing"}))
+        await cluster.read_artifact("shop", reference.model_copy(update={"key": "missing"}))
 
 
 @pytest.mark.parametrize(
@@ -312,24 +312,24 @@ async def test_a_text_that_was_exchanged_is_noticed(server: FakeApi, cluster: Cl
     ids=["mutable", "other keys", "no owner"],
 )
 async def test_a_text_prepared_by_somebody_else_is_not_taken(
-    server: FakeApi, cluster: Cluster, change: dict[str, Any]
+    server: StubApi, cluster: Cluster, change: dict[str, Any]
 ) -> None:
     owner = await read(server, cluster)
-    await cluster.keep_text(owner, "t", "k", "first")
+    await cluster.store_artifact(owner, "t", "k", "first")
     server.objects[f"{TEXTS}/t"] |= change
     with pytest.raises(ForeignObjectError):
-        await cluster.keep_text(owner, "t", "k", "first")
+        await cluster.store_artifact(owner, "t", "k", "first")
 
 
 async def test_a_reference_to_nothing_is_not_found(cluster: Cluster) -> None:
-    reference = TextReference(name="t", key="k", digest="sha256:" + "0" * 64)
+    reference = ArtifactReference(name="t", key="k", digest="sha256:" + "0" * 64)
     with pytest.raises(NotFoundError):
-        await cluster.read_text("shop", reference)
+        await cluster.read_artifact("shop", reference)
     with pytest.raises(NotFoundError):
         await cluster.get(CONFIG_MAPS, "shop", "t")
 
 
-async def test_an_event_is_posted_once_and_never_fails(server: FakeApi, cluster: Cluster) -> None:
+async def test_an_event_is_posted_once_and_never_fails(server: StubApi, cluster: Cluster) -> None:
     about = await read(server, cluster)
     for message in ("held", "held", "other"):
         await cluster.post_event(about, EventType.WARNING, "Verified", "Verify", message)
@@ -340,13 +340,13 @@ async def test_an_event_is_posted_once_and_never_fails(server: FakeApi, cluster:
     await cluster.post_event(about, EventType.NORMAL, "Verified", "Verify", "third")
 
 
-async def test_ping(server: FakeApi, cluster: Cluster) -> None:
+async def test_ping(server: StubApi, cluster: Cluster) -> None:
     server.put("/version", {})
     await cluster.ping()
 
 
 async def test_a_list_without_end_is_given_up(
-    server: FakeApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    server: StubApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workloads, "MOST_OBJECTS", 2)
     for number in range(3):

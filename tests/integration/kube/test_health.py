@@ -94,7 +94,7 @@ async def test_the_api_server_is_not_asked_for_every_probe(health: Health, api: 
 
 
 async def test_a_pass_without_progress_is_unhealthy(health: Health, ticks: Ticks) -> None:
-    with health.working("remediation shop/r") as progress:
+    with health.watch_progress("remediation shop/r") as progress:
         ticks.seconds = 59
         health.beat()
         assert health.trouble() == ""

@@ -14,10 +14,10 @@ from reme_api.remediation import Remediation
 from reme_kube.clock import SystemClock
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 from reme_model.inference.client import OpenAIModel
 from reme_model.inference.endpoint import ModelEndpoint
-from reme_operator.app.main import Seams, operate
+from reme_operator.app.main import ExternalClients, operate
 from reme_operator.settings import OperatorSettings
 from reme_operator.telemetry.health import Health
 from reme_operator.telemetry.metrics import Metrics
@@ -57,10 +57,10 @@ class World:
             return kopf.ConnectionInfo(server=self.api.url)
 
         async with (
-            ApiServer(Credentials(self.api.url, None), timeout_seconds=2.0, attempts=2) as server,
+            ApiClient(Credentials(self.api.url, None), timeout_seconds=2.0, attempts=2) as server,
             OpenAIModel(endpoint) as model,
         ):
-            seams = Seams(
+            seams = ExternalClients(
                 cluster=ApiCluster(server),
                 prober=self.prober,
                 model=model,

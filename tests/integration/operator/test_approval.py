@@ -86,7 +86,7 @@ async def test_an_approved_plan_runs_and_the_record_says_whose_word_it_was(world
     assert approved is not None
     assert (approved.status, approved.reason) == (Status.TRUE, Reason.APPROVED_BY_PERSON)
     assert "ann" in approved.message
-    assert {Step.PLAN, Step.APPROVE} <= {t.step for t in attempt.timings}
+    assert {Step.DRY_RUN, Step.APPROVE} <= {t.step for t in attempt.timings}
     assert world.leftovers() == []
 
 
@@ -226,7 +226,7 @@ def ask_undo(world: World, number: int = 1) -> None:
 async def undone(world: World, number: int = 1) -> Remediation:
     def check() -> Remediation | None:
         (found,) = world.remediations()
-        done = [u for u in found.status.undos if u.number == number and u.outcome]
+        done = [u for u in found.status.manual_rollbacks if u.number == number and u.outcome]
         return found if done else None
 
     found = await world.until(check)
@@ -246,14 +246,14 @@ async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
         found = await undone(world)
         assert image_of(world.api) == BAD
         assert found.status.outcome is Outcome.VERIFIED, "what it came to stays on record"
-        (undo,) = found.status.undos
+        (undo,) = found.status.manual_rollbacks
         assert (undo.outcome, undo.by, undo.attempt) == (Outcome.ROLLED_BACK, "ann", 1)
         assert undo.run is not None
         assert world.runner.ran[-1] == undo.run.name
         await world.until(lambda: not world.leftovers())
         ask_undo(world)  # the same number again asks for nothing
         await asyncio.sleep(0.3)
-        assert len(world.remediations()[0].status.undos) == 1
+        assert len(world.remediations()[0].status.manual_rollbacks) == 1
         await world.until(
             lambda: not world.api.all("remediations")[0]["metadata"].get("finalizers")
         )
@@ -279,7 +279,7 @@ async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: 
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 5}})
         ask_undo(world)
         found = await undone(world)
-        (undo,) = found.status.undos
+        (undo,) = found.status.manual_rollbacks
         assert undo.outcome is Outcome.REJECTED
         assert undo.run is None
         assert [(k.object_name, k.field) for k in undo.kept] == [("cart", "spec.replicas")]
@@ -289,7 +289,7 @@ async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: 
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 2}})
         ask_undo(world, 2)
         found = await undone(world, 2)
-        assert found.status.undos[-1].outcome is Outcome.ROLLED_BACK
+        assert found.status.manual_rollbacks[-1].outcome is Outcome.ROLLED_BACK
 
 
 async def test_an_undo_by_hand_is_refused_when_what_was_captured_is_gone(world: World) -> None:
@@ -304,7 +304,7 @@ async def test_an_undo_by_hand_is_refused_when_what_was_captured_is_gone(world: 
         world.api.remove("configmaps", NAMESPACE, capture.name)
         ask_undo(world)
         found = await undone(world)
-    (undo,) = found.status.undos
+    (undo,) = found.status.manual_rollbacks
     assert undo.outcome is Outcome.REJECTED
     assert "captured state cannot be used" in undo.message
     assert image_of(world.api) == GOOD
@@ -322,8 +322,8 @@ async def test_what_somebody_else_changed_meanwhile_is_kept_and_named(world: Wor
     (attempt,) = ended.status.attempts
     assert ended.status.outcome is Outcome.ROLLED_BACK
     assert [(k.object_name, k.field) for k in attempt.kept] == [("cart", "spec.replicas")]
-    assert attempt.undo_verification is not None
-    assert attempt.undo_verification.verdict is ProbeVerdict.PASSED
+    assert attempt.rollback_verification is not None
+    assert attempt.rollback_verification.verdict is ProbeVerdict.PASSED
     assert "kept" in ended.status.message
     cart = world.api.get("deployments", NAMESPACE, "cart")
     assert cart is not None

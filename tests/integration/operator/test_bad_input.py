@@ -189,7 +189,7 @@ async def test_a_target_that_vanishes_is_noticed(world: World) -> None:
         world.api.remove("deployments", NAMESPACE, "cart")
         ended = await world.ended(30)
     assert ended.status.outcome is Outcome.CANCELLED
-    assert ended.status.reason is Reason.TARGET_VANISHED
+    assert ended.status.reason is Reason.TARGET_DELETED
     assert world.leftovers() == []
 
 

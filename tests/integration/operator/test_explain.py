@@ -7,7 +7,7 @@ import pytest
 from reme_api.policy import RemediationPolicy
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 from reme_operator.admission.explain import Explanation
 from reme_operator.cli.explanation_text import text
 from reme_operator.cli.policy_explain import ExplainError, explained
@@ -16,7 +16,7 @@ from tests.integration.operator.conftest import World
 
 
 async def said(world: World, name: str = "cart-down", *given: RemediationPolicy) -> Explanation:
-    async with ApiServer(Credentials(world.api.url, None), attempts=1) as server:
+    async with ApiClient(Credentials(world.api.url, None), attempts=1) as server:
         return await explained(
             ApiCluster(server), NAMESPACE, name, given=given, release_namespace=RELEASE
         )

@@ -308,7 +308,7 @@ async def test_a_profile_is_kept_as_what_it_says(world: World) -> None:
         "mode": "Auto",
         "profile": "Standard",
         "verification": body["spec"]["verification"],
-        "evidence": {"persistSeconds": 0},
+        "evidence": {"minPersistenceSeconds": 0},
     }
     world.api.put("remediationpolicies", {**body, "spec": spec})
     world.model.say([rollback()])
@@ -342,7 +342,7 @@ async def test_where_no_allowed_action_helps_nothing_is_done_and_what_was_seen_i
     assert 'reme_remediations_total{outcome="Abstained",reason="NoActionHelps"} 1.0' in page
 
 
-LASTING = {"evidence": {"persistSeconds": 3}}
+LASTING = {"evidence": {"minPersistenceSeconds": 3}}
 
 
 def waits_for_persistence(world: World) -> bool:
@@ -417,7 +417,7 @@ def repaired_after(world: World, ended: Remediation, seconds: int) -> None:
 
 
 async def test_the_wait_is_called_off_like_anything_else(world: World) -> None:
-    open_shop(world.api, evidence={"persistSeconds": 600})
+    open_shop(world.api, evidence={"minPersistenceSeconds": 600})
     world.model.say([rollback()])
     async with world.operator():
         file_report(world.api)
@@ -444,7 +444,7 @@ async def test_a_target_gets_no_second_one_from_the_operator_that_comes_next(wor
         world.kill(first)
     file_report(world.api, "second")
     async with world.operator():
-        await world.until(lambda: refused(world, Reason.TARGET_BUSY, "second"))
+        await world.until(lambda: refused(world, Reason.TARGET_LOCKED, "second"))
         assert len(world.remediations()) == 1
         await world.until(lambda: outcome_of(world, "first"), 40)
         await world.until(lambda: outcome_of(world, "second"), 40)

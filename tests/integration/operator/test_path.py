@@ -70,7 +70,7 @@ async def test_the_right_playbook_is_verified(world: World) -> None:
     image = "spec.template.spec.containers[cart].image"
     assert [(c.field, c.before, c.after) for c in attempt.changes] == [(image, BAD, GOOD)]
     steps = {t.step for t in [*ended.status.timings, *attempt.timings]}
-    assert {Step.BASELINE, Step.CONTEXT, Step.GENERATE, Step.GATE, Step.CAPTURE} <= steps
+    assert {Step.BASELINE, Step.CONTEXT, Step.GENERATE, Step.VALIDATE, Step.CAPTURE} <= steps
     assert {Step.PREPARE, Step.EXECUTE, Step.VERIFY, Step.CLEAN_UP} <= steps
     page = world.metrics.page().body.decode()
     assert 'reme_remediations_total{outcome="Verified",reason="ProbesPassed"} 1.0' in page
@@ -119,7 +119,7 @@ async def test_a_repair_in_the_wrong_field_is_undone_by_a_job_of_its_own(world: 
     assert attempt.run is not None
     assert attempt.undo is not None
     assert world.runner.ran == [attempt.run.name, f"{attempt.run.name}-undo"]
-    assert attempt.undo_verification is not None
+    assert attempt.rollback_verification is not None
     assert world.leftovers() == []
 
 
@@ -282,7 +282,7 @@ async def test_a_neighbour_that_got_worse_is_a_failure(world: World) -> None:
         file_report(world.api)
         ended = await world.ended(30)
     assert ended.status.outcome is Outcome.ROLLED_BACK
-    assert ended.status.reason is Reason.NEIGHBOURS_WORSE
+    assert ended.status.reason is Reason.NEIGHBOURS_DEGRADED
     assert image_of(world.api) == BAD
 
 
@@ -296,7 +296,7 @@ async def test_two_reports_for_one_target_take_turns(world: World) -> None:
 
         def refused() -> bool:
             found = find(world.report("twin-b").status.conditions, ConditionType.ACCEPTED)
-            return found is not None and found.reason is Reason.TARGET_BUSY
+            return found is not None and found.reason is Reason.TARGET_LOCKED
 
         await world.until(refused)
         assert world.report("twin-b").status.retry_time is not None

@@ -11,8 +11,8 @@ from reme_api.reasons import Outcome, Reason
 from reme_kube.clock import SystemClock
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
-from reme_kube.http_client import ApiServer
-from reme_operator.admission.remediation_index import Ledger, entry
+from reme_kube.http_client import ApiClient
+from reme_operator.admission.remediation_index import RemediationIndex, entry
 from reme_operator.app.garbage_collector import remove_expired, remove_orphans
 from tests.doubles.fake_model import Answer
 from tests.doubles.shop import (
@@ -139,7 +139,7 @@ async def test_what_nobody_drives_is_removed(world: World) -> None:
         "rolebindings",
         {"metadata": meta | {"name": "reme-gone-1-deployments", "namespace": NAMESPACE}},
     )
-    async with ApiServer(Credentials(world.api.url, None)) as server:
+    async with ApiClient(Credentials(world.api.url, None)) as server:
         assert await remove_orphans(ApiCluster(server), RELEASE) == 1
     assert world.leftovers() == []
 
@@ -160,9 +160,9 @@ async def test_what_has_had_its_time_is_removed(world: World) -> None:
         await world.until(
             lambda: not world.api.all("remediations")[0]["metadata"].get("finalizers")
         )
-        ledger, clock = Ledger(), SystemClock()
+        ledger, clock = RemediationIndex(), SystemClock()
         ledger.note(entry(ended, clock.now()))
-        async with ApiServer(Credentials(world.api.url, None)) as server:
+        async with ApiClient(Credentials(world.api.url, None)) as server:
             # For an hour the budgets count it: gone before, it would make room for another.
             assert await remove_expired(ApiCluster(server), clock, ledger) == 0
             assert await remove_expired(ApiCluster(server), Later(), ledger) == 1

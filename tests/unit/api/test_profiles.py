@@ -35,7 +35,7 @@ def test_without_a_profile_nothing_is_allowed() -> None:
     assert found.actions == []
     assert (found.budgets.max_concurrent, found.budgets.max_per_hour) == (1, 12)
     assert found.max_disruption is Disruption.HIGH
-    assert found.evidence.persist_seconds == 0
+    assert found.evidence.min_persistence_seconds == 0
 
 
 def test_what_the_policy_says_itself_goes_first() -> None:
@@ -45,16 +45,16 @@ def test_what_the_policy_says_itself_goes_first() -> None:
         maxDisruption="None",
         actions=[{"name": "Restart"}],
         budgets={"maxPerHour": 99},
-        evidence={"measuredFault": False},
+        evidence={"requireProbeFailure": False},
     )
     assert found.max_attempts == 4
     assert found.max_disruption is Disruption.NONE
     assert [a.name for a in found.actions] == [ActionName.RESTART]
     assert found.budgets.max_per_hour == 99
     assert found.budgets.cooldown_seconds == 900
-    assert found.evidence.measured_fault is False
+    assert found.evidence.require_probe_failure is False
     assert found.evidence.min_confidence_percent == 50
-    assert found.evidence.persist_seconds == 60
+    assert found.evidence.min_persistence_seconds == 60
 
 
 def test_a_value_that_is_what_there_is_without_a_profile_still_goes_first() -> None:
@@ -72,7 +72,7 @@ def test_the_snapshot_of_a_policy_says_the_same_when_it_is_read_again(profile: P
 def test_a_policy_that_is_over_before_its_profile_lets_it_begin_can_still_be_read() -> None:
     found = spec(profile="Conservative", deadlineSeconds=45)
     assert RemediationPolicySpec.model_validate(found.wire()) == found
-    assert (found.evidence.persist_seconds, found.deadline_seconds) == (60, 45)
+    assert (found.evidence.min_persistence_seconds, found.deadline_seconds) == (60, 45)
 
 
 def test_each_profile_allows_what_the_one_before_it_does() -> None:
@@ -81,7 +81,7 @@ def test_each_profile_allows_what_the_one_before_it_does() -> None:
     disruptions = [spec(profile=p).max_disruption for p in Profile]
     assert not disruptions[0].exceeds(disruptions[1])
     assert not disruptions[1].exceeds(disruptions[2])
-    lasting = [spec(profile=p).evidence.persist_seconds for p in Profile]
+    lasting = [spec(profile=p).evidence.min_persistence_seconds for p in Profile]
     assert lasting == sorted(lasting, reverse=True)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from reme_api.conditions import Condition, Status, find, put
 from reme_api.diagnosis_report import DiagnosisReport
-from reme_api.policy import EvidenceNeeded, RemediationPolicy, Verification
+from reme_api.policy import EvidenceRequirements, RemediationPolicy, Verification
 from reme_api.probes import Probe
 from reme_api.reasons import ConditionType, Reason
 
@@ -44,8 +44,8 @@ def test_a_window_longer_than_its_timeout_is_refused() -> None:
 
 @pytest.mark.parametrize("seconds", [-1, 3601])
 def test_how_long_a_fault_must_last_is_bounded(seconds: int) -> None:
-    with pytest.raises(ValidationError, match="persistSeconds"):
-        EvidenceNeeded.model_validate({"persistSeconds": seconds})
+    with pytest.raises(ValidationError, match="minPersistenceSeconds"):
+        EvidenceRequirements.model_validate({"minPersistenceSeconds": seconds})
 
 
 def test_an_unknown_field_in_a_spec_is_refused_and_in_a_status_ignored() -> None:

@@ -11,11 +11,11 @@ import pytest
 from tests.attack.injection_corpus import injections
 from tests.attack.installed.fleet import Fleet
 from tests.attack.installed.injection_planter import AT_ONCE, Planter, incidents
-from tests.attack.installed.kill_switch_trial import Answer, Asking
-from tests.attack.installed.poller import Sampling
+from tests.attack.installed.kill_switch_trial import Answer, TokenProber
+from tests.attack.installed.poller import Poller
 from tests.attack.installed.storm_observer import most_within
 from tests.attack.installed.tables import table
-from tests.attack.installed.watch_recorder import Event, Watching, rewritten
+from tests.attack.installed.watch_recorder import Event, WatchRecorder, rewritten
 from tests.e2e.sandbox.conftest import Api, Reply
 
 NOBODY = cast("Api", None)
@@ -26,7 +26,7 @@ def deployment(name: str, generation: int) -> dict[str, Any]:
 
 
 def test_a_status_is_no_change_of_what_is_declared() -> None:
-    watching = Watching(NOBODY, "", begun_with=[deployment("cart", 3)])
+    watching = WatchRecorder(NOBODY, "", begun_with=[deployment("cart", 3)])
     watching.events = [
         Event(1.0, "MODIFIED", deployment("cart", 3)),
         Event(2.0, "MODIFIED", deployment("cart", 4)),
@@ -38,7 +38,7 @@ def test_a_status_is_no_change_of_what_is_declared() -> None:
 
 
 def test_a_write_is_refused_from_the_first_no_on_that_no_yes_follows() -> None:
-    asking = Asking(NOBODY, Watching(NOBODY, ""))
+    asking = TokenProber(NOBODY, WatchRecorder(NOBODY, ""))
     asking.samples = [
         Answer(1.0, 1.1, "one", 403),  # the server does not know the rights yet
         Answer(2.0, 2.1, "one", 200),
@@ -55,7 +55,7 @@ def test_a_write_is_refused_from_the_first_no_on_that_no_yes_follows() -> None:
     assert asking.refused_after(3.0) is None
 
 
-class Counting(Sampling[int]):
+class Counting(Poller[int]):
     """Counts its looks; what is wrong with the third is raised by it."""
 
     between_seconds = 0.001

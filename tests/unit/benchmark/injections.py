@@ -8,8 +8,15 @@ from reme_benchmark.fidelity.records import Inputs
 from reme_benchmark.scenarios.faults.model import Fault, NodeFault, Patch
 from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scenarios.systems.catalog import load
-from reme_lab.simulator import World, changed, exchanged, replaced_pods, stressed, with_truths
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_lab.simulator import (
+    World,
+    changed,
+    replaced_pods,
+    with_ground_truth,
+    with_object,
+    with_stress,
+)
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.benchmark.trials import SYSTEM
 
 _BY = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name"}
@@ -24,7 +31,9 @@ def brought_about(fault: Fault, world: World, told: Inputs) -> World:
     programs[world.target] = known.programs[world.target]
     # Nobody pushed what the fault names, which a cluster tells by its pods.
     missing = frozenset({f"{told.values['image']}{told.values.get('tag_end')}"})
-    world = with_truths(world, programs=programs, missing_images=missing, policies_enforced=True)
+    world = with_ground_truth(
+        world, programs=programs, missing_images=missing, policies_enforced=True
+    )
     for step in fault.inject:
         if step.patch is not None:
             world = _patched(world, step.patch, told.values)
@@ -33,10 +42,10 @@ def brought_about(fault: Fault, world: World, told: Inputs) -> World:
         elif step.node is not None:
             world = _refused(world, step.node, told.values)
         elif step.delete_pods is not None:
-            world = with_truths(world, lost_secrets=known.lost_secrets)
+            world = with_ground_truth(world, lost_secrets=known.lost_secrets)
             world = replaced_pods(world, world.target)
     for pod, stress in stresses(fault, told).items():
-        world = stressed(world, pod, stress)
+        world = with_stress(world, pod, stress)
     return world
 
 
@@ -45,7 +54,7 @@ def _patched(world: World, step: Patch, values: Mapping[str, Any]) -> World:
     kind, name = values["kind"] if kind == "Workload" else kind, fill(step.name, values)
     if kind == "Secret":
         return world  # what it lost is told by the truths
-    key = ObjectKey(kind, world.namespace, name)
+    key = ObjectRef(kind, world.namespace, name)
     body = fill(step.body, values)
     found = world.objects[key]
     if step.how == "json":
@@ -53,7 +62,7 @@ def _patched(world: World, step: Patch, values: Mapping[str, Any]) -> World:
             found = _json_patched(found, change)
     else:
         found = _merged(found, body)
-    return exchanged(world, key, found)
+    return with_object(world, key, found)
 
 
 def _json_patched(found: Any, change: Mapping[str, Any]) -> Any:
@@ -98,8 +107,8 @@ def _created(world: World, found: dict[str, Any]) -> World:
     kind = found["kind"]
     if kind == "Secret":
         return world
-    key = ObjectKey(kind, world.namespace, found["metadata"]["name"])
-    return exchanged(world, key, found)
+    key = ObjectRef(kind, world.namespace, found["metadata"]["name"])
+    return with_object(world, key, found)
 
 
 def _refused(world: World, step: NodeFault, values: Mapping[str, Any]) -> World:

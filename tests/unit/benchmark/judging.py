@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reme_benchmark.scenarios.faults.model import Check, Fault
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.container_usage import Growth
 from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import take
 from reme_benchmark.scoring.strict import judge, judge_control
-from reme_benchmark.scoring.tamper_check import Guard
+from reme_benchmark.scoring.tamper_check import TamperCheck
 from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, FakeUsers, Object, QuickClock
-from tests.doubles.bench_shop import fault, shop, situation
+from tests.doubles.bench_shop import context, fault, shop
 
 HOME = f"{NAMESPACE}-users"
 FAULT = fault(
@@ -25,24 +25,24 @@ FAULT = fault(
 class Scene:
     """A case whose effect is scripted: it is gone when `gone` says so."""
 
-    situation: Situation
+    context: CaseContext
     cluster: FakeCluster
     users: FakeUsers
     clock: QuickClock
-    guard: Guard
+    tamper_check: TamperCheck
     gone: bool | None = True
     measurements: list[float] = field(default_factory=list)
 
-    async def measure(self, check: Check, situation: Situation, growth: Growth) -> Measured:
+    async def measure(self, check: Check, context: CaseContext, growth: Growth) -> Measured:
         self.measurements.append(self.clock.seconds)
         return Measured(name="rollout cart", ok=self.gone, message="" if self.gone else "broken")
 
     async def judge(self) -> Verdict:
-        return await judge(self.situation, self.guard, clock=self.clock, measure=self.measure)
+        return await judge(self.context, self.tamper_check, clock=self.clock, measure=self.measure)
 
     async def judge_control(self) -> Verdict:
         return await judge_control(
-            self.situation, self.guard, clock=self.clock, measure=self.measure
+            self.context, self.tamper_check, clock=self.clock, measure=self.measure
         )
 
     def set_gone(self, gone: bool | None) -> Callable[[], None]:
@@ -59,9 +59,9 @@ class Scene:
 async def staged(of: Fault | None = FAULT, **case: Any) -> Scene:
     cluster, clock = shop(), QuickClock()
     before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
-    made = situation(cluster, before, of, clock=clock, **case)
+    made = context(cluster, before, of, clock=clock, **case)
     users: Any = made.users
-    return Scene(made, cluster, users, clock, await Guard.take(made))
+    return Scene(made, cluster, users, clock, await TamperCheck.take(made))
 
 
 def reasons(verdict: Verdict) -> str:

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from reme_benchmark.diagnosis.gather import gather
 from reme_benchmark.kube.cluster import Cluster
-from reme_benchmark.scoring.case_context import Situation
-from reme_benchmark.scoring.user_sli import Felt
+from reme_benchmark.scoring.case_context import CaseContext
+from reme_benchmark.scoring.user_sli import UserSli
 from reme_kube.errors import NotFoundError, UnavailableError
-from reme_kube.http_client import Answer, ApiServer
+from reme_kube.http_client import ApiClient, HttpResponse
 from tests.doubles.results import case
 
 NS = "bench-shop"
@@ -94,31 +94,31 @@ class FakeApi:
             return workload("cart", "u1")
         raise NotFoundError(path)
 
-    async def pages(self, path: str, *_: Any) -> AsyncIterator[dict[str, Any]]:
+    async def list_items(self, path: str, *_: Any) -> AsyncIterator[dict[str, Any]]:
         self._readable(path)
         for item in self.lists[path]:
             yield item
 
-    async def ask(self, path: str, _: float) -> Answer:
+    async def get_raw(self, path: str, _: float) -> HttpResponse:
         self._readable(path)
         self.asked.append(path)
         if "previous=true" in path:
-            return Answer(400, b"ERROR previous terminated container not found")
+            return HttpResponse(400, b"ERROR previous terminated container not found")
         line = b"ERROR no connection to db" if "cart" in path else b"web serves on 80"
-        return Answer(200, b"INFO up\n" + line + b"\n")
+        return HttpResponse(200, b"INFO up\n" + line + b"\n")
 
 
 class FakeUsers:
-    async def felt(self, _: int) -> Felt:
-        return Felt(ok=6, failed=4, end=5)
+    async def felt(self, _: int) -> UserSli:
+        return UserSli(ok=6, failed=4, end=5)
 
 
-def situation(api: FakeApi, **of: Any) -> Situation:
+def context(api: FakeApi, **of: Any) -> CaseContext:
     system = SimpleNamespace(
         felt_on=lambda _: ("/buy",), path="/", service=lambda _: SimpleNamespace(kind="Deployment")
     )
-    return Situation(
-        cluster=Cluster(cast("ApiServer", api)),
+    return CaseContext(
+        cluster=Cluster(cast("ApiClient", api)),
         agents=cast("Any", None),
         users=cast("Any", FakeUsers()),
         namespace=NS,
@@ -132,7 +132,7 @@ def situation(api: FakeApi, **of: Any) -> Situation:
 
 async def test_everything_of_the_target_and_the_most_telling_first() -> None:
     api = FakeApi()
-    found = await gather(situation(api))
+    found = await gather(context(api))
     assert (found.kind, found.name, found.front_path) == ("Deployment", "cart", "/buy")
     assert [f.text for f in found.items] == [
         "container web was restarted 1 times and is not ready",
@@ -156,17 +156,17 @@ async def test_everything_of_the_target_and_the_most_telling_first() -> None:
 
 
 async def test_what_cannot_be_read_costs_only_itself() -> None:
-    found = await gather(situation(FakeApi("metrics", "/events", "/log")))
+    found = await gather(context(FakeApi("metrics", "/events", "/log")))
     assert [f.text for f in found.items] == [
         "container web was restarted 1 times and is not ready",
         "4 of 10 requests of users failed, path /buy",
         "0 of 1 replicas are available",
     ]
-    nothing = await gather(situation(FakeApi("/api")))
+    nothing = await gather(context(FakeApi("/api")))
     assert nothing.items[0].text == "workload cart does not exist"
 
 
 async def test_a_wrong_target_is_what_is_looked_at() -> None:
-    found = await gather(situation(FakeApi(), service="web", reported_service="cart"))
+    found = await gather(context(FakeApi(), service="web", reported_service="cart"))
     assert found.name == "cart"
     assert found.beside == ()  # neither the blamed one nor the broken one is beside the point

@@ -8,7 +8,7 @@ import pytest
 from reme_api.diagnosis_report import EvidenceKind
 from reme_benchmark.diagnosis import symptoms
 from reme_benchmark.diagnosis.findings import LONGEST, Finding, distinct, finding
-from reme_benchmark.scoring.user_sli import Felt
+from reme_benchmark.scoring.user_sli import UserSli
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -150,17 +150,17 @@ def test_the_last_complaints_of_a_log_the_newest_first() -> None:
 
 
 def test_users() -> None:
-    good = Felt(ok=10, p50_milliseconds=9.6, p95_milliseconds=31, end=5)
+    good = UserSli(ok=10, p50_milliseconds=9.6, p95_milliseconds=31, end=5)
     assert texts(symptoms.of_users("/", good)) == [
         ("0 of 10 requests of users failed, path /; median 10 ms, p95 31 ms", False)
     ]
-    assert texts(symptoms.of_users("/cart", Felt(ok=6, failed=4, end=5))) == [
+    assert texts(symptoms.of_users("/cart", UserSli(ok=6, failed=4, end=5))) == [
         ("4 of 10 requests of users failed, path /cart", True)
     ]
-    assert texts(symptoms.of_users("/", Felt(end=5))) == [
+    assert texts(symptoms.of_users("/", UserSli(end=5))) == [
         ("no request of users was answered, path /", True)
     ]
-    assert texts(symptoms.of_users("/", Felt())) == []
+    assert texts(symptoms.of_users("/", UserSli())) == []
 
 
 def test_repetitions_and_our_own_traces_are_left_out() -> None:

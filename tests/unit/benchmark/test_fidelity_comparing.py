@@ -13,7 +13,7 @@ from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_lab.simulator import Stress, failing, is_one_of, replaced_pods
 from reme_playbook.actions.registry import Restart, Rollback, SetConfigValue
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.benchmark.trials import NAMESPACE, SYSTEM, healthy, inputs, key, with_variable
 
 TIME, HELLO = "time-service", "hello-service"
@@ -55,7 +55,7 @@ def test_settings_do_what_the_workload_makes_of_them() -> None:
 
 def test_a_mode_that_is_set_back_needs_new_pods() -> None:
     before = healthy(TIME)
-    config = ObjectKey("ConfigMap", NAMESPACE, f"{TIME}-config")
+    config = ObjectRef("ConfigMap", NAMESPACE, f"{TIME}-config")
     broken = {**before.objects[config], "data": {"TIME_ZONE": "UTC", "MODE": "maintenance"}}
     now = replace(before, objects={**before.objects, config: broken})
     # The pods read it at their start.
@@ -86,9 +86,9 @@ def test_what_the_fault_put_in_is_known_by_its_data() -> None:
 
     trial = inputs("returning-stress", before, before, pod=pod)
     system, fault = load(SYSTEM), catalog.fault("returning-stress")
-    (returning,) = truths(system, fault, trial).programs[key(TIME)].returning
-    assert returning.when == (is_one_of("BATCH_MODE", trial.values["batch_mode"]),)
-    assert truths(system, fault, trial, broken=False).programs[key(TIME)].returning == ()
+    (recurring_stress,) = truths(system, fault, trial).programs[key(TIME)].recurring_stress
+    assert recurring_stress.when == (is_one_of("BATCH_MODE", trial.values["batch_mode"]),)
+    assert truths(system, fault, trial, broken=False).programs[key(TIME)].recurring_stress == ()
     assert stresses(fault, trial) == {}
 
     trial = inputs("lost-credential", before, before)

@@ -18,13 +18,13 @@ from reme_benchmark.fidelity.records import Drawn
 from reme_benchmark.scenarios.faults import catalog
 from reme_lab.simulator import observe, replaced_pods
 from reme_playbook.actions.registry import DeletePod, Restart
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
 
 TIME = "time-service"
 
 
-def broken() -> LiveState:
+def broken() -> ClusterSnapshot:
     return observe(with_variable(healthy(TIME), "FAIL_PERCENT", "80"))
 
 

@@ -14,7 +14,7 @@ from reme_kube.cluster import ApiCluster
 from reme_kube.protocols import Sample
 from reme_operator.probes.prober import ServiceProber
 from reme_playbook.actions.registry import Restart, SetConfigValue
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 TARGET = Target(kind=TargetKind.DEPLOYMENT, name="cart")
 PROBE = Probe(name="answers", http=HttpProbe(service="cart", port=80))
@@ -104,8 +104,8 @@ async def test_a_neighbour_that_is_less_available_is_harm() -> None:
 
 
 def test_what_only_a_kubelet_notices_is_waited_for_to_the_end() -> None:
-    key = ObjectKey("Deployment", "lab", "cart")
-    config = SetConfigValue(target=ObjectKey("ConfigMap", "lab", "c"), key="A", value="b")
+    key = ObjectRef("Deployment", "lab", "cart")
+    config = SetConfigValue(target=ObjectRef("ConfigMap", "lab", "c"), key="A", value="b")
     fault = catalog.fault("config-key-removed")
     assert patience(fault, (Restart(target=key),)) == (45, 7)
     assert patience(fault, (config,)) == (100, 100)

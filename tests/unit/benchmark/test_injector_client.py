@@ -11,7 +11,7 @@ from reme_benchmark.injection.agent_client import AgentsError, FaultAgents, targ
 from reme_benchmark.injection.agent_manifest import manifest
 from reme_benchmark.injection.specs import CpuStress, Fault, Target
 from reme_kube.errors import NotFoundError
-from reme_kube.http_client import ApiServer
+from reme_kube.http_client import ApiClient
 
 SYSTEM = "/api/v1/namespaces/reme-faults"
 WEB = {
@@ -42,7 +42,7 @@ class Answers:
             return WEB
         raise NotFoundError(path)
 
-    async def pages(self, path: str, params: Any = None) -> AsyncIterator[dict[str, Any]]:
+    async def list_items(self, path: str, params: Any = None) -> AsyncIterator[dict[str, Any]]:
         assert (path, params) == (f"{SYSTEM}/pods", {"labelSelector": "app=fault-agent"})
         for pod in self.agents:
             yield pod
@@ -67,7 +67,7 @@ def cluster() -> Answers:
 
 @pytest.fixture
 def agents(cluster: Answers) -> FaultAgents:
-    return FaultAgents(cast("ApiServer", cluster))
+    return FaultAgents(cast("ApiClient", cluster))
 
 
 FAULT = Fault("0a1b2c3d", "bench", Target("shop", "web-1", "a" * 64, "10.0.0.2"), CpuStress())

@@ -9,26 +9,26 @@ import pytest
 from reme_benchmark.injection.agent_client import AgentsError
 from reme_benchmark.scenarios.faults.model import Check, FieldHolds
 from reme_benchmark.scoring import container_usage
-from reme_benchmark.scoring.case_context import Situation
+from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.container_usage import Growth
 from reme_benchmark.scoring.fault_effect import field_holds, measure
 from reme_benchmark.scoring.records import Measured
 from reme_benchmark.scoring.snapshot import take
 from reme_kube.errors import NotFoundError, UnavailableError
-from reme_kube.http_client import Answer
+from reme_kube.http_client import HttpResponse
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object
-from tests.doubles.bench_shop import shop, situation
+from tests.doubles.bench_shop import context, shop
 
 
 class Scene:
-    def __init__(self, cluster: FakeCluster, made: Situation) -> None:
+    def __init__(self, cluster: FakeCluster, made: CaseContext) -> None:
         self.cluster = cluster
-        self.situation = made
+        self.context = made
         agents: Any = made.agents
         self.agents: FakeAgents = agents
 
     async def measure(self, check: dict[str, Any], growth: Growth | None = None) -> Measured:
-        return await measure(Check.model_validate(check), self.situation, growth)
+        return await measure(Check.model_validate(check), self.context, growth)
 
     def cart(self) -> Object:
         return self.cluster.at("Deployment", "cart")
@@ -41,7 +41,7 @@ class Scene:
 async def scene() -> Scene:
     cluster = shop()
     before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
-    return Scene(cluster, situation(cluster, before, None))
+    return Scene(cluster, context(cluster, before, None))
 
 
 # --- rollout --------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ async def test_a_workload_that_is_gone_is_not_rolled_out(scene: Scene) -> None:
 
 
 async def test_another_service_can_be_named_by_a_placeholder(scene: Scene) -> None:
-    scene.situation.values["other"] = "front"
+    scene.context.values["other"] = "front"
     assert (await scene.measure({"rollout": {"service": "${other}"}})).name == "rollout front"
 
 
@@ -125,8 +125,8 @@ async def test_without_an_agent_the_proxy_asks(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Answer(500, b"oops"), "answered 500"),
-        (Answer(503, b'{"message": "no endpoints available for service"}'), "no endpoints"),
+        (HttpResponse(500, b"oops"), "answered 500"),
+        (HttpResponse(503, b'{"message": "no endpoints available for service"}'), "no endpoints"),
         (UnavailableError("GET x: no answer within 2 s"), "no answer within 2 s"),
     ],
 )
@@ -275,7 +275,7 @@ async def test_a_disk_is_fast_or_slow(scene: Scene) -> None:
 
 
 async def test_a_service_without_a_volume_has_no_disk(scene: Scene) -> None:
-    before = scene.situation.before.objects["Deployment/cart"]
+    before = scene.context.before.objects["Deployment/cart"]
     before["spec"]["template"]["spec"]["volumes"] = [
         {"name": "scratch", "emptyDir": {"medium": "Memory"}}
     ]
@@ -368,7 +368,7 @@ async def test_a_container_that_waits_to_be_started_again_does_not_run(scene: Sc
 async def test_a_field_holds(scene: Scene, path: str, wanted: dict[str, Any], ok: bool) -> None:
     check = {"kind": "Workload", "name": "${service}", "path": path, **wanted}
     assert (await scene.measure({"field": check})).ok is ok
-    assert await field_holds(FieldHolds.model_validate(check), scene.situation) is ok
+    assert await field_holds(FieldHolds.model_validate(check), scene.context) is ok
 
 
 async def test_a_field_of_an_object_that_is_gone_is_absent(scene: Scene) -> None:

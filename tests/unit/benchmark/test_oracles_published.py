@@ -5,23 +5,23 @@ from typing import Any
 import pytest
 
 from reme_benchmark.injection.agent_client import AgentsError
-from reme_benchmark.scoring.case_context import Situation
-from reme_benchmark.scoring.microremed import judge_published
+from reme_benchmark.scoring.case_context import CaseContext
+from reme_benchmark.scoring.microremed import judge_microremed
 from reme_benchmark.scoring.records import Verdict
 from reme_benchmark.scoring.snapshot import take
 from reme_kube.errors import InvalidError, NotFoundError
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object, QuickClock
-from tests.doubles.bench_shop import fault, shop, situation
+from tests.doubles.bench_shop import context, fault, shop
 
 
 class Scene:
-    def __init__(self, cluster: FakeCluster, made: Situation, clock: QuickClock) -> None:
-        self.cluster, self.situation, self.clock = cluster, made, clock
+    def __init__(self, cluster: FakeCluster, made: CaseContext, clock: QuickClock) -> None:
+        self.cluster, self.context, self.clock = cluster, made, clock
         agents: Any = made.agents
         self.agents: FakeAgents = agents
 
     async def judge(self) -> Verdict:
-        verdict = await judge_published(self.situation, clock=self.clock)
+        verdict = await judge_microremed(self.context, clock=self.clock)
         assert verdict is not None
         return verdict
 
@@ -47,7 +47,7 @@ async def staged(published: str | None) -> Scene:
     cluster, clock = shop(), QuickClock()
     before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
     scene = Scene(
-        cluster, situation(cluster, before, fault({"rollout": {}}, published=published)), clock
+        cluster, context(cluster, before, fault({"rollout": {}}, published=published)), clock
     )
     scene.use("30m")
     return scene
@@ -55,7 +55,7 @@ async def staged(published: str | None) -> Scene:
 
 async def test_faults_that_microremed_has_not_are_not_judged() -> None:
     scene = await staged(None)
-    assert await judge_published(scene.situation, clock=scene.clock) is None
+    assert await judge_microremed(scene.context, clock=scene.clock) is None
 
 
 @pytest.mark.parametrize(("cpu", "passed"), [("149m", True), ("150m", False), ("300m", False)])

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.scoring.user_sli import Felt, Second, Users, served_again
+from reme_benchmark.scoring.user_sli import Second, Users, UserSli, served_again
 from reme_kube.errors import UnavailableError
-from reme_kube.http_client import Answer
+from reme_kube.http_client import HttpResponse
 from tests.doubles.bench_cluster import FakeCluster
 
 ROWS = [
@@ -31,7 +31,7 @@ RECORD = {
 @pytest.fixture
 def cluster() -> FakeCluster:
     made = FakeCluster()
-    made.api.answers["http:users:8080"] = Answer(200, json.dumps(RECORD).encode())
+    made.api.answers["http:users:8080"] = HttpResponse(200, json.dumps(RECORD).encode())
     return made
 
 
@@ -58,11 +58,12 @@ async def test_a_span_of_time_is_counted_when_it_is_known(cluster: FakeCluster) 
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(503, b"no endpoints"), Answer(200, b"not json"), UnavailableError("gone")]
+    "answer",
+    [HttpResponse(503, b"no endpoints"), HttpResponse(200, b"not json"), UnavailableError("gone")],
 )
 async def test_users_who_do_not_answer_felt_nothing(cluster: FakeCluster, answer: Any) -> None:
     cluster.api.answers["http:users:8080"] = answer
-    assert await users(cluster).felt(10) == Felt()
+    assert await users(cluster).felt(10) == UserSli()
     assert await users(cluster).between(100, 103) is None
     assert await users(cluster).served_again(100) is None
 

@@ -42,7 +42,7 @@ def remediation(*timings: Timing, run: Run | None = None) -> Remediation:
 
 def test_a_step_that_was_taken_twice_is_summed() -> None:
     first = Timing(
-        step=Step.GENERATE, start_time=T0, duration_milliseconds=1000, busy_milliseconds=5
+        step=Step.GENERATE, start_time=T0, duration_milliseconds=1000, operator_milliseconds=5
     )
     assert steps_of(remediation(first, first)) == {
         Step.BASELINE: (2.0, 0.0),

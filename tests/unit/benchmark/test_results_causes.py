@@ -9,7 +9,7 @@ from reme_benchmark.scenarios.faults.model import Check, Control, Fault
 from reme_benchmark.scoring.fault_effect import name_of
 from reme_benchmark.scoring.judge import as_before
 from reme_benchmark.scoring.records import CaseResult, Measured, MethodReport, State, Verdict
-from reme_benchmark.scoring.user_sli import Felt
+from reme_benchmark.scoring.user_sli import UserSli
 from tests.doubles.results import case, result, verdict
 
 MORE_CPU = """
@@ -208,6 +208,6 @@ def test_the_oracle_calls_its_measurements_of_the_effect_so(check: dict[str, Any
 
 
 def test_the_oracle_calls_what_users_felt_so() -> None:
-    felt = as_before(Felt(ok=10, end=1), Felt(ok=1, failed=9, end=1))
+    felt = as_before(UserSli(ok=10, end=1), UserSli(ok=1, failed=9, end=1))
     assert felt.ok is False
     assert cause_of(failed("Verified", felt.name)) is Cause.USERS_NOT_SERVED

@@ -38,11 +38,11 @@ def test_only_pairs_that_differ_tell() -> None:
 
 
 def test_one_method_with_two_options_is_told_apart() -> None:
-    options = {"maxAttempts": 2, "evidence": {"persistSeconds": 30}}
+    options = {"maxAttempts": 2, "evidence": {"minPersistenceSeconds": 30}}
     found = of([result(1)], [result(1)], method="reme", method_options=options)
     a, b = found.a.beside(found.b), found.b.beside(found.a)
     assert a == "reme (small)"
-    assert b == "reme, maxAttempts 2, evidence.persistSeconds 30"
+    assert b == "reme, maxAttempts 2, evidence.minPersistenceSeconds 30"
     assert f"# {a} and {b}" in found.text()
     assert "maxAttempts" not in of([result(1)], [result(1)], method_options=options).text()
 

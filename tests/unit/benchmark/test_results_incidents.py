@@ -15,7 +15,7 @@ from reme_model.prompt.messages import PromptStyle, messages, written
 from reme_model.prompt.schema import reply_schema
 from reme_playbook.actions.registry import Action, Restart, SetResources
 from reme_playbook.execution.render import tasks
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.results import case, result, run
 from tests.unit.model.instances import instances
 from tests.unit.model.shops import Shop, policy_of
@@ -24,7 +24,7 @@ STARVED = Shop(
     limits={"cpu": "2m", "memory": "64Mi"},
     earlier=[{"limits": {"cpu": "300m", "memory": "128Mi"}}],
 )
-SPACE = admissible(STARVED.live(), policy_of())
+SPACE = allowed_actions(STARVED.live(), policy_of())
 SCHEMA = reply_schema(SPACE)
 
 

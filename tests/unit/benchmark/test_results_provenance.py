@@ -10,7 +10,7 @@ import pytest
 from reme_benchmark.harness.provenance import commit, hardware, images, provenance
 from reme_benchmark.kube.cluster import Cluster
 from reme_kube.errors import ForbiddenError, NotFoundError
-from reme_kube.http_client import Answer, ApiServer
+from reme_kube.http_client import ApiClient, HttpResponse
 
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32
@@ -19,7 +19,7 @@ OTHER = "sha256:" + "cd" * 32
 class FakeApi:
     """Answers lists by path; everything else does not exist."""
 
-    def __init__(self, lists: dict[str, list[Any]], answers: dict[str, Answer]) -> None:
+    def __init__(self, lists: dict[str, list[Any]], answers: dict[str, HttpResponse]) -> None:
         self.lists, self.answers = lists, answers
 
     async def get(self, path: str) -> dict[str, Any]:
@@ -27,18 +27,18 @@ class FakeApi:
             return {"gitVersion": "v1.34.4"}
         raise NotFoundError(path)
 
-    async def pages(self, path: str, _: Any) -> AsyncIterator[dict[str, Any]]:
+    async def list_items(self, path: str, _: Any) -> AsyncIterator[dict[str, Any]]:
         if path not in self.lists:
             raise ForbiddenError(path)
         for item in self.lists[path]:
             yield item
 
-    async def ask(self, path: str, _: float) -> Answer:
-        return self.answers.get(path, Answer(503, b"no endpoints"))
+    async def get_raw(self, path: str, _: float) -> HttpResponse:
+        return self.answers.get(path, HttpResponse(503, b"no endpoints"))
 
 
-def cluster(lists: dict[str, list[Any]], **answers: Answer) -> Cluster:
-    return Cluster(cast("ApiServer", FakeApi(lists, answers)))
+def cluster(lists: dict[str, list[Any]], **answers: HttpResponse) -> Cluster:
+    return Cluster(cast("ApiClient", FakeApi(lists, answers)))
 
 
 NODE = {
@@ -64,7 +64,7 @@ LISTS = {
 
 async def test_the_model_that_is_served_is_named_by_its_digest() -> None:
     body = f'{{"data": [{{"id": "reme"}}, {{"id": "reme@{DIGEST.replace(":", "-")}"}}]}}'
-    found = await provenance(cluster(LISTS, **{MODELS: Answer(200, body.encode())}))
+    found = await provenance(cluster(LISTS, **{MODELS: HttpResponse(200, body.encode())}))
     assert found["model"] == DIGEST
     assert found["cluster"]["version"] == "v1.34.4"
     assert found["cluster"]["provider"] == "kind"
@@ -79,7 +79,7 @@ async def test_otherwise_the_one_that_repaired_last(body: bytes) -> None:
 
     kept = [remediation("2026-01-01T00:00:00Z", OTHER), remediation("2026-01-02T00:00:00Z", DIGEST)]
     lists = {**LISTS, "/apis/reme.dev/v1alpha1/remediations": kept}
-    of = cluster(lists, **{MODELS: Answer(200, body)})
+    of = cluster(lists, **{MODELS: HttpResponse(200, body)})
     assert (await provenance(of))["model"] == DIGEST
     assert (await provenance(of, asks_model=False))["model"] == ""
 

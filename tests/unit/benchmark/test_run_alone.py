@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reme_benchmark.harness.run_lock import NotAloneError, alone
+from reme_benchmark.harness.run_lock import RunLockedError, alone
 from reme_kube.leader_election import LeaseTimes
 from tests.support.lease import FakeStore
 
@@ -15,7 +15,7 @@ async def test_a_second_run_is_refused_and_told_who_runs() -> None:
     store = FakeStore()
     async with alone(store, print, LeaseTimes(duration=2, renew=1, retry=0)):
         holder = store.spec["holderIdentity"]
-        with pytest.raises(NotAloneError, match=holder):
+        with pytest.raises(RunLockedError, match=holder):
             async with alone(store, print, LeaseTimes(duration=1, renew=1, retry=0)):
                 pytest.fail("two runs at once")
 

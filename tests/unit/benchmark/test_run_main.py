@@ -86,9 +86,9 @@ def test_how_long_a_fault_must_last_is_an_option_of_the_method() -> None:
     assert choose("reme", **usual.policy).options == {"maxAttempts": 3}
     lasting = RunOptions.of(parser().parse_args([*words, "--persist", "30"]))
     method = choose("reme", **lasting.policy)
-    assert method.options == {"maxAttempts": 3, "evidence": {"persistSeconds": 30}}
+    assert method.options == {"maxAttempts": 3, "evidence": {"minPersistenceSeconds": 30}}
     spec = RemediationPolicySpec.model_validate(policy("shop", **method.options)["spec"])
-    assert spec.evidence.persist_seconds == 30
+    assert spec.evidence.min_persistence_seconds == 30
 
 
 def test_more_systems_at_once_take_less_time() -> None:

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from reme_benchmark.harness.system_instance import Stage, StageError, as_applied
+from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError, as_applied
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.scenarios.systems import catalog
 from reme_benchmark.scenarios.systems.render import manifests
-from reme_benchmark.scoring.user_sli import Felt, Users
+from reme_benchmark.scoring.user_sli import Users, UserSli
 from reme_playbook.snapshot.snapshot import LAST_APPLIED, last_applied
 
 
@@ -31,31 +31,33 @@ def test_what_is_deployed_says_what_was_asked_for() -> None:
 class Told:
     """Users who felt one thing after the other, and go on with the last."""
 
-    felts: list[Felt]
+    felts: list[UserSli]
     asked: list[int] = field(default_factory=list)
 
-    async def felt(self, seconds: int) -> Felt:
+    async def felt(self, seconds: int) -> UserSli:
         self.asked.append(seconds)
         return self.felts[min(len(self.asked), len(self.felts)) - 1]
 
 
-def stage(*felts: Felt) -> tuple[Stage, Told]:
-    made = Stage(cast("Cluster", None), catalog.load("simple-micro"), "shop")
+def instance(*felts: UserSli) -> tuple[SystemInstance, Told]:
+    made = SystemInstance(cast("Cluster", None), catalog.load("simple-micro"), "shop")
     told = Told(list(felts))
     made.users = cast("Users", told)
-    made.usual = Felt(ok=40, p50_milliseconds=20)
+    made.usual = UserSli(ok=40, p50_milliseconds=20)
     return made, told
 
 
 def test_a_healthy_system_has_nothing_left_of_the_case_before() -> None:
-    failing, slow = Felt(ok=15, failed=5), Felt(ok=20, p50_milliseconds=900)
-    made, told = stage(failing, slow, Felt(ok=20, p50_milliseconds=30))
+    failing, slow = UserSli(ok=15, failed=5), UserSli(ok=20, p50_milliseconds=900)
+    made, told = instance(failing, slow, UserSli(ok=20, p50_milliseconds=30))
     asyncio.run(made.settled(5))
     assert told.asked == [5, 5, 5]
 
 
-@pytest.mark.parametrize("felt", [Felt(), Felt(ok=15, failed=5), Felt(ok=9, p50_milliseconds=900)])
-def test_a_system_that_does_not_settle_is_no_healthy_one(felt: Felt) -> None:
-    made, _ = stage(felt)
-    with pytest.raises(StageError, match="not served"):
+@pytest.mark.parametrize(
+    "felt", [UserSli(), UserSli(ok=15, failed=5), UserSli(ok=9, p50_milliseconds=900)]
+)
+def test_a_system_that_does_not_settle_is_no_healthy_one(felt: UserSli) -> None:
+    made, _ = instance(felt)
+    with pytest.raises(SystemInstanceError, match="not served"):
         asyncio.run(made.settled(5, timeout_seconds=0.1))

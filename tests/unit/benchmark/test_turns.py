@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reme_benchmark.harness.read_write_lock import Turns
+from reme_benchmark.harness.read_write_lock import ReadWriteLock
 
 
 class Log:
@@ -12,7 +12,9 @@ class Log:
         self.now: list[str] = []
         self.seen: list[tuple[str, ...]] = []
 
-    async def hold(self, turns: Turns, name: str, *, exclusive: bool, rounds: int = 3) -> None:
+    async def hold(
+        self, turns: ReadWriteLock, name: str, *, exclusive: bool, rounds: int = 3
+    ) -> None:
         async with turns.turn(exclusive=exclusive):
             self.now.append(name)
             self.seen.append(tuple(self.now))
@@ -22,13 +24,13 @@ class Log:
 
 
 async def test_shared_turns_overlap() -> None:
-    log, turns = Log(), Turns()
+    log, turns = Log(), ReadWriteLock()
     await asyncio.gather(*(log.hold(turns, n, exclusive=False) for n in "abc"))
     assert ("a", "b", "c") in log.seen
 
 
 async def test_an_exclusive_turn_is_alone() -> None:
-    log, turns = Log(), Turns()
+    log, turns = Log(), ReadWriteLock()
     names = "abXcdY"
     await asyncio.gather(*(log.hold(turns, n, exclusive=n.isupper()) for n in names))
     assert {n for held in log.seen for n in held} == set(names)
@@ -37,7 +39,7 @@ async def test_an_exclusive_turn_is_alone() -> None:
 
 
 async def test_an_exclusive_turn_is_not_starved() -> None:
-    log, turns = Log(), Turns()
+    log, turns = Log(), ReadWriteLock()
     first = asyncio.create_task(log.hold(turns, "a", exclusive=False, rounds=20))
     await asyncio.sleep(0)
     alone = asyncio.create_task(log.hold(turns, "X", exclusive=True))
@@ -48,7 +50,7 @@ async def test_an_exclusive_turn_is_not_starved() -> None:
 
 
 async def test_a_turn_that_is_cancelled_is_given_back() -> None:
-    log, turns = Log(), Turns()
+    log, turns = Log(), ReadWriteLock()
     for exclusive in (True, False):
         held = asyncio.create_task(log.hold(turns, "a", exclusive=exclusive, rounds=10_000))
         await asyncio.sleep(0)
@@ -60,7 +62,7 @@ async def test_a_turn_that_is_cancelled_is_given_back() -> None:
 
 
 async def test_waiting_for_an_exclusive_turn_can_be_cancelled() -> None:
-    turns = Turns()
+    turns = ReadWriteLock()
     async with turns.turn(exclusive=False):
         waiting = asyncio.create_task(Log().hold(turns, "X", exclusive=True))
         await asyncio.sleep(0)

@@ -10,10 +10,10 @@ from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_benchmark.scenarios.systems.render import manifests
-from reme_lab.simulator import Truths, World, in_container, make, observe
+from reme_lab.simulator import GroundTruth, World, in_container, make, observe
 from reme_playbook.actions.field_paths import Entry
 from reme_playbook.actions.registry import Action
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.benchmark.situations import situations
 
 SYSTEM = "simple-micro"
@@ -29,8 +29,8 @@ NODE = {
 }
 
 
-def key(name: str) -> ObjectKey:
-    return ObjectKey("Deployment", NAMESPACE, name)
+def key(name: str) -> ObjectRef:
+    return ObjectRef("Deployment", NAMESPACE, name)
 
 
 def healthy(service: str) -> World:
@@ -39,7 +39,7 @@ def healthy(service: str) -> World:
     found = manifests(system, NAMESPACE)
     objects = [as_applied(one) for one in found if one["kind"] != "Namespace"]
     programs = {key(one.name): program(system, one) for one in system.services}
-    return make(key(service), [*objects, NODE], Truths(programs=programs))
+    return make(key(service), [*objects, NODE], GroundTruth(programs=programs))
 
 
 def with_variable(world: World, name: str, value: str) -> World:

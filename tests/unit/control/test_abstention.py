@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from reme_api.probes import ProbeResult, ProbeVerdict, Window
+from reme_api.probes import ProbeResult, ProbeVerdict, ProbeWindow
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Rejection
-from reme_operator.admission.admit import Accept, Case, Refuse, TargetSeen, admit
+from reme_operator.admission.admit import Accept, AdmissionInput, Refuse, TargetInfo, admit
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
 from reme_operator.decision.observed import Observed
@@ -28,11 +28,11 @@ from tests.doubles.builders import (
 SEEN = "; seen: probe answers passed 0 of 3, last 503, status 503"
 
 
-def measured(verdict: ProbeVerdict) -> Window:
+def measured(verdict: ProbeVerdict) -> ProbeWindow:
     result = ProbeResult(
         name="answers", verdict=verdict, failed=3, value="503", message="status 503"
     )
-    return Window(start_time=NOW, completion_time=NOW, verdict=verdict, probes=[result])
+    return ProbeWindow(start_time=NOW, completion_time=NOW, verdict=verdict, probes=[result])
 
 
 def next_of(
@@ -99,7 +99,7 @@ def test_an_abstention_is_final() -> None:
 def test_a_policy_may_ask_for_a_fault_that_was_seen(
     verdict: ProbeVerdict, needed: bool, abstains: bool
 ) -> None:
-    decision = next_of(verdict=verdict, evidence={"measured_fault": needed})
+    decision = next_of(verdict=verdict, evidence={"require_probe_failure": needed})
     if not abstains:
         assert decision == d.OpenAttempt(1)
         return
@@ -112,7 +112,7 @@ def test_a_policy_may_ask_for_a_fault_that_was_seen(
 def test_a_diagnosis_that_is_too_unsure_is_not_acted_on(sure: int | None, taken: bool) -> None:
     asked = report(fault={"type": "oom", "confidence_percent": sure})
     careful = policy(evidence={"min_confidence_percent": 50})
-    found = admit(Case(asked, TargetSeen(), [careful], (), RELEASE), NOW)
+    found = admit(AdmissionInput(asked, TargetInfo(), [careful], (), RELEASE), NOW)
     assert isinstance(found, Accept) is taken
     if isinstance(found, Refuse):
         assert found.reason is Reason.TOO_LITTLE_EVIDENCE

@@ -10,16 +10,24 @@ from reme_api.diagnosis_report import Target
 from reme_api.policy import ActionRule, RemediationPolicy
 from reme_api.probes import Probe, RolloutProbe
 from reme_api.reasons import Outcome, Reason
-from reme_operator.admission.admit import Accept, Admission, Case, Known, Refuse, TargetSeen, admit
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.admit import (
+    Accept,
+    Admission,
+    AdmissionInput,
+    AlreadyAdmitted,
+    Refuse,
+    TargetInfo,
+    admit,
+)
+from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.names import FINALIZER, remediation_name
 from tests.doubles.builders import NOW, RELEASE, later, policy, probe, report
 
 CART = Target.model_validate({"kind": "Deployment", "name": "cart"})
-SEEN = TargetSeen(labels={"app": "cart"}, containers=("cart",))
+SEEN = TargetInfo(labels={"app": "cart"}, containers=("cart",))
 
 
-def entry(name: str = "earlier", **fields: Any) -> Entry:
+def entry(name: str = "earlier", **fields: Any) -> RemediationInfo:
     base: dict[str, Any] = {
         "namespace": "shop",
         "name": name,
@@ -35,23 +43,23 @@ def entry(name: str = "earlier", **fields: Any) -> Entry:
         "history_limit": 50,
         "ttl_seconds": 1000,
     }
-    return Entry(**(base | fields))
+    return RemediationInfo(**(base | fields))
 
 
-def open_entry(name: str = "open", **fields: Any) -> Entry:
+def open_entry(name: str = "open", **fields: Any) -> RemediationInfo:
     return entry(name, **({"outcome": None, "completed": None, "reason": None} | fields))
 
 
 def decided(
     *,
-    target: TargetSeen | None = SEEN,
+    target: TargetInfo | None = SEEN,
     policies: Sequence[RemediationPolicy] | None = None,
-    entries: Sequence[Entry] = (),
+    entries: Sequence[RemediationInfo] = (),
     paused: bool = False,
     **fields: Any,
 ) -> Admission:
     found = [policy()] if policies is None else policies
-    case = Case(report(**fields), target, found, entries, RELEASE, paused)
+    case = AdmissionInput(report(**fields), target, found, entries, RELEASE, paused)
     return admit(case, NOW)
 
 
@@ -85,14 +93,14 @@ def test_the_probes_of_the_report_go_before_those_of_the_policy() -> None:
 
 def test_a_report_has_one_remediation_per_generation() -> None:
     name = remediation_name(report())
-    assert decided(entries=[entry(name)]) == Known(name)
+    assert decided(entries=[entry(name)]) == AlreadyAdmitted(name)
     assert remediation_name(report(generation=2)) != name
     assert remediation_name(report(uid="another")) != name
 
 
 def test_a_remediation_that_was_deleted_is_not_made_again() -> None:
     name = remediation_name(report())
-    assert decided(status={"remediations": [{"name": name}]}) == Known(name)
+    assert decided(status={"remediations": [{"name": name}]}) == AlreadyAdmitted(name)
 
 
 def test_a_long_name_still_fits_a_label() -> None:
@@ -109,13 +117,13 @@ REFUSED: list[tuple[str, dict[str, Any], Reason, bool]] = [
     ("the system", {"namespace": "kube-system"}, Reason.TARGET_PROTECTED, False),
     (
         "protected",
-        {"target": TargetSeen({"reme.dev/protected": "true"})},
+        {"target": TargetInfo({"reme.dev/protected": "true"})},
         Reason.TARGET_PROTECTED,
         True,
     ),
     (
         "a part of reme",
-        {"target": TargetSeen({"app.kubernetes.io/part-of": "reme"})},
+        {"target": TargetInfo({"app.kubernetes.io/part-of": "reme"})},
         Reason.TARGET_PROTECTED,
         False,
     ),
@@ -129,7 +137,7 @@ REFUSED: list[tuple[str, dict[str, Any], Reason, bool]] = [
     ("policy asleep", {"policies": [policy(suspend=True)]}, Reason.POLICY_SUSPENDED, False),
     ("policy empty", {"policies": [policy(actions=[])]}, Reason.POLICY_ALLOWS_NOTHING, False),
     ("policy named", {"policy_ref": {"name": "x"}}, Reason.POLICY_NOT_FOUND, False),
-    ("target busy", {"entries": [open_entry()]}, Reason.TARGET_BUSY, True),
+    ("target busy", {"entries": [open_entry()]}, Reason.TARGET_LOCKED, True),
 ]
 
 
@@ -142,7 +150,7 @@ def test_a_refusal_says_why_and_when_to_look_again(
     fields = dict(fields)
     if isinstance(fields.get("target"), dict):
         wanted = Target.model_validate(fields.pop("target"))
-        case = Case(report(target=wanted), SEEN, [policy()], (), RELEASE)
+        case = AdmissionInput(report(target=wanted), SEEN, [policy()], (), RELEASE)
         refusal = admit(case, NOW)
     else:
         refusal = decided(**fields)

@@ -10,25 +10,25 @@ from reme_api.budgets import Budgets
 from reme_api.diagnosis_report import Target
 from reme_api.reasons import Outcome, Reason
 from reme_operator.admission.budgets import (
-    Asked,
-    Hold,
-    Limits,
+    BudgetRefusal,
+    BudgetRequest,
+    OperatorLimits,
     allowed_workloads,
-    exceeded,
+    exceeded_budget,
     failures,
     rest,
 )
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.remediation_index import RemediationInfo
 from tests.doubles.builders import NOW, later
 
-LIMITS = Limits()
+LIMITS = OperatorLimits()
 
 
 def target(name: str = "cart") -> Target:
     return Target.model_validate({"kind": "Deployment", "name": name})
 
 
-def ended(name: str, seconds_ago: float, outcome: Outcome, **fields: Any) -> Entry:
+def ended(name: str, seconds_ago: float, outcome: Outcome, **fields: Any) -> RemediationInfo:
     base: dict[str, Any] = {
         "namespace": "shop",
         "name": name,
@@ -45,20 +45,22 @@ def ended(name: str, seconds_ago: float, outcome: Outcome, **fields: Any) -> Ent
         "ttl_seconds": 1000,
         "ran": outcome not in (Outcome.NO_ACTION_NEEDED, Outcome.ABSTAINED, Outcome.OBSERVED),
     }
-    return Entry(**(base | fields))
+    return RemediationInfo(**(base | fields))
 
 
-def opened(name: str, **fields: Any) -> Entry:
+def opened(name: str, **fields: Any) -> RemediationInfo:
     found = ended(name, 0, Outcome.FAILED, **fields)
     return replace(found, outcome=None, completed=None, ran=False)
 
 
 def held(
-    entries: list[Entry], name: str = "cart", workloads: int = 10, **budgets: int
-) -> Hold | None:
+    entries: list[RemediationInfo], name: str = "cart", workloads: int = 10, **budgets: int
+) -> BudgetRefusal | None:
     base = {"cooldown_seconds": 0, "max_concurrent": 100, "max_per_hour": 1000}
-    asked = Asked("shop", target(name), "shop/usual", Budgets(**(base | budgets)), workloads)
-    return exceeded(entries, asked, LIMITS, NOW)
+    asked = BudgetRequest(
+        "shop", target(name), "shop/usual", Budgets(**(base | budgets)), workloads
+    )
+    return exceeded_budget(entries, asked, LIMITS, NOW)
 
 
 @pytest.mark.parametrize(

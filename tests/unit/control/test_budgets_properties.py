@@ -11,16 +11,16 @@ from reme_api.diagnosis_report import Target
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation, RemediationStatus
-from reme_operator.admission.admit import Accept, Case, TargetSeen, admit
-from reme_operator.admission.budgets import Limits
-from reme_operator.admission.remediation_index import Entry, entry
+from reme_operator.admission.admit import Accept, AdmissionInput, TargetInfo, admit
+from reme_operator.admission.budgets import OperatorLimits
+from reme_operator.admission.remediation_index import RemediationInfo, entry
 from reme_operator.admission.retention import expired
-from reme_operator.admission.storm import StormPlace
+from reme_operator.admission.storm import StormImpact
 from tests.doubles.builders import NOW, RELEASE, policy, report, started
 
 HOUR = timedelta(hours=1)
 WORKLOADS = 8
-LIMITS = Limits(max_concurrent=4, max_per_hour=9)
+LIMITS = OperatorLimits(max_concurrent=4, max_per_hour=9)
 SUCCESS = {Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED}
 NEUTRAL = {Outcome.OBSERVED, Outcome.CANCELLED}
 
@@ -53,15 +53,15 @@ class World:
             target=Target.model_validate({"kind": "Deployment", "name": name}),
             fault={"type": fault},
         )
-        case = Case(
+        case = AdmissionInput(
             report=asked,
-            target=TargetSeen(),
+            target=TargetInfo(),
             policies=self.policies,
             entries=self.entries(),
             release_namespace=RELEASE,
             limits=LIMITS,
             workloads=WORKLOADS,
-            storm=StormPlace(active=False),
+            storm=StormImpact(active=False),
         )
         admission = admit(case, self.now)
         if not isinstance(admission, Accept):
@@ -76,7 +76,7 @@ class World:
         self.known[meta.uid] = made.model_copy(update={"metadata": meta})
         self.truth[meta.uid] = past
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RemediationInfo]:
         """Return what the operator knows after a restart."""
         return [entry(found, self.now) for found in self.known.values()]
 

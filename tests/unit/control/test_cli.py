@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reme_api.approval import ApprovalDecision, ApprovalRecord
-from reme_api.base import TextReference
+from reme_api.base import ArtifactReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Change, Remediation
 from reme_operator.cli.cluster import CliError
@@ -278,7 +278,7 @@ def test_preferences_have_both_versions_and_what_was_asked() -> None:
         "later": "[3]",
     }
 
-    def named(name: str) -> TextReference:
+    def named(name: str) -> ArtifactReference:
         return text(name)
 
     def record(decision: ApprovalDecision, **fields: Any) -> ApprovalRecord:

@@ -15,11 +15,11 @@ from tests.doubles.builders import (
     attempt,
     closed,
     executed,
-    gated,
     generated,
     later,
     remediation,
     started,
+    validated_attempt,
     window,
 )
 
@@ -55,8 +55,8 @@ def test_all_are_there_from_the_first_visit() -> None:
             Kind.VALIDATED,
             (Status.FALSE, Reason.PLAYBOOK_REJECTED),
         ),
-        (gated(), Kind.VALIDATED, (Status.TRUE, Reason.PLAYBOOK_ALLOWED)),
-        (gated(), Kind.APPROVED, PENDING),
+        (validated_attempt(), Kind.VALIDATED, (Status.TRUE, Reason.PLAYBOOK_ALLOWED)),
+        (validated_attempt(), Kind.APPROVED, PENDING),
         (started(), Kind.APPROVED, (Status.TRUE, Reason.APPROVED_BY_POLICY)),
         (started(), Kind.EXECUTED, GOING_ON),
         (executed(), Kind.EXECUTED, (Status.TRUE, Reason.RUN_SUCCEEDED)),
@@ -73,9 +73,9 @@ def test_all_are_there_from_the_first_visit() -> None:
             (Status.UNKNOWN, Reason.PROBES_INCONCLUSIVE),
         ),
         (
-            executed(verification=window(ProbeVerdict.FAILED), reason=Reason.NEIGHBOURS_WORSE),
+            executed(verification=window(ProbeVerdict.FAILED), reason=Reason.NEIGHBOURS_DEGRADED),
             Kind.VERIFIED,
-            (Status.FALSE, Reason.NEIGHBOURS_WORSE),
+            (Status.FALSE, Reason.NEIGHBOURS_DEGRADED),
         ),
     ],
 )
@@ -87,11 +87,11 @@ def test_each_follows_from_the_status(
 
 def test_what_is_waited_for_is_said() -> None:
     wait = Wait(later(10), Reason.WAITING_FOR_APPROVAL, "waits for sha256:…")
-    found = remediation(gated(), mode="Approve")
+    found = remediation(validated_attempt(), mode="Approve")
     assert stated(found, wait)[Kind.APPROVED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
     assert stated(found, wait)[Kind.SUCCEEDED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
     glitch = Wait(later(10), Reason.WAITING_FOR_PERSISTENCE, "left alone until …")
-    found = remediation(gated())
+    found = remediation(validated_attempt())
     assert stated(found, glitch)[Kind.SUCCEEDED] == (
         Status.UNKNOWN,
         Reason.WAITING_FOR_PERSISTENCE,

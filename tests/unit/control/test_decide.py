@@ -11,14 +11,13 @@ from reme_api.remediation import Rejection
 from reme_kube.protocols import Sample
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
-from reme_operator.decision.observed import JobState, Observed, RunSeen, Setbacks
-from reme_operator.decision.probe_verdict import Measurement, Round
+from reme_operator.decision.observed import JobState, ModelFailures, Observed, ObservedRun
+from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
 from tests.doubles.builders import (
     NOW,
     attempt,
     closed,
     executed,
-    gated,
     generated,
     later,
     plan,
@@ -27,6 +26,7 @@ from tests.doubles.builders import (
     run,
     started,
     text,
+    validated_attempt,
     window,
 )
 
@@ -42,7 +42,7 @@ def seen(*attempts: Any, **fields: Any) -> Observed:
             "held",
             "run",
             "measurement",
-            "setbacks",
+            "model_failures",
             "trouble",
         )
         if key in fields
@@ -52,17 +52,17 @@ def seen(*attempts: Any, **fields: Any) -> Observed:
 
 def measured(
     passed: bool | None, *, rounds: int = 1, start: float = 0, step: float = 1
-) -> Measurement:
-    found = Measurement(started=later(start))
+) -> ProbeHistory:
+    found = ProbeHistory(started=later(start))
     for n in range(rounds):
         at = later(start + n * step)
-        found = found.add(Round(at, {"answers": Sample(passed, "", "no answer")}))
+        found = found.add(ProbeRound(at, {"answers": Sample(passed, "", "no answer")}))
     return found
 
 
 TABLE: list[tuple[str, Observed, d.Decision]] = [
     ("nothing yet", seen(begun=False), d.Begin()),
-    ("no baseline", seen(baseline=None), d.Measure()),
+    ("no baseline", seen(baseline=None), d.ProbeBaseline()),
     (
         "a baseline that needs more samples",
         seen(baseline=None, measurement=measured(True)),
@@ -78,17 +78,20 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     ("an open attempt", seen(attempt()), d.Generate()),
     (
         "a model that is away",
-        seen(attempt(), setbacks=Setbacks(1, retry_at=later(4), message="no answer")),
+        seen(attempt(), model_failures=ModelFailures(1, retry_at=later(4), message="no answer")),
         d.Wait(later(4), Reason.MODEL_UNAVAILABLE, "no answer"),
     ),
     (
         "a model whose time has come again",
-        seen(attempt(), setbacks=Setbacks(1, retry_at=NOW)),
+        seen(attempt(), model_failures=ModelFailures(1, retry_at=NOW)),
         d.Generate(),
     ),
     (
         "a model that stays away",
-        seen(attempt(), setbacks=Setbacks(4, Reason.MODEL_TIMED_OUT, "too slow", exhausted=True)),
+        seen(
+            attempt(),
+            model_failures=ModelFailures(4, Reason.MODEL_TIMED_OUT, "too slow", exhausted=True),
+        ),
         d.CloseAttempt(Outcome.FAILED, Reason.MODEL_TIMED_OUT, "too slow"),
     ),
     (
@@ -98,7 +101,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
             Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model would rather do nothing"
         ),
     ),
-    ("a reply", seen(generated()), d.Gate()),
+    ("a reply", seen(generated()), d.Validate()),
     (
         "a rejection",
         seen(generated(rejection=Rejection(rule="Bounds", message="too much"))),
@@ -109,57 +112,57 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         seen(attempt(rejection=Rejection(rule="ModelReplyEmpty", message="nothing"))),
         d.CloseAttempt(Outcome.REJECTED, Reason.MODEL_REPLY_EMPTY, "nothing"),
     ),
-    ("a playbook", seen(gated(plan=plan(complete=False))), d.Rehearse()),
+    ("a playbook", seen(validated_attempt(plan=plan(complete=False))), d.RunDryRun()),
     ("a plan", seen(planned()), d.Capture()),
     ("a named run", seen(started(run=run(uid=""))), d.CreateRun()),
     (
         "a named run whose Job is there",
-        seen(started(run=run(uid="")), run=RunSeen(JobState.ACTIVE)),
+        seen(started(run=run(uid="")), run=ObservedRun(JobState.ACTIVE)),
         d.CreateRun(),
     ),
     (
         "a named run that had begun, without a Job",
-        seen(started(run=run(uid="")), run=RunSeen(claimed=True)),
+        seen(started(run=run(uid="")), run=ObservedRun(claimed=True)),
         d.RecordRun(Reason.RUN_LOST, "it had begun, and its Job is gone"),
     ),
     (
         "a run under way",
-        seen(started(), run=RunSeen(JobState.ACTIVE)),
+        seen(started(), run=ObservedRun(JobState.ACTIVE)),
         d.Wait(later(2)),
     ),
     (
         "a result",
-        seen(started(), run=RunSeen(JobState.ACTIVE, True, Reason.RUN_SUCCEEDED, "done")),
+        seen(started(), run=ObservedRun(JobState.ACTIVE, True, Reason.RUN_SUCCEEDED, "done")),
         d.RecordRun(Reason.RUN_SUCCEEDED, "done"),
     ),
     (
         "a result that outlived its Job",
-        seen(started(), run=RunSeen(JobState.ABSENT, True, Reason.RUN_FAILED, "no")),
+        seen(started(), run=ObservedRun(JobState.ABSENT, True, Reason.RUN_FAILED, "no")),
         d.RecordRun(Reason.RUN_FAILED, "no"),
     ),
     (
         "a Job that vanished",
-        seen(started(), run=RunSeen()),
+        seen(started(), run=ObservedRun()),
         d.RecordRun(Reason.RUN_LOST, "its Job vanished before it left a result"),
     ),
     (
         "a pod that never began",
-        seen(started(), run=RunSeen(JobState.OVERDUE)),
+        seen(started(), run=ObservedRun(JobState.OVERDUE)),
         d.RecordRun(Reason.RUN_NOT_STARTED, "its pod did not start"),
     ),
     (
         "a run that took too long",
-        seen(started(), run=RunSeen(JobState.OVERDUE, claimed=True)),
+        seen(started(), run=ObservedRun(JobState.OVERDUE, claimed=True)),
         d.RecordRun(Reason.RUN_TIMED_OUT, "it took too long"),
     ),
     (
         "a pod that died",
-        seen(started(), run=RunSeen(JobState.FAILED, claimed=True, message="OOM")),
+        seen(started(), run=ObservedRun(JobState.FAILED, claimed=True, message="OOM")),
         d.RecordRun(Reason.RUN_FAILED, "OOM"),
     ),
     (
         "a Job that completed without a word",
-        seen(started(), run=RunSeen(JobState.COMPLETE, claimed=True)),
+        seen(started(), run=ObservedRun(JobState.COMPLETE, claimed=True)),
         d.RecordRun(Reason.RUN_LOST, "its Job completed and left no result"),
     ),
     (
@@ -180,7 +183,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a run that failed",
         seen(executed(ended=Reason.RUN_FAILED)),
-        d.GoBack(Reason.RUN_FAILED, ""),
+        d.AbortAttempt(Reason.RUN_FAILED, ""),
     ),
     ("a run that succeeded", seen(executed()), d.BeginVerification()),
     ("a verification", seen(executed(verification=window(None))), d.Verify()),
@@ -206,12 +209,12 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a failed verification",
         seen(executed(verification=window(FAILED), reason=Reason.PROBES_FAILED)),
-        d.PlanUndo(),
+        d.PlanRollback(),
     ),
     (
         "a failed verification whose reason was lost",
         seen(executed(verification=window(FAILED))),
-        d.GoBack(Reason.PROBES_FAILED, "it Failed"),
+        d.AbortAttempt(Reason.PROBES_FAILED, "it Failed"),
     ),
     (
         "a failed verification that must not be undone",
@@ -221,7 +224,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         ),
         d.CloseAttempt(
             Outcome.FAILED,
-            Reason.NOT_UNDONE,
+            Reason.ROLLBACK_DISABLED,
             "still bad; not undone, because the policy forbids it",
         ),
     ),
@@ -238,7 +241,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         "an undo under way",
         seen(
             executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED}),
-            run=RunSeen(JobState.ACTIVE, claimed=True),
+            run=ObservedRun(JobState.ACTIVE, claimed=True),
         ),
         d.Wait(later(2)),
     ),
@@ -258,12 +261,12 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
-        d.VerifyUndo(),
+        d.VerifyRollback(),
     ),
     (
         "an undo that worked",
         seen(
-            executed(undo_verification=window(PASSED)).model_copy(
+            executed(rollback_verification=window(PASSED)).model_copy(
                 update={"reason": Reason.PROBES_FAILED, "message": "still bad"}
             )
         ),
@@ -272,7 +275,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "an undo that did not",
         seen(
-            executed(undo_verification=window(FAILED)).model_copy(
+            executed(rollback_verification=window(FAILED)).model_copy(
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
@@ -334,7 +337,7 @@ CALLED_OFF: list[tuple[dict[str, Any], Reason, Outcome]] = [
     ({"cancel": True}, Reason.CANCELLED, Outcome.CANCELLED),
     ({"deleting": True}, Reason.CANCELLED, Outcome.CANCELLED),
     ({"report_gone": True}, Reason.REPORT_DELETED, Outcome.CANCELLED),
-    ({"target_gone": True}, Reason.TARGET_VANISHED, Outcome.CANCELLED),
+    ({"target_gone": True}, Reason.TARGET_DELETED, Outcome.CANCELLED),
     ({"trouble": "it never works"}, Reason.INTERNAL_ERROR, Outcome.FAILED),
 ]
 
@@ -346,7 +349,7 @@ def test_called_off_before_anything_ran(
     first = decide(seen(baseline=None, **why), NOW)
     assert isinstance(first, d.Finish)
     assert (first.outcome, first.reason) == (outcome, reason)
-    for state in (attempt(), generated(), gated(), planned()):
+    for state in (attempt(), generated(), validated_attempt(), planned()):
         decision = decide(seen(state, **why), NOW)
         assert isinstance(decision, d.CloseAttempt)
         assert (decision.outcome, decision.reason) == (outcome, reason)
@@ -356,9 +359,9 @@ def test_called_off_before_anything_ran(
 def test_called_off_in_mid_run_is_recorded_before_it_is_done(
     why: dict[str, Any], reason: Reason, outcome: Outcome
 ) -> None:
-    under_way = RunSeen(JobState.ACTIVE, claimed=True)
+    under_way = ObservedRun(JobState.ACTIVE, claimed=True)
     decision = decide(seen(started(), run=under_way, **why), NOW)
-    assert isinstance(decision, d.GoBack)
+    assert isinstance(decision, d.AbortAttempt)
     assert decision.reason is reason
     noted = started().model_copy(update={"reason": reason, "message": "because"})
     assert decide(seen(noted, run=under_way, **why), NOW) == d.StopRun(reason, "because")
@@ -367,12 +370,12 @@ def test_called_off_in_mid_run_is_recorded_before_it_is_done(
 def test_a_run_that_was_called_off_is_undone_if_it_wrote() -> None:
     stopped = executed(ended=Reason.CANCELLED)
     stopped = stopped.model_copy(update={"reason": Reason.CANCELLED})
-    assert decide(seen(stopped, cancel=True), NOW) == d.PlanUndo()
-    restored = stopped.model_copy(update={"undo_verification": window(PASSED)})
+    assert decide(seen(stopped, cancel=True), NOW) == d.PlanRollback()
+    restored = stopped.model_copy(update={"rollback_verification": window(PASSED)})
     decision = decide(seen(restored, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.CANCELLED
-    broken = stopped.model_copy(update={"undo_verification": window(FAILED)})
+    broken = stopped.model_copy(update={"rollback_verification": window(FAILED)})
     decision = decide(seen(broken, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.ROLLBACK_FAILED
@@ -394,13 +397,13 @@ def test_a_proven_repair_is_not_called_off_any_more() -> None:
 
 
 def test_the_deadline_counts_from_the_start_and_stops_a_run() -> None:
-    around = seen(started(), run=RunSeen(JobState.ACTIVE, claimed=True), deadline_seconds=30)
+    around = seen(started(), run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30)
     before = decide(around, later(29.9))
     assert isinstance(before, d.Wait)
     decision = decide(around, later(30))
-    assert isinstance(decision, d.GoBack)
+    assert isinstance(decision, d.AbortAttempt)
     assert decision.reason is Reason.DEADLINE_EXCEEDED
-    noted = executed(undo_verification=window(PASSED)).model_copy(
+    noted = executed(rollback_verification=window(PASSED)).model_copy(
         update={"reason": Reason.DEADLINE_EXCEEDED}
     )
     closing = decide(seen(noted, deadline_seconds=30), later(31))
@@ -409,13 +412,15 @@ def test_the_deadline_counts_from_the_start_and_stops_a_run() -> None:
 
 
 def test_the_deadline_does_not_stop_an_undo() -> None:
-    undoing = executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED})
-    around = seen(undoing, run=RunSeen(JobState.ACTIVE, claimed=True), deadline_seconds=30)
+    rolling_back = executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED})
+    around = seen(rolling_back, run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30)
     assert isinstance(decide(around, later(60)), d.Wait)
 
 
 def test_a_pod_that_is_kept_from_starting_is_given_up_with_the_clusters_own_words() -> None:
-    around = seen(started(), run=RunSeen(JobState.ACTIVE, stuck="ImagePullBackOff: no such image"))
+    around = seen(
+        started(), run=ObservedRun(JobState.ACTIVE, stuck="ImagePullBackOff: no such image")
+    )
     assert isinstance(decide(around, later(44)), d.Wait)
     decision = decide(around, later(45))
     assert isinstance(decision, d.StopRun)
@@ -424,7 +429,7 @@ def test_a_pod_that_is_kept_from_starting_is_given_up_with_the_clusters_own_word
 
 
 def test_a_job_that_nobody_ends_is_stopped_from_here() -> None:
-    around = seen(started(), run=RunSeen(JobState.ACTIVE, claimed=True))
+    around = seen(started(), run=ObservedRun(JobState.ACTIVE, claimed=True))
     limit = 120 + 60 + 10 + 30
     assert isinstance(decide(around, later(limit - 1)), d.Wait)
     decision = decide(around, later(limit))
@@ -449,7 +454,7 @@ def test_a_target_that_vanished_cannot_be_undone() -> None:
     gone = executed(ended=Reason.RUN_FAILED).model_copy(update={"reason": Reason.RUN_FAILED})
     decision = decide(seen(gone, target_gone=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
-    assert (decision.outcome, decision.reason) == (Outcome.CANCELLED, Reason.TARGET_VANISHED)
+    assert (decision.outcome, decision.reason) == (Outcome.CANCELLED, Reason.TARGET_DELETED)
 
 
 def test_a_playbook_that_was_tampered_with_is_not_tried_again() -> None:

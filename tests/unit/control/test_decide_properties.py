@@ -8,21 +8,21 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reme_api.approval import Approval, ApprovalDecision, ApprovalRecord, Plan, UndoRequest
-from reme_api.base import TextReference
+from reme_api.approval import Approval, ApprovalDecision, ApprovalRecord, Plan, RollbackRequest
+from reme_api.base import ArtifactReference
 from reme_api.conditions import Status
 from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
-from reme_api.remediation import Attempt, Generation, HandUndo, Rejection, Remediation, Run
+from reme_api.remediation import Attempt, Generation, ManualRollback, Rejection, Remediation, Run
 from reme_kube.protocols import Sample
 from reme_operator.decision import decisions as d
 from reme_operator.decision.conditions import SUCCESSES, derive
 from reme_operator.decision.decide import decide
-from reme_operator.decision.manual_rollback import is_wanted
-from reme_operator.decision.observed import JobState, Observed, RunSeen, Setbacks
+from reme_operator.decision.manual_rollback import manual_rollback_requested
+from reme_operator.decision.observed import JobState, ModelFailures, Observed, ObservedRun
 from reme_operator.decision.plan_approval import PLAN_TRUSTED
-from reme_operator.decision.probe_verdict import Measurement, Round
+from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
 from reme_operator.names import run_name
 from tests.doubles.builders import (
     DIGEST,
@@ -77,8 +77,8 @@ records = st.builds(
     plan=st.sampled_from([PLAN_DIGEST, DIGEST]),
     refusal=st.sampled_from(["", "no"]),
 )
-undos = st.builds(
-    HandUndo,
+manual_rollbacks = st.builds(
+    ManualRollback,
     number=st.integers(1, 2),
     by=st.just("ann"),
     attempt=st.integers(0, 1),
@@ -102,12 +102,12 @@ attempts = st.builds(
     run=st.none() | runs,
     verification=st.none() | windows,
     undo=st.none() | runs,
-    undo_verification=st.none() | windows,
+    rollback_verification=st.none() | windows,
     outcome=st.none() | st.sampled_from(list(Outcome)),
     reason=st.none() | reasons,
 )
 seen_runs = st.builds(
-    RunSeen,
+    ObservedRun,
     job=st.sampled_from(list(JobState)),
     claimed=st.booleans(),
     reason=st.none() | reasons,
@@ -125,17 +125,19 @@ def anything(draw: st.DrawFn) -> Observed:
         outcome=draw(st.none() | st.sampled_from(list(Outcome))),
         cancel=draw(st.booleans()),
         approval=draw(st.none() | approvals),
-        undo=draw(st.none() | st.builds(UndoRequest, by=st.just("ann"), number=st.integers(1, 2))),
+        undo=draw(
+            st.none() | st.builds(RollbackRequest, by=st.just("ann"), number=st.integers(1, 2))
+        ),
         deleting=draw(st.booleans()),
         mode=draw(st.sampled_from(["Auto", "Approve", "Observe"])),
         max_attempts=draw(st.integers(1, 5)),
         rollback={"enabled": draw(st.booleans())},
         evidence={
-            "persist_seconds": draw(st.sampled_from([0, 30])),
-            "measured_fault": draw(st.booleans()),
+            "min_persistence_seconds": draw(st.sampled_from([0, 30])),
+            "require_probe_failure": draw(st.booleans()),
         },
     )
-    asked = {"undos": draw(st.lists(undos, max_size=2))}
+    asked = {"manual_rollbacks": draw(st.lists(manual_rollbacks, max_size=2))}
     found = found.model_copy(update={"status": found.status.model_copy(update=asked)})
     return Observed(
         found,
@@ -143,7 +145,9 @@ def anything(draw: st.DrawFn) -> Observed:
         target_gone=draw(st.booleans()),
         held=draw(st.sampled_from(["", "somebody"])),
         run=draw(seen_runs),
-        setbacks=draw(st.builds(Setbacks, exhausted=st.booleans(), retry_at=st.none() | times)),
+        model_failures=draw(
+            st.builds(ModelFailures, exhausted=st.booleans(), retry_at=st.none() | times)
+        ),
         trouble=draw(st.sampled_from(["", "it never works"])),
     )
 
@@ -157,7 +161,9 @@ def test_it_never_raises_and_always_says_the_same(seen: Observed, now: datetime)
 def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
     decision = decide(seen, now)
     if seen.remediation.status.outcome is not None:
-        assert isinstance(decision, d.Done | d.CleanUp) or is_wanted(seen.remediation)
+        assert isinstance(decision, d.Done | d.CleanUp) or manual_rollback_requested(
+            seen.remediation
+        )
         assert not isinstance(decision, d.CloseAttempt | d.Finish | d.OpenAttempt)
     else:
         assert not isinstance(decision, d.Done)
@@ -166,7 +172,7 @@ def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
 @given(anything(), times)
 def test_a_run_with_a_job_is_never_created(seen: Observed, now: datetime) -> None:
     decision = decide(seen, now)
-    if isinstance(decision, d.CreateRun) and not decision.by_hand:
+    if isinstance(decision, d.CreateRun) and not decision.manual:
         assert seen.attempt is not None
         run = seen.attempt.undo if decision.undo else seen.attempt.run
         assert run is not None
@@ -195,10 +201,10 @@ def test_nothing_runs_but_a_fresh_plan_that_was_allowed(seen: Observed, now: dat
 def test_nothing_is_planned_or_run_before_a_fault_has_lasted(seen: Observed, now: datetime) -> None:
     found = seen.remediation
     policy, baseline = found.spec.policy.spec, found.status.baseline
-    waits = policy.evidence.persist_seconds and policy.mode is not Mode.OBSERVE
+    waits = policy.evidence.min_persistence_seconds and policy.mode is not Mode.OBSERVE
     if not waits or any(a.run for a in found.status.attempts):
         return
-    if isinstance(decide(seen, now), d.Rehearse | d.Replan | d.Capture):
+    if isinstance(decide(seen, now), d.RunDryRun | d.RenewPlan | d.Capture):
         assert now >= later(30)
         assert baseline is not None
         assert baseline.completion_time is not None
@@ -227,9 +233,9 @@ class World:
     now: datetime = NOW
     claims: Counter[str] = field(default_factory=Counter)
     recorded: set[str] = field(default_factory=set)
-    alive: RunSeen = field(default_factory=RunSeen)
-    measurement: Measurement | None = None
-    setbacks: Setbacks = field(default_factory=Setbacks)
+    alive: ObservedRun = field(default_factory=ObservedRun)
+    measurement: ProbeHistory | None = None
+    model_failures: ModelFailures = field(default_factory=ModelFailures)
     target_gone: bool = False
     report_gone: bool = False
     trail: list[str] = field(default_factory=list)
@@ -244,7 +250,7 @@ class World:
             target_gone=self.target_gone,
             run=self.alive,
             measurement=self.measurement,
-            setbacks=self.setbacks,
+            model_failures=self.model_failures,
         )
 
     def disturb(self) -> None:
@@ -252,7 +258,7 @@ class World:
         others = ("restart", "cancel", "report", "target", "job", "decide", "decide", "decide")
         event = self.one_of(*["nothing"] * 12, *others)
         if event == "restart":
-            self.measurement, self.setbacks = None, Setbacks()
+            self.measurement, self.model_failures = None, ModelFailures()
         elif event == "decide":
             self.decide()
         elif event == "cancel":
@@ -299,8 +305,8 @@ class World:
 
     def round(self) -> None:
         passed = self.one_of(True, False, None)
-        measured = self.measurement or Measurement(self.now)
-        self.measurement = measured.add(Round(self.now, {"answers": Sample(passed, "", "")}))
+        measured = self.measurement or ProbeHistory(self.now)
+        self.measurement = measured.add(ProbeRound(self.now, {"answers": Sample(passed, "", "")}))
 
     def pod(self) -> None:
         """Let the pod of the run get a little further."""
@@ -310,8 +316,8 @@ class World:
         self.alive = self.one_of(
             self.alive,
             replace(self.alive, claimed=True),
-            RunSeen(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED),
-            RunSeen(JobState.FAILED, True, Reason.RUN_FAILED),
+            ObservedRun(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED),
+            ObservedRun(JobState.FAILED, True, Reason.RUN_FAILED),
             replace(self.alive, job=JobState.FAILED),
             replace(self.alive, job=JobState.OVERDUE),
         )
@@ -326,14 +332,14 @@ def dry_run(world: World) -> Plan:
     return Plan(name=name, namespace=RELEASE, created_time=world.now)
 
 
-def other_text() -> TextReference:
+def other_text() -> ArtifactReference:
     return text().model_copy(update={"digest": "sha256:" + "d" * 64})
 
 
 def named(world: World, undo: bool) -> Run:
     number = world.found.status.attempts[-1].number
     name = run_name(world.found, number, undo=undo)
-    world.alive = RunSeen()
+    world.alive = ObservedRun()
     return Run(name=name, namespace=RELEASE, created_time=world.now)
 
 
@@ -342,7 +348,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
     match decision:
         case d.Begin():
             world.status(start_time=world.now)
-        case d.Measure() | d.Verify():
+        case d.ProbeBaseline() | d.Verify():
             world.round()
         case d.ConcludeBaseline(verdict):
             world.status(baseline=window(verdict.verdict, start=world.now))
@@ -350,27 +356,27 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
         case d.OpenAttempt(number):
             fresh = Attempt(number=number, start_time=world.now)
             world.status(attempts=[*world.found.status.attempts, fresh])
-            world.setbacks = Setbacks()
+            world.model_failures = ModelFailures()
         case d.Generate():
             said = world.one_of("playbook", "playbook", "abstain", "nonsense", "away")
             if said == "away":
-                count = world.setbacks.count + 1
-                world.setbacks = Setbacks(count, exhausted=count >= 4)
+                count = world.model_failures.count + 1
+                world.model_failures = ModelFailures(count, exhausted=count >= 4)
             elif said == "nonsense":
                 world.attempt(rejection=Rejection(rule="ModelReplyInvalid", message="no"))
             else:
                 world.attempt(generation=Generation(abstained="no" if said == "abstain" else ""))
-        case d.Gate():
+        case d.Validate():
             if world.one_of(True, True, False):
                 world.attempt(playbook=text(), plan=dry_run(world))
             else:
                 world.attempt(rejection=Rejection(rule="Bounds", message="no"))
-        case d.Replan():
+        case d.RenewPlan():
             last = world.found.status.attempts[-1]
             assert last.plan is not None
             assert last.plan.cleaned_up, "rights of two dry runs at once"
             world.attempt(plan=dry_run(world).model_copy(update={"digest": last.plan.digest}))
-        case d.Rehearse():
+        case d.RunDryRun():
             last = world.found.status.attempts[-1]
             assert last.plan is not None
             if world.one_of(True, True, True, False):
@@ -379,7 +385,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 world.attempt(plan=last.plan.model_copy(update=done))
             else:
                 world.attempt(rejection=Rejection(rule="DryRunRefused", message="no"))
-        case d.NoteApproval():
+        case d.RecordApproval():
             approval, last = world.found.spec.approval, world.found.status.attempts[-1]
             assert approval is not None
             record = ApprovalRecord(
@@ -392,7 +398,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 edit=text() if approval.edit else None,
             )
             world.attempt(approvals=[*last.approvals, record])
-        case d.TakeEdit():
+        case d.ApplyEdit():
             last = world.found.status.attempts[-1]
             assert last.plan is not None
             assert last.plan.cleaned_up
@@ -405,7 +411,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
         case d.Capture():
             policy, start = world.found.spec.policy.spec, world.found.status.start_time
             assert start is not None
-            assert world.now >= start + timedelta(seconds=policy.evidence.persist_seconds)
+            assert world.now >= start + timedelta(seconds=policy.evidence.min_persistence_seconds)
             world.attempt(capture=text(), run=named(world, undo=False))
         case d.CreateRun(undo):
             last = world.found.status.attempts[-1]
@@ -415,7 +421,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             if world.alive.job is JobState.ABSENT:
                 # Its Job may have been there and gone unrecorded; a claim would still be seen.
                 assert not world.alive.claimed
-                world.alive = RunSeen(JobState.ACTIVE)
+                world.alive = ObservedRun(JobState.ACTIVE)
             if world.one_of(True, False):  # or a crash before that could be recorded
                 world.run(undo, uid="uid")
                 world.recorded.add(run.name)
@@ -432,7 +438,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             last = world.found.status.attempts[-1]
             assert last.number == number
             world.run(undo, cleaned_up=True)
-            world.alive = RunSeen()
+            world.alive = ObservedRun()
         case d.BeginVerification():
             world.attempt(verification=window(None, start=world.now))
             world.measurement = None
@@ -441,15 +447,15 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             why = {"reason": Reason.PROBES_FAILED} if failed else {}
             world.attempt(verification=window(verdict.verdict), **why)
             world.measurement = None
-        case d.GoBack(reason, message):
+        case d.AbortAttempt(reason, message):
             world.attempt(reason=reason, message=message)
-        case d.PlanUndo():
+        case d.PlanRollback():
             if world.one_of(True, False):
                 world.attempt(undo=named(world, undo=True))
             else:
-                world.attempt(undo_verification=window(world.one_of(*ProbeVerdict)))
-        case d.VerifyUndo():
-            world.attempt(undo_verification=window(world.one_of(*ProbeVerdict)))
+                world.attempt(rollback_verification=window(world.one_of(*ProbeVerdict)))
+        case d.VerifyRollback():
+            world.attempt(rollback_verification=window(world.one_of(*ProbeVerdict)))
         case d.CloseAttempt(outcome, reason, message):
             world.attempt(
                 outcome=outcome, reason=reason, message=message, completion_time=world.now
@@ -476,7 +482,7 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
             max_attempts=data.draw(st.integers(1, 3)),
             rollback={"enabled": data.draw(st.booleans())},
             verification={"window_seconds": 2, "timeout_seconds": 5},
-            evidence={"persist_seconds": data.draw(st.sampled_from([0, 0, 30]))},
+            evidence={"min_persistence_seconds": data.draw(st.sampled_from([0, 0, 30]))},
         ),
     )
     for _ in range(MOST_TURNS):
@@ -516,8 +522,8 @@ def _is_honest(found: Remediation) -> None:
         if attempt.outcome in (Outcome.REJECTED, Outcome.ABSTAINED, Outcome.OBSERVED):
             assert not wrote
         if attempt.outcome is Outcome.ROLLED_BACK and wrote:
-            assert attempt.undo_verification is not None
-            assert attempt.undo_verification.verdict is ProbeVerdict.PASSED
+            assert attempt.rollback_verification is not None
+            assert attempt.rollback_verification.verdict is ProbeVerdict.PASSED
         if attempt.outcome is Outcome.VERIFIED:
             assert attempt.run is not None
             assert attempt.run.reason is Reason.RUN_SUCCEEDED

@@ -2,11 +2,11 @@
 
 from reme_api.actions import ActionName
 from reme_api.remediation import ActionRecord
-from reme_operator.steps.generate import untried
-from reme_playbook.actions.registry import ObjectKey, Restart, Rollback
+from reme_operator.steps.generate import exclude_attempted
+from reme_playbook.actions.registry import ObjectRef, Restart, Rollback
 from tests.doubles.builders import attempt, run
 
-CART = ObjectKey("Deployment", "shop", "cart")
+CART = ObjectRef("Deployment", "shop", "cart")
 RESTART, ROLLBACK = Restart(target=CART), Rollback(target=CART)
 
 
@@ -21,10 +21,10 @@ def record(action: Restart | Rollback) -> ActionRecord:
 
 def test_what_ran_alone_is_left_out() -> None:
     tried = attempt(1, actions=[record(RESTART)], run=run())
-    assert untried([RESTART, ROLLBACK], [tried]) == (ROLLBACK,)
+    assert exclude_attempted([RESTART, ROLLBACK], [tried]) == (ROLLBACK,)
 
 
 def test_what_never_ran_or_ran_with_others_may_be_tried() -> None:
     planned = attempt(1, actions=[record(RESTART)])
     both = attempt(2, actions=[record(RESTART), record(ROLLBACK)], run=run())
-    assert untried([RESTART, ROLLBACK], [planned, both]) == (RESTART, ROLLBACK)
+    assert exclude_attempted([RESTART, ROLLBACK], [planned, both]) == (RESTART, ROLLBACK)

@@ -4,20 +4,20 @@ from typing import Any
 
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicy
-from reme_operator.admission.admit import Accept, Case, TargetSeen, admit
+from reme_operator.admission.admit import Accept, AdmissionInput, TargetInfo, admit
 from reme_operator.admission.explain import Explanation, explain
-from reme_operator.admission.policy_selection import Unreadable
+from reme_operator.admission.policy_selection import UnreadablePolicy
 from reme_operator.cli.explanation_text import text
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.builders import NOW, RELEASE, policy, report
 from tests.unit.control.test_budgets import opened
 from tests.unit.playbook.builders import Shop
 
-SEEN = TargetSeen({"app": "cart"}, ("server", "proxy"))
+SEEN = TargetInfo({"app": "cart"}, ("server", "proxy"))
 
 
 def explained(*policies: RemediationPolicy, shop: Shop | None = None, **case: Any) -> Explanation:
-    found = Case(report(), SEEN, policies, case.pop("entries", ()), RELEASE, **case)
+    found = AdmissionInput(report(), SEEN, policies, case.pop("entries", ()), RELEASE, **case)
     return explain(found, (shop or Shop()).live(), NOW)
 
 
@@ -26,13 +26,13 @@ def test_what_is_said_to_be_allowed_is_what_the_model_may_choose_from() -> None:
         used, shop = policy(actions=[], profile=profile), Shop()
         found = explained(used, shop=shop)
         said = {one.summary for line in found.actions for one in line.allowed}
-        space = admissible(shop.live(), used.spec, release_namespace=RELEASE, now=NOW)
+        space = allowed_actions(shop.live(), used.spec, release_namespace=RELEASE, now=NOW)
         assert said == {action.summary() for action in space}
         assert {line.name for line in found.actions} == set(ActionName)
 
 
 def test_what_is_said_of_the_report_is_what_admission_says() -> None:
-    case = Case(report(), SEEN, [policy()], [opened("other")], RELEASE)
+    case = AdmissionInput(report(), SEEN, [policy()], [opened("other")], RELEASE)
     found = explain(case, None, NOW)
     assert not isinstance(admit(case, NOW), Accept)
     assert (found.accepted, found.reason) == (False, "TargetBusy")
@@ -79,7 +79,7 @@ def test_a_conflict_and_what_cannot_be_read_are_told() -> None:
     found = explained(policy("a"), policy("b"))
     assert (found.accepted, found.reason, found.actions) == (False, "PolicyConflict", [])
     assert all("equally specific" in line.why_not for line in found.policies)
-    broken = explained(policy(), unreadable=[Unreadable("shop", "x", "spec.mode: no")])
+    broken = explained(policy(), unreadable=[UnreadablePolicy("shop", "x", "spec.mode: no")])
     assert broken.reason == "PolicyInvalid"
     assert "it cannot be read: spec.mode: no" in text(broken)
 
@@ -89,7 +89,11 @@ def test_the_text_has_everything_that_people_ask_for() -> None:
         actions=[{"name": "Scale", "windows": [{"start": "22:00", "end": "23:00"}]}],
         windows=[{"days": ["Sat"]}],
         budgets={"max_workloads_percent": 25},
-        evidence={"min_confidence_percent": 10, "measured_fault": True, "persist_seconds": 30},
+        evidence={
+            "min_confidence_percent": 10,
+            "require_probe_failure": True,
+            "min_persistence_seconds": 30,
+        },
     )
     said = text(explained(used))
     assert "Report shop/cart-down about Deployment shop/cart" in said

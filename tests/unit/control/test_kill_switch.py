@@ -6,11 +6,11 @@ import pytest
 
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt
-from reme_operator.admission.admit import Case, Refuse, TargetSeen, admit
+from reme_operator.admission.admit import AdmissionInput, Refuse, TargetInfo, admit
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
-from reme_operator.decision.observed import JobState, Observed, RunSeen
-from reme_operator.kill_switch.state import OFF, Running, SwitchState, read_switch
+from reme_operator.decision.observed import JobState, Observed, ObservedRun
+from reme_operator.kill_switch.state import OFF, InFlightPolicy, KillSwitchState, parse_kill_switch
 from reme_operator.telemetry.metrics import Metrics
 from tests.doubles.builders import (
     NOW,
@@ -25,8 +25,8 @@ from tests.doubles.builders import (
     text,
 )
 
-FINISH = SwitchState(True, Running.FINISH, "a bad day")
-STOP = SwitchState(True, Running.STOP)
+DRAIN = KillSwitchState(True, InFlightPolicy.DRAIN, "a bad day")
+ABORT = KillSwitchState(True, InFlightPolicy.ABORT)
 
 
 def config_map(**data: str) -> dict[str, Any]:
@@ -37,21 +37,24 @@ def config_map(**data: str) -> dict[str, Any]:
     ("found", "state"),
     [
         (None, OFF),
-        ({"metadata": {"name": "reme-stop"}}, SwitchState(True)),
-        (config_map(), SwitchState(True)),
-        (config_map(running="Finish"), SwitchState(True)),
-        (config_map(running=" stop "), SwitchState(True, Running.STOP)),
-        (config_map(running="what?"), SwitchState(True, Running.STOP)),
-        (config_map(reason="fire\ndrill"), SwitchState(True, Running.FINISH, "fire\\ndrill")),
+        ({"metadata": {"name": "reme-stop"}}, KillSwitchState(True)),
+        (config_map(), KillSwitchState(True)),
+        (config_map(running="Finish"), KillSwitchState(True)),
+        (config_map(running=" stop "), KillSwitchState(True, InFlightPolicy.ABORT)),
+        (config_map(running="what?"), KillSwitchState(True, InFlightPolicy.ABORT)),
+        (
+            config_map(reason="fire\ndrill"),
+            KillSwitchState(True, InFlightPolicy.DRAIN, "fire\\ndrill"),
+        ),
         ({**config_map(), "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, OFF),
     ],
 )
-def test_it_is_on_while_it_is_there(found: dict[str, Any] | None, state: SwitchState) -> None:
-    assert read_switch(found) == state
+def test_it_is_on_while_it_is_there(found: dict[str, Any] | None, state: KillSwitchState) -> None:
+    assert parse_kill_switch(found) == state
 
 
 def test_nothing_new_is_begun() -> None:
-    case = Case(report(), TargetSeen(), [policy()], (), RELEASE, stopped=FINISH.text())
+    case = AdmissionInput(report(), TargetInfo(), [policy()], (), RELEASE, stopped=DRAIN.text())
     refusal = admit(case, NOW)
     assert isinstance(refusal, Refuse)
     assert (refusal.reason, refusal.message) == (
@@ -61,32 +64,32 @@ def test_nothing_new_is_begun() -> None:
     assert refusal.retry_at is not None
 
 
-def next_of(*attempts: Attempt, switch: SwitchState, **around: Any) -> d.Decision:
+def next_of(*attempts: Attempt, switch: KillSwitchState, **around: Any) -> d.Decision:
     seen = Observed(remediation(*attempts), switch=switch, **around)
     return decide(seen, later(1))
 
 
-ACTIVE = RunSeen(job=JobState.ACTIVE, claimed=True)
+ACTIVE = ObservedRun(job=JobState.ACTIVE, claimed=True)
 
 
-@pytest.mark.parametrize("switch", [FINISH, STOP])
-def test_no_job_is_created(switch: SwitchState) -> None:
+@pytest.mark.parametrize("switch", [DRAIN, ABORT])
+def test_no_job_is_created(switch: KillSwitchState) -> None:
     named = started(run=run(uid=""))
     assert isinstance(next_of(named, switch=OFF), d.CreateRun)
     # What was looked at for it would be old later: it is given up, and nothing was changed.
     given_up = next_of(named, switch=switch)
-    assert given_up == d.GoBack(Reason.KILL_SWITCH, switch.text())
-    undoing = executed(reason=Reason.PROBES_FAILED, message="no", undo=run(uid="", undo=True))
-    assert isinstance(next_of(undoing, switch=OFF), d.CreateRun)
-    held = next_of(undoing, switch=switch)
+    assert given_up == d.AbortAttempt(Reason.KILL_SWITCH, switch.text())
+    rolling_back = executed(reason=Reason.PROBES_FAILED, message="no", undo=run(uid="", undo=True))
+    assert isinstance(next_of(rolling_back, switch=OFF), d.CreateRun)
+    held = next_of(rolling_back, switch=switch)
     assert isinstance(held, d.Wait)
     assert held.why is Reason.KILL_SWITCH
 
 
-@pytest.mark.parametrize("switch", [FINISH, STOP])
-def test_no_undo_is_begun_either(switch: SwitchState) -> None:
+@pytest.mark.parametrize("switch", [DRAIN, ABORT])
+def test_no_undo_is_begun_either(switch: KillSwitchState) -> None:
     failed = executed(ended=Reason.RUN_FAILED, reason=Reason.RUN_FAILED, message="no")
-    assert isinstance(next_of(failed, switch=OFF), d.PlanUndo)
+    assert isinstance(next_of(failed, switch=OFF), d.PlanRollback)
     held = next_of(failed, switch=switch)
     assert isinstance(held, d.Wait)
     assert held.why is Reason.KILL_SWITCH
@@ -94,27 +97,27 @@ def test_no_undo_is_begun_either(switch: SwitchState) -> None:
 
 def test_a_job_that_was_made_and_not_recorded_is_taken_up() -> None:
     named = started(run=run(uid=""))
-    assert isinstance(next_of(named, switch=FINISH, run=ACTIVE), d.CreateRun)
+    assert isinstance(next_of(named, switch=DRAIN, run=ACTIVE), d.CreateRun)
 
 
 def test_a_run_that_is_under_way_finishes_or_is_stopped_as_the_switch_says() -> None:
-    assert isinstance(next_of(started(), switch=FINISH, run=ACTIVE), d.Wait)
-    assert isinstance(next_of(started(), switch=STOP, run=ACTIVE), d.GoBack)
+    assert isinstance(next_of(started(), switch=DRAIN, run=ACTIVE), d.Wait)
+    assert isinstance(next_of(started(), switch=ABORT, run=ACTIVE), d.AbortAttempt)
     going = started(reason=Reason.KILL_SWITCH, message="the kill switch is on")
-    stopped = next_of(going, switch=STOP, run=ACTIVE)
+    stopped = next_of(going, switch=ABORT, run=ACTIVE)
     assert isinstance(stopped, d.StopRun)
     assert stopped.reason is Reason.KILL_SWITCH
 
 
 def test_an_undo_that_is_under_way_is_stopped_too() -> None:
-    undoing = executed(
+    rolling_back = executed(
         reason=Reason.PROBES_FAILED,
         message="no",
-        undo_playbook=text("undo"),
+        rollback_playbook=text("undo"),
         undo=run(undo=True),
     )
-    assert isinstance(next_of(undoing, switch=FINISH, run=ACTIVE), d.Wait)
-    stopped = next_of(undoing, switch=STOP, run=ACTIVE)
+    assert isinstance(next_of(rolling_back, switch=DRAIN, run=ACTIVE), d.Wait)
+    stopped = next_of(rolling_back, switch=ABORT, run=ACTIVE)
     assert isinstance(stopped, d.StopRun)
     assert stopped.undo
 
@@ -125,7 +128,7 @@ def test_what_was_stopped_and_undone_was_cancelled() -> None:
         reason=Reason.KILL_SWITCH,
         message="the kill switch is on",
         undo=run(Reason.RUN_SUCCEEDED, undo=True, clean=True),
-        undo_verification={"start_time": NOW, "completion_time": NOW, "verdict": "Passed"},
+        rollback_verification={"start_time": NOW, "completion_time": NOW, "verdict": "Passed"},
     )
     closed = next_of(undone, switch=OFF)
     assert isinstance(closed, d.CloseAttempt)
@@ -136,7 +139,7 @@ def test_it_is_seen_in_the_metrics() -> None:
     metrics = Metrics()
     value = metrics.registry.get_sample_value
     assert value("reme_kill_switch", {"running": "Stop"}) == 0
-    metrics.kill_switch(STOP)
+    metrics.kill_switch(ABORT)
     assert value("reme_kill_switch", {"running": "Stop"}) == 1
     assert value("reme_kill_switch", {"running": "Finish"}) == 0
     metrics.kill_switch(OFF)

@@ -2,76 +2,80 @@
 
 from typing import Any
 
-from reme_api.approval import UndoRequest
+from reme_api.approval import RollbackRequest
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
-from reme_api.remediation import HandUndo, Remediation, RemediationStatus
+from reme_api.remediation import ManualRollback, Remediation, RemediationStatus
 from reme_operator.admission.remediation_index import entry
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
-from reme_operator.decision.observed import JobState, Observed, RunSeen
-from reme_operator.handlers.remediations import unfinished
-from reme_operator.kill_switch.state import Running, SwitchState
-from reme_operator.steps.rollback import changed_by
-from tests.doubles.builders import NOW, executed, gated, later, remediation, run, window
+from reme_operator.decision.observed import JobState, Observed, ObservedRun
+from reme_operator.handlers.remediations import needs_reconcile
+from reme_operator.kill_switch.state import InFlightPolicy, KillSwitchState
+from reme_operator.steps.rollback import last_attempt_with_changes
+from tests.doubles.builders import NOW, executed, later, remediation, run, validated_attempt, window
 
-ASKED = UndoRequest(by="ann", number=1)
+ASKED = RollbackRequest(by="ann", number=1)
 
 
-def ended(*undos: HandUndo, undo: UndoRequest | None = ASKED, **fields: Any) -> Remediation:
+def ended(
+    *manual_rollbacks: ManualRollback, undo: RollbackRequest | None = ASKED, **fields: Any
+) -> Remediation:
     attempt = executed(outcome=Outcome.VERIFIED, reason=Reason.PROBES_PASSED)
     found = remediation(attempt, outcome=Outcome.VERIFIED, undo=undo, **fields)
-    status: RemediationStatus = found.status.model_copy(update={"undos": list(undos)})
+    status: RemediationStatus = found.status.model_copy(
+        update={"manual_rollbacks": list(manual_rollbacks)}
+    )
     return found.model_copy(update={"status": status})
 
 
-def undo(number: int = 1, **fields: Any) -> HandUndo:
-    return HandUndo(number=number, by="ann", attempt=1, start_time=NOW, **fields)
+def undo(number: int = 1, **fields: Any) -> ManualRollback:
+    return ManualRollback(number=number, by="ann", attempt=1, start_time=NOW, **fields)
 
 
 def is_unfinished(found: Remediation) -> bool:
     wire = found.wire()
-    return unfinished(wire["status"], wire["spec"])
+    return needs_reconcile(wire["status"], wire["spec"])
 
 
 def test_the_way_of_an_undo() -> None:
     way: list[tuple[Remediation, dict[str, Any], d.Decision]] = [
-        (ended(), {}, d.BeginUndo()),
-        (ended(undo()), {}, d.PlanUndo(by_hand=True)),
+        (ended(), {}, d.BeginManualRollback()),
+        (ended(undo()), {}, d.PlanRollback(manual=True)),
         (
             ended(undo(run=run(undo=True, uid=""))),
             {},
-            d.CreateRun(undo=True, by_hand=True),
+            d.CreateRun(undo=True, manual=True),
         ),
         (
             ended(undo(run=run(undo=True))),
-            {"run": RunSeen(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED)},
-            d.RecordRun(Reason.RUN_SUCCEEDED, "", undo=True, by_hand=True),
+            {"run": ObservedRun(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED)},
+            d.RecordRun(Reason.RUN_SUCCEEDED, "", undo=True, manual=True),
         ),
         (
             ended(undo(run=run(Reason.RUN_SUCCEEDED, undo=True))),
             {},
-            d.CleanUp(1, undo=True, by_hand=True),
+            d.CleanUp(1, undo=True, manual=True),
         ),
         (
             ended(undo(run=run(Reason.RUN_SUCCEEDED, undo=True, clean=True))),
             {},
-            d.VerifyUndo(by_hand=True),
+            d.VerifyRollback(manual=True),
         ),
         (
             ended(undo(verification=window(ProbeVerdict.PASSED))),
             {},
-            d.CloseUndo(Outcome.ROLLED_BACK, "it Passed"),
+            d.CloseManualRollback(Outcome.ROLLED_BACK, "it Passed"),
         ),
         (
             ended(undo(verification=window(ProbeVerdict.FAILED))),
             {},
-            d.CloseUndo(Outcome.ROLLBACK_FAILED, "it Failed"),
+            d.CloseManualRollback(Outcome.ROLLBACK_FAILED, "it Failed"),
         ),
         (
             ended(undo(verification=window(ProbeVerdict.UNKNOWN))),
             {},
-            d.CloseUndo(Outcome.REJECTED, "it Unknown"),
+            d.CloseManualRollback(Outcome.REJECTED, "it Unknown"),
         ),
     ]
     for found, around, decision in way:
@@ -85,8 +89,8 @@ def test_it_is_done_once_for_each_number() -> None:
     assert decide(Observed(done), NOW) == d.Done()
     assert not is_unfinished(done)
     assert not entry(done, NOW).busy
-    again = ended(undo(outcome=Outcome.REJECTED), undo=UndoRequest(by="ann", number=2))
-    assert decide(Observed(again), NOW) == d.BeginUndo()
+    again = ended(undo(outcome=Outcome.REJECTED), undo=RollbackRequest(by="ann", number=2))
+    assert decide(Observed(again), NOW) == d.BeginManualRollback()
 
 
 def test_nobody_asked() -> None:
@@ -101,21 +105,23 @@ def test_it_waits_for_the_end() -> None:
 
 
 def test_the_kill_switch_holds_it_and_stops_it() -> None:
-    on, stop = SwitchState(on=True), SwitchState(on=True, running=Running.STOP)
+    on, stop = KillSwitchState(on=True), KillSwitchState(on=True, running=InFlightPolicy.ABORT)
     held = decide(Observed(ended(), switch=on), NOW)
     assert isinstance(held, d.Wait)
     assert held.until > NOW
     under_way = ended(undo(run=run(undo=True)))
-    stopped = decide(Observed(under_way, switch=stop, run=RunSeen(JobState.ACTIVE)), NOW)
+    stopped = decide(Observed(under_way, switch=stop, run=ObservedRun(JobState.ACTIVE)), NOW)
     assert isinstance(stopped, d.StopRun)
-    assert stopped.by_hand
+    assert stopped.manual
 
 
 def test_a_run_that_never_ends_is_stopped() -> None:
     found = ended(undo(run=run(undo=True)))
-    decision = decide(Observed(found, run=RunSeen(JobState.ACTIVE, claimed=True)), later(10_000))
+    decision = decide(
+        Observed(found, run=ObservedRun(JobState.ACTIVE, claimed=True)), later(10_000)
+    )
     assert isinstance(decision, d.StopRun)
-    assert (decision.undo, decision.by_hand) == (True, True)
+    assert (decision.undo, decision.manual) == (True, True)
 
 
 def test_a_remediation_that_is_being_deleted_begins_none() -> None:
@@ -124,10 +130,10 @@ def test_a_remediation_that_is_being_deleted_begins_none() -> None:
 
 def test_it_is_about_the_last_attempt_that_left_something_behind() -> None:
     stays = executed(1)
-    undone = executed(2, undo_verification=window(ProbeVerdict.PASSED))
-    failed = executed(2, undo_verification=window(ProbeVerdict.FAILED))
+    undone = executed(2, rollback_verification=window(ProbeVerdict.PASSED))
+    failed = executed(2, rollback_verification=window(ProbeVerdict.FAILED))
     nothing = executed(2, ended=Reason.RUN_NOT_STARTED)
-    assert changed_by([stays, undone]) == stays
-    assert changed_by([stays, failed]) == failed
-    assert changed_by([stays, nothing]) == stays
-    assert changed_by([gated(1), undone]) is None
+    assert last_attempt_with_changes([stays, undone]) == stays
+    assert last_attempt_with_changes([stays, failed]) == failed
+    assert last_attempt_with_changes([stays, nothing]) == stays
+    assert last_attempt_with_changes([validated_attempt(1), undone]) is None

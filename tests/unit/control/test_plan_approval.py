@@ -14,7 +14,7 @@ from reme_operator.decision import decisions as d
 from reme_operator.decision.conditions import derive
 from reme_operator.decision.decide import decide
 from reme_operator.decision.observed import Observed
-from reme_operator.kill_switch.state import SwitchState
+from reme_operator.kill_switch.state import KillSwitchState
 from tests.doubles.builders import (
     DIGEST,
     NOW,
@@ -22,13 +22,13 @@ from tests.doubles.builders import (
     attempt,
     closed,
     executed,
-    gated,
     generated,
     later,
     plan,
     planned,
     remediation,
     text,
+    validated_attempt,
     window,
 )
 
@@ -66,12 +66,12 @@ def noted(decision: str = "Approve", **fields: Any) -> ApprovalRecord:
 
 def test_a_playbook_is_planned_before_anything_else() -> None:
     for mode in ("Auto", "Approve", "Observe"):
-        found = seen(gated(plan=plan(complete=False)), mode=mode)
-        assert decide(found, NOW) == d.Rehearse()
+        found = seen(validated_attempt(plan=plan(complete=False)), mode=mode)
+        assert decide(found, NOW) == d.RunDryRun()
 
 
 def test_a_playbook_of_an_older_version_is_planned_too() -> None:
-    assert decide(seen(gated()), NOW) == d.Replan()
+    assert decide(seen(validated_attempt()), NOW) == d.RenewPlan()
 
 
 def test_in_mode_auto_the_run_follows_at_once() -> None:
@@ -81,14 +81,14 @@ def test_in_mode_auto_the_run_follows_at_once() -> None:
 def test_an_old_plan_is_made_anew() -> None:
     assert decide(seen(planned()), later(29)) == d.Capture()
     assert decide(seen(planned()), later(31)) == d.CleanUp(1, plan=True)
-    assert decide(seen(planned(**CLEAN)), later(31)) == d.Replan()
+    assert decide(seen(planned(**CLEAN)), later(31)) == d.RenewPlan()
 
 
 def test_a_dry_run_that_a_crash_cut_short_is_cleaned_up_and_made_anew() -> None:
     cut = plan(complete=False)
-    assert decide(seen(gated(plan=cut)), later(31)) == d.CleanUp(1, plan=True)
+    assert decide(seen(validated_attempt(plan=cut)), later(31)) == d.CleanUp(1, plan=True)
     cut = plan(complete=False, clean=True)
-    assert decide(seen(gated(plan=cut)), later(31)) == d.Replan()
+    assert decide(seen(validated_attempt(plan=cut)), later(31)) == d.RenewPlan()
 
 
 def test_in_mode_observe_the_plan_is_the_end_and_leaves_no_rights() -> None:
@@ -108,9 +108,9 @@ def test_nobody_holds_rights_while_a_person_thinks() -> None:
 
 def test_an_approval_is_noted_and_the_plan_is_made_again_before_the_run() -> None:
     waiting = planned(**CLEAN)
-    assert decide(seen(waiting, mode="Approve", approval=said()), NOW) == d.NoteApproval()
+    assert decide(seen(waiting, mode="Approve", approval=said()), NOW) == d.RecordApproval()
     approved = planned(**CLEAN, approvals=[noted()])
-    assert decide(seen(approved, mode="Approve", approval=said()), NOW) == d.Replan()
+    assert decide(seen(approved, mode="Approve", approval=said()), NOW) == d.RenewPlan()
     again = planned(approvals=[noted()])
     assert decide(seen(again, mode="Approve", approval=said()), NOW) == d.Capture()
 
@@ -123,7 +123,7 @@ def test_a_plan_that_has_changed_needs_an_approval_of_its_own() -> None:
     assert waits.why is Reason.PLAN_CHANGED
     assert "ann" in waits.message
     anew = said(plan=OTHER)
-    assert decide(seen(found, mode="Approve", approval=anew), NOW) == d.NoteApproval()
+    assert decide(seen(found, mode="Approve", approval=anew), NOW) == d.RecordApproval()
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,14 @@ def test_an_approval_of_something_else_is_none(about: dict[str, Any]) -> None:
 def test_before_an_approved_run_the_baseline_is_taken_anew() -> None:
     approved = planned(**CLEAN, approvals=[noted(time=later(20))])
     found = seen(approved, mode="Approve")
-    assert decide(found, later(20)) == d.Measure(again=True)
+    assert decide(found, later(20)) == d.ProbeBaseline(again=True)
 
     def measured(verdict: ProbeVerdict) -> Observed:
         fresh = window(verdict, start=later(21))
         status = found.remediation.status.model_copy(update={"baseline": fresh})
         return replace(found, remediation=found.remediation.model_copy(update={"status": status}))
 
-    assert decide(measured(ProbeVerdict.FAILED), later(21)) == d.Replan()
+    assert decide(measured(ProbeVerdict.FAILED), later(21)) == d.RenewPlan()
     healed = decide(measured(ProbeVerdict.PASSED), later(21))
     assert isinstance(healed, d.CloseAttempt)
     assert (healed.outcome, healed.reason) == (Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY)
@@ -156,7 +156,7 @@ def test_whatever_waited_long_is_measured_again_and_holds_no_rights_meanwhile() 
     fresh = planned(plan=plan(created=later(299)))
     assert decide(seen(fresh), later(299)) == d.Capture()
     assert decide(seen(fresh), later(300)) == d.CleanUp(1, plan=True)
-    assert decide(seen(planned(**CLEAN)), later(300)) == d.Measure(again=True)
+    assert decide(seen(planned(**CLEAN)), later(300)) == d.ProbeBaseline(again=True)
 
 
 def test_a_rejection_ends_it_with_its_reason() -> None:
@@ -176,14 +176,14 @@ def test_a_rejection_ends_it_with_its_reason() -> None:
 def test_an_edit_is_taken_once_and_then_waits_for_its_own_approval() -> None:
     edit = text("edit").model_copy(update={"digest": f"sha256:{sha256(b'[]').hexdigest()}"})
     found = planned(**CLEAN, approvals=[noted("Edit", edit=edit)])
-    assert decide(seen(found, mode="Approve", approval=said("Edit")), NOW) == d.TakeEdit()
+    assert decide(seen(found, mode="Approve", approval=said("Edit")), NOW) == d.ApplyEdit()
     refused = planned(**CLEAN, approvals=[noted("Edit", edit=edit, refusal="Bounds: too much")])
     waits = decide(seen(refused, mode="Approve", approval=said("Edit")), NOW)
     assert isinstance(waits, d.Wait)
     assert waits.why is Reason.EDIT_REFUSED
     assert "too much" in waits.message
     other = said("Edit", edit='[{"a": 1}]')
-    assert decide(seen(refused, mode="Approve", approval=other), NOW) == d.NoteApproval()
+    assert decide(seen(refused, mode="Approve", approval=other), NOW) == d.RecordApproval()
 
 
 def test_rights_are_gone_before_an_edit_takes_the_place_of_the_playbook() -> None:
@@ -206,7 +206,9 @@ def test_the_deadline_does_not_count_while_a_person_thinks() -> None:
     waits = decide(seen(planned(**CLEAN), mode="Approve", **limits), later(600))
     assert isinstance(waits, d.Wait)
     approved = planned(**CLEAN, approvals=[noted(time=later(600))])
-    assert decide(seen(approved, mode="Approve", **limits), later(610)) == d.Measure(again=True)
+    assert decide(seen(approved, mode="Approve", **limits), later(610)) == d.ProbeBaseline(
+        again=True
+    )
     ran = planned(approvals=[noted(time=later(600))], rejection=Rejection(rule="X", message="no"))
     late = decide(seen(ran, mode="Approve", **limits), later(661))
     assert isinstance(late, d.CloseAttempt)
@@ -218,14 +220,14 @@ def test_the_deadline_does_not_count_while_a_person_thinks() -> None:
     ("around", "reason"),
     [
         ({"held": "policy x is suspended"}, Reason.SUSPENDED),
-        ({"switch": SwitchState(on=True)}, Reason.KILL_SWITCH),
+        ({"switch": KillSwitchState(on=True)}, Reason.KILL_SWITCH),
     ],
 )
 def test_whoever_holds_it_holds_it_before_the_run(
     mode: str, around: dict[str, Any], reason: Reason
 ) -> None:
     approved = [noted()]
-    for state in (planned(approvals=approved), gated(plan=plan(complete=False))):
+    for state in (planned(approvals=approved), validated_attempt(plan=plan(complete=False))):
         assert decide(seen(state, mode=mode, around=around), NOW) == d.CleanUp(1, plan=True)
         assert state.plan is not None
         clean = state.plan.model_copy(update={"cleaned_up": True})
@@ -267,15 +269,17 @@ def test_what_is_waited_for_is_in_the_condition() -> None:
     assert closes.reason is Reason.CANCELLED
 
 
-LASTING: dict[str, Any] = {"evidence": {"persist_seconds": 30}}
+LASTING: dict[str, Any] = {"evidence": {"min_persistence_seconds": 30}}
 NAMED: dict[str, Any] = {"plan": plan(complete=False)}
 NAMED_CLEAN: dict[str, Any] = {"plan": plan(complete=False, clean=True)}
 
 
 @pytest.mark.parametrize("mode", ["Auto", "Approve"])
 def test_a_fault_that_may_pass_by_itself_is_waited_for_without_a_plan(mode: str) -> None:
-    assert decide(seen(gated(**NAMED), mode=mode, **LASTING), NOW) == d.CleanUp(1, plan=True)
-    for state in (gated(), gated(**NAMED_CLEAN)):
+    assert decide(seen(validated_attempt(**NAMED), mode=mode, **LASTING), NOW) == d.CleanUp(
+        1, plan=True
+    )
+    for state in (validated_attempt(), validated_attempt(**NAMED_CLEAN)):
         waits = decide(seen(state, mode=mode, **LASTING), later(2))
         assert isinstance(waits, d.Wait)
         assert (waits.until, waits.why) == (later(12), Reason.WAITING_FOR_PERSISTENCE)
@@ -289,48 +293,53 @@ def test_a_fault_that_may_pass_by_itself_is_waited_for_without_a_plan(mode: str)
 def test_the_model_is_asked_while_a_fault_is_given_time_to_pass() -> None:
     assert decide(seen(**LASTING), NOW) == d.OpenAttempt(1)
     assert decide(seen(attempt(), **LASTING), NOW) == d.Generate()
-    assert decide(seen(generated(), **LASTING), NOW) == d.Gate()
+    assert decide(seen(generated(), **LASTING), NOW) == d.Validate()
 
 
 @pytest.mark.parametrize("mode", ["Auto", "Approve"])
 def test_after_the_wait_the_baseline_is_taken_anew_before_the_plan(mode: str) -> None:
     fields: dict[str, Any] = {"mode": mode, **LASTING}
-    old = seen(gated(**NAMED_CLEAN), measured=later(29), **fields)
-    assert decide(old, later(30)) == d.Measure(again=True)
-    lasting = seen(gated(**NAMED_CLEAN), measured=later(31), **fields)
-    assert decide(lasting, later(31)) == d.Replan()
-    again = gated(plan=plan(complete=False, created=later(31)))
-    assert decide(seen(again, measured=later(31), **fields), later(31)) == d.Rehearse()
+    old = seen(validated_attempt(**NAMED_CLEAN), measured=later(29), **fields)
+    assert decide(old, later(30)) == d.ProbeBaseline(again=True)
+    lasting = seen(validated_attempt(**NAMED_CLEAN), measured=later(31), **fields)
+    assert decide(lasting, later(31)) == d.RenewPlan()
+    again = validated_attempt(plan=plan(complete=False, created=later(31)))
+    assert decide(seen(again, measured=later(31), **fields), later(31)) == d.RunDryRun()
 
 
 def test_a_slow_model_has_waited_long_enough() -> None:
-    late = gated(plan=plan(complete=False, created=later(90)))
+    late = validated_attempt(plan=plan(complete=False, created=later(90)))
     assert decide(seen(late, **LASTING), later(90)) == d.CleanUp(1, plan=True)
     clean = late.model_copy(update=NAMED_CLEAN)
-    assert decide(seen(clean, **LASTING), later(90)) == d.Measure(again=True)
+    assert decide(seen(clean, **LASTING), later(90)) == d.ProbeBaseline(again=True)
 
 
 def test_a_fault_that_has_passed_is_left_alone_and_nothing_was_planned() -> None:
-    found = seen(gated(**NAMED_CLEAN), baseline=ProbeVerdict.PASSED, measured=later(31), **LASTING)
+    found = seen(
+        validated_attempt(**NAMED_CLEAN),
+        baseline=ProbeVerdict.PASSED,
+        measured=later(31),
+        **LASTING,
+    )
     healed = decide(found, later(31))
     assert isinstance(healed, d.CloseAttempt)
     assert (healed.outcome, healed.reason) == (Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY)
-    ended = gated(**NAMED_CLEAN, outcome=healed.outcome, reason=healed.reason)
+    ended = validated_attempt(**NAMED_CLEAN, outcome=healed.outcome, reason=healed.reason)
     assert isinstance(decide(seen(ended, max_attempts=3, **LASTING), later(32)), d.Finish)
 
 
 def test_what_cannot_be_measured_after_the_wait_is_acted_on_only_where_that_is_allowed() -> None:
-    for measured_fault in (False, True):
-        evidence = {"persist_seconds": 30, "measured_fault": measured_fault}
+    for require_probe_failure in (False, True):
+        evidence = {"min_persistence_seconds": 30, "require_probe_failure": require_probe_failure}
         found = seen(
-            gated(**NAMED_CLEAN),
+            validated_attempt(**NAMED_CLEAN),
             baseline=ProbeVerdict.UNKNOWN,
             measured=later(31),
             evidence=evidence,
         )
         decision = decide(found, later(31))
-        if not measured_fault:
-            assert decision == d.Replan()
+        if not require_probe_failure:
+            assert decision == d.RenewPlan()
             continue
         assert isinstance(decision, d.CloseAttempt)
         assert decision.outcome is Outcome.ABSTAINED
@@ -339,7 +348,7 @@ def test_what_cannot_be_measured_after_the_wait_is_acted_on_only_where_that_is_a
 
 def test_an_attempt_that_came_to_no_run_does_not_shorten_the_wait() -> None:
     refused = closed(1, Outcome.REJECTED, Reason.PLAYBOOK_REJECTED)
-    found = seen(refused, gated(2, **NAMED_CLEAN), max_attempts=2, **LASTING)
+    found = seen(refused, validated_attempt(2, **NAMED_CLEAN), max_attempts=2, **LASTING)
     waits = decide(found, later(5))
     assert isinstance(waits, d.Wait)
     assert waits.why is Reason.WAITING_FOR_PERSISTENCE
@@ -348,12 +357,12 @@ def test_an_attempt_that_came_to_no_run_does_not_shorten_the_wait() -> None:
 def test_after_a_run_nothing_is_waited_for() -> None:
     ran = executed(1, outcome=Outcome.ROLLED_BACK, reason=Reason.PROBES_FAILED)
     for moment in (5, 60):
-        found = seen(ran, gated(2, **NAMED_CLEAN), max_attempts=2, **LASTING)
-        assert decide(found, later(moment)) == d.Replan()
+        found = seen(ran, validated_attempt(2, **NAMED_CLEAN), max_attempts=2, **LASTING)
+        assert decide(found, later(moment)) == d.RenewPlan()
 
 
 def test_observe_plans_at_once() -> None:
-    assert decide(seen(gated(**NAMED), mode="Observe", **LASTING), NOW) == d.Rehearse()
+    assert decide(seen(validated_attempt(**NAMED), mode="Observe", **LASTING), NOW) == d.RunDryRun()
     ended = decide(seen(planned(**CLEAN), mode="Observe", **LASTING), NOW)
     assert isinstance(ended, d.CloseAttempt)
     assert ended.outcome is Outcome.OBSERVED
@@ -370,18 +379,20 @@ def test_a_plan_of_before_there_was_such_a_limit_waits_too() -> None:
     ("around", "reason"),
     [
         ({"held": "policy x is suspended"}, Reason.SUSPENDED),
-        ({"switch": SwitchState(on=True)}, Reason.KILL_SWITCH),
+        ({"switch": KillSwitchState(on=True)}, Reason.KILL_SWITCH),
     ],
 )
 def test_whoever_holds_it_goes_before_the_wait(around: dict[str, Any], reason: Reason) -> None:
     for moment in (1, 40):
-        held = decide(seen(gated(**NAMED_CLEAN), around=around, **LASTING), later(moment))
+        held = decide(
+            seen(validated_attempt(**NAMED_CLEAN), around=around, **LASTING), later(moment)
+        )
         assert isinstance(held, d.Wait)
         assert held.why is reason
 
 
 def test_the_wait_ends_when_it_is_called_off() -> None:
-    state = gated(**NAMED_CLEAN)
+    state = validated_attempt(**NAMED_CLEAN)
     limits: dict[str, Any] = {"deadline_seconds": 31, **LASTING}
     for found, moment, reason in (
         (seen(state, cancel=True, **LASTING), 5, Reason.CANCELLED),

@@ -47,8 +47,10 @@ def profile_rows() -> list[str]:
         "budgets.maxCooldownSeconds": [str(s.budgets.max_cooldown_seconds) for s in specs],
         "budgets.maxWorkloadsPercent": [str(s.budgets.max_workloads_percent) for s in specs],
         "evidence.minConfidencePercent": [str(s.evidence.min_confidence_percent) for s in specs],
-        "evidence.measuredFault": [str(s.evidence.measured_fault).lower() for s in specs],
-        "evidence.persistSeconds": [str(s.evidence.persist_seconds) for s in specs],
+        "evidence.requireProbeFailure": [
+            str(s.evidence.require_probe_failure).lower() for s in specs
+        ],
+        "evidence.minPersistenceSeconds": [str(s.evidence.min_persistence_seconds) for s in specs],
     }
     return [f"| `{name}` | {' | '.join(cells)} |" for name, cells in rows.items()]
 

@@ -9,19 +9,24 @@ from reme_api.conditions import Status
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Reason
-from reme_operator.admission.admit import Accept, Case, Refuse, TargetSeen, admit
-from reme_operator.admission.policy_parsing import understood
-from reme_operator.admission.policy_selection import Unfit, Unreadable, choose, considered
-from reme_operator.admission.policy_validation import problems, rivals
+from reme_operator.admission.admit import Accept, AdmissionInput, Refuse, TargetInfo, admit
+from reme_operator.admission.policy_parsing import parse_policy
+from reme_operator.admission.policy_selection import (
+    NoPolicyChosen,
+    UnreadablePolicy,
+    choose,
+    rank_policies,
+)
+from reme_operator.admission.policy_validation import conflicting_policies, problems
 from reme_operator.handlers.policies import verdict
 from tests.doubles.builders import NOW, RELEASE, later, policy, report
 
 LABELS = {"app": "cart"}
 
 
-def chosen(*policies: RemediationPolicy, **fields: Any) -> str | Unfit:
+def chosen(*policies: RemediationPolicy, **fields: Any) -> str | NoPolicyChosen:
     found = choose(report(**fields), LABELS, policies, RELEASE)
-    return found if isinstance(found, Unfit) else found.metadata.name
+    return found if isinstance(found, NoPolicyChosen) else found.metadata.name
 
 
 def test_the_order_from_the_weakest_to_the_strongest() -> None:
@@ -46,34 +51,34 @@ def test_a_conflict_names_both_and_how_they_are_alike() -> None:
     found = chosen(
         policy("b", targets=[{"names": ["cart"]}]), policy("a", targets=[{"names": ["cart", "x"]}])
     )
-    assert isinstance(found, Unfit)
+    assert isinstance(found, NoPolicyChosen)
     assert found.reason is Reason.POLICY_CONFLICT
     assert "by name: a, b" in found.message
 
 
 def test_a_policy_for_other_namespaces_does_not_match() -> None:
     other = policy("other", RELEASE, namespaces=["pay*"])
-    assert isinstance(chosen(other), Unfit)
+    assert isinstance(chosen(other), NoPolicyChosen)
 
 
 def test_one_that_cannot_be_read_may_have_been_the_narrowest() -> None:
-    broken = [Unreadable("shop", "narrow", "spec.mode: nonsense")]
+    broken = [UnreadablePolicy("shop", "narrow", "spec.mode: nonsense")]
     found = choose(report(), LABELS, [policy("wide")], RELEASE, broken)
-    assert isinstance(found, Unfit)
+    assert isinstance(found, NoPolicyChosen)
     assert found.reason is Reason.POLICY_INVALID
     assert "shop/narrow" in found.message
     named = report(policy_ref={"name": "wide"})
     assert isinstance(choose(named, LABELS, [policy("wide")], RELEASE, broken), RemediationPolicy)
-    elsewhere = [Unreadable(RELEASE, "shared", "x")]
+    elsewhere = [UnreadablePolicy(RELEASE, "shared", "x")]
     found = choose(report(), LABELS, [policy("own")], RELEASE, elsewhere)
     assert isinstance(found, RemediationPolicy)
     found = choose(report(), LABELS, [], RELEASE, elsewhere)
-    assert isinstance(found, Unfit)
+    assert isinstance(found, NoPolicyChosen)
     assert found.reason is Reason.POLICY_INVALID
 
 
 def test_every_policy_is_considered_with_its_reason() -> None:
-    found = considered(
+    found = rank_policies(
         report(),
         LABELS,
         [
@@ -100,8 +105,8 @@ def test_what_does_not_fit_its_type_is_understood_as_that() -> None:
         "metadata": {"name": "p", "namespace": "shop"},
         "spec": {"mode": "Auto", "actions": [{"name": "Explode"}]},
     }
-    found = understood(body)
-    assert isinstance(found, Unreadable)
+    found = parse_policy(body)
+    assert isinstance(found, UnreadablePolicy)
     assert (found.namespace, found.name) == ("shop", "p")
     assert "actions.0.name" in found.problem
 
@@ -131,13 +136,13 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "nothing begins in time",
-        {"evidence": {"persist_seconds": 60}, "deadline_seconds": 60},
-        "deadlineSeconds: it is over before evidence.persistSeconds is",
+        {"evidence": {"min_persistence_seconds": 60}, "deadline_seconds": 60},
+        "deadlineSeconds: it is over before evidence.minPersistenceSeconds is",
     ),
     (
         "nothing begins in time by the profile",
         {"profile": "Conservative", "deadline_seconds": 60},
-        "deadlineSeconds: it is over before evidence.persistSeconds is",
+        "deadlineSeconds: it is over before evidence.minPersistenceSeconds is",
     ),
 ]
 
@@ -149,7 +154,7 @@ def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], said:
     state, reason, message = verdict(bad, RELEASE)
     assert (state, reason) == (Status.FALSE, Reason.POLICY_INVALID)
     assert said in message
-    refusal = admit(Case(report(), TargetSeen(), [bad], (), RELEASE), NOW)
+    refusal = admit(AdmissionInput(report(), TargetInfo(), [bad], (), RELEASE), NOW)
     if fields.get("namespaces"):
         return
     assert isinstance(refusal, Refuse)
@@ -165,8 +170,8 @@ def test_what_can_be_meant_has_no_problem() -> None:
 def test_two_that_match_the_same_say_so_of_each_other() -> None:
     a, b = policy("a"), policy("b")
     c = policy("c", targets=[{"names": ["cart"]}])
-    assert rivals(a, [a, b, c]) == ["b"]
-    assert rivals(c, [a, b, c]) == []
+    assert conflicting_policies(a, [a, b, c]) == ["b"]
+    assert conflicting_policies(c, [a, b, c]) == []
     state, reason, message = verdict(a, RELEASE, [a, b, c])
     assert (state, reason) == (Status.FALSE, Reason.POLICY_CONFLICT)
     assert "a, b" in message
@@ -178,7 +183,7 @@ NIGHT = [{"start": "22:00", "end": "04:00"}]  # NOW is noon
 
 
 def admitted(asked: DiagnosisReport, **fields: Any) -> Accept | Refuse:
-    found = admit(Case(asked, TargetSeen(), [policy(**fields)], (), RELEASE), NOW)
+    found = admit(AdmissionInput(asked, TargetInfo(), [policy(**fields)], (), RELEASE), NOW)
     assert isinstance(found, Accept | Refuse)
     return found
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from reme_api.probes import NeighbourHealth, ProbeVerdict
 from reme_kube.protocols import Sample
 from reme_operator.decision.probe_verdict import (
-    Measurement,
-    Round,
-    Verdict,
-    judge_baseline,
-    judge_verification,
-    worse_neighbours,
+    ProbeHistory,
+    ProbeRound,
+    WindowVerdict,
+    baseline_verdict,
+    degraded_neighbours,
+    verification_verdict,
 )
 from tests.doubles.builders import NOW, later, neighbour
 
@@ -23,16 +23,18 @@ GOOD, BAD, SILENT = Sample(True, "200", ""), Sample(False, "500", "no"), Sample(
 LETTERS = {"+": GOOD, "-": BAD, "?": SILENT}
 
 
-def after(letters: str, step: float = 1.0) -> Measurement:
+def after(letters: str, step: float = 1.0) -> ProbeHistory:
     """Return what one probe has shown: + passed, - failed, ? could not be measured."""
-    seen = Measurement(NOW)
+    seen = ProbeHistory(NOW)
     for place, letter in enumerate(letters):
-        seen = seen.add(Round(later(place * step), {"answers": LETTERS[letter]}))
+        seen = seen.add(ProbeRound(later(place * step), {"answers": LETTERS[letter]}))
     return seen
 
 
 def judged(letters: str, at: float, deadline: float = 10) -> ProbeVerdict | None:
-    verdict = judge_verification(after(letters), later(at), window=WINDOW, deadline=later(deadline))
+    verdict = verification_verdict(
+        after(letters), later(at), window=WINDOW, deadline=later(deadline)
+    )
     return verdict.verdict if verdict else None
 
 
@@ -51,14 +53,14 @@ def judged(letters: str, at: float, deadline: float = 10) -> ProbeVerdict | None
 def test_the_baseline_looks_for_the_fault(
     letters: str, samples: int, expected: ProbeVerdict | None
 ) -> None:
-    verdict = judge_baseline(after(letters), samples)
+    verdict = baseline_verdict(after(letters), samples)
     assert (verdict.verdict if verdict else None) is expected
 
 
 def test_one_probe_that_says_nothing_makes_a_baseline_unknown() -> None:
-    seen = Measurement(NOW).add(Round(NOW, {"a": GOOD, "b": SILENT}))
-    verdict = judge_baseline(seen, 1)
-    assert verdict == Verdict(ProbeVerdict.UNKNOWN, "could not be measured: b")
+    seen = ProbeHistory(NOW).add(ProbeRound(NOW, {"a": GOOD, "b": SILENT}))
+    verdict = baseline_verdict(seen, 1)
+    assert verdict == WindowVerdict(ProbeVerdict.UNKNOWN, "could not be measured: b")
 
 
 @pytest.mark.parametrize(
@@ -97,10 +99,10 @@ def test_nothing_passes_without_a_whole_window_of_successes(letters: str, at: fl
         assert verdict is ProbeVerdict.PASSED
 
 
-def watched(*health: NeighbourHealth, at: float, seen: Measurement | None = None) -> Measurement:
+def watched(*health: NeighbourHealth, at: float, seen: ProbeHistory | None = None) -> ProbeHistory:
     before = (neighbour("stock", 2, 2), neighbour("cart", 1, 1))
-    fresh = Round(later(at), {"answers": GOOD}, health)
-    return (seen or Measurement(NOW)).add(fresh, before, target="Deployment/cart")
+    fresh = ProbeRound(later(at), {"answers": GOOD}, health)
+    return (seen or ProbeHistory(NOW)).add(fresh, before, target="Deployment/cart")
 
 
 def test_a_neighbour_that_stays_worse_fails_it_early() -> None:
@@ -108,7 +110,7 @@ def test_a_neighbour_that_stays_worse_fails_it_early() -> None:
     for at in range(5):
         seen = watched(neighbour("stock", 1, 2), neighbour("cart", 1, 1), at=at, seen=seen)
     assert seen is not None
-    verdict = judge_verification(seen, later(4), window=WINDOW, deadline=later(100))
+    verdict = verification_verdict(seen, later(4), window=WINDOW, deadline=later(100))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.FAILED
     assert verdict.neighbours_worse
@@ -119,7 +121,7 @@ def test_a_neighbour_that_recovers_costs_only_time() -> None:
     seen = watched(neighbour("stock", 1, 2), at=0)
     for at in range(1, 5):
         seen = watched(neighbour("stock", 2, 2), at=at, seen=seen)
-    verdict = judge_verification(seen, later(4), window=WINDOW, deadline=later(100))
+    verdict = verification_verdict(seen, later(4), window=WINDOW, deadline=later(100))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.PASSED
 
@@ -129,9 +131,9 @@ def test_the_target_may_take_its_time_but_must_be_there_in_the_end() -> None:
     for at in range(11):
         seen = watched(neighbour("stock", 2, 2), neighbour("cart", 0, 1), at=at, seen=seen)
         if at < 10:
-            assert judge_verification(seen, later(at), window=WINDOW, deadline=later(10)) is None
+            assert verification_verdict(seen, later(at), window=WINDOW, deadline=later(10)) is None
     assert seen is not None
-    verdict = judge_verification(seen, later(10), window=WINDOW, deadline=later(10))
+    verdict = verification_verdict(seen, later(10), window=WINDOW, deadline=later(10))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.FAILED
     assert not verdict.neighbours_worse
@@ -154,12 +156,12 @@ def test_the_target_may_take_its_time_but_must_be_there_in_the_end() -> None:
 def test_worse_is_worse_than_before(
     was: tuple[int, int], now: tuple[int, int], worse: bool
 ) -> None:
-    found = worse_neighbours([neighbour("a", *was)], [neighbour("a", *now)])
+    found = degraded_neighbours([neighbour("a", *was)], [neighbour("a", *now)])
     assert bool(found) is worse
 
 
 def test_one_that_was_deleted_by_somebody_is_not_our_harm() -> None:
-    assert worse_neighbours([neighbour("a", 1)], []) == ()
+    assert degraded_neighbours([neighbour("a", 1)], []) == ()
 
 
 def test_the_record_counts_every_sample() -> None:

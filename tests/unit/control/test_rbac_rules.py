@@ -2,12 +2,19 @@
 
 import pytest
 
-from reme_operator.app.rbac_rules import CLUSTER, LEASE_NAME, RELEASE, WATCHED, Rule, bind_rules
+from reme_operator.app.rbac_rules import (
+    CLUSTER,
+    LEASE_NAME,
+    RELEASE,
+    WATCHED_NAMESPACE_RULES,
+    Rule,
+    run_role_bind_rules,
+)
 from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
 
 READS = {"get", "list", "watch"}
-BINDS = [rule for part in bind_rules("reme-run-").values() for rule in part]
-ALL: list[Rule] = [*WATCHED, *CLUSTER, *RELEASE, *BINDS]
+BINDS = [rule for part in run_role_bind_rules("reme-run-").values() for rule in part]
+ALL: list[Rule] = [*WATCHED_NAMESPACE_RULES, *CLUSTER, *RELEASE, *BINDS]
 
 
 @pytest.mark.parametrize("rule", ALL, ids=str)
@@ -31,19 +38,19 @@ def test_no_workload_is_written() -> None:
 def test_where_targets_live_only_records_and_bindings_are_written() -> None:
     written = {
         resource
-        for rule in WATCHED
+        for rule in WATCHED_NAMESPACE_RULES
         if set(rule["verbs"]) - READS
         for resource in rule["resources"]
         if "reme.dev" not in rule["apiGroups"]
     }
     assert written == {"events", "configmaps", "rolebindings"}
-    (texts,) = [r for r in WATCHED if r["resources"] == ["configmaps"]]
+    (texts,) = [r for r in WATCHED_NAMESPACE_RULES if r["resources"] == ["configmaps"]]
     assert texts["verbs"] == ["get", "create"]
 
 
 def test_only_the_run_roles_are_bound_and_each_by_name() -> None:
     for kind, roles in (("ClusterRole", {*RUN_ROLES}), ("Role", {*RUN_ROLES} - CLUSTER_ROLES)):
-        parts = bind_rules("x-run-", kind)
+        parts = run_role_bind_rules("x-run-", kind)
         named = [name for part in parts.values() for rule in part for name in rule["resourceNames"]]
         assert sorted(named) == sorted(f"x-run-{suffix}" for suffix in roles)
     assert all(rule["verbs"] == ["bind"] for part in parts.values() for rule in part)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reme_api.diagnosis_report import Target
 from reme_api.reasons import Outcome, Reason
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.admission.retention import expired
 from tests.doubles.builders import NOW, later
 
@@ -23,8 +23,8 @@ def entry(
     ttl: int = 10_000,
     policy: str = "shop/usual",
     deleting: bool = False,
-) -> Entry:
-    return Entry(
+) -> RemediationInfo:
+    return RemediationInfo(
         namespace="shop",
         name=name,
         uid=name,
@@ -42,7 +42,7 @@ def entry(
     )
 
 
-def names(entries: list[Entry]) -> list[str]:
+def names(entries: list[RemediationInfo]) -> list[str]:
     return [e.name for e in entries]
 
 
@@ -90,7 +90,7 @@ def test_one_that_is_going_already_is_left_alone() -> None:
     ),
     st.floats(0, 10_000),
 )
-def test_whatever_there_is_only_ended_ones_go(found: list[Entry], seconds: float) -> None:
+def test_whatever_there_is_only_ended_ones_go(found: list[RemediationInfo], seconds: float) -> None:
     gone = expired(found, NOW + timedelta(seconds=seconds))
     assert all(e.outcome is not None and not e.deleting for e in gone)
     assert len({e.uid for e in gone}) == len(gone)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from reme_api.diagnosis_report import DiagnosisReport, Target
 from reme_api.reasons import Reason
-from reme_operator.admission.admit import Accept, Case, Refuse, TargetSeen, admit
-from reme_operator.admission.remediation_index import Entry
+from reme_operator.admission.admit import Accept, AdmissionInput, Refuse, TargetInfo, admit
+from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.admission.storm import (
-    Filed,
+    ReportSummary,
+    StormImpact,
     StormLimits,
-    StormPlace,
     causes,
     followers,
     urgency,
@@ -36,10 +36,10 @@ def about(name: str, evidence: list[str] | None = None, **fault: Any) -> Diagnos
 
 def filed(
     name: str, *shared: str, acting: bool = False, place: int = 0, own: str | None = None
-) -> Filed:
+) -> ReportSummary:
     mine = workload("shop", own or name)
     found = frozenset({mine, *(workload("shop", one) for one in shared)})
-    return Filed(name, f"shop/{name}", mine, (0, 0, later(place), name), found, acting)
+    return ReportSummary(name, f"shop/{name}", mine, (0, 0, later(place), name), found, acting)
 
 
 def test_the_worst_comes_first_then_the_surest_then_the_oldest() -> None:
@@ -126,15 +126,15 @@ def test_there_is_no_storm_up_to_the_threshold() -> None:
     limits = StormLimits(threshold=2)
     two = [filed("cart", "redis"), filed("redis")]
     assert not weather(two, limits).active
-    assert weather(two, limits).place("cart") == StormPlace()
+    assert weather(two, limits).place("cart") == StormImpact()
     three = weather([*two, filed("front")], limits)
-    assert three.place("cart") == StormPlace(True, 3, 2, "shop/redis", "shop/redis")
-    assert three.place("redis") == StormPlace(True, 3, 2)
+    assert three.place("cart") == StormImpact(True, 3, 2, "shop/redis", "shop/redis")
+    assert three.place("redis") == StormImpact(True, 3, 2)
 
 
-def admitted(storm: StormPlace, *entries: Entry) -> Accept | Refuse:
+def admitted(storm: StormImpact, *entries: RemediationInfo) -> Accept | Refuse:
     wide = policy(budgets={"max_concurrent": 50, "cooldown_seconds": 0})
-    case = Case(report(), TargetSeen(), [wide], entries, RELEASE, storm=storm)
+    case = AdmissionInput(report(), TargetInfo(), [wide], entries, RELEASE, storm=storm)
     found = admit(case, NOW)
     assert isinstance(found, Accept | Refuse)
     return found
@@ -142,17 +142,17 @@ def admitted(storm: StormPlace, *entries: Entry) -> Accept | Refuse:
 
 def test_in_a_storm_few_are_acted_on_and_the_others_wait() -> None:
     busy = [opened(f"o{n}", target=target(f"t{n}")) for n in range(2)]
-    storm = StormPlace(True, 40, 2)
+    storm = StormImpact(True, 40, 2)
     refusal = admitted(storm, *busy)
     assert isinstance(refusal, Refuse)
-    assert refusal.reason is Reason.STORM
+    assert refusal.reason is Reason.REPORT_STORM
     assert refusal.retry_at is not None
     assert isinstance(admitted(storm, busy[0]), Accept)
-    assert isinstance(admitted(StormPlace(), *busy), Accept)
+    assert isinstance(admitted(StormImpact(), *busy), Accept)
 
 
 def test_a_report_with_the_cause_of_another_waits_for_it() -> None:
-    refusal = admitted(StormPlace(True, 40, 2, "shop/redis", "shop/redis"))
+    refusal = admitted(StormImpact(True, 40, 2, "shop/redis", "shop/redis"))
     assert isinstance(refusal, Refuse)
     assert refusal.reason is Reason.SAME_CAUSE
     assert "shop/redis" in refusal.message

@@ -10,12 +10,12 @@ from reme_kube.protocols import Cluster
 from reme_kube.resources import INGRESSES, JOBS, NODES, RESOURCE_QUOTAS, Resource
 from reme_operator.snapshot import related_objects
 from reme_playbook.snapshot import related_services
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Json = dict[str, Any]
-CART = ObjectKey("Deployment", "shop", "cart")
-NODE = ObjectKey("Node", "", "n1")
+CART = ObjectRef("Deployment", "shop", "cart")
+NODE = ObjectRef("Node", "", "n1")
 
 
 @dataclass
@@ -52,23 +52,27 @@ async def test_what_may_not_be_read_or_is_not_installed_is_not_there() -> None:
         INGRESSES: ForbiddenError("no"),
         JOBS: NotFoundError("no"),
     }
-    assert [*await related_objects.around(reads(lists=lists), "shop")] == [
-        ObjectKey("ResourceQuota", "shop", "all")
+    assert [*await related_objects.list_related(reads(lists=lists), "shop")] == [
+        ObjectRef("ResourceQuota", "shop", "all")
     ]
     assert await related_objects.nodes(reads(lists={NODES: ForbiddenError("no")})) == ({}, None)
 
 
 async def test_an_error_that_may_pass_is_no_absence() -> None:
     with pytest.raises(UnavailableError):
-        await related_objects.around(reads(lists={INGRESSES: UnavailableError("later")}), "shop")
+        await related_objects.list_related(
+            reads(lists={INGRESSES: UnavailableError("later")}), "shop"
+        )
     path = NODES.path("", "n1")
     with pytest.raises(UnavailableError):
-        await related_objects.missing(reads(objects={path: UnavailableError("later")}), [NODE], [])
+        await related_objects.get_missing(
+            reads(objects={path: UnavailableError("later")}), [NODE], []
+        )
 
 
 async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refuse_pods() -> None:
     jobs = [named("done", spec={}), named("held", spec={"suspend": True})]
-    found = await related_objects.around(reads(lists={JOBS: jobs}), "shop")
+    found = await related_objects.list_related(reads(lists={JOBS: jobs}), "shop")
     assert [key.name for key in found] == ["held"]
     nodes = [
         named("free", spec={}),
@@ -83,9 +87,9 @@ async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refu
 
 async def test_what_a_run_wrote_is_read_again_whether_it_is_near_or_not() -> None:
     cluster = reads(objects={NODES.path("", "n1"): named("n1")})
-    gone = ObjectKey("Ingress", "shop", "gone")
-    assert await related_objects.missing(cluster, [NODE, gone, NODE], []) == {NODE: named("n1")}
-    assert await related_objects.missing(cluster, [NODE], [NODE]) == {}
+    gone = ObjectRef("Ingress", "shop", "gone")
+    assert await related_objects.get_missing(cluster, [NODE, gone, NODE], []) == {NODE: named("n1")}
+    assert await related_objects.get_missing(cluster, [NODE], [NODE]) == {}
 
 
 def service(name: str, port: Any = 80, **selector: str) -> Json:
@@ -109,7 +113,7 @@ SERVICES = [
 
 
 def test_who_calls_the_target_is_told_by_whole_names() -> None:
-    live = LiveState(target=CART, objects={CART: workload("cart")}, neighbours={})
+    live = ClusterSnapshot(target=CART, objects={CART: workload("cart")}, neighbours={})
     others = [
         workload("cart", "http://cart"),
         workload("front", "http://cart:80/items"),
@@ -121,9 +125,9 @@ def test_who_calls_the_target_is_told_by_whole_names() -> None:
 
 
 def test_whom_the_target_calls_is_told_with_where_it_leads() -> None:
-    config = ObjectKey("ConfigMap", "shop", "settings")
+    config = ObjectRef("ConfigMap", "shop", "settings")
     target = workload("cart", "x-ray", envFrom=[{"configMapRef": {"name": "settings"}}])
     objects = {CART: target, config: named("settings", data={"url": "postgres://db:5432/cart"})}
-    live = LiveState(target=CART, objects=objects, neighbours={})
+    live = ClusterSnapshot(target=CART, objects=objects, neighbours={})
     (callee,) = related_services.callees(SERVICES, live)
     assert (callee.service, callee.labels, callee.ports) == ("db", {"app": "db"}, ("sql",))

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from reme_api.reasons import Step
 from reme_api.remediation import RemediationStatus, Timing
-from reme_operator.telemetry.step_timings import Timesheet
+from reme_operator.telemetry.step_timings import StepTimer
 from tests.doubles.builders import NOW, attempt, later
 
 
@@ -21,15 +21,15 @@ class Watch:
         return self.seconds
 
 
-def begun() -> tuple[Watch, Timesheet]:
+def begun() -> tuple[Watch, StepTimer]:
     watch = Watch()
-    return watch, Timesheet(watch.now, watch.read)
+    return watch, StepTimer(watch.now, watch.read)
 
 
-def timings(sheet: Timesheet, status: RemediationStatus) -> dict[Step, tuple[int, int]]:
-    filled = sheet.fill(status)
+def timings(sheet: StepTimer, status: RemediationStatus) -> dict[Step, tuple[int, int]]:
+    filled = sheet.with_timings(status)
     found = [*filled.timings, *(filled.attempts[-1].timings if filled.attempts else [])]
-    return {t.step: (t.duration_milliseconds, t.busy_milliseconds) for t in found}
+    return {t.step: (t.duration_milliseconds, t.operator_milliseconds) for t in found}
 
 
 def test_waiting_is_duration_and_not_work() -> None:
@@ -44,13 +44,13 @@ def test_waiting_is_duration_and_not_work() -> None:
 
 def test_an_inner_step_is_charged_to_itself() -> None:
     watch, sheet = begun()
-    with sheet.step(Step.GATE):
+    with sheet.step(Step.VALIDATE):
         watch.seconds += 1
         with sheet.step(Step.CAPTURE):
             watch.seconds += 2
         watch.seconds += 3
     found = timings(sheet, RemediationStatus(attempts=[attempt()]))
-    assert found == {Step.GATE: (6000, 4000), Step.CAPTURE: (2000, 2000)}
+    assert found == {Step.VALIDATE: (6000, 4000), Step.CAPTURE: (2000, 2000)}
 
 
 def test_a_step_in_pieces_spans_them_and_adds_their_work() -> None:
@@ -75,7 +75,10 @@ def test_clean_up_is_only_its_pieces() -> None:
 def test_what_an_earlier_process_wrote_is_added_to() -> None:
     watch, sheet = begun()
     earlier = Timing(
-        step=Step.VERIFY, start_time=later(-10), duration_milliseconds=5000, busy_milliseconds=70
+        step=Step.VERIFY,
+        start_time=later(-10),
+        duration_milliseconds=5000,
+        operator_milliseconds=70,
     )
     with sheet.step(Step.VERIFY):
         watch.seconds += 0.03
@@ -85,16 +88,16 @@ def test_what_an_earlier_process_wrote_is_added_to() -> None:
 
 def test_what_was_written_is_not_written_twice() -> None:
     watch, sheet = begun()
-    with sheet.step(Step.GATE):
+    with sheet.step(Step.VALIDATE):
         watch.seconds += 1
-    status = sheet.fill(RemediationStatus(attempts=[attempt()]))
-    sheet.written()
-    assert sheet.fill(status) == status
+    status = sheet.with_timings(RemediationStatus(attempts=[attempt()]))
+    sheet.mark_saved()
+    assert sheet.with_timings(status) == status
 
 
 def test_a_start_that_is_known_counts_from_there() -> None:
     watch, sheet = begun()
-    sheet.touch(Step.EXECUTE, later(-4))
+    sheet.mark_running(Step.EXECUTE, later(-4))
     with sheet.step(Step.EXECUTE):
         watch.seconds += 1
     found = timings(sheet, RemediationStatus(attempts=[attempt()]))
@@ -103,11 +106,11 @@ def test_a_start_that_is_known_counts_from_there() -> None:
 
 def test_the_steps_of_the_next_attempt_begin_afresh() -> None:
     watch, sheet = begun()
-    with sheet.step(Step.GATE):
+    with sheet.step(Step.VALIDATE):
         watch.seconds += 1
     sheet.next_attempt()
     watch.seconds += 100
-    with sheet.step(Step.GATE):
+    with sheet.step(Step.VALIDATE):
         watch.seconds += 2
     found = timings(sheet, RemediationStatus(attempts=[attempt(2)]))
-    assert found == {Step.GATE: (2000, 2000)}
+    assert found == {Step.VALIDATE: (2000, 2000)}

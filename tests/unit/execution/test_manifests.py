@@ -11,7 +11,7 @@ import pytest
 from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrantSpec, Verb
 from reme_playbook.actions.registry import (
-    ObjectKey,
+    ObjectRef,
     Restart,
     Scale,
     SetEnv,
@@ -25,7 +25,7 @@ from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunRequest, manifests
 from reme_playbook.execution.pod import PodOptions
 
-CART = ObjectKey("Deployment", "shop", "cart")
+CART = ObjectRef("Deployment", "shop", "cart")
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 REQUEST = RunRequest(
     remediation_uid="0a1b2c3d-aaaa-bbbb-cccc-000000000000",
@@ -159,7 +159,7 @@ def test_the_bindings_hand_out_run_roles_to_this_run_alone() -> None:
 
 
 def test_a_run_on_a_node_is_bound_for_the_whole_cluster_and_may_be_on_that_node() -> None:
-    node = ObjectKey("Node", "", "worker-1")
+    node = ObjectRef("Node", "", "worker-1")
     made = manifests(replace(REQUEST, actions=(*REQUEST.actions, UncordonNode(target=node))))
     (everywhere,) = (b for b in made.role_bindings if b["kind"] == "ClusterRoleBinding")
     assert everywhere["metadata"]["name"] == "reme-0a1b2c3d-1-nodes"
@@ -236,7 +236,7 @@ def test_the_playbook_in_the_pod_compiles_to_the_actions() -> None:
 def test_an_undo_may_hold_what_no_playbook_may() -> None:
     actions = (UnsetEnv(target=CART, container="app", variable="MODE"),)
     text = manifests(replace(REQUEST, undo=True, actions=actions)).input_config_map["data"]
-    assert compile_playbook(text["playbook.json"], allow_undo=True) == actions
+    assert compile_playbook(text["playbook.json"], for_rollback=True) == actions
 
 
 def test_the_digest_changes_with_the_playbook() -> None:

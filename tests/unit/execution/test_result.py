@@ -62,7 +62,7 @@ def test_every_end_has_its_reason(end: RunEnd) -> None:
 
 def test_only_a_run_that_says_so_has_touched_nothing() -> None:
     lost = RunResult(run="r", started=NOW)
-    assert not lost.touched_nothing
-    assert RunResult(run="r", started=NOW, end=RunEnd.REJECTED).touched_nothing
+    assert not lost.no_task_started
+    assert RunResult(run="r", started=NOW, end=RunEnd.REJECTED).no_task_started
     begun = RunResult(run="r", started=NOW, end=RunEnd.INTERRUPTED, first_task=NOW)
-    assert not begun.touched_nothing
+    assert not begun.no_task_started

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reme_playbook.snapshot.revisions import NoRevisionError, chosen, patch, revisions
+from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, patch, revisions
 
 DEPLOYMENT: dict[str, Any] = {
     "metadata": {"uid": "u1", "resourceVersion": "7"},
@@ -63,9 +63,9 @@ def test_another_workloads_history_is_not_ours() -> None:
     history = [replica_set(1, "theirs", owner="u2"), {"metadata": {}}, replica_set(2, "bad")]
     known = revisions(DEPLOYMENT, "Deployment", history)
     assert [r.number for r in known] == [2]
-    with pytest.raises(NoRevisionError):
+    with pytest.raises(RevisionNotFoundError):
         chosen(DEPLOYMENT, known, None)
-    with pytest.raises(NoRevisionError, match="number 1"):
+    with pytest.raises(RevisionNotFoundError, match="number 1"):
         chosen(DEPLOYMENT, known, 1)
 
 

@@ -8,8 +8,8 @@ import pytest
 from reme_kube.errors import (
     UnavailableError,
 )
-from reme_kube.leader_election import LeaseElection
-from reme_kube.protocols import LeaderLease
+from reme_kube.leader_election import LeaderElector
+from reme_kube.protocols import Leadership
 from tests.support.clock import FakeClock, settle
 from tests.support.lease import FakeStore
 
@@ -42,8 +42,8 @@ class Candidate:
     def __init__(self, store: FakeStore, clock: FakeClock, name: str) -> None:
         self.told: list[bool] = []
         self.view = View(store)
-        self.lease = LeaseElection(self.view, clock, name, changed=self.told.append)
-        as_the_core_sees_it: LeaderLease = self.lease
+        self.lease = LeaderElector(self.view, clock, name, changed=self.told.append)
+        as_the_core_sees_it: Leadership = self.lease
         assert not as_the_core_sees_it.leading
 
 

@@ -64,7 +64,7 @@ def test_tokens_are_counted_by_kind_and_failures_bring_none(metrics: Metrics) ->
 
 
 def test_an_unknown_rule_does_not_become_a_series(metrics: Metrics) -> None:
-    metrics.know_rules(["Bounds", "NotAllowed"])
+    metrics.register_rules(["Bounds", "NotAllowed"])
     metrics.playbook_rejected("Bounds")
     metrics.playbook_rejected("a text of the model")
     names = {

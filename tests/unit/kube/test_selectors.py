@@ -1,7 +1,7 @@
 import pytest
 
 from reme_kube.errors import UnreadableError
-from reme_kube.resources import JOBS, PODS, written
+from reme_kube.resources import JOBS, PODS, resource_for_manifest
 from reme_kube.workloads import label_selector
 
 
@@ -34,6 +34,6 @@ def test_paths() -> None:
 
 
 def test_a_kind_that_the_operator_never_creates_is_refused() -> None:
-    assert written({"apiVersion": "batch/v1", "kind": "Job"}) is JOBS
+    assert resource_for_manifest({"apiVersion": "batch/v1", "kind": "Job"}) is JOBS
     with pytest.raises(ValueError, match="does not create v1 Secret"):
-        written({"apiVersion": "v1", "kind": "Secret"})
+        resource_for_manifest({"apiVersion": "v1", "kind": "Secret"})

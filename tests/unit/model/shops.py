@@ -8,8 +8,8 @@ from typing import Any
 from reme_api.actions import ActionName
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.policy import RemediationPolicySpec
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import EventLine, LiveState, Revision, Usage
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, EventLine, Revision, Usage
 
 Json = dict[str, Any]
 QUIET = Usage(30, 40 * 2**20)
@@ -60,10 +60,10 @@ class Shop:
             spec["containers"][0]["envFrom"] = [{"configMapRef": {"name": "cart-config"}}]
         return {"metadata": {"labels": {"app": "cart", "tier": "web"}}, "spec": spec}
 
-    def live(self) -> LiveState:
+    def live(self) -> ClusterSnapshot:
         """Return the snapshot."""
         key = self.key
-        objects: dict[ObjectKey, Mapping[str, Any]] = {
+        objects: dict[ObjectRef, Mapping[str, Any]] = {
             key: {
                 "apiVersion": "apps/v1",
                 "kind": self.kind,
@@ -95,7 +95,7 @@ class Shop:
         usage = {}
         if self.usage:
             usage = {(f"{self.name}-6d5f7-{n}abc", "server"): self.usage for n in range(self.ready)}
-        return LiveState(
+        return ClusterSnapshot(
             target=key,
             objects=objects,
             neighbours={},
@@ -147,13 +147,13 @@ class Shop:
         }
 
     @property
-    def key(self) -> ObjectKey:
+    def key(self) -> ObjectRef:
         """The target."""
         return self.other(self.kind, self.name)
 
-    def other(self, kind: str, name: str) -> ObjectKey:
+    def other(self, kind: str, name: str) -> ObjectRef:
         """Return the key of another object of the namespace."""
-        return ObjectKey(kind, self.namespace, name)  # type: ignore[arg-type]
+        return ObjectRef(kind, self.namespace, name)  # type: ignore[arg-type]
 
 
 def report_about(

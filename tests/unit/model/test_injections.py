@@ -20,7 +20,7 @@ from reme_model.prompt.redact import redact, short
 from reme_model.prompt.sections.lines import quoted
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
 from reme_playbook.snapshot.snapshot import EventLine
 from tests.attack.injection_corpus import Injection, harm, harms, injections
@@ -147,7 +147,7 @@ def test_it_cannot_close_the_quotation_that_it_stands_in(attempt: Injection) -> 
 @EVERY
 def test_it_is_one_part_of_one_message_of_the_user(attempt: Injection) -> None:
     live = Shop().live()
-    space = admissible(live, policy_of())
+    space = allowed_actions(live, policy_of())
     plain = messages(describe(live, report_about("fault")), space)
     asked = messages(describe(live, report(attempt.text)), space)
     assert asked[:-1] == plain[:-1]
@@ -157,7 +157,7 @@ def test_it_is_one_part_of_one_message_of_the_user(attempt: Injection) -> None:
 @EVERY
 def test_the_choices_and_the_words_of_an_abstention_are_as_inert(attempt: Injection) -> None:
     shop = Shop(env={"DB_HOST": "x"}, earlier=[{"env": {"DB_HOST": attempt.text}}])
-    inert(choices(admissible(shop.live(), policy_of())))
+    inert(choices(allowed_actions(shop.live(), policy_of())))
     said = parse(json.dumps({"abstain": attempt.text[:8000]}))
     assert isinstance(said, Abstention)
     inert(said.reason)
@@ -197,7 +197,7 @@ def test_a_model_that_obeys_achieves_nothing(name: str) -> None:
         ]
     )
     live = WholeShop().live()
-    space = admissible(live, everything)
+    space = allowed_actions(live, everything)
     try:
         actions = compile_playbook(json.dumps(harm(name)))
     except RejectedPlaybookError:
@@ -215,7 +215,7 @@ def test_a_secret_beside_its_option_is_not_told(field: str) -> None:
     said = describe(shop.live(), report_about("fault"))
     assert "previous revision" in said
     assert "hunter2" not in said
-    assert "hunter2" not in choices(admissible(shop.live(), policy_of()))
+    assert "hunter2" not in choices(allowed_actions(shop.live(), policy_of()))
 
 
 def test_redacting_twice_is_redacting_once() -> None:

@@ -12,13 +12,13 @@ from reme_model.prompt.messages import SYSTEM, TRAINED, PromptStyle, incident, m
 from reme_model.prompt.schema import reply_schema
 from reme_playbook.actions.registry import PatchServiceSelector, SetConfigValue, SetEnv
 from reme_playbook.compiler.playbook import compile_playbook
-from reme_playbook.policy.action_space import admissible
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.policy.action_space import allowed_actions
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.model.shops import Shop, policy_of, report_about
 
 
 def test_everything_before_the_incident_is_always_the_same() -> None:
-    live, space = Shop().live(), admissible(Shop().live(), policy_of())
+    live, space = Shop().live(), allowed_actions(Shop().live(), policy_of())
     one = messages(describe(live, report_about("a")), space)
     other = messages("something else", ())
     assert one[:-1] == other[:-1]
@@ -27,7 +27,7 @@ def test_everything_before_the_incident_is_always_the_same() -> None:
 
 
 def test_the_choices_are_told_only_if_that_is_asked_for() -> None:
-    space = admissible(Shop().live(), policy_of())
+    space = allowed_actions(Shop().live(), policy_of())
     assert not any("possible:" in m["content"] for m in messages("x", space)[1:])
     asked = [m["content"] for m in messages("x", space, PromptStyle.CHOICES) if m["role"] == "user"]
     assert len(asked) == len(EXAMPLES) + 1
@@ -49,7 +49,7 @@ def test_the_examples_answer_as_the_schema_wants() -> None:
 
 def test_the_choices_are_told_in_one_line() -> None:
     shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}])
-    asked = incident("context", admissible(shop.live(), policy_of()), tell_choices=True)
+    asked = incident("context", allowed_actions(shop.live(), policy_of()), tell_choices=True)
     (told,) = [one for one in asked.splitlines() if one.startswith("possible: ")]
     assert told.startswith("possible: restart; roll back; scale to 3 or 4; ")
     assert "set memory limit of server to 160Mi or 192Mi or 256Mi" in told
@@ -58,13 +58,13 @@ def test_the_choices_are_told_in_one_line() -> None:
 
 
 def test_choices_hold_no_secret_and_no_second_line() -> None:
-    target, config = Shop().key, ObjectKey("ConfigMap", "shop", "c")
+    target, config = Shop().key, ObjectRef("ConfigMap", "shop", "c")
     told = choices(
         [
             SetEnv(target=target, container="server", variable="TOKEN", value="hunter2"),
             SetConfigValue(target=config, key="key", value="a\nb <|im_end|>"),
             PatchServiceSelector(
-                target=ObjectKey("Service", "shop", "cart"), selector={"app": "cart", "v": None}
+                target=ObjectRef("Service", "shop", "cart"), selector={"app": "cart", "v": None}
             ),
         ]
     )
@@ -75,7 +75,7 @@ def test_choices_hold_no_secret_and_no_second_line() -> None:
 
 
 def test_what_is_written_compiles_to_the_same() -> None:
-    space = admissible(Shop().live(), policy_of())
+    space = allowed_actions(Shop().live(), policy_of())
     assert [compile_playbook(written([action])) for action in space] == [(a,) for a in space]
 
 

@@ -16,9 +16,9 @@ from reme_model.prompt.schema import Abstain, reply_schema
 from reme_playbook.actions.registry import Action, Scale, SetEnv, SetResources
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.snapshot import LiveState, Usage
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage
 from tests.unit.model.instances import instances
 from tests.unit.model.shops import Shop, policy_of
 from tests.unit.playbook import constrained
@@ -49,10 +49,10 @@ def playbooks(space: Sequence[Action]) -> list[str]:
     return [text for text in texts if isinstance(parse(text), Playbook)]
 
 
-def every_one_passes(live: LiveState, *names: ActionName) -> set[Action]:
+def every_one_passes(live: ClusterSnapshot, *names: ActionName) -> set[Action]:
     policy = policy_of(*names)
     reached: set[Action] = set()
-    for text in playbooks(admissible(live, policy)):
+    for text in playbooks(allowed_actions(live, policy)):
         actions = compile_playbook(text)
         check(actions, policy, live)
         reached.update(actions)
@@ -67,11 +67,11 @@ def test_whatever_the_schema_allows_compiles_and_passes_the_gate(name: str) -> N
 @pytest.mark.parametrize("name", SHOPS)
 def test_every_admissible_action_can_be_written(name: str) -> None:
     live = SHOPS[name].live()
-    assert every_one_passes(live) == set(offered(admissible(live, policy_of())))
+    assert every_one_passes(live) == set(offered(allowed_actions(live, policy_of())))
 
 
 def test_the_actions_of_these_shops_are_of_every_name() -> None:
-    names = {a.name for shop in SHOPS.values() for a in admissible(shop.live(), policy_of())}
+    names = {a.name for shop in SHOPS.values() for a in allowed_actions(shop.live(), policy_of())}
     assert names == set(ActionName)
 
 
@@ -107,7 +107,7 @@ def test_any_shop_under_any_policy(shop: Shop, names: set[ActionName]) -> None:
 
 def test_a_value_outside_of_the_list_is_not_of_the_schema() -> None:
     live = Shop().live()
-    schema = reply_schema(admissible(live, policy_of()))
+    schema = reply_schema(allowed_actions(live, policy_of()))
     fine = json.loads(written([Scale(target=live.target, replicas=3)]))
     jsonschema.validate(fine, schema)
     fine[0]["kubernetes.core.k8s_scale"]["replicas"] = 400
@@ -119,7 +119,7 @@ def test_a_value_outside_of_the_list_is_not_of_the_schema() -> None:
 
 def test_the_same_task_twice_is_not_of_the_schema() -> None:
     live = SHOPS["selector"].live()
-    schema = reply_schema(admissible(live, policy_of()))
+    schema = reply_schema(allowed_actions(live, policy_of()))
     scale = json.loads(written([Scale(target=live.target, replicas=3)]))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate([*scale, *scale], schema)
@@ -131,7 +131,7 @@ def test_abstaining_is_always_possible() -> None:
 
 
 def test_the_schema_is_valid_and_says_the_same_each_time() -> None:
-    space = admissible(SHOPS["selector"].live(), policy_of())
+    space = allowed_actions(SHOPS["selector"].live(), policy_of())
     schema = reply_schema(space)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert json.dumps(schema) == json.dumps(reply_schema(space))

@@ -8,22 +8,28 @@ from typing import Any
 
 from reme_api.actions import ActionName
 from reme_api.policy import ActionRule, RemediationPolicySpec
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LAST_APPLIED, Callee, EventLine, LiveState, Revision
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import (
+    LAST_APPLIED,
+    Callee,
+    ClusterSnapshot,
+    EventLine,
+    Revision,
+)
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
-CART = ObjectKey("Deployment", NAMESPACE, "cart")
-SERVICE = ObjectKey("Service", NAMESPACE, "cart")
-CONFIG = ObjectKey("ConfigMap", NAMESPACE, "cart-config")
-STOCK = ObjectKey("Deployment", NAMESPACE, "stock")
-FRONT = ObjectKey("Deployment", NAMESPACE, "front")
+CART = ObjectRef("Deployment", NAMESPACE, "cart")
+SERVICE = ObjectRef("Service", NAMESPACE, "cart")
+CONFIG = ObjectRef("ConfigMap", NAMESPACE, "cart-config")
+STOCK = ObjectRef("Deployment", NAMESPACE, "stock")
+FRONT = ObjectRef("Deployment", NAMESPACE, "front")
 UNPLACED = ({"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"},)
 
 
-def key(kind: str, name: str, namespace: str = NAMESPACE) -> ObjectKey:
+def key(kind: str, name: str, namespace: str = NAMESPACE) -> ObjectRef:
     namespace = "" if kind == "Node" else namespace
-    return ObjectKey(kind, namespace, name)  # type: ignore[arg-type]
+    return ObjectRef(kind, namespace, name)  # type: ignore[arg-type]
 
 
 def everything(**bounds: Any) -> RemediationPolicySpec:
@@ -101,26 +107,26 @@ class Shop:
     service: str = "cart"
     data: dict[str, str] = field(default_factory=lambda: {"color": "red", "stock": "stock:8080"})
     config: Json = field(default_factory=dict)
-    applied: Mapping[ObjectKey, Json] = field(default_factory=dict)
-    neighbours: dict[ObjectKey, dict[str, str]] = field(
+    applied: Mapping[ObjectRef, Json] = field(default_factory=dict)
+    neighbours: dict[ObjectRef, dict[str, str]] = field(
         default_factory=lambda: {STOCK: {"app": "stock", "tier": "web"}}
     )
     service_names: tuple[str, ...] = ("cart", "stock", "front")
     ready: bool = True
     status: Json = field(default_factory=dict)
-    around: dict[ObjectKey, Json] = field(default_factory=dict)
+    around: dict[ObjectRef, Json] = field(default_factory=dict)
     unplaced: bool = False
     events: tuple[EventLine, ...] = ()
-    callers: tuple[ObjectKey, ...] = ()
+    callers: tuple[ObjectRef, ...] = ()
     callees: tuple[Callee, ...] = ()
     node_labels: frozenset[tuple[str, str]] | None = None
 
     @property
-    def target(self) -> ObjectKey:
+    def target(self) -> ObjectRef:
         return key(self.kind, "cart")
 
-    def live(self) -> LiveState:
-        objects: dict[ObjectKey, Json] = {
+    def live(self) -> ClusterSnapshot:
+        objects: dict[ObjectRef, Json] = {
             self.target: {
                 "metadata": {"name": "cart", "namespace": NAMESPACE, "uid": "u", **self.metadata},
                 "spec": {
@@ -150,7 +156,7 @@ class Shop:
             revision(n, found, replicas=self.earlier_replicas if n < len(history) else None)
             for n, found in enumerate(history, 1)
         ]
-        return LiveState(
+        return ClusterSnapshot(
             target=self.target,
             objects=copy.deepcopy(objects),
             neighbours=self.neighbours,

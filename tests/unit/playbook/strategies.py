@@ -12,7 +12,7 @@ from reme_playbook.actions.registry import (
     AllowIngress,
     CordonNode,
     DeletePod,
-    ObjectKey,
+    ObjectRef,
     PatchNodeSelector,
     PatchProbe,
     PatchServicePort,
@@ -43,7 +43,7 @@ from reme_playbook.actions.registry import (
     WithdrawIngress,
 )
 from reme_playbook.actions.string_types import holds_template, is_printable
-from reme_playbook.compiler.playbook import check_together
+from reme_playbook.compiler.playbook import check_conflicts
 from reme_playbook.errors import RejectedPlaybookError
 
 names = st.sampled_from(["cart", "front-end", "db.main", "0"])
@@ -58,8 +58,8 @@ ports = st.integers(1, 65535) | st.sampled_from(["http", "grpc-web"])
 seconds = st.none() | st.integers(1, 10**4)
 
 
-def keys(*kinds: str) -> st.SearchStrategy[ObjectKey]:
-    return st.builds(ObjectKey, st.sampled_from(kinds), st.sampled_from(["shop", "a"]), names)
+def keys(*kinds: str) -> st.SearchStrategy[ObjectRef]:
+    return st.builds(ObjectRef, st.sampled_from(kinds), st.sampled_from(["shop", "a"]), names)
 
 
 def _having(build: Any) -> Any:
@@ -78,7 +78,7 @@ def _tried(kind: Any) -> Any:
 
 workloads = keys("Deployment", "StatefulSet", "DaemonSet")
 maybe_cpu, maybe_memory = st.none() | cpus, st.none() | memories
-nodes = st.builds(ObjectKey, st.just("Node"), st.just(""), names)
+nodes = st.builds(ObjectRef, st.just("Node"), st.just(""), names)
 selectors = st.dictionaries(
     st.sampled_from(["disk", "kubernetes.io/arch", "no"]),
     st.none() | st.sampled_from(["ssd", "", "1.0", "true"]),
@@ -249,7 +249,7 @@ internal: st.SearchStrategy[Action] = st.one_of(
 
 def _together(actions: tuple[Action, ...]) -> bool:
     try:
-        check_together(actions)
+        check_conflicts(actions)
     except RejectedPlaybookError:
         return False
     return True

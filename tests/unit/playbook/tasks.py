@@ -7,7 +7,7 @@ import pytest
 
 from reme_playbook.actions.registry import Action
 from reme_playbook.compiler.playbook import compile_playbook
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 
 HEAD = {"kind": "Deployment", "name": "cart", "namespace": "shop"}
 SERVER = {"name": "server"}
@@ -40,7 +40,7 @@ def compiled(*tasks: Any, **options: Any) -> tuple[Action, ...]:
     return compile_playbook(json.dumps(list(tasks)), **options)
 
 
-def rule_of(text: str, **options: Any) -> Rule:
+def rule_of(text: str, **options: Any) -> RejectionRule:
     with pytest.raises(RejectedPlaybookError) as caught:
         compile_playbook(text, **options)
     assert 10 < len(str(caught.value)) < 1100

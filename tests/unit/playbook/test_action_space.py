@@ -10,10 +10,10 @@ from reme_api.policy import RemediationPolicySpec
 from reme_playbook.actions.registry import Action, ResumeRollout, Scale, SetResources
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution.render import render, tasks
-from reme_playbook.policy.action_space import MAX_ACTIONS, admissible
+from reme_playbook.policy.action_space import MAX_ACTIONS, allowed_actions
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.playbook.builders import (
     CART,
     CONFIG,
@@ -56,12 +56,12 @@ from tests.unit.playbook.constrained import (
 from tests.unit.playbook.shops import shops
 
 
-def chosen(live: LiveState, name: ActionName, **bounds: int) -> list[Action]:
-    return list(admissible(live, only(name, **bounds)))
+def chosen(live: ClusterSnapshot, name: ActionName, **bounds: int) -> list[Action]:
+    return list(allowed_actions(live, only(name, **bounds)))
 
 
 def test_a_policy_without_actions_leaves_nothing_to_choose() -> None:
-    assert admissible(Shop().live(), RemediationPolicySpec()) == ()
+    assert allowed_actions(Shop().live(), RemediationPolicySpec()) == ()
 
 
 def test_replicas_are_a_few_steps_and_what_was_before() -> None:
@@ -132,7 +132,7 @@ def test_secrets_are_never_offered() -> None:
         data={"api.key": "one"},
         applied={CONFIG: {"data": {"api.key": "two"}}},
     )
-    found = admissible(shop.live(), everything())
+    found = allowed_actions(shop.live(), everything())
     assert found
     assert "two" not in json.dumps(tasks(found))
 
@@ -148,12 +148,14 @@ def test_the_choice_stays_small() -> None:
         template(container(env=[{"name": f"A{n}", "value": f"{v}"} for n in range(99)]))
         for v in range(5)
     ]
-    assert len(admissible(Shop(earlier=old).live(), everything())) == MAX_ACTIONS
+    assert len(allowed_actions(Shop(earlier=old).live(), everything())) == MAX_ACTIONS
 
 
 def test_a_target_that_is_gone_or_odd_leaves_nothing_to_choose() -> None:
-    assert admissible(LiveState(target=CART, objects={}, neighbours={}), everything()) == ()
-    odd: dict[ObjectKey, Any] = {
+    assert (
+        allowed_actions(ClusterSnapshot(target=CART, objects={}, neighbours={}), everything()) == ()
+    )
+    odd: dict[ObjectRef, Any] = {
         CART: {
             "metadata": [],
             "spec": {"template": {"spec": {"containers": [None, {"name": "B"}]}}},
@@ -162,7 +164,9 @@ def test_a_target_that_is_gone_or_odd_leaves_nothing_to_choose() -> None:
         CONFIG: {"data": None},
         key("Pod", "p"): {},
     }
-    assert admissible(LiveState(target=CART, objects=odd, neighbours={STOCK: {}}), everything())
+    assert allowed_actions(
+        ClusterSnapshot(target=CART, objects=odd, neighbours={STOCK: {}}), everything()
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -170,7 +174,7 @@ def test_a_target_that_is_gone_or_odd_leaves_nothing_to_choose() -> None:
 def test_every_choice_passes_the_gate_and_compiles_back(shop: Shop, increase: int) -> None:
     live = shop.live()
     policy = everything(max_increase_percent=increase, max_decrease_percent=50, max_replicas=5)
-    found = admissible(live, policy)
+    found = allowed_actions(live, policy)
     assert found
     assert len({*found}) == len(found)
     for action in found:
@@ -230,6 +234,6 @@ def test_of_a_healthy_shop_nothing_around_is_offered() -> None:
     }
     status = {"replicas": 2, "updatedReplicas": 2}
     shop = Shop(around=around, callers=(FRONT,), neighbours=NEIGHBOURS, status=status)
-    new = {action.name for action in admissible(shop.live(), everything())}
+    new = {action.name for action in allowed_actions(shop.live(), everything())}
     # How many there are is the autoscaler's to say.
     assert new == {"Restart", "SetResources", "PatchProbe", "DeletePod"}

@@ -23,7 +23,7 @@ from reme_playbook.actions.registry import (
     UnsetResources,
 )
 from reme_playbook.compiler.playbook import compile_playbook
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from tests.unit.playbook.builders import CART, CONFIG, SERVICE, key
 from tests.unit.playbook.tasks import (
     LIMIT,
@@ -179,12 +179,12 @@ def test_yaml_is_read_as_ansible_reads_it() -> None:
     ],
 )
 def test_no_field_is_written_twice(tasks: list[Any]) -> None:
-    assert rule_of(json.dumps(tasks)) is Rule.TWICE
+    assert rule_of(json.dumps(tasks)) is RejectionRule.TWICE
 
 
 def test_one_task_with_too_many_actions_is_rejected() -> None:
     env = [{"name": f"A{n}", "value": "x"} for n in range(9)]
-    assert rule_of(json.dumps([in_container({**SERVER, "env": env})])) is Rule.SHAPE
+    assert rule_of(json.dumps([in_container({**SERVER, "env": env})])) is RejectionRule.SHAPE
 
 
 def test_an_undo_may_take_away_what_a_run_added() -> None:
@@ -199,7 +199,7 @@ def test_an_undo_may_take_away_what_a_run_added() -> None:
         patched({"spec": {"paused": True, "replicas": 0}}),
         on(CONFIG, {"data": {"a": None}}),
     ]
-    assert compiled(*found, allow_undo=True) == (
+    assert compiled(*found, for_rollback=True) == (
         UnsetEnv(target=CART, container="server", variable="A"),
         UnsetResources(target=CART, container="server", fields=("cpu_limit", "memory_limit")),
         SetResources(target=CART, container="server", cpu_request="1"),
@@ -212,7 +212,7 @@ def test_an_undo_may_take_away_what_a_run_added() -> None:
 def test_an_undo_may_still_not_remove_a_probe_or_a_container() -> None:
     for fields in ({"readinessProbe": None}, {"$patch": "delete"}, {"image": None}):
         text = json.dumps([in_container({**SERVER, **fields})])
-        assert rule_of(text, allow_undo=True) in (Rule.FIELD, Rule.VALUE)
+        assert rule_of(text, for_rollback=True) in (RejectionRule.FIELD, RejectionRule.VALUE)
 
 
 def test_messages_do_not_repeat_long_or_odd_texts() -> None:

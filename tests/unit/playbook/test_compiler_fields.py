@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from reme_playbook.errors import Rule
+from reme_playbook.errors import RejectionRule
 from tests.unit.playbook.builders import CONFIG, SERVICE
 from tests.unit.playbook.tasks import SERVER, in_container, in_template, on, patched, rule_of
 
@@ -80,9 +80,9 @@ SERVICES: list[Any] = [
     {"ports": [{"port": 80, "nodePort": 30000}]},
     {"ports": [{"port": 80, "$patch": "delete"}]},
 ]
-FIELDS: list[tuple[Any, Rule]] = [
+FIELDS: list[tuple[Any, RejectionRule]] = [
     *[
-        (patched({"metadata": {name: value}, "spec": {"replicas": 2}}), Rule.FIELD)
+        (patched({"metadata": {name: value}, "spec": {"replicas": 2}}), RejectionRule.FIELD)
         for name, value in {
             "labels": {"a": "b"},
             "annotations": {"reme.dev/restarted-at": "now"},
@@ -92,13 +92,13 @@ FIELDS: list[tuple[Any, Rule]] = [
             "resourceVersion": "1",
         }.items()
     ],
-    (patched({"metadata": [], "spec": {"replicas": 2}}), Rule.FIELD),
-    *[(patched({"spec": spec}), Rule.FIELD) for spec in SPECS],
-    (patched({"status": {"replicas": 1}}), Rule.FIELD),
-    (patched({"data": {"a": "b"}}), Rule.VALUE),
-    (patched({"spec": {"paused": True}}), Rule.INTERNAL),
+    (patched({"metadata": [], "spec": {"replicas": 2}}), RejectionRule.FIELD),
+    *[(patched({"spec": spec}), RejectionRule.FIELD) for spec in SPECS],
+    (patched({"status": {"replicas": 1}}), RejectionRule.FIELD),
+    (patched({"data": {"a": "b"}}), RejectionRule.VALUE),
+    (patched({"spec": {"paused": True}}), RejectionRule.INTERNAL),
     *[
-        (in_template({"metadata": metadata}), Rule.FIELD)
+        (in_template({"metadata": metadata}), RejectionRule.FIELD)
         for metadata in (
             {"labels": {"app": "x"}},
             {"annotations": {"sidecar.istio.io/inject": "false"}},
@@ -110,34 +110,34 @@ FIELDS: list[tuple[Any, Rule]] = [
             {"finalizers": ["x"]},
         )
     ],
-    *[(in_template({"spec": spec}), Rule.FIELD) for spec in TEMPLATE_SPECS],
-    *[(in_container({**SERVER, **fields}), Rule.FIELD) for fields in CONTAINERS],
-    (in_container({"image": "x"}), Rule.SHAPE),
-    (in_container({"name": 5, "image": "x"}), Rule.SHAPE),
-    (in_container("server"), Rule.SHAPE),
-    (in_container({**SERVER, "image": "x"}, {**SERVER, "image": "y"}), Rule.DUPLICATE_KEY),
-    (in_container({**SERVER, "env": [{"value": "x"}]}), Rule.SHAPE),
+    *[(in_template({"spec": spec}), RejectionRule.FIELD) for spec in TEMPLATE_SPECS],
+    *[(in_container({**SERVER, **fields}), RejectionRule.FIELD) for fields in CONTAINERS],
+    (in_container({"image": "x"}), RejectionRule.SHAPE),
+    (in_container({"name": 5, "image": "x"}), RejectionRule.SHAPE),
+    (in_container("server"), RejectionRule.SHAPE),
+    (in_container({**SERVER, "image": "x"}, {**SERVER, "image": "y"}), RejectionRule.DUPLICATE_KEY),
+    (in_container({**SERVER, "env": [{"value": "x"}]}), RejectionRule.SHAPE),
     (
         in_container({**SERVER, "env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}),
-        Rule.DUPLICATE_KEY,
+        RejectionRule.DUPLICATE_KEY,
     ),
-    (in_container({**SERVER, "env": [{"name": "A", "$patch": "delete"}]}), Rule.INTERNAL),
-    (in_container({**SERVER, "resources": {"limits": {"memory": None}}}), Rule.INTERNAL),
+    (in_container({**SERVER, "env": [{"name": "A", "$patch": "delete"}]}), RejectionRule.INTERNAL),
+    (in_container({**SERVER, "resources": {"limits": {"memory": None}}}), RejectionRule.INTERNAL),
     *[
-        (in_container({**SERVER, "env": [{"name": "A", "value": value}]}), Rule.VALUE)
+        (in_container({**SERVER, "env": [{"name": "A", "value": value}]}), RejectionRule.VALUE)
         for value in (8080, True, None, "a\nb", "x" * 1025)
     ],
-    (in_container({**SERVER, "env": [{"name": "A=B", "value": "x"}]}), Rule.VALUE),
+    (in_container({**SERVER, "env": [{"name": "A=B", "value": "x"}]}), RejectionRule.VALUE),
     *[
-        (in_container({**SERVER, "image": image}), Rule.VALUE)
+        (in_container({**SERVER, "image": image}), RejectionRule.VALUE)
         for image in ("", None, 5, "a b", "a:1\n", "-x", "c\u0430rt:1", "a;b", "x" * 513)
     ],
     *[
-        (in_container({**SERVER, "resources": {"limits": {"memory": amount}}}), Rule.VALUE)
+        (in_container({**SERVER, "resources": {"limits": {"memory": amount}}}), RejectionRule.VALUE)
         for amount in ("", "0", "-1", "1Qi", "1 Mi", "٣Mi", True, -1, "9" * 30, "1e99")
     ],
     *[
-        (in_container({**SERVER, "readinessProbe": probe}), Rule.VALUE)
+        (in_container({**SERVER, "readinessProbe": probe}), RejectionRule.VALUE)
         for probe in (
             {"periodSeconds": 0},
             {"periodSeconds": True},
@@ -155,30 +155,30 @@ FIELDS: list[tuple[Any, Rule]] = [
         in_container(
             {**SERVER, "readinessProbe": {"httpGet": {"port": 80}, "tcpSocket": {"port": 80}}}
         ),
-        Rule.CONTRADICTION,
+        RejectionRule.CONTRADICTION,
     ),
-    *[(on(SERVICE, {"spec": spec}), Rule.FIELD) for spec in SERVICES],
-    (on(SERVICE, {"spec": {"selector": {"app": 1}}}), Rule.VALUE),
-    (on(SERVICE, {"spec": {"selector": {"app": True}}}), Rule.VALUE),
-    (on(SERVICE, {"spec": {"selector": {"a b": "x"}}}), Rule.VALUE),
-    (on(SERVICE, {"spec": {"selector": {"$patch": "replace"}}}), Rule.VALUE),
-    (on(SERVICE, {"spec": {"ports": [{"targetPort": 80}]}}), Rule.SHAPE),
-    (on(SERVICE, {"spec": {"ports": [{"port": True, "targetPort": 80}]}}), Rule.SHAPE),
-    (on(SERVICE, {"spec": {"ports": [{"port": 80, "targetPort": None}]}}), Rule.VALUE),
-    (on(SERVICE, {"spec": {"ports": [{"port": 0, "targetPort": 80}]}}), Rule.VALUE),
-    (on(SERVICE, {"spec": {"ports": [{"port": 80, "targetPort": True}]}}), Rule.VALUE),
-    (on(CONFIG, {"data": {"a": None}}), Rule.INTERNAL),
-    (on(CONFIG, {"data": {"a": 1}}), Rule.VALUE),
-    (on(CONFIG, {"data": {"a/b": "x"}}), Rule.VALUE),
-    (on(CONFIG, {"data": {"__ansible_vault": "x"}}), Rule.VALUE),
-    (on(CONFIG, {"data": {"$patch": "replace"}}), Rule.VALUE),
-    (on(CONFIG, {"data": None}), Rule.FIELD),
-    (on(CONFIG, {"data": {"a": {"b": "c"}}}), Rule.FIELD),
-    (on(CONFIG, {"binaryData": {"a": "YQ=="}}), Rule.FIELD),
-    (on(CONFIG, {"immutable": True}), Rule.FIELD),
+    *[(on(SERVICE, {"spec": spec}), RejectionRule.FIELD) for spec in SERVICES],
+    (on(SERVICE, {"spec": {"selector": {"app": 1}}}), RejectionRule.VALUE),
+    (on(SERVICE, {"spec": {"selector": {"app": True}}}), RejectionRule.VALUE),
+    (on(SERVICE, {"spec": {"selector": {"a b": "x"}}}), RejectionRule.VALUE),
+    (on(SERVICE, {"spec": {"selector": {"$patch": "replace"}}}), RejectionRule.VALUE),
+    (on(SERVICE, {"spec": {"ports": [{"targetPort": 80}]}}), RejectionRule.SHAPE),
+    (on(SERVICE, {"spec": {"ports": [{"port": True, "targetPort": 80}]}}), RejectionRule.SHAPE),
+    (on(SERVICE, {"spec": {"ports": [{"port": 80, "targetPort": None}]}}), RejectionRule.VALUE),
+    (on(SERVICE, {"spec": {"ports": [{"port": 0, "targetPort": 80}]}}), RejectionRule.VALUE),
+    (on(SERVICE, {"spec": {"ports": [{"port": 80, "targetPort": True}]}}), RejectionRule.VALUE),
+    (on(CONFIG, {"data": {"a": None}}), RejectionRule.INTERNAL),
+    (on(CONFIG, {"data": {"a": 1}}), RejectionRule.VALUE),
+    (on(CONFIG, {"data": {"a/b": "x"}}), RejectionRule.VALUE),
+    (on(CONFIG, {"data": {"__ansible_vault": "x"}}), RejectionRule.VALUE),
+    (on(CONFIG, {"data": {"$patch": "replace"}}), RejectionRule.VALUE),
+    (on(CONFIG, {"data": None}), RejectionRule.FIELD),
+    (on(CONFIG, {"data": {"a": {"b": "c"}}}), RejectionRule.FIELD),
+    (on(CONFIG, {"binaryData": {"a": "YQ=="}}), RejectionRule.FIELD),
+    (on(CONFIG, {"immutable": True}), RejectionRule.FIELD),
 ]
 
 
 @pytest.mark.parametrize(("found", "rule"), FIELDS, ids=lambda v: repr(v)[40:140])
-def test_a_field_that_is_no_part_of_an_action_is_rejected(found: Any, rule: Rule) -> None:
+def test_a_field_that_is_no_part_of_an_action_is_rejected(found: Any, rule: RejectionRule) -> None:
     assert rule_of(json.dumps([found])) is rule

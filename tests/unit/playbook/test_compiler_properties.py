@@ -51,7 +51,7 @@ def test_an_undo_compiles_to_the_same_actions_where_it_is_allowed(
     actions: tuple[Action, ...],
 ) -> None:
     for form in forms(actions):
-        assert compile_playbook(json.dumps(form), allow_undo=True) == actions
+        assert compile_playbook(json.dumps(form), for_rollback=True) == actions
 
 
 @settings(max_examples=60, deadline=None)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from reme_playbook.errors import Rule
+from reme_playbook.errors import RejectionRule
 from tests.unit.playbook.tasks import HEAD, patched, rule_of, task
 
 
@@ -56,22 +56,22 @@ from tests.unit.playbook.tasks import HEAD, patched, rule_of, task
     ],
 )
 def test_no_other_keyword_and_no_other_module(keyword: str) -> None:
-    assert rule_of(json.dumps([{keyword: HEAD}])) is Rule.MODULE
-    assert rule_of(json.dumps([{**task("k8s_rollback"), keyword: "x"}])) is Rule.MODULE
+    assert rule_of(json.dumps([{keyword: HEAD}])) is RejectionRule.MODULE
+    assert rule_of(json.dumps([{**task("k8s_rollback"), keyword: "x"}])) is RejectionRule.MODULE
 
 
-TASKS: list[tuple[Any, Rule]] = [
-    ("kubernetes.core.k8s: kind=Pod", Rule.SHAPE),
-    ({}, Rule.SHAPE),
-    ({"name": "nothing"}, Rule.SHAPE),
-    ({"k8s_rollback": HEAD, "k8s_scale": HEAD}, Rule.SHAPE),
-    ({"k8s": HEAD, "kubernetes.core.k8s": HEAD}, Rule.SHAPE),
-    ({"k8s": "kind=Pod name=cart namespace=shop state=absent"}, Rule.PARAMETER),
-    ({"k8s": None}, Rule.PARAMETER),
-    ({"k8s": [HEAD]}, Rule.PARAMETER),
-    ({**task("k8s_rollback"), "name": ["x"]}, Rule.KEYWORD),
+TASKS: list[tuple[Any, RejectionRule]] = [
+    ("kubernetes.core.k8s: kind=Pod", RejectionRule.SHAPE),
+    ({}, RejectionRule.SHAPE),
+    ({"name": "nothing"}, RejectionRule.SHAPE),
+    ({"k8s_rollback": HEAD, "k8s_scale": HEAD}, RejectionRule.SHAPE),
+    ({"k8s": HEAD, "kubernetes.core.k8s": HEAD}, RejectionRule.SHAPE),
+    ({"k8s": "kind=Pod name=cart namespace=shop state=absent"}, RejectionRule.PARAMETER),
+    ({"k8s": None}, RejectionRule.PARAMETER),
+    ({"k8s": [HEAD]}, RejectionRule.PARAMETER),
+    ({**task("k8s_rollback"), "name": ["x"]}, RejectionRule.KEYWORD),
     *[
-        (patched({"spec": {"replicas": 2}}, **{name: value}), Rule.PARAMETER)
+        (patched({"spec": {"replicas": 2}}, **{name: value}), RejectionRule.PARAMETER)
         for name, value in {
             "src": "/etc/passwd",
             "template": "x.j2",
@@ -104,34 +104,46 @@ TASKS: list[tuple[Any, Rule]] = [
             "_raw_params": "x",
         }.items()
     ],
-    (patched({"spec": {"replicas": 2}}, merge_type="strategic-merge"), Rule.PARAMETER),
-    (patched({"spec": {"replicas": 2}}, merge_type=["strategic-merge", "merge"]), Rule.PARAMETER),
-    (patched({"spec": {"replicas": 2}}, merge_type=None), Rule.PARAMETER),
-    (patched("spec: {replicas: 2}"), Rule.PARAMETER),
-    (patched([{"spec": {"replicas": 2}}]), Rule.PARAMETER),
-    (patched(None), Rule.PARAMETER),
-    (patched({}), Rule.SHAPE),
-    (task(state="patched"), Rule.SHAPE),
-    (task(definition={"spec": {"replicas": 2}}), Rule.PARAMETER),
-    (task(state="present", definition={"spec": {"replicas": 2}}), Rule.PARAMETER),
-    (task(state=["patched"], definition={"spec": {"replicas": 2}}), Rule.PARAMETER),
-    (task(state="absent"), Rule.PARAMETER),
-    (task(kind="Service", state="absent"), Rule.PARAMETER),
-    (task(kind="Pod", state="absent", definition={"spec": {}}), Rule.PARAMETER),
-    (task(kind="Pod", state="patched", definition={"spec": {"replicas": 2}}), Rule.VALUE),
-    (task(kind="Node", state="absent"), Rule.VALUE),
-    (task(kind="deployment", state="patched", definition={"spec": {"replicas": 2}}), Rule.VALUE),
-    (task(kind="PodList", state="absent"), Rule.VALUE),
-    (task(kind=["Pod"], state="absent"), Rule.VALUE),
-    (task(api_version="v1", state="patched", definition={"spec": {"replicas": 2}}), Rule.VALUE),
+    (patched({"spec": {"replicas": 2}}, merge_type="strategic-merge"), RejectionRule.PARAMETER),
+    (
+        patched({"spec": {"replicas": 2}}, merge_type=["strategic-merge", "merge"]),
+        RejectionRule.PARAMETER,
+    ),
+    (patched({"spec": {"replicas": 2}}, merge_type=None), RejectionRule.PARAMETER),
+    (patched("spec: {replicas: 2}"), RejectionRule.PARAMETER),
+    (patched([{"spec": {"replicas": 2}}]), RejectionRule.PARAMETER),
+    (patched(None), RejectionRule.PARAMETER),
+    (patched({}), RejectionRule.SHAPE),
+    (task(state="patched"), RejectionRule.SHAPE),
+    (task(definition={"spec": {"replicas": 2}}), RejectionRule.PARAMETER),
+    (task(state="present", definition={"spec": {"replicas": 2}}), RejectionRule.PARAMETER),
+    (task(state=["patched"], definition={"spec": {"replicas": 2}}), RejectionRule.PARAMETER),
+    (task(state="absent"), RejectionRule.PARAMETER),
+    (task(kind="Service", state="absent"), RejectionRule.PARAMETER),
+    (task(kind="Pod", state="absent", definition={"spec": {}}), RejectionRule.PARAMETER),
+    (task(kind="Pod", state="patched", definition={"spec": {"replicas": 2}}), RejectionRule.VALUE),
+    (task(kind="Node", state="absent"), RejectionRule.VALUE),
+    (
+        task(kind="deployment", state="patched", definition={"spec": {"replicas": 2}}),
+        RejectionRule.VALUE,
+    ),
+    (task(kind="PodList", state="absent"), RejectionRule.VALUE),
+    (task(kind=["Pod"], state="absent"), RejectionRule.VALUE),
+    (
+        task(api_version="v1", state="patched", definition={"spec": {"replicas": 2}}),
+        RejectionRule.VALUE,
+    ),
     (
         task(api_version=["apps/v1"], state="patched", definition={"spec": {"replicas": 2}}),
-        Rule.VALUE,
+        RejectionRule.VALUE,
     ),
-    (task(api_version=None, state="patched", definition={"spec": {"replicas": 2}}), Rule.VALUE),
-    (patched({"apiVersion": "apps/v1beta1", "spec": {"replicas": 2}}), Rule.VALUE),
+    (
+        task(api_version=None, state="patched", definition={"spec": {"replicas": 2}}),
+        RejectionRule.VALUE,
+    ),
+    (patched({"apiVersion": "apps/v1beta1", "spec": {"replicas": 2}}), RejectionRule.VALUE),
     *[
-        (task("k8s_rollback", name=name), Rule.VALUE)
+        (task("k8s_rollback", name=name), RejectionRule.VALUE)
         for name in [
             "",
             "Cart",
@@ -146,31 +158,37 @@ TASKS: list[tuple[Any, Rule]] = [
             None,
         ]
     ],
-    (task("k8s_rollback", namespace="kube.system"), Rule.VALUE),
-    (task("k8s_rollback", namespace=None), Rule.VALUE),
-    ({"k8s_rollback": {"kind": "Deployment", "name": "cart"}}, Rule.PARAMETER),
-    ({"k8s_rollback": {"name": "cart", "namespace": "shop"}}, Rule.PARAMETER),
-    (task("k8s_rollback", revision=2), Rule.PARAMETER),
-    (task("reme_rollback", revision=0), Rule.VALUE),
-    (task("reme_rollback", revision="2"), Rule.VALUE),
-    (task("k8s_rollback", kind="Service"), Rule.VALUE),
-    (patched({"kind": "Service", "spec": {"replicas": 2}}), Rule.CONTRADICTION),
-    (patched({"metadata": {"name": "other"}, "spec": {"replicas": 2}}), Rule.CONTRADICTION),
-    (patched({"metadata": {"namespace": "x"}, "spec": {"replicas": 2}}), Rule.CONTRADICTION),
+    (task("k8s_rollback", namespace="kube.system"), RejectionRule.VALUE),
+    (task("k8s_rollback", namespace=None), RejectionRule.VALUE),
+    ({"k8s_rollback": {"kind": "Deployment", "name": "cart"}}, RejectionRule.PARAMETER),
+    ({"k8s_rollback": {"name": "cart", "namespace": "shop"}}, RejectionRule.PARAMETER),
+    (task("k8s_rollback", revision=2), RejectionRule.PARAMETER),
+    (task("reme_rollback", revision=0), RejectionRule.VALUE),
+    (task("reme_rollback", revision="2"), RejectionRule.VALUE),
+    (task("k8s_rollback", kind="Service"), RejectionRule.VALUE),
+    (patched({"kind": "Service", "spec": {"replicas": 2}}), RejectionRule.CONTRADICTION),
+    (
+        patched({"metadata": {"name": "other"}, "spec": {"replicas": 2}}),
+        RejectionRule.CONTRADICTION,
+    ),
+    (
+        patched({"metadata": {"namespace": "x"}, "spec": {"replicas": 2}}),
+        RejectionRule.CONTRADICTION,
+    ),
     *[
-        (task("k8s_scale", replicas=n), Rule.VALUE)
+        (task("k8s_scale", replicas=n), RejectionRule.VALUE)
         for n in (-1, True, "2", None, 10_001, [2], {"a": 2})
     ],
-    (task("k8s_scale"), Rule.VALUE),
-    (task("k8s_scale", replicas=0), Rule.HIDES_SYMPTOM),
-    (patched({"spec": {"replicas": 0}}), Rule.HIDES_SYMPTOM),
-    (task("k8s_scale", replicas=2, wait=True), Rule.PARAMETER),
-    (task("k8s_scale", replicas=2, wait=0), Rule.PARAMETER),
-    (task("k8s_scale", replicas=2, resource_version="1"), Rule.PARAMETER),
-    (task("k8s_scale", replicas=2, kind="DaemonSet"), Rule.VALUE),
+    (task("k8s_scale"), RejectionRule.VALUE),
+    (task("k8s_scale", replicas=0), RejectionRule.HIDES_SYMPTOM),
+    (patched({"spec": {"replicas": 0}}), RejectionRule.HIDES_SYMPTOM),
+    (task("k8s_scale", replicas=2, wait=True), RejectionRule.PARAMETER),
+    (task("k8s_scale", replicas=2, wait=0), RejectionRule.PARAMETER),
+    (task("k8s_scale", replicas=2, resource_version="1"), RejectionRule.PARAMETER),
+    (task("k8s_scale", replicas=2, kind="DaemonSet"), RejectionRule.VALUE),
 ]
 
 
 @pytest.mark.parametrize(("found", "rule"), TASKS, ids=lambda v: repr(v)[:60])
-def test_a_task_that_is_not_in_the_language_is_rejected(found: Any, rule: Rule) -> None:
+def test_a_task_that_is_not_in_the_language_is_rejected(found: Any, rule: RejectionRule) -> None:
     assert rule_of(json.dumps([found])) is rule

@@ -21,10 +21,10 @@ from reme_playbook.actions.registry import (
     UncordonNode,
 )
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.execution.dry_run import Part, Request, parts, request
+from reme_playbook.execution.dry_run import DryRunRequest, DryRunTask, dry_run_tasks, request
 from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.sensitive import HIDDEN
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.playbook.builders import CART, CONFIG, Shop, container, key, template
 from tests.unit.playbook.constrained import CORDONED, NODE, TAINTED
 from tests.unit.playbook.merge import merge
@@ -33,7 +33,7 @@ from tests.unit.playbook.test_rollback import repairs, run, state
 RUN = "reme-0a1b2c3d-1"
 
 
-def history(live: LiveState) -> list[dict[str, Any]]:
+def history(live: ClusterSnapshot) -> list[dict[str, Any]]:
     """Return the revisions as the API server keeps them."""
     owner = {"uid": live.workload["metadata"].get("uid", "u"), "controller": True}
     return [
@@ -50,13 +50,13 @@ def history(live: LiveState) -> list[dict[str, Any]]:
     ]
 
 
-def asked(live: LiveState, part: Part) -> Request:
+def asked(live: ClusterSnapshot, part: DryRunTask) -> DryRunRequest:
     found = copy.deepcopy(dict(live.objects[part.target]))
     found["metadata"] = {"uid": "u", "resourceVersion": "7", **found.get("metadata", {})}
     return request(part, RUN, found, history(live) if part.history else ())
 
 
-def carried_out(found: Any, wanted: Request) -> Any:
+def carried_out(found: Any, wanted: DryRunRequest) -> Any:
     """Return the object after the request, on a model of the API server."""
     if wanted.path.endswith("/scale"):
         return merge(found, wanted.body)
@@ -74,13 +74,13 @@ def test_the_requests_do_what_the_run_does(repair: tuple[Shop, tuple[Action, ...
     shop, actions = repair
     before = shop.live()
     objects: dict[Any, Any] = copy.deepcopy(dict(before.objects))
-    now = LiveState(
+    now = ClusterSnapshot(
         target=before.target,
         objects=objects,
         neighbours=before.neighbours,
         revisions=before.revisions,
     )
-    for part in parts(actions, RUN):
+    for part in dry_run_tasks(actions, RUN):
         wanted = asked(now, part)
         if wanted.method == "DELETE":
             del objects[part.target]
@@ -97,11 +97,13 @@ def test_every_part_is_where_the_role_of_the_run_lets_it_be() -> None:
         UncordonNode(target=NODE),
     ]
     live = CORDONED.live()
-    found = [asked(live, part) for part in parts(actions, RUN) if part.target in live.objects]
+    found = [
+        asked(live, part) for part in dry_run_tasks(actions, RUN) if part.target in live.objects
+    ]
     assert [(one.method, one.path) for one in found if one.path.endswith("/scale")] == [
         ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/cart/scale")
     ]
-    paths = [part.path for part in parts(actions, RUN)]
+    paths = [part.path for part in dry_run_tasks(actions, RUN)]
     assert "/api/v1/namespaces/shop/pods/cart-1" in paths
     assert "/api/v1/namespaces/shop/configmaps/cart-config" in paths
     assert f"/api/v1/nodes/{NODE.name}" in paths
@@ -113,7 +115,7 @@ def test_patches_of_one_object_are_one_request_as_in_the_run() -> None:
         SetEnv(target=CART, container="server", variable="LEVEL", value="debug"),
         Restart(target=CART),
     ]
-    (part,) = parts(several, RUN)
+    (part,) = dry_run_tasks(several, RUN)
     body = asked(Shop().live(), part).body
     annotations = body["spec"]["template"]["metadata"]["annotations"]
     assert annotations == {"reme.dev/restarted-at": RUN}
@@ -125,14 +127,14 @@ def test_a_taint_is_taken_off_and_the_others_stay() -> None:
     live = TAINTED.live()
     (taint, *_) = live.objects[NODE]["spec"]["taints"]
     action = RemoveTaint(target=NODE, key=taint["key"], effect=taint["effect"])
-    (part,) = parts([action], RUN)
+    (part,) = dry_run_tasks([action], RUN)
     left = asked(live, part).body["spec"]["taints"]
     assert left == [t for t in live.objects[NODE]["spec"]["taints"] if t != taint]
 
 
 def test_a_revision_that_is_gone_is_a_rejection() -> None:
     live = Shop().live()
-    (part,) = parts([Rollback(target=CART, revision=99)], RUN)
+    (part,) = dry_run_tasks([Rollback(target=CART, revision=99)], RUN)
     with pytest.raises(RejectedPlaybookError):
         asked(live, part)
 

@@ -36,9 +36,9 @@ KINDS_OF_NOBODY = [
 STATES = ("patched", "present", "absent")
 
 
-def rejected(task: Any, *, allow_undo: bool = False) -> None:
+def rejected(task: Any, *, for_rollback: bool = False) -> None:
     with pytest.raises(RejectedPlaybookError):
-        compile_playbook(json.dumps([task]), allow_undo=allow_undo)
+        compile_playbook(json.dumps([task]), for_rollback=for_rollback)
 
 
 def k8s(kind: str, definition: Any, *, state: str = "patched", name: str = "cart") -> Any:
@@ -58,22 +58,22 @@ def pods(**fields: Any) -> Any:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(("version", "kind"), KINDS_OF_NOBODY)
 def test_no_action_is_about_such_a_kind(version: str, kind: str, state: str, undo: bool) -> None:
-    rejected(k8s(kind, None, state=state), allow_undo=undo)
+    rejected(k8s(kind, None, state=state), for_rollback=undo)
     task = k8s(kind, {"metadata": {"name": "cart"}}, state=state)
     task["k8s"]["api_version"] = version
-    rejected(task, allow_undo=undo)
+    rejected(task, for_rollback=undo)
 
 
 @pytest.mark.parametrize("kind", sorted(set(API_VERSIONS) - {"Pod"}))
 @pytest.mark.parametrize("undo", [False, True])
 def test_nothing_but_a_pod_is_ever_deleted(kind: str, undo: bool) -> None:
-    rejected(k8s(kind, None, state="absent"), allow_undo=undo)
+    rejected(k8s(kind, None, state="absent"), for_rollback=undo)
 
 
 @pytest.mark.parametrize("kind", sorted(API_VERSIONS))
 @pytest.mark.parametrize("undo", [False, True])
 def test_nothing_is_ever_created(kind: str, undo: bool) -> None:
-    rejected(k8s(kind, {"spec": {}}, state="present"), allow_undo=undo)
+    rejected(k8s(kind, {"spec": {}}, state="present"), for_rollback=undo)
 
 
 HIDING = {
@@ -161,7 +161,7 @@ PRIVILEGED = {
 @pytest.mark.parametrize("undo", [False, True])
 @pytest.mark.parametrize("name", sorted(PRIVILEGED))
 def test_no_privilege_is_gained(name: str, kind: str, undo: bool) -> None:
-    rejected(k8s(kind, PRIVILEGED[name]), allow_undo=undo)
+    rejected(k8s(kind, PRIVILEGED[name]), for_rollback=undo)
 
 
 def test_no_role_and_no_action_is_about_more_kinds_than_the_language_has() -> None:

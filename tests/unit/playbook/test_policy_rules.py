@@ -10,11 +10,11 @@ from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_playbook.action_reference import ENTRIES
 from reme_playbook.actions import registry as a
 from reme_playbook.actions.registry import Action
-from reme_playbook.errors import RejectedPlaybookError, Rule
-from reme_playbook.policy.action_space import admissible, refused_by_name, weighed
-from reme_playbook.policy.policy_rules import disruption_now, field_names
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
+from reme_playbook.policy.action_space import allowed_actions, evaluate, refusals_by_action
+from reme_playbook.policy.policy_rules import current_disruption, field_names
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.playbook.builders import CART, Shop, everything, key, only
 
 MEMORY = a.SetResources(target=CART, container="server", memory_limit="160Mi")
@@ -23,7 +23,7 @@ MONDAY_NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 def refusal(
     action: Action, policy: RemediationPolicySpec, shop: Shop | None = None, **options: Any
-) -> Rule | None:
+) -> RejectionRule | None:
     try:
         check([action], policy, (shop or Shop()).live(), **options)
     except RejectedPlaybookError as error:
@@ -37,7 +37,7 @@ def refusal(
 )
 def test_names_have_wildcards(names: list[str], allowed: bool) -> None:
     found = refusal(a.Restart(target=CART), only(ActionName.RESTART, names=names))
-    assert found is (None if allowed else Rule.NOT_ALLOWED)
+    assert found is (None if allowed else RejectionRule.NOT_ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_rule_may_be_about_some_containers_and_fields(
     rule: dict[str, Any], allowed: bool
 ) -> None:
     found = refusal(MEMORY, only(ActionName.SET_RESOURCES, **rule))
-    assert found is (None if allowed else Rule.NOT_ALLOWED)
+    assert found is (None if allowed else RejectionRule.NOT_ALLOWED)
 
 
 def test_one_rule_must_allow_every_field_of_an_action() -> None:
@@ -67,7 +67,7 @@ def test_one_rule_must_allow_every_field_of_an_action() -> None:
             ActionRule(name=ActionName.SET_RESOURCES, fields=["cpuLimit"]),
         ]
     )
-    assert refusal(both, apart) is Rule.NOT_ALLOWED
+    assert refusal(both, apart) is RejectionRule.NOT_ALLOWED
     assert refusal(MEMORY, apart) is None
 
 
@@ -82,15 +82,17 @@ def test_the_bounds_of_a_rule_are_not_those_of_another() -> None:
             ),
         ]
     )
-    assert refusal(MEMORY, two) is Rule.BOUNDS
+    assert refusal(MEMORY, two) is RejectionRule.BOUNDS
 
 
 @pytest.mark.parametrize(
     ("most", "rule"), [({}, None), ({"max_memory_mebibytes": 160}, None),
-                       ({"max_memory_mebibytes": 159}, Rule.BOUNDS),
+                       ({"max_memory_mebibytes": 159}, RejectionRule.BOUNDS),
                        ({"max_cpu_millicores": 1}, None)],
 )  # fmt: skip
-def test_an_amount_is_never_above_the_most(most: dict[str, int], rule: Rule | None) -> None:
+def test_an_amount_is_never_above_the_most(
+    most: dict[str, int], rule: RejectionRule | None
+) -> None:
     assert refusal(MEMORY, only(ActionName.SET_RESOURCES, **most)) is rule
 
 
@@ -102,13 +104,13 @@ def test_the_most_holds_for_what_was_there_before_too() -> None:
     back = a.SetResources(target=CART, container="server", memory_limit="1Gi")
     assert refusal(back, only(ActionName.SET_RESOURCES), shop) is None
     capped = only(ActionName.SET_RESOURCES, max_memory_mebibytes=512)
-    assert refusal(back, capped, shop) is Rule.BOUNDS
+    assert refusal(back, capped, shop) is RejectionRule.BOUNDS
 
 
 def test_a_rule_may_hold_at_some_times_only() -> None:
     night = only(ActionName.RESTART, windows=[{"start": "22:00", "end": "04:00"}])
     restart = a.Restart(target=CART)
-    assert refusal(restart, night, now=MONDAY_NOON) is Rule.OUTSIDE_WINDOW
+    assert refusal(restart, night, now=MONDAY_NOON) is RejectionRule.OUTSIDE_WINDOW
     assert refusal(restart, night, now=MONDAY_NOON.replace(hour=23)) is None
     assert refusal(restart, night) is None
     with pytest.raises(RejectedPlaybookError, match="2026-05-04 22:00 UTC"):
@@ -127,8 +129,8 @@ def test_a_rule_without_times_beside_one_with_times_always_holds() -> None:
 
 SERVES = {"availableReplicas": 2, "readyReplicas": 2}
 ONE = {"availableReplicas": 1, "readyReplicas": 1}
-STATEFUL = ObjectKey("StatefulSet", "shop", "cart")
-DAEMON = ObjectKey("DaemonSet", "shop", "cart")
+STATEFUL = ObjectRef("StatefulSet", "shop", "cart")
+DAEMON = ObjectRef("DaemonSet", "shop", "cart")
 
 DISRUPTIONS: list[tuple[str, Action, Shop, Disruption]] = [
     ("a rollout", a.Restart(target=CART), Shop(status=SERVES), Disruption.MEDIUM),
@@ -186,21 +188,21 @@ DISRUPTIONS: list[tuple[str, Action, Shop, Disruption]] = [
 def test_what_an_action_disturbs_depends_on_what_is_there(
     action: Action, shop: Shop, expected: Disruption
 ) -> None:
-    assert disruption_now(action, shop.live()) is expected
+    assert current_disruption(action, shop.live()) is expected
 
 
 @pytest.mark.parametrize("most", Disruption)
 def test_nothing_disturbs_more_than_the_policy_allows(most: Disruption) -> None:
     live = Shop(status=SERVES, spec={"strategy": {"type": "Recreate"}}).live()
     policy = everything().model_copy(update={"max_disruption": most})
-    for action in admissible(live, policy):
-        assert not disruption_now(action, live).exceeds(most)
-    found = {disruption_now(action, live) for action in admissible(live, everything())}
+    for action in allowed_actions(live, policy):
+        assert not current_disruption(action, live).exceeds(most)
+    found = {current_disruption(action, live) for action in allowed_actions(live, everything())}
     assert Disruption.HIGH in found
     with_less = everything().model_copy(update={"max_disruption": Disruption.LOW})
     with pytest.raises(RejectedPlaybookError) as caught:
         check([a.Restart(target=CART)], with_less, live)
-    assert caught.value.rule is Rule.TOO_DISRUPTIVE
+    assert caught.value.rule is RejectionRule.TOO_DISRUPTIVE
 
 
 def test_every_field_that_an_action_sets_has_a_name() -> None:
@@ -213,9 +215,9 @@ def test_what_is_weighed_says_why_it_is_refused() -> None:
     live, policy = Shop(replicas=2).live(), only(ActionName.SCALE, max_increase_percent=50)
     found = {
         one.action.summary(): one.refusal and one.refusal.rule
-        for one in weighed(ActionName.SCALE, live, policy)
+        for one in evaluate(ActionName.SCALE, live, policy)
         if one.action
     }
     assert found["Scale Deployment cart to 3"] is None
-    assert found["Scale Deployment cart to 4"] is Rule.BOUNDS
-    assert refused_by_name(live, policy) == {"Scale": "Bounds"}
+    assert found["Scale Deployment cart to 4"] is RejectionRule.BOUNDS
+    assert refusals_by_action(live, policy) == {"Scale": "Bounds"}

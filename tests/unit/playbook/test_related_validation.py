@@ -22,8 +22,8 @@ from reme_playbook.actions.registry import (
     SetUpdateStrategy,
     UncordonNode,
 )
-from reme_playbook.errors import Rule
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.errors import RejectionRule
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.snapshot.snapshot import EventLine
 from tests.unit.playbook.builders import (
     CART,
@@ -67,19 +67,19 @@ from tests.unit.playbook.constrained import (
 )
 from tests.unit.playbook.test_validation import rejection
 
-Verdict = Rule | None
+Verdict = RejectionRule | None
 
 
 @pytest.mark.parametrize(
     ("fields", "bounds", "rule"),
     [
         ({"max_replicas": 4}, {}, None),
-        ({"max_replicas": 5}, {}, Rule.BOUNDS),
-        ({"max_replicas": 4}, {"max_replicas": 3}, Rule.BOUNDS),
-        ({"max_replicas": 1}, {}, Rule.BOUNDS),
-        ({"max_replicas": 2}, {}, Rule.NO_CHANGE),
+        ({"max_replicas": 5}, {}, RejectionRule.BOUNDS),
+        ({"max_replicas": 4}, {"max_replicas": 3}, RejectionRule.BOUNDS),
+        ({"max_replicas": 1}, {}, RejectionRule.BOUNDS),
+        ({"max_replicas": 2}, {}, RejectionRule.NO_CHANGE),
         ({"min_replicas": 2}, {}, None),
-        ({"min_replicas": 3}, {"max_increase_percent": 900}, Rule.VALUE),
+        ({"min_replicas": 3}, {"max_increase_percent": 900}, RejectionRule.VALUE),
         ({"min_replicas": 3, "max_replicas": 4}, {"max_increase_percent": 900}, None),
     ],
 )
@@ -93,25 +93,25 @@ def test_an_autoscaler_gets_more_room_within_bounds(
 def test_bounds_of_before_are_within_bounds() -> None:
     action = SetAutoscaling(target=HPA, max_replicas=9)
     applied = {HPA: {"spec": {"maxReplicas": 9}}}
-    assert rejection(action, LIMITED.live()) is Rule.BOUNDS
+    assert rejection(action, LIMITED.live()) is RejectionRule.BOUNDS
     assert rejection(action, replace(LIMITED, applied=applied).live()) is None
 
 
 def test_an_autoscaler_of_another_workload_is_left_alone() -> None:
     shop = Shop(around={HPA: autoscaler(scales="stock")})
     action = SetAutoscaling(target=HPA, max_replicas=3)
-    assert rejection(action, shop.live()) is Rule.NOT_OF_TARGET
+    assert rejection(action, shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
 @pytest.mark.parametrize(
     ("hard", "rule"),
     [
         ({"pods": "8"}, None),
-        ({"pods": "9"}, Rule.BOUNDS),
-        ({"pods": "3"}, Rule.BOUNDS),
-        ({"pods": "4"}, Rule.NO_CHANGE),
-        ({"pods": "5", "limits.cpu": "5"}, Rule.NOT_OF_TARGET),
-        ({"memory": "1Gi"}, Rule.NOT_FOUND),
+        ({"pods": "9"}, RejectionRule.BOUNDS),
+        ({"pods": "3"}, RejectionRule.BOUNDS),
+        ({"pods": "4"}, RejectionRule.NO_CHANGE),
+        ({"pods": "5", "limits.cpu": "5"}, RejectionRule.NOT_OF_TARGET),
+        ({"memory": "1Gi"}, RejectionRule.NOT_FOUND),
     ],
 )
 def test_a_quota_is_raised_where_it_is_used_up(hard: dict[str, str], rule: Verdict) -> None:
@@ -130,12 +130,12 @@ FORBIDDEN = (
 
 def test_a_quota_that_has_room_or_keeps_no_pod_away_is_left_alone() -> None:
     room = replace(FULL, around={QUOTA: quota({"pods": "4"}, {"pods": "3"})})
-    assert rejection(FIVE, room.live()) is Rule.NOT_OF_TARGET
+    assert rejection(FIVE, room.live()) is RejectionRule.NOT_OF_TARGET
     whole = replace(FULL, status={"replicas": 2, "updatedReplicas": 2})
-    assert rejection(FIVE, whole.live()) is Rule.NOT_OF_TARGET
+    assert rejection(FIVE, whole.live()) is RejectionRule.NOT_OF_TARGET
 
 
-@pytest.mark.parametrize(("limit", "rule"), [("4", None), ("3", Rule.NOT_OF_TARGET)])
+@pytest.mark.parametrize(("limit", "rule"), [("4", None), ("3", RejectionRule.NOT_OF_TARGET)])
 def test_the_api_servers_word_counts_while_its_limit_holds(limit: str, rule: Verdict) -> None:
     whole = {"replicas": 2, "updatedReplicas": 2}
     said = FORBIDDEN.format(limit)
@@ -149,7 +149,9 @@ def test_the_api_servers_word_counts_while_its_limit_holds(limit: str, rule: Ver
 def test_a_quota_of_nothing_may_become_what_is_missing() -> None:
     none = replace(FULL, around={QUOTA: quota({"pods": "0"}, {"pods": "0"})})
     assert rejection(SetQuota(target=QUOTA, hard={"pods": "1"}), none.live()) is None
-    assert rejection(SetQuota(target=QUOTA, hard={"pods": "2"}), none.live()) is Rule.BOUNDS
+    assert (
+        rejection(SetQuota(target=QUOTA, hard={"pods": "2"}), none.live()) is RejectionRule.BOUNDS
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,15 +159,15 @@ def test_a_quota_of_nothing_may_become_what_is_missing() -> None:
     [
         ({"minAvailable": "100%"}, {"min_available": 3}, None),
         ({"minAvailable": 4}, {"min_available": 2}, None),
-        ({"minAvailable": 4}, {"min_available": 1}, Rule.BOUNDS),
-        ({"minAvailable": 4}, {"min_available": 0}, Rule.BOUNDS),
-        ({"minAvailable": 4}, {"min_available": "50%"}, Rule.VALUE),
-        ({"minAvailable": 4}, {"max_unavailable": 1}, Rule.NOT_FOUND),
-        ({"minAvailable": 3}, {"min_available": 2}, Rule.NO_CHANGE),
+        ({"minAvailable": 4}, {"min_available": 1}, RejectionRule.BOUNDS),
+        ({"minAvailable": 4}, {"min_available": 0}, RejectionRule.BOUNDS),
+        ({"minAvailable": 4}, {"min_available": "50%"}, RejectionRule.VALUE),
+        ({"minAvailable": 4}, {"max_unavailable": 1}, RejectionRule.NOT_FOUND),
+        ({"minAvailable": 3}, {"min_available": 2}, RejectionRule.NO_CHANGE),
         ({"maxUnavailable": 0}, {"max_unavailable": 1}, None),
         ({"maxUnavailable": "0%"}, {"max_unavailable": 1}, None),
-        ({"maxUnavailable": 0}, {"max_unavailable": 2}, Rule.BOUNDS),
-        ({"maxUnavailable": 1}, {"max_unavailable": 2}, Rule.NO_CHANGE),
+        ({"maxUnavailable": 0}, {"max_unavailable": 2}, RejectionRule.BOUNDS),
+        ({"maxUnavailable": 1}, {"max_unavailable": 2}, RejectionRule.NO_CHANGE),
     ],
 )
 def test_a_budget_lets_one_pod_be_moved_and_no_more(
@@ -178,7 +180,7 @@ def test_a_budget_lets_one_pod_be_moved_and_no_more(
 def test_a_single_pod_keeps_its_budget() -> None:
     shop = replace(GUARDED, replicas=1)
     action = SetDisruptionBudget(target=BUDGET, min_available=0)
-    assert rejection(action, shop.live()) is Rule.BOUNDS
+    assert rejection(action, shop.live()) is RejectionRule.BOUNDS
 
 
 def test_a_budget_of_others_is_left_alone() -> None:
@@ -187,7 +189,7 @@ def test_a_budget_of_others_is_left_alone() -> None:
     for selector in (shared, foreign):
         shop = replace(GUARDED, around={BUDGET: budget(minAvailable=4, selector=selector)})
         action = SetDisruptionBudget(target=BUDGET, min_available=3)
-        assert rejection(action, shop.live()) is Rule.NOT_OF_TARGET
+        assert rejection(action, shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
 @pytest.mark.parametrize(
@@ -197,10 +199,10 @@ def test_a_budget_of_others_is_left_alone() -> None:
         ({"max_surge": 1, "max_unavailable": 0}, None),
         ({"max_surge": 0}, None),
         ({"max_surge": 1, "max_unavailable": 1}, None),
-        ({"max_surge": 2}, Rule.BOUNDS),
-        ({"max_unavailable": "100%"}, Rule.BOUNDS),
-        ({"max_surge": 0, "max_unavailable": 0}, Rule.VALUE),
-        ({"max_surge": 1}, Rule.NO_CHANGE),
+        ({"max_surge": 2}, RejectionRule.BOUNDS),
+        ({"max_unavailable": "100%"}, RejectionRule.BOUNDS),
+        ({"max_surge": 0, "max_unavailable": 0}, RejectionRule.VALUE),
+        ({"max_surge": 1}, RejectionRule.NO_CHANGE),
     ],
 )
 def test_a_rollout_moves_one_pod_at_a_time(fields: dict[str, Any], rule: Verdict) -> None:
@@ -209,7 +211,9 @@ def test_a_rollout_moves_one_pod_at_a_time(fields: dict[str, Any], rule: Verdict
 
 def test_what_replaces_all_pods_at_once_has_no_steps() -> None:
     shop = Shop(spec={"strategy": {"type": "Recreate"}})
-    assert rejection(SetUpdateStrategy(target=CART, max_surge=0), shop.live()) is Rule.VALUE
+    assert (
+        rejection(SetUpdateStrategy(target=CART, max_surge=0), shop.live()) is RejectionRule.VALUE
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,10 +221,10 @@ def test_what_replaces_all_pods_at_once_has_no_steps() -> None:
     [
         ({"disk": "hdd"}, None),
         ({"disk": None}, None),
-        ({"disk": "nvme"}, Rule.UNKNOWN_VALUE),
-        ({"zone": "a"}, Rule.UNKNOWN_VALUE),
-        ({"disk": "ssd"}, Rule.NO_CHANGE),
-        ({"zone": None}, Rule.NO_CHANGE),
+        ({"disk": "nvme"}, RejectionRule.UNKNOWN_VALUE),
+        ({"zone": "a"}, RejectionRule.UNKNOWN_VALUE),
+        ({"disk": "ssd"}, RejectionRule.NO_CHANGE),
+        ({"zone": None}, RejectionRule.NO_CHANGE),
     ],
 )
 def test_pods_ask_for_the_nodes_of_before(selector: dict[str, str | None], rule: Verdict) -> None:
@@ -231,7 +235,7 @@ def test_a_label_that_some_node_has_stays_asked_for() -> None:
     drop = PatchNodeSelector(target=CART, selector={"disk": None})
     for labels in (None, frozenset({("disk", "ssd")})):
         shop = replace(MISPLACED, node_labels=labels)
-        assert rejection(drop, shop.live()) is Rule.UNKNOWN_VALUE
+        assert rejection(drop, shop.live()) is RejectionRule.UNKNOWN_VALUE
 
 
 def command(**fields: Any) -> SetCommand:
@@ -244,10 +248,10 @@ def command(**fields: Any) -> SetCommand:
         (command(command=("/cart",)), None),
         (command(command=("/cart",), args=()), None),
         (command(args=()), None),
-        (command(command=("sh", "-c", "id")), Rule.UNKNOWN_VALUE),
-        (command(args=("--slow",)), Rule.UNKNOWN_VALUE),
-        (command(command=("/crat",)), Rule.NO_CHANGE),
-        (command(args=("--password=x",)), Rule.SENSITIVE),
+        (command(command=("sh", "-c", "id")), RejectionRule.UNKNOWN_VALUE),
+        (command(args=("--slow",)), RejectionRule.UNKNOWN_VALUE),
+        (command(command=("/crat",)), RejectionRule.NO_CHANGE),
+        (command(args=("--password=x",)), RejectionRule.SENSITIVE),
     ],
 )
 def test_a_container_runs_what_it_ran_before(action: SetCommand, rule: Verdict) -> None:
@@ -259,15 +263,15 @@ def test_arguments_that_look_secret_are_not_touched() -> None:
         template=template(container(command=["/crat"], args=["--db-password", "x"])),
         earlier=[template(container(command=["/cart"], args=["--db-password", "y"]))],
     )
-    assert rejection(command(command=("/cart",)), shop.live()) is Rule.SENSITIVE
+    assert rejection(command(command=("/cart",)), shop.live()) is RejectionRule.SENSITIVE
 
 
 @pytest.mark.parametrize(
     ("name", "spec", "rule"),
     [
         ("cart-migration", {"suspend": True}, None),
-        ("cart-migration", {}, Rule.NO_CHANGE),
-        ("stock-import", {"suspend": True}, Rule.NOT_OF_TARGET),
+        ("cart-migration", {}, RejectionRule.NO_CHANGE),
+        ("stock-import", {"suspend": True}, RejectionRule.NOT_OF_TARGET),
         ("wait-for-me", {"suspend": True}, None),
     ],
 )
@@ -280,7 +284,7 @@ def test_a_job_that_the_workload_waits_for_is_resumed(name: str, spec: Json, rul
 
 def test_a_job_of_another_workload_of_that_name_is_left_alone() -> None:
     shop = replace(HELD, neighbours={key("Deployment", "cart-migration"): {"app": "x"}})
-    assert rejection(ResumeJob(target=JOB), shop.live()) is Rule.NOT_OF_TARGET
+    assert rejection(ResumeJob(target=JOB), shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
 def backend(**changes: Any) -> SetIngressBackend:
@@ -300,13 +304,13 @@ def backend(**changes: Any) -> SetIngressBackend:
     [
         (backend(), None),
         (backend(port="http"), None),
-        (backend(port=81), Rule.UNKNOWN_VALUE),
-        (backend(service="front"), Rule.UNKNOWN_VALUE),
-        (backend(service="cartt"), Rule.NO_CHANGE),
-        (backend(path=0, http_path="/"), Rule.NOT_OF_TARGET),
-        (backend(path=2), Rule.NOT_FOUND),
-        (backend(host=None), Rule.NOT_FOUND),
-        (backend(http_path="/x"), Rule.NOT_FOUND),
+        (backend(port=81), RejectionRule.UNKNOWN_VALUE),
+        (backend(service="front"), RejectionRule.UNKNOWN_VALUE),
+        (backend(service="cartt"), RejectionRule.NO_CHANGE),
+        (backend(path=0, http_path="/"), RejectionRule.NOT_OF_TARGET),
+        (backend(path=2), RejectionRule.NOT_FOUND),
+        (backend(host=None), RejectionRule.NOT_FOUND),
+        (backend(http_path="/x"), RejectionRule.NOT_FOUND),
     ],
 )
 def test_only_a_path_that_should_lead_to_the_target_is_led_there(
@@ -319,11 +323,11 @@ def test_only_a_path_that_should_lead_to_the_target_is_led_there(
     ("found", "applied", "rule"),
     [
         (path("cart", 81, "/cart"), None, None),
-        (path("cart", 80, "/cart"), None, Rule.NO_CHANGE),
-        (path("front", 80, "/cart"), None, Rule.NOT_OF_TARGET),
+        (path("cart", 80, "/cart"), None, RejectionRule.NO_CHANGE),
+        (path("front", 80, "/cart"), None, RejectionRule.NOT_OF_TARGET),
         (path("front", 80, "/cart"), "cart", None),
-        (path("front", 80, "/cart"), "stock", Rule.NOT_OF_TARGET),
-        (path("nowhere", 80, "/cart"), None, Rule.NOT_OF_TARGET),
+        (path("front", 80, "/cart"), "stock", RejectionRule.NOT_OF_TARGET),
+        (path("nowhere", 80, "/cart"), None, RejectionRule.NOT_OF_TARGET),
         (path("nowhere", 80, "/cart"), "cart", None),
     ],
 )
@@ -346,11 +350,11 @@ def let_in(**changes: Any) -> AllowIngress:
         (let_in(), None),
         (let_in(port="http"), None),
         (let_in(labels={"app": "front", "tier": "web"}), None),
-        (let_in(labels={"tier": "web"}), Rule.UNKNOWN_VALUE),
-        (let_in(labels={"app": "nobody"}), Rule.UNKNOWN_VALUE),
-        (let_in(port=22), Rule.UNKNOWN_VALUE),
-        (let_in(position=0), Rule.VALUE),
-        (let_in(position=2), Rule.VALUE),
+        (let_in(labels={"tier": "web"}), RejectionRule.UNKNOWN_VALUE),
+        (let_in(labels={"app": "nobody"}), RejectionRule.UNKNOWN_VALUE),
+        (let_in(port=22), RejectionRule.UNKNOWN_VALUE),
+        (let_in(position=0), RejectionRule.VALUE),
+        (let_in(position=2), RejectionRule.VALUE),
     ],
 )
 def test_one_workload_is_let_in_at_a_port_that_is_there(
@@ -374,13 +378,13 @@ def test_one_workload_is_let_in_at_a_port_that_is_there(
 def test_who_is_let_in_already_needs_no_rule(spec: Json) -> None:
     shop = replace(SHUT, around={POLICY: network_policy(**spec)})
     action = let_in(position=len(spec.get("ingress", [])))
-    assert rejection(action, shop.live()) is Rule.NO_CHANGE
+    assert rejection(action, shop.live()) is RejectionRule.NO_CHANGE
 
 
 def test_a_policy_of_others_is_left_alone() -> None:
     foreign = network_policy(podSelector={"matchLabels": {"app": "stock"}}, ingress=[])
     shop = replace(SHUT, around={POLICY: foreign})
-    assert rejection(let_in(position=0), shop.live()) is Rule.NOT_OF_TARGET
+    assert rejection(let_in(position=0), shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
 def let_out(**changes: Any) -> AllowEgress:
@@ -392,9 +396,9 @@ def let_out(**changes: Any) -> AllowEgress:
     [
         (let_out(), None),
         (let_out(labels={"app": "stock"}, port=8080), None),
-        (let_out(labels={"app": "stock"}, port=22), Rule.UNKNOWN_VALUE),
-        (let_out(labels={"app": "front"}, port=8080), Rule.UNKNOWN_VALUE),
-        (let_out(position=1), Rule.VALUE),
+        (let_out(labels={"app": "stock"}, port=22), RejectionRule.UNKNOWN_VALUE),
+        (let_out(labels={"app": "front"}, port=8080), RejectionRule.UNKNOWN_VALUE),
+        (let_out(position=1), RejectionRule.VALUE),
     ],
 )
 def test_pods_are_let_out_to_what_they_call(action: AllowEgress, rule: Verdict) -> None:
@@ -405,7 +409,7 @@ def test_who_is_let_out_already_needs_no_rule() -> None:
     shop = replace(SHUT, around={POLICY: network_policy(egress=[{}])})
     call = let_out(position=1, labels={"app": "stock"}, port=8080)
     for action in (let_out(position=1), call):
-        assert rejection(action, shop.live()) is Rule.NO_CHANGE
+        assert rejection(action, shop.live()) is RejectionRule.NO_CHANGE
 
 
 UNCORDON = UncordonNode(target=NODE)
@@ -415,14 +419,17 @@ UNCORDON = UncordonNode(target=NODE)
     ("shop", "rule"),
     [
         (CORDONED, None),
-        (replace(CORDONED, unplaced=False), Rule.NOT_OF_TARGET),
-        (replace(CORDONED, around={NODE: node()}), Rule.NO_CHANGE),
+        (replace(CORDONED, unplaced=False), RejectionRule.NOT_OF_TARGET),
+        (replace(CORDONED, around={NODE: node()}), RejectionRule.NO_CHANGE),
         (
             replace(CORDONED, around={NODE: node(ready=False, unschedulable=True)}),
-            Rule.NOT_OF_TARGET,
+            RejectionRule.NOT_OF_TARGET,
         ),
-        (replace(CORDONED, template=template(nodeSelector={"disk": "ssd"})), Rule.NOT_OF_TARGET),
-        (replace(CORDONED, around={}), Rule.NOT_FOUND),
+        (
+            replace(CORDONED, template=template(nodeSelector={"disk": "ssd"})),
+            RejectionRule.NOT_OF_TARGET,
+        ),
+        (replace(CORDONED, around={}), RejectionRule.NOT_FOUND),
     ],
 )
 def test_a_node_is_uncordoned_for_pods_that_no_node_takes(shop: Shop, rule: Verdict) -> None:
@@ -432,13 +439,13 @@ def test_a_node_is_uncordoned_for_pods_that_no_node_takes(shop: Shop, rule: Verd
 def test_a_protected_node_is_left_alone() -> None:
     held = node(unschedulable=True, labels={"reme.dev/protected": "true"})
     shop = replace(CORDONED, around={NODE: held})
-    assert rejection(UNCORDON, shop.live()) is Rule.PROTECTED
+    assert rejection(UNCORDON, shop.live()) is RejectionRule.PROTECTED
 
 
 def test_a_node_is_protected_by_no_namespace() -> None:
     assert rejection(UNCORDON, CORDONED.live(), release_namespace="reme-system") is None
     policy = only(ActionName.UNCORDON_NODE, names=["n2"])
-    assert rejection(UNCORDON, CORDONED.live(), policy) is Rule.NOT_ALLOWED
+    assert rejection(UNCORDON, CORDONED.live(), policy) is RejectionRule.NOT_ALLOWED
 
 
 def tolerating(**toleration: str) -> Shop:
@@ -449,12 +456,15 @@ def tolerating(**toleration: str) -> Shop:
     ("shop", "rule"),
     [
         (TAINTED, None),
-        (tolerating(operator="Exists"), Rule.NOT_OF_TARGET),
-        (tolerating(key="dedicated", value="batch"), Rule.NOT_OF_TARGET),
+        (tolerating(operator="Exists"), RejectionRule.NOT_OF_TARGET),
+        (tolerating(key="dedicated", value="batch"), RejectionRule.NOT_OF_TARGET),
         (tolerating(key="dedicated", value="web"), None),
         (tolerating(key="dedicated", operator="Exists", effect="NoExecute"), None),
-        (replace(TAINTED, around={NODE: node()}), Rule.NO_CHANGE),
-        (replace(TAINTED, around={NODE: node(DEDICATED, ready=False)}), Rule.NOT_OF_TARGET),
+        (replace(TAINTED, around={NODE: node()}), RejectionRule.NO_CHANGE),
+        (
+            replace(TAINTED, around={NODE: node(DEDICATED, ready=False)}),
+            RejectionRule.NOT_OF_TARGET,
+        ),
     ],
 )
 def test_a_taint_that_keeps_the_pods_away_is_taken_off(shop: Shop, rule: Verdict) -> None:
@@ -473,26 +483,26 @@ def test_a_taint_that_keeps_the_pods_away_is_taken_off(shop: Shop, rule: Verdict
 def test_kubernetes_own_taints_are_left_alone(name: str) -> None:
     shop = replace(TAINTED, around={NODE: node({"key": name, "effect": "NoSchedule"})})
     action = RemoveTaint(target=NODE, key=name, effect="NoSchedule")
-    assert rejection(action, shop.live()) is Rule.PROTECTED
+    assert rejection(action, shop.live()) is RejectionRule.PROTECTED
 
 
 def test_a_taint_that_only_prefers_keeps_nobody_away() -> None:
     taint = {"key": "dedicated", "effect": "PreferNoSchedule"}
     shop = replace(TAINTED, around={NODE: node(taint)})
     action = RemoveTaint(target=NODE, key="dedicated", effect="PreferNoSchedule")
-    assert rejection(action, shop.live()) is Rule.NOT_OF_TARGET
+    assert rejection(action, shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
 @pytest.mark.parametrize("action", [CordonNode(target=NODE)], ids=str)
 def test_what_only_undoes_is_never_asked_for(action: Action) -> None:
-    assert rejection(action, CORDONED.live()) is Rule.INTERNAL
+    assert rejection(action, CORDONED.live()) is RejectionRule.INTERNAL
 
 
 @pytest.mark.parametrize("shop", ALL, ids=range(len(ALL)))
 def test_nothing_around_is_touched_that_the_policy_does_not_name(shop: Shop) -> None:
-    for action in admissible(shop.live(), everything()):
+    for action in allowed_actions(shop.live(), everything()):
         others = [name for name in ActionName if name is not action.name]
         policy = everything().model_copy(
             update={"actions": [r for r in everything().actions if r.name in others]}
         )
-        assert rejection(action, shop.live(), policy) is Rule.NOT_ALLOWED
+        assert rejection(action, shop.live(), policy) is RejectionRule.NOT_ALLOWED

@@ -43,15 +43,15 @@ from reme_playbook.actions.registry import (
     WithdrawEgress,
     WithdrawIngress,
 )
-from reme_playbook.compiler.playbook import check_together, compile_playbook
-from reme_playbook.errors import RejectedPlaybookError, Rule
-from reme_playbook.execution.capture import Capture, capture, pinned
+from reme_playbook.compiler.playbook import check_conflicts, compile_playbook
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
+from reme_playbook.execution.capture import Capture, capture, pin_revisions
 from reme_playbook.execution.render import render
 from reme_playbook.execution.rollback import undo
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
 from reme_playbook.snapshot.pod_template import digest
-from reme_playbook.snapshot.snapshot import LiveState, Revision
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 from tests.unit.playbook.builders import (
     CART,
     CONFIG,
@@ -86,12 +86,14 @@ from tests.unit.playbook.merge import merge
 from tests.unit.playbook.shops import shops
 
 
-def run(live: LiveState, actions: tuple[Action, ...], *, allow_undo: bool = False) -> LiveState:
+def run(
+    live: ClusterSnapshot, actions: tuple[Action, ...], *, for_rollback: bool = False
+) -> ClusterSnapshot:
     """Return the state after the rendered playbook ran, on a model of the API server."""
     objects: dict[Any, Any] = copy.deepcopy(dict(live.objects))
     revisions = list(live.revisions)
     playbook = render(actions, run_id="run-1")
-    assert compile_playbook(json.dumps(playbook), allow_undo=allow_undo) == actions
+    assert compile_playbook(json.dumps(playbook), for_rollback=for_rollback) == actions
     for task in playbook[0]["tasks"]:
         ((module, found),) = ((k, v) for k, v in task.items() if k != "name")
         where = key(found.get("kind", "Node"), found["name"], found.get("namespace", "shop"))
@@ -111,7 +113,7 @@ def run(live: LiveState, actions: tuple[Action, ...], *, allow_undo: bool = Fals
         else:
             objects[where] = merge(before, found["definition"])
         _roll_out(revisions, objects[live.target]["spec"]["template"])
-    return LiveState(
+    return ClusterSnapshot(
         target=live.target,
         objects=objects,
         neighbours=live.neighbours,
@@ -138,7 +140,7 @@ def _roll_out(revisions: list[Revision], found: dict[str, Any]) -> None:
         revisions.append(Revision(newest + 1, copy.deepcopy(found), created=f"2027-01-{newest:02}"))
 
 
-def state(live: LiveState) -> Any:
+def state(live: ClusterSnapshot) -> Any:
     """Return the objects as they would be compared, with amounts in one spelling."""
     text = json.dumps(
         [[str(k), v] for k, v in sorted(live.objects.items()) if k.kind != "Pod"], sort_keys=True
@@ -183,7 +185,7 @@ def repairs(draw: st.DrawFn) -> tuple[Shop, tuple[Action, ...]]:
     shop = draw(shops())
     live = shop.live()
     policy = everything(max_increase_percent=900, max_decrease_percent=90)
-    space = list(admissible(live, policy))
+    space = list(allowed_actions(live, policy))
     picked: list[Action] = []
     for action in draw(st.lists(st.sampled_from(space), min_size=1, max_size=4)):
         try:
@@ -191,7 +193,7 @@ def repairs(draw: st.DrawFn) -> tuple[Shop, tuple[Action, ...]]:
         except RejectedPlaybookError:
             continue
         picked.append(action)
-    return shop, pinned(picked, live)
+    return shop, pin_revisions(picked, live)
 
 
 @settings(max_examples=60, deadline=None)
@@ -204,8 +206,8 @@ def test_an_undo_restores_what_was_there_before(repair: tuple[Shop, tuple[Action
     plan = undo(kept, after)
     assert plan.kept == ()
     if plan.actions:
-        check_together(plan.actions, 16)
-        again = run(after, plan.actions, allow_undo=True)
+        check_conflicts(plan.actions, 16)
+        again = run(after, plan.actions, for_rollback=True)
     else:
         again = after
     assert state(again) == state(before)
@@ -374,7 +376,7 @@ def test_each_action_has_its_inverse(shop: Shop, action: Action, inverse: list[A
     assert plan.actions == tuple(inverse)
     assert plan.kept == ()
     if inverse:
-        assert state(run(after, plan.actions, allow_undo=True)) == state(before)
+        assert state(run(after, plan.actions, for_rollback=True)) == state(before)
 
 
 def test_the_last_change_is_undone_first() -> None:
@@ -399,7 +401,8 @@ def test_an_object_that_is_gone_is_a_conflict() -> None:
     action, live = SetConfigValue(target=CONFIG, key="color", value="blue"), Shop().live()
     gone = {k: v for k, v in live.objects.items() if k != CONFIG}
     plan = undo(
-        capture([action], live), LiveState(target=CART, objects=gone, neighbours=live.neighbours)
+        capture([action], live),
+        ClusterSnapshot(target=CART, objects=gone, neighbours=live.neighbours),
     )
     assert plan.actions == ()
     assert [c.target for c in plan.kept] == [CONFIG]
@@ -411,13 +414,13 @@ NEXT = template(container(image="cart:3"))
 
 def test_a_rollback_is_undone_by_going_to_the_template_of_before() -> None:
     live = Shop(earlier=[OLD]).live()
-    actions = pinned([Rollback(target=CART)], live)
+    actions = pin_revisions([Rollback(target=CART)], live)
     assert actions == (Rollback(target=CART, revision=1),)
     after = run(live, actions)
     assert digest(after.template) == digest(OLD)
     plan = undo(capture(actions, live), after)
     assert plan.actions == (Rollback(target=CART, revision=2),)
-    again = run(after, plan.actions, allow_undo=True)
+    again = run(after, plan.actions, for_rollback=True)
     assert digest(again.template) == digest(live.template)
     assert undo(capture(actions, live), again).actions == ()
 
@@ -444,7 +447,7 @@ def test_replicas_that_an_autoscaler_sets_are_its_own() -> None:
     scaled = Shop(replicas=3).live()
     assert undo(kept, scaled).actions == (Scale(target=CART, replicas=2),)
     objects = {**scaled.objects, HPA: LIMITED.live().objects[HPA]}
-    owned = LiveState(target=CART, objects=objects, neighbours=scaled.neighbours)
+    owned = ClusterSnapshot(target=CART, objects=objects, neighbours=scaled.neighbours)
     plan = undo(kept, owned)
     assert plan.actions == ()
     assert "an autoscaler" in plan.kept[0].message
@@ -474,12 +477,12 @@ def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
             "spec": {"containers": [{"name": "server", "image": "cart:9"}]},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
         }
-    stuck = LiveState(target=shop.target, objects=objects, neighbours=live.neighbours)
+    stuck = ClusterSnapshot(target=shop.target, objects=objects, neighbours=live.neighbours)
     plan = undo(kept, stuck)
     assert [a.action for a in plan.actions] == ["SetImage", "DeletePod"]
     assert plan.actions[-1].target == broken
     back = {**objects, shop.target: live.objects[shop.target]}
-    restored = LiveState(target=shop.target, objects=back, neighbours=live.neighbours)
+    restored = ClusterSnapshot(target=shop.target, objects=back, neighbours=live.neighbours)
     assert undo(kept, restored).actions == (), "nothing is deleted but for a template"
 
 
@@ -504,4 +507,4 @@ def test_what_is_not_there_cannot_be_captured() -> None:
     for action in (Scale(target=key("Deployment", "x"), replicas=1), Rollback(target=CART)):
         with pytest.raises(RejectedPlaybookError) as caught:
             capture([action], Shop().live())
-        assert caught.value.rule is Rule.NOT_FOUND
+        assert caught.value.rule is RejectionRule.NOT_FOUND

@@ -1,7 +1,7 @@
 import pytest
 
 from reme_playbook.snapshot.sensitive import sensitive_name, sensitive_value
-from reme_playbook.snapshot.service_hosts import is_replacement, replacements
+from reme_playbook.snapshot.service_hosts import replaced_hosts, replaces_missing_hosts
 
 SERVICES = ("cart", "stock", "redis-master")
 
@@ -21,12 +21,12 @@ SERVICES = ("cart", "stock", "redis-master")
     ],
 )
 def test_a_host_that_leads_nowhere_is_replaced(name: str, value: str, first: str | None) -> None:
-    found = replacements(name, value, SERVICES, "shop")
+    found = replaced_hosts(name, value, SERVICES, "shop")
     assert 1 <= len(found) <= 3
     if first is not None:
         assert found[0] == first
     for new in found:
-        assert is_replacement(name, value, new, SERVICES, "shop")
+        assert replaces_missing_hosts(name, value, new, SERVICES, "shop")
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_a_host_that_leads_nowhere_is_replaced(name: str, value: str, first: str
     ],
 )
 def test_other_values_are_left_alone(name: str, value: str) -> None:
-    assert replacements(name, value, SERVICES, "shop") == ()
-    assert not is_replacement(name, value, "stock", SERVICES, "shop")
-    assert replacements(name, value, (), "shop") == ()
+    assert replaced_hosts(name, value, SERVICES, "shop") == ()
+    assert not replaces_missing_hosts(name, value, "stock", SERVICES, "shop")
+    assert replaced_hosts(name, value, (), "shop") == ()
 
 
 @pytest.mark.parametrize(

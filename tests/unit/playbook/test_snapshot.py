@@ -4,7 +4,12 @@ import pytest
 
 from reme_playbook.snapshot import views
 from reme_playbook.snapshot.pod_template import FieldChange, differences, digest
-from reme_playbook.snapshot.snapshot import LiveState, Revision, config_map_references, previous
+from reme_playbook.snapshot.snapshot import (
+    ClusterSnapshot,
+    Revision,
+    config_map_references,
+    previous,
+)
 from tests.unit.playbook.builders import CART, SERVICE, Shop, container, key, template
 
 
@@ -198,7 +203,7 @@ def test_what_was_applied_is_read_only_if_it_is_an_object() -> None:
     ],
 )
 def test_odd_objects_are_read_without_complaint(odd: dict[str, Any]) -> None:
-    live = LiveState(
+    live = ClusterSnapshot(
         target=CART,
         objects={CART: odd, SERVICE: odd, key("Pod", "p"): odd, key("ConfigMap", "c"): odd},
         neighbours={},

@@ -22,9 +22,9 @@ from reme_playbook.actions.registry import (
     SetResources,
     UnsetEnv,
 )
-from reme_playbook.errors import RejectedPlaybookError, Rule
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.policy.validation import check
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.playbook.builders import (
     CART,
     CONFIG,
@@ -41,10 +41,10 @@ from tests.unit.playbook.builders import (
 
 def rejection(
     actions: Action | Sequence[Action],
-    live: LiveState,
+    live: ClusterSnapshot,
     policy: RemediationPolicySpec | None = None,
     **options: Any,
-) -> Rule | None:
+) -> RejectionRule | None:
     """Return the rule that is broken; nothing if all is well."""
     listed = [actions] if not isinstance(actions, Sequence) else actions
     try:
@@ -58,41 +58,45 @@ RESTART = Restart(target=CART)
 
 
 def test_a_policy_without_actions_allows_nothing() -> None:
-    assert rejection(RESTART, Shop().live(), RemediationPolicySpec()) is Rule.NOT_ALLOWED
+    assert rejection(RESTART, Shop().live(), RemediationPolicySpec()) is RejectionRule.NOT_ALLOWED
 
 
 def test_a_rule_is_for_its_action_kind_and_name() -> None:
     live, name = Shop().live(), ActionName.RESTART
     assert rejection(RESTART, live, only(name)) is None
     assert rejection(RESTART, live, only(name, kinds=["Deployment"], names=["cart"])) is None
-    assert rejection(RESTART, live, only(ActionName.SCALE)) is Rule.NOT_ALLOWED
-    assert rejection(RESTART, live, only(name, kinds=["DaemonSet"])) is Rule.NOT_ALLOWED
-    assert rejection(RESTART, live, only(name, names=["stock"])) is Rule.NOT_ALLOWED
+    assert rejection(RESTART, live, only(ActionName.SCALE)) is RejectionRule.NOT_ALLOWED
+    assert rejection(RESTART, live, only(name, kinds=["DaemonSet"])) is RejectionRule.NOT_ALLOWED
+    assert rejection(RESTART, live, only(name, names=["stock"])) is RejectionRule.NOT_ALLOWED
 
 
 def test_a_rule_about_a_workload_covers_its_pods() -> None:
     pod, live = DeletePod(target=key("Pod", "cart-6d-0")), Shop().live()
     assert rejection(pod, live, only(ActionName.DELETE_POD, names=["cart"])) is None
     assert rejection(pod, live, only(ActionName.DELETE_POD, kinds=["Deployment"])) is None
-    assert rejection(pod, live, only(ActionName.DELETE_POD, names=["x"])) is Rule.NOT_ALLOWED
+    assert (
+        rejection(pod, live, only(ActionName.DELETE_POD, names=["x"])) is RejectionRule.NOT_ALLOWED
+    )
 
 
 @pytest.mark.parametrize(
     ("shop", "rule"),
     [
-        (Shop(metadata={"labels": {"reme.dev/protected": "true"}}), Rule.PROTECTED),
-        (Shop(metadata={"labels": {"app.kubernetes.io/part-of": "reme"}}), Rule.PROTECTED),
+        (Shop(metadata={"labels": {"reme.dev/protected": "true"}}), RejectionRule.PROTECTED),
+        (Shop(metadata={"labels": {"app.kubernetes.io/part-of": "reme"}}), RejectionRule.PROTECTED),
         (Shop(metadata={"labels": {"reme.dev/protected": "false"}}), None),
-        (Shop(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}), Rule.NOT_FOUND),
+        (Shop(metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"}), RejectionRule.NOT_FOUND),
     ],
 )
-def test_protected_objects_are_left_alone(shop: Shop, rule: Rule | None) -> None:
+def test_protected_objects_are_left_alone(shop: Shop, rule: RejectionRule | None) -> None:
     assert rejection(RESTART, shop.live()) is rule
 
 
 def test_a_protected_workload_protects_what_is_around_it() -> None:
     shop = Shop(metadata={"labels": {"reme.dev/protected": "true"}})
-    assert rejection(DeletePod(target=key("Pod", "cart-6d-0")), shop.live()) is Rule.PROTECTED
+    assert (
+        rejection(DeletePod(target=key("Pod", "cart-6d-0")), shop.live()) is RejectionRule.PROTECTED
+    )
 
 
 def test_a_protected_config_map_is_left_alone() -> None:
@@ -100,38 +104,41 @@ def test_a_protected_config_map_is_left_alone() -> None:
         config={"metadata": {"labels": {"reme.dev/protected": "true"}}}, data={"s": "stok:1"}
     )
     action = SetConfigValue(target=CONFIG, key="s", value="stock:1")
-    assert rejection(action, shop.live()) is Rule.PROTECTED
+    assert rejection(action, shop.live()) is RejectionRule.PROTECTED
 
 
 def test_the_release_namespace_and_the_systems_are_never_touched() -> None:
-    assert rejection(RESTART, Shop().live(), release_namespace="shop") is Rule.PROTECTED
+    assert rejection(RESTART, Shop().live(), release_namespace="shop") is RejectionRule.PROTECTED
     assert rejection(RESTART, Shop().live(), release_namespace="reme-system") is None
     system = key("Deployment", "coredns", "kube-system")
-    live = LiveState(target=system, objects={system: {"metadata": {}}}, neighbours={})
-    assert rejection(Restart(target=system), live) is Rule.PROTECTED
+    live = ClusterSnapshot(target=system, objects={system: {"metadata": {}}}, neighbours={})
+    assert rejection(Restart(target=system), live) is RejectionRule.PROTECTED
 
 
 @pytest.mark.parametrize(
     ("action", "rule"),
     [
-        (Restart(target=STOCK), Rule.NOT_FOUND),
-        (Restart(target=key("Deployment", "cart", "other")), Rule.NOT_OF_TARGET),
-        (Restart(target=key("StatefulSet", "cart")), Rule.NOT_FOUND),
-        (DeletePod(target=key("Pod", "cart-6d-9")), Rule.NOT_FOUND),
-        (SetConfigValue(target=key("ConfigMap", "other"), key="a", value="b"), Rule.NOT_FOUND),
-        (PauseRollout(target=CART), Rule.INTERNAL),
-        (UnsetEnv(target=CART, container="server", variable="LEVEL"), Rule.INTERNAL),
-        (SetImage(target=CART, container="nobody", image="a:1"), Rule.NOT_FOUND),
+        (Restart(target=STOCK), RejectionRule.NOT_FOUND),
+        (Restart(target=key("Deployment", "cart", "other")), RejectionRule.NOT_OF_TARGET),
+        (Restart(target=key("StatefulSet", "cart")), RejectionRule.NOT_FOUND),
+        (DeletePod(target=key("Pod", "cart-6d-9")), RejectionRule.NOT_FOUND),
+        (
+            SetConfigValue(target=key("ConfigMap", "other"), key="a", value="b"),
+            RejectionRule.NOT_FOUND,
+        ),
+        (PauseRollout(target=CART), RejectionRule.INTERNAL),
+        (UnsetEnv(target=CART, container="server", variable="LEVEL"), RejectionRule.INTERNAL),
+        (SetImage(target=CART, container="nobody", image="a:1"), RejectionRule.NOT_FOUND),
     ],
 )
-def test_only_what_is_there_and_belongs_to_the_target(action: Action, rule: Rule) -> None:
+def test_only_what_is_there_and_belongs_to_the_target(action: Action, rule: RejectionRule) -> None:
     assert rejection(action, Shop().live()) is rule
 
 
 def test_an_object_that_is_known_but_not_the_targets_is_left_alone() -> None:
     live = Shop(template=template(volumes=[])).live()
     action = SetConfigValue(target=CONFIG, key="color", value="blue")
-    assert rejection(action, live) is Rule.NOT_OF_TARGET
+    assert rejection(action, live) is RejectionRule.NOT_OF_TARGET
 
 
 @pytest.mark.parametrize(
@@ -150,7 +157,7 @@ def test_a_pod_that_is_not_the_targets_is_not_deleted(change: dict[str, Any]) ->
     live, pod = Shop().live(), key("Pod", "cart-6d-0")
     assert rejection(DeletePod(target=pod), live) is None
     live.objects[pod]["metadata"].update(change)
-    assert rejection(DeletePod(target=pod), live) is Rule.NOT_OF_TARGET
+    assert rejection(DeletePod(target=pod), live) is RejectionRule.NOT_OF_TARGET
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
@@ -160,7 +167,7 @@ def test_pods_of_other_workloads_are_found_by_their_owner(kind: str) -> None:
 
 def test_at_most_one_ready_pod_is_deleted() -> None:
     both = [DeletePod(target=key("Pod", f"cart-6d-{n}")) for n in range(2)]
-    assert rejection(both, Shop().live()) is Rule.BOUNDS
+    assert rejection(both, Shop().live()) is RejectionRule.BOUNDS
     assert rejection(both, Shop(ready=False).live()) is None
 
 
@@ -168,20 +175,20 @@ def test_at_most_one_ready_pod_is_deleted() -> None:
     ("now", "wanted", "bounds", "rule"),
     [
         (2, 4, {}, None),
-        (2, 5, {}, Rule.BOUNDS),
-        (2, 3, {"max_increase_percent": 49}, Rule.BOUNDS),
+        (2, 5, {}, RejectionRule.BOUNDS),
+        (2, 3, {"max_increase_percent": 49}, RejectionRule.BOUNDS),
         (2, 3, {"max_increase_percent": 50}, None),
-        (8, 11, {"max_increase_percent": 900, "max_replicas": 10}, Rule.BOUNDS),
-        (2, 1, {}, Rule.BOUNDS),
+        (8, 11, {"max_increase_percent": 900, "max_replicas": 10}, RejectionRule.BOUNDS),
+        (2, 1, {}, RejectionRule.BOUNDS),
         (2, 1, {"max_decrease_percent": 50}, None),
-        (1, 0, {"max_decrease_percent": 90}, Rule.HIDES_SYMPTOM),
+        (1, 0, {"max_decrease_percent": 90}, RejectionRule.HIDES_SYMPTOM),
         (0, 1, {}, None),
-        (0, 2, {}, Rule.BOUNDS),
-        (2, 2, {}, Rule.NO_CHANGE),
+        (0, 2, {}, RejectionRule.BOUNDS),
+        (2, 2, {}, RejectionRule.NO_CHANGE),
     ],
 )
 def test_replicas_stay_within_bounds(
-    now: int, wanted: int, bounds: dict[str, int], rule: Rule | None
+    now: int, wanted: int, bounds: dict[str, int], rule: RejectionRule | None
 ) -> None:
     live = Shop(replicas=now).live()
     assert rejection(Scale(target=CART, replicas=wanted), live, everything(**bounds)) is rule
@@ -191,7 +198,7 @@ def test_replicas_of_before_are_within_bounds_up_to_the_most() -> None:
     shop = Shop(replicas=0, earlier=[template(container(image="cart:1"))], earlier_replicas=6)
     scale = Scale(target=CART, replicas=6)
     assert rejection(scale, shop.live()) is None
-    assert rejection(scale, shop.live(), everything(max_replicas=5)) is Rule.BOUNDS
+    assert rejection(scale, shop.live(), everything(max_replicas=5)) is RejectionRule.BOUNDS
     applied = Shop(replicas=0, applied={CART: {"spec": {"replicas": 6}}})
     assert rejection(scale, applied.live()) is None
 
@@ -200,23 +207,23 @@ def test_replicas_of_before_are_within_bounds_up_to_the_most() -> None:
     ("values", "bounds", "rule"),
     [
         ({"memory_limit": "256Mi"}, {}, None),
-        ({"memory_limit": "257Mi"}, {}, Rule.BOUNDS),
-        ({"memory_limit": "268435457"}, {}, Rule.BOUNDS),
-        ({"memory_limit": "127Mi"}, {}, Rule.BOUNDS),
+        ({"memory_limit": "257Mi"}, {}, RejectionRule.BOUNDS),
+        ({"memory_limit": "268435457"}, {}, RejectionRule.BOUNDS),
+        ({"memory_limit": "127Mi"}, {}, RejectionRule.BOUNDS),
         ({"memory_limit": "64Mi"}, {"max_decrease_percent": 50}, None),
-        ({"memory_limit": "63Mi"}, {"max_decrease_percent": 90}, Rule.VALUE),
+        ({"memory_limit": "63Mi"}, {"max_decrease_percent": 90}, RejectionRule.VALUE),
         ({"cpu_limit": "600m"}, {}, None),
-        ({"cpu_limit": "601m"}, {}, Rule.BOUNDS),
+        ({"cpu_limit": "601m"}, {}, RejectionRule.BOUNDS),
         ({"cpu_request": "100m"}, {}, None),
-        ({"cpu_request": "400m"}, {"max_increase_percent": 900}, Rule.VALUE),
+        ({"cpu_request": "400m"}, {"max_increase_percent": 900}, RejectionRule.VALUE),
         ({"cpu_request": "400m", "cpu_limit": "400m"}, {"max_increase_percent": 900}, None),
-        ({"memory_limit": "128Mi"}, {}, Rule.NO_CHANGE),
-        ({"memory_limit": "0.125Gi"}, {}, Rule.NO_CHANGE),
+        ({"memory_limit": "128Mi"}, {}, RejectionRule.NO_CHANGE),
+        ({"memory_limit": "0.125Gi"}, {}, RejectionRule.NO_CHANGE),
         ({"memory_limit": "128Mi", "cpu_limit": "600m"}, {}, None),
     ],
 )
 def test_amounts_stay_within_bounds(
-    values: dict[str, str], bounds: dict[str, int], rule: Rule | None
+    values: dict[str, str], bounds: dict[str, int], rule: RejectionRule | None
 ) -> None:
     action = SetResources(target=CART, container="server", **values)
     assert rejection(action, Shop().live(), everything(**bounds)) is rule
@@ -225,14 +232,14 @@ def test_amounts_stay_within_bounds(
 def test_amounts_of_before_are_within_bounds() -> None:
     tiny = container(resources={"limits": {"cpu": "2m", "memory": "128Mi"}})
     action = SetResources(target=CART, container="server", cpu_limit="300m")
-    assert rejection(action, Shop(template=template(tiny)).live()) is Rule.BOUNDS
+    assert rejection(action, Shop(template=template(tiny)).live()) is RejectionRule.BOUNDS
     assert rejection(action, Shop(template=template(tiny), earlier=[template()]).live()) is None
 
 
 def test_what_has_no_limit_gets_one_only_from_before() -> None:
     free = template(container(resources=None))
     action = SetResources(target=CART, container="server", memory_limit="128Mi")
-    assert rejection(action, Shop(template=free).live()) is Rule.BOUNDS
+    assert rejection(action, Shop(template=free).live()) is RejectionRule.BOUNDS
     assert rejection(action, Shop(template=free, earlier=[template()]).live()) is None
 
 
@@ -245,10 +252,10 @@ def test_an_image_must_have_run_here_before() -> None:
 
     live = Shop(earlier=[OLD]).live()
     assert rejection(image("registry.example/cart:1"), live) is None
-    assert rejection(image("registry.example/cart:1", "proxy"), live) is Rule.UNKNOWN_VALUE
-    assert rejection(image("registry.example/cart:3"), live) is Rule.UNKNOWN_VALUE
-    assert rejection(image("registry.example/cart:2"), live) is Rule.NO_CHANGE
-    assert rejection(image("registry.example/cart:1"), Shop().live()) is Rule.UNKNOWN_VALUE
+    assert rejection(image("registry.example/cart:1", "proxy"), live) is RejectionRule.UNKNOWN_VALUE
+    assert rejection(image("registry.example/cart:3"), live) is RejectionRule.UNKNOWN_VALUE
+    assert rejection(image("registry.example/cart:2"), live) is RejectionRule.NO_CHANGE
+    assert rejection(image("registry.example/cart:1"), Shop().live()) is RejectionRule.UNKNOWN_VALUE
 
 
 def env(name: str, value: str) -> SetEnv:
@@ -259,18 +266,18 @@ def env(name: str, value: str) -> SetEnv:
     ("action", "rule"),
     [
         (env("LEVEL", "warn"), None),
-        (env("LEVEL", "debug"), Rule.UNKNOWN_VALUE),
-        (env("LEVEL", "info"), Rule.NO_CHANGE),
-        (env("NEW", "x"), Rule.UNKNOWN_VALUE),
-        (env("LD_PRELOAD", "/tmp/x.so"), Rule.UNKNOWN_VALUE),
-        (env("KEY", "x"), Rule.VALUE),
-        (env("DB_PASSWORD", "x"), Rule.SENSITIVE),
-        (env("LEVEL", "http://a:b@stock:8080"), Rule.SENSITIVE),
-        (env("STOCK_URL", "http://cart:8080/items"), Rule.UNKNOWN_VALUE),
-        (env("STOCK_URL", "http://evil:8080/items"), Rule.UNKNOWN_VALUE),
+        (env("LEVEL", "debug"), RejectionRule.UNKNOWN_VALUE),
+        (env("LEVEL", "info"), RejectionRule.NO_CHANGE),
+        (env("NEW", "x"), RejectionRule.UNKNOWN_VALUE),
+        (env("LD_PRELOAD", "/tmp/x.so"), RejectionRule.UNKNOWN_VALUE),
+        (env("KEY", "x"), RejectionRule.VALUE),
+        (env("DB_PASSWORD", "x"), RejectionRule.SENSITIVE),
+        (env("LEVEL", "http://a:b@stock:8080"), RejectionRule.SENSITIVE),
+        (env("STOCK_URL", "http://cart:8080/items"), RejectionRule.UNKNOWN_VALUE),
+        (env("STOCK_URL", "http://evil:8080/items"), RejectionRule.UNKNOWN_VALUE),
     ],
 )
-def test_a_variable_takes_what_it_had_before(action: SetEnv, rule: Rule | None) -> None:
+def test_a_variable_takes_what_it_had_before(action: SetEnv, rule: RejectionRule | None) -> None:
     assert rejection(action, Shop(earlier=[OLD]).live()) is rule
 
 
@@ -279,15 +286,15 @@ def test_a_variable_takes_what_it_had_before(action: SetEnv, rule: Rule | None) 
     [
         ("http://stock:8080/items", None),
         ("http://front:8080/items", None),
-        ("http://stock:9090/items", Rule.UNKNOWN_VALUE),
-        ("http://stock:8080/admin", Rule.UNKNOWN_VALUE),
-        ("https://stock:8080/items", Rule.UNKNOWN_VALUE),
-        ("http://stock.other:8080/items", Rule.UNKNOWN_VALUE),
-        ("http://nowhere:8080/items", Rule.UNKNOWN_VALUE),
+        ("http://stock:9090/items", RejectionRule.UNKNOWN_VALUE),
+        ("http://stock:8080/admin", RejectionRule.UNKNOWN_VALUE),
+        ("https://stock:8080/items", RejectionRule.UNKNOWN_VALUE),
+        ("http://stock.other:8080/items", RejectionRule.UNKNOWN_VALUE),
+        ("http://nowhere:8080/items", RejectionRule.UNKNOWN_VALUE),
     ],
 )
 def test_a_host_that_leads_nowhere_may_become_one_that_exists(
-    value: str, rule: Rule | None
+    value: str, rule: RejectionRule | None
 ) -> None:
     wrong = container(env=[{"name": "STOCK_URL", "value": "http://stok:8080/items"}])
     live = Shop(template=template(wrong)).live()
@@ -297,7 +304,7 @@ def test_a_host_that_leads_nowhere_may_become_one_that_exists(
 def test_what_could_not_be_undone_is_not_done() -> None:
     odd = container(env=[{"name": "LEVEL", "value": "{{ odd }}"}])
     live = Shop(template=template(odd), earlier=[OLD]).live()
-    assert rejection(env("LEVEL", "warn"), live) is Rule.CANNOT_UNDO
+    assert rejection(env("LEVEL", "warn"), live) is RejectionRule.CANNOT_UNDO
 
 
 def config(name: str, value: str) -> SetConfigValue:
@@ -307,19 +314,27 @@ def config(name: str, value: str) -> SetConfigValue:
 @pytest.mark.parametrize(
     ("shop", "action", "rule"),
     [
-        (Shop(), config("color", "blue"), Rule.UNKNOWN_VALUE),
+        (Shop(), config("color", "blue"), RejectionRule.UNKNOWN_VALUE),
         (Shop(applied={CONFIG: {"data": {"color": "blue"}}}), config("color", "blue"), None),
-        (Shop(applied={CONFIG: {"data": {"color": 5}}}), config("color", "5"), Rule.UNKNOWN_VALUE),
+        (
+            Shop(applied={CONFIG: {"data": {"color": 5}}}),
+            config("color", "5"),
+            RejectionRule.UNKNOWN_VALUE,
+        ),
         (Shop(data={"stock": "stok:80"}), config("stock", "stock:80"), None),
-        (Shop(), config("color", "red"), Rule.NO_CHANGE),
-        (Shop(data={"app.token": "a"}), config("app.token", "b"), Rule.SENSITIVE),
-        (Shop(data={"f": "password: x"}), config("f", "y"), Rule.SENSITIVE),
-        (Shop(config={"immutable": True}), config("color", "blue"), Rule.VALUE),
-        (Shop(config={"binaryData": {"color": "YQ=="}}), config("color", "blue"), Rule.VALUE),
+        (Shop(), config("color", "red"), RejectionRule.NO_CHANGE),
+        (Shop(data={"app.token": "a"}), config("app.token", "b"), RejectionRule.SENSITIVE),
+        (Shop(data={"f": "password: x"}), config("f", "y"), RejectionRule.SENSITIVE),
+        (Shop(config={"immutable": True}), config("color", "blue"), RejectionRule.VALUE),
+        (
+            Shop(config={"binaryData": {"color": "YQ=="}}),
+            config("color", "blue"),
+            RejectionRule.VALUE,
+        ),
     ],
 )
 def test_a_config_value_takes_what_was_applied(
-    shop: Shop, action: SetConfigValue, rule: Rule | None
+    shop: Shop, action: SetConfigValue, rule: RejectionRule | None
 ) -> None:
     assert rejection(action, shop.live()) is rule
 
@@ -332,24 +347,24 @@ def probe(**fields: Any) -> PatchProbe:
     ("action", "rule"),
     [
         (probe(period_seconds=8), None),
-        (probe(period_seconds=9), Rule.HIDES_SYMPTOM),
+        (probe(period_seconds=9), RejectionRule.HIDES_SYMPTOM),
         (probe(period_seconds=2), None),
-        (probe(period_seconds=1), Rule.HIDES_SYMPTOM),
+        (probe(period_seconds=1), RejectionRule.HIDES_SYMPTOM),
         (probe(failure_threshold=6), None),
-        (probe(failure_threshold=7), Rule.HIDES_SYMPTOM),
-        (probe(initial_delay_seconds=1), Rule.HIDES_SYMPTOM),
+        (probe(failure_threshold=7), RejectionRule.HIDES_SYMPTOM),
+        (probe(initial_delay_seconds=1), RejectionRule.HIDES_SYMPTOM),
         (probe(initial_delay_seconds=30), None),
-        (probe(timeout_seconds=1), Rule.NO_CHANGE),
+        (probe(timeout_seconds=1), RejectionRule.NO_CHANGE),
         (probe(handler="httpGet", path="/healthz"), None),
-        (probe(handler="httpGet", path="/"), Rule.UNKNOWN_VALUE),
-        (probe(handler="httpGet", path="/ready", port=8080), Rule.NO_CHANGE),
+        (probe(handler="httpGet", path="/"), RejectionRule.UNKNOWN_VALUE),
+        (probe(handler="httpGet", path="/ready", port=8080), RejectionRule.NO_CHANGE),
         (probe(handler="httpGet", port=8080, path="/healthz"), None),
-        (probe(handler="httpGet", port=9999), Rule.UNKNOWN_VALUE),
-        (probe(handler="tcpSocket", port=8080), Rule.VALUE),
-        (probe(probe="liveness", period_seconds=8), Rule.NOT_FOUND),
+        (probe(handler="httpGet", port=9999), RejectionRule.UNKNOWN_VALUE),
+        (probe(handler="tcpSocket", port=8080), RejectionRule.VALUE),
+        (probe(probe="liveness", period_seconds=8), RejectionRule.NOT_FOUND),
     ],
 )
-def test_a_probe_stays_what_it_is(action: PatchProbe, rule: Rule | None) -> None:
+def test_a_probe_stays_what_it_is(action: PatchProbe, rule: RejectionRule | None) -> None:
     before = container(
         readinessProbe={"httpGet": {"path": "/healthz", "port": 8080}, "initialDelaySeconds": 30}
     )
@@ -364,19 +379,19 @@ def selector(**labels: str | None) -> PatchServiceSelector:
     ("now", "action", "rule"),
     [
         ({"app": "card"}, selector(app="cart"), None),
-        ({"app": "card"}, selector(app="stock"), Rule.UNKNOWN_VALUE),
-        ({"app": "card"}, selector(app=None), Rule.UNKNOWN_VALUE),
-        ({"app": "card"}, selector(app=None, tier="web"), Rule.NOT_OF_TARGET),
+        ({"app": "card"}, selector(app="stock"), RejectionRule.UNKNOWN_VALUE),
+        ({"app": "card"}, selector(app=None), RejectionRule.UNKNOWN_VALUE),
+        ({"app": "card"}, selector(app=None, tier="web"), RejectionRule.NOT_OF_TARGET),
         ({"app": "cart", "v": "9"}, selector(v=None), None),
-        ({"app": "cart", "v": "9"}, selector(app="cart"), Rule.NO_CHANGE),
-        ({"app": "cart"}, selector(tier="web"), Rule.NO_CHANGE),
-        ({"app": "stock"}, selector(app="cart"), Rule.NOT_OF_TARGET),
-        ({"tier": "web"}, selector(app="cart"), Rule.NOT_OF_TARGET),
-        ({}, selector(app="cart"), Rule.NOT_OF_TARGET),
+        ({"app": "cart", "v": "9"}, selector(app="cart"), RejectionRule.NO_CHANGE),
+        ({"app": "cart"}, selector(tier="web"), RejectionRule.NO_CHANGE),
+        ({"app": "stock"}, selector(app="cart"), RejectionRule.NOT_OF_TARGET),
+        ({"tier": "web"}, selector(app="cart"), RejectionRule.NOT_OF_TARGET),
+        ({}, selector(app="cart"), RejectionRule.NOT_OF_TARGET),
     ],
 )
 def test_a_selector_leads_to_the_target_alone(
-    now: dict[str, str], action: PatchServiceSelector, rule: Rule | None
+    now: dict[str, str], action: PatchServiceSelector, rule: RejectionRule | None
 ) -> None:
     assert rejection(action, Shop(selector=now).live()) is rule
 
@@ -386,14 +401,14 @@ def test_a_selector_leads_to_the_target_alone(
     [
         ("cart-svc", "unrelated", None),
         ("cart-headless", "unrelated", None),
-        ("payment", "unrelated", Rule.NOT_OF_TARGET),
+        ("payment", "unrelated", RejectionRule.NOT_OF_TARGET),
         ("payment", "carts", None),
-        ("stock", "unrelated", Rule.NOT_OF_TARGET),
-        ("cart-db", "unrelated", Rule.NOT_OF_TARGET),
+        ("stock", "unrelated", RejectionRule.NOT_OF_TARGET),
+        ("cart-db", "unrelated", RejectionRule.NOT_OF_TARGET),
     ],
 )
 def test_a_service_without_pods_is_the_targets_if_it_evidently_should_be(
-    name: str, now: str, rule: Rule | None
+    name: str, now: str, rule: RejectionRule | None
 ) -> None:
     neighbours = {
         STOCK: {"app": "stock", "tier": "web"},
@@ -407,7 +422,7 @@ def test_a_service_without_pods_is_the_targets_if_it_evidently_should_be(
 def test_a_service_that_leads_outside_is_left_alone() -> None:
     live = Shop(selector={"app": "card"}).live()
     live.objects[SERVICE]["spec"]["type"] = "ExternalName"
-    assert rejection(selector(app="cart"), live) is Rule.NOT_OF_TARGET
+    assert rejection(selector(app="cart"), live) is RejectionRule.NOT_OF_TARGET
 
 
 def port(number: int, leads_to: int | str) -> PatchServicePort:
@@ -419,14 +434,16 @@ def port(number: int, leads_to: int | str) -> PatchServicePort:
     [
         (port(80, 8080), None),
         (port(80, "http"), None),
-        (port(80, 8081), Rule.NO_CHANGE),
-        (port(80, 22), Rule.UNKNOWN_VALUE),
-        (port(80, "admin"), Rule.UNKNOWN_VALUE),
-        (port(81, 8080), Rule.NOT_FOUND),
-        (port(53, 8080), Rule.NOT_FOUND),
+        (port(80, 8081), RejectionRule.NO_CHANGE),
+        (port(80, 22), RejectionRule.UNKNOWN_VALUE),
+        (port(80, "admin"), RejectionRule.UNKNOWN_VALUE),
+        (port(81, 8080), RejectionRule.NOT_FOUND),
+        (port(53, 8080), RejectionRule.NOT_FOUND),
     ],
 )
-def test_a_port_leads_to_one_that_is_declared(action: PatchServicePort, rule: Rule | None) -> None:
+def test_a_port_leads_to_one_that_is_declared(
+    action: PatchServicePort, rule: RejectionRule | None
+) -> None:
     ports = [
         {"name": "http", "port": 80, "targetPort": 8081},
         {"name": "udp", "port": 53, "targetPort": 53, "protocol": "UDP"},
@@ -438,12 +455,12 @@ def test_a_port_leads_to_one_that_is_declared(action: PatchServicePort, rule: Ru
 def test_a_rollback_needs_something_to_go_back_to() -> None:
     back = Rollback(target=CART)
     assert rejection(back, Shop(earlier=[OLD]).live()) is None
-    assert rejection(back, Shop().live()) is Rule.NOT_FOUND
+    assert rejection(back, Shop().live()) is RejectionRule.NOT_FOUND
     assert rejection(back.model_copy(update={"revision": 1}), Shop(earlier=[OLD]).live()) is None
     now = back.model_copy(update={"revision": 2})
-    assert rejection(now, Shop(earlier=[OLD]).live()) is Rule.NO_CHANGE
+    assert rejection(now, Shop(earlier=[OLD]).live()) is RejectionRule.NO_CHANGE
     gone = back.model_copy(update={"revision": 7})
-    assert rejection(gone, Shop(earlier=[OLD]).live()) is Rule.NOT_FOUND
+    assert rejection(gone, Shop(earlier=[OLD]).live()) is RejectionRule.NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -458,7 +475,9 @@ def test_a_rollback_needs_something_to_go_back_to() -> None:
     ],
 )
 def test_a_rollback_brings_no_privilege_back(earlier: dict[str, Any]) -> None:
-    assert rejection(Rollback(target=CART), Shop(earlier=[earlier]).live()) is Rule.PRIVILEGE
+    assert (
+        rejection(Rollback(target=CART), Shop(earlier=[earlier]).live()) is RejectionRule.PRIVILEGE
+    )
 
 
 def test_privilege_that_is_there_now_may_stay() -> None:
@@ -471,13 +490,13 @@ def test_privilege_that_is_there_now_may_stay() -> None:
 
 def test_a_rollout_is_resumed_only_if_it_is_paused() -> None:
     resume = ResumeRollout(target=CART)
-    assert rejection(resume, Shop().live()) is Rule.NO_CHANGE
+    assert rejection(resume, Shop().live()) is RejectionRule.NO_CHANGE
     assert rejection(resume, Shop(spec={"paused": True}).live()) is None
 
 
 def test_actions_must_not_overlap() -> None:
     live = Shop(earlier=[OLD]).live()
-    assert rejection([RESTART, Rollback(target=CART)], live) is Rule.TWICE
-    assert rejection([RESTART] * 2, live) is Rule.TWICE
-    assert rejection([], live) is Rule.SHAPE
+    assert rejection([RESTART, Rollback(target=CART)], live) is RejectionRule.TWICE
+    assert rejection([RESTART] * 2, live) is RejectionRule.TWICE
+    assert rejection([], live) is RejectionRule.SHAPE
     assert rejection([RESTART, Scale(target=CART, replicas=3)], live) is None

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reme_playbook.execution import result
-from reme_runner.api_client import Answer
-from reme_runner.claim import CLAIM_SECONDS, Taken, take
+from reme_runner.api_client import ApiResponse
+from reme_runner.claim import CLAIM_SECONDS, ClaimOutcome, take
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STATE = result.RunResult(run="r", started=NOW)
@@ -28,23 +28,23 @@ class FakeConfigMap:
         self.faults = list(faults)
         self.patches = 0
 
-    def patch(self, body: Any, content_type: str) -> Answer:
+    def patch(self, body: Any, content_type: str) -> ApiResponse:
         assert content_type == "application/json-patch+json"
         self.patches += 1
         fault = self.faults.pop(0) if self.faults else ""
         if isinstance(fault, int):
-            return Answer(fault, {"message": "no"})
+            return ApiResponse(fault, {"message": "no"})
         if fault == "lost-before":
-            return Answer(0, {})
+            return ApiResponse(0, {})
         data = dict(self.data)
         for step in json.loads(json.dumps(body)):
             key = step["path"].removeprefix("/data/")
             if step["op"] == "test" and data.get(key) != step["value"]:
-                return Answer(422, {"message": "test failed"})
+                return ApiResponse(422, {"message": "test failed"})
             if step["op"] == "replace":
                 data[key] = step["value"]
         self.data = data
-        return Answer(0, {}) if fault == "lost-after" else Answer(200, {})
+        return ApiResponse(0, {}) if fault == "lost-after" else ApiResponse(200, {})
 
 
 class Clock:
@@ -58,14 +58,14 @@ class Clock:
         self.now += seconds
 
 
-def attempt(config_map: FakeConfigMap, nonce: str) -> Taken:
+def attempt(config_map: FakeConfigMap, nonce: str) -> ClaimOutcome:
     clock = Clock()
     return take(config_map, claim(nonce), STATE, clock=clock, sleep=clock.sleep)[0]
 
 
 def test_the_first_pod_takes_the_run_in_one_request() -> None:
     config_map = FakeConfigMap()
-    assert attempt(config_map, "one") is Taken.OURS
+    assert attempt(config_map, "one") is ClaimOutcome.OURS
     assert config_map.patches == 1
     assert result.started(config_map.data) == NOW
     assert result.parse(config_map.data) == STATE
@@ -75,32 +75,32 @@ def test_the_second_pod_is_told_no() -> None:
     config_map = FakeConfigMap()
     attempt(config_map, "one")
     before = dict(config_map.data)
-    assert attempt(config_map, "two") is Taken.ANOTHERS
+    assert attempt(config_map, "two") is ClaimOutcome.ANOTHERS
     assert config_map.data == before
 
 
 def test_a_lost_answer_does_not_lose_the_run() -> None:
-    assert attempt(FakeConfigMap("lost-after"), "one") is Taken.OURS
-    assert attempt(FakeConfigMap("lost-before"), "one") is Taken.OURS
+    assert attempt(FakeConfigMap("lost-after"), "one") is ClaimOutcome.OURS
+    assert attempt(FakeConfigMap("lost-before"), "one") is ClaimOutcome.OURS
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 429, 500, 503])
 def test_a_passing_refusal_is_waited_out(status: int) -> None:
-    assert attempt(FakeConfigMap(status, status), "one") is Taken.OURS
+    assert attempt(FakeConfigMap(status, status), "one") is ClaimOutcome.OURS
 
 
 def test_a_lasting_refusal_ends_with_nothing_run() -> None:
     config_map = FakeConfigMap(*[403] * 1000)
     clock = Clock()
     taken, why = take(config_map, claim("one"), STATE, clock=clock, sleep=clock.sleep)
-    assert taken is Taken.UNKNOWN
+    assert taken is ClaimOutcome.UNKNOWN
     assert why == "403 no"
     assert CLAIM_SECONDS <= clock.now < CLAIM_SECONDS + 5
 
 
 def test_without_its_config_map_a_run_does_not_wait() -> None:
     config_map = FakeConfigMap(404)
-    assert attempt(config_map, "one") is Taken.UNKNOWN
+    assert attempt(config_map, "one") is ClaimOutcome.UNKNOWN
     assert config_map.patches == 1
 
 
@@ -111,4 +111,4 @@ def test_whatever_is_lost_at_most_one_of_many_takes_it(faults: list[list[str | i
     for number, some in enumerate(faults):
         config_map.faults = list(some)
         taken.append(attempt(config_map, str(number)))
-    assert taken.count(Taken.OURS) == min(1, len(faults))
+    assert taken.count(ClaimOutcome.OURS) == min(1, len(faults))

@@ -11,7 +11,7 @@ from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunRequest, manifests
 from reme_playbook.execution.result import RunEnd, RunResult
 from reme_runner.ansible_run import environment
-from reme_runner.api_client import Answer
+from reme_runner.api_client import ApiResponse
 from reme_runner.progress import RunEvent
 from reme_runner.recorder import Recorder
 from reme_runner.settings import RunnerSettingsError, Settings
@@ -27,13 +27,13 @@ class FakeResult:
         self.bodies: list[dict[str, Any]] = []
         self.written = threading.Event()
 
-    def patch(self, body: Any, content_type: str) -> Answer:
+    def patch(self, body: Any, content_type: str) -> ApiResponse:
         assert content_type == "application/merge-patch+json"
         status = self.statuses.pop(0) if self.statuses else 200
         if status == 200:
             self.bodies.append(body["data"])
             self.written.set()
-        return Answer(status, {})
+        return ApiResponse(status, {})
 
 
 def event(text: str = "") -> RunEvent:

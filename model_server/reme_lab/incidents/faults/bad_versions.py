@@ -7,7 +7,7 @@ from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
 from reme_lab.incidents.faults.common import BACK, MORE_RESOURCES, RESTART, SCALE
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import Json, System
-from reme_lab.simulator import Returning, Stress, is_one_of, rule
+from reme_lab.simulator import RecurringStress, Stress, is_one_of, rule
 from reme_playbook.actions.registry import SetEnv
 
 
@@ -225,7 +225,9 @@ def returning_stress(draw: Draw, system: System) -> Incident:
         felt=draw.one(("", "slow")),
         repairs=(BACK, (wish(SetEnv, variable=variable),)),
         useless=(RESTART, SCALE),
-        hidden=Hidden(returning=(Returning(Stress(cpu=True), (is_one_of(variable, value),)),)),
+        hidden=Hidden(
+            recurring_stress=(RecurringStress(Stress(cpu=True), (is_one_of(variable, value),)),)
+        ),
         values={"variable": variable, "value": value, "pod": system.pods[0].name},
         most_percent={"cpu": draw.one((50, 60, 80))},
     )

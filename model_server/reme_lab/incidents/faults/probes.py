@@ -13,7 +13,7 @@ from reme_lab.incidents.faults.common import (
 )
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import Json, System
-from reme_lab.simulator import Reads
+from reme_lab.simulator import NumericSetting
 from reme_playbook.actions.registry import PatchProbe, SetEnv
 
 
@@ -68,7 +68,7 @@ def wrong_port(draw: Draw, system: System) -> Incident:
         felt=felt_by_all(system, "refused"),
         repairs=(BACK, (wish(SetEnv, variable=variable),)),
         useless=(RESTART, MORE_RESOURCES, SCALE),
-        hidden=Hidden(reads=(Reads("port", variable),)),
+        hidden=Hidden(reads=(NumericSetting("port", variable),)),
         values={"port": port, "old": system.port, "pod": system.pods[-1].name},
     )
 

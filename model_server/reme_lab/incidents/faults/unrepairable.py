@@ -9,7 +9,7 @@ from reme_lab.incidents.faults.config_maps import give_config
 from reme_lab.incidents.faults.false_alarms import USELESS
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import System
-from reme_lab.simulator import Returning, Stress, is_one_of, rule
+from reme_lab.simulator import RecurringStress, Stress, is_one_of, rule
 from reme_model.prompt.schema import Abstain
 from reme_playbook.actions.registry import DeletePod
 
@@ -169,7 +169,8 @@ def dying_disk(draw: Draw, system: System) -> Incident:
         abstain=Abstain.NO_ACTION,
         useless=(*USELESS, (wish(DeletePod, system.pods[0].name),)),
         hidden=Hidden(
-            returning=(Returning(Stress(disk=True, failed=stalled)),), usual={"writes_disk": True}
+            recurring_stress=(RecurringStress(Stress(disk=True, failed=stalled)),),
+            usual={"writes_disk": True},
         ),
         values={"wait": wait, "sector": draw.number(100, 99999)},
     )

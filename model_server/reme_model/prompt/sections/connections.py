@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from reme_model.prompt.redact import REDACTED, secret_name, short
 from reme_model.prompt.sections.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.ownership import belongs
-from reme_playbook.snapshot.service_hosts import replacements
-from reme_playbook.snapshot.snapshot import EventLine, LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.ownership import belongs_to_target
+from reme_playbook.snapshot.service_hosts import replaced_hosts
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, EventLine
 from reme_playbook.snapshot.views import ContainerView, PodView, ServiceView
 
 _MOST_SERVICES = 3
@@ -21,10 +21,10 @@ _OLD_SECONDS = 900
 """Events outlive what they were about."""
 
 
-def services(live: LiveState) -> Iterator[Line]:
+def services(live: ClusterSnapshot) -> Iterator[Line]:
     """Say of each Service whether it reaches the pods, and on a port that is there."""
     # Those of others are there when the report speaks of them.
-    own = [v for v in live.services if belongs(_service_key(live, v.name), live)]
+    own = [v for v in live.services if belongs_to_target(_service_key(live, v.name), live)]
     views = sorted(own, key=lambda view: (view.name != live.target.name, view.name))
     for view in views[:_MOST_SERVICES]:
         faults = [*_selector(view, live), *_ports(view, live)]
@@ -34,11 +34,11 @@ def services(live: LiveState) -> Iterator[Line]:
             yield normal(f"service {view.name}")
 
 
-def _service_key(live: LiveState, name: str) -> ObjectKey:
-    return ObjectKey("Service", live.target.namespace, name)
+def _service_key(live: ClusterSnapshot, name: str) -> ObjectRef:
+    return ObjectRef("Service", live.target.namespace, name)
 
 
-def _selector(view: ServiceView, live: LiveState) -> Iterator[str]:
+def _selector(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
     if not view.selects_target:
         selector, labels = _labels(view.selector), _labels(live.pod_labels)
         yield f"has selector {selector}, which matches no pod: their labels are {labels}"
@@ -49,7 +49,7 @@ def _labels(labels: Mapping[str, str]) -> str:
     return short(",".join(shown), 80) or "none"
 
 
-def _ports(view: ServiceView, live: LiveState) -> Iterator[str]:
+def _ports(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
     declared = [port for container in live.containers for port in container.ports]
     numbers = {port.number for port in declared}
     names = {port.name for port in declared if port.name}
@@ -61,7 +61,7 @@ def _ports(view: ServiceView, live: LiveState) -> Iterator[str]:
             yield f"leads port {port.port} to {leads_to}, which no container has: they have {known}"
 
 
-def variables(live: LiveState) -> Iterator[Line]:
+def variables(live: ClusterSnapshot) -> Iterator[Line]:
     """Say which variables and which settings of ConfigMaps name a host that is nowhere."""
     for container in live.containers:
         for name, value in sorted(container.env.items()):
@@ -73,18 +73,18 @@ def variables(live: LiveState) -> Iterator[Line]:
                 yield wrong(f"{short(key, 60)} of config {config_map} {near}")
 
 
-def _near(live: LiveState, name: str, value: str) -> str:
+def _near(live: ClusterSnapshot, name: str, value: str) -> str:
     """Return the value and what is wrong with it; nothing when it names no missing Service."""
     if secret_name(name):
         return ""
-    near = replacements(name, value, live.service_names, live.target.namespace)
+    near = replaced_hosts(name, value, live.service_names, live.target.namespace)
     if not near:
         return ""
     there = " or ".join(short(one, 60) for one in near)
     return f"is {short(value, 80)}, which is no service: there is {there}"
 
 
-def config(live: LiveState) -> Iterator[Line]:
+def config(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what the ConfigMaps of the workload hold, where it is short."""
     for name in live.config_map_names[:_MOST_CONFIG_MAPS]:
         shown = [
@@ -97,7 +97,7 @@ def config(live: LiveState) -> Iterator[Line]:
         yield from _not_as_applied(live, name)
 
 
-def _not_as_applied(live: LiveState, name: str) -> Iterator[Line]:
+def _not_as_applied(live: ClusterSnapshot, name: str) -> Iterator[Line]:
     """Say which keys are gone, or have another value than their owner gave them."""
     now = live.config_map(name)
     applied = unstructured.strings(live.last_applied_config(name), "data")
@@ -115,7 +115,7 @@ def _not_as_applied(live: LiveState, name: str) -> Iterator[Line]:
             )
 
 
-def probes(live: LiveState) -> Iterator[Line]:
+def probes(live: ClusterSnapshot) -> Iterator[Line]:
     """Say how the kubelet asks the containers, where pods run and are not ready."""
     if not any(_refused(pod) for pod in live.pods):
         return
@@ -146,7 +146,7 @@ def _asked_port_is_there(container: ContainerView, port: int | str | None) -> bo
     return any(port in (known.number, known.name) for known in container.ports)
 
 
-def events(live: LiveState) -> Iterator[Line]:
+def events(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what Kubernetes reported of late: each reason once, the most frequent first."""
     by_reason: dict[str, EventLine] = {}
     total: dict[str, int] = {}

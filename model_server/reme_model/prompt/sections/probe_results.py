@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reme_api.probes import HttpProbe, Probe, ProbeResult, ProbeVerdict, TcpProbe
 from reme_model.prompt.redact import short
 from reme_model.prompt.sections.lines import Line, Weight, normal, wrong
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _LEAST_SHARE = 40
 """Percent of a limit: less is never too much, however tight a probe may be."""
@@ -25,7 +25,7 @@ def healthy_shares(probes: Sequence[Probe]) -> Mapping[str, int]:
 
 
 def results(
-    live: LiveState, probes: Sequence[Probe], measured: Sequence[ProbeResult]
+    live: ClusterSnapshot, probes: Sequence[Probe], measured: Sequence[ProbeResult]
 ) -> Iterator[Line]:
     """Say what was measured, and which port is asked for that the Service does not have."""
     by_name = {probe.name: probe for probe in probes}
@@ -37,7 +37,7 @@ def results(
             yield from _result(probe, result, failed=result.verdict is ProbeVerdict.FAILED)
 
 
-def _missing_port(live: LiveState, asked: HttpProbe | TcpProbe) -> Iterator[Line]:
+def _missing_port(live: ClusterSnapshot, asked: HttpProbe | TcpProbe) -> Iterator[Line]:
     service = live.service(asked.service)
     ports = [port.port for port in service.ports] if service else []
     if ports and asked.port not in ports:

@@ -9,18 +9,23 @@ from collections.abc import Iterator
 from reme_model.prompt.redact import short
 from reme_model.prompt.sections.lines import Line, Weight, wrong
 from reme_playbook.policy.related_validation import allows_one, could_take, refuses
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.ownership import belongs
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.ownership import belongs_to_target
 from reme_playbook.snapshot.quantity import format_cpu, format_memory
-from reme_playbook.snapshot.quota_usage import blocked, needed
-from reme_playbook.snapshot.reachability import astray, dns_is_open, lets_in, lets_out
-from reme_playbook.snapshot.related_views import NodeView, PathView, QuotaView
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.quota_usage import exhausted_amounts, required_amount
+from reme_playbook.snapshot.reachability import (
+    dns_is_open,
+    egress_allowed,
+    ingress_allowed,
+    misrouted_paths,
+)
+from reme_playbook.snapshot.related_views import IngressPath, NodeView, QuotaView
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST = 3
 
 
-def around(live: LiveState) -> Iterator[Line]:
+def around(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what around the workload holds it back."""
     yield from _quotas(live)
     yield from _autoscalers(live)
@@ -31,30 +36,30 @@ def around(live: LiveState) -> Iterator[Line]:
     yield from _policies(live)
 
 
-def _near(live: LiveState, kind: str, name: str) -> bool:
+def _near(live: ClusterSnapshot, kind: str, name: str) -> bool:
     namespace = "" if kind == "Node" else live.target.namespace
-    return belongs(ObjectKey(kind, namespace, name), live)  # type: ignore[arg-type]
+    return belongs_to_target(ObjectRef(kind, namespace, name), live)  # type: ignore[arg-type]
 
 
-def _quotas(live: LiveState) -> Iterator[Line]:
+def _quotas(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.quotas[:_MOST]:
         full = [
             f"{view.used.get(k, '0')} of {view.hard[k]} {k}, {_needed(view, k, live)} needed"
-            for k in blocked(view, live)
+            for k in exhausted_amounts(view, live)
         ]
         if full:
             said = "; ".join(full[:_MOST])
             yield wrong(f"quota {view.name}: used {said}, so pods are missing", Weight.NEEDED)
 
 
-def _needed(view: QuotaView, key: str, live: LiveState) -> str:
-    amount = max(needed(view, key, live), 1)
+def _needed(view: QuotaView, key: str, live: ClusterSnapshot) -> str:
+    amount = max(required_amount(view, key, live), 1)
     if key.endswith("cpu"):
         return format_cpu(amount)
     return str(amount) if key.endswith("pods") else format_memory(amount)
 
 
-def _autoscalers(live: LiveState) -> Iterator[Line]:
+def _autoscalers(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.autoscalers:
         if view.wants_more and _near(live, "HorizontalPodAutoscaler", view.name):
             most = view.max_replicas
@@ -64,7 +69,7 @@ def _autoscalers(live: LiveState) -> Iterator[Line]:
             )
 
 
-def _budgets(live: LiveState) -> Iterator[Line]:
+def _budgets(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.budgets:
         total = live.replicas.desired
         if not allows_one(view.min_available, view.max_unavailable, total) and _near(
@@ -75,14 +80,14 @@ def _budgets(live: LiveState) -> Iterator[Line]:
             )
 
 
-def _jobs(live: LiveState) -> Iterator[Line]:
+def _jobs(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.jobs:
         if view.suspended and not view.finished and _near(live, "Job", view.name):
             yield wrong(f"job {view.name} is suspended", Weight.NEEDED)
 
 
-def _nodes(live: LiveState) -> Iterator[Line]:
-    if not live.unplaced:
+def _nodes(live: ClusterSnapshot) -> Iterator[Line]:
+    if not live.has_unschedulable_pods:
         return
     said = [text for view in live.nodes if could_take(view, live) for text in _node(view, live)]
     for text in said[:_MOST]:
@@ -92,7 +97,7 @@ def _nodes(live: LiveState) -> Iterator[Line]:
             yield wrong(f"pods ask for a node with {key}={value}, and there is none", Weight.NEEDED)
 
 
-def _node(view: NodeView, live: LiveState) -> Iterator[str]:
+def _node(view: NodeView, live: ClusterSnapshot) -> Iterator[str]:
     if view.unschedulable:
         yield f"node {view.name} is cordoned"
     for taint in view.taints:
@@ -102,9 +107,9 @@ def _node(view: NodeView, live: LiveState) -> Iterator[str]:
             yield f"node {view.name} has taint {taint.key}:{taint.effect}, which pods do not bear"
 
 
-def _ingresses(live: LiveState) -> Iterator[Line]:
+def _ingresses(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.ingresses[:_MOST]:
-        for path, services in astray(view.name, live):
+        for path, services in misrouted_paths(view.name, live):
             there = " or ".join(f"{s.name} port {s.ports[0].port}" for s in services if s.ports)
             yield wrong(
                 f"ingress {view.name} leads {_where(path)} to {path.service} port {path.port}"
@@ -113,11 +118,11 @@ def _ingresses(live: LiveState) -> Iterator[Line]:
             )
 
 
-def _where(path: PathView) -> str:
+def _where(path: IngressPath) -> str:
     return short(f"{path.host}{path.http_path}", 80) or "its path"
 
 
-def _policies(live: LiveState) -> Iterator[Line]:
+def _policies(live: ClusterSnapshot) -> Iterator[Line]:
     policies = live.network_policies
     names = " and ".join(view.name for view in policies[:_MOST])
     if any(view.ingress is not None for view in policies):
@@ -125,7 +130,8 @@ def _policies(live: LiveState) -> Iterator[Line]:
         shut = [
             key.name
             for key in live.callers
-            if ports and not any(lets_in(policies, live.neighbours.get(key, {}), p) for p in ports)
+            if ports
+            and not any(ingress_allowed(policies, live.neighbours.get(key, {}), p) for p in ports)
         ]
         if shut:
             who = ", ".join(shut[:_MOST])
@@ -138,7 +144,7 @@ def _policies(live: LiveState) -> Iterator[Line]:
         away = [
             callee.service
             for callee in live.callees
-            if callee.ports and not any(lets_out(policies, callee, p) for p in callee.ports)
+            if callee.ports and not any(egress_allowed(policies, callee, p) for p in callee.ports)
         ]
         if away:
             whom = ", ".join(away[:_MOST])

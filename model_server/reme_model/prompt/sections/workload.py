@@ -10,7 +10,7 @@ from reme_playbook.snapshot import earlier_values, unstructured
 from reme_playbook.snapshot.pod_template import FieldChange
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.sensitive import sensitive_command
-from reme_playbook.snapshot.snapshot import LiveState, Usage
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage
 from reme_playbook.snapshot.views import ContainerState, ContainerView, PodView, template_containers
 
 HIGH_PERCENT = 90
@@ -22,7 +22,7 @@ _MIB = 2**20
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
 
-def target(live: LiveState) -> Iterator[Line]:
+def target(live: ClusterSnapshot) -> Iterator[Line]:
     """Say which workload it is and how many of its pods serve."""
     count = live.replicas
     what = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
@@ -39,7 +39,7 @@ def target(live: LiveState) -> Iterator[Line]:
 
 
 def containers(
-    live: LiveState, first: str | None, healthy: Mapping[str, int] = MappingProxyType({})
+    live: ClusterSnapshot, first: str | None, healthy: Mapping[str, int] = MappingProxyType({})
 ) -> Iterator[Line]:
     """Say what the containers are and what they use; the one that is blamed comes first.
 
@@ -62,7 +62,7 @@ def containers(
         yield from usage
 
 
-def _is_well(live: LiveState, view: ContainerView) -> bool:
+def _is_well(live: ClusterSnapshot, view: ContainerView) -> bool:
     states = [state for pod in live.pods for state in pod.containers if state.name == view.name]
     return not any(state.waiting or state.terminated for state in states)
 
@@ -102,7 +102,7 @@ def _share(what: str, by_pod: Mapping[str, int], limit: int, unit: str, most: in
     return wrong(f"{what} too high{where}, {used}{unit} of {limit}{unit} ({percent}%)")
 
 
-def pods(live: LiveState) -> Iterator[Line]:
+def pods(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what is wrong with which pods, the worst first."""
     views = [view for view in live.pods if not view.deleting]
     # A pod that does not serve says more than one that once restarted.
@@ -119,7 +119,7 @@ def pods(live: LiveState) -> Iterator[Line]:
     yield from _causes(live, [state for view in views for state in view.containers])
 
 
-def _foreign(live: LiveState) -> Iterator[Line]:
+def _foreign(live: ClusterSnapshot) -> Iterator[Line]:
     """Say which pods run an image that the workload never asked for."""
     known = {
         (c.name, c.image)
@@ -139,7 +139,7 @@ def _foreign(live: LiveState) -> Iterator[Line]:
         yield wrong(f"pod {name} runs image {short(image, 60)}, which no revision has")
 
 
-def _causes(live: LiveState, states: list[ContainerState]) -> Iterator[Line]:
+def _causes(live: ClusterSnapshot, states: list[ContainerState]) -> Iterator[Line]:
     """Say in plain words what two states of containers mean."""
     killed = {state.name for state in states if state.terminated == "OOMKilled"}
     without_image = {state.name for state in states if state.waiting in _NO_IMAGE}
@@ -183,7 +183,7 @@ def _state(state: ContainerState) -> str:
     return ", ".join(said)
 
 
-def history(live: LiveState) -> Iterator[Line]:
+def history(live: ClusterSnapshot) -> Iterator[Line]:
     """Say how earlier revisions differ from what runs now."""
     earlier = [view for view in live.history if view.changes]
     if not earlier:
@@ -202,7 +202,7 @@ def history(live: LiveState) -> Iterator[Line]:
         yield fact(f"{which} {view.number}: {'; '.join(said)}", weight)
 
 
-def _without_secrets(found: Sequence[FieldChange], live: LiveState) -> list[FieldChange]:
+def _without_secrets(found: Sequence[FieldChange], live: ClusterSnapshot) -> list[FieldChange]:
     """Return the changes without the words of a command that hands over a secret.
 
     Of `--password x` the second word does not look like a secret by itself.

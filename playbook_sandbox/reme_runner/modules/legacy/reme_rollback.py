@@ -4,8 +4,14 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
 
-from reme_playbook.snapshot.revisions import HISTORY, NoRevisionError, chosen, patch, revisions
-from reme_runner.api_client import JSON_PATCH, Answer, ApiServer
+from reme_playbook.snapshot.revisions import (
+    REVISION_RESOURCES,
+    RevisionNotFoundError,
+    chosen,
+    patch,
+    revisions,
+)
+from reme_runner.api_client import JSON_PATCH, ApiResponse, ApiServer
 
 DOCUMENTATION = """
 module: reme_rollback
@@ -33,7 +39,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "api_version": {"type": "str", "default": "apps/v1", "choices": ["apps/v1"]},
-            "kind": {"type": "str", "required": True, "choices": list(HISTORY)},
+            "kind": {"type": "str", "required": True, "choices": list(REVISION_RESOURCES)},
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "revision": {"type": "int"},
@@ -44,18 +50,18 @@ def main() -> None:
     base = f"/apis/apps/v1/namespaces/{module.params['namespace']}"
     path = f"{base}/{kind.lower()}s/{name}"
 
-    def asked(answer: Answer) -> Answer:
+    def asked(answer: ApiResponse) -> ApiResponse:
         if answer.status not in (200, *_CONFLICTS):
             module.fail_json(msg=answer.message or f"the API server answered {answer.status}")
         return answer
 
     for _ in range(_TRIES):
         workload = asked(server.request("GET", path)).body
-        history = asked(server.request("GET", f"{base}/{HISTORY[kind]}")).body
+        history = asked(server.request("GET", f"{base}/{REVISION_RESOURCES[kind]}")).body
         known = revisions(workload, kind, history.get("items") or [])
         try:
             revision = chosen(workload, known, module.params["revision"])
-        except NoRevisionError as error:
+        except RevisionNotFoundError as error:
             module.fail_json(msg=str(error))
         done = server.request("PATCH", path, patch(workload, revision), JSON_PATCH)
         if asked(done).status == 200:

@@ -11,7 +11,7 @@ from reme_lab.incidents import names, snapshot
 from reme_lab.incidents.background_noise import states
 from reme_lab.incidents.broken_system import Maker
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
-from reme_lab.incidents.grader import Court
+from reme_lab.incidents.grader import Grader
 from reme_lab.incidents.incident import POLICY, UNSEEN, Dropped, Kind, Trace, make
 from reme_lab.incidents.report import Quality, write
 from reme_lab.incidents.rng import Draw, Split
@@ -21,7 +21,7 @@ from reme_model.prompt.context import describe
 from reme_model.prompt.messages import TRAINED, PromptStyle, messages, written
 from reme_model.prompt.schema import Abstain, reply_schema
 from reme_playbook.compiler.playbook import compile_playbook
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
 
 MAKERS: dict[str, Maker] = {**FAULTS, **{name: maker for name, (_, maker) in ABSTENTIONS.items()}}
@@ -98,14 +98,14 @@ def test_the_best_repair_of_each_fault_is_verified_and_harms_nothing(fault: str)
             continue
         live = snapshot.live(system)
         report, _ = write(draw, incident, Quality.FULL)
-        court = Court(incident, live, report.probes)
-        space = admissible(live, POLICY)
+        grader = Grader(incident, live, report.probes)
+        space = allowed_actions(live, POLICY)
         wanted = [wished.of(space) for wished in incident.repairs[0]]
         actions = [action for action in wanted if action is not None]
         if len(actions) != len(wanted):
             continue
-        verdict = court.verdict(actions)
-        assert court.failing
+        verdict = grader.verdict(actions)
+        assert grader.failing
         assert verdict.good, (verdict.missing, verdict.harm)
         judged += 1
     assert judged
@@ -119,11 +119,11 @@ def test_where_to_abstain_is_right_no_action_is_good(fault: str) -> None:
     assert incident is not None
     assert incident.abstain is not None
     live = snapshot.live(system)
-    court = Court(incident, live, write(draw, incident, Quality.FULL)[0].probes)
+    grader = Grader(incident, live, write(draw, incident, Quality.FULL)[0].probes)
     if incident.abstain is Abstain.NO_ACTION:
-        assert not any(court.verdict([action]).good for action in admissible(live, POLICY))
+        assert not any(grader.verdict([action]).good for action in allowed_actions(live, POLICY))
     else:
-        assert not court.unwell
+        assert not grader.unwell
 
 
 def test_candidates_tell_good_from_useless() -> None:

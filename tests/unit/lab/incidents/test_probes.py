@@ -7,20 +7,20 @@ import pytest
 from reme_lab.incidents import snapshot
 from reme_lab.incidents.broken_system import Incident
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
-from reme_lab.incidents.grader import Court
+from reme_lab.incidents.grader import Grader
 from reme_lab.incidents.incident import POLICY
 from reme_lab.incidents.probes import asked
 from reme_lab.incidents.report import Quality, write
 from reme_lab.incidents.rng import Draw, Split
 from reme_lab.incidents.system import System
 from reme_lab.simulator import failing
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 
 MAKERS = {**FAULTS, **{name: maker for name, (_, maker) in ABSTENTIONS.items()}}
 SERVICES_ASKED = 2
 
 
-def broken(fault: str, services: int) -> tuple[Incident, Court]:
+def broken(fault: str, services: int) -> tuple[Incident, Grader]:
     """Return an incident whose report asks that many services, all of which fail."""
     for seed in count():
         draw = Draw(f"{fault}/{seed}", Split.TRAIN)
@@ -31,18 +31,18 @@ def broken(fault: str, services: int) -> tuple[Incident, Court]:
         failed = {result.name for result in measured if result.failed}
         users = [probe for probe in report.probes if probe.http]
         if len(users) == services and failed >= {probe.name for probe in users}:
-            return incident, Court(incident, snapshot.live(incident.system), report.probes)
+            return incident, Grader(incident, snapshot.live(incident.system), report.probes)
     raise AssertionError("count does not end")
 
 
 @pytest.mark.parametrize("fault", ["bad-version", "wrong-target-port", "replicas-zero"])
 def test_who_calls_the_broken_one_fails_with_it_and_is_well_again(fault: str) -> None:
-    incident, court = broken(fault, SERVICES_ASKED)
-    before = [line for line in failing(court.world, court.probes) if line.startswith("probe ")]
+    incident, grader = broken(fault, SERVICES_ASKED)
+    before = [line for line in failing(grader.world, grader.probes) if line.startswith("probe ")]
     assert len([line for line in before if "rollout" not in line]) == SERVICES_ASKED
-    space = admissible(snapshot.live(incident.system), POLICY)
+    space = allowed_actions(snapshot.live(incident.system), POLICY)
     repair = [action for wish in incident.repairs[0] if (action := wish.of(space))]
-    assert court.verdict(repair).good
+    assert grader.verdict(repair).good
 
 
 def test_two_failing_services_say_nothing_of_where_the_fault_is() -> None:

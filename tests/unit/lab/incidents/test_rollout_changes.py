@@ -7,13 +7,13 @@ import pytest
 from reme_lab.incidents import snapshot
 from reme_lab.incidents.background_noise import complaints, errors
 from reme_lab.incidents.faults.rollout_changes import CHANGES, Change, bad_change
-from reme_lab.incidents.grader import Court
+from reme_lab.incidents.grader import Grader
 from reme_lab.incidents.incident import POLICY
 from reme_lab.incidents.report import Quality, write
 from reme_lab.incidents.rng import Draw, Split
 from reme_lab.incidents.system import System
 from reme_playbook.actions.registry import Rollback
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=[one.types[0] for one in CHANGES])
@@ -27,8 +27,8 @@ def test_only_the_rollback_repairs_it(change: Change) -> None:
     live = snapshot.live(system)
     report, measured = write(draw, incident, Quality.FULL)
     assert any(result.failed for result in measured)
-    court = Court(incident, live, report.probes)
-    good = [action for action in admissible(live, POLICY) if court.verdict([action]).good]
+    grader = Grader(incident, live, report.probes)
+    good = [action for action in allowed_actions(live, POLICY) if grader.verdict([action]).good]
     assert [type(action) for action in good] == [Rollback]
 
 

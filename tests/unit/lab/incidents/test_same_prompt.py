@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from reme_api.probes import ProbeVerdict, Window
+from reme_api.probes import ProbeVerdict, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import ActionRecord, Attempt, Run
 from reme_kube.errors import NotFoundError
@@ -20,8 +20,8 @@ from reme_model.prompt.messages import PromptStyle
 from reme_model.prompt.schema import reply_schema
 from reme_operator.decision.decisions import Generate
 from reme_operator.steps import generate as step
-from reme_operator.steps.context import Work
-from reme_playbook.policy.action_space import admissible
+from reme_operator.steps.context import StepContext
+from reme_playbook.policy.action_space import allowed_actions
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ class Cluster:
     def __init__(self) -> None:
         self.kept: list[str] = []
 
-    async def keep_text(self, _: object, name: str, key: str, text: str) -> tuple[object, str]:
+    async def store_artifact(self, _: object, name: str, key: str, text: str) -> tuple[object, str]:
         self.kept.append(text)
         return (name, key), text
 
@@ -63,7 +63,7 @@ def attempts(trace: Trace) -> list[Attempt]:
     """Return the record of the attempts that the trace tells of, and the open one."""
     found = []
     for said in trace.case.previous:
-        space = admissible(trace.case.live, POLICY)
+        space = allowed_actions(trace.case.live, POLICY)
         tried = next(action for action in space if action.summary() == said.actions[0])
         record = ActionRecord(
             name=tried.name,
@@ -85,9 +85,11 @@ def attempts(trace: Trace) -> list[Attempt]:
     return [*found, Attempt(number=len(found) + 1, start_time=NOW)]
 
 
-def work_of(trace: Trace, cluster: Cluster) -> Work:
+def work_of(trace: Trace, cluster: Cluster) -> StepContext:
     open_attempts = attempts(trace)
-    baseline = Window(start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(trace.case.measured))
+    baseline = ProbeWindow(
+        start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(trace.case.measured)
+    )
     settings = SimpleNamespace(
         release_namespace="reme-system",
         model_prompt_style=PromptStyle.TRAINED,
@@ -103,7 +105,7 @@ def work_of(trace: Trace, cluster: Cluster) -> Work:
         spec=SimpleNamespace(policy=SimpleNamespace(spec=POLICY)),
     )
     return cast(
-        "Work",
+        "StepContext",
         SimpleNamespace(
             tools=tools,
             sheet=Sheet(),
@@ -140,8 +142,8 @@ async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.Monkey
         async def report(*_: object, found: Trace = trace) -> object:
             return found.case.report
 
-        monkeypatch.setattr(step, "read_live", live)
-        monkeypatch.setattr(step, "report_of", report)
+        monkeypatch.setattr(step, "collect_snapshot", live)
+        monkeypatch.setattr(step, "read_report", report)
         cluster = Cluster()
         await step.generate(work_of(trace, cluster), Generate())
         asked = {"messages": trace.messages, "schema": reply_schema(trace.case.space)}

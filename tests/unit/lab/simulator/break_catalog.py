@@ -12,8 +12,8 @@ from reme_lab.simulator import (
     changed,
     is_one_of,
     rule,
-    stressed,
     with_rules,
+    with_stress,
 )
 from reme_playbook.actions.field_paths import Entry
 from reme_playbook.actions.registry import (
@@ -58,9 +58,9 @@ from tests.unit.lab.simulator.broken import (
     maintenance,
     paused,
     quota_exhausted,
+    recurring_stress,
     released,
     renumbered,
-    returning,
     suspended,
     tainted,
     two_faults,
@@ -112,7 +112,7 @@ def in_pod(stress: Stress, name: str, *probes: Probe) -> Break:
     """Return a fault of one pod: deleting that pod helps, and so does a restart."""
     return Break(
         name,
-        lambda: stressed(lab(), FIRST, stress),
+        lambda: with_stress(lab(), FIRST, stress),
         good=[(delete(FIRST),), (Restart(target=CART),)],
         useless=[(Scale(target=CART, replicas=3),), ROLLBACK],
         probes=[*probes, rollout()],
@@ -403,7 +403,7 @@ BREAKS: list[Break] = [
         probes=[rollout()],
     ),
     Break("upstream", upstream, [(Rollback(target=DB),)]),
-    Break("returning stress", returning, [ROLLBACK], probes=[below("cpu", 50), rollout()]),
+    Break("returning stress", recurring_stress, [ROLLBACK], probes=[below("cpu", 50), rollout()]),
     Break(
         "two faults",
         two_faults,

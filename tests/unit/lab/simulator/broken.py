@@ -5,21 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 from reme_lab.simulator import (
-    Front,
-    Returning,
+    EntryPoint,
+    RecurringStress,
     Rule,
     Stress,
     Tolerance,
     World,
     changed,
-    exchanged,
     in_container,
     is_one_of,
     replaced_pods,
     rule,
+    with_ground_truth,
+    with_object,
     with_program,
     with_rules,
-    with_truths,
 )
 from reme_playbook.actions.field_paths import Entry
 from tests.unit.lab.simulator.worlds import (
@@ -56,7 +56,7 @@ FIRST = first_pod(lab())
 
 
 def bad_image() -> World:
-    world = with_truths(lab(), missing_images=frozenset({"lab/cart:2"}))
+    world = with_ground_truth(lab(), missing_images=frozenset({"lab/cart:2"}))
     return release(world, (("image",), "lab/cart:2"))
 
 
@@ -74,7 +74,7 @@ def key_removed() -> World:
 
 def quota_exhausted() -> World:
     quota = {**meta("ResourceQuota", "team"), "spec": {"hard": {"pods": "3"}}}
-    world = exchanged(lab(), key("ResourceQuota", "team"), quota)
+    world = with_object(lab(), key("ResourceQuota", "team"), quota)
     return replaced_pods(world, CART)
 
 
@@ -109,7 +109,7 @@ def kept_apart() -> World:
         "labelSelector": {"matchLabels": {"app": "cart"}},
         "topologyKey": "kubernetes.io/os",
     }
-    world = with_truths(
+    world = with_ground_truth(
         lab(replicas=1), may_differ=(Tolerance("Deployment", "cart", "spec.strategy"),)
     )
     required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
@@ -122,20 +122,22 @@ def denied() -> World:
         **meta("NetworkPolicy", "lockdown"),
         "spec": {"podSelector": {"matchLabels": {"app": "cart"}}, "policyTypes": ["Ingress"]},
     }
-    return exchanged(lab(), key("NetworkPolicy", "lockdown"), policy)
+    return with_object(lab(), key("NetworkPolicy", "lockdown"), policy)
 
 
 def lost_ingress() -> World:
     backend = {"service": {"name": "front-old", "port": {"number": 80}}}
     rules = [{"host": "lab.example", "http": {"paths": [{"path": "/", "backend": backend}]}}]
     found = {**meta("Ingress", "front"), "spec": {"rules": rules}}
-    world = exchanged(lab(), key("Ingress", "front"), found)
-    return with_truths(world, fronts=(*world.truths.fronts, Front(ingress="front")))
+    world = with_object(lab(), key("Ingress", "front"), found)
+    return with_ground_truth(
+        world, entry_points=(*world.ground_truth.entry_points, EntryPoint(ingress="front"))
+    )
 
 
 def suspended() -> World:
     job = {**meta("Job", "cart-seed"), "spec": {"suspend": True, "template": {}}}
-    world = exchanged(lab(), key("Job", "cart-seed"), job)
+    world = with_object(lab(), key("Job", "cart-seed"), job)
     wait = [{"name": "wait", "image": "lab/wait:1", "command": ["wait", "job/cart-seed"]}]
     return changed(world, CART, wait, "spec", "template", "spec", "initContainers")
 
@@ -154,7 +156,7 @@ def autoscaled() -> World:
     }
     scaler = {**meta("HorizontalPodAutoscaler", "cart"), "spec": spec}
     world = with_rules(lab(), CART, rule(is_one_of("WORK", "much"), cpu_millicores=900))
-    world = exchanged(world, key("HorizontalPodAutoscaler", "cart"), scaler)
+    world = with_object(world, key("HorizontalPodAutoscaler", "cart"), scaler)
     return release(world, (env("WORK"), "much"))
 
 
@@ -164,8 +166,8 @@ def guarded() -> World:
         "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "cart"}}},
     }
     tolerance = Tolerance("Deployment", "cart", "spec.replicas", 1, 2)
-    world = with_truths(lab(), may_differ=(tolerance,))
-    return exchanged(world, key("PodDisruptionBudget", "cart"), budget)
+    world = with_ground_truth(lab(), may_differ=(tolerance,))
+    return with_object(world, key("PodDisruptionBudget", "cart"), budget)
 
 
 def upstream() -> World:
@@ -176,14 +178,16 @@ def upstream() -> World:
 def dying_disk() -> World:
     world = lab()
     program = world.program(CART)
-    return with_program(world, CART, replace(program, returning=(Returning(Stress(disk=True)),)))
+    return with_program(
+        world, CART, replace(program, recurring_stress=(RecurringStress(Stress(disk=True)),))
+    )
 
 
-def returning() -> World:
+def recurring_stress() -> World:
     world = lab()
     program = replace(
         world.program(CART),
-        returning=(Returning(Stress(cpu=True), (is_one_of("BATCH", "full"),)),),
+        recurring_stress=(RecurringStress(Stress(cpu=True), (is_one_of("BATCH", "full"),)),),
     )
     return release(with_program(world, CART, program), (env("BATCH"), "full"))
 

@@ -18,11 +18,11 @@ from reme_lab.simulator import (
     inferred,
     judge,
     observe,
-    world_of,
+    world_from_snapshot,
 )
 from reme_lab.simulator.pod_status import startup_seconds
 from reme_playbook.actions.registry import Restart, Rollback
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.lab.simulator.break_catalog import BREAKS, Break, config
 from tests.unit.lab.simulator.broken import FIRST
 from tests.unit.lab.simulator.test_properties import broken, seen
@@ -39,7 +39,9 @@ def test_probes_say_the_same_in_a_world_made_of_what_was_observed(one: Break) ->
     live, possible = seen(one.name)
     stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
     assert world.healthy is not None
-    again = world_of(live, world.truths, stresses=stresses, healthy=observe(world.healthy))
+    again = world_from_snapshot(
+        live, world.ground_truth, stresses=stresses, healthy=observe(world.healthy)
+    )
     draw = random.Random(one.name)
     for actions in [*one.good, *([a] for a in draw.sample(possible, min(6, len(possible))))]:
         if any(action.target.kind not in ("Node", "Pod") for action in actions):
@@ -50,20 +52,20 @@ def test_probes_say_the_same_in_a_world_made_of_what_was_observed(one: Break) ->
 def test_a_program_is_inferred_from_its_template() -> None:
     program = inferred(observe(lab()))
     assert (program.container, program.usual.port) == ("server", 8080)
-    again = world_of(observe(lab()))
+    again = world_from_snapshot(observe(lab()))
     assert failing(again, [ANSWERS, rollout()]) == ()
 
 
 def test_an_image_that_cannot_be_pulled_is_known_by_its_pods() -> None:
     live, _ = seen("bad image")
-    world = world_of(live, healthy=observe(lab()))
-    assert world.truths.missing_images == {"lab/cart:2"}
+    world = world_from_snapshot(live, healthy=observe(lab()))
+    assert world.ground_truth.missing_images == {"lab/cart:2"}
     assert judge(world, apply(world, [Rollback(target=cart())]), [rollout()]).good
     assert not judge(world, apply(world, [Restart(target=cart())]), [rollout()]).verified
 
 
 def test_a_stress_is_bound_to_the_pod_it_is_said_of() -> None:
-    world = world_of(observe(lab()), stresses={FIRST: Stress(cpu=True)})
+    world = world_from_snapshot(observe(lab()), stresses={FIRST: Stress(cpu=True)})
     assert [bool(p.stress) for p in world.pods[cart()]].count(True) == 1
 
 
@@ -74,7 +76,7 @@ def test_a_node_that_is_full_stays_full() -> None:
     full = apply(world, [Restart(target=cart())])
     live = observe(full)
     assert any("Insufficient cpu" in pod.unscheduled for pod in live.pods)
-    again = world_of(live)
+    again = world_from_snapshot(live)
     assert disagreements(live, observe(again)) == ()
 
 
@@ -93,7 +95,7 @@ def test_a_limit_below_what_the_kubelet_grants_is_no_slower() -> None:
     assert startup_seconds(behaviour, 20) == 6
 
 
-def with_statuses(live: LiveState, statuses: list[Mapping[str, Any]]) -> LiveState:
+def with_statuses(live: ClusterSnapshot, statuses: list[Mapping[str, Any]]) -> ClusterSnapshot:
     """Return the live state with these statuses of the containers of every pod."""
     pods = {
         key: {**pod, "status": {**pod["status"], "containerStatuses": statuses}}
@@ -123,7 +125,9 @@ def test_a_pod_that_has_not_started_is_told_what_a_run_that_follows_at_once_sets
 ) -> None:
     live, _ = seen("maintenance")
     live = with_statuses(live, statuses)
-    world = world_of(live, broken("maintenance").truths, healthy=observe(lab()), at_once=at_once)
+    world = world_from_snapshot(
+        live, broken("maintenance").ground_truth, healthy=observe(lab()), at_once=at_once
+    )
     assert failing(world, [ANSWERS])
     after = apply(world, [config("normal")])
     assert judge(world, after, [ANSWERS, rollout()]).good is cured
@@ -136,6 +140,6 @@ def test_a_pod_that_starts_well_is_told_what_breaks_it_too() -> None:
     world = broken("maintenance")
     healthy = with_statuses(observe(lab()), [])
     for at_once in (True, False):
-        before = world_of(healthy, world.truths, at_once=at_once)
+        before = world_from_snapshot(healthy, world.ground_truth, at_once=at_once)
         after = apply(before, [config("maintenance")])
         assert bool(failing(after, [ANSWERS])) is at_once

@@ -10,16 +10,16 @@ from reme_lab.simulator import (
     World,
     apply,
     changed,
-    exchanged,
     failing,
     in_container,
     is_one_of,
     judge,
     observe,
     rule,
+    with_ground_truth,
+    with_object,
     with_program,
     with_rules,
-    with_truths,
 )
 from reme_playbook.actions.registry import DeletePod, Restart, Rollback, Scale, SetEnv
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, key, lab, rollout
@@ -29,7 +29,7 @@ DAEMONS = cart("DaemonSet")
 
 
 def bad_image(world: World) -> World:
-    world = with_truths(world, missing_images=frozenset({"lab/cart:2"}))
+    world = with_ground_truth(world, missing_images=frozenset({"lab/cart:2"}))
     return in_container(world, world.target, "server", (("image",), "lab/cart:2"))
 
 
@@ -120,7 +120,7 @@ def test_a_paused_deployment_does_not_roll_out_and_scales_what_it_has() -> None:
 
 def test_a_quota_keeps_a_rollout_from_its_extra_pod_and_the_old_ones_stay() -> None:
     quota = {"kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "4"}}}
-    world = exchanged(lab(), key("ResourceQuota", "q"), quota)
+    world = with_object(lab(), key("ResourceQuota", "q"), quota)
     after = apply(world, [Restart(target=cart())])
     assert names(after) == names(world)
     said = [e.message for e in observe(after).events if e.reason == "FailedCreate"]

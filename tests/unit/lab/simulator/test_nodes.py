@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reme_lab.simulator import World, apply, changed, judge, observe, world_of
+from reme_lab.simulator import World, apply, changed, judge, observe, world_from_snapshot
 from reme_playbook.actions.registry import Restart, UncordonNode
 from reme_playbook.snapshot.related_views import Taint
 from tests.unit.lab.simulator.broken import cordoned
@@ -31,7 +31,7 @@ def test_a_cordon_brings_the_taint_and_the_end_of_it_takes_the_taint_away() -> N
 def test_a_node_that_was_read_with_the_taint_takes_pods_once_it_is_uncordoned() -> None:
     world = cordoned()
     assert world.healthy is not None
-    again = world_of(observe(world), healthy=observe(world.healthy))
+    again = world_from_snapshot(observe(world), healthy=observe(world.healthy))
     assert not judge(again, apply(again, [Restart(target=cart())]), [rollout()]).verified
     assert judge(again, apply(again, [UNCORDON]), [rollout()]).good
 

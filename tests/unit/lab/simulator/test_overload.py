@@ -14,7 +14,7 @@ from reme_lab.simulator import (
     later,
     observe,
     with_program,
-    world_of,
+    world_from_snapshot,
 )
 from reme_playbook.actions.registry import Action, PatchProbe, Restart, Rollback, Scale
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, lab, rollout
@@ -68,6 +68,6 @@ def test_a_patient_probe_gets_its_answer() -> None:
 def test_a_world_made_of_what_was_read_is_as_old() -> None:
     world = starved()
     live = observe(world)
-    again = world_of(live, world.truths)
+    again = world_from_snapshot(live, world.ground_truth)
     assert disagreements(live, observe(again)) == ()
     assert not judge(again, apply(again, [Scale(target=cart(), replicas=3)]), ROLLOUT).probed

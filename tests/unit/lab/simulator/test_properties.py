@@ -7,15 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
-from reme_lab.simulator import World, apply, disagreements, disruption, judge, observe, world_of
+from reme_lab.simulator import (
+    World,
+    apply,
+    disagreements,
+    disruption,
+    judge,
+    observe,
+    world_from_snapshot,
+)
 from reme_lab.simulator.settling import settled
 from reme_model.prompt.context import describe
 from reme_playbook.actions.registry import Action, DeletePod, Restart
 from reme_playbook.execution.capture import capture
 from reme_playbook.execution.rollback import undo
-from reme_playbook.policy.action_space import admissible
+from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.snapshot.pod_template import digest
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.lab.simulator.break_catalog import BREAKS
 from tests.unit.lab.simulator.test_kinds import bad_image
 from tests.unit.lab.simulator.worlds import ANSWERS, EVERYTHING, lab, rollout
@@ -38,9 +46,9 @@ def broken(name: str) -> World:
 
 
 @cache
-def seen(name: str) -> tuple[LiveState, tuple[Action, ...]]:
+def seen(name: str) -> tuple[ClusterSnapshot, tuple[Action, ...]]:
     live = observe(broken(name))
-    return live, admissible(live, EVERYTHING)
+    return live, allowed_actions(live, EVERYTHING)
 
 
 worlds = st.sampled_from(NAMES)
@@ -54,7 +62,7 @@ def test_any_run_of_admissible_actions_ends_in_a_settled_world(
     world, draw = broken(name), random.Random(seed)
     for _ in range(steps):
         live = observe(world)
-        possible = admissible(live, EVERYTHING)
+        possible = allowed_actions(live, EVERYTHING)
         if not possible:
             break
         actions = draw.sample(possible, min(len(possible), draw.randint(1, 3)))
@@ -84,7 +92,7 @@ def test_what_is_observed_can_be_described_and_chosen_from(name: str, seed: int)
     )
     assert f"target: {live.target.kind} cart" in describe(live, report)
     assert live.history
-    admissible(live, EVERYTHING)
+    allowed_actions(live, EVERYTHING)
 
 
 @settings(max_examples=150, deadline=None)
@@ -129,5 +137,5 @@ def test_a_world_made_of_what_was_observed_tells_the_same_story(name: str) -> No
     world = broken(name)
     live, _ = seen(name)
     stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
-    again = world_of(live, world.truths, stresses=stresses)
+    again = world_from_snapshot(live, world.ground_truth, stresses=stresses)
     assert disagreements(live, observe(again)) == ()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reme_lab.simulator import Tolerance, apply, changed, cost, disruption, judge, with_truths
+from reme_lab.simulator import Tolerance, apply, changed, cost, disruption, judge, with_ground_truth
 from reme_playbook.actions.registry import (
     Action,
     DeletePod,
@@ -67,7 +67,9 @@ def test_replacing_pods_is_no_harm(action: Action) -> None:
 
 
 def test_what_the_fault_needs_may_differ() -> None:
-    world = with_truths(lab(), may_differ=(Tolerance("Deployment", "cart", "spec.replicas", 1, 2),))
+    world = with_ground_truth(
+        lab(), may_differ=(Tolerance("Deployment", "cart", "spec.replicas", 1, 2),)
+    )
     more, far_more = (apply(world, [Scale(target=CART, replicas=n)]) for n in (4, 5))
     assert judge(world, more).good
     assert judge(world, far_more).harm

@@ -12,7 +12,7 @@ from reme_lab.simulator import observe, sample
 from reme_lab.simulator.network import network_of
 from reme_operator.probes.resource_usage import usage_sample
 from reme_operator.probes.rollout import rollout_sample
-from reme_operator.snapshot.collect import read_live
+from reme_operator.snapshot.collect import collect_snapshot
 from tests.doubles.builders import remediation
 from tests.unit.lab.simulator.test_properties import NAMES, broken
 from tests.unit.lab.simulator.world_cluster import WorldCluster
@@ -34,7 +34,7 @@ async def test_the_operator_reads_what_is_observed(name: str) -> None:
     words = " ".join([about.spec.fault.summary, *(a.service for a in asked if a)])
     seen = observe(world, words)
     cluster = cast("Cluster", WorldCluster(world, seen))
-    read = await read_live(cluster, about, now=datetime.fromtimestamp(world.clock, UTC))
+    read = await collect_snapshot(cluster, about, now=datetime.fromtimestamp(world.clock, UTC))
     assert read == seen
 
 

@@ -13,8 +13,8 @@ from reme_lab.simulator.network import network_of
 from reme_lab.simulator.replica_counts import counts
 from reme_lab.simulator.revisions import template_hash, time_of
 from reme_lab.simulator.snapshot import serving
-from reme_playbook.snapshot.object_ref import ObjectKey
-from reme_playbook.snapshot.snapshot import LiveState
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Json = dict[str, Any]
 
@@ -24,10 +24,10 @@ class WorldCluster:
     """Reads a world as the operator reads a cluster."""
 
     world: World
-    usage: LiveState
+    usage: ClusterSnapshot
 
-    def _key(self, kind: str, name: str) -> ObjectKey:
-        return ObjectKey(kind, "" if kind == "Node" else self.world.namespace, name)  # type: ignore[arg-type]
+    def _key(self, kind: str, name: str) -> ObjectRef:
+        return ObjectRef(kind, "" if kind == "Node" else self.world.namespace, name)  # type: ignore[arg-type]
 
     async def workload(self, kind: str, namespace: str, name: str) -> Any:
         key = self._key(kind, name)

@@ -6,8 +6,17 @@ from typing import Any
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
 from reme_api.probes import HttpProbe, Probe, ResourceUsageProbe, RolloutProbe
-from reme_lab.simulator import Behaviour, Call, Front, Program, Reads, Truths, World, make
-from reme_playbook.snapshot.object_ref import ObjectKey
+from reme_lab.simulator import (
+    Behaviour,
+    Call,
+    EntryPoint,
+    GroundTruth,
+    NumericSetting,
+    Program,
+    World,
+    make,
+)
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 
 Json = Mapping[str, Any]
@@ -18,9 +27,9 @@ EVERYTHING = RemediationPolicySpec.model_validate(
 MIB = 2**20
 
 
-def key(kind: str, name: str) -> ObjectKey:
+def key(kind: str, name: str) -> ObjectRef:
     """Return a key of the laboratory."""
-    return ObjectKey(kind, "" if kind == "Node" else NAMESPACE, name)  # type: ignore[arg-type]
+    return ObjectRef(kind, "" if kind == "Node" else NAMESPACE, name)  # type: ignore[arg-type]
 
 
 def meta(kind: str, name: str) -> dict[str, Any]:
@@ -80,7 +89,7 @@ CART_ENV = [
 ]
 
 
-def cart(kind: str = "Deployment") -> ObjectKey:
+def cart(kind: str = "Deployment") -> ObjectRef:
     return key(kind, "cart")
 
 
@@ -110,14 +119,14 @@ def lab(
         cart(kind): Program(
             usual=Behaviour(memory_bytes=40 * MIB, writes_disk=True),
             calls=(Call("DB_URL"),),
-            reads=(Reads("port", "PORT"),),
+            reads=(NumericSetting("port", "PORT"),),
         ),
         FRONT: Program(calls=(Call("CART_URL"),)),
     }
     return make(
         cart(kind),
         objects,
-        Truths(programs=programs, fronts=(Front("front"),)),
+        GroundTruth(programs=programs, entry_points=(EntryPoint("front"),)),
         revisions={cart(kind): [Revision(1, older, "2026-01-01T00:00:00Z", replicas)]},
     )
 

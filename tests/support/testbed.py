@@ -49,6 +49,8 @@ def install(*settings: str) -> None:
 class Testbed:
     """One namespace with a shop, a policy and what the tests ask in it."""
 
+    __test__ = False  # pytest must not collect it for its name
+
     kubectl: Kubectl
     model: ScriptedModel
     namespace: str

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 import stamina
+from multidict import CIMultiDict
 
 from reme_kube.credentials import Credentials, connector
 from reme_kube.errors import (
@@ -160,7 +161,11 @@ class ApiClient:
         try:
             async with asyncio.timeout(self._timeout) as limit:
                 async with self._open().get(
-                    url, params=query, headers=headers, allow_redirects=False
+                    url,
+                    params=query,
+                    headers=headers,
+                    allow_redirects=False,
+                    server_hostname=self._credentials.tls_server_name,
                 ) as response:
                     if response.status >= 300:
                         answer = await _read(response, f"watch {path}")
@@ -192,7 +197,12 @@ class ApiClient:
         try:
             async with (
                 asyncio.timeout(timeout_seconds),
-                self._open().get(url, headers=headers, allow_redirects=False) as response,
+                self._open().get(
+                    url,
+                    headers=headers,
+                    allow_redirects=False,
+                    server_hostname=self._credentials.tls_server_name,
+                ) as response,
             ):
                 return HttpResponse(response.status, await _content(response, f"GET {path}"))
         except TimeoutError as error:
@@ -256,6 +266,7 @@ class ApiClient:
                     data=json.dumps(body, separators=(",", ":")) if body is not None else None,
                     headers=headers,
                     allow_redirects=False,
+                    server_hostname=self._credentials.tls_server_name,
                 ) as response,
             ):
                 answer = await _read(response, f"{verb} {path}")
@@ -275,7 +286,10 @@ class ApiClient:
             self._session = aiohttp.ClientSession(
                 connector=connector(self._credentials),
                 timeout=aiohttp.ClientTimeout(total=None),  # `_once` bounds the whole of it
-                headers={"User-Agent": "reme-operator"},
+                headers=CIMultiDict(
+                    [("User-Agent", "reme-operator"), *self._credentials.impersonation]
+                ),
+                proxy=self._credentials.proxy,
                 raise_for_status=False,
             )
         return self._session

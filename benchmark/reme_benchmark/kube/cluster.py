@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from reme_kube.credentials import find_credentials
 from reme_kube.errors import AlreadyExistsError, NotFoundError
 from reme_kube.http_client import ApiClient
+from reme_kube.kubeconfig import find_credentials
 from reme_kube.resources import (
     CONFIG_MAPS,
     CONTROLLER_REVISIONS,

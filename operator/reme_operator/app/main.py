@@ -14,8 +14,9 @@ from kopf._core.engines.peering import Identity
 
 from reme_kube.clock import SystemClock
 from reme_kube.cluster import ApiCluster
-from reme_kube.credentials import Credentials, find_credentials
+from reme_kube.credentials import Credentials
 from reme_kube.http_client import ApiClient
+from reme_kube.kubeconfig import find_credentials
 from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
 from reme_kube.protocols import Clock, Cluster, Leadership, Prober
 from reme_model.inference.client import OpenAIModel

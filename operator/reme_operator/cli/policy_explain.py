@@ -17,9 +17,9 @@ from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy, RemediationPolicySpec
 from reme_api.remediation import Remediation
 from reme_kube.cluster import ApiCluster
-from reme_kube.credentials import find_credentials
 from reme_kube.errors import ClusterError, ForbiddenError, NotFoundError
 from reme_kube.http_client import ApiClient
+from reme_kube.kubeconfig import find_credentials
 from reme_kube.protocols import Cluster
 from reme_kube.resources import CONFIG_MAPS, REMEDIATION_POLICIES
 from reme_operator.admission.admit import AdmissionInput, TargetInfo, new_remediation

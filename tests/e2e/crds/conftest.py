@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from reme_api.crd_generator import KINDS, definition
-from reme_kube.credentials import find_credentials
 from reme_kube.errors import AlreadyExistsError, NotFoundError
 from reme_kube.http_client import ApiClient
+from reme_kube.kubeconfig import find_credentials
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAMESPACES = "/api/v1/namespaces"

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from reme_api.crd_generator import KINDS
-from reme_kube.credentials import connector, find_credentials
+from reme_kube.credentials import connector
 from reme_kube.errors import ConflictError, InvalidError
 from reme_kube.http_client import ApiClient
+from reme_kube.kubeconfig import find_credentials
 from tests.e2e.crds.conftest import DEFINITIONS
 from tests.support.objects import SPECS, Object, made
 

@@ -107,7 +107,11 @@ async def test_a_renewed_token_is_read_when_the_old_one_is_refused(
     file.write_text("old")
     server.put(PATH, {"kind": "Pod"})
     async with serve(server.handle) as port:
-        credentials = Credentials(f"http://127.0.0.1:{port}", None, token_file=file)
+        credentials = Credentials(
+            f"http://127.0.0.1:{port}",
+            None,
+            read_authorization=lambda _refused: f"Bearer {file.read_text()}",
+        )
         async with ApiClient(credentials) as api:
             await api.get(PATH)
             file.write_text("new")

@@ -19,7 +19,7 @@ from reme_benchmark.harness.fault_injection import InjectionError
 from reme_benchmark.harness.provenance import commit
 from reme_benchmark.harness.read_write_lock import ReadWriteLock
 from reme_benchmark.harness.run import namespace_of
-from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, alone
+from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, hold_run_lock
 from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection import pod_failure
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
@@ -92,7 +92,7 @@ async def run(options: Options, console: Console) -> int:
 
     async with (
         Cluster.from_environment() as cluster,
-        alone(ApiLeaseStore(cluster.api, NAMESPACE, LEASE), say),
+        hold_run_lock(ApiLeaseStore(cluster.api, NAMESPACE, LEASE), say) as lock,
     ):
         agents = FaultAgents(cluster.api)
         await agents.install()
@@ -110,7 +110,8 @@ async def run(options: Options, console: Console) -> int:
             what = _Measurement(cluster, agents, able, store, plan, options)
             await _measure(what, instances, console)
         finally:
-            await asyncio.shield(_leave(agents, () if options.keep else instances))
+            if not lock.lost:
+                await asyncio.shield(_leave(agents, () if options.keep else instances))
     return 0
 
 

@@ -13,6 +13,7 @@ from reme_benchmark.diagnosis.write import write
 from reme_benchmark.harness.capabilities import Capabilities
 from reme_benchmark.harness.fault_injection import Injection, InjectionError
 from reme_benchmark.harness.metrics_wait import wait_for_metrics
+from reme_benchmark.harness.run_lock import RunLock
 from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster
@@ -47,6 +48,7 @@ class Harness:
     method: Method
     faults: Mapping[str, Fault]
     capabilities: Capabilities
+    lock: RunLock
     method_seconds: float = 240
 
 
@@ -254,8 +256,11 @@ def restarted(before: Snapshot, now: Snapshot) -> int:
 async def _put_back(bench: Harness, instance: SystemInstance, injection: Injection | None) -> None:
     """End the fault, remove what reme wrote down, and bring the system back.
 
-    What fails here is not raised: the next case looks first, and says what is wrong.
+    What fails here is not raised: the next case looks first, and says what is wrong. Does nothing
+    after the run lock was lost: the system may be another run's by now.
     """
+    if bench.lock.lost:
+        return
     with contextlib.suppress(AgentsError, ClusterError):
         await _end(bench, injection)
     for kind in ("DiagnosisReport", "Remediation"):

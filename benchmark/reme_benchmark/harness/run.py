@@ -17,7 +17,7 @@ from reme_benchmark.harness.case_run import Harness
 from reme_benchmark.harness.lanes import lanes, run_lanes
 from reme_benchmark.harness.progress import Progress
 from reme_benchmark.harness.provenance import provenance
-from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, alone
+from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, RunLock, hold_run_lock
 from reme_benchmark.harness.run_plan import show
 from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection import pod_failure
@@ -181,15 +181,15 @@ async def run(options: RunOptions, console: Console) -> int:
         )
         if options.plan:
             return 0
-        async with _alone(cluster, console):
-            return await _recorded(cluster, options, method, seed, cases, console)
+        async with _run_lock(cluster, console) as lock:
+            return await _recorded(cluster, options, method, seed, cases, console, lock)
 
 
-def _alone(cluster: Cluster, console: Console) -> AbstractAsyncContextManager[None]:
+def _run_lock(cluster: Cluster, console: Console) -> AbstractAsyncContextManager[RunLock]:
     def say(text: str) -> None:
         console.print(text, markup=False)
 
-    return alone(ApiLeaseStore(cluster.api, NAMESPACE, LEASE), say)
+    return hold_run_lock(ApiLeaseStore(cluster.api, NAMESPACE, LEASE), say)
 
 
 async def _recorded(
@@ -199,6 +199,7 @@ async def _recorded(
     seed: int,
     cases: tuple[Case, ...],
     console: Console,
+    lock: RunLock,
 ) -> int:
     faults = catalog.faults()
     store = Store(options.results or _new_folder(options))
@@ -218,7 +219,7 @@ async def _recorded(
     todo = [case for case in cases if case.id not in done]
     if done:
         console.print(f"{len(done)} cases are done already, {len(todo)} are left")
-    await _run(cluster, options, method, faults, todo, store, console)
+    await _run(cluster, options, method, faults, todo, store, console, lock)
     store.end(datetime.now(UTC))
     _close(store, console)
     return 0
@@ -232,6 +233,7 @@ async def _run(
     todo: list[Case],
     store: Store,
     console: Console,
+    lock: RunLock,
 ) -> None:
     progress = Progress(console, len(todo))
     names = sorted({case.system for case in todo})
@@ -248,18 +250,19 @@ async def _run(
         able = await capabilities(cluster)
         await method.prepare(cluster, tuple(s.namespace for s in instances.values()))
         progress.say(f"{len(instances)} systems are up after {time.monotonic() - begun:.0f} s")
-        bench = Harness(cluster, agents, method, faults, able, options.method_seconds)
+        bench = Harness(cluster, agents, method, faults, able, lock, options.method_seconds)
         await run_lanes(bench, lanes(instances, todo), store, progress, options.parallel)
     except* SystemInstanceError as errors:
         first = errors.exceptions[0]
         raise RunError(str(first)) from first
     finally:
         await method.close()
-        await agents.sweep()
-        if not options.keep:
-            for instance in instances.values():
-                await instance.down()
-            await agents.uninstall()
+        if not lock.lost:
+            await agents.sweep()
+            if not options.keep:
+                for instance in instances.values():
+                    await instance.down()
+                await agents.uninstall()
 
 
 def _stage(cluster: Cluster, system: System, flavour: Flavour) -> SystemInstance:
@@ -292,7 +295,7 @@ async def replay(results: Path, case_id: str, options: RunOptions, console: Cons
 
 async def clean(console: Console) -> int:
     """Remove everything that the benchmark ever puts into a cluster."""
-    async with Cluster.from_environment() as cluster, _alone(cluster, console):
+    async with Cluster.from_environment() as cluster, _run_lock(cluster, console):
         agents = FaultAgents(cluster.api)
         try:
             swept = await agents.sweep()

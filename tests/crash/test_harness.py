@@ -76,7 +76,8 @@ def test_a_job_whose_name_is_not_always_the_same_is_caught() -> None:
         )
         status = work.status.model_copy(update={"attempts": [attempt]})
         found = work.remediation.model_copy(update={"status": status})
-        renamed = dataclasses.replace(work, seen=dataclasses.replace(work.seen, remediation=found))
+        observed = dataclasses.replace(work.observed, remediation=found)
+        renamed = dataclasses.replace(work, observed=observed)
         with mock.patch.object(job, "run_name", return_value=name):
             return await create(renamed, decision)
 
@@ -126,10 +127,10 @@ def test_rights_that_are_left_behind_are_caught() -> None:
 
 def test_an_operator_that_gives_up_is_caught() -> None:
     async def gives_up(self: reconciler.RemediationReconciler, error: Exception) -> None:
-        await self._tools.clock.sleep(10_000)
+        await self._deps.clock.sleep(10_000)
 
     patience = mock.patch("tests.crash.simulate.PATIENCE_SECONDS", 300)
-    with patience, mock.patch.object(reconciler.RemediationReconciler, "_stumble", gives_up):
+    with patience, mock.patch.object(reconciler.RemediationReconciler, "_backoff", gives_up):
         faults = (Fault("error-before", 60, "6"),)
         report = simulate(Schedule(1, "verified", faults))
     assert "stuck" in kinds([report]), (report.happened, report.violations)

@@ -204,7 +204,7 @@ class World:
                 settings.lease_retry_seconds,
             )
             store = ApiLeaseStore(renewing, RELEASE, settings.lease_name)
-            seams = main.ExternalClients(
+            clients = main.ExternalClients(
                 cluster=ApiCluster(server, reporter=identity),
                 prober=self.probes,
                 model=self.model,
@@ -212,7 +212,7 @@ class World:
                 lease=LeaderElector(store, clock, identity, times),
                 log_in=log_in,
             )
-            return await main.lead(settings, seams, _Metrics(), Health(60.0), stop)
+            return await main.lead(settings, clients, _Metrics(), Health(60.0), stop)
 
     def _client(self, settings: OperatorSettings) -> ApiClient:
         return ApiClient(

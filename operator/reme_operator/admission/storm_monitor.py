@@ -41,9 +41,9 @@ class PendingReport(NamedTuple):
 class StormMonitor:
     """The weather as it was a moment ago."""
 
-    tools: Dependencies
-    ledger: RemediationIndex
-    board: AdmissionCache
+    deps: Dependencies
+    index: RemediationIndex
+    cache: AdmissionCache
     _seen: tuple[datetime, StormState] | None = None
 
     def changed(self) -> None:
@@ -54,7 +54,7 @@ class StormMonitor:
         """Return the weather that these reports make."""
         if self._seen is not None and timedelta(0) <= now - self._seen[0] < _TRUSTED:
             return self._seen[1]
-        limits = storm_limits(self.tools.settings)
+        limits = storm_limits(self.deps.settings)
         everything = list(reports)
         recent = [one.report for one in everything if self._counts(one, now - limits.window)]
         stormy = len(recent) > limits.threshold
@@ -62,7 +62,7 @@ class StormMonitor:
         filed = [await self._filed(r, now, targets if stormy else set()) for r in recent]
         found = weather(filed, limits)
         self._seen = (now, found)
-        self.tools.metrics.storm(found.active)
+        self.deps.metrics.storm(found.active)
         return found
 
     def _counts(self, lying: PendingReport, since: datetime) -> bool:
@@ -71,7 +71,7 @@ class StormMonitor:
         meta = report.metadata
         if (meta.creation_timestamp or since) < since or report.spec.suspend:
             return False
-        own, name = self.ledger.of_report(meta.uid), remediation_name(report)
+        own, name = self.index.of_report(meta.uid), remediation_name(report)
         ended = any(not e.open and e.name == name for e in own)
         return not ended and (reason is None or reason in WAITS_FOR_ANOTHER)
 
@@ -82,12 +82,12 @@ class StormMonitor:
         found = frozenset({workload(meta.namespace, target.name)})
         if targets:
             names = {name for namespace, name in targets if namespace == meta.namespace}
-            found = causes(report, names | await self.board.names(meta.namespace, now))
+            found = causes(report, names | await self.cache.names(meta.namespace, now))
         return ReportSummary(
             uid=meta.uid,
             key=f"{meta.namespace}/{meta.name}",
             target=workload(meta.namespace, target.name),
             urgency=urgency(report, now),
             causes=found,
-            acting=any(e.open for e in self.ledger.of_report(meta.uid)),
+            acting=any(e.open for e in self.index.of_report(meta.uid)),
         )

@@ -30,13 +30,13 @@ _LATE = timedelta(minutes=15)
 
 
 async def collect_garbage(
-    cluster: Cluster, clock: Clock, ledger: RemediationIndex, namespace: str
+    cluster: Cluster, clock: Clock, index: RemediationIndex, namespace: str
 ) -> None:
     """Do the rounds, forever; a round that fails is made up for by the next."""
     turn = 0
     while True:
         try:
-            await remove_expired(cluster, clock, ledger)
+            await remove_expired(cluster, clock, index)
             if turn % _ORPHANS_EVERY == 0:
                 await remove_orphans(cluster, namespace)
                 await remove_late(cluster, clock)
@@ -48,9 +48,9 @@ async def collect_garbage(
         await clock.sleep(EVERY_SECONDS)
 
 
-async def remove_expired(cluster: Cluster, clock: Clock, ledger: RemediationIndex) -> int:
+async def remove_expired(cluster: Cluster, clock: Clock, index: RemediationIndex) -> int:
     """Delete remediations beyond their policy's limit or their time; return how many."""
-    gone = expired(ledger.entries(), clock.now())
+    gone = expired(index.entries(), clock.now())
     for found in gone:
         await cluster.delete_object(Remediation, found.namespace, found.name, found.uid)
     if gone:

@@ -68,10 +68,10 @@ def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | No
     )
 
 
-def registered(office: OperatorContext, *, log_in: Any = login) -> kopf.OperatorRegistry:
+def registered(context: OperatorContext, *, log_in: Any = login) -> kopf.OperatorRegistry:
     """Return a registry with every handler, each tied to this office."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(log_in)
-    reports.register(registry, office)
-    remediations.register(registry, office)
+    reports.register(registry, context)
+    remediations.register(registry, context)
     return registry

@@ -65,10 +65,10 @@ async def serve(settings: OperatorSettings) -> int:
         loop.add_signal_handler(number, stop.set)
     await asyncio.to_thread(_warm)
     async with (
-        _outside(settings, metrics, health) as seams,
-        HealthServer(health, metrics, seams.cluster.ping, port=settings.http_port),
+        _outside(settings, metrics, health) as clients,
+        HealthServer(health, metrics, clients.cluster.ping, port=settings.http_port),
     ):
-        return await lead(settings, seams, metrics, health, stop)
+        return await lead(settings, clients, metrics, health, stop)
 
 
 def _warm() -> None:
@@ -135,22 +135,22 @@ def _api(settings: OperatorSettings, credentials: Credentials) -> ApiClient:
 
 async def lead(
     settings: OperatorSettings,
-    seams: ExternalClients,
+    clients: ExternalClients,
     metrics: Metrics,
     health: Health,
     stop: asyncio.Event,
 ) -> int:
     """Wait for the lease, act while it is held, and give it back."""
-    if seams.lease is None:
-        await operate(settings, seams, metrics, health, stop, lambda: True)
+    if clients.lease is None:
+        await operate(settings, clients, metrics, health, stop, lambda: True)
         return 0
-    lease = seams.lease
+    lease = clients.lease
     try:
         if not await _first(lease.acquire(), stop):
             return 0
         lost = asyncio.create_task(_after(lease.wait_lost(), stop), name="lease watch")
         try:
-            await operate(settings, seams, metrics, health, stop, lambda: lease.leading)
+            await operate(settings, clients, metrics, health, stop, lambda: lease.leading)
         finally:
             lost.cancel()
         if lease.leading:
@@ -163,7 +163,7 @@ async def lead(
 
 async def operate(
     settings: OperatorSettings,
-    seams: ExternalClients,
+    clients: ExternalClients,
     metrics: Metrics,
     health: Health,
     stop: asyncio.Event,
@@ -171,39 +171,41 @@ async def operate(
 ) -> None:
     """Handle everything until told to stop."""
     metrics.register_rules([*RejectionRule, *_REPLY_RULES])
-    ledger = RemediationIndex()
-    tools = Dependencies(
-        cluster=seams.cluster,
-        prober=seams.prober,
-        model=seams.model,
-        clock=seams.clock,
+    index = RemediationIndex()
+    deps = Dependencies(
+        cluster=clients.cluster,
+        prober=clients.prober,
+        model=clients.model,
+        clock=clients.clock,
         settings=settings,
         metrics=metrics,
         health=health,
         leading=leading,
-        switch=KillSwitch(seams.cluster, settings.release_namespace, settings.kill_switch_name),
+        switch=KillSwitch(clients.cluster, settings.release_namespace, settings.kill_switch_name),
     )
-    desk = ReportController(tools, ledger)
-    signals = Notifiers()
-    office = OperatorContext(tools, ledger, signals, desk)
-    tools.switch.watch(metrics.kill_switch)
-    tools.switch.watch(lambda _: signals.notify_all())
-    tools.switch.watch(lambda _: schedule_policy_updates(office))
+    controller = ReportController(deps, index)
+    notifiers = Notifiers()
+    context = OperatorContext(deps, index, notifiers, controller)
+    deps.switch.watch(metrics.kill_switch)
+    deps.switch.watch(lambda _: notifiers.notify_all())
+    deps.switch.watch(lambda _: schedule_policy_updates(context))
     home = settings.release_namespace
     background = [
-        asyncio.create_task(desk.run(), name="desk"),
+        asyncio.create_task(controller.run(), name="desk"),
         asyncio.create_task(
-            collect_garbage(seams.cluster, seams.clock, ledger, home), name="housekeeping"
+            collect_garbage(clients.cluster, clients.clock, index, home), name="housekeeping"
         ),
-        asyncio.create_task(watch_kill_switch(tools.switch, seams.clock), name="kill switch"),
-        asyncio.create_task(watch_runs(seams.cluster, seams.clock, signals, home), name="runs"),
+        asyncio.create_task(watch_kill_switch(deps.switch, clients.clock), name="kill switch"),
+        asyncio.create_task(
+            watch_runs(clients.cluster, clients.clock, notifiers, home), name="runs"
+        ),
     ]
     watched = settings.watch_namespaces
     namespaces = sorted({*watched, home}) if watched else []
     _log.info("operator.leading", version=operator_version(), namespaces=namespaces)
     try:
         tasks = await kopf.spawn_tasks(
-            registry=kopf_setup.registered(office, log_in=seams.log_in),
+            registry=kopf_setup.registered(context, log_in=clients.log_in),
             settings=kopf_setup.configured(),
             standalone=True,
             # kopf would ask the system for its user, who need not have an entry in the container.
@@ -214,7 +216,7 @@ async def operate(
         )
         await kopf.run_tasks(tasks, ignored=_Everything())
     finally:
-        ours = [*background, *office.loops]
+        ours = [*background, *context.loops]
         for task in ours:
             task.cancel()
         await asyncio.gather(*ours, return_exceptions=True)

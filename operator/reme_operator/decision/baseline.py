@@ -21,7 +21,7 @@ BASELINE_TRUSTED = timedelta(minutes=5)
 def decide_baseline(seen: Observed, now: datetime) -> Decision:
     """Return the next sample, or what the samples show."""
     wanted = seen.remediation.spec.policy.spec.verification
-    measured, again = seen.measurement, seen.remediation.status.baseline is not None
+    measured, again = seen.probe_history, seen.remediation.status.baseline is not None
     if measured is None:
         return ProbeBaseline(again)
     if verdict := baseline_verdict(measured, wanted.baseline_samples):

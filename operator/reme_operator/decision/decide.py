@@ -120,8 +120,8 @@ def _called_off(seen: Observed, now: datetime) -> tuple[Reason, str] | None:
         return Reason.REPORT_DELETED, "the report was deleted"
     if seen.target_gone:
         return Reason.TARGET_DELETED, "the target does not exist any more"
-    if seen.trouble:
-        return Reason.INTERNAL_ERROR, seen.trouble
+    if seen.internal_error:
+        return Reason.INTERNAL_ERROR, seen.internal_error
     limit = spec.policy.spec.deadline_seconds
     if waits_for_person(seen):
         return None
@@ -285,7 +285,7 @@ def _verifying(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
     if begun.completion_time is not None:  # failed: whatever else it says is settled already
         return AbortAttempt(Reason.PROBES_FAILED, begun.message)
     wanted = seen.remediation.spec.policy.spec.verification
-    measured = seen.measurement
+    measured = seen.probe_history
     if measured is None:
         return Verify()
     period = timedelta(seconds=wanted.period_seconds)

@@ -53,9 +53,9 @@ class Observed:
     held_for: Reason = Reason.SUSPENDED
     switch: KillSwitchState = OFF  # the kill switch
     run: ObservedRun = ObservedRun()
-    measurement: ProbeHistory | None = None
+    probe_history: ProbeHistory | None = None
     model_failures: ModelFailures = ModelFailures()
-    trouble: str = ""  # what keeps going wrong in reme itself, once that is certain
+    internal_error: str = ""  # what keeps going wrong in reme itself, once that is certain
 
     @property
     def attempt(self) -> Attempt | None:

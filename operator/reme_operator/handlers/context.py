@@ -22,10 +22,10 @@ T = TypeVar("T", bound=ApiObject)
 class OperatorContext:
     """Everything that handlers need, made once and given to each."""
 
-    tools: Dependencies
-    ledger: RemediationIndex
-    signals: Notifiers
-    desk: ReportController
+    deps: Dependencies
+    index: RemediationIndex
+    notifiers: Notifiers
+    controller: ReportController
     loops: set[asyncio.Task[None]] = field(default_factory=set)  # of remediations
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 

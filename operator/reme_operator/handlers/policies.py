@@ -13,12 +13,12 @@ from reme_operator.admission.policy_validation import conflicting_policies, prob
 from reme_operator.handlers.context import OperatorContext
 
 
-async def judge(office: OperatorContext, policy: RemediationPolicy) -> None:
+async def judge(context: OperatorContext, policy: RemediationPolicy) -> None:
     """Write the Ready condition if it has changed; the next event makes up for a failure."""
-    now = office.tools.clock.now()
-    home = office.tools.settings.release_namespace
+    now = context.deps.clock.now()
+    home = context.deps.settings.release_namespace
     state, reason, message = verdict(
-        policy, home, office.desk.policies(), office.tools.switch.state.text()
+        policy, home, context.controller.policies(), context.deps.switch.state.text()
     )
     meta = policy.metadata
     key = f"{meta.namespace}/{meta.name}"
@@ -33,32 +33,32 @@ async def judge(office: OperatorContext, policy: RemediationPolicy) -> None:
             generation=meta.generation,
             now=now,
         ),
-        open=sum(e.open and e.policy == key for e in office.ledger.entries()),
+        open=sum(e.open and e.policy == key for e in context.index.entries()),
     )
     if status == policy.status:
         return
     try:
-        await office.tools.cluster.write_status(policy.model_copy(update={"status": status}))
+        await context.deps.cluster.write_status(policy.model_copy(update={"status": status}))
     except ClusterError:
         return
 
 
-async def update_policy_statuses(office: OperatorContext, namespace: str = "") -> None:
+async def update_policy_statuses(context: OperatorContext, namespace: str = "") -> None:
     """Judge every policy, of one namespace if it is named: one may have become another's rival."""
-    for policy in office.desk.policies():
+    for policy in context.controller.policies():
         if namespace in ("", policy.metadata.namespace):
-            await judge(office, policy)
+            await judge(context, policy)
 
 
-def schedule_policy_updates(office: OperatorContext) -> None:
+def schedule_policy_updates(context: OperatorContext) -> None:
     """Judge every policy soon: what holds for all of them has changed."""
-    task = asyncio.create_task(update_policy_statuses(office), name="policies judged")
-    office.loops.add(task)
-    task.add_done_callback(office.loops.discard)
+    task = asyncio.create_task(update_policy_statuses(context), name="policies judged")
+    context.loops.add(task)
+    task.add_done_callback(context.loops.discard)
 
 
 async def report_unreadable_policy(
-    office: OperatorContext, body: Mapping[str, Any], problem: str
+    context: OperatorContext, body: Mapping[str, Any], problem: str
 ) -> None:
     """Say of a policy that does not fit its type that it cannot be used, and why."""
     shell = RemediationPolicy.model_validate({**body, "spec": {"suspend": True}})
@@ -73,14 +73,14 @@ async def report_unreadable_policy(
                 Reason.POLICY_INVALID,
                 problem,
                 generation=meta.generation,
-                now=office.tools.clock.now(),
+                now=context.deps.clock.now(),
             ),
         }
     )
     if status == shell.status:
         return
     with contextlib.suppress(ClusterError):
-        await office.tools.cluster.write_status(shell.model_copy(update={"status": status}))
+        await context.deps.cluster.write_status(shell.model_copy(update={"status": status}))
 
 
 def verdict(

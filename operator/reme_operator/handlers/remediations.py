@@ -45,23 +45,26 @@ def needs_reconcile(
     return not last.get("outcome") or wanted > last["number"]
 
 
-def register(registry: kopf.OperatorRegistry, office: OperatorContext) -> None:
+def register(registry: kopf.OperatorRegistry, context: OperatorContext) -> None:
     """Add the handlers of remediations."""
 
     @kopf.on.event(GROUP, VERSION, Remediation.PLURAL, registry=registry, id="remediation-seen")
     async def remediation_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        changed = _note(office, type, body)
-        if changed is not None and (policy := office.desk.policy(changed.policy)) is not None:
-            await judge(office, policy)  # how many are open under it has changed
+        changed = _note(context, type, body)
+        if (
+            changed is not None
+            and (policy := context.controller.policy(changed.policy)) is not None
+        ):
+            await judge(context, policy)  # how many are open under it has changed
 
     @kopf.daemon(
         GROUP, VERSION, Remediation.PLURAL, registry=registry, when=needs_reconcile, id="remediate"
     )
     async def remediate(body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
         if remediation := parse_object(Remediation, dict(body)):
-            loop = asyncio.create_task(_drive(office, remediation))
-            office.loops.add(loop)
-            loop.add_done_callback(office.loops.discard)
+            loop = asyncio.create_task(_drive(context, remediation))
+            context.loops.add(loop)
+            loop.add_done_callback(context.loops.discard)
             await _until_stopped(loop, stopped)
             # kopf begins a daemon again, for an undo by hand, only if it did not end by itself.
             await stopped.wait()
@@ -72,10 +75,10 @@ def register(registry: kopf.OperatorRegistry, office: OperatorContext) -> None:
     async def take_back(body: kopf.Body, **_: Any) -> None:
         # The daemon is stopped by the deletion; this loop ends what is under way and cleans up.
         if remediation := parse_object(Remediation, dict(body)):
-            await _drive(office, remediation)
+            await _drive(context, remediation)
 
 
-def _note(office: OperatorContext, kind: str | None, body: kopf.Body) -> RemediationInfo | None:
+def _note(context: OperatorContext, kind: str | None, body: kopf.Body) -> RemediationInfo | None:
     """Take note of an event; return the remediation if it has begun, ended or gone.
 
     An undo by hand that has begun or ended counts too: it takes the target, and gives it back.
@@ -84,31 +87,31 @@ def _note(office: OperatorContext, kind: str | None, body: kopf.Body) -> Remedia
     if remediation is None:
         return None
     meta = remediation.metadata
-    found = entry(remediation, office.tools.clock.now())
-    before = office.ledger.get(meta.uid)
+    found = entry(remediation, context.deps.clock.now())
+    before = context.index.get(meta.uid)
     if kind == "DELETED":
-        office.ledger.forget(meta.uid)
-        office.signals.notify(meta.uid, meta.resource_version)
-        office.desk.remediation_changed(found, gone=True)
+        context.index.forget(meta.uid)
+        context.notifiers.notify(meta.uid, meta.resource_version)
+        context.controller.remediation_changed(found, gone=True)
         return found
-    office.ledger.note(found)
-    office.signals.notify(meta.uid, meta.resource_version)
-    office.tools.metrics.remediations_open(office.ledger.open_count())
+    context.index.note(found)
+    context.notifiers.notify(meta.uid, meta.resource_version)
+    context.deps.metrics.remediations_open(context.index.open_count())
     if before and (before.outcome, before.rolling_back) == (found.outcome, found.rolling_back):
         return None
-    office.desk.remediation_changed(found)
+    context.controller.remediation_changed(found)
     return found
 
 
-async def _drive(office: OperatorContext, remediation: Remediation) -> None:
+async def _drive(context: OperatorContext, remediation: Remediation) -> None:
     uid = remediation.metadata.uid
-    async with office.reconcile_lock(uid):
+    async with context.reconcile_lock(uid):
         try:
-            await RemediationReconciler(office.tools, remediation, office.signals).run()
+            await RemediationReconciler(context.deps, remediation, context.notifiers).run()
         except LeadershipLostError:
             raise kopf.TemporaryError("another process leads", delay=5) from None
         finally:
-            office.signals.close(uid)
+            context.notifiers.close(uid)
 
 
 async def _until_stopped(loop: asyncio.Task[None], stopped: kopf.DaemonStopped) -> None:

@@ -16,7 +16,7 @@ from reme_operator.handlers.policies import report_unreadable_policy, update_pol
 _log = structlog.get_logger(__name__)
 
 
-def register(registry: kopf.OperatorRegistry, office: OperatorContext) -> None:
+def register(registry: kopf.OperatorRegistry, context: OperatorContext) -> None:
     """Add the handlers of reports and of policies."""
 
     @kopf.on.event(GROUP, VERSION, DiagnosisReport.PLURAL, registry=registry, id="report-seen")
@@ -24,27 +24,27 @@ def register(registry: kopf.OperatorRegistry, office: OperatorContext) -> None:
         uid = str(body["metadata"]["uid"])
         going = type == "DELETED" or body["metadata"].get("deletionTimestamp") is not None
         if going:
-            office.desk.drop(uid)
-            office.signals.notify_report(uid, gone=True)
+            context.controller.drop(uid)
+            context.notifiers.notify_report(uid, gone=True)
             return
         if report := parse_object(DiagnosisReport, dict(body)):
-            office.desk.put(report)
-            office.signals.notify_report(uid)
+            context.controller.put(report)
+            context.notifiers.notify_report(uid)
 
     @kopf.on.event(GROUP, VERSION, RemediationPolicy.PLURAL, registry=registry, id="policy-seen")
     async def policy_seen(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         uid = str(body["metadata"]["uid"])
         if type == "DELETED":
-            office.desk.drop_policy(uid)
-            await update_policy_statuses(office, str(body["metadata"].get("namespace", "")))
+            context.controller.drop_policy(uid)
+            await update_policy_statuses(context, str(body["metadata"].get("namespace", "")))
             return
         policy = parse_policy(dict(body))
         if isinstance(policy, UnreadablePolicy):
             _log.warning("policy.unreadable", name=policy.name, problem=policy.problem)
-            office.tools.metrics.object_unreadable(RemediationPolicy.KIND)
-            office.desk.put_unreadable(uid, policy)
-            await report_unreadable_policy(office, dict(body), policy.problem)
+            context.deps.metrics.object_unreadable(RemediationPolicy.KIND)
+            context.controller.put_unreadable(uid, policy)
+            await report_unreadable_policy(context, dict(body), policy.problem)
             return
-        office.desk.put_policy(policy)
+        context.controller.put_policy(policy)
         # What it says of others beside it may have changed as well.
-        await update_policy_statuses(office, policy.metadata.namespace)
+        await update_policy_statuses(context, policy.metadata.namespace)

@@ -52,18 +52,18 @@ class Notifiers:
     """The signals of all open remediations, by UID."""
 
     def __init__(self) -> None:
-        self._signals: dict[str, Notifier] = {}
+        self._notifiers: dict[str, Notifier] = {}
         self._gone_reports: set[str] = set()
         self._by_report: dict[str, set[str]] = {}
 
     def open(self, uid: str, report_uid: str) -> Notifier:
         """Return the signal of a remediation, made if need be."""
         self._by_report.setdefault(report_uid, set()).add(uid)
-        return self._signals.setdefault(uid, Notifier())
+        return self._notifiers.setdefault(uid, Notifier())
 
     def close(self, uid: str) -> None:
         """Drop the signal of a remediation that has ended."""
-        self._signals.pop(uid, None)
+        self._notifiers.pop(uid, None)
         for report_uid, uids in list(self._by_report.items()):
             uids.discard(uid)
             if not uids:
@@ -72,7 +72,7 @@ class Notifiers:
 
     def notify(self, uid: str, version: str = "") -> None:
         """Wake a remediation, if it is open here."""
-        if signal := self._signals.get(uid):
+        if signal := self._notifiers.get(uid):
             signal.notify(version)
 
     def notify_report(self, report_uid: str, *, gone: bool = False) -> None:
@@ -85,7 +85,7 @@ class Notifiers:
 
     def notify_all(self) -> None:
         """Wake every remediation."""
-        for signal in self._signals.values():
+        for signal in self._notifiers.values():
             signal.notify()
 
     def report_deleted(self, report_uid: str) -> bool:
@@ -93,24 +93,24 @@ class Notifiers:
         return report_uid in self._gone_reports
 
 
-async def watch_runs(cluster: Cluster, clock: Clock, signals: Notifiers, namespace: str) -> None:
+async def watch_runs(cluster: Cluster, clock: Clock, notifiers: Notifiers, namespace: str) -> None:
     """Wake a remediation as soon as its Job or its result changes, forever.
 
     What a run amounts to is always read afresh: an event that is missed costs a moment, no more.
     """
     await asyncio.gather(
-        *(_follow(cluster, clock, signals, namespace, kind) for kind in (JOBS, CONFIG_MAPS))
+        *(_follow(cluster, clock, notifiers, namespace, kind) for kind in (JOBS, CONFIG_MAPS))
     )
 
 
 async def _follow(
-    cluster: Cluster, clock: Clock, signals: Notifiers, namespace: str, resource: Resource
+    cluster: Cluster, clock: Clock, notifiers: Notifiers, namespace: str, resource: Resource
 ) -> None:
     while True:
         try:
             async for found in cluster.watch(resource, namespace, {MANAGED_BY_LABEL: "reme"}):
                 labels = (found.get("metadata") or {}).get("labels") or {}
-                signals.notify(labels.get(REMEDIATION_UID_LABEL, ""))
+                notifiers.notify(labels.get(REMEDIATION_UID_LABEL, ""))
         except ClusterError as error:
             _log.info("runs.watch_ended", kind=resource.kind, error=one_line(error))
         await clock.sleep(_RECONNECT_SECONDS)

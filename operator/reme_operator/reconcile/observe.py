@@ -30,9 +30,9 @@ class Held(NamedTuple):
 class Observer:
     """The surroundings of one remediation."""
 
-    def __init__(self, tools: Dependencies, signals: Notifiers) -> None:
-        self._tools = tools
-        self._signals = signals
+    def __init__(self, deps: Dependencies, notifiers: Notifiers) -> None:
+        self._deps = deps
+        self._notifiers = notifiers
         self._looked_at: datetime | None = None
         self._report_gone = False
 
@@ -42,14 +42,14 @@ class Observer:
             if not manual_rollback_requested(remediation):
                 return Observed(remediation)
             run = await self._run(remediation)
-            return Observed(remediation, switch=self._tools.switch.state, run=run)
+            return Observed(remediation, switch=self._deps.switch.state, run=run)
         held = await self._held(remediation)
         return Observed(
             remediation,
             report_gone=await self._is_report_gone(remediation),
             held=held.message,
             held_for=held.reason,
-            switch=self._tools.switch.state,
+            switch=self._deps.switch.state,
             run=await self._run(remediation),
         )
 
@@ -57,14 +57,14 @@ class Observer:
         run = current_run(remediation)
         if run is None:
             return ObservedRun()
-        cluster, uid = self._tools.cluster, remediation.metadata.uid
+        cluster, uid = self._deps.cluster, remediation.metadata.uid
         return await observe_run(cluster, run.namespace, run, uid)
 
     async def _is_report_gone(self, remediation: Remediation) -> bool:
         reference = remediation.spec.report_ref
-        if self._report_gone or self._signals.report_deleted(reference.uid):
+        if self._report_gone or self._notifiers.report_deleted(reference.uid):
             return True
-        now = self._tools.clock.now()
+        now = self._deps.clock.now()
         if self._looked_at is None or now - self._looked_at >= _REPORT_EVERY:
             report = await self._report(remediation)
             self._looked_at = now
@@ -74,7 +74,7 @@ class Observer:
     async def _report(self, remediation: Remediation) -> DiagnosisReport | None:
         reference = remediation.spec.report_ref
         try:
-            found = await self._tools.cluster.get_object(
+            found = await self._deps.cluster.get_object(
                 DiagnosisReport, remediation.metadata.namespace, reference.name
             )
         except NotFoundError:
@@ -95,7 +95,7 @@ class Observer:
             return Held(f"report {report.metadata.name} is suspended")
         used = remediation.spec.policy
         try:
-            policy = await self._tools.cluster.get_object(
+            policy = await self._deps.cluster.get_object(
                 RemediationPolicy, used.namespace, used.name
             )
         except NotFoundError:
@@ -103,7 +103,7 @@ class Observer:
         if policy.spec.suspend:
             return Held(f"policy {used.namespace}/{used.name} is suspended")
         windows = policy.spec.windows
-        if not is_open(windows, self._tools.clock.now()):
+        if not is_open(windows, self._deps.clock.now()):
             times = "; ".join(window.text() for window in windows)[:512]
             return Held(
                 f"policy {used.namespace}/{used.name} changes something only at {times}",
@@ -112,7 +112,7 @@ class Observer:
         planned = last.plan is not None and last.plan.completion_time is not None
         by_person = used.spec.mode is Mode.APPROVE and not last.approvals
         if planned and not by_person:  # a run may be next
-            other = await find_manual_rollback(self._tools.cluster, remediation)
+            other = await find_manual_rollback(self._deps.cluster, remediation)
             if other:
                 words = f"remediation {other} of the same target is being taken back by hand"
                 return Held(words, Reason.TARGET_LOCKED)

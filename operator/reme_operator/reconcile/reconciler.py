@@ -58,19 +58,19 @@ _NEW_WINDOW = (ConcludeBaseline, OpenAttempt, BeginVerification, ConcludeVerific
 class RemediationReconciler:
     """The loop of one remediation; may be cancelled at any point, and another one goes on."""
 
-    def __init__(self, tools: Dependencies, remediation: Remediation, signals: Notifiers) -> None:
-        self._tools = tools
+    def __init__(self, deps: Dependencies, remediation: Remediation, notifiers: Notifiers) -> None:
+        self._deps = deps
         self._remediation = remediation
         meta = remediation.metadata
-        self._signal = signals.open(meta.uid, remediation.spec.report_ref.uid)
-        self._surroundings = Observer(tools, signals)
-        self._sheet = StepTimer(tools.clock.now)
-        self._measurement: ProbeHistory | None = None
-        self._setbacks = ModelFailures()
+        self._notifier = notifiers.open(meta.uid, remediation.spec.report_ref.uid)
+        self._observer = Observer(deps, notifiers)
+        self._timer = StepTimer(deps.clock.now)
+        self._probe_history: ProbeHistory | None = None
+        self._model_failures = ModelFailures()
         self._target_gone = False
         self._stale = False
         self._failures = 0
-        self._trouble = ""
+        self._internal_error = ""
         self._name = f"{meta.namespace}/{meta.name}"
         self._log = _log.bind(namespace=meta.namespace, name=meta.name, uid=meta.uid)
 
@@ -88,7 +88,7 @@ class RemediationReconciler:
         """
         while True:
             try:
-                if await self._turn():
+                if await self._reconcile_once():
                     return
             except LeadershipLostError:
                 raise
@@ -99,32 +99,32 @@ class RemediationReconciler:
             except Exception as error:  # noqa: BLE001 - one bad object must not end the others
                 if isinstance(error, NotFoundError) and await self._is_gone():
                     return
-                await self._stumble(error)
+                await self._backoff(error)
             else:
                 self._failures = 0
 
-    async def _turn(self) -> bool:
+    async def _reconcile_once(self) -> bool:
         self._must_lead()
-        looking, looked = perf_counter(), self._tools.clock.now()
-        seen = await self._observe()
-        now = self._tools.clock.now()
-        decision = decide(seen, now)
+        looking, looked = perf_counter(), self._deps.clock.now()
+        observed = await self._observe()
+        now = self._deps.clock.now()
+        decision = decide(observed, now)
         if isinstance(decision, Done):
             return True
         if isinstance(decision, Wait):
             await self._wait(decision, now)
             return False
         step = step_of(decision)
-        if isinstance(decision, Capture) and self._sheet.has_started(Step.APPROVE):
-            self._sheet.mark_running(Step.APPROVE)
-        work = StepContext(self._tools, seen, self._sheet)
+        if isinstance(decision, Capture) and self._timer.has_started(Step.APPROVE):
+            self._timer.mark_running(Step.APPROVE)
+        work = StepContext(self._deps, observed, self._timer)
         with (
-            self._tools.metrics.reconcile(),
-            self._sheet.step(step, _begun(seen, decision) or looked),
+            self._deps.metrics.reconcile(),
+            self._timer.step(step, _begun(observed, decision) or looked),
             self._watched(decision),
         ):
             # A look that led to nothing cost nobody time; this one did.
-            self._sheet.add(step, perf_counter() - looking)
+            self._timer.add(step, perf_counter() - looking)
             effect = await STEP_HANDLERS[type(decision)](work, decision)
             await self._apply(decision, effect)
         return False
@@ -133,25 +133,25 @@ class RemediationReconciler:
         """Have the process restarted if this hangs; a model may take as long as it is allowed."""
         if isinstance(decision, Generate):
             return nullcontext()
-        return self._tools.health.watch_progress(f"{type(decision).__name__} of {self._name}")
+        return self._deps.health.watch_progress(f"{type(decision).__name__} of {self._name}")
 
     async def _observe(self) -> Observed:
         await self._refresh()
-        seen = await self._surroundings.observe(self._remediation)
+        observed = await self._observer.observe(self._remediation)
         return replace(
-            seen,
+            observed,
             target_gone=self._target_gone,
-            measurement=self._measurement,
-            model_failures=self._setbacks,
-            trouble=self._trouble,
+            probe_history=self._probe_history,
+            model_failures=self._model_failures,
+            internal_error=self._internal_error,
         )
 
     async def _refresh(self) -> None:
         meta = self._remediation.metadata
-        if not (self._stale or self._signal.news(meta.resource_version)):
+        if not (self._stale or self._notifier.news(meta.resource_version)):
             return
-        self._signal.settle()
-        found = await self._tools.cluster.get_object(Remediation, meta.namespace, meta.name)
+        self._notifier.settle()
+        found = await self._deps.cluster.get_object(Remediation, meta.namespace, meta.name)
         if found.metadata.uid != meta.uid:
             raise NotFoundError(f"remediation {meta.name} was replaced by another")
         self._remediation, self._stale = found, False
@@ -159,7 +159,7 @@ class RemediationReconciler:
     async def _is_gone(self) -> bool:
         meta = self._remediation.metadata
         try:
-            found = await self._tools.cluster.get_object(Remediation, meta.namespace, meta.name)
+            found = await self._deps.cluster.get_object(Remediation, meta.namespace, meta.name)
         except NotFoundError:
             return True
         except ClusterError:
@@ -170,19 +170,19 @@ class RemediationReconciler:
         if decision.why is not None:
             attempt = self._remediation.status.attempts
             if attempt and attempt[-1].playbook is not None:
-                self._sheet.mark_running(Step.APPROVE)
+                self._timer.mark_running(Step.APPROVE)
             await self._show(decision)
-        await self._signal.wait(now, decision.until)
+        await self._notifier.wait(now, decision.until)
 
     async def _show(self, wait: Wait) -> None:
         """Write the conditions if they do not say yet what is being waited for."""
-        status, now = self._remediation.status, self._tools.clock.now()
+        status, now = self._remediation.status, self._deps.clock.now()
         if derive(self._remediation, status, now, wait) != status.conditions:
             await self._write(status, wait)
 
     async def _apply(self, decision: Decision, effect: StepResult) -> None:
-        if effect.measurement is not None:
-            self._measurement = effect.measurement
+        if effect.probe_history is not None:
+            self._probe_history = effect.probe_history
         if effect.model_failure is not None:
             self._note_setback(effect.model_failure)
         if effect.status is None:
@@ -190,36 +190,36 @@ class RemediationReconciler:
         before = self._remediation
         await self._write(effect.status)
         if isinstance(decision, _NEW_WINDOW):
-            self._measurement = None
+            self._probe_history = None
         if isinstance(decision, OpenAttempt):
-            self._setbacks = ModelFailures()
+            self._model_failures = ModelFailures()
         if isinstance(decision, CreateRun) and not decision.undo:
             attempt = self._remediation.status.attempts[-1]
-            self._sheet.mark_running(
+            self._timer.mark_running(
                 Step.EXECUTE, attempt.run.created_time if attempt.run else None
             )
         self._log.info("remediation.step", **_line(decision))
         self._count(before)
-        await announce(self._tools.cluster, before, self._remediation)
+        await announce(self._deps.cluster, before, self._remediation)
 
     def _count(self, before: Remediation) -> None:
-        metrics, active = self._tools.metrics, self._tools.active
+        metrics, active = self._deps.metrics, self._deps.active
         old, new = current_run(before), current_run(self._remediation)
         if old is not None:
             active.discard(old.name)
         if new is not None and new.uid:
             active.add(new.name)
         metrics.jobs_active(len(active))
-        count(metrics, before, self._remediation, self._tools.clock.now())
+        count(metrics, before, self._remediation, self._deps.clock.now())
 
     def _note_setback(self, model_failure: ModelFailure) -> None:
-        count = self._setbacks.count + 1
+        count = self._model_failures.count + 1
         delay = min(_LONGEST_BACKOFF_SECONDS, 2.0**count)
-        self._setbacks = ModelFailures(
+        self._model_failures = ModelFailures(
             count=count,
             reason=model_failure.reason,
             message=model_failure.message,
-            retry_at=self._tools.clock.now() + timedelta(seconds=delay),
+            retry_at=self._deps.clock.now() + timedelta(seconds=delay),
             exhausted=model_failure.final or count >= _MODEL_TRIES,
         )
         self._log.warning("model.setback", count=count, reason=model_failure.reason)
@@ -233,18 +233,18 @@ class RemediationReconciler:
         """
         self._must_lead()
         base = self._remediation
-        now = self._tools.clock.now()
+        now = self._deps.clock.now()
         # What is done after the end, by hand, is no part of what the remediation took.
-        filled = status if base.status.outcome is not None else self._sheet.with_timings(status)
+        filled = status if base.status.outcome is not None else self._timer.with_timings(status)
         while True:
             conditions = derive(base, filled, now, wait)
             generation = base.metadata.generation
             update = {"conditions": conditions, "observed_generation": generation}
             wanted = base.model_copy(update={"status": filled.model_copy(update=update)})
             try:
-                self._remediation = await _whole(self._tools.cluster.write_status(wanted))
+                self._remediation = await _whole(self._deps.cluster.write_status(wanted))
             except ConflictError as error:
-                found = await self._tools.cluster.get_object(
+                found = await self._deps.cluster.get_object(
                     Remediation, base.metadata.namespace, base.metadata.name
                 )
                 self._remediation = found
@@ -252,10 +252,10 @@ class RemediationReconciler:
                     raise StaleError("the status was written by somebody else") from error
                 base = found  # its spec or its metadata changed: the status is still ours
             else:
-                self._sheet.mark_saved()
+                self._timer.mark_saved()
                 return
 
-    async def _stumble(self, error: Exception) -> None:
+    async def _backoff(self, error: Exception) -> None:
         self._failures += 1
         passing = isinstance(error, ClusterError) and error.retryable
         if isinstance(error, ClusterError):
@@ -263,20 +263,20 @@ class RemediationReconciler:
         else:
             self._log.exception("remediation.failed", count=self._failures)
         if not passing and self._failures >= _PATIENCE:
-            self._trouble = one_line(error)
+            self._internal_error = one_line(error)
         self._stale = True
         delay = min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0**self._failures)
-        await self._tools.clock.sleep(delay)
+        await self._deps.clock.sleep(delay)
 
     def _must_lead(self) -> None:
-        if not self._tools.leading():
+        if not self._deps.leading():
             raise LeadershipLostError("this process does not lead any more")
 
 
-def _begun(seen: Observed, decision: Decision) -> datetime | None:
+def _begun(observed: Observed, decision: Decision) -> datetime | None:
     """Return when the step began, if that was before this process knew of it."""
     if isinstance(decision, RecordRun | StopRun) and not decision.undo:
-        attempt = seen.attempt
+        attempt = observed.attempt
         return attempt.run.created_time if attempt and attempt.run else None
     return None
 

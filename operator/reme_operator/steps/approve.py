@@ -15,48 +15,48 @@ EDIT_KEY = "playbook.txt"
 _MOST_RECORDS = 8
 
 
-async def note_approval(work: StepContext, _: RecordApproval) -> StepResult:
+async def note_approval(context: StepContext, _: RecordApproval) -> StepResult:
     """Record who decided what; an edited playbook is kept as it was written."""
-    approval, attempt = work.remediation.spec.approval, work.attempt
+    approval, attempt = context.remediation.spec.approval, context.attempt
     assert approval is not None, "only a decision that was made is taken note of"
     record = ApprovalRecord(
         decision=approval.decision,
         by=approval.by,
-        time=work.now(),
+        time=context.now(),
         playbook=approval.playbook,
         plan=approval.plan,
         reason=approval.reason,
     )
     if approval.decision is ApprovalDecision.EDIT:
-        edit, _text = await work.tools.cluster.store_artifact(
-            work.remediation, _name(work, "edit", approval.edit), EDIT_KEY, approval.edit
+        edit, _text = await context.deps.cluster.store_artifact(
+            context.remediation, _name(context, "edit", approval.edit), EDIT_KEY, approval.edit
         )
         record = record.model_copy(update={"original": attempt.playbook, "edit": edit})
-    return StepResult(work.revised(approvals=[*attempt.approvals, record][-_MOST_RECORDS:]))
+    return StepResult(context.revised(approvals=[*attempt.approvals, record][-_MOST_RECORDS:]))
 
 
-async def take_edit(work: StepContext, _: ApplyEdit) -> StepResult:
+async def take_edit(context: StepContext, _: ApplyEdit) -> StepResult:
     """Put the edited playbook through the same gate as the model's, and have it planned."""
-    attempt = work.attempt
+    attempt = context.attempt
     *earlier, record = attempt.approvals
     assert record.edit is not None, "an edit is kept when it is taken note of"
     try:
-        text = await work.tools.cluster.read_artifact(work.namespace, record.edit)
-        actions, live = await admitted(work, text)
+        text = await context.deps.cluster.read_artifact(context.namespace, record.edit)
+        actions, live = await admitted(context, text)
     except (RejectedPlaybookError, TamperedError) as error:
         refused = record.model_copy(update={"refusal": clip(one_line(error, 1000))})
-        return StepResult(work.revised(approvals=[*earlier, refused]))
+        return StepResult(context.revised(approvals=[*earlier, refused]))
     text = canonical(actions)
-    playbook, _text = await work.tools.cluster.store_artifact(
-        work.remediation, _name(work, "playbook", text), PLAYBOOK_KEY, text
+    playbook, _text = await context.deps.cluster.store_artifact(
+        context.remediation, _name(context, "playbook", text), PLAYBOOK_KEY, text
     )
     if playbook == attempt.playbook:
         refused = record.model_copy(update={"refusal": "it says the same as before"})
-        return StepResult(work.revised(approvals=[*earlier, refused]))
-    return record_playbook(work, playbook, actions, live)
+        return StepResult(context.revised(approvals=[*earlier, refused]))
+    return record_playbook(context, playbook, actions, live)
 
 
-def _name(work: StepContext, what: str, text: str) -> str:
+def _name(context: StepContext, what: str, text: str) -> str:
     """Return the name of a text of which an attempt may have several."""
     mark = sha256(text.encode()).hexdigest()[:8]
-    return text_name(work.remediation, work.attempt.number, f"{what}-{mark}")
+    return text_name(context.remediation, context.attempt.number, f"{what}-{mark}")

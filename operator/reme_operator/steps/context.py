@@ -38,24 +38,24 @@ class Dependencies:
 class StepContext:
     """One decision to be carried out."""
 
-    tools: Dependencies
-    seen: Observed
-    sheet: StepTimer
+    deps: Dependencies
+    observed: Observed
+    timer: StepTimer
 
     @property
     def remediation(self) -> Remediation:
         """The remediation as it was observed."""
-        return self.seen.remediation
+        return self.observed.remediation
 
     @property
     def status(self) -> RemediationStatus:
         """Its status as it was observed."""
-        return self.seen.remediation.status
+        return self.observed.remediation.status
 
     @property
     def attempt(self) -> Attempt:
         """The open attempt; only for steps of one."""
-        found = self.seen.attempt
+        found = self.observed.attempt
         assert found is not None, "this step belongs to an attempt"
         return found
 
@@ -68,11 +68,11 @@ class StepContext:
     @property
     def namespace(self) -> str:
         """The namespace of the remediation and of its target."""
-        return self.seen.remediation.metadata.namespace
+        return self.observed.remediation.metadata.namespace
 
     def now(self) -> datetime:
         """Return the time."""
-        return self.tools.clock.now()
+        return self.deps.clock.now()
 
     def revised(self, **fields: Any) -> RemediationStatus:
         """Return the status with these fields of the open attempt changed."""
@@ -101,7 +101,7 @@ class StepResult:
     """What a step came to: a status to be written, or something for this process to remember."""
 
     status: RemediationStatus | None = None
-    measurement: ProbeHistory | None = None
+    probe_history: ProbeHistory | None = None
     model_failure: ModelFailure | None = None
 
 

@@ -44,61 +44,61 @@ class GrantNotEnforcedError(Exception):
     """The API server would let the run write what its grant does not include."""
 
 
-async def replan(work: StepContext, _: RenewPlan) -> StepResult:
+async def replan(context: StepContext, _: RenewPlan) -> StepResult:
     """Name another dry run; what the last one found is shown until then."""
-    fresh = new_plan(work, work.attempt.number)
-    if before := work.attempt.plan:
+    fresh = new_plan(context, context.attempt.number)
+    if before := context.attempt.plan:
         kept = {
             "digest": before.digest,
             "omitted_changes": before.omitted_changes,
             "text": before.text,
         }
         fresh = fresh.model_copy(update=kept)
-    return StepResult(work.revised(plan=fresh))
+    return StepResult(context.revised(plan=fresh))
 
 
-async def rehearse(work: StepContext, _: RunDryRun) -> StepResult:
+async def rehearse(context: StepContext, _: RunDryRun) -> StepResult:
     """Make the rights of the run, ask for a dry run of each of its tasks, and keep the answer."""
-    attempt = work.attempt
+    attempt = context.attempt
     assert attempt.plan is not None, "a plan is named before its rights are made"
     assert attempt.playbook is not None, "a playbook is kept before it is planned"
     try:
         asked = await build_run_request(
-            work, attempt.playbook, attempt.plan.created_time, attempt.number
+            context, attempt.playbook, attempt.plan.created_time, attempt.number
         )
-        made = await grant_rbac(work, asked)
-        async with work.tools.cluster.rehearsal(asked.release_namespace, made) as server:
-            await _settled(work, server, asked)
+        made = await grant_rbac(context, asked)
+        async with context.deps.cluster.rehearsal(asked.release_namespace, made) as server:
+            await _settled(context, server, asked)
             found = [
                 d
                 for part in dry_run_tasks(asked.actions, asked.name)
-                for d in await _of(work, server, part, asked.name)
+                for d in await _of(context, server, part, asked.name)
             ]
     except RejectedPlaybookError as error:
-        return _rejected(work, error.rule, error.message)
+        return _rejected(context, error.rule, error.message)
     except _RefusedError as error:
-        return _rejected(work, Reason.DRY_RUN_REFUSED, str(error))
+        return _rejected(context, Reason.DRY_RUN_REFUSED, str(error))
     except TamperedError as error:
-        return _rejected(work, Reason.TAMPERED, one_line(error))
+        return _rejected(context, Reason.TAMPERED, one_line(error))
     except (*PERMANENT_ERRORS, GrantNotEnforcedError) as error:
-        return _rejected(work, Reason.RUN_NOT_STARTED, one_line(error))
+        return _rejected(context, Reason.RUN_NOT_STARTED, one_line(error))
     shown = object_diff.changes(found)[: object_diff.MAX_CHANGES]
     planned = attempt.plan.model_copy(
         update={
-            "completion_time": work.now(),
+            "completion_time": context.now(),
             "digest": object_diff.digest(attempt.playbook.digest, found),
             "omitted_changes": len(found) - len(shown),
-            "text": await _kept(work, found),
+            "text": await _kept(context, found),
         }
     )
-    return StepResult(work.revised(plan=planned, changes=shown))
+    return StepResult(context.revised(plan=planned, changes=shown))
 
 
 class _RefusedError(Exception):
     """The API server would refuse the run."""
 
 
-async def _settled(work: StepContext, server: DryRun, asked: RunRequest) -> None:
+async def _settled(context: StepContext, server: DryRun, asked: RunRequest) -> None:
     """Return once the API server holds this identity to its grant.
 
     Raises:
@@ -106,7 +106,7 @@ async def _settled(work: StepContext, server: DryRun, asked: RunRequest) -> None
 
     """
     place = f"/api/v1/namespaces/{asked.release_namespace}/configmaps/{asked.name}-result"
-    clock, answer = work.tools.clock, ""
+    clock, answer = context.deps.clock, ""
     until = clock.monotonic() + _SETTLE_SECONDS
     while True:
         try:
@@ -125,7 +125,9 @@ async def _settled(work: StepContext, server: DryRun, asked: RunRequest) -> None
         await clock.sleep(_PAUSE_SECONDS)
 
 
-async def _of(work: StepContext, server: DryRun, part: DryRunTask, run_id: str) -> list[Difference]:
+async def _of(
+    context: StepContext, server: DryRun, part: DryRunTask, run_id: str
+) -> list[Difference]:
     """Return what one task would change.
 
     Raises:
@@ -134,13 +136,13 @@ async def _of(work: StepContext, server: DryRun, part: DryRunTask, run_id: str) 
 
     """
     try:
-        return await _tried(work, server, part, run_id)
+        return await _tried(context, server, part, run_id)
     except (ForbiddenError, InvalidError, NotFoundError, ConflictError) as error:
         raise _RefusedError(f"{part.target}: {one_line(error, 900)}") from error
 
 
 async def _tried(
-    work: StepContext, server: DryRun, part: DryRunTask, run_id: str
+    context: StepContext, server: DryRun, part: DryRunTask, run_id: str
 ) -> list[Difference]:
     for tries_left in reversed(range(_TRIES)):
         before = await server.read(part.path)
@@ -156,7 +158,7 @@ async def _tried(
         else:
             if _same_version(part, before, after) or not tries_left:
                 return _differences(part, before, after)
-        await work.tools.clock.sleep(_PAUSE_SECONDS)
+        await context.deps.clock.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable: the last try returns or raises")
 
 
@@ -183,17 +185,17 @@ def _items(found: Json) -> list[Json]:
     return [item for item in found.get("items") or [] if isinstance(item, dict)]
 
 
-async def _kept(work: StepContext, found: Sequence[Difference]) -> ArtifactReference | None:
+async def _kept(context: StepContext, found: Sequence[Difference]) -> ArtifactReference | None:
     """Keep all changes in full length, if the status has no room for them."""
     if object_diff.fits(found):
         return None
-    attempt = work.attempt
+    attempt = context.attempt
     assert attempt.playbook is not None, "a playbook is kept before it is planned"
     mark = object_diff.digest(attempt.playbook.digest, found)[7:15]
     changes = [c.wire() for c in object_diff.changes(found, object_diff.MAX_LONG)]
-    kept, _text = await work.tools.cluster.store_artifact(
-        work.remediation,
-        text_name(work.remediation, attempt.number, f"plan-{mark}"),
+    kept, _text = await context.deps.cluster.store_artifact(
+        context.remediation,
+        text_name(context.remediation, attempt.number, f"plan-{mark}"),
         PLAN_KEY,
         json.dumps(changes, separators=(",", ":"))[:_MOST_TEXT],
     )
@@ -203,7 +205,7 @@ async def _kept(work: StepContext, found: Sequence[Difference]) -> ArtifactRefer
 _MOST_TEXT = 512 * 1024
 
 
-def _rejected(work: StepContext, rule: str, message: str) -> StepResult:
+def _rejected(context: StepContext, rule: str, message: str) -> StepResult:
     return StepResult(
-        work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message)))
+        context.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message)))
     )

@@ -54,35 +54,35 @@ class StoredReply(BaseModel):
     constrained: bool = True
 
 
-async def generate(work: StepContext, _: Generate) -> StepResult:
+async def generate(context: StepContext, _: Generate) -> StepResult:
     """Read the cluster, ask the model, and keep what it was asked and what it said.
 
     An answer that an earlier process kept is used again: the model is asked once per attempt.
     """
-    remediation, attempt = work.remediation, work.attempt
+    remediation, attempt = context.remediation, context.attempt
     policy = remediation.spec.policy.spec
-    with work.sheet.step(Step.CONTEXT):
-        report = await read_report(work.tools.cluster, remediation)
-        live = await collect_snapshot(work.tools.cluster, remediation, report, work.now())
-        home, now = work.tools.settings.release_namespace, work.now()
+    with context.timer.step(Step.CONTEXT):
+        report = await read_report(context.deps.cluster, remediation)
+        live = await collect_snapshot(context.deps.cluster, remediation, report, context.now())
+        home, now = context.deps.settings.release_namespace, context.now()
         space = allowed_actions(live, policy, release_namespace=home, now=now)
-        space = exclude_attempted(space, work.status.attempts[:-1])
-        earlier = work.status.attempts[:-1]
-        measured = _measured(work.status.baseline, earlier)
-        context = describe(live, report, _previous(earlier), measured)
+        space = exclude_attempted(space, context.status.attempts[:-1])
+        earlier = context.status.attempts[:-1]
+        measured = _measured(context.status.baseline, earlier)
+        prompt_context = describe(live, report, _previous(earlier), measured)
         if not space:
             refusals = refusals_by_action(live, policy, release_namespace=home, now=now)
-            return _nothing(work, context, refusals)
-        said = messages(context, space, work.tools.settings.model_prompt_style)
+            return _nothing(context, prompt_context, refusals)
+        said = messages(prompt_context, space, context.deps.settings.model_prompt_style)
         schema = reply_schema(space)
-        prompt, text = await work.tools.cluster.store_artifact(
+        prompt, text = await context.deps.cluster.store_artifact(
             remediation,
             text_name(remediation, attempt.number, "prompt"),
             PROMPT_KEY,
             json.dumps({"messages": said, "schema": schema}, separators=(",", ":")),
         )
     asked = json.loads(text)
-    settings = work.tools.settings
+    settings = context.deps.settings
     request = GenerationRequest(
         messages=asked["messages"],
         schema=asked["schema"],
@@ -90,8 +90,8 @@ async def generate(work: StepContext, _: Generate) -> StepResult:
         max_tokens=settings.model_max_tokens,
     )
     try:
-        with work.sheet.step(Step.GENERATE):
-            answer = await _kept(work) or await _ask(work, request)
+        with context.timer.step(Step.GENERATE):
+            answer = await _kept(context) or await _ask(context, request)
     except ModelUnavailableError as error:
         return StepResult(model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error)))
     except ModelTimeoutError as error:
@@ -101,10 +101,10 @@ async def generate(work: StepContext, _: Generate) -> StepResult:
             model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error), final=True)
         )
     except ReplyTooLargeError as error:
-        return _refused(work, Reason.MODEL_REPLY_TOO_LARGE, one_line(error))
+        return _refused(context, Reason.MODEL_REPLY_TOO_LARGE, one_line(error))
     except ReplyError as error:
-        return _refused(work, _why(error), one_line(error))
-    reply, text = await work.tools.cluster.store_artifact(
+        return _refused(context, _why(error), one_line(error))
+    reply, text = await context.deps.cluster.store_artifact(
         remediation,
         text_name(remediation, attempt.number, "reply"),
         REPLY_KEY,
@@ -129,23 +129,23 @@ async def generate(work: StepContext, _: Generate) -> StepResult:
         parsed = parse(answer.text, answer.finish_reason)
     except ReplyError as error:
         refusal = Rejection(rule=_why(error), message=one_line(error))
-        return StepResult(work.revised(generation=generation, rejection=refusal))
+        return StepResult(context.revised(generation=generation, rejection=refusal))
     if isinstance(parsed, Abstention):
         generation.abstained = clip(parsed.reason, 256) or "no reason given"
-        return StepResult(work.revised(generation=generation, seen=_telling(context)))
-    return StepResult(work.revised(generation=generation))
+        return StepResult(context.revised(generation=generation, observed=_telling(prompt_context)))
+    return StepResult(context.revised(generation=generation))
 
 
-async def _ask(work: StepContext, request: GenerationRequest) -> StoredReply:
-    metrics, begun = work.tools.metrics, work.tools.clock.monotonic()
+async def _ask(context: StepContext, request: GenerationRequest) -> StoredReply:
+    metrics, begun = context.deps.metrics, context.deps.clock.monotonic()
     try:
-        with work.sheet.waiting():
-            reply: GenerationReply = await work.tools.model.generate(request)
+        with context.timer.waiting():
+            reply: GenerationReply = await context.deps.model.generate(request)
     except ModelError as error:
-        spent = work.tools.clock.monotonic() - begun
+        spent = context.deps.clock.monotonic() - begun
         metrics.model_failed(spent, timed_out=isinstance(error, ModelTimeoutError))
         raise
-    spent = work.tools.clock.monotonic() - begun
+    spent = context.deps.clock.monotonic() - begun
     metrics.model_replied(spent, reply.prompt_tokens, reply.completion_tokens)
     return StoredReply(
         text=reply.text,
@@ -165,15 +165,15 @@ def exclude_attempted(space: Sequence[Action], earlier: Sequence[Attempt]) -> tu
     return tuple(action for action in space if action.summary() not in tried)
 
 
-async def _kept(work: StepContext) -> StoredReply | None:
+async def _kept(context: StepContext) -> StoredReply | None:
     """Return the answer that an earlier process kept, if it got that far."""
-    name = text_name(work.remediation, work.attempt.number, "reply")
+    name = text_name(context.remediation, context.attempt.number, "reply")
     try:
-        found = await work.tools.cluster.get(CONFIG_MAPS, work.namespace, name)
+        found = await context.deps.cluster.get(CONFIG_MAPS, context.namespace, name)
     except NotFoundError:
         return None
     owners = found["metadata"].get("ownerReferences") or []
-    if work.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
+    if context.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
         return None
     try:
         return StoredReply.model_validate_json((found.get("data") or {}).get(REPLY_KEY, ""))
@@ -208,21 +208,21 @@ def _result(attempt: Attempt) -> str:
     return f"{attempt.reason or attempt.outcome or ''}{after}"
 
 
-def _refused(work: StepContext, reason: Reason, message: str) -> StepResult:
-    return StepResult(work.revised(rejection=Rejection(rule=reason, message=message)))
+def _refused(context: StepContext, reason: Reason, message: str) -> StepResult:
+    return StepResult(context.revised(rejection=Rejection(rule=reason, message=message)))
 
 
-def _nothing(work: StepContext, context: str, refusals: Mapping[str, str]) -> StepResult:
+def _nothing(context: StepContext, prompt_context: str, refusals: Mapping[str, str]) -> StepResult:
     why = "the policy allows no action that is possible now and was not tried before"
     if refusals:
         why += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
     rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(why))
-    return StepResult(work.revised(rejection=rejection, seen=_telling(context)))
+    return StepResult(context.revised(rejection=rejection, observed=_telling(prompt_context)))
 
 
-def _telling(context: str) -> list[str]:
+def _telling(prompt_context: str) -> list[str]:
     """Return the last lines of the context: what is wrong comes last."""
-    return [clip(line, 256) for line in context.splitlines() if line.strip()][-_MOST_SEEN:]
+    return [clip(line, 256) for line in prompt_context.splitlines() if line.strip()][-_MOST_SEEN:]
 
 
 def _why(error: ReplyError) -> Reason:

@@ -86,10 +86,10 @@ async def observe_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> O
 
 def _stuck(found: Json) -> str:
     """Return why a pod does not start; empty while it may just be on its way."""
-    seen = pod(found)
-    if seen.unscheduled:
-        return f"no node takes it: {seen.unscheduled}"
-    waiting = next((c for c in seen.containers if c.waiting in _DOES_NOT_START), None)
+    observed = pod(found)
+    if observed.unscheduled:
+        return f"no node takes it: {observed.unscheduled}"
+    waiting = next((c for c in observed.containers if c.waiting in _DOES_NOT_START), None)
     return f"{waiting.waiting}: {waiting.waiting_message}" if waiting else ""
 
 
@@ -108,53 +108,53 @@ def _job_state(job: Json | None) -> tuple[JobState, str]:
     return JobState.ACTIVE, ""
 
 
-async def create_run(work: StepContext, decision: CreateRun) -> StepResult:
+async def create_run(context: StepContext, decision: CreateRun) -> StepResult:
     """Make, or adopt, everything that the named run needs; the Job last.
 
     What refuses for good becomes the end of the run; what may pass is raised.
     """
-    run = _run_of(work, decision)
-    cluster, uid = work.tools.cluster, work.remediation.metadata.uid
+    run = _run_of(context, decision)
+    cluster, uid = context.deps.cluster, context.remediation.metadata.uid
     if job := await own(cluster, JOBS, run.namespace, run.name, uid):
         # Made by a process that ended before it could say so: all the rest was there before it.
-        return _changed(work, decision, uid=job["metadata"]["uid"])
-    renewed = await _renewed(work, run)
+        return _changed(context, decision, uid=job["metadata"]["uid"])
+    renewed = await _renewed(context, run)
     if renewed is not run:
         # Written down before a grant is made from it: whoever goes on must make the same grant.
-        return _changed(work, decision, created_time=renewed.created_time)
+        return _changed(context, decision, created_time=renewed.created_time)
     try:
-        made = manifests(await _made(work, run, decision))
+        made = manifests(await _made(context, run, decision))
         await _create(cluster, made.input_config_map, *_rights(made))
         # After the grant: a bound identity without one would be held by its roles alone.
         await _create(cluster, *made.role_bindings)
-        if (await work.tools.switch.refresh()).on:
-            await delete_run(cluster, _place(work.remediation, run))
+        if (await context.deps.switch.refresh()).on:
+            await delete_run(cluster, _place(context.remediation, run))
             return StepResult()  # nothing runs while the kill switch is on; it is made anew later
-        if decision.manual and (other := await find_open_remediation(cluster, work.remediation)):
-            return _not_started(work, decision, f"remediation {other} is open")
+        if decision.manual and (other := await find_open_remediation(cluster, context.remediation)):
+            return _not_started(context, decision, f"remediation {other} is open")
         job = await cluster.create_or_adopt(made.job)
     except (*PERMANENT_ERRORS, TamperedError) as error:
-        return _not_started(work, decision, one_line(error))
+        return _not_started(context, decision, one_line(error))
     uid = job["metadata"]["uid"]
-    return _changed(work, decision, uid=uid, created_time=run.created_time)
+    return _changed(context, decision, uid=uid, created_time=run.created_time)
 
 
-def _not_started(work: StepContext, decision: CreateRun, message: str) -> StepResult:
-    reason, now = Reason.RUN_NOT_STARTED, work.now()
-    return _changed(work, decision, reason=reason, message=message, completion_time=now)
+def _not_started(context: StepContext, decision: CreateRun, message: str) -> StepResult:
+    reason, now = Reason.RUN_NOT_STARTED, context.now()
+    return _changed(context, decision, reason=reason, message=message, completion_time=now)
 
 
 def _rights(made: RunManifests) -> tuple[Json, ...]:
     return made.grant, made.result_config_map, made.service_account
 
 
-async def grant_rbac(work: StepContext, asked: RunRequest) -> str:
+async def grant_rbac(context: StepContext, asked: RunRequest) -> str:
     """Make, or adopt, the identity of a run with its rights, and return its name.
 
     The binding to its own result is made last: whoever sees the API server know it knows that the
     server knows the others too.
     """
-    cluster, made = work.tools.cluster, manifests(asked)
+    cluster, made = context.deps.cluster, manifests(asked)
     await _create(cluster, *_rights(made))
     *others, result = made.role_bindings
     await _create(cluster, *others)
@@ -162,17 +162,17 @@ async def grant_rbac(work: StepContext, asked: RunRequest) -> str:
     return asked.name
 
 
-async def _renewed(work: StepContext, run: Run) -> Run:
+async def _renewed(context: StepContext, run: Run) -> Run:
     """Return a run that was held for long with a new beginning: its grant would be over already.
 
     One whose grant is there has its deadline, and keeps it.
     """
-    begun, cluster = run.created_time, work.tools.cluster
-    if begun is not None and work.now() - begun < _HELD_FOR_LONG:
+    begun, cluster = run.created_time, context.deps.cluster
+    if begun is not None and context.now() - begun < _HELD_FOR_LONG:
         return run
-    if await own(cluster, RUN_GRANTS, run.namespace, run.name, work.remediation.metadata.uid):
+    if await own(cluster, RUN_GRANTS, run.namespace, run.name, context.remediation.metadata.uid):
         return run
-    return run.model_copy(update={"created_time": work.now()})
+    return run.model_copy(update={"created_time": context.now()})
 
 
 async def _create(cluster: Cluster, *manifests: Json) -> None:
@@ -185,19 +185,19 @@ async def _create(cluster: Cluster, *manifests: Json) -> None:
             raise result
 
 
-async def _made(work: StepContext, run: Run, decision: CreateRun) -> RunRequest:
-    manual, attempt = work.hand_undo if decision.manual else None, work.attempt
+async def _made(context: StepContext, run: Run, decision: CreateRun) -> RunRequest:
+    manual, attempt = context.hand_undo if decision.manual else None, context.attempt
     reference = attempt.rollback_playbook if decision.undo else attempt.playbook
     number = attempt.number
     if manual is not None:
         reference, number = manual.playbook, manual.attempt
     assert reference is not None, "a run is named after its playbook was kept"
-    created = run.created_time or work.now()
-    return await build_run_request(work, reference, created, number, undo=decision.undo)
+    created = run.created_time or context.now()
+    return await build_run_request(context, reference, created, number, undo=decision.undo)
 
 
 async def build_run_request(
-    work: StepContext,
+    context: StepContext,
     playbook: ArtifactReference,
     created: datetime,
     number: int,
@@ -211,22 +211,22 @@ async def build_run_request(
         ClusterError: it cannot be read.
 
     """
-    remediation = work.remediation
+    remediation = context.remediation
     policy = remediation.spec.policy.spec
-    text = await work.tools.cluster.read_artifact(work.namespace, playbook)
+    text = await context.deps.cluster.read_artifact(context.namespace, playbook)
     limits = policy.sandbox
     if undo:
         longest = max(10, policy.rollback.timeout_seconds)
         limits = limits.model_copy(update={"deadline_seconds": longest})
-    settings = work.tools.settings
+    settings = context.deps.settings
     actions = compile_playbook(text, for_rollback=undo)
     return RunRequest(
         remediation_uid=remediation.metadata.uid,
         remediation_name=remediation.metadata.name,
-        target_namespace=work.namespace,
+        target_namespace=context.namespace,
         attempt=number,
         actions=actions,
-        templates=await _templates(work.tools.cluster, actions),
+        templates=await _templates(context.deps.cluster, actions),
         created=created,
         release_namespace=settings.release_namespace,
         image=settings.sandbox_image,
@@ -254,40 +254,44 @@ async def _templates(cluster: Cluster, actions: Sequence[Action]) -> dict[Object
     return found
 
 
-async def record_run(work: StepContext, decision: RecordRun) -> StepResult:
+async def record_run(context: StepContext, decision: RecordRun) -> StepResult:
     """Record how a run ended, and keep its events."""
-    run = _run_of(work, decision)
-    uid = work.remediation.metadata.uid
-    job = await own(work.tools.cluster, JOBS, run.namespace, run.name, uid)
-    return await _ended(work, decision, decision.reason, job)
+    run = _run_of(context, decision)
+    uid = context.remediation.metadata.uid
+    job = await own(context.deps.cluster, JOBS, run.namespace, run.name, uid)
+    return await _ended(context, decision, decision.reason, job)
 
 
-async def stop_run(work: StepContext, decision: StopRun) -> StepResult:
+async def stop_run(context: StepContext, decision: StopRun) -> StepResult:
     """Take the rights of a run away, stop its Job, and record what it had done until then."""
-    run, cluster = _run_of(work, decision), work.tools.cluster
-    await revoke_rbac(cluster, _place(work.remediation, run))
-    job = await own(cluster, JOBS, run.namespace, run.name, work.remediation.metadata.uid)
+    run, cluster = _run_of(context, decision), context.deps.cluster
+    await revoke_rbac(cluster, _place(context.remediation, run))
+    job = await own(cluster, JOBS, run.namespace, run.name, context.remediation.metadata.uid)
     if job is not None:
         await cluster.delete(JOBS, run.namespace, run.name)
-    seen = await observe_run(cluster, run.namespace, run, work.remediation.metadata.uid)
+    observed = await observe_run(cluster, run.namespace, run, context.remediation.metadata.uid)
     reason = decision.reason
-    if not seen.claimed:
+    if not observed.claimed:
         reason = Reason.RUN_NOT_STARTED
-    elif seen.reason is not None:
-        reason = seen.reason
-    return await _ended(work, decision, reason, job)
+    elif observed.reason is not None:
+        reason = observed.reason
+    return await _ended(context, decision, reason, job)
 
 
 async def _ended(
-    work: StepContext, decision: RecordRun | StopRun, reason: Reason, job: Json | None
+    context: StepContext, decision: RecordRun | StopRun, reason: Reason, job: Json | None
 ) -> StepResult:
-    run, message, uid = _run_of(work, decision), decision.message, work.remediation.metadata.uid
-    found = await own(work.tools.cluster, CONFIG_MAPS, run.namespace, f"{run.name}-result", uid)
+    run, message, uid = (
+        _run_of(context, decision),
+        decision.message,
+        context.remediation.metadata.uid,
+    )
+    found = await own(context.deps.cluster, CONFIG_MAPS, run.namespace, f"{run.name}-result", uid)
     data: dict[str, str] = (found or {}).get("data") or {}
     update: dict[str, object] = {
         "reason": reason,
         "message": clip(message),
-        "completion_time": work.now(),
+        "completion_time": context.now(),
     }
     if job is not None and not run.uid:
         update["uid"] = job["metadata"]["uid"]  # it ended before anybody had written down who it is
@@ -300,14 +304,14 @@ async def _ended(
         if result.message and not message:
             update["message"] = clip(result.message)
     if text := events(data):
-        number, what = work.attempt.number, "undo-events" if decision.undo else "events"
+        number, what = context.attempt.number, "undo-events" if decision.undo else "events"
         if decision.manual:
-            number, what = work.hand_undo.attempt, f"undo-{work.hand_undo.number}-events"
-        name = text_name(work.remediation, number, what)
-        update["events"], _ = await work.tools.cluster.store_artifact(
-            work.remediation, name, EVENTS_KEY, text
+            number, what = context.hand_undo.attempt, f"undo-{context.hand_undo.number}-events"
+        name = text_name(context.remediation, number, what)
+        update["events"], _ = await context.deps.cluster.store_artifact(
+            context.remediation, name, EVENTS_KEY, text
         )
-    return _changed(work, decision, **update)
+    return _changed(context, decision, **update)
 
 
 def _readable(data: dict[str, str]) -> RunResult | None:
@@ -317,18 +321,18 @@ def _readable(data: dict[str, str]) -> RunResult | None:
         return None
 
 
-async def clean_up(work: StepContext, decision: CleanUp) -> StepResult:
+async def clean_up(context: StepContext, decision: CleanUp) -> StepResult:
     """Remove what a run needed: its rights first, what it left behind last."""
-    remediation = work.remediation
+    remediation = context.remediation
     if decision.manual:
-        run = _run_of(work, decision)
-        await delete_run(work.tools.cluster, _place(remediation, run))
-        return _changed(work, decision, cleaned_up=True)
+        run = _run_of(context, decision)
+        await delete_run(context.deps.cluster, _place(remediation, run))
+        return _changed(context, decision, cleaned_up=True)
     attempt = remediation.status.attempts[decision.attempt - 1]
     field = "plan" if decision.plan else "undo" if decision.undo else "run"
     run = getattr(attempt, field)
     assert run is not None, "only a run that was named is cleaned up"
-    await delete_run(work.tools.cluster, _place(remediation, run))
+    await delete_run(context.deps.cluster, _place(remediation, run))
     cleaned = attempt.model_copy(update={field: run.model_copy(update={"cleaned_up": True})})
     attempts = [cleaned if a.number == attempt.number else a for a in remediation.status.attempts]
     return StepResult(remediation.status.model_copy(update={"attempts": attempts}))
@@ -344,12 +348,12 @@ def new_run(settings: OperatorSettings, name: str, now: datetime) -> Run:
     return Run(name=name, namespace=settings.release_namespace, created_time=_rounded(now))
 
 
-def new_plan(work: StepContext, attempt: int) -> Plan:
+def new_plan(context: StepContext, attempt: int) -> Plan:
     """Return the record of a dry run that was not made yet, under the name of the run."""
     return Plan(
-        name=run_name(work.remediation, attempt),
-        namespace=work.tools.settings.release_namespace,
-        created_time=_rounded(work.now()),
+        name=run_name(context.remediation, attempt),
+        namespace=context.deps.settings.release_namespace,
+        created_time=_rounded(context.now()),
     )
 
 
@@ -358,17 +362,17 @@ def _rounded(now: datetime) -> datetime:
     return now - timedelta(microseconds=now.microsecond % 1000)
 
 
-def _run_of(work: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp) -> Run:
-    attempt, manual = work.attempt, decision.manual
-    run = work.hand_undo.run if manual else attempt.undo if decision.undo else attempt.run
+def _run_of(context: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp) -> Run:
+    attempt, manual = context.attempt, decision.manual
+    run = context.hand_undo.run if manual else attempt.undo if decision.undo else attempt.run
     assert run is not None, "a run is named before anything is done about it"
     return run
 
 
 def _changed(
-    work: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp, **fields: object
+    context: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp, **fields: object
 ) -> StepResult:
-    changed = _run_of(work, decision).model_copy(update=fields)
+    changed = _run_of(context, decision).model_copy(update=fields)
     if decision.manual:
-        return StepResult(work.with_manual_rollback(run=changed))
-    return StepResult(work.revised(**{"undo" if decision.undo else "run": changed}))
+        return StepResult(context.with_manual_rollback(run=changed))
+    return StepResult(context.revised(**{"undo" if decision.undo else "run": changed}))

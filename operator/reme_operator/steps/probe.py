@@ -17,39 +17,45 @@ from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
 from reme_operator.steps.context import StepContext, StepResult
 
 
-async def measure(work: StepContext, _: ProbeBaseline) -> StepResult:
+async def measure(context: StepContext, _: ProbeBaseline) -> StepResult:
     """Take one round of the baseline."""
-    return StepResult(measurement=await _one_more(work, baseline=()))
+    return StepResult(probe_history=await _one_more(context, baseline=()))
 
 
-async def verify(work: StepContext, _: Verify) -> StepResult:
+async def verify(context: StepContext, _: Verify) -> StepResult:
     """Take one round of the verification."""
-    baseline = work.status.baseline
+    baseline = context.status.baseline
     return StepResult(
-        measurement=await _one_more(work, baseline=tuple(baseline.neighbours) if baseline else ())
+        probe_history=await _one_more(
+            context, baseline=tuple(baseline.neighbours) if baseline else ()
+        )
     )
 
 
-async def conclude_baseline(work: StepContext, decision: ConcludeBaseline) -> StepResult:
+async def conclude_baseline(context: StepContext, decision: ConcludeBaseline) -> StepResult:
     """Record what the baseline showed."""
-    measured = work.seen.measurement
+    measured = context.observed.probe_history
     assert measured is not None, "a verdict has samples"
     verdict = decision.verdict
-    window = measured.window(verdict.verdict, work.now(), verdict.message)
-    return StepResult(work.status.model_copy(update={"baseline": window}))
+    window = measured.window(verdict.verdict, context.now(), verdict.message)
+    return StepResult(context.status.model_copy(update={"baseline": window}))
 
 
-async def begin_verification(work: StepContext, _: BeginVerification) -> StepResult:
+async def begin_verification(context: StepContext, _: BeginVerification) -> StepResult:
     """Record when the verification began."""
-    return StepResult(work.revised(verification=ProbeWindow(start_time=work.now())))
+    return StepResult(context.revised(verification=ProbeWindow(start_time=context.now())))
 
 
-async def conclude_verification(work: StepContext, decision: ConcludeVerification) -> StepResult:
+async def conclude_verification(context: StepContext, decision: ConcludeVerification) -> StepResult:
     """Record what the verification showed, and whether the attempt must be taken back."""
-    measured, begun, verdict = work.seen.measurement, work.attempt.verification, decision.verdict
+    measured, begun, verdict = (
+        context.observed.probe_history,
+        context.attempt.verification,
+        decision.verdict,
+    )
     assert measured is not None, "a verdict has samples"
     assert begun is not None, "a verification was begun before it is concluded"
-    window = measured.window(verdict.verdict, work.now(), verdict.message)
+    window = measured.window(verdict.verdict, context.now(), verdict.message)
     update: dict[str, object] = {
         "verification": window.model_copy(update={"start_time": begun.start_time})
     }
@@ -57,28 +63,28 @@ async def conclude_verification(work: StepContext, decision: ConcludeVerificatio
         worse = verdict.neighbours_worse
         update["reason"] = Reason.NEIGHBOURS_DEGRADED if worse else Reason.PROBES_FAILED
         update["message"] = verdict.message
-    return StepResult(work.revised(**update))
+    return StepResult(context.revised(**update))
 
 
-async def _one_more(work: StepContext, baseline: tuple[NeighbourHealth, ...]) -> ProbeHistory:
-    spec, prober, namespace = work.remediation.spec, work.tools.prober, work.namespace
-    started = work.now()
-    with work.sheet.waiting():
+async def _one_more(context: StepContext, baseline: tuple[NeighbourHealth, ...]) -> ProbeHistory:
+    spec, prober, namespace = context.remediation.spec, context.deps.prober, context.namespace
+    started = context.now()
+    with context.timer.waiting():
         samples, neighbours = await asyncio.gather(
             asyncio.gather(*(prober.sample(p, spec.target, namespace) for p in spec.probes)),
-            _neighbours(work),
+            _neighbours(context),
         )
     names = (probe.name for probe in spec.probes)
-    fresh = ProbeRound(work.now(), dict(zip(names, samples, strict=True)), neighbours)
-    seen = work.seen.measurement or ProbeHistory(started)
-    return seen.add(fresh, baseline, target=f"{spec.target.kind}/{spec.target.name}")
+    fresh = ProbeRound(context.now(), dict(zip(names, samples, strict=True)), neighbours)
+    observed = context.observed.probe_history or ProbeHistory(started)
+    return observed.add(fresh, baseline, target=f"{spec.target.kind}/{spec.target.name}")
 
 
-async def _neighbours(work: StepContext) -> tuple[NeighbourHealth, ...]:
+async def _neighbours(context: StepContext) -> tuple[NeighbourHealth, ...]:
     """Return the health of every workload of the namespace, the target among them."""
-    if work.remediation.spec.policy.spec.verification.neighbours is NeighbourScope.NONE:
+    if context.remediation.spec.policy.spec.verification.neighbours is NeighbourScope.NONE:
         return ()
-    found = await work.tools.cluster.workloads(work.namespace)
+    found = await context.deps.cluster.workloads(context.namespace)
     return tuple(health(workload) for workload in found)
 
 

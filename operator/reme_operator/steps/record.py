@@ -7,47 +7,49 @@ from reme_operator.decision.decisions import Begin, CloseAttempt, Finish, OpenAt
 from reme_operator.steps.context import StepContext, StepResult, clip
 
 
-async def begin(work: StepContext, _: Begin) -> StepResult:
+async def begin(context: StepContext, _: Begin) -> StepResult:
     """Write the first status."""
     return StepResult(
-        work.status.model_copy(
+        context.status.model_copy(
             update={
-                "start_time": work.now(),
+                "start_time": context.now(),
                 "operator_version": operator_version(),
-                "trace_id": work.remediation.metadata.uid.replace("-", "")[:32],
+                "trace_id": context.remediation.metadata.uid.replace("-", "")[:32],
             }
         )
     )
 
 
-async def open_attempt(work: StepContext, decision: OpenAttempt) -> StepResult:
+async def open_attempt(context: StepContext, decision: OpenAttempt) -> StepResult:
     """Begin another attempt."""
-    work.sheet.next_attempt()
-    fresh = Attempt(number=decision.number, start_time=work.now())
-    return StepResult(work.status.model_copy(update={"attempts": [*work.status.attempts, fresh]}))
+    context.timer.next_attempt()
+    fresh = Attempt(number=decision.number, start_time=context.now())
+    return StepResult(
+        context.status.model_copy(update={"attempts": [*context.status.attempts, fresh]})
+    )
 
 
-async def close_attempt(work: StepContext, decision: CloseAttempt) -> StepResult:
+async def close_attempt(context: StepContext, decision: CloseAttempt) -> StepResult:
     """Record what came of the open attempt."""
     return StepResult(
-        work.revised(
+        context.revised(
             outcome=decision.outcome,
             reason=decision.reason,
             message=clip(decision.message),
-            completion_time=work.now(),
+            completion_time=context.now(),
         )
     )
 
 
-async def finish(work: StepContext, decision: Finish) -> StepResult:
+async def finish(context: StepContext, decision: Finish) -> StepResult:
     """Record the outcome of the whole."""
     return StepResult(
-        work.status.model_copy(
+        context.status.model_copy(
             update={
                 "outcome": decision.outcome,
                 "reason": decision.reason,
                 "message": clip(decision.message),
-                "completion_time": work.now(),
+                "completion_time": context.now(),
             }
         )
     )

@@ -32,20 +32,22 @@ _UNUSABLE = (NotFoundError, TamperedError, PlaybookError, ValueError)
 _TOUCHED_NOTHING = {Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED}
 
 
-async def begin_undo(work: StepContext, _: BeginManualRollback) -> StepResult:
+async def begin_undo(context: StepContext, _: BeginManualRollback) -> StepResult:
     """Record who wants it undone, and which attempt that is about."""
-    request = work.remediation.spec.undo
+    request = context.remediation.spec.undo
     assert request is not None, "an undo by hand is begun because somebody asked"
-    found = last_attempt_with_changes(work.status.attempts)
+    found = last_attempt_with_changes(context.status.attempts)
     begun = ManualRollback(
         number=request.number,
         by=request.by,
         reason=request.reason,
         attempt=found.number if found else 0,
-        start_time=work.now(),
+        start_time=context.now(),
     )
     return StepResult(
-        work.status.model_copy(update={"manual_rollbacks": [*work.status.manual_rollbacks, begun]})
+        context.status.model_copy(
+            update={"manual_rollbacks": [*context.status.manual_rollbacks, begun]}
+        )
     )
 
 
@@ -65,116 +67,118 @@ def last_attempt_with_changes(attempts: Iterable[Attempt]) -> Attempt | None:
     return found[-1] if found else None
 
 
-async def close_undo(work: StepContext, decision: CloseManualRollback) -> StepResult:
+async def close_undo(context: StepContext, decision: CloseManualRollback) -> StepResult:
     """Record what came of an undo that a person asked for."""
     return StepResult(
-        work.with_manual_rollback(
-            outcome=decision.outcome, message=clip(decision.message), completion_time=work.now()
+        context.with_manual_rollback(
+            outcome=decision.outcome, message=clip(decision.message), completion_time=context.now()
         )
     )
 
 
-async def plan_undo(work: StepContext, decision: PlanRollback) -> StepResult:
+async def plan_undo(context: StepContext, decision: PlanRollback) -> StepResult:
     """Derive the undo from the capture and name its run, or record that there is nothing to do."""
     manual = decision.manual
-    if manual and (why := await _refusal(work)):
-        return _concluded(work, manual, ProbeVerdict.UNKNOWN, why)
+    if manual and (why := await _refusal(context)):
+        return _concluded(context, manual, ProbeVerdict.UNKNOWN, why)
     try:
-        plan = await _plan(work, manual)
+        plan = await _plan(context, manual)
     except TargetVanishedError as error:
         if not manual:
             raise
-        return _concluded(work, manual, ProbeVerdict.UNKNOWN, f"not undone: {one_line(error)}")
+        return _concluded(context, manual, ProbeVerdict.UNKNOWN, f"not undone: {one_line(error)}")
     except _UNUSABLE as error:
         unusable = f"the captured state cannot be used: {one_line(error)}"
         verdict = ProbeVerdict.UNKNOWN if manual else ProbeVerdict.FAILED
-        return _concluded(work, manual, verdict, unusable)
+        return _concluded(context, manual, verdict, unusable)
     if manual and (plan.kept or plan.lost):
         # Nobody waits for this one, so that a person may as well look first.
         words = "; ".join(c.message for c in (*plan.kept, *plan.lost))
         message = f"not undone, because it is not as the run left it: {words}"
-        return _concluded(work, manual, ProbeVerdict.UNKNOWN, message, plan)
+        return _concluded(context, manual, ProbeVerdict.UNKNOWN, message, plan)
     if not plan.actions:
-        return _told(work, manual, plan, "nothing to restore")
-    number = _source(work, manual).number
-    what = f"undo-{work.hand_undo.number}" if manual else "undo"
-    playbook, _text = await work.tools.cluster.store_artifact(
-        work.remediation,
-        text_name(work.remediation, number, what),
+        return _told(context, manual, plan, "nothing to restore")
+    number = _source(context, manual).number
+    what = f"undo-{context.hand_undo.number}" if manual else "undo"
+    playbook, _text = await context.deps.cluster.store_artifact(
+        context.remediation,
+        text_name(context.remediation, number, what),
         UNDO_KEY,
         json.dumps(render(plan.actions), separators=(",", ":")),
     )
-    run = new_run(work.tools.settings, run_name(work.remediation, number, undo=True), work.now())
+    run = new_run(
+        context.deps.settings, run_name(context.remediation, number, undo=True), context.now()
+    )
     if manual:
-        return StepResult(work.with_manual_rollback(playbook=playbook, run=run))
-    return StepResult(work.revised(rollback_playbook=playbook, undo=run))
+        return StepResult(context.with_manual_rollback(playbook=playbook, run=run))
+    return StepResult(context.revised(rollback_playbook=playbook, undo=run))
 
 
-async def verify_undo(work: StepContext, decision: VerifyRollback) -> StepResult:
+async def verify_undo(context: StepContext, decision: VerifyRollback) -> StepResult:
     """Compare the cluster with the capture."""
     manual = decision.manual
     try:
-        plan = await _plan(work, manual)
+        plan = await _plan(context, manual)
     except TargetVanishedError as error:
         if not manual:
             raise
-        return _concluded(work, manual, ProbeVerdict.FAILED, one_line(error))
+        return _concluded(context, manual, ProbeVerdict.FAILED, one_line(error))
     except _UNUSABLE as error:
         unusable = f"the captured state cannot be used: {one_line(error)}"
-        return _concluded(work, manual, ProbeVerdict.FAILED, unusable)
+        return _concluded(context, manual, ProbeVerdict.FAILED, unusable)
     if plan.actions:
-        run = work.hand_undo.run if manual else None
+        run = context.hand_undo.run if manual else None
         if run is not None and run.reason is Reason.RUN_NOT_STARTED:
             words = f"not undone: {run.message}"
-            return _concluded(work, manual, ProbeVerdict.UNKNOWN, words, plan)
+            return _concluded(context, manual, ProbeVerdict.UNKNOWN, words, plan)
         left = "; ".join(action.summary() for action in plan.actions)
-        return _concluded(work, manual, ProbeVerdict.FAILED, f"not restored: {left}", plan)
-    return _told(work, manual, plan, "every field has its earlier value")
+        return _concluded(context, manual, ProbeVerdict.FAILED, f"not restored: {left}", plan)
+    return _told(context, manual, plan, "every field has its earlier value")
 
 
-def _source(work: StepContext, manual: bool) -> Attempt:
-    return work.status.attempts[work.hand_undo.attempt - 1] if manual else work.attempt
+def _source(context: StepContext, manual: bool) -> Attempt:
+    return context.status.attempts[context.hand_undo.attempt - 1] if manual else context.attempt
 
 
-async def _refusal(work: StepContext) -> str:
+async def _refusal(context: StepContext) -> str:
     """Return why an undo by hand cannot be begun."""
-    if work.hand_undo.attempt == 0:
+    if context.hand_undo.attempt == 0:
         return "there is nothing to undo: no attempt left a change behind"
-    other = await find_open_remediation(work.tools.cluster, work.remediation)
+    other = await find_open_remediation(context.deps.cluster, context.remediation)
     return f"remediation {other} of the same target is open" if other else ""
 
 
-async def _plan(work: StepContext, manual: bool) -> RollbackPlan:
-    kept = _source(work, manual).capture
+async def _plan(context: StepContext, manual: bool) -> RollbackPlan:
+    kept = _source(context, manual).capture
     assert kept is not None, "what a run changes is captured before it"
-    text = await work.tools.cluster.read_artifact(work.namespace, kept)
+    text = await context.deps.cluster.read_artifact(context.namespace, kept)
     capture = Capture.model_validate_json(text)
-    report = await read_report(work.tools.cluster, work.remediation)
+    report = await read_report(context.deps.cluster, context.remediation)
     written = [item.action.target for item in capture.items]
     live = await collect_snapshot(
-        work.tools.cluster, work.remediation, report, work.now(), also=written
+        context.deps.cluster, context.remediation, report, context.now(), also=written
     )
     return undo(capture, live)
 
 
-def _told(work: StepContext, manual: bool, plan: RollbackPlan, words: str) -> StepResult:
+def _told(context: StepContext, manual: bool, plan: RollbackPlan, words: str) -> StepResult:
     if plan.lost:
         message = "; ".join(conflict.message for conflict in plan.lost)
-        return _concluded(work, manual, ProbeVerdict.FAILED, f"not restored: {message}", plan)
+        return _concluded(context, manual, ProbeVerdict.FAILED, f"not restored: {message}", plan)
     if plan.kept:
         fields = ", ".join(f"{c.target} {c.field}".strip() for c in plan.kept)
         words = f"{words}; changed by somebody else meanwhile, and kept: {fields}"
-    return _concluded(work, manual, ProbeVerdict.PASSED, words, plan)
+    return _concluded(context, manual, ProbeVerdict.PASSED, words, plan)
 
 
 def _concluded(
-    work: StepContext,
+    context: StepContext,
     manual: bool,
     verdict: ProbeVerdict,
     message: str,
     plan: RollbackPlan | None = None,
 ) -> StepResult:
-    now = work.now()
+    now = context.now()
     passed = verdict is ProbeVerdict.PASSED
     probe = ProbeResult(name=_PROBE, verdict=verdict, passed=int(passed), failed=int(not passed))
     window = ProbeWindow(
@@ -186,8 +190,8 @@ def _concluded(
     )
     kept = [_record(c) for c in (*plan.kept, *plan.lost)][:_MOST_KEPT] if plan else []
     if manual:
-        return StepResult(work.with_manual_rollback(verification=window, kept=kept))
-    return StepResult(work.revised(rollback_verification=window, kept=kept))
+        return StepResult(context.with_manual_rollback(verification=window, kept=kept))
+    return StepResult(context.revised(rollback_verification=window, kept=kept))
 
 
 def _record(conflict: Conflict) -> SkippedField:

@@ -30,29 +30,29 @@ PLAYBOOK_KEY = "playbook.json"
 CAPTURE_KEY = "capture.json"
 
 
-async def gate(work: StepContext, _: Validate) -> StepResult:
+async def gate(context: StepContext, _: Validate) -> StepResult:
     """Compile the reply, check it, and keep the playbook in its canonical form."""
-    remediation, attempt = work.remediation, work.attempt
+    remediation, attempt = context.remediation, context.attempt
     assert attempt.generation is not None, "a reply is generated before it is checked"
     assert attempt.generation.reply is not None, "a generation that is recorded has its reply"
     try:
-        text = await work.tools.cluster.read_artifact(work.namespace, attempt.generation.reply)
+        text = await context.deps.cluster.read_artifact(context.namespace, attempt.generation.reply)
         kept = StoredReply.model_validate_json(text)
         reply = parse(kept.text, kept.finish_reason)
         if isinstance(reply, Abstention):
             raise TamperedError("the reply that is kept is not the one that was recorded")
-        actions, live = await admitted(work, reply.text)
+        actions, live = await admitted(context, reply.text)
     except RejectedPlaybookError as error:
-        return _rejected(work, error.rule, error.message)
+        return _rejected(context, error.rule, error.message)
     except (TamperedError, ReplyError, ValueError) as error:
-        return _rejected(work, Reason.TAMPERED, one_line(error))
-    playbook, _text = await work.tools.cluster.store_artifact(
+        return _rejected(context, Reason.TAMPERED, one_line(error))
+    playbook, _text = await context.deps.cluster.store_artifact(
         remediation,
         text_name(remediation, attempt.number, "playbook"),
         PLAYBOOK_KEY,
         canonical(actions),
     )
-    return record_playbook(work, playbook, actions, live)
+    return record_playbook(context, playbook, actions, live)
 
 
 def canonical(actions: Sequence[Action]) -> str:
@@ -61,35 +61,38 @@ def canonical(actions: Sequence[Action]) -> str:
 
 
 def record_playbook(
-    work: StepContext, playbook: ArtifactReference, actions: Sequence[Action], live: ClusterSnapshot
+    context: StepContext,
+    playbook: ArtifactReference,
+    actions: Sequence[Action],
+    live: ClusterSnapshot,
 ) -> StepResult:
     """Record a playbook that the gate let through, and the dry run that it is to have."""
     return StepResult(
-        work.revised(
+        context.revised(
             playbook=playbook,
             actions=[_action_record(action) for action in actions],
             changes=changes(actions, live)[:32],
-            plan=new_plan(work, work.attempt.number),
+            plan=new_plan(context, context.attempt.number),
         )
     )
 
 
-async def capture(work: StepContext, _: Capture) -> StepResult:
+async def capture(context: StepContext, _: Capture) -> StepResult:
     """Check against the cluster as it is now, keep what will change, and name the run."""
-    remediation, attempt = work.remediation, work.attempt
+    remediation, attempt = context.remediation, context.attempt
     assert attempt.playbook is not None, "a playbook is kept before it is run"
-    if (await work.tools.switch.refresh()).on:
+    if (await context.deps.switch.refresh()).on:
         return StepResult()  # asked afresh: what is not named yet waits, and is not given up
-    live = await _live(work)
+    live = await _live(context)
     try:
-        text = await work.tools.cluster.read_artifact(work.namespace, attempt.playbook)
+        text = await context.deps.cluster.read_artifact(context.namespace, attempt.playbook)
         actions = compile_playbook(text)
-        _check(work, actions, live)
+        _check(context, actions, live)
     except RejectedPlaybookError as error:
-        return _rejected(work, error.rule, error.message)
+        return _rejected(context, error.rule, error.message)
     except TamperedError as error:
-        return _rejected(work, Reason.TAMPERED, one_line(error))
-    kept, _text = await work.tools.cluster.store_artifact(
+        return _rejected(context, Reason.TAMPERED, one_line(error))
+    kept, _text = await context.deps.cluster.store_artifact(
         remediation,
         text_name(remediation, attempt.number, "capture"),
         CAPTURE_KEY,
@@ -99,10 +102,10 @@ async def capture(work: StepContext, _: Capture) -> StepResult:
     plan = attempt.plan
     assert plan is not None, "a playbook is planned before it is run"
     run = Run(name=plan.name, namespace=plan.namespace, created_time=plan.created_time)
-    return StepResult(work.revised(capture=kept, run=run))
+    return StepResult(context.revised(capture=kept, run=run))
 
 
-async def admitted(work: StepContext, text: str) -> tuple[tuple[Action, ...], ClusterSnapshot]:
+async def admitted(context: StepContext, text: str) -> tuple[tuple[Action, ...], ClusterSnapshot]:
     """Return the actions of a playbook that the policy allows now, and what they were checked on.
 
     Raises:
@@ -110,26 +113,26 @@ async def admitted(work: StepContext, text: str) -> tuple[tuple[Action, ...], Cl
 
     """
     actions = compile_playbook(text)
-    live = await _live(work)
-    _check(work, actions, live)
+    live = await _live(context)
+    _check(context, actions, live)
     # What is checked here, and perhaps approved, is then what runs: revisions by number.
     return pin_revisions(actions, live), live
 
 
-async def _live(work: StepContext) -> ClusterSnapshot:
-    report = await read_report(work.tools.cluster, work.remediation)
-    return await collect_snapshot(work.tools.cluster, work.remediation, report, work.now())
+async def _live(context: StepContext) -> ClusterSnapshot:
+    report = await read_report(context.deps.cluster, context.remediation)
+    return await collect_snapshot(context.deps.cluster, context.remediation, report, context.now())
 
 
-def _check(work: StepContext, actions: tuple[Action, ...], live: ClusterSnapshot) -> None:
-    policy = work.remediation.spec.policy.spec
-    home = work.tools.settings.release_namespace
-    check(actions, policy, live, release_namespace=home, now=work.now())
+def _check(context: StepContext, actions: tuple[Action, ...], live: ClusterSnapshot) -> None:
+    policy = context.remediation.spec.policy.spec
+    home = context.deps.settings.release_namespace
+    check(actions, policy, live, release_namespace=home, now=context.now())
 
 
-def _rejected(work: StepContext, rule: str, message: str) -> StepResult:
+def _rejected(context: StepContext, rule: str, message: str) -> StepResult:
     return StepResult(
-        work.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message)))
+        context.revised(rejection=Rejection(rule=clip(rule, 256), message=clip(message)))
     )
 
 

@@ -60,7 +60,7 @@ class World:
             ApiClient(Credentials(self.api.url, None), timeout_seconds=2.0, attempts=2) as server,
             OpenAIModel(endpoint) as model,
         ):
-            seams = ExternalClients(
+            clients = ExternalClients(
                 cluster=ApiCluster(server),
                 prober=self.prober,
                 model=model,
@@ -69,7 +69,7 @@ class World:
                 log_in=log_in,
             )
             task = asyncio.create_task(
-                operate(settings, seams, self.metrics, Health(60.0), stop, lambda: self.leads)
+                operate(settings, clients, self.metrics, Health(60.0), stop, lambda: self.leads)
             )
             try:
                 yield task

@@ -65,7 +65,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     ("no baseline", seen(baseline=None), d.ProbeBaseline()),
     (
         "a baseline that needs more samples",
-        seen(baseline=None, measurement=measured(True)),
+        seen(baseline=None, probe_history=measured(True)),
         d.Wait(later(1)),
     ),
     (
@@ -441,10 +441,10 @@ def test_a_restart_in_mid_verification_gets_a_whole_window() -> None:
     # Begun long ago, timeout long over, measured for the first time now.
     begun = executed(verification=window(None))
     fresh = measured(False, rounds=1, start=500)
-    around = seen(begun, measurement=fresh, deadline_seconds=86400)
+    around = seen(begun, probe_history=fresh, deadline_seconds=86400)
     assert decide(around, later(500.5)) == d.Wait(later(501))
     assert decide(around, later(501)) == d.Verify()
-    late = replace(around, measurement=measured(False, rounds=13, start=500))
+    late = replace(around, probe_history=measured(False, rounds=13, start=500))
     decision = decide(late, later(512))
     assert isinstance(decision, d.ConcludeVerification)
     assert decision.verdict.verdict is FAILED

@@ -148,7 +148,7 @@ def anything(draw: st.DrawFn) -> Observed:
         model_failures=draw(
             st.builds(ModelFailures, exhausted=st.booleans(), retry_at=st.none() | times)
         ),
-        trouble=draw(st.sampled_from(["", "it never works"])),
+        internal_error=draw(st.sampled_from(["", "it never works"])),
     )
 
 
@@ -234,7 +234,7 @@ class World:
     claims: Counter[str] = field(default_factory=Counter)
     recorded: set[str] = field(default_factory=set)
     alive: ObservedRun = field(default_factory=ObservedRun)
-    measurement: ProbeHistory | None = None
+    probe_history: ProbeHistory | None = None
     model_failures: ModelFailures = field(default_factory=ModelFailures)
     target_gone: bool = False
     report_gone: bool = False
@@ -249,7 +249,7 @@ class World:
             report_gone=self.report_gone,
             target_gone=self.target_gone,
             run=self.alive,
-            measurement=self.measurement,
+            probe_history=self.probe_history,
             model_failures=self.model_failures,
         )
 
@@ -258,7 +258,7 @@ class World:
         others = ("restart", "cancel", "report", "target", "job", "decide", "decide", "decide")
         event = self.one_of(*["nothing"] * 12, *others)
         if event == "restart":
-            self.measurement, self.model_failures = None, ModelFailures()
+            self.probe_history, self.model_failures = None, ModelFailures()
         elif event == "decide":
             self.decide()
         elif event == "cancel":
@@ -305,8 +305,8 @@ class World:
 
     def round(self) -> None:
         passed = self.one_of(True, False, None)
-        measured = self.measurement or ProbeHistory(self.now)
-        self.measurement = measured.add(ProbeRound(self.now, {"answers": Sample(passed, "", "")}))
+        measured = self.probe_history or ProbeHistory(self.now)
+        self.probe_history = measured.add(ProbeRound(self.now, {"answers": Sample(passed, "", "")}))
 
     def pod(self) -> None:
         """Let the pod of the run get a little further."""
@@ -352,7 +352,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.round()
         case d.ConcludeBaseline(verdict):
             world.status(baseline=window(verdict.verdict, start=world.now))
-            world.measurement = None
+            world.probe_history = None
         case d.OpenAttempt(number):
             fresh = Attempt(number=number, start_time=world.now)
             world.status(attempts=[*world.found.status.attempts, fresh])
@@ -441,12 +441,12 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.alive = ObservedRun()
         case d.BeginVerification():
             world.attempt(verification=window(None, start=world.now))
-            world.measurement = None
+            world.probe_history = None
         case d.ConcludeVerification(verdict):
             failed = verdict.verdict is ProbeVerdict.FAILED
             why = {"reason": Reason.PROBES_FAILED} if failed else {}
             world.attempt(verification=window(verdict.verdict), **why)
-            world.measurement = None
+            world.probe_history = None
         case d.AbortAttempt(reason, message):
             world.attempt(reason=reason, message=message)
         case d.PlanRollback():

@@ -41,9 +41,9 @@ def seen(*attempts: Any, **fields: Any) -> Observed:
             "target_gone",
             "held",
             "run",
-            "measurement",
+            "probe_history",
             "model_failures",
-            "trouble",
+            "internal_error",
         )
         if key in fields
     }

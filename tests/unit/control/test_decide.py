@@ -338,7 +338,7 @@ CALLED_OFF: list[tuple[dict[str, Any], Reason, Outcome]] = [
     ({"deleting": True}, Reason.CANCELLED, Outcome.CANCELLED),
     ({"report_gone": True}, Reason.REPORT_DELETED, Outcome.CANCELLED),
     ({"target_gone": True}, Reason.TARGET_DELETED, Outcome.CANCELLED),
-    ({"trouble": "it never works"}, Reason.INTERNAL_ERROR, Outcome.FAILED),
+    ({"internal_error": "it never works"}, Reason.INTERNAL_ERROR, Outcome.FAILED),
 ]
 
 

@@ -27,6 +27,7 @@ from reme_operator.steps.context import StepContext, StepResult
 from reme_operator.steps.registry import STEP_HANDLERS
 from reme_playbook.actions.registry import Action, Scale
 from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.execution import manifests
 from reme_playbook.execution import rollback as sandbox_undo
 from reme_playbook.snapshot.pod_template import digest
 from tests.crash.conftest import quietly
@@ -78,7 +79,7 @@ def test_a_job_whose_name_is_not_always_the_same_is_caught() -> None:
         found = work.remediation.model_copy(update={"status": status})
         observed = dataclasses.replace(work.observed, remediation=found)
         renamed = dataclasses.replace(work, observed=observed)
-        with mock.patch.object(job, "run_name", return_value=name):
+        with mock.patch.object(manifests, "run_name", return_value=name):
             return await create(renamed, decision)
 
     with performing(CreateRun, mutant):

@@ -15,6 +15,7 @@ import aiohttp
 import stamina
 from multidict import CIMultiDict
 
+from reme_api.content_types import MERGE_PATCH
 from reme_kube.credentials import Credentials, connector
 from reme_kube.errors import (
     AlreadyExistsError,
@@ -46,7 +47,6 @@ _WATCH_SECONDS = 240
 """The server ends a watch after this, so that it cannot be silently dead for longer."""
 _SILENCE_SECONDS = 75.0
 """Longer than the minute between two bookmarks."""
-_MERGE_PATCH = "application/merge-patch+json"
 
 
 class ApiClient:
@@ -94,7 +94,7 @@ class ApiClient:
         body: Json | list[Json],
         *,
         params: Mapping[str, str] | None = None,
-        content_type: str = _MERGE_PATCH,
+        content_type: str = MERGE_PATCH,
     ) -> Json:
         """Merge the body into an object, or change it in another of the API's ways."""
         return await self._request(

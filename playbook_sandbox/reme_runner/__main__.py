@@ -2,7 +2,7 @@
 
 import sys
 
-from reme_runner.run import main
+from reme_runner.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

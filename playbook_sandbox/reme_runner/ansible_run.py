@@ -1,4 +1,4 @@
-"""Carries a rendered playbook out with ansible-runner, everything it writes under one directory."""
+"""Executes a rendered playbook with ansible-runner; all files are below one scratch directory."""
 
 import json
 import os
@@ -12,9 +12,9 @@ MODULES = Path(__file__).parent / "modules" / "legacy"
 _POLL_SECONDS = 0.25
 
 
-def environment(scratch: Path, warm_socket: Path) -> dict[str, str]:
-    """Return the whole environment of Ansible and of the modules: nothing comes along unasked."""
-    kept = {
+def environment(scratch: Path, fork_server_socket: Path) -> dict[str, str]:
+    """Return the whole environment of Ansible and its modules; they inherit only what is named."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if name.startswith(("KUBERNETES_SERVICE_", "K8S_AUTH_", "ANSIBLE_COLLECTIONS"))
@@ -22,13 +22,13 @@ def environment(scratch: Path, warm_socket: Path) -> dict[str, str]:
     }
     home = str(scratch / "home")
     return {
-        **kept,
+        **inherited,
         "HOME": home,
         "TMPDIR": str(scratch),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "REME_WARM_SOCKET": str(warm_socket),
+        "REME_FORK_SERVER_SOCKET": str(fork_server_socket),
         "ANSIBLE_CONFIG": str(scratch / "ansible.cfg"),
         "ANSIBLE_HOME": home,
         "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
@@ -47,13 +47,13 @@ def environment(scratch: Path, warm_socket: Path) -> dict[str, str]:
 
 
 def prepare(playbook: list[dict[str, Any]], scratch: Path) -> None:
-    """Lay out what ansible-runner expects to find."""
+    """Write the files that ansible-runner reads."""
     for folder in ("project", "inventory", "home", "local", "remote"):
         (scratch / folder).mkdir(parents=True, exist_ok=True)
     (scratch / "ansible.cfg").write_text("[defaults]\n")
     (scratch / "project" / "playbook.json").write_text(json.dumps(playbook))
     (scratch / "inventory" / "hosts").write_text(
-        f"localhost ansible_connection=reme_warm ansible_python_interpreter={sys.executable}\n"
+        f"localhost ansible_connection=reme_fork ansible_python_interpreter={sys.executable}\n"
     )
 
 
@@ -63,14 +63,17 @@ def play(
     on_event: Callable[[Mapping[str, Any]], None],
     stop: Callable[[], bool],
 ) -> int | None:
-    """Run what was prepared to its end, or until it is to stop; return Ansible's exit code."""
-    import ansible_runner  # a fifth of a second that a rejected run need not spend
+    """Execute the prepared playbook until it ends or `stop` returns true; return the exit code.
+
+    `stop` is called every quarter of a second. A run that stops kills Ansible's processes.
+    """
+    import ansible_runner  # takes a fifth of a second, which a rejected run does not need
 
     def handle(event: Mapping[str, Any]) -> bool:
         on_event(event)
-        return False  # do not write it to a file: it holds whole objects
+        return False  # not written to a file: events contain whole objects
 
-    # ansible-runner hands its own environment on.
+    # ansible-runner passes its own environment on to Ansible.
     os.environ.clear()
     os.environ.update(env)
     runner = ansible_runner.run(

@@ -1,83 +1,97 @@
-"""The few requests that a run makes by itself; the Kubernetes client takes a second to load."""
+"""The few requests of a run itself, without the Kubernetes client, which takes a second to load."""
 
 import http.client
 import json
 import os
+import socket
 import ssl
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reme_playbook.execution.pod import TOKEN_DIRECTORY
+from reme_playbook.execution.runner_contract import REQUEST_SECONDS, TOKEN_DIRECTORY
 
-REQUEST_SECONDS = 5
-MAX_ANSWER_BYTES = 32 * 1024 * 1024
-
-JSON_PATCH = "application/json-patch+json"
-MERGE_PATCH = "application/merge-patch+json"
+MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 
 
 class ApiResponse(NamedTuple):
-    """What the API server said; status 0 is no word at all, and leaves open what was done."""
+    """A response of the API server; status 0 is none, and leaves open whether anything changed."""
 
     status: int
     body: Mapping[str, Any]
 
     @property
     def message(self) -> str:
-        """The server's words about a refusal, or the reason why there are none."""
+        """What the server says about a refusal, or why there is no response."""
         return str(self.body.get("message", ""))[:500]
 
 
 @dataclass(frozen=True)
 class ApiServer:
-    """The API server, with the token that lies in the pod at that moment."""
+    """The API server, with the token that is in the pod at the time of a request."""
 
-    address: str
+    host: str
+    port: int
     credentials: Path
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "ApiServer":
-        """Find the server as any pod does.
+        """Find the server as every pod does.
 
         Raises:
-            KeyError: this is no pod.
+            KeyError: the environment is not that of a pod.
+            ValueError: the port is not a number.
         """
-        host = environment["KUBERNETES_SERVICE_HOST"]
-        port = environment.get("KUBERNETES_SERVICE_PORT", "443")
         return cls(
-            f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            environment["KUBERNETES_SERVICE_HOST"],
+            int(environment.get("KUBERNETES_SERVICE_PORT", "443")),
             Path(environment.get("REME_CREDENTIALS", TOKEN_DIRECTORY)),
         )
 
     def request(
         self, method: str, path: str, body: Any = None, content_type: str = ""
     ) -> ApiResponse:
-        """Ask once; never raises, for the caller must decide whether to go on."""
-        try:
-            token = (self.credentials / "token").read_text().strip()
-            trusted = ssl.create_default_context(cafile=str(self.credentials / "ca.crt"))
-            connection = http.client.HTTPSConnection(
-                self.address, context=trusted, timeout=REQUEST_SECONDS
-            )
-        except OSError as error:
-            return ApiResponse(0, {"message": str(error)})
+        """Send one request and never raise: the caller decides whether to go on.
+
+        It ends after REQUEST_SECONDS, unless the server keeps sending.
+        """
         headers = {
-            "Authorization": f"Bearer {token}",
             "Accept": "application/json",
             "User-Agent": "reme-run",
             **({"Content-Type": content_type} if content_type else {}),
         }
         data = None if body is None else json.dumps(body).encode()
+        connection = http.client.HTTPConnection(self.host, self.port)
         try:
+            headers["Authorization"] = f"Bearer {(self.credentials / 'token').read_text().strip()}"
+            connection.sock = self._connect(time.monotonic() + REQUEST_SECONDS)
             connection.request(method, path, body=data, headers=headers)
-            reply = connection.getresponse()
-            return ApiResponse(reply.status, _parsed(reply.read(MAX_ANSWER_BYTES)))
+            response = connection.getresponse()
+            return ApiResponse(response.status, _parse(response.read(MAX_RESPONSE_BYTES)))
         except (OSError, http.client.HTTPException) as error:
-            return ApiResponse(0, {"message": str(error)})
+            return ApiResponse(0, {"message": str(error) or type(error).__name__})
         finally:
             connection.close()
+
+    def _connect(self, deadline: float) -> ssl.SSLSocket:
+        """Return a verified connection of which each step waits for what is left of the time."""
+
+        def left() -> float:
+            return max(0.1, deadline - time.monotonic())
+
+        context = ssl.create_default_context(cafile=str(self.credentials / "ca.crt"))
+        plain = socket.create_connection((self.host, self.port), timeout=left())
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.settimeout(left())
+            encrypted = context.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+        encrypted.settimeout(left())
+        return encrypted
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,9 @@ class ResultClient:
         return self.server.request("PATCH", path, body, content_type)
 
 
-def _parsed(text: bytes) -> Mapping[str, Any]:
+def _parse(text: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(text)
-    except ValueError:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return body if isinstance(body, Mapping) else {}

@@ -1,11 +1,11 @@
-"""Keeps an interpreter warm: modules run in forks of it, with their libraries already loaded.
+"""A fork server for Ansible modules: each runs in a fork that has the libraries already loaded.
 
 Ansible starts a new interpreter for each task, and the Kubernetes client takes a second to load
-in each. The connection plugin `reme_warm` hands the same program to this process instead, which
-executes it in a fork: same text, same answer, own process, but nothing to load.
+in each. The connection plugin `reme_fork` sends the module's program to this process instead,
+which executes it in a fork: the same program and result, in a process of its own.
 
-A request is a length (4 bytes) and a program; the answer is one byte when the program is about to
-be started, and then exit code and length of the output (4 bytes each), output, errors.
+A request is a length (4 bytes) and a program. The response is one byte when the program is about
+to start, and then exit code and length of the output (4 bytes each), the output, the errors.
 """
 
 import contextlib
@@ -38,17 +38,17 @@ STARTING = b"S"
 
 
 def serve(path: str) -> NoReturn:
-    """Listen first, then load: whoever asks early waits for what is being loaded anyway."""
+    """Listen at the socket, load the libraries, then answer one request after another."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(4)
     sys.path.extend(p for p in os.environ.get("ANSIBLE_COLLECTIONS_PATH", "").split(":") if p)
     for name in _PRELOADED:
-        # What is not there is what a module asks for itself, and complains about.
+        # A module that needs a missing library reports that itself.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    # Ansible gives modules that belong to no collection names in `ansible.legacy`, and a package
-    # that is loaded already is not searched for in the program that it sends.
+    # Modules outside collections are `ansible.legacy.NAME`. Python looks for them in the package
+    # `ansible` that is loaded here, not in the program that Ansible sends.
     with contextlib.suppress(KeyError):
         sys.modules["ansible"].__path__.append(str(Path(__file__).parent / "modules"))
     while True:
@@ -70,9 +70,9 @@ def _answer(connection: socket.socket) -> None:
         _, status = os.waitpid(child, 0)
         output.seek(0)
         errors.seek(0)
-        said = output.read()
+        printed = output.read()
         code = os.waitstatus_to_exitcode(status)
-        connection.sendall(struct.pack(">iI", code, len(said)) + said + errors.read())
+        connection.sendall(struct.pack(">iI", code, len(printed)) + printed + errors.read())
 
 
 def _receive(connection: socket.socket, length: int) -> bytes:
@@ -86,7 +86,7 @@ def _receive(connection: socket.socket, length: int) -> bytes:
 
 
 def _execute(program: bytes, output: int, errors: int) -> NoReturn:
-    """Be what `python -` would be for this program, and end."""
+    """Execute the program as `python -` would, and end this process."""
     code = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -97,13 +97,13 @@ def _execute(program: bytes, output: int, errors: int) -> NoReturn:
         sys.modules["__main__"] = main
         sys.argv = ["-"]
         try:
-            exec(compile(program, "<stdin>", "exec"), main.__dict__)  # noqa: S102 (that is its use)
+            exec(compile(program, "<stdin>", "exec"), main.__dict__)  # noqa: S102 (its purpose)
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:  # noqa: BLE001 (a fork must never go on as its parent)
+    except BaseException:  # noqa: BLE001 (a fork must never continue as its parent)
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
     finally:

@@ -1,69 +1,66 @@
-"""Writes down how the run goes, beside it: a slow API server must not slow the repair."""
+"""Records the progress of a run on a thread of its own: a slow API server delays no task."""
 
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
+from reme_api.content_types import MERGE_PATCH
 from reme_playbook.execution import result
-from reme_runner.api_client import MERGE_PATCH
-from reme_runner.claim import Patches, dump
+from reme_runner.claim import ResultPatcher, dump
 from reme_runner.progress import RunEvent
 
-_PAUSE_SECONDS = 0.5
+_RETRY_SECONDS = 0.5
 
 
 class Recorder:
-    """Keeps the result ConfigMap up with the run: always the latest state, never a queue."""
+    """Keeps the result ConfigMap up to date with the latest state of the run; there is no queue."""
 
-    def __init__(self, api: Patches, say: Callable[[str], None]) -> None:
-        self._api = api
-        self._say = say
+    def __init__(self, client: ResultPatcher, print_line: Callable[[str], None]) -> None:
+        self._client = client
+        self._print_line = print_line
         self._lines: list[str] = []
         self._size = 0
         self._state: result.RunResult | None = None
         self._written: dict[str, Any] = {}
-        self._dirty = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="recorder", daemon=True)
+        self._changed = threading.Event()
+        self._finishing = threading.Event()
+        # All writes are on this thread: an older state can never overwrite a newer one.
+        self._thread = threading.Thread(target=self._write_changes, name="recorder", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start to write."""
         self._thread.start()
 
     def note(self, state: result.RunResult, event: RunEvent | None) -> None:
-        """Take a new state; its event is printed now and kept while there is room."""
+        """Take a new state; print its event now, and store it while there is room."""
         if event:
             line = event.line()
-            self._say(line)
+            self._print_line(line)
             size = len(line.encode()) + 1
             if self._size + size <= result.MAX_EVENTS_BYTES:
                 self._lines.append(line)
                 self._size += size
         self._state = state
-        self._dirty.set()
+        self._changed.set()
 
     def finish(self, seconds: float) -> bool:
-        """Write the last state, trying for so long; return whether it was written."""
-        self._stopping.set()
-        self._dirty.set()
+        """Write the last state; return after `seconds` at most, and whether it was written."""
+        self._finishing.set()
+        self._changed.set()
         self._thread.join(timeout=seconds)
-        until = time.monotonic() + seconds
-        while not self._write():
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_PAUSE_SECONDS)
-        return True
+        return not self._thread.is_alive()
 
-    def _follow(self) -> None:
+    def _write_changes(self) -> None:
         while True:
-            self._dirty.wait()
-            if self._stopping.is_set():
-                return
-            self._dirty.clear()
+            self._changed.wait()
+            self._changed.clear()
+            finishing = self._finishing.is_set()
             if not self._write():
-                self._dirty.set()
-                time.sleep(_PAUSE_SECONDS)
+                self._changed.set()
+                time.sleep(_RETRY_SECONDS)
+            elif finishing:
+                return
 
     def _write(self) -> bool:
         if self._state is None:
@@ -74,11 +71,11 @@ class Recorder:
                 result.EVENTS_KEY: "".join(f"{line}\n" for line in list(self._lines)),
             }
         }
-        # What was written once is not written again: once the end is known, whoever waited for it
-        # may already be taking the run's rights away.
+        # The same is not written twice: once the end is recorded, the operator may already be
+        # revoking the run's RBAC.
         if body == self._written:
             return True
-        if self._api.patch(body, MERGE_PATCH).status != 200:
+        if self._client.patch(body, MERGE_PATCH).status != 200:
             return False
         self._written = body
         return True

@@ -1,4 +1,4 @@
-"""What the Job tells its runner, through the environment."""
+"""The runner's settings: what the Job says in the environment."""
 
 import os
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reme_playbook.errors import PlaybookError
-from reme_playbook.execution.pod import INPUT_DIRECTORY
+from reme_playbook.execution.runner_contract import INPUT_DIRECTORY, PLAYBOOK_KEY, Variable
 from reme_runner.api_client import ApiServer
 
 
 class RunnerSettingsError(PlaybookError):
-    """The runner was started with an environment that no Job of reme has."""
+    """A variable that the Job always sets is missing or malformed."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Settings:
     pod: str
     playbook_digest: str
     deadline_seconds: int
-    undo: bool
+    is_rollback: bool
     server: ApiServer
     playbook: Path
     scratch: Path
@@ -38,18 +38,20 @@ class Settings:
         """
         try:
             return cls(
-                run=environment["REME_RUN_NAME"],
-                namespace=environment["REME_RUN_NAMESPACE"],
-                result_config_map=environment["REME_RESULT"],
-                pod=environment.get("REME_POD_NAME", ""),
-                playbook_digest=environment["REME_PLAYBOOK_DIGEST"],
-                deadline_seconds=int(environment["REME_DEADLINE_SECONDS"]),
-                undo=environment.get("REME_UNDO") == "true",
+                run=environment[Variable.RUN_NAME],
+                namespace=environment[Variable.NAMESPACE],
+                result_config_map=environment[Variable.RESULT],
+                pod=environment.get(Variable.POD_NAME, ""),
+                playbook_digest=environment[Variable.PLAYBOOK_DIGEST],
+                deadline_seconds=int(environment[Variable.DEADLINE_SECONDS]),
+                is_rollback=environment.get(Variable.IS_ROLLBACK) == "true",
                 server=ApiServer.from_environment(environment),
-                playbook=Path(environment.get("REME_INPUT", INPUT_DIRECTORY)) / "playbook.json",
+                playbook=Path(environment.get("REME_INPUT", INPUT_DIRECTORY)) / PLAYBOOK_KEY,
                 scratch=Path(environment.get("TMPDIR", "/tmp")),  # noqa: S108 (the pod's own)
             )
         except KeyError as error:
-            raise RunnerSettingsError(f"{error.args[0]} is not set") from error
+            raise RunnerSettingsError(
+                f"the variable {error.args[0]} is not set; only a Job of reme sets it"
+            ) from error
         except ValueError as error:
-            raise RunnerSettingsError(str(error)) from error
+            raise RunnerSettingsError(f"a variable is malformed: {error}") from error

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from reme_runner.ansible_run import environment, play, prepare
-from reme_runner.run import _start_warm
+from reme_runner.main import fork_server
 
 
 def main() -> None:
     scratch = Path(tempfile.mkdtemp(dir="/tmp"))
-    socket = scratch / "warm.sock"
+    socket = scratch / "fork-server.sock"
     env = environment(scratch, socket)
-    warm = _start_warm(env, socket)
     given = {"hosts": "localhost", "connection": "local", "gather_facts": False}
     tasks = [{**task, "ignore_errors": True} for task in json.loads(os.environ["TASKS"])]
     prepare([{**given, "tasks": tasks}], scratch)
@@ -33,8 +32,8 @@ def main() -> None:
         line = {"name": data.get("task"), "status": status, "message": json.dumps(said)[-700:]}
         print(json.dumps(line), flush=True)
 
-    play(scratch, env, tell, lambda: False)
-    warm.kill()
+    with fork_server(env, socket):
+        play(scratch, env, tell, lambda: False)
 
 
 main()

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from reme_api.approval import Approval
 from reme_api.remediation import Remediation, Run
-from reme_playbook.execution.manifests import PLAYBOOK_KEY
+from reme_playbook.execution.runner_contract import PLAYBOOK_KEY
 from tests.doubles.fake_api import Json
 from tests.doubles.shop import RELEASE
 from tests.doubles.sim_api import Answer, ApiRequest, Interceptor, SimulatedApi

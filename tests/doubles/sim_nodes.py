@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from reme_playbook.execution.runner_contract import RECORD_SECONDS
 from tests.doubles.fake_api import Json, _merged
 from tests.doubles.shop import NAMESPACE, RELEASE
 from tests.doubles.sim_api import SimulatedApi
@@ -20,7 +21,6 @@ PHASES = ("pending", "claimed", "applied", "reported")
 """Where a pod may be when something befalls it: each is the moment after that has happened."""
 
 _CLAIM_SECONDS = 20
-_FINISH_SECONDS = 8
 
 
 class PodEndedError(Exception):
@@ -202,7 +202,7 @@ class Nodes:
 
     async def _finish(self, run: str, result: Json) -> bool:
         result |= {"finished": _stamp()}
-        until = _time() + _FINISH_SECONDS
+        until = _time() + RECORD_SECONDS
         while not self._write(run, {"result.json": json.dumps(result)}):
             if _time() >= until:
                 return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from reme_api.content_types import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from reme_kube.errors import AlreadyExistsError, NotFoundError
 from reme_kube.http_client import ApiClient
 from reme_kube.kubeconfig import find_credentials
@@ -86,9 +87,9 @@ KINDS: Mapping[str, Resource] = {
 CLUSTER_SCOPED = frozenset({"Node", "Namespace"})
 
 _CONTENT: Mapping[PatchKind, str] = {
-    "merge": "application/merge-patch+json",
-    "strategic": "application/strategic-merge-patch+json",
-    "json": "application/json-patch+json",
+    "merge": MERGE_PATCH,
+    "strategic": STRATEGIC_MERGE_PATCH,
+    "json": JSON_PATCH,
 }
 _APPLY = "application/apply-patch+yaml"
 

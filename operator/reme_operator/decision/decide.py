@@ -51,12 +51,13 @@ from reme_operator.decision.manual_rollback import decide_manual_rollback
 from reme_operator.decision.observed import JobState, Observed
 from reme_operator.decision.plan_approval import permission, waits_for_person
 from reme_operator.decision.probe_verdict import verification_verdict
-from reme_playbook.execution.manifests import GRACE_SECONDS, START_SECONDS
+from reme_playbook.execution.manifests import START_SECONDS
+from reme_playbook.execution.runner_contract import TERMINATION_GRACE_SECONDS
 
 RUN_POLL = timedelta(seconds=2)
 """How often a run that is under way is looked at, should its watch events not come."""
 
-RUN_GRACE = timedelta(seconds=START_SECONDS + GRACE_SECONDS + 30)
+RUN_GRACE = timedelta(seconds=START_SECONDS + TERMINATION_GRACE_SECONDS + 30)
 """What a Job may take beyond the deadline of its playbook before it is stopped from here."""
 
 STUCK_PATIENCE = timedelta(seconds=45)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 
 from reme_api.base import ArtifactReference
+from reme_api.content_types import MERGE_PATCH
 from reme_api.reasons import Reason
 from reme_api.remediation import Rejection
 from reme_kube.errors import (
@@ -32,7 +33,6 @@ from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.object_diff import Difference
 
 PLAN_KEY = "plan.json"
-MERGE_PATCH = "application/merge-patch+json"
 CANARY = {"data": {"canary": ""}}
 """A field of the run's own result that no grant includes."""
 _SETTLE_SECONDS = 5.0

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reme_api.content_types import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from reme_playbook.actions.field_paths import patch, writes
 from reme_playbook.actions.registry import (
     Action,
@@ -36,9 +37,6 @@ from reme_playbook.snapshot.revisions import (
 from reme_playbook.snapshot.revisions import patch as template_patch
 from reme_playbook.snapshot.snapshot import Revision
 
-JSON_PATCH = "application/json-patch+json"
-
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _BY_PLACE = SetIngressBackend | AllowIngress | AllowEgress | WithdrawIngress | WithdrawEgress
 
 
@@ -102,18 +100,18 @@ def request(
             return DryRunRequest("DELETE", part.path)
         case Scale(replicas=replicas):
             body = {"spec": {"replicas": replicas}}
-            return DryRunRequest("PATCH", f"{part.path}/scale", body, STRATEGIC_PATCH)
+            return DryRunRequest("PATCH", f"{part.path}/scale", body, STRATEGIC_MERGE_PATCH)
         case Rollback():
             revision = _revision(action, found, history)
             return DryRunRequest("PATCH", part.path, template_patch(found, revision), JSON_PATCH)
         case RemoveTaint() | AddTaint():
             body = {"spec": {"taints": _taints(action, found)}}
-            return DryRunRequest("PATCH", part.path, body, "application/merge-patch+json")
+            return DryRunRequest("PATCH", part.path, body, MERGE_PATCH)
         case _ if isinstance(action, _BY_PLACE):
             return DryRunRequest("PATCH", part.path, operations(action), JSON_PATCH)
         case _:
             body = patch([write for one in part.actions for write in writes(one, run_id)])
-            return DryRunRequest("PATCH", part.path, body, STRATEGIC_PATCH)
+            return DryRunRequest("PATCH", part.path, body, STRATEGIC_MERGE_PATCH)
 
 
 def _revision(

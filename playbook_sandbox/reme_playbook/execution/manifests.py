@@ -12,19 +12,22 @@ from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrant, RunGrantSpec, Verb
 from reme_playbook.actions.registry import Action
 from reme_playbook.execution import result
+from reme_playbook.execution.granted_playbook import playbook_digest
 from reme_playbook.execution.grants import cluster_roles, grant_rules, run_roles
 from reme_playbook.execution.pod import PodOptions, pod_spec
 from reme_playbook.execution.render import render
+from reme_playbook.execution.runner_contract import (
+    PLAYBOOK_KEY,
+    TERMINATION_GRACE_SECONDS,
+    Variable,
+)
 from reme_playbook.snapshot.object_ref import ObjectRef
 
 Manifest = dict[str, Any]
 
-PLAYBOOK_KEY = "playbook.json"
 RESULT_ROLE = "result"
 START_SECONDS = 60
 """How long a pod may wait for its node and image before the deadline of the playbook counts."""
-GRACE_SECONDS = 10
-"""How long a pod may go on after it was told to stop, to write down what it had done."""
 TTL_SECONDS = 3600
 """When a Job goes away by itself, should nobody be left to delete it."""
 
@@ -61,7 +64,7 @@ class RunRequest:
     @property
     def not_after(self) -> datetime:
         """When the grant ends: after the Job's deadline and its grace, and never much later."""
-        seconds = START_SECONDS + self.sandbox.deadline_seconds + GRACE_SECONDS
+        seconds = START_SECONDS + self.sandbox.deadline_seconds + TERMINATION_GRACE_SECONDS
         return (self.created + timedelta(seconds=seconds)).astimezone(UTC)
 
 
@@ -210,12 +213,12 @@ def _bound(request: RunRequest, role: str, role_kind: str) -> Manifest:
 def _job(request: RunRequest, text: str) -> Manifest:
     deadline = request.sandbox.deadline_seconds
     environment = {
-        "REME_RUN_NAME": request.name,
-        "REME_RUN_NAMESPACE": request.release_namespace,
-        "REME_RESULT": f"{request.name}-result",
-        "REME_PLAYBOOK_DIGEST": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}",
-        "REME_DEADLINE_SECONDS": str(deadline),
-        "REME_UNDO": "true" if request.undo else "false",
+        Variable.RUN_NAME.value: request.name,
+        Variable.NAMESPACE.value: request.release_namespace,
+        Variable.RESULT.value: f"{request.name}-result",
+        Variable.PLAYBOOK_DIGEST.value: playbook_digest(text.encode()),
+        Variable.DEADLINE_SECONDS.value: str(deadline),
+        Variable.IS_ROLLBACK.value: "true" if request.undo else "false",
     }
     return {
         **_head("batch/v1", "Job", request.name, request),
@@ -234,7 +237,6 @@ def _job(request: RunRequest, text: str) -> Manifest:
                     image=request.image,
                     environment=environment,
                     limits=request.sandbox,
-                    grace_seconds=GRACE_SECONDS,
                     options=_placed(request),
                 ),
             },

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reme_api.policy import Sandbox
+from reme_playbook.execution.runner_contract import (
+    INPUT_DIRECTORY,
+    TERMINATION_GRACE_SECONDS,
+    TOKEN_DIRECTORY,
+    Variable,
+)
 
 USER = 65532
-INPUT_DIRECTORY = "/run/reme/input"
-TOKEN_DIRECTORY = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 (a path)
 TOKEN_SECONDS = 600
 """The shortest life that Kubernetes gives a token; being bound to the pod, it also ends with it."""
 REQUESTED_SHARE = 4
@@ -34,7 +38,6 @@ def pod_spec(
     image: str,
     environment: Mapping[str, str],
     limits: Sandbox,
-    grace_seconds: int,
     options: PodOptions,
 ) -> dict[str, Any]:
     """Return the spec of a run's pod."""
@@ -43,7 +46,7 @@ def pod_spec(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": grace_seconds,
+        "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -82,7 +85,7 @@ def _container(
         "imagePullPolicy": options.image_pull_policy,
         "env": [
             *({"name": name, "value": value} for name, value in environment.items()),
-            {"name": "REME_POD_NAME", "valueFrom": pod_name},
+            {"name": Variable.POD_NAME.value, "valueFrom": pod_name},
         ],
         "resources": {
             # Memory is reserved in full, so that a repair is not what the node takes it back from.

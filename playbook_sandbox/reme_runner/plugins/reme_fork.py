@@ -1,4 +1,4 @@
-"""An Ansible connection that runs modules in forks of the warm interpreter beside the run."""
+"""An Ansible connection plugin that runs modules in forks of the run's fork server."""
 
 import os
 import socket
@@ -10,13 +10,13 @@ from ansible.plugins.connection.local import (  # type: ignore[import-untyped]
 )
 
 DOCUMENTATION = """
-name: reme_warm
-short_description: runs modules in forks of an interpreter that has their libraries loaded
+name: reme_fork
+short_description: runs modules in forks of a process that has their libraries loaded
 description:
-  - Like C(local), but a module that comes through a pipe is executed by the process that listens
-    at the socket named by the environment variable E(REME_WARM_SOCKET).
-  - Commands without a program on their standard input are run as C(local) runs them, and so is
-    everything while nobody listens.
+  - Like C(local), but a module on the standard input is executed by the fork server that listens
+    at the socket in the environment variable E(REME_FORK_SERVER_SOCKET).
+  - Commands without a program on the standard input run as with C(local), and so does everything
+    when no fork server listens.
 author: reme
 version_added: "1.0.0"
 extends_documentation_fragment:
@@ -26,56 +26,56 @@ options: {}
 
 
 class Connection(LocalConnection):  # type: ignore[misc]
-    """Runs modules here, but not in a fresh interpreter each."""
+    """Runs modules on this host in forks of the fork server."""
 
     transport = "local"
 
     def exec_command(
         self, cmd: str, in_data: bytes | None = None, sudoable: bool = True
     ) -> tuple[int, bytes, bytes]:
-        """Execute a module in a fork of the warm interpreter, anything else as before."""
-        answer = _ask(in_data) if in_data else None
-        if answer is None:
-            answer = super().exec_command(cmd, in_data, sudoable)
-        return answer
+        """Execute a module in a fork of the fork server, any other command as `local` does."""
+        response = _execute(in_data) if in_data else None
+        if response is None:
+            response = super().exec_command(cmd, in_data, sudoable)
+        return response
 
 
 def _connect() -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(os.environ.get("REME_WARM_SOCKET", ""))
+        connection.connect(os.environ.get("REME_FORK_SERVER_SOCKET", ""))
     except OSError:
         connection.close()
         return None
     return connection
 
 
-def _ask(program: bytes) -> tuple[int, bytes, bytes] | None:
-    """Return the program's answer; None when it was certainly not started.
+def _execute(program: bytes) -> tuple[int, bytes, bytes] | None:
+    """Return exit code, output and errors of the program; None if it was certainly not started.
 
-    Once it was started it must not be started again: a lost answer is a failure of the task.
+    A program that was started must not be started again: a lost response is a failed task.
     """
-    warm = _connect()
-    if warm is None:
+    connection = _connect()
+    if connection is None:
         return None
-    with warm:
-        return _exchange(warm, program)
+    with connection:
+        return _exchange(connection, program)
 
 
-def _exchange(warm: socket.socket, program: bytes) -> tuple[int, bytes, bytes] | None:
+def _exchange(connection: socket.socket, program: bytes) -> tuple[int, bytes, bytes] | None:
     try:
-        warm.sendall(struct.pack(">I", len(program)) + program)
-        if not warm.recv(1):
+        connection.sendall(struct.pack(">I", len(program)) + program)
+        if not connection.recv(1):
             return None
     except OSError:
         return None
     received = bytearray()
     try:
-        while part := warm.recv(65536):
+        while part := connection.recv(65536):
             received += part
     except OSError as error:
-        raise AnsibleConnectionFailure(f"the module's answer was lost: {error}") from error
+        raise AnsibleConnectionFailure(f"lost connection to the fork server: {error}") from error
     if len(received) < 8:
-        raise AnsibleConnectionFailure("the module ended without an answer")
+        raise AnsibleConnectionFailure("the module ended without a response")
     code, length = struct.unpack(">iI", received[:8])
     return code, bytes(received[8 : 8 + length]), bytes(received[8 + length :])

@@ -90,7 +90,7 @@ def test_an_undo_shares_no_object_with_its_run() -> None:
 def test_the_pod_is_told_that_it_may_undo_only_when_it_undoes() -> None:
     def told(request: RunRequest) -> str:
         found = {e["name"]: e.get("value") for e in pod(request)["containers"][0]["env"]}
-        return str(found["REME_UNDO"])
+        return str(found["REME_IS_ROLLBACK"])
 
     assert told(REQUEST) == "false"
     assert told(replace(REQUEST, undo=True)) == "true"

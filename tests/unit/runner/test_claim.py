@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reme_playbook.execution import result
 from reme_runner.api_client import ApiResponse
-from reme_runner.claim import CLAIM_SECONDS, ClaimOutcome, take
+from reme_runner.claim import CLAIM_SECONDS, ClaimOutcome, claim_run
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 STATE = result.RunResult(run="r", started=NOW)
@@ -60,7 +60,9 @@ class Clock:
 
 def attempt(config_map: FakeConfigMap, nonce: str) -> ClaimOutcome:
     clock = Clock()
-    return take(config_map, claim(nonce), STATE, clock=clock, sleep=clock.sleep)[0]
+    return claim_run(
+        config_map, claim(nonce), STATE, lambda: False, clock=clock, sleep=clock.sleep
+    )[0]
 
 
 def test_the_first_pod_takes_the_run_in_one_request() -> None:
@@ -92,7 +94,9 @@ def test_a_passing_refusal_is_waited_out(status: int) -> None:
 def test_a_lasting_refusal_ends_with_nothing_run() -> None:
     config_map = FakeConfigMap(*[403] * 1000)
     clock = Clock()
-    taken, why = take(config_map, claim("one"), STATE, clock=clock, sleep=clock.sleep)
+    taken, why = claim_run(
+        config_map, claim("one"), STATE, lambda: False, clock=clock, sleep=clock.sleep
+    )
     assert taken is ClaimOutcome.UNKNOWN
     assert why == "403 no"
     assert CLAIM_SECONDS <= clock.now < CLAIM_SECONDS + 5
@@ -112,3 +116,13 @@ def test_whatever_is_lost_at_most_one_of_many_takes_it(faults: list[list[str | i
         config_map.faults = list(some)
         taken.append(attempt(config_map, str(number)))
     assert taken.count(ClaimOutcome.OURS) == min(1, len(faults))
+
+
+def test_a_pod_that_is_told_to_stop_claims_no_more() -> None:
+    config_map = FakeConfigMap(*[403] * 1000)
+    clock = Clock()
+    outcome, message = claim_run(
+        config_map, claim("one"), STATE, lambda: True, clock=clock, sleep=clock.sleep
+    )
+    assert (outcome, message) == (ClaimOutcome.UNKNOWN, "403 no")
+    assert (config_map.patches, clock.now) == (1, 0)

@@ -1,6 +1,8 @@
 """The recorder, the reasons to stop, and the runner's settings."""
 
+import json
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ import pytest
 from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunRequest, manifests
 from reme_playbook.execution.result import RunEnd, RunResult
+from reme_playbook.execution.runner_contract import EXIT_SECONDS, REQUEST_SECONDS
 from reme_runner.ansible_run import environment
 from reme_runner.api_client import ApiResponse
 from reme_runner.progress import RunEvent
 from reme_runner.recorder import Recorder
 from reme_runner.settings import RunnerSettingsError, Settings
-from reme_runner.stop_signal import Stop
+from reme_runner.stop_signal import StopSignal
 from tests.unit.execution.test_manifests import REQUEST
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -34,6 +37,20 @@ class FakeResult:
             self.bodies.append(body["data"])
             self.written.set()
         return ApiResponse(status, {})
+
+
+class HangingResult:
+    """Responds to the first request only when it is released."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, Any]] = []
+        self.called, self.release = threading.Event(), threading.Event()
+
+    def patch(self, body: Any, content_type: str) -> ApiResponse:
+        self.called.set()
+        self.release.wait(10)
+        self.bodies.append(body["data"])
+        return ApiResponse(200, {})
 
 
 def event(text: str = "") -> RunEvent:
@@ -67,6 +84,32 @@ def test_it_is_said_when_the_last_word_could_not_be_written() -> None:
     assert not recorder.finish(0.1)
 
 
+def test_finish_returns_in_time_though_the_server_does_not_respond() -> None:
+    hanging = HangingResult()
+    recorder = Recorder(hanging, lambda _line: None)
+    recorder.start()
+    recorder.note(RunResult(run="r", started=NOW), event())
+    assert hanging.called.wait(5)
+    recorder.note(RunResult(run="r", started=NOW, end=RunEnd.INTERRUPTED), event())
+    begin = time.monotonic()
+    assert not recorder.finish(0.5)
+    assert time.monotonic() - begin < 0.9
+    hanging.release.set()
+
+
+def test_an_older_state_is_never_written_after_the_last() -> None:
+    hanging = HangingResult()
+    recorder = Recorder(hanging, lambda _line: None)
+    recorder.start()
+    recorder.note(RunResult(run="r", started=NOW), None)
+    assert hanging.called.wait(5)
+    recorder.note(RunResult(run="r", started=NOW, end=RunEnd.INTERRUPTED), None)
+    threading.Timer(0.1, hanging.release.set).start()
+    assert recorder.finish(5)
+    ends = [json.loads(body[result.RESULT_KEY]).get("end") for body in hanging.bodies]
+    assert ends == ["Running", "Interrupted"]
+
+
 def test_what_was_written_is_not_written_again() -> None:
     api = FakeResult()
     recorder = Recorder(api, lambda _line: None)
@@ -90,15 +133,34 @@ def test_kept_events_are_bounded_but_all_are_said() -> None:
 
 
 def test_a_run_stops_at_its_deadline_or_when_told() -> None:
-    stop = Stop(60)
+    stop = StopSignal(60)
     assert not stop()
-    assert stop.why is None
+    assert stop.reason is None
     stop._on_signal(15, None)
-    assert stop.why is not None
-    assert stop.why[0] is RunEnd.INTERRUPTED
-    late = Stop(-1)
-    assert late.why is not None
-    assert late.why[0] is RunEnd.TIMED_OUT
+    assert stop.reason is not None
+    assert stop.reason[0] is RunEnd.INTERRUPTED
+    late = StopSignal(-1)
+    assert late.reason is not None
+    assert late.reason[0] is RunEnd.TIMED_OUT
+
+
+@pytest.mark.parametrize("waited", [0.0, 0.25, 3.0, REQUEST_SECONDS, 8.9, 9.0, 12.0])
+def test_after_a_signal_all_waits_fit_the_grace_period_of_the_pod(waited: float) -> None:
+    spec = manifests(REQUEST).job["spec"]["template"]["spec"]
+    grace = spec["terminationGracePeriodSeconds"]
+    now = 100.0
+    stop = StopSignal(3600, lambda: now)
+    stop._on_signal(15, None)
+    now += waited
+    assert max(waited, EXIT_SECONDS) <= grace or stop.seconds_to_record() == 0
+    assert waited + stop.seconds_to_record() <= max(waited, grace - EXIT_SECONDS)
+    stop._on_signal(15, None)  # a second signal starts no second grace period
+    assert waited + stop.seconds_to_record() <= max(waited, grace - EXIT_SECONDS)
+
+
+def test_a_signal_while_the_end_is_recorded_leaves_enough_time() -> None:
+    grace = manifests(REQUEST).job["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert StopSignal(3600).seconds_to_record() + EXIT_SECONDS <= grace
 
 
 def job_environment(request: RunRequest = REQUEST) -> dict[str, str]:
@@ -113,14 +175,14 @@ def test_the_runner_understands_the_job() -> None:
     assert settings.result_config_map == "reme-0a1b2c3d-1-result"
     assert settings.pod == "pod-x"
     assert settings.deadline_seconds == 120
-    assert settings.undo is False
-    assert settings.server.address == "10.96.0.1:443"
+    assert settings.is_rollback is False
+    assert (settings.server.host, settings.server.port) == ("10.96.0.1", 443)
     assert settings.playbook == Path("/run/reme/input/playbook.json")
 
 
-def test_an_address_of_six_parts_is_bracketed() -> None:
+def test_an_ipv6_address_is_taken_as_it_is() -> None:
     found = Settings.from_environment({**job_environment(), "KUBERNETES_SERVICE_HOST": "fd00::1"})
-    assert found.server.address == "[fd00::1]:443"
+    assert (found.server.host, found.server.port) == ("fd00::1", 443)
 
 
 @pytest.mark.parametrize("missing", ["REME_RUN_NAME", "REME_RESULT", "KUBERNETES_SERVICE_HOST"])
@@ -138,7 +200,7 @@ def test_ansible_gets_nothing_that_it_was_not_given(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", "/evil")
     monkeypatch.setenv("LD_PRELOAD", "/evil")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
-    found = environment(Path("/tmp/x"), Path("/tmp/x/warm.sock"))
+    found = environment(Path("/tmp/x"), Path("/tmp/x/fork-server.sock"))
     assert "evil" not in str(found)
     assert found["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
     assert all(v.startswith("/tmp/x") for k, v in found.items() if k in ("HOME", "TMPDIR"))

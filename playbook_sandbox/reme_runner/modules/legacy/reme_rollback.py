@@ -4,6 +4,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
 
+from reme_api.content_types import JSON_PATCH
 from reme_playbook.snapshot.revisions import (
     REVISION_RESOURCES,
     RevisionNotFoundError,
@@ -11,7 +12,7 @@ from reme_playbook.snapshot.revisions import (
     patch,
     revisions,
 )
-from reme_runner.api_client import JSON_PATCH, ApiResponse, ApiServer
+from reme_runner.api_client import ApiResponse, ApiServer
 
 DOCUMENTATION = """
 module: reme_rollback

@@ -9,7 +9,8 @@ from reme_benchmark.fidelity.ground_truth import stresses, truths
 from reme_benchmark.fidelity.records import Inputs, Real, Simulated
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems import catalog as systems
-from reme_lab.simulator import World, apply, judge, world_from_snapshot
+from reme_lab.fidelity import world_from_snapshot
+from reme_lab.simulator import World, apply, assess
 from reme_lab.simulator.health import world_health
 from reme_operator.decision.probe_verdict import degraded_neighbours
 
@@ -41,11 +42,11 @@ def simulated(inputs: Inputs) -> Simulated:
     """Return what the simulator says to the playbook of a trial."""
     before = world(inputs)
     after = apply(before, inputs.actions)
-    verdict = judge(before, after, inputs.probes)
+    verdict = assess(before, after, inputs.probes)
     worse = degraded_neighbours(health(before), health(after))
     target = f"{inputs.live.target.kind}/{inputs.live.target.name}"
     return Simulated(
-        verified=verdict.probed and not worse,
+        verified=verdict.probes_pass and not worse,
         harmed=tuple(name for name in worse if name != target),
         cured=verdict.verified,
         missing=verdict.missing,

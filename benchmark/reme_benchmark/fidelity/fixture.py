@@ -22,7 +22,7 @@ from reme_benchmark.scoring.restore import write_back
 from reme_benchmark.scoring.snapshot import Snapshot, take
 from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError
-from reme_lab.simulator import disagreements
+from reme_lab.fidelity import snapshot_differences
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -196,7 +196,7 @@ def same(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
     generation = unstructured.number(other.workload, "metadata", "generation")
     if unstructured.number(other.workload, "status", "observedGeneration") < generation:
         return False
-    return not disagreements(one, other) and _templates(one) == _templates(other)
+    return not snapshot_differences(one, other) and _templates(one) == _templates(other)
 
 
 def _templates(live: ClusterSnapshot) -> list[tuple[str, bool]]:

@@ -13,6 +13,7 @@ from reme_benchmark.scenarios.faults.model import Agent, Fault
 from reme_benchmark.scenarios.faults.placeholders import FillError, fill, filled
 from reme_benchmark.scenarios.systems.model import Service, System
 from reme_lab.simulator import (
+    AllowedDifference,
     Behaviour,
     Call,
     EntryPoint,
@@ -21,7 +22,6 @@ from reme_lab.simulator import (
     Program,
     RecurringStress,
     Stress,
-    Tolerance,
     is_none_of,
     is_one_of,
     rule,
@@ -54,15 +54,15 @@ def program(system: System, service: Service) -> Program:
         cpu_millicores=_SERVING_MILLICORES,
         memory_bytes=_INTERPRETER_BYTES + 4 * _MIB,
     )
-    refuses = rule(is_one_of("MODE", "maintenance"), refuses=True)
+    refuses = rule(is_one_of("MODE", "maintenance"), unready=True)
     unknown = rule(is_none_of("MODE", "normal", "maintenance", None), exit_code=1)
     missing = [rule(is_one_of(key, None, ""), exit_code=1) for key in service.config]
     elsewhere = rule(is_none_of("command", _COMMAND), exit_code=1)
     return Program(
         container=service.container_name,
-        usual=usual,
+        default=usual,
         rules=(refuses, unknown, *missing, elsewhere),
-        reads=(
+        numeric_settings=(
             NumericSetting("port", "PORT"),
             NumericSetting("error_percent", "FAIL_PERCENT"),
             NumericSetting(
@@ -91,11 +91,13 @@ def truths(system: System, fault: Fault, inputs: Inputs, *, broken: bool = True)
     programs = {target: own, **dict(_others(system, inputs, broken=broken))}
     return GroundTruth(
         programs=programs,
-        lost_secrets=frozenset(_lost_secrets(fault, inputs.values)) if broken else frozenset(),
+        missing_secret_keys=frozenset(_lost_secrets(fault, inputs.values))
+        if broken
+        else frozenset(),
         entry_points=tuple(_fronts(system, inputs)),
         policies_enforced=inputs.policies_enforced,
-        metrics=inputs.metrics,
-        may_differ=tuple(_may_differ(fault, inputs.values)),
+        metrics_available=inputs.metrics,
+        allowed_differences=tuple(_may_differ(fault, inputs.values)),
         patience_seconds=inputs.patience_seconds,
     )
 
@@ -160,7 +162,7 @@ def _others(system: System, inputs: Inputs, *, broken: bool) -> Iterator[tuple[O
             usual = own.behaviour(settings | _environment(found))
             if unstructured.number(found, "spec", "replicas", default=1) == 0:
                 usual = Behaviour(port=usual.port, exit_code=1)
-        yield key, Program(usual=usual, calls=tuple(_asks(system, service, inputs.live.target)))
+        yield key, Program(default=usual, calls=tuple(_asks(system, service, inputs.live.target)))
 
 
 def _asks(system: System, service: Service, target: ObjectRef) -> Iterator[Call]:
@@ -204,13 +206,13 @@ def _lost_secrets(fault: Fault, values: Mapping[str, Any]) -> Iterator[tuple[str
                 yield str(fill(step.patch.name, values)), change["path"].rpartition("/")[2]
 
 
-def _may_differ(fault: Fault, values: Mapping[str, Any]) -> Iterable[Tolerance]:
+def _may_differ(fault: Fault, values: Mapping[str, Any]) -> Iterable[AllowedDifference]:
     for one in fault.oracle.may_differ:
         try:
             kind, name = fill(one.kind, values), fill(one.name, values)
         except FillError:
             continue  # of a service that this target does not call
-        yield Tolerance(
+        yield AllowedDifference(
             kind=str(values["kind"]) if kind == "Workload" else kind,
             name=name,
             path=one.path,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from reme_lab.simulator.program import Behaviour, Program
-from reme_lab.simulator.template_facts import addresses, facts, service_of
+from reme_lab.simulator.template_facts import addresses, service_of, template_facts
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -13,7 +13,7 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 Json = Mapping[str, Any]
 
 
-def inferred(live: ClusterSnapshot) -> Program:
+def inferred_program(live: ClusterSnapshot) -> Program:
     """Return what the target's program must be like: good, and as its template expects it."""
     container = next((c for c in live.containers if c.ports), None)
     container = container or next(iter(live.containers), None)
@@ -32,10 +32,10 @@ def inferred(live: ClusterSnapshot) -> Program:
             cpu_millicores=sum(use.cpu_millicores for use in used),
             memory_bytes=min(use.memory_bytes for use in used),
         )
-    return Program(container=container.name, usual=usual)
+    return Program(container=container.name, default=usual)
 
 
-def neighbours(live: ClusterSnapshot) -> dict[ObjectRef, Json]:
+def inferred_neighbours(live: ClusterSnapshot) -> dict[ObjectRef, Json]:
     """Return workloads and Services that stand for those that are only known by name."""
     found: dict[ObjectRef, Json] = {}
     for key, labels in live.neighbours.items():
@@ -87,7 +87,9 @@ def _settings(template: Json) -> list[str]:
     return [v for c in views.template_containers(template) for v in c.env.values() if v]
 
 
-def nodes(live: ClusterSnapshot, objects: Mapping[ObjectRef, Json]) -> dict[ObjectRef, Json]:
+def inferred_nodes(
+    live: ClusterSnapshot, objects: Mapping[ObjectRef, Json]
+) -> dict[ObjectRef, Json]:
     """Return a node for each that has pods and is not known, or one where there is none."""
     pods = [found for key, found in live.objects.items() if key.kind == "Pod"]
     named = {unstructured.text(pod, "spec", "nodeName") for pod in pods}
@@ -109,12 +111,14 @@ def nodes(live: ClusterSnapshot, objects: Mapping[ObjectRef, Json]) -> dict[Obje
 def _allocatable(pods: Sequence[Json]) -> dict[str, str]:
     """Return what a node has: too little for a pod of which the scheduler says so."""
     found = {"cpu": 8000, "memory": 32 * 2**30}
-    placed = [facts(pod).requests for pod in pods if unstructured.text(pod, "spec", "nodeName")]
+    placed = [
+        template_facts(pod).requests for pod in pods if unstructured.text(pod, "spec", "nodeName")
+    ]
     for pod in pods:
         said = views.pod(pod).unscheduled
         for resource in found:
             if f"Insufficient {resource}" in said:
                 used = sum(getattr(amounts, resource) for amounts in placed)
-                room = used + getattr(facts(pod).requests, resource) - 1
+                room = used + getattr(template_facts(pod).requests, resource) - 1
                 found[resource] = max(0, min(found[resource], room))
     return {"cpu": f"{found['cpu']}m", "memory": str(found["memory"])}

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from reme_lab.simulator.api_defaults import defaulted
+from reme_lab.simulator.api_defaults import with_defaults
 from reme_lab.simulator.program import Stress
-from reme_lab.simulator.template_facts import facts
+from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, ReplicaSet
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
@@ -26,10 +26,10 @@ def _plain(template: Json) -> Json:
         if key != "creationTimestamp"
     }
     kept = {key: value for key, value in labels.items() if key not in _HASHES}
-    return defaulted({**template, "metadata": {**metadata, "labels": kept}})
+    return with_defaults({**template, "metadata": {**metadata, "labels": kept}})
 
 
-def history(live: ClusterSnapshot) -> tuple[Json, tuple[Revision, ...]]:
+def revision_history(live: ClusterSnapshot) -> tuple[Json, tuple[Revision, ...]]:
     """Return the current template and the revisions, where equal templates are one object."""
     known: list[Json] = [_plain(live.template)]
 
@@ -67,15 +67,15 @@ def pods_of(
         template = _template(pod, templates, live)
         view = views.pod(pod)
         placed = "" if view.unscheduled else unstructured.text(pod, "spec", "nodeName") or "node-1"
-        born = seconds(unstructured.text(pod, "metadata", "creationTimestamp"))
+        born = epoch_seconds(unstructured.text(pod, "metadata", "creationTimestamp"))
         yield Pod(
             name=name,
             owner=live.target,
             template=template,
-            born=born or clock - 600,
-            configs=tuple(configs.get(n) for n in facts(template).config_maps),
+            created=born or clock - 600,
+            config_maps=tuple(configs.get(n) for n in template_facts(template).config_maps),
             node=placed,
-            unplaced=view.unscheduled,
+            unschedulable=view.unscheduled,
             stress=stresses.get(name),
             initialized=view.ready,
             starting=at_once and not _has_started(pod),
@@ -129,7 +129,7 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
     return same - len(one.keys() ^ other.keys())
 
 
-def sets_of(templates: list[Json], pods: Iterable[Pod]) -> tuple[ReplicaSet, ...]:
+def replica_sets_of(templates: list[Json], pods: Iterable[Pod]) -> tuple[ReplicaSet, ...]:
     """Return the ReplicaSets that have pods, oldest first."""
     counted: dict[int, ReplicaSet] = {}
     for pod in pods:
@@ -140,7 +140,7 @@ def sets_of(templates: list[Json], pods: Iterable[Pod]) -> tuple[ReplicaSet, ...
     return tuple(sorted(counted.values(), key=lambda one: order[id(one.template)]))
 
 
-def seconds(text: str) -> int:
+def epoch_seconds(text: str) -> int:
     """Return a moment in seconds since 1970; 0 for what is none."""
     try:
         return int(datetime.fromisoformat(text).timestamp()) if text else 0

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reme_lab.fidelity.inferred_objects import inferred, neighbours, nodes
-from reme_lab.fidelity.snapshot_history import history, pods_of, seconds, sets_of
-from reme_lab.simulator.aging import aged
+from reme_lab.fidelity.inferred_objects import inferred_neighbours, inferred_nodes, inferred_program
+from reme_lab.fidelity.snapshot_history import (
+    epoch_seconds,
+    pods_of,
+    replica_sets_of,
+    revision_history,
+)
+from reme_lab.simulator.aging import with_overload
 from reme_lab.simulator.program import Behaviour, Program, Stress
-from reme_lab.simulator.quotas import used_of
-from reme_lab.simulator.settling import settled
+from reme_lab.simulator.quotas import used_amount
+from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, ReplicaSet, World
 from reme_playbook.snapshot import views
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -42,8 +47,8 @@ def world_from_snapshot(
     that a run follows before a pod that is being made starts; otherwise there is time for that.
     """
     ground_truth = _completed(live, ground_truth or GroundTruth())
-    clock = max([_CLOCK, *(seconds(r.created) + 3600 for r in live.revisions)])
-    template, revisions = history(live)
+    clock = max([_CLOCK, *(epoch_seconds(r.created) + 3600 for r in live.revisions)])
+    template, revisions = revision_history(live)
     workload = _bare({**live.workload, "spec": {**live.workload["spec"], "template": template}})
     objects: dict[ObjectRef, Json] = {live.target: workload}
     for key, found in live.objects.items():
@@ -51,13 +56,15 @@ def world_from_snapshot(
             objects[key] = found
         elif key.kind != "Pod" and key != live.target:
             objects[key] = _bare(found)
-    objects |= neighbours(live)
-    objects |= nodes(live, objects)
+    objects |= inferred_neighbours(live)
+    objects |= inferred_nodes(live, objects)
     templates = [template, *(r.template for r in revisions)]
     configs = {key.name: found for key, found in objects.items() if key.kind == "ConfigMap"}
     pods = tuple(pods_of(live, templates, configs, stresses or {}, clock, at_once=at_once))
     own = {live.target: pods} if pods else {}
-    sets = {live.target: sets_of(templates, pods)} if live.target.kind == "Deployment" else {}
+    sets = (
+        {live.target: replica_sets_of(templates, pods)} if live.target.kind == "Deployment" else {}
+    )
     for key in live.neighbours:
         if key.kind != "DaemonSet":
             other = objects[key]["spec"]["template"]
@@ -68,14 +75,14 @@ def world_from_snapshot(
         objects=objects,
         pods=own,
         revisions={live.target: revisions},
-        sets=sets,
+        replica_sets=sets,
         ground_truth=ground_truth,
         clock=clock,
     )
     world = replace(
         world, ground_truth=replace(ground_truth, used_elsewhere=_used_elsewhere(live, world))
     )
-    world = aged(settled(world))
+    world = with_overload(settle(world))
     if healthy is None:
         return world
     before = world_from_snapshot(healthy, _without_fault(ground_truth))
@@ -86,7 +93,7 @@ def _used_elsewhere(live: ClusterSnapshot, world: World) -> dict[str, int]:
     found = dict(world.ground_truth.used_elsewhere)
     for quota in live.quotas:
         for amount, text in quota.used.items():
-            found[amount] = quota_amount(amount, text) - used_of(world, amount, world.pods)
+            found[amount] = quota_amount(amount, text) - used_amount(world, amount, world.pods)
     return found
 
 
@@ -97,11 +104,11 @@ def _without_fault(ground_truth: GroundTruth) -> GroundTruth:
         for key, program in ground_truth.programs.items()
     }
     return replace(
-        ground_truth, programs=programs, missing_images=frozenset(), lost_secrets=frozenset()
+        ground_truth, programs=programs, missing_images=frozenset(), missing_secret_keys=frozenset()
     )
 
 
-def disagreements(live: ClusterSnapshot, seen: ClusterSnapshot) -> tuple[str, ...]:
+def snapshot_differences(live: ClusterSnapshot, seen: ClusterSnapshot) -> tuple[str, ...]:
     """Return in what two live states of one target tell different stories: pods and counts."""
     one, other = live.replicas, seen.replicas
     found = [
@@ -138,12 +145,12 @@ def _completed(live: ClusterSnapshot, ground_truth: GroundTruth) -> GroundTruth:
         if state.waiting in _NO_IMAGE and state.image
     }
     programs = dict(ground_truth.programs)
-    programs.setdefault(live.target, inferred(live))
+    programs.setdefault(live.target, inferred_program(live))
     for callee in live.callees:
         for key, labels in live.neighbours.items():
             port = next((p for p in callee.ports if isinstance(p, int)), None)
             if port and key not in programs and views.selects(callee.labels, labels):
-                programs[key] = Program(usual=Behaviour(port=port, any_path=True))
+                programs[key] = Program(default=Behaviour(port=port, any_path=True))
     own = [s for s in live.services if s.selects_target and s.ports]
     entry_points = ground_truth.entry_points or tuple(
         EntryPoint(s.name, s.ports[0].port) for s in own[:1]

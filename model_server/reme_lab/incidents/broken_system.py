@@ -6,7 +6,13 @@ from typing import Any
 
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import System
-from reme_lab.simulator import NumericSetting, RecurringStress, Rule, Stress, Tolerance
+from reme_lab.simulator import (
+    AllowedDifference,
+    BehaviourRule,
+    NumericSetting,
+    RecurringStress,
+    Stress,
+)
 from reme_model.prompt.schema import Abstain
 from reme_playbook.actions.registry import Action
 
@@ -54,7 +60,7 @@ class Hidden:
 
     stresses: Mapping[str, Stress] = field(default_factory=dict)
     """What is wrong with single pods, by name."""
-    rules: Sequence[Rule] = ()
+    rules: Sequence[BehaviourRule] = ()
     """How the target's program behaves when it is told this or that."""
     usual: Mapping[str, Any] = field(default_factory=dict)
     """How it behaves otherwise; fields of `Behaviour`."""
@@ -68,7 +74,7 @@ class Hidden:
     ingress: str = ""
     """Where users come in, if not by a Service."""
     path: str = "/"
-    may_differ: Sequence[Tolerance] = ()
+    may_differ: Sequence[AllowedDifference] = ()
     """What a good repair may leave other than it was."""
 
 

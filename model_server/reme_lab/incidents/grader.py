@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from reme_api.probes import Probe
+from reme_lab.fidelity import world_from_snapshot
 from reme_lab.incidents import snapshot
 from reme_lab.incidents.broken_system import Incident
 from reme_lab.incidents.system import MIB, Json, System
@@ -18,10 +19,9 @@ from reme_lab.simulator import (
     Verdict,
     World,
     apply,
+    assess,
     disruption,
-    failing,
-    judge,
-    world_from_snapshot,
+    problems_of,
 )
 from reme_model.prompt.messages import written
 from reme_model.prompt.schema import ABSTAIN, Abstain
@@ -56,16 +56,16 @@ class Grader:
     @cached_property
     def failing(self) -> tuple[str, ...]:
         """What is wrong before anything is done."""
-        return failing(self.world, self.probes)
+        return problems_of(self.world, self.probes)
 
     @cached_property
     def unwell(self) -> tuple[str, ...]:
         """What is wrong before anything is done, whatever the probes of the report ask for."""
-        return failing(self.world)
+        return problems_of(self.world)
 
     def verdict(self, actions: Sequence[Action]) -> Verdict:
         """Return what comes of a repair."""
-        return judge(self.world, apply(self.world, actions), self.probes)
+        return assess(self.world, apply(self.world, actions), self.probes)
 
     def disruption(self, actions: Sequence[Action]) -> int:
         """Return the pods that a repair replaces and the objects that it changes."""
@@ -83,9 +83,9 @@ def _truths(incident: Incident) -> GroundTruth:
     }
     program = Program(
         container=system.container,
-        usual=Behaviour(**usual),
+        default=Behaviour(**usual),
         rules=tuple(hidden.rules),
-        reads=tuple(hidden.reads),
+        numeric_settings=tuple(hidden.reads),
         calls=tuple(_calls(system)),
         recurring_stress=tuple(hidden.recurring_stress),
     )
@@ -99,9 +99,9 @@ def _truths(incident: Incident) -> GroundTruth:
     return GroundTruth(
         programs={system.key: program, **_callers(system)},
         missing_images=frozenset(hidden.missing_images),
-        lost_secrets=frozenset(hidden.lost_secrets),
+        missing_secret_keys=frozenset(hidden.lost_secrets),
         entry_points=(front,),
-        may_differ=tuple(hidden.may_differ),
+        allowed_differences=tuple(hidden.may_differ),
     )
 
 
@@ -109,7 +109,7 @@ def _callers(system: System) -> dict[ObjectRef, Program]:
     call = Call(service=system.name, port=system.service_port)
     return {
         system.other("Deployment", n.name): Program(
-            usual=Behaviour(port=n.port, any_path=True), calls=(call,)
+            default=Behaviour(port=n.port, any_path=True), calls=(call,)
         )
         for n in system.neighbours
         if n.calls_target
@@ -157,11 +157,11 @@ def rewards(
     for actions in (*([action] for action in space), *pairs):
         reply = written(actions)
         verdict = grader.verdict(actions)
-        worth = -0.5 if verdict.harm else 0.0
+        worth = -0.5 if verdict.side_effects else 0.0
         if verdict.good and right is None:
             cost = 0.02 * grader.disruption(actions) + 0.0002 * len(reply)
             worth = max(0.5, 1 - cost)
-        elif right is Abstain.HEALTHY and not verdict.harm:
+        elif right is Abstain.HEALTHY and not verdict.side_effects:
             worth = -0.1  # nothing was wrong, and something was done
         found[reply] = round(worth, 4)
     for reason in Abstain:

@@ -12,42 +12,42 @@ a pod. All is immutable: a broken world shares what it has in common with the he
 that was given to it must never be changed in place.
 """
 
-from reme_lab.fidelity.inferred_objects import inferred
-from reme_lab.fidelity.snapshot_world import disagreements, world_from_snapshot
 from reme_lab.simulator.apply_actions import apply
-from reme_lab.simulator.probes import ProbeSample, sample
+from reme_lab.simulator.probes import ProbeSample, sample_probe
 from reme_lab.simulator.program import (
     Behaviour,
+    BehaviourRule,
     Call,
     NumericSetting,
     Program,
     RecurringStress,
-    Rule,
+    SettingCondition,
     Stress,
-    When,
     is_none_of,
     is_one_of,
     rule,
 )
-from reme_lab.simulator.snapshot import observe
-from reme_lab.simulator.verdict import Verdict, cost, disruption, failing, judge
-from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, Tolerance, World
+from reme_lab.simulator.snapshot import snapshot_of
+from reme_lab.simulator.verdict import Verdict, assess, disruption, disruption_between, problems_of
+from reme_lab.simulator.world import AllowedDifference, EntryPoint, GroundTruth, Pod, World
 from reme_lab.simulator.world_builder import (
-    changed,
-    in_container,
-    later,
-    make,
-    remembered,
-    replaced_pods,
+    after_seconds,
+    make_world,
+    mark_healthy,
+    with_container_fields,
+    with_field,
     with_ground_truth,
     with_object,
+    with_pods_replaced,
     with_program,
     with_rules,
     with_stress,
 )
 
 __all__ = [
+    "AllowedDifference",
     "Behaviour",
+    "BehaviourRule",
     "Call",
     "EntryPoint",
     "GroundTruth",
@@ -56,34 +56,29 @@ __all__ = [
     "ProbeSample",
     "Program",
     "RecurringStress",
-    "Rule",
+    "SettingCondition",
     "Stress",
-    "Tolerance",
     "Verdict",
-    "When",
     "World",
+    "after_seconds",
     "apply",
-    "changed",
-    "cost",
-    "disagreements",
+    "assess",
     "disruption",
-    "failing",
-    "in_container",
-    "inferred",
+    "disruption_between",
     "is_none_of",
     "is_one_of",
-    "judge",
-    "later",
-    "make",
-    "observe",
-    "remembered",
-    "replaced_pods",
+    "make_world",
+    "mark_healthy",
+    "problems_of",
     "rule",
-    "sample",
+    "sample_probe",
+    "snapshot_of",
+    "with_container_fields",
+    "with_field",
     "with_ground_truth",
     "with_object",
+    "with_pods_replaced",
     "with_program",
     "with_rules",
     "with_stress",
-    "world_from_snapshot",
 ]

@@ -19,10 +19,10 @@ from reme_lab.simulator import (
     GroundTruth,
     Program,
     apply,
-    in_container,
-    judge,
-    make,
-    observe,
+    assess,
+    make_world,
+    snapshot_of,
+    with_container_fields,
     with_ground_truth,
 )
 from reme_playbook.policy.action_space import allowed_actions
@@ -67,13 +67,15 @@ def measured(seconds: float) -> dict[str, Any]:
     keys = [ObjectRef("Deployment", _NAMESPACE, f"w{n}") for n in range(_CHAIN)]
     programs = {key: Program(calls=(Call("NEXT"),)) for key in keys[:-1]}
     objects = [make_one(n) for n in range(_CHAIN) for make_one in (_workload, _service)]
-    world = make(keys[1], objects, GroundTruth(programs=programs, entry_points=(EntryPoint("w0"),)))
+    world = make_world(
+        keys[1], objects, GroundTruth(programs=programs, entry_points=(EntryPoint("w0"),))
+    )
     world = with_ground_truth(world, missing_images=frozenset({_IMAGE}))
-    world = in_container(world, keys[1], "server", (("image",), _IMAGE))
+    world = with_container_fields(world, keys[1], "server", (("image",), _IMAGE))
     policy = RemediationPolicySpec.model_validate(
         {"actions": [{"name": name, "maxIncreasePercent": 100} for name in ActionName]}
     )
-    possible = allowed_actions(observe(world), policy)
+    possible = allowed_actions(snapshot_of(world), policy)
     probes = [
         Probe(name="answers", http=HttpProbe(service="w1", port=80)),
         Probe(name="rollout", rollout=RolloutProbe(min_replicas=2)),
@@ -82,7 +84,7 @@ def measured(seconds: float) -> dict[str, Any]:
     begun, episodes, good = time.thread_time(), 0, 0
     while time.thread_time() - begun < seconds:
         for action in possible:
-            good += judge(world, apply(world, [action]), probes).good
+            good += assess(world, apply(world, [action]), probes).good
             episodes += 1
     spent = time.thread_time() - begun
     return {

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from reme_lab.simulator.network import network_of
-from reme_lab.simulator.settling import settled
+from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import World
 
 
-def aged(world: World) -> World:
+def with_overload(world: World) -> World:
     """Return the settled world when what is too much for its pods has piled up in them.
 
     A pod to which more comes in than it does is ready at first, and as soon as its queue is long
@@ -16,12 +16,12 @@ def aged(world: World) -> World:
     """
     network, pods = network_of(world), dict(world.pods)
     for key, found in world.pods.items():
-        led = network.lives(key)
+        led = network.pod_statuses(key)
         if any(life.queued_milliseconds for life in led):
             pods[key] = tuple(
-                replace(pod, overrun=True) if life.queued_milliseconds else pod
+                replace(pod, overloaded=True) if life.queued_milliseconds else pod
                 for pod, life in zip(found, led, strict=True)
             )
     if all(pods[key] is found for key, found in world.pods.items()):
         return world
-    return settled(replace(world, pods=pods))
+    return settle(replace(world, pods=pods))

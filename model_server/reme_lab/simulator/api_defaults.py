@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reme_lab.simulator.identity_cache import of_one
+from reme_lab.simulator.identity_cache import cache_by_identity
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.views import PROBE_KEYS
 
@@ -13,8 +13,8 @@ _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "fail
 _ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
 
 
-@of_one
-def defaulted(template: Json) -> Json:
+@cache_by_identity
+def with_defaults(template: Json) -> Json:
     """Return a pod template with its defaults; the same object where there is nothing to add."""
     containers = unstructured.items(template, "spec", "containers")
     filled = [_container(container) for container in containers]
@@ -35,12 +35,12 @@ def _container(container: Json) -> Json:
     return {**container, **changes} if changes else container
 
 
-def defaulted_workload(kind: str, found: Json) -> Json:
+def workload_with_defaults(kind: str, found: Json) -> Json:
     """Return a workload with the defaults of its spec and its template."""
     spec = dict(unstructured.mapping(found, "spec"))
     if kind == "Deployment":
         spec.setdefault("strategy", _ROLLING)
     if kind != "DaemonSet":
         spec.setdefault("replicas", 1)
-    spec["template"] = defaulted(unstructured.mapping(spec, "template"))
+    spec["template"] = with_defaults(unstructured.mapping(spec, "template"))
     return {**found, "spec": spec}

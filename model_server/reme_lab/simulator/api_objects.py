@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reme_lab.simulator.autoscaling import wish
+from reme_lab.simulator.autoscaling import autoscaler_decision
 from reme_lab.simulator.health import disruptions_allowed
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.pod_status import Life
-from reme_lab.simulator.quotas import told, used_of
-from reme_lab.simulator.replica_counts import Counts
-from reme_lab.simulator.revisions import template_hash, time_of
+from reme_lab.simulator.pod_status import PodStatus
+from reme_lab.simulator.quotas import format_amount, used_amount
+from reme_lab.simulator.replica_counts import ReplicaCounts
+from reme_lab.simulator.revisions import api_time, template_hash
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -19,18 +19,18 @@ Json = Mapping[str, Any]
 _BACK_OFF_SECONDS = (10, 20, 40, 80, 160, 300)
 
 
-def restarts_of(pod: Pod, life: Life, now: int) -> int:
+def restarts_of(pod: Pod, life: PodStatus, now: int) -> int:
     """Return how often its container ended so far: less and less often, as the kubelet waits."""
     if not life.flaps:
         return pod.restarts
-    left, count = now - pod.born, 0
+    left, count = now - pod.created, 0
     while left > 0 and count < 12:
         left -= _BACK_OFF_SECONDS[min(count, len(_BACK_OFF_SECONDS) - 1)]
         count += 1
     return pod.restarts + max(1, count)
 
 
-def pod_object(world: World, pod: Pod, life: Life, serving: str) -> Json:
+def pod_object(world: World, pod: Pod, life: PodStatus, serving: str) -> Json:
     """Return a pod as the API server shows it; `serving` is the container that the life is of."""
     owner: dict[str, Any] = {
         "kind": pod.owner.kind,
@@ -56,7 +56,7 @@ def pod_object(world: World, pod: Pod, life: Life, serving: str) -> Json:
         "name": pod.name,
         "namespace": pod.owner.namespace,
         "uid": uid("Pod", pod.name),
-        "creationTimestamp": time_of(pod.born),
+        "creationTimestamp": api_time(pod.created),
         "labels": labels,
         "ownerReferences": [owner],
     }
@@ -76,20 +76,20 @@ def uid(kind: str, name: str) -> str:
     return f"{kind.lower()}-{name}"
 
 
-def phase_of(pod: Pod, life: Life) -> str:
+def phase_of(pod: Pod, life: PodStatus) -> str:
     """Return the phase of a pod: Pending until its containers could be made."""
     if not pod.node or life.init or (life.waiting and not life.ended):
         return "Pending"
     return "Running"
 
 
-def _pod_status(world: World, pod: Pod, life: Life, spec: Json, serving: str) -> Json:
+def _pod_status(world: World, pod: Pod, life: PodStatus, spec: Json, serving: str) -> Json:
     if not pod.node:
         condition = {
             "type": "PodScheduled",
             "status": "False",
             "reason": "Unschedulable",
-            "message": pod.unplaced,
+            "message": pod.unschedulable,
         }
         return {"phase": "Pending", "conditions": [condition]}
     status: dict[str, Any] = {
@@ -100,7 +100,7 @@ def _pod_status(world: World, pod: Pod, life: Life, spec: Json, serving: str) ->
             {"type": "ContainersReady", "status": str(life.ready)},
             {"type": "Ready", "status": str(life.ready)},
         ],
-        "startTime": time_of(pod.born),
+        "startTime": api_time(pod.created),
         "containerStatuses": [
             _container_status(world, pod, life, c, serving)
             for c in unstructured.items(spec, "containers")
@@ -114,20 +114,22 @@ def _pod_status(world: World, pod: Pod, life: Life, spec: Json, serving: str) ->
                 "image": unstructured.text(c, "image"),
                 "ready": not life.init,
                 "restartCount": 0,
-                "state": {"running": {"startedAt": time_of(pod.born)}} if life.init else ended,
+                "state": {"running": {"startedAt": api_time(pod.created)}} if life.init else ended,
             }
             for c in unstructured.items(spec, "initContainers")
         ]
     return status
 
 
-def _container_status(world: World, pod: Pod, life: Life, container: Json, serving: str) -> Json:
+def _container_status(
+    world: World, pod: Pod, life: PodStatus, container: Json, serving: str
+) -> Json:
     status: dict[str, Any] = {
         "name": unstructured.text(container, "name"),
         "image": unstructured.text(container, "image"),
         "ready": life.ready,
         "restartCount": 0,
-        "state": {"running": {"startedAt": time_of(pod.born)}},
+        "state": {"running": {"startedAt": api_time(pod.created)}},
     }
     if life.init:
         return {**status, "state": {"waiting": {"reason": "PodInitializing"}}}
@@ -144,7 +146,7 @@ def _container_status(world: World, pod: Pod, life: Life, container: Json, servi
         ended = {
             "reason": life.ended,
             "exitCode": life.exit_code or 0,
-            "finishedAt": time_of(world.clock - 20),
+            "finishedAt": api_time(world.clock - 20),
         }
         status["lastState"] = {"terminated": ended}
     elif count:
@@ -152,7 +154,7 @@ def _container_status(world: World, pod: Pod, life: Life, container: Json, servi
     return status
 
 
-def workload_object(world: World, key: ObjectRef, count: Counts) -> Json:
+def workload_object(world: World, key: ObjectRef, count: ReplicaCounts) -> Json:
     """Return a workload as the API server shows it, with its status."""
     found = world.objects[key]
     metadata = {"uid": uid(key.kind, key.name), **unstructured.mapping(found, "metadata")}
@@ -185,7 +187,7 @@ def workload_object(world: World, key: ObjectRef, count: Counts) -> Json:
     }
 
 
-def _conditions(world: World, key: ObjectRef, count: Counts) -> list[Json]:
+def _conditions(world: World, key: ObjectRef, count: ReplicaCounts) -> list[Json]:
     complete = count.updated >= count.desired and count.ready >= count.desired
     found: list[Json] = [
         {"type": "Available", "status": str(count.ready >= count.desired)},
@@ -195,34 +197,36 @@ def _conditions(world: World, key: ObjectRef, count: Counts) -> list[Json]:
             "reason": "NewReplicaSetAvailable" if complete else "ProgressDeadlineExceeded",
         },
     ]
-    if key in world.refused:
+    if key in world.creation_errors:
         found.append(
             {
                 "type": "ReplicaFailure",
                 "status": "True",
                 "reason": "FailedCreate",
-                "message": world.refused[key],
+                "message": world.creation_errors[key],
             }
         )
     return found
 
 
-def around_object(network: Network, key: ObjectRef, found: Json) -> Json:
+def related_object(network: Network, key: ObjectRef, found: Json) -> Json:
     """Return an object around the workloads with the status that follows from the world."""
     world = network.world
     match key.kind:
         case "ResourceQuota":
             hard = unstructured.mapping(found, "spec", "hard")
-            used = {name: told(name, used_of(world, name, world.pods)) for name in hard}
+            used = {
+                name: format_amount(name, used_amount(world, name, world.pods)) for name in hard
+            }
             return {**found, "status": {"hard": dict(hard), "used": used}}
         case "PodDisruptionBudget":
             allowed = disruptions_allowed(world, network, related_views.budget(found))
             return {**found, "status": {"disruptionsAllowed": allowed}}
         case "HorizontalPodAutoscaler":
-            one = wish(world, found)
+            one = autoscaler_decision(world, found)
             if one is None:
                 return found
-            limited = one.wanted > one.allowed
+            limited = one.desired > one.allowed
             condition = {
                 "type": "ScalingLimited",
                 "status": str(limited),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from reme_lab.simulator.field_writes import put, written
-from reme_lab.simulator.settling import settled
+from reme_lab.simulator.field_writes import set_field, write_fields
+from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import World
 from reme_playbook.actions.field_paths import writes
 from reme_playbook.actions.registry import Action, DeletePod, Rollback
@@ -28,9 +28,9 @@ def apply(world: World, actions: Sequence[Action]) -> World:
         for action in group:
             changed = _done(world, action, place)
             if changed is None:
-                return _begun(settled(world))
+                return _begun(settle(world))
             world = changed
-        world = settled(world)
+        world = settle(world)
     return _begun(world)
 
 
@@ -59,10 +59,10 @@ def _done(world: World, action: Action, place: int) -> World | None:
         if revision is None:
             return None
         return world.with_objects(
-            (action.target, put(found, revision.template, "spec", "template"))
+            (action.target, set_field(found, revision.template, "spec", "template"))
         )
     # Each run marks a restart with its own id, so that each is a new revision.
-    changed = written(found, writes(action, f"run-{world.clock}-{place}"))
+    changed = write_fields(found, writes(action, f"run-{world.clock}-{place}"))
     return world if changed is found else world.with_objects((action.target, changed))
 
 

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.identity_cache import of_several
+from reme_lab.simulator.identity_cache import cache_by_identities
 from reme_lab.simulator.program import Behaviour, Program, Stress
-from reme_lab.simulator.template_facts import facts
+from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import GroundTruth
 from reme_playbook.snapshot import unstructured
 
 Json = Mapping[str, Any]
 
 
-class Start(NamedTuple):
+class ContainerStart(NamedTuple):
     """How a pod starts."""
 
     behaviour: Behaviour
-    told: Mapping[str, str]
+    settings: Mapping[str, str]
     waiting: str = ""
     """Why its container cannot be made."""
     message: str = ""
@@ -24,27 +24,29 @@ class Start(NamedTuple):
     """What it gets, however new it is."""
 
 
-@of_several
-def start(
+@cache_by_identities
+def start_container(
     ground_truth: GroundTruth, program: Program, template: Json, configs: tuple[Json | None, ...]
-) -> Start:
+) -> ContainerStart:
     """Return how a pod of this template starts with these ConfigMaps."""
-    known = dict(zip(facts(template).config_maps, configs, strict=False))
+    known = dict(zip(template_facts(template).config_maps, configs, strict=False))
     told, lacking = _told(program, template, known)
     behaviour = program.behaviour(told)
     recurring_stress = next(
         (r.stress for r in program.recurring_stress if all(w.holds(told) for w in r.when)), None
     )
-    for container in facts(template).containers:
+    for container in template_facts(template).containers:
         if container.image in ground_truth.missing_images:
             message = f'Back-off pulling image "{container.image}"'
-            return Start(behaviour, told, "ImagePullBackOff", message, recurring_stress)
-    for name, key in facts(template).secrets:
-        if (name, key) in ground_truth.lost_secrets:
+            return ContainerStart(behaviour, told, "ImagePullBackOff", message, recurring_stress)
+    for name, key in template_facts(template).secret_keys:
+        if (name, key) in ground_truth.missing_secret_keys:
             lacking = f"couldn't find key {key} in Secret {name}"
     if lacking:
-        return Start(behaviour, told, "CreateContainerConfigError", lacking, recurring_stress)
-    return Start(behaviour, told, recurring_stress=recurring_stress)
+        return ContainerStart(
+            behaviour, told, "CreateContainerConfigError", lacking, recurring_stress
+        )
+    return ContainerStart(behaviour, told, recurring_stress=recurring_stress)
 
 
 def _told(
@@ -79,7 +81,7 @@ def _told(
         if value is not None:
             told[name] = value
     told["image"] = unstructured.text(container, "image")
-    told["surroundings"] = facts(template).surroundings
+    told["surroundings"] = template_facts(template).runtime_settings
     for words in ("command", "args"):
         value = container.get(words)
         if isinstance(value, list | tuple) and value:

@@ -2,7 +2,7 @@
 
 from reme_lab.simulator.deployments import deployment
 from reme_lab.simulator.stateful_sets import daemon_set, stateful_set
-from reme_lab.simulator.workload_pods import Work
+from reme_lab.simulator.workload_pods import PodControl
 from reme_lab.simulator.world import World
 from reme_playbook.snapshot.object_ref import ObjectRef
 
@@ -13,8 +13,8 @@ _CONTROLLERS = {
 }
 
 
-def control(world: World, key: ObjectRef) -> World:
+def run_controller(world: World, key: ObjectRef) -> World:
     """Return the world when the controller of this workload has done what it can."""
-    work = Work(world, key)
+    work = PodControl(world, key)
     _CONTROLLERS[key.kind](work)
     return work.done()

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reme_lab.simulator.pod_status import Life
+from reme_lab.simulator.pod_status import PodStatus
 from reme_lab.simulator.revisions import template_of
-from reme_lab.simulator.workload_pods import Work, count_of, is_of
+from reme_lab.simulator.workload_pods import PodControl, int_or_percent, runs_template
 from reme_lab.simulator.world import Pod, ReplicaSet
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.related_views import pods_of
@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 _MOST_ROUNDS = 200
 
 
-def deployment(work: Work) -> None:
+def deployment(work: PodControl) -> None:
     """Roll out and scale a Deployment as far as it gets."""
     spec = unstructured.mapping(work.found, "spec")
     template, wanted = template_of(work.found), unstructured.number(spec, "replicas", default=1)
@@ -35,8 +35,8 @@ def deployment(work: Work) -> None:
 def steps(spec: Json, wanted: int) -> tuple[int, int]:
     """Return how many pods more and how many fewer a rollout of a Deployment may have."""
     rolling = unstructured.mapping(spec, "strategy", "rollingUpdate")
-    surge = pods_of(count_of(rolling.get("maxSurge", "25%")), wanted)
-    share = count_of(rolling.get("maxUnavailable", "25%"))
+    surge = pods_of(int_or_percent(rolling.get("maxSurge", "25%")), wanted)
+    share = int_or_percent(rolling.get("maxUnavailable", "25%"))
     percent = share.removesuffix("%") if isinstance(share, str) else "0"
     fewer = int(percent) * wanted // 100 if percent.isdigit() else 0
     if isinstance(share, int):
@@ -47,10 +47,12 @@ def steps(spec: Json, wanted: int) -> tuple[int, int]:
 class _Sets:
     """The ReplicaSets of a Deployment while its controller works on them."""
 
-    def __init__(self, work: Work, template: Json) -> None:
+    def __init__(self, work: PodControl, template: Json) -> None:
         self._work = work
         self._template = template
-        self._sizes: list[list[Any]] = [list(one) for one in work.world.sets.get(work.key, ())]
+        self._sizes: list[list[Any]] = [
+            list(one) for one in work.world.replica_sets.get(work.key, ())
+        ]
         if not any(one[0] is template for one in self._sizes):
             self._sizes.append([template, 0])
         self._new = next(s for s in self._sizes if s[0] is template)
@@ -59,7 +61,7 @@ class _Sets:
         return [one for one in self._sizes if one is not self._new]
 
     def _pods(self, one: list[Any]) -> list[Pod]:
-        return [pod for pod in self._work.own if is_of(pod, one[0])]
+        return [pod for pod in self._work.own if runs_template(pod, one[0])]
 
     def fill(self) -> None:
         """Make the pods that are missing in each set, and take away what is too many."""
@@ -72,9 +74,9 @@ class _Sets:
                 self._work.remove(gone)
             for _ in range(one[1] - len(pods)):
                 if not self._work.create(one[0]):
-                    refused = self._work.refused
+                    refused = self._work.creation_error
                     break
-        self._work.refused = refused
+        self._work.creation_error = refused
 
     def _least(self, pods: list[Pod]) -> Pod:
         """Return the pod that is missed least: unplaced, then not ready, then the youngest."""
@@ -85,9 +87,9 @@ class _Sets:
         ]
         return pods[order.index(min(order))]
 
-    def _lives(self) -> dict[str, Life]:
+    def _lives(self) -> dict[str, PodStatus]:
         work = self._work
-        return {p.name: life for p, life in zip(work.own, work.lives(), strict=True)}
+        return {p.name: life for p, life in zip(work.own, work.pod_statuses(), strict=True)}
 
     def scale_running(self, wanted: int) -> None:
         """Scale a paused Deployment: what runs grows and shrinks, the newest first."""
@@ -147,4 +149,4 @@ class _Sets:
 
     def keep(self) -> None:
         """Have the world remember the sets."""
-        self._work.sets = tuple(ReplicaSet(t, size) for t, size in self._sizes if size)
+        self._work.replica_sets = tuple(ReplicaSet(t, size) for t, size in self._sizes if size)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from reme_lab.simulator.api_objects import restarts_of
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.pod_status import Life
+from reme_lab.simulator.pod_status import PodStatus
 from reme_lab.simulator.revisions import template_hash
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -18,30 +18,30 @@ def events(network: Network, key: ObjectRef) -> tuple[EventLine, ...]:
     """Return the events about a workload and its pods, those of the newest pods last."""
     world = network.world
     found: list[EventLine] = []
-    if key in world.refused:
+    if key in world.creation_errors:
         found.append(_refused(world, key))
-    for pod, life in zip(world.pods.get(key, ()), network.lives(key), strict=True):
+    for pod, life in zip(world.pods.get(key, ()), network.pod_statuses(key), strict=True):
         found += _of_pod(world, pod, life)
     return tuple(found)
 
 
 def _refused(world: World, key: ObjectRef) -> EventLine:
-    message = f"Error creating: {world.refused[key]}"
+    message = f"Error creating: {world.creation_errors[key]}"
     if key.kind == "Deployment":
         name = f"{key.name}-{template_hash(world.objects[key]['spec']['template'])}"
         return EventLine("ReplicaSet", name, "FailedCreate", message, 12, True, 20)
     return EventLine(key.kind, key.name, "FailedCreate", message, 12, True, 20)
 
 
-def _of_pod(world: World, pod: Pod, life: Life) -> Iterator[EventLine]:
-    age = world.clock - pod.born
+def _of_pod(world: World, pod: Pod, life: PodStatus) -> Iterator[EventLine]:
+    age = world.clock - pod.created
     fresh = age < _NEW_SECONDS
 
     def event(reason: str, message: str, count: int, seconds: int, *, warning: bool) -> EventLine:
         return EventLine("Pod", pod.name, reason, message, max(1, count), warning, seconds)
 
     if not pod.node:
-        yield event("FailedScheduling", pod.unplaced, age // 60 + 1, 15, warning=True)
+        yield event("FailedScheduling", pod.unschedulable, age // 60 + 1, 15, warning=True)
         return
     if fresh:
         where = f"Successfully assigned {pod.owner.namespace}/{pod.name} to {pod.node}"
@@ -79,7 +79,7 @@ def _of_pod(world: World, pod: Pod, life: Life) -> Iterator[EventLine]:
         yield event("Unhealthy", f"{kind} probe failed: {life.why}", 3 + age // 10, 8, warning=True)
 
 
-def _ended(world: World, pod: Pod, life: Life, event: object) -> Iterator[EventLine]:
+def _ended(world: World, pod: Pod, life: PodStatus, event: object) -> Iterator[EventLine]:
     assert callable(event), "the maker of events of this pod"
     count = restarts_of(pod, life, world.clock)
     serving = world.program(pod.owner).container or _first(pod)

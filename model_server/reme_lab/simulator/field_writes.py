@@ -8,16 +8,16 @@ from reme_playbook.actions.field_paths import TAINT, Entry, Index, Path, Step, W
 Json = Mapping[str, Any]
 
 
-def written(found: Json, changes: Iterable[Write]) -> Json:
+def write_fields(found: Json, changes: Iterable[Write]) -> Json:
     """Return the object with the writes made; the object itself where they change nothing."""
     for change in changes:
         found = _put(found, change.path, change.value)
     return found
 
 
-def put(found: Json, value: Any, *path: str) -> Json:
+def set_field(found: Json, value: Any, *path: str) -> Json:
     """Return the object with the field set; None takes it away."""
-    return written(found, [Write(path, value)])
+    return write_fields(found, [Write(path, value)])
 
 
 def _put(found: Any, path: Path, value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from reme_lab.simulator.autoscaling import wish
-from reme_lab.simulator.identity_cache import of_few, of_one
-from reme_lab.simulator.network import Answer, Network, ask_front, badness, network_of
-from reme_lab.simulator.pod_status import Life
-from reme_lab.simulator.replica_counts import Counts, counts
+from reme_lab.simulator.autoscaling import autoscaler_decision
+from reme_lab.simulator.identity_cache import cache_by_identity, cache_recent_by_identity
+from reme_lab.simulator.network import Network, Response, network_of, request_entry_point, severity
+from reme_lab.simulator.pod_status import PodStatus
+from reme_lab.simulator.replica_counts import ReplicaCounts, replica_counts
 from reme_lab.simulator.template_facts import service_view
 from reme_lab.simulator.world import EntryPoint, World
 from reme_playbook.snapshot import related_views
@@ -17,40 +17,42 @@ from reme_playbook.snapshot.object_ref import ObjectRef
 class WorldHealth:
     """How everything in a world is doing."""
 
-    counts: dict[ObjectRef, Counts]
-    answers: dict[tuple[str, int], Answer]
-    entry_points: dict[EntryPoint, Answer]
-    trouble: dict[ObjectRef, str]
+    counts: dict[ObjectRef, ReplicaCounts]
+    responses: dict[tuple[str, int], Response]
+    entry_points: dict[EntryPoint, Response]
+    pod_problems: dict[ObjectRef, str]
     """What is wrong inside the pods of a workload."""
-    blocking: frozenset[str]
+    blocking_budgets: frozenset[str]
     """The disruption budgets that let no pod go."""
-    autoscaled: frozenset[ObjectRef]
+    autoscaled_workloads: frozenset[ObjectRef]
     """The workloads whose number of replicas is an autoscaler's business."""
 
 
-@of_few
+@cache_recent_by_identity
 def world_health(world: World) -> WorldHealth:
     """Return how everything in the world is doing."""
     network = network_of(world)
     workloads = world.workloads
     return WorldHealth(
-        counts={key: counts(network, key) for key in workloads},
-        answers={
+        counts={key: replica_counts(network, key) for key in workloads},
+        responses={
             (key.name, port.port): _asked(network, key.name, port.port)
             for key, found in world.of_kind("Service")
             for port in service_view(found).ports
         },
-        entry_points={front: ask_front(network, front) for front in _fronts(world)},
-        trouble={key: trouble for key in workloads if (trouble := _trouble(network.lives(key)))},
-        blocking=frozenset(
+        entry_points={front: request_entry_point(network, front) for front in _fronts(world)},
+        pod_problems={
+            key: trouble for key in workloads if (trouble := _trouble(network.pod_statuses(key)))
+        },
+        blocking_budgets=frozenset(
             key.name
             for key, found in world.of_kind("PodDisruptionBudget")
             if _blocks(world, network, related_views.budget(found))
         ),
-        autoscaled=frozenset(
+        autoscaled_workloads=frozenset(
             one.workload
             for _, found in world.of_kind("HorizontalPodAutoscaler")
-            if (one := wish(world, found))
+            if (one := autoscaler_decision(world, found))
         ),
     )
 
@@ -61,16 +63,16 @@ def _fronts(world: World) -> dict[EntryPoint, None]:
     return dict.fromkeys([*world.ground_truth.entry_points, *ingresses])
 
 
-def _asked(network: Network, service: str, port: int) -> Answer:
+def _asked(network: Network, service: str, port: int) -> Response:
     """Return the worst answer that those who call a Service get; what others get without them."""
     callers = network.callers().get(service)
     if not callers:
-        return network.ask(service, port, "/")
-    return max((network.ask(service, port, "/", labels) for labels in callers), key=badness)
+        return network.request(service, port, "/")
+    return max((network.request(service, port, "/", labels) for labels in callers), key=severity)
 
 
-@of_one
-def _trouble(found: tuple[Life, ...]) -> str:
+@cache_by_identity
+def _trouble(found: tuple[PodStatus, ...]) -> str:
     for life in found:
         if life.flaps:
             return f"a container ends again and again: {life.ended}"
@@ -101,7 +103,7 @@ def disruptions_allowed(
         template = world.objects[key].get("spec", {}).get("template") or {}
         labels = template.get("metadata", {}).get("labels") or {}
         if view.selector.matches(labels):
-            count = counts(network, key)
+            count = replica_counts(network, key)
             desired += count.desired
             healthy += count.ready
     if view.max_unavailable is not None:

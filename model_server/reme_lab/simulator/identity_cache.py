@@ -15,7 +15,7 @@ _MOST = 2_000
 _FEW = 64
 
 
-def of_one(function: Callable[[A], T]) -> Callable[[A], T]:
+def cache_by_identity(function: Callable[[A], T]) -> Callable[[A], T]:
     """Return the function with a memory of its results, by the identity of its one argument.
 
     For pure functions of what nobody changes. An entry keeps its argument, so that no other object
@@ -24,7 +24,7 @@ def of_one(function: Callable[[A], T]) -> Callable[[A], T]:
     return _by_identity(function, _MOST, dict.clear)
 
 
-def of_few(function: Callable[[A], T]) -> Callable[[A], T]:
+def cache_recent_by_identity(function: Callable[[A], T]) -> Callable[[A], T]:
     """Return the function with a memory of its last results only: for what is large."""
     return _by_identity(function, _FEW, _drop_oldest)
 
@@ -52,7 +52,7 @@ def _by_identity(
     return remembered
 
 
-def of_several(function: Callable[[*Ts], T]) -> Callable[[*Ts], T]:
+def cache_by_identities(function: Callable[[*Ts], T]) -> Callable[[*Ts], T]:
     """Return the function with a memory of its results, by the identity of its arguments."""
     known: dict[tuple[int, ...], tuple[Any, T]] = {}
 

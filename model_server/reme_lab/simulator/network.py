@@ -4,11 +4,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.container_start import start
-from reme_lab.simulator.identity_cache import of_few, of_one, of_several
-from reme_lab.simulator.pod_status import LONGEST_WAIT_MILLISECONDS, Life, lives
+from reme_lab.simulator.container_start import start_container
+from reme_lab.simulator.identity_cache import (
+    cache_by_identities,
+    cache_by_identity,
+    cache_recent_by_identity,
+)
+from reme_lab.simulator.pod_status import LONGEST_WAIT_MILLISECONDS, PodStatus, pod_statuses
 from reme_lab.simulator.program import Call, Program
-from reme_lab.simulator.template_facts import addresses, facts, number_of, service_of, service_view
+from reme_lab.simulator.template_facts import (
+    addresses,
+    port_number,
+    service_of,
+    service_view,
+    template_facts,
+)
 from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, World
 from reme_playbook.snapshot import related_views, unstructured, views
 from reme_playbook.snapshot.network_rules import DNS_PORT
@@ -25,7 +35,7 @@ _OUTSIDE: dict[str, str] = {"simulator.invalid/outside": "true"}
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """The worst that somebody gets who asks again and again; status 0: no connection."""
 
     status: int
@@ -42,21 +52,21 @@ class _Endpoint(NamedTuple):
     labels: Mapping[str, str]
     key: ObjectRef
     pod: Pod
-    life: Life
+    life: PodStatus
     program: Program
     container: ContainerView | None
 
 
-@of_several
+@cache_by_identities
 def _endpoints(
-    pods: tuple[Pod, ...], led: tuple[Life, ...], program: Program
+    pods: tuple[Pod, ...], led: tuple[PodStatus, ...], program: Program
 ) -> tuple[_Endpoint, ...]:
     """Return the ready pods of a workload, alike ones once."""
     found: dict[tuple[int, ...], _Endpoint] = {}
     for pod, life in zip(pods, led, strict=False):
         if life.ready:
-            mark = (id(pod.template), id(pod.configs), id(pod.stress))
-            seen = facts(pod.template)
+            mark = (id(pod.template), id(pod.config_maps), id(pod.stress))
+            seen = template_facts(pod.template)
             container = seen.container(program.container)
             found[mark] = _Endpoint(seen.labels, pod.owner, pod, life, program, container)
     return tuple(found.values())
@@ -68,7 +78,7 @@ class _Asks(NamedTuple):
     port: int
 
 
-@of_several
+@cache_by_identities
 def _asks(
     ground_truth: GroundTruth,
     program: Program,
@@ -77,7 +87,7 @@ def _asks(
     namespace: str,
 ) -> tuple[_Asks, ...]:
     """Return whom a pod asks for a request, in the order in which it does."""
-    told = start(ground_truth, program, template, configs).told
+    told = start_container(ground_truth, program, template, configs).settings
     return tuple(
         _Asks(call.path, service, port)
         for call in program.calls
@@ -90,27 +100,27 @@ class Network:
     """Answers questions about one world, and remembers what it answered."""
 
     world: World
-    _lives: dict[ObjectRef, tuple[Life, ...]] = field(default_factory=dict)
-    _answers: dict[tuple[Any, ...], tuple[Any, Answer]] = field(default_factory=dict)
+    _lives: dict[ObjectRef, tuple[PodStatus, ...]] = field(default_factory=dict)
+    _answers: dict[tuple[Any, ...], tuple[Any, Response]] = field(default_factory=dict)
     _asking: set[tuple[Any, ...]] = field(default_factory=set)
     _policies: list[NetworkPolicyView] | None = None
     _ready: dict[tuple[str, str], list[_Endpoint]] | None = None
     _callers: dict[str, list[Mapping[str, str]]] | None = None
 
-    def lives(self, key: ObjectRef) -> tuple[Life, ...]:
+    def pod_statuses(self, key: ObjectRef) -> tuple[PodStatus, ...]:
         """Return how the pods of a workload are doing."""
         if key not in self._lives:
             world = self.world
             pods = world.pods.get(key, ())
             self._lives[key] = ()  # who waits for itself finds nobody
             held = self._held(pods)
-            self._lives[key] = lives(world.ground_truth, world.program(key), pods, held)
+            self._lives[key] = pod_statuses(world.ground_truth, world.program(key), pods, held)
         return self._lives[key]
 
     def _held(self, pods: tuple[Pod, ...]) -> str:
         """Return what the init containers of the newest template wait for in vain."""
         for pod in pods:
-            for word in () if pod.initialized else facts(pod.template).waits:
+            for word in () if pod.initialized else template_facts(pod.template).awaited_words:
                 if self._in_vain(word):
                     return _HELD
         return ""
@@ -126,13 +136,13 @@ class Network:
         if len(found) != 1 or found[0].port is None:
             return False
         service = service_of(found[0].host, self.world.namespace)
-        return bool(service) and self.ask(service, found[0].port, "").status == 0
+        return bool(service) and self.request(service, found[0].port, "").status == 0
 
     # who is behind a Service ------------------------------------------------------------------
 
-    def ask(
+    def request(
         self, service: str, port: int, path: str, asker: Mapping[str, str] = _OUTSIDE
-    ) -> Answer:
+    ) -> Response:
         """Return what is answered at a Service; without a path, whether somebody listens."""
         if not self._restricting():
             asker = _OUTSIDE  # it makes no difference who asks
@@ -140,25 +150,25 @@ class Network:
         known = self._answers.get(mark)
         if known is None:
             if mark in self._asking:
-                return Answer(200)  # a circle of callers has no end that could fail
+                return Response(200)  # a circle of callers has no end that could fail
             self._asking.add(mark)
             # With the asker, so that nothing else can get its place in memory.
             known = self._answers[mark] = (asker, self._ask(service, port, path, asker))
             self._asking.discard(mark)
         return known[1]
 
-    def _ask(self, service: str, port: int, path: str, asker: Mapping[str, str]) -> Answer:
+    def _ask(self, service: str, port: int, path: str, asker: Mapping[str, str]) -> Response:
         found = self.world.named("Service", service)
         if found is None:
-            return Answer(0, 5, "Name or service not known")
+            return Response(0, 5, "Name or service not known")
         view = service_view(found)
         leads_to = next((p.target_port for p in view.ports if p.port == port), None)
         if leads_to is None:
-            return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
+            return Response(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         answers = [self._of_pod(one, leads_to, path, asker) for one in self._behind(view.selector)]
         if not answers:
-            return self._of_job(view.selector, found) or Answer(0, 1, "Connection refused")
-        return max(answers, key=badness)
+            return self._of_job(view.selector, found) or Response(0, 1, "Connection refused")
+        return max(answers, key=severity)
 
     def _behind(self, selector: Mapping[str, str]) -> list[_Endpoint]:
         """Return the ready pods that a selector selects; alike ones once."""
@@ -175,7 +185,9 @@ class Network:
     def _all_ready(self) -> Iterator[_Endpoint]:
         world = self.world
         for key in world.workloads:
-            yield from _endpoints(world.pods.get(key, ()), self.lives(key), world.program(key))
+            yield from _endpoints(
+                world.pods.get(key, ()), self.pod_statuses(key), world.program(key)
+            )
 
     def callers(self) -> Mapping[str, list[Mapping[str, str]]]:
         """Return the pod labels of those who call each Service now, if anybody does."""
@@ -186,54 +198,58 @@ class Network:
                 if pods:
                     pod = pods[-1]
                     for asked in self._asked(pod, program):
-                        labels = facts(pod.template).labels
+                        labels = template_facts(pod.template).labels
                         self._callers.setdefault(asked.service, []).append(labels)
         return self._callers
 
     def _asked(self, pod: Pod, program: Program) -> tuple[_Asks, ...]:
         world = self.world
-        return _asks(world.ground_truth, program, pod.template, pod.configs, world.target.namespace)
+        return _asks(
+            world.ground_truth, program, pod.template, pod.config_maps, world.target.namespace
+        )
 
-    def _of_job(self, selector: Mapping[str, str], service: Json) -> Answer | None:
+    def _of_job(self, selector: Mapping[str, str], service: Json) -> Response | None:
         for _, job in self.world.of_kind("Job"):
             labels = unstructured.strings(job, "spec", "template", "metadata", "labels")
             if (
                 views.selects(selector, labels)
                 and unstructured.at(job, "spec", "suspend") is not True
             ):
-                return Answer(200)
+                return Response(200)
         # Endpoints that somebody else keeps lead somewhere.
-        return None if unstructured.mapping(service, "spec", "selector") else Answer(200)
+        return None if unstructured.mapping(service, "spec", "selector") else Response(200)
 
     # what a pod answers -----------------------------------------------------------------------
 
     def _of_pod(
         self, one: _Endpoint, leads_to: int | str, path: str, asker: Mapping[str, str]
-    ) -> Answer:
+    ) -> Response:
         life, behaviour = one.life, one.life.behaviour
-        number = number_of(one.container, leads_to)
+        number = port_number(one.container, leads_to)
         if number is None:
-            return Answer(0, 1, "Connection refused")
+            return Response(0, 1, "Connection refused")
         if not self._let_in(one.labels, asker, number, leads_to):
-            return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
+            return Response(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         if number != behaviour.port:
-            return Answer(0, 1, "Connection refused")
+            return Response(0, 1, "Connection refused")
         if not path:
-            return Answer(200)
+            return Response(200)
         spent = _spent(life)
         bare = path.partition("?")[0]
         if bare not in behaviour.paths and not behaviour.any_path:
-            return Answer(404, spent, "HTTP 404")
-        if behaviour.refuses:
-            return Answer(503, spent, "HTTP 503")
+            return Response(404, spent, "HTTP 404")
+        if behaviour.unready:
+            return Response(503, spent, "HTTP 503")
         if behaviour.error_percent:
-            return Answer(500, spent, "HTTP 500")
-        volumes = facts(one.pod.template).volumes_in_memory if behaviour.scratch_bytes else ()
+            return Response(500, spent, "HTTP 500")
+        volumes = (
+            template_facts(one.pod.template).memory_volume_limits if behaviour.scratch_bytes else ()
+        )
         if volumes and behaviour.scratch_bytes > min(volumes):
-            return Answer(500, spent, "HTTP 500: no space left on device")
+            return Response(500, spent, "HTTP 500: no space left on device")
         return self._with_others(one, bare, spent)
 
-    def _with_others(self, one: _Endpoint, path: str, spent: int) -> Answer:
+    def _with_others(self, one: _Endpoint, path: str, spent: int) -> Response:
         behaviour = one.life.behaviour
         for asked in self._asked(one.pod, one.program) if one.program.calls else ():
             if not path.startswith(asked.path):
@@ -242,25 +258,25 @@ class Network:
             limit = behaviour.call_timeout_milliseconds
             if not answer.good or answer.milliseconds > limit:
                 waited = min(answer.milliseconds, limit) * (1 + behaviour.retries)
-                return Answer(502, spent + waited, f"HTTP 502: {asked.service}: {answer.message}")
+                return Response(502, spent + waited, f"HTTP 502: {asked.service}: {answer.message}")
             spent += answer.milliseconds
-        return Answer(200, spent)
+        return Response(200, spent)
 
-    def _call(self, pod: Pod, service: str, port: int) -> Answer:
-        seen = facts(pod.template)
+    def _call(self, pod: Pod, service: str, port: int) -> Response:
+        seen = template_facts(pod.template)
         if not service:
-            return Answer(200)  # somewhere else, which is not simulated
+            return Response(200)  # somewhere else, which is not simulated
         policies = self._selecting(seen.labels) if self._restricting() else []
         if not seen.cluster_dns or not egress_allowed(policies, None, DNS_PORT):
-            return Answer(0, 1500, "Name or service not known")
+            return Response(0, 1500, "Name or service not known")
         found = self.world.named("Service", service)
         if found is not None and policies:
             view = service_view(found)
             leads_to = next((p.target_port for p in view.ports if p.port == port), None)
             callee = Callee(service, view.selector, ())
             if leads_to is not None and not egress_allowed(policies, callee, leads_to):
-                return Answer(0, LONGEST_WAIT_MILLISECONDS, "timed out")
-        return self.ask(service, port, "/", seen.labels)
+                return Response(0, LONGEST_WAIT_MILLISECONDS, "timed out")
+        return self.request(service, port, "/", seen.labels)
 
     # past NetworkPolicies ---------------------------------------------------------------------
 
@@ -285,7 +301,7 @@ class Network:
         return ingress_allowed(policies, asker, number) or ingress_allowed(policies, asker, named)
 
 
-@of_few
+@cache_recent_by_identity
 def network_of(world: World) -> Network:
     """Return the network of a world; the same one for the same world."""
     return Network(world)
@@ -306,28 +322,28 @@ def lets_outsiders_in(policies: list[NetworkPolicyView], port: int) -> bool:
     return not restricting
 
 
-def ask_front(network: Network, front: EntryPoint) -> Answer:
+def request_entry_point(network: Network, front: EntryPoint) -> Response:
     """Return what users get at a front."""
     if not front.ingress:
-        return network.ask(front.service, front.port, front.path)
+        return network.request(front.service, front.port, front.path)
     found = network.world.named("Ingress", front.ingress)
     paths = related_views.ingress(found).paths if found is not None else ()
     if not paths:
-        return Answer(404, 1, "HTTP 404")
+        return Response(404, 1, "HTTP 404")
     for path in paths:
         service = network.world.named("Service", path.service)
         ports = service_view(service).ports if service is not None else ()
         port = next((p.port for p in ports if path.port in (p.port, p.name)), None)
         if port is None:
-            return Answer(503, 1, "HTTP 503: no backend")
-        answer = network.ask(path.service, port, front.path)
+            return Response(503, 1, "HTTP 503: no backend")
+        answer = network.request(path.service, port, front.path)
         if not answer.good:
-            return Answer(answer.status or 503, answer.milliseconds, answer.message)
-    return Answer(200)
+            return Response(answer.status or 503, answer.milliseconds, answer.message)
+    return Response(200)
 
 
-@of_one
-def _spent(life: Life) -> int:
+@cache_by_identity
+def _spent(life: PodStatus) -> int:
     """Return the milliseconds that an answer takes without those of others."""
     behaviour, stress = life.behaviour, life.stress
     spent = behaviour.latency_milliseconds
@@ -351,7 +367,7 @@ def _called(call: Call, told: Mapping[str, str], namespace: str) -> list[tuple[s
     return [(service_of(a.host, namespace), a.port or call.port) for a in addresses(value)]
 
 
-def badness(answer: Answer) -> tuple[int, int]:
+def severity(answer: Response) -> tuple[int, int]:
     """Return how bad an answer is, in an order."""
     order = 3 if answer.status == 0 else 2 if answer.status >= 500 else int(not answer.good)
     return order, answer.milliseconds

@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reme_lab.simulator.container_start import Start, start
-from reme_lab.simulator.identity_cache import of_several
+from reme_lab.simulator.container_start import ContainerStart, start_container
+from reme_lab.simulator.identity_cache import cache_by_identities
 from reme_lab.simulator.program import Behaviour, Program, Stress
-from reme_lab.simulator.template_facts import cpu, facts, memory, number_of
+from reme_lab.simulator.template_facts import (
+    cpu_or_zero,
+    memory_or_zero,
+    port_number,
+    template_facts,
+)
 from reme_lab.simulator.world import GroundTruth, Pod
 from reme_playbook.snapshot.views import ContainerView, ProbeView
 
@@ -25,7 +30,7 @@ _CALM = Stress()
 
 
 @dataclass(frozen=True, eq=False)
-class Life:
+class PodStatus:
     """How one pod is doing."""
 
     behaviour: Behaviour
@@ -65,12 +70,12 @@ class Life:
         return _queued(self.load_percent, self.stress)
 
 
-@of_several
-def lives(
+@cache_by_identities
+def pod_statuses(
     ground_truth: GroundTruth, program: Program, pods: tuple[Pod, ...], held: str
-) -> tuple[Life, ...]:
+) -> tuple[PodStatus, ...]:
     """Return the lives of a workload's pods; `held` says what keeps those with init containers."""
-    starts = [start(ground_truth, program, pod.template, pod.configs) for pod in pods]
+    starts = [start_container(ground_truth, program, pod.template, pod.config_maps) for pod in pods]
     first = [_first(pod, found, held) for pod, found in zip(pods, starts, strict=True)]
     running = sum(life is None for life in first) or 1
     return tuple(
@@ -79,16 +84,16 @@ def lives(
     )
 
 
-def _first(pod: Pod, found: Start, held: str) -> Life | None:
+def _first(pod: Pod, found: ContainerStart, held: str) -> PodStatus | None:
     """Return the life of a pod whose container does not run; None for one that does."""
     stress = pod.stress or found.recurring_stress or _CALM
-    seen = facts(pod.template)
+    seen = template_facts(pod.template)
     if not pod.node:
-        return Life(found.behaviour, stress)
-    if held and seen.waits and not pod.initialized:
-        return Life(found.behaviour, stress, waiting="PodInitializing", init=True)
+        return PodStatus(found.behaviour, stress)
+    if held and seen.awaited_words and not pod.initialized:
+        return PodStatus(found.behaviour, stress, waiting="PodInitializing", init=True)
     if found.waiting:
-        return Life(found.behaviour, stress, waiting=found.waiting, message=found.message)
+        return PodStatus(found.behaviour, stress, waiting=found.waiting, message=found.message)
     if stress.failed:
         return _crashing(found.behaviour, stress, "StartError", 128)
     if found.behaviour.exit_code is not None:
@@ -97,8 +102,8 @@ def _first(pod: Pod, found: Start, held: str) -> Life | None:
     return None
 
 
-def _crashing(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> Life:
-    return Life(
+def _crashing(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> PodStatus:
+    return PodStatus(
         behaviour,
         stress,
         waiting="CrashLoopBackOff",
@@ -108,13 +113,15 @@ def _crashing(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> L
     )
 
 
-def _running(program: Program, pod: Pod, found: Start, sharing: int, patience: int) -> Life:
+def _running(
+    program: Program, pod: Pod, found: ContainerStart, sharing: int, patience: int
+) -> PodStatus:
     behaviour, stress = found.behaviour, pod.stress or found.recurring_stress or _CALM
-    seen = facts(pod.template)
+    seen = template_facts(pod.template)
     container = seen.container(program.container)
     limits = container.resources if container else None
-    most_memory = memory((limits and limits.memory_limit) or "")
-    most_cpu = cpu((limits and limits.cpu_limit) or "")
+    most_memory = memory_or_zero((limits and limits.memory_limit) or "")
+    most_cpu = cpu_or_zero((limits and limits.cpu_limit) or "")
     held = behaviour.memory_bytes + stress.memory_bytes
     if most_memory and behaviour.memory_bytes > most_memory:
         return _crashing(behaviour, stress, "OOMKilled", 137)
@@ -131,11 +138,11 @@ def _running(program: Program, pod: Pod, found: Start, sharing: int, patience: i
     elif most_memory:
         held = min(held, most_memory * 97 // 100)
     refusal = _refusal(behaviour, stress, container, most_cpu, patience)
-    if not refusal and pod.overrun:
+    if not refusal and pod.overloaded:
         refusal = _too_late(_queued(load, stress), container, behaviour)
     probe, why = refusal or ("", "")
     killed = probe in ("liveness", "startup")
-    return Life(
+    return PodStatus(
         behaviour,
         stress,
         running=not killed,
@@ -211,7 +218,7 @@ def _asked(
     """Return what goes wrong when the kubelet asks; empty if nothing does."""
     if view.handler == "exec":
         return ""
-    if number_of(container, view.port) != behaviour.port:
+    if port_number(container, view.port) != behaviour.port:
         return "connection refused"
     if not stress.spares_probes:
         if stress.delay_milliseconds > view.timeout_seconds * 1000:
@@ -222,7 +229,7 @@ def _asked(
         return ""
     if view.path not in behaviour.paths and not behaviour.any_path:
         return "HTTP probe failed with statuscode: 404"
-    if behaviour.refuses and kind == "readiness" and view.path in behaviour.ready_paths:
+    if behaviour.unready and kind == "readiness" and view.path in behaviour.ready_paths:
         return "HTTP probe failed with statuscode: 503"
     return ""
 
@@ -239,6 +246,6 @@ def _said(view: ProbeView, problem: str, behaviour: Behaviour) -> str:
     return f"{asked}: {problem}"
 
 
-def ready_count(found: Sequence[Life]) -> int:
+def count_ready(found: Sequence[PodStatus]) -> int:
     """Return how many are ready."""
     return sum(life.ready for life in found)

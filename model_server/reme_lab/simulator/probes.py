@@ -5,8 +5,8 @@ from typing import NamedTuple
 from reme_api.probes import HttpProbe, Probe, Resource, ResourceUsageProbe, RolloutProbe
 from reme_lab.simulator.api_objects import phase_of
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.replica_counts import counts
-from reme_lab.simulator.template_facts import cpu, facts, memory
+from reme_lab.simulator.replica_counts import replica_counts
+from reme_lab.simulator.template_facts import cpu_or_zero, memory_or_zero, template_facts
 
 
 class ProbeSample(NamedTuple):
@@ -18,7 +18,7 @@ class ProbeSample(NamedTuple):
     message: str = ""
 
 
-def sample(network: Network, probe: Probe) -> ProbeSample:
+def sample_probe(network: Network, probe: Probe) -> ProbeSample:
     """Return what a probe says."""
     if probe.http:
         return _http(network, probe, probe.http)
@@ -26,7 +26,7 @@ def sample(network: Network, probe: Probe) -> ProbeSample:
         service, port = probe.tcp.service, probe.tcp.port
         if network.world.named("Service", service) is None:
             return ProbeSample(probe.name, None, "", f"Service {service} does not exist")
-        answer = network.ask(service, port, "")
+        answer = network.request(service, port, "")
         return ProbeSample(probe.name, answer.status != 0, "", answer.message)
     if probe.rollout:
         return _rollout(network, probe.name, probe.rollout)
@@ -38,7 +38,7 @@ def sample(network: Network, probe: Probe) -> ProbeSample:
 def _http(network: Network, probe: Probe, asks: HttpProbe) -> ProbeSample:
     if network.world.named("Service", asks.service) is None:
         return ProbeSample(probe.name, None, "", f"Service {asks.service} does not exist")
-    answer = network.ask(asks.service, asks.port, asks.path)
+    answer = network.request(asks.service, asks.port, asks.path)
     if answer.milliseconds >= probe.timeout_seconds * 1000:
         return ProbeSample(probe.name, False, "", f"no answer within {probe.timeout_seconds} s")
     if answer.status == 0:
@@ -65,7 +65,7 @@ def _rollout(network: Network, name: str, probe: RolloutProbe) -> ProbeSample:
     )
     if key is None:
         return ProbeSample(name, None, "", "the workload does not exist")
-    count = counts(network, key)
+    count = replica_counts(network, key)
     value = f"{count.ready}/{count.desired} available, {count.updated} updated"
     partition = 0
     if key.kind == "StatefulSet":
@@ -85,27 +85,31 @@ def _rollout(network: Network, name: str, probe: RolloutProbe) -> ProbeSample:
 
 def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> ProbeSample:
     world = network.world
-    if not world.ground_truth.metrics:
+    if not world.ground_truth.metrics_available:
         return ProbeSample(name, None, "", "no metrics server is installed")
     shares: list[int] = []
     unknown = ""
     program = world.program(world.target)
     for pod, life in zip(
-        world.pods.get(world.target, ()), network.lives(world.target), strict=True
+        world.pods.get(world.target, ()), network.pod_statuses(world.target), strict=True
     ):
         if phase_of(pod, life) != "Running":
             continue
         if not life.running:
             unknown = f"pod {pod.name}: has no metrics yet"
             continue
-        seen = facts(pod.template)
+        seen = template_facts(pod.template)
         serving = seen.container(program.container)
         for container in seen.containers:
             if probe.container not in (None, container.name):
                 continue
             is_cpu = probe.resource is Resource.CPU
             amounts = container.resources
-            limit = cpu(amounts.cpu_limit or "") if is_cpu else memory(amounts.memory_limit or "")
+            limit = (
+                cpu_or_zero(amounts.cpu_limit or "")
+                if is_cpu
+                else memory_or_zero(amounts.memory_limit or "")
+            )
             if not limit:
                 unknown = f"container {container.name} has no {probe.resource} limit"
                 continue

@@ -35,14 +35,14 @@ class Behaviour:
 
     exit_code: int | None = None
     """It ends at its start with this code; None: it runs."""
-    says: str = ""
+    log_line: str = ""
     """The line that its log ends with, if it ends."""
     port: int = 8080
     """Where it listens."""
     startup_seconds: float = 1.0
     startup_cpu_milliseconds: int = 250
     """CPU time of a start: a low limit stretches it."""
-    refuses: bool = False
+    unready: bool = False
     """Runs, is not ready and answers 503."""
     error_percent: int = 0
     """Share of the requests that it answers with 500."""
@@ -65,7 +65,7 @@ class Behaviour:
 
 
 @dataclass(frozen=True)
-class When:
+class SettingCondition:
     """A condition on what a container is told at its start.
 
     `setting` is `image`, `command`, `args` (words joined by blanks), `surroundings` (as `facts`
@@ -93,30 +93,30 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def is_one_of(setting: str, *values: str | None) -> When:
+def is_one_of(setting: str, *values: str | None) -> SettingCondition:
     """Return the condition that a setting has one of these values; None: is not set."""
-    return When(setting, frozenset(values))
+    return SettingCondition(setting, frozenset(values))
 
 
-def is_none_of(setting: str, *values: str | None) -> When:
+def is_none_of(setting: str, *values: str | None) -> SettingCondition:
     """Return the condition that a setting has none of these values."""
-    return When(setting, frozenset(values), negate=True)
+    return SettingCondition(setting, frozenset(values), negate=True)
 
 
 @dataclass(frozen=True)
-class Rule:
+class BehaviourRule:
     """What is different when all of the conditions hold; `changes` are fields of Behaviour."""
 
-    when: tuple[When, ...]
+    when: tuple[SettingCondition, ...]
     changes: tuple[tuple[str, Any], ...]
 
 
-def rule(*when: When, **changes: Any) -> Rule:
+def rule(*when: SettingCondition, **changes: Any) -> BehaviourRule:
     """Return a rule: fields of Behaviour that change when all conditions hold."""
     unknown = changes.keys() - Behaviour.__dataclass_fields__.keys()
     if unknown:
         raise TypeError(f"no field of Behaviour: {', '.join(sorted(unknown))}")
-    return Rule(when, tuple(changes.items()))
+    return BehaviourRule(when, tuple(changes.items()))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class RecurringStress:
     """A stress that every pod gets again, always or while a condition holds."""
 
     stress: Stress
-    when: tuple[When, ...] = ()
+    when: tuple[SettingCondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,9 +173,9 @@ class Program:
 
     container: str = ""
     """The container that serves; the first when empty."""
-    usual: Behaviour = Behaviour()
-    rules: tuple[Rule, ...] = ()
-    reads: tuple[NumericSetting, ...] = ()
+    default: Behaviour = Behaviour()
+    rules: tuple[BehaviourRule, ...] = ()
+    numeric_settings: tuple[NumericSetting, ...] = ()
     """Settings that are numbers, such as the port; a rule wins over them."""
     calls: tuple[Call, ...] = ()
     recurring_stress: tuple[RecurringStress, ...] = ()
@@ -183,13 +183,13 @@ class Program:
     def behaviour(self, told: Mapping[str, str]) -> Behaviour:
         """Return what an instance does that is told this at its start."""
         changes: dict[str, Any] = {}
-        for number in self.reads:
+        for number in self.numeric_settings:
             changes |= number.changes(told)
         for one in self.rules:
             if all(condition.holds(told) for condition in one.when):
                 changes |= dict(one.changes)
-        return replace(self.usual, **changes) if changes else self.usual
+        return replace(self.default, **changes) if changes else self.default
 
-    def with_rules(self, *more: Rule) -> "Program":
+    def with_rules(self, *more: BehaviourRule) -> "Program":
         """Return the program with more rules, which win over those it has."""
         return replace(self, rules=(*self.rules, *more))

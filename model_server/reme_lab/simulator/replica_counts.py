@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.identity_cache import of_several
+from reme_lab.simulator.identity_cache import cache_by_identities
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.pod_status import Life
+from reme_lab.simulator.pod_status import PodStatus
 from reme_lab.simulator.revisions import template_of
 from reme_lab.simulator.scheduling import daemon_nodes
-from reme_lab.simulator.workload_pods import is_of
+from reme_lab.simulator.workload_pods import runs_template
 from reme_lab.simulator.world import Pod
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -16,7 +16,7 @@ from reme_playbook.snapshot.object_ref import ObjectRef
 Json = Mapping[str, Any]
 
 
-class Counts(NamedTuple):
+class ReplicaCounts(NamedTuple):
     """How many pods are wanted, there, of the newest template, and ready."""
 
     desired: int
@@ -30,10 +30,10 @@ class Counts(NamedTuple):
         return self.updated >= self.desired and self.ready >= self.desired == self.current
 
 
-def counts(network: Network, key: ObjectRef) -> Counts:
+def replica_counts(network: Network, key: ObjectRef) -> ReplicaCounts:
     """Return the numbers of a workload."""
     world = network.world
-    pods, led = world.pods.get(key, ()), network.lives(key)
+    pods, led = world.pods.get(key, ()), network.pod_statuses(key)
     found = world.objects[key]
     if key.kind == "DaemonSet":
         desired = len(daemon_nodes(world, template_of(found)))
@@ -41,12 +41,12 @@ def counts(network: Network, key: ObjectRef) -> Counts:
     return _counted(found, pods, led)
 
 
-@of_several
-def _counted(found: Json, pods: tuple[Pod, ...], led: tuple[Life, ...]) -> Counts:
+@cache_by_identities
+def _counted(found: Json, pods: tuple[Pod, ...], led: tuple[PodStatus, ...]) -> ReplicaCounts:
     template = template_of(found)
-    return Counts(
+    return ReplicaCounts(
         unstructured.number(found, "spec", "replicas", default=1),
         len(pods),
-        sum(is_of(pod, template) for pod in pods),
+        sum(runs_template(pod, template) for pod in pods),
         sum(life.ready for life in led),
     )

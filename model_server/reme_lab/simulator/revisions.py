@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reme_lab.simulator.api_defaults import defaulted
-from reme_lab.simulator.identity_cache import of_one
+from reme_lab.simulator.api_defaults import with_defaults
+from reme_lab.simulator.identity_cache import cache_by_identity
 from reme_lab.simulator.world import World
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -20,12 +20,12 @@ _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _HISTORY = 10
 
 
-def time_of(clock: int) -> str:
+def api_time(clock: int) -> str:
     """Return a moment as the API writes it."""
     return datetime.fromtimestamp(clock, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def letters(number: int, most: int) -> str:
+def name_suffix(number: int, most: int) -> str:
     """Return a number in the letters that Kubernetes makes names of."""
     found = ""
     for _ in range(most):
@@ -34,14 +34,14 @@ def letters(number: int, most: int) -> str:
     return found
 
 
-@of_one
+@cache_by_identity
 def template_hash(template: Json) -> str:
     """Return the hash by which a template's pods are called."""
     text = json.dumps(template, sort_keys=True, default=str)
-    return letters(zlib.crc32(text.encode()), 6) + letters(zlib.adler32(text.encode()), 3)
+    return name_suffix(zlib.crc32(text.encode()), 6) + name_suffix(zlib.adler32(text.encode()), 3)
 
 
-@of_one
+@cache_by_identity
 def template_of(found: Json) -> Json:
     """Return the pod template of a workload."""
     return unstructured.mapping(found, "spec", "template")
@@ -58,7 +58,7 @@ def _in_use(world: World, key: ObjectRef) -> list[Json]:
     return [pod.template for pod in world.pods.get(key, ())]
 
 
-def recorded(world: World, key: ObjectRef) -> World:
+def record_revision(world: World, key: ObjectRef) -> World:
     """Return the world with the workload's current template as its newest revision.
 
     A template that was there before keeps its age and gets the highest number, as the controllers
@@ -73,14 +73,14 @@ def recorded(world: World, key: ObjectRef) -> World:
     )
     if known and known[0].template is template and known[0].replicas == wanted:
         return world
-    one = _known(defaulted(template), [*(r.template for r in known), *_in_use(world, key)])
+    one = _known(with_defaults(template), [*(r.template for r in known), *_in_use(world, key)])
     if one is not template:
         world = world.with_objects((key, {**found, "spec": {**found["spec"], "template": one}}))
         template = one
     same = next((r for r in known if r.template is template), None)
     highest = max((r.number for r in known), default=0)
     if same is None:
-        newest = Revision(highest + 1, template, time_of(world.clock), wanted)
+        newest = Revision(highest + 1, template, api_time(world.clock), wanted)
     else:
         number = same.number if same.number == highest else highest + 1
         newest = replace(same, number=number, replicas=wanted)

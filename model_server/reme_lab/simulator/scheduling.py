@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.identity_cache import of_one, of_several
-from reme_lab.simulator.template_facts import Amounts, cpu, facts, memory
+from reme_lab.simulator.identity_cache import cache_by_identities, cache_by_identity
+from reme_lab.simulator.template_facts import Amounts, cpu_or_zero, memory_or_zero, template_facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 _HARD = ("NoSchedule", "NoExecute")
 
 
-class Place(NamedTuple):
+class Placement(NamedTuple):
     """A node that takes a pod, or why none does."""
 
     node: str
@@ -30,20 +30,21 @@ class _Node:
     capacity: Amounts
 
 
-@of_one
+@cache_by_identity
 def _node(found: Json) -> _Node:
     allocatable = unstructured.mapping(found, "status", "allocatable")
     capacity = Amounts(
-        cpu(str(allocatable.get("cpu", "64"))), memory(str(allocatable.get("memory", "256Gi")))
+        cpu_or_zero(str(allocatable.get("cpu", "64"))),
+        memory_or_zero(str(allocatable.get("memory", "256Gi"))),
     )
     return _Node(related_views.node(found), capacity)
 
 
-def place(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> Place:
+def schedule(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> Placement:
     """Return the node that takes one more pod of this template beside those that are there."""
     nodes = [_node(found) for _, found in world.of_kind("Node")]
     if not nodes:
-        return Place("node-1")  # a world without nodes says nothing of scheduling
+        return Placement("node-1")  # a world without nodes says nothing of scheduling
     reasons: Counter[str] = Counter()
     used = _used(pods)
     fitting = []
@@ -55,10 +56,10 @@ def place(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]])
             fitting.append(node)
     if not fitting:
         said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        return Place("", f"0/{len(nodes)} nodes are available: {said}.")
+        return Placement("", f"0/{len(nodes)} nodes are available: {said}.")
     # The emptiest one, as the scheduler's scores mostly come to.
     best = min(fitting, key=lambda n: (used.get(n.view.name, Amounts()).cpu, n.view.name))
-    return Place(best.view.name)
+    return Placement(best.view.name)
 
 
 def _used(pods: Mapping[ObjectRef, Sequence[Pod]]) -> dict[str, Amounts]:
@@ -70,12 +71,12 @@ def _used(pods: Mapping[ObjectRef, Sequence[Pod]]) -> dict[str, Amounts]:
     return used
 
 
-@of_one
+@cache_by_identity
 def _used_by(pods: Sequence[Pod]) -> dict[str, Amounts]:
     used: dict[str, Amounts] = {}
     for pod in pods:
         if pod.node:
-            had, more = used.get(pod.node, Amounts()), facts(pod.template).requests
+            had, more = used.get(pod.node, Amounts()), template_facts(pod.template).requests
             used[pod.node] = Amounts(had.cpu + more.cpu, had.memory + more.memory)
     return used
 
@@ -92,7 +93,7 @@ def _refusal(
         return refusal
     if _anti_affinity(template) and _kept_apart(node, template, pods, nodes):
         return "node(s) didn't match pod anti-affinity rules"
-    needs = facts(template).requests
+    needs = template_facts(template).requests
     if used.cpu + needs.cpu > node.capacity.cpu:
         return "Insufficient cpu"
     if used.memory + needs.memory > node.capacity.memory:
@@ -100,7 +101,7 @@ def _refusal(
     return ""
 
 
-@of_several
+@cache_by_identities
 def _unfit(node: _Node, template: Json) -> str:
     """Return why a node never takes a pod of the template, whatever else is there."""
     view = node.view
@@ -111,12 +112,12 @@ def _unfit(node: _Node, template: Json) -> str:
     for taint in view.taints:
         if taint.effect in _HARD and not tolerates(template, taint):
             return f"node(s) had untolerated taint {{{taint.key}: {taint.value}}}"
-    if not asks_for(template, view.labels):
+    if not node_matches(template, view.labels):
         return "node(s) didn't match Pod's node affinity/selector"
     return ""
 
 
-@of_one
+@cache_by_identity
 def _anti_affinity(template: Json) -> list[Json]:
     return unstructured.items(
         template,
@@ -141,9 +142,9 @@ def tolerates(template: Json, taint: related_views.Taint) -> bool:
     return False
 
 
-def asks_for(template: Json, labels: Mapping[str, str]) -> bool:
+def node_matches(template: Json, labels: Mapping[str, str]) -> bool:
     """Return whether a node with these labels is one that the pods of a template ask for."""
-    wanted = facts(template).node_selector
+    wanted = template_facts(template).node_selector
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
     required = unstructured.mapping(
@@ -172,7 +173,7 @@ def _kept_apart(
         near = {n.view.name for n in nodes if _domain(n, topology) == here}
         chosen = related_views.selector(unstructured.mapping(term, "labelSelector"))
         for pod in _all(pods.values()):
-            if pod.node in near and chosen.matches(facts(pod.template).labels):
+            if pod.node in near and chosen.matches(template_facts(pod.template).labels):
                 return True
     return False
 
@@ -195,7 +196,7 @@ def daemon_nodes(world: World, template: Json) -> list[str]:
     return [
         view.name
         for view in found
-        if asks_for(template, view.labels)
+        if node_matches(template, view.labels)
         and all(
             tolerates(template, taint)
             for taint in view.taints

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reme_lab.simulator.autoscaling import autoscaled
-from reme_lab.simulator.controllers import control
-from reme_lab.simulator.identity_cache import of_one, of_several
+from reme_lab.simulator.autoscaling import autoscale
+from reme_lab.simulator.controllers import run_controller
+from reme_lab.simulator.identity_cache import cache_by_identities, cache_by_identity
 from reme_lab.simulator.network import Network, network_of
-from reme_lab.simulator.node_taints import tainted
-from reme_lab.simulator.pod_status import Life
-from reme_lab.simulator.revisions import recorded, template_of
+from reme_lab.simulator.node_taints import taint_cordoned_nodes
+from reme_lab.simulator.pod_status import PodStatus
+from reme_lab.simulator.revisions import record_revision, template_of
 from reme_lab.simulator.scheduling import daemon_nodes
-from reme_lab.simulator.workload_pods import is_of
+from reme_lab.simulator.workload_pods import runs_template
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -22,19 +22,19 @@ Json = Mapping[str, Any]
 _MOST_ROUNDS = 6
 
 
-def settled(world: World) -> World:
+def settle(world: World) -> World:
     """Return the world when no controller has anything left to do."""
-    world = tainted(world)
+    world = taint_cordoned_nodes(world)
     for _ in range(_MOST_ROUNDS):
         objects, moved, restless = world.objects, 0, 0
         network = network_of(world)
         for key in world.workloads:
             if not _at_rest(network, key):
                 restless += 1
-                after = control(recorded(world, key), key)
+                after = run_controller(record_revision(world, key), key)
                 moved += after.pods is not world.pods
                 world = after
-        world = autoscaled(world)
+        world = autoscale(world)
         # What one controller has done to the end only another one's doing could change.
         if world.objects is objects and (not moved or restless == 1):
             break
@@ -51,14 +51,14 @@ def _at_rest(network: Network, key: ObjectRef) -> bool:
         wanted = daemon_nodes(world, template_of(found))
         if len(pods) != len(wanted) or not {pod.node for pod in pods} <= set(wanted):
             return False
-    return _all_ready(network.lives(key))
+    return _all_ready(network.pod_statuses(key))
 
 
-@of_several
+@cache_by_identities
 def _complete(found: Json, pods: tuple[Pod, ...], newest: Revision) -> bool:
     """Return whether there are as many pods as wanted, all of the newest template, and begun."""
     template = template_of(found)
-    if newest.template is not template or not all(is_of(pod, template) for pod in pods):
+    if newest.template is not template or not all(runs_template(pod, template) for pod in pods):
         return False
     if any(pod.starting for pod in pods):
         return False
@@ -68,6 +68,6 @@ def _complete(found: Json, pods: tuple[Pod, ...], newest: Revision) -> bool:
     return len(pods) == wanted and newest.replicas in (wanted, None)
 
 
-@of_one
-def _all_ready(led: tuple[Life, ...]) -> bool:
+@cache_by_identity
+def _all_ready(led: tuple[PodStatus, ...]) -> bool:
     return all(life.ready for life in led)

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from reme_lab.simulator.health import WorldHealth, world_health
-from reme_lab.simulator.identity_cache import of_one
-from reme_lab.simulator.world import Tolerance, World
+from reme_lab.simulator.identity_cache import cache_by_identity
+from reme_lab.simulator.world import AllowedDifference, World
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
@@ -44,8 +44,8 @@ def _worse_off(world: World, before: WorldHealth, after: WorldHealth) -> Iterato
         if was and count.ready < was.ready and count.ready < count.desired:
             what = "capacity lowered" if key == world.target else "neighbour broken"
             yield f"{what}: {key} has {count.ready} ready pods, it had {was.ready}"
-    for place, answer in after.answers.items():
-        earlier = before.answers.get(place)
+    for place, answer in after.responses.items():
+        earlier = before.responses.get(place)
         if earlier is not None and earlier.good and not answer.good:
             yield f"broken: Service {place[0]} was answered, and is not any more"
 
@@ -84,7 +84,9 @@ def _harm(
     moved = old != good
     if moved and good is not None and 1 <= _times(new, good) <= _MOST_TIMES:
         return ""
-    if any(_tolerated(one, key, path, new, good) for one in before.ground_truth.may_differ):
+    if any(
+        _tolerated(one, key, path, new, good) for one in before.ground_truth.allowed_differences
+    ):
         return ""
     return f"changed without need: {where} is {new}, it was {good}"
 
@@ -97,7 +99,7 @@ def _scaled_by_itself(world: World, key: ObjectRef) -> bool:
     )
 
 
-def _tolerated(one: Tolerance, key: ObjectRef, path: str, new: Any, good: Any) -> bool:
+def _tolerated(one: AllowedDifference, key: ObjectRef, path: str, new: Any, good: Any) -> bool:
     if (one.kind, one.name) != (key.kind, key.name):
         return False
     if one.path and not fnmatchcase(path, f"{one.path}*".replace("[", "[[]")):
@@ -127,7 +129,7 @@ def _parsed(text: str) -> float:
         return 0.0
 
 
-@of_one
+@cache_by_identity
 def _fields(found: Json) -> Fields:
     """Return every field of an object that a person would call its content, by dotted path."""
     fields: dict[str, Any] = {}

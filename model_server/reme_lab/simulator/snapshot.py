@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reme_lab.simulator.api_objects import around_object, phase_of, pod_object, workload_object
+from reme_lab.simulator.api_objects import phase_of, pod_object, related_object, workload_object
 from reme_lab.simulator.events import events
 from reme_lab.simulator.network import network_of
-from reme_lab.simulator.pod_status import Life
-from reme_lab.simulator.replica_counts import counts
-from reme_lab.simulator.template_facts import facts
+from reme_lab.simulator.pod_status import PodStatus
+from reme_lab.simulator.replica_counts import replica_counts
+from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -30,24 +30,28 @@ _MOST_PODS = 64
 _SIDECAR = Usage(2, 8 * 2**20)
 
 
-def observe(world: World, words: str = "", *, also: Sequence[ObjectRef] = ()) -> ClusterSnapshot:
+def snapshot_of(
+    world: World, words: str = "", *, also: Sequence[ObjectRef] = ()
+) -> ClusterSnapshot:
     """Return what the operator would read.
 
     `words` is what the report says and its probes ask: a Service that is spoken of is near, as in
     the operator. `also` are objects to be read whether they are near or not.
     """
     network, target = network_of(world), world.target
-    workload = workload_object(world, target, counts(network, target))
+    workload = workload_object(world, target, replica_counts(network, target))
     template = unstructured.mapping(workload, "spec", "template")
     services = [found for _, found in world.of_kind("Service")]
     near = related_services(
         services, unstructured.strings(template, "metadata", "labels"), target.name, words
     )
     objects: dict[ObjectRef, Json] = {target: workload}
-    pods = list(zip(world.pods.get(target, ()), network.lives(target), strict=True))[-_MOST_PODS:]
+    pods = list(zip(world.pods.get(target, ()), network.pod_statuses(target), strict=True))[
+        -_MOST_PODS:
+    ]
     for pod, life in pods:
         key = ObjectRef("Pod", target.namespace, pod.name)
-        objects[key] = pod_object(world, pod, life, serving(world, pod))
+        objects[key] = pod_object(world, pod, life, serving_container(world, pod))
     wanted = set(config_map_references(template))
     for key, found in world.objects.items():
         if (key.kind == "Service" and any(found is one for one in near)) or (
@@ -55,7 +59,7 @@ def observe(world: World, words: str = "", *, also: Sequence[ObjectRef] = ()) ->
         ):
             objects[key] = found
         elif key.kind in _AROUND:
-            objects[key] = around_object(network, key, found)
+            objects[key] = related_object(network, key, found)
         elif key.kind == "Job" and unstructured.at(found, "spec", "suspend") is True:
             objects[key] = found
     neighbours = {
@@ -96,21 +100,21 @@ def observe(world: World, words: str = "", *, also: Sequence[ObjectRef] = ()) ->
     )
 
 
-def serving(world: World, pod: Pod) -> str:
+def serving_container(world: World, pod: Pod) -> str:
     """Return the name of the container of a pod that serves."""
-    container = facts(pod.template).container(world.program(pod.owner).container)
+    container = template_facts(pod.template).container(world.program(pod.owner).container)
     return container.name if container else ""
 
 
-def _usage(world: World, pods: list[tuple[Pod, Life]]) -> dict[tuple[str, str], Usage]:
-    if not world.ground_truth.metrics:
+def _usage(world: World, pods: list[tuple[Pod, PodStatus]]) -> dict[tuple[str, str], Usage]:
+    if not world.ground_truth.metrics_available:
         return {}
     found = {}
     for pod, life in pods:
         if phase_of(pod, life) != "Running" or not life.running:
             continue
-        name = serving(world, pod)
-        for container in facts(pod.template).containers:
+        name = serving_container(world, pod)
+        for container in template_facts(pod.template).containers:
             own = container.name == name
             found[pod.name, container.name] = Usage(life.cpu, life.memory) if own else _SIDECAR
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.identity_cache import of_one
+from reme_lab.simulator.identity_cache import cache_by_identity
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.snapshot import config_map_references
@@ -41,7 +41,7 @@ class Address(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class TemplateFacts:
     """What a template says, in the form that the simulation needs."""
 
     labels: Mapping[str, str]
@@ -50,13 +50,13 @@ class Facts:
     limits: Amounts
     config_maps: tuple[str, ...]
     node_selector: Mapping[str, str]
-    waits: tuple[str, ...]
+    awaited_words: tuple[str, ...]
     """Words of init containers that may name what they wait for."""
-    secrets: tuple[tuple[str, str], ...]
+    secret_keys: tuple[tuple[str, str], ...]
     cluster_dns: bool
-    volumes_in_memory: tuple[int, ...]
+    memory_volume_limits: tuple[int, ...]
     """Their limits in bytes."""
-    surroundings: str
+    runtime_settings: str
     """How its containers run: all that no action but a rollback changes, as JSON."""
 
     def container(self, name: str) -> views.ContainerView | None:
@@ -66,28 +66,28 @@ class Facts:
         return next((c for c in self.containers if c.name == name), None)
 
 
-@of_one
-def facts(template: Json) -> Facts:
+@cache_by_identity
+def template_facts(template: Json) -> TemplateFacts:
     """Return what a pod template says."""
     spec = unstructured.mapping(template, "spec")
     containers = views.template_containers(template)
     inits = unstructured.items(spec, "initContainers")
-    return Facts(
+    return TemplateFacts(
         labels=unstructured.strings(template, "metadata", "labels"),
         containers=containers,
         requests=_sum(containers, "request"),
         limits=_sum(containers, "limit"),
         config_maps=tuple(dict.fromkeys(n for n in config_map_references(template) if n)),
         node_selector=unstructured.strings(spec, "nodeSelector"),
-        waits=tuple(word for init in inits for word in _words(init)),
-        secrets=tuple(_secrets(spec)),
+        awaited_words=tuple(word for init in inits for word in _words(init)),
+        secret_keys=tuple(_secrets(spec)),
         cluster_dns=unstructured.text(spec, "dnsPolicy") != "None",
-        volumes_in_memory=tuple(
-            memory(unstructured.text(volume, "emptyDir", "sizeLimit"))
+        memory_volume_limits=tuple(
+            memory_or_zero(unstructured.text(volume, "emptyDir", "sizeLimit"))
             for volume in unstructured.items(spec, "volumes")
             if unstructured.text(volume, "emptyDir", "sizeLimit")
         ),
-        surroundings=_surroundings(spec),
+        runtime_settings=_surroundings(spec),
     )
 
 
@@ -126,13 +126,13 @@ def _sum(containers: tuple[views.ContainerView, ...], side: str) -> Amounts:
         fallback = amounts if side == "request" else None  # what requests nothing gets its limit
         for_cpu = getattr(amounts, f"cpu_{side}") or (fallback and fallback.cpu_limit)
         for_memory = getattr(amounts, f"memory_{side}") or (fallback and fallback.memory_limit)
-        cpu_sum += cpu(for_cpu or "")
-        memory_sum += memory(for_memory or "")
+        cpu_sum += cpu_or_zero(for_cpu or "")
+        memory_sum += memory_or_zero(for_memory or "")
     return Amounts(cpu_sum, memory_sum)
 
 
 @lru_cache(maxsize=4096)
-def cpu(text: str) -> int:
+def cpu_or_zero(text: str) -> int:
     """Return millicores; 0 for what is no amount."""
     try:
         return cpu_millicores(text) if text else 0
@@ -141,7 +141,7 @@ def cpu(text: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def memory(text: str) -> int:
+def memory_or_zero(text: str) -> int:
     """Return bytes; 0 for what is no amount."""
     try:
         return memory_bytes(text) if text else 0
@@ -173,7 +173,7 @@ def service_of(host: str, namespace: str) -> str:
     return name if not rest or rest.split(".")[0] == namespace else ""
 
 
-def number_of(container: views.ContainerView | None, port: int | str | None) -> int | None:
+def port_number(container: views.ContainerView | None, port: int | str | None) -> int | None:
     """Return the number of a port that is named, or itself."""
     if port is None or isinstance(port, int):
         return port
@@ -181,7 +181,7 @@ def number_of(container: views.ContainerView | None, port: int | str | None) -> 
     return next((p.number for p in ports if p.name == port), None)
 
 
-@of_one
+@cache_by_identity
 def service_view(found: Json) -> views.ServiceView:
     """Return what a Service says."""
     return views.service(found, {})

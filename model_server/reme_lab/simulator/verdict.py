@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from reme_api.probes import Probe
 from reme_lab.simulator.apply_actions import apply
 from reme_lab.simulator.health import WorldHealth, world_health
-from reme_lab.simulator.network import Answer, network_of
-from reme_lab.simulator.probes import ProbeSample, sample
+from reme_lab.simulator.network import Response, network_of
+from reme_lab.simulator.probes import ProbeSample, sample_probe
 from reme_lab.simulator.side_effects import side_effects_of
 from reme_lab.simulator.world import World
 from reme_playbook.actions.registry import Action
@@ -23,49 +23,51 @@ class Verdict:
 
     verified: bool
     """The fault is gone for good, users are served as before it, and every probe passes."""
-    harm: tuple[str, ...] = ()
+    side_effects: tuple[str, ...] = ()
     """What the run made worse, or changed without need; empty if nothing."""
     missing: tuple[str, ...] = ()
     """Why it is not verified."""
     probes: tuple[ProbeSample, ...] = ()
 
     @property
-    def probed(self) -> bool:
+    def probes_pass(self) -> bool:
         """Whether the probes alone pass: what the operator sees."""
         return all(one.passed for one in self.probes)
 
     @property
     def good(self) -> bool:
         """Verified, and nothing harmed."""
-        return self.verified and not self.harm
+        return self.verified and not self.side_effects
 
 
-def judge(before: World, after: World, probes: Sequence[Probe] = ()) -> Verdict:
+def assess(before: World, after: World, probes: Sequence[Probe] = ()) -> Verdict:
     """Return what came of a run that led from the one world to the other.
 
     Measured against `healthy` of the world, if it has one; otherwise only the probes and what is
     wrong now say whether it is well.
     """
     network = network_of(after)
-    sampled = tuple(sample(network, probe) for probe in probes)
+    sampled = tuple(sample_probe(network, probe) for probe in probes)
     missing = [f"probe {s.name}: {s.message}" for s in sampled if not s.passed]
-    missing += unwell(world_health(after), world_health(after.healthy) if after.healthy else None)
+    missing += degradations(
+        world_health(after), world_health(after.healthy) if after.healthy else None
+    )
     return Verdict(not missing, side_effects_of(before, after), tuple(missing), sampled)
 
 
-def failing(world: World, probes: Sequence[Probe] = ()) -> tuple[str, ...]:
+def problems_of(world: World, probes: Sequence[Probe] = ()) -> tuple[str, ...]:
     """Return what is wrong with a world: what a fault shows, or a healthy world does not."""
-    return judge(world, world, probes).missing
+    return assess(world, world, probes).missing
 
 
-def unwell(now: WorldHealth, healthy: WorldHealth | None) -> list[str]:
+def degradations(now: WorldHealth, healthy: WorldHealth | None) -> list[str]:
     """Return in what a world is worse off than the healthy one."""
     found = [*_short_of_pods(now, healthy)]
-    for key, trouble in now.trouble.items():
-        if healthy is None or healthy.trouble.get(key) != trouble:
+    for key, trouble in now.pod_problems.items():
+        if healthy is None or healthy.pod_problems.get(key) != trouble:
             found.append(f"{key}: {trouble}")
     found += _not_served(now, healthy)
-    blocking = now.blocking - (healthy.blocking if healthy else frozenset())
+    blocking = now.blocking_budgets - (healthy.blocking_budgets if healthy else frozenset())
     found += [f"disruption budget {name} lets no pod go" for name in sorted(blocking)]
     return found
 
@@ -75,7 +77,7 @@ def _short_of_pods(now: WorldHealth, healthy: WorldHealth | None) -> Iterator[st
         was = healthy.counts.get(key) if healthy else None
         if was and not was.complete and count.ready >= was.ready:
             continue
-        least = was.ready if was and key not in now.autoscaled else count.desired
+        least = was.ready if was and key not in now.autoscaled_workloads else count.desired
         if count.ready < max(count.desired, least):
             yield f"{key}: {count.ready} of {max(count.desired, least)} pods are ready"
         elif not count.complete:
@@ -86,21 +88,21 @@ def _not_served(now: WorldHealth, healthy: WorldHealth | None) -> Iterator[str]:
     for front, answer in now.entry_points.items():
         if _worse(answer, healthy.entry_points.get(front) if healthy else None):
             yield f"users at {front.service or front.ingress}: {_said(answer)}"
-    for place, answer in now.answers.items():
-        before = healthy.answers.get(place) if healthy else None
+    for place, answer in now.responses.items():
+        before = healthy.responses.get(place) if healthy else None
         # A Service that was not there before is no measure.
         if (before or not healthy) and _worse(answer, before):
             yield f"Service {place[0]}: {_said(answer)}"
-    for place, before in (healthy.answers if healthy else {}).items():
-        if before.good and place not in now.answers:
+    for place, before in (healthy.responses if healthy else {}).items():
+        if before.good and place not in now.responses:
             yield f"Service {place[0]} offers port {place[1]} no more"
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: Response) -> str:
     return answer.message or f"answers after {answer.milliseconds} ms"
 
 
-def _worse(now: Answer, before: Answer | None) -> bool:
+def _worse(now: Response, before: Response | None) -> bool:
     if before is None:
         return not now.good
     if not before.good:
@@ -111,15 +113,15 @@ def _worse(now: Answer, before: Answer | None) -> bool:
 
 def disruption(world: World, actions: Sequence[Action]) -> int:
     """Return the pods that a run of the actions replaces, and the objects that it changes."""
-    return cost(world, apply(world, actions))
+    return disruption_between(world, apply(world, actions))
 
 
-def cost(before: World, after: World) -> int:
+def disruption_between(before: World, after: World) -> int:
     """Return the pods that went from one world to the other, and the objects that differ."""
     changed = sum(found is not before.objects.get(key) for key, found in after.objects.items())
     gone = 0
     for key, pods in before.pods.items():
         if after.pods.get(key) is not pods:
-            kept = {(pod.name, pod.born) for pod in after.pods.get(key, ())}
-            gone += sum((pod.name, pod.born) not in kept for pod in pods)
+            kept = {(pod.name, pod.created) for pod in after.pods.get(key, ())}
+            gone += sum((pod.name, pod.created) not in kept for pod in pods)
     return changed + gone

@@ -6,9 +6,9 @@ from typing import Any
 
 from reme_lab.simulator import quotas, scheduling
 from reme_lab.simulator.network import Network, network_of
-from reme_lab.simulator.pod_status import Life, lives
-from reme_lab.simulator.revisions import letters, template_hash
-from reme_lab.simulator.template_facts import facts
+from reme_lab.simulator.pod_status import PodStatus, pod_statuses
+from reme_lab.simulator.revisions import name_suffix, template_hash
+from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, ReplicaSet, World
 from reme_playbook.snapshot.object_ref import ObjectRef
 
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass
-class Work:
+class PodControl:
     """The pods of a world while controllers work on those of one workload."""
 
     world: World
@@ -24,9 +24,9 @@ class Work:
     pods: dict[ObjectRef, tuple[Pod, ...]] = field(init=False)
     own: tuple[Pod, ...] = field(init=False)
     """Those of the workload."""
-    refused: str = ""
+    creation_error: str = ""
     changed: bool = False
-    sets: tuple[ReplicaSet, ...] | None = None
+    replica_sets: tuple[ReplicaSet, ...] | None = None
     births: int = field(init=False)
     _configs: dict[int, tuple[Json | None, ...]] = field(default_factory=dict)
     _network: Network | None = None
@@ -35,33 +35,42 @@ class Work:
         self.pods = dict(self.world.pods)
         self.own = self.pods.get(self.key, ())
         self._program = self.world.program(self.key)
-        self.births = self.world.births
+        self.created_pods = self.world.created_pods
 
     @property
     def found(self) -> Json:
         """The workload."""
         return self.world.objects[self.key]
 
-    def lives(self) -> tuple[Life, ...]:
+    def pod_statuses(self) -> tuple[PodStatus, ...]:
         """Return how its pods are doing now."""
-        if not any(facts(pod.template).waits for pod in self.own):
-            return lives(self.world.ground_truth, self._program, self.own, "")
+        if not any(template_facts(pod.template).awaited_words for pod in self.own):
+            return pod_statuses(self.world.ground_truth, self._program, self.own, "")
         if self._network is None:
             self._network = network_of(self.done())
-        return self._network.lives(self.key)
+        return self._network.pod_statuses(self.key)
 
     def done(self) -> World:
         """Return the world with what was done."""
-        sets = self.world.sets
-        if self.sets is not None and self.sets != sets.get(self.key, ()):
-            sets = {**sets, self.key: self.sets}
-        same = sets is self.world.sets and self.world.refused.get(self.key, "") == self.refused
+        sets = self.world.replica_sets
+        if self.replica_sets is not None and self.replica_sets != sets.get(self.key, ()):
+            sets = {**sets, self.key: self.replica_sets}
+        same = (
+            sets is self.world.replica_sets
+            and self.world.creation_errors.get(self.key, "") == self.creation_error
+        )
         if same and not self.changed:
             return self.world
-        refused = {k: v for k, v in self.world.refused.items() if k != self.key}
-        if self.refused:
-            refused[self.key] = self.refused
-        return replace(self.world, pods=self.pods, births=self.births, refused=refused, sets=sets)
+        refused = {k: v for k, v in self.world.creation_errors.items() if k != self.key}
+        if self.creation_error:
+            refused[self.key] = self.creation_error
+        return replace(
+            self.world,
+            pods=self.pods,
+            created_pods=self.created_pods,
+            creation_errors=refused,
+            replica_sets=sets,
+        )
 
     def set(self, pods: tuple[Pod, ...]) -> None:
         """Let these be its pods."""
@@ -75,42 +84,42 @@ class Work:
 
     def create(self, template: Json, name: str = "", node: str = "") -> bool:
         """Make a pod, and place it if a node takes it; False when a quota forbids it."""
-        self.births += 1
+        self.created_pods += 1
         name = name or self._name(template)
-        self.refused = quotas.refusal(self.world, template, self.pods, name)
-        if self.refused:
+        self.creation_error = quotas.quota_refusal(self.world, template, self.pods, name)
+        if self.creation_error:
             return False
-        found = scheduling.Place(node) if node else self._place(template)
+        found = scheduling.Placement(node) if node else self._place(template)
         pod = Pod(
             name=name,
             owner=self.key,
             template=template,
-            born=self.world.clock,
-            configs=self.configs(template),
+            created=self.world.clock,
+            config_maps=self.config_maps(template),
             node=found.node,
-            unplaced=found.message,
+            unschedulable=found.message,
         )
         self.set((*self.own, pod))
         return True
 
-    def _place(self, template: Json) -> scheduling.Place:
-        return scheduling.place(self.world, template, self.pods)
+    def _place(self, template: Json) -> scheduling.Placement:
+        return scheduling.schedule(self.world, template, self.pods)
 
     def _name(self, template: Json) -> str:
-        end = letters(self.births * 7919 + 104729, 5)
+        end = name_suffix(self.created_pods * 7919 + 104729, 5)
         if self.key.kind == "DaemonSet":
             return f"{self.key.name}-{end}"
         return f"{self.key.name}-{template_hash(template)}-{end}"
 
-    def configs(self, template: Json) -> tuple[Json | None, ...]:
+    def config_maps(self, template: Json) -> tuple[Json | None, ...]:
         """Return the ConfigMaps of a template as they are now; the same tuple for the same."""
         found = self._configs.get(id(template))
         if found is None:
-            names = facts(template).config_maps
+            names = template_facts(template).config_maps
             found = tuple(self.world.named("ConfigMap", name) for name in names)
             for pod in self.own:
-                if _same(pod.configs, found):
-                    found = pod.configs
+                if _same(pod.config_maps, found):
+                    found = pod.config_maps
                     break
             self._configs[id(template)] = found
         return found
@@ -119,25 +128,26 @@ class Work:
         """Place what waits for a node, and start anew what could not start."""
         before = self.own
         fresh = tuple(
-            self._refreshed(pod, life) for pod, life in zip(before, self.lives(), strict=True)
+            self._refreshed(pod, life)
+            for pod, life in zip(before, self.pod_statuses(), strict=True)
         )
         if any(new is not old for new, old in zip(fresh, before, strict=True)):
             self.set(fresh)
 
-    def _refreshed(self, pod: Pod, life: Life) -> Pod:
+    def _refreshed(self, pod: Pod, life: PodStatus) -> Pod:
         if not pod.node:
             others = {**self.pods, self.key: tuple(p for p in self.own if p is not pod)}
-            found = scheduling.place(self.world, pod.template, others)
-            if found != (pod.node, pod.unplaced):
-                pod = replace(pod, node=found.node, unplaced=found.message)
+            found = scheduling.schedule(self.world, pod.template, others)
+            if found != (pod.node, pod.unschedulable):
+                pod = replace(pod, node=found.node, unschedulable=found.message)
                 # Two that wait must not both get the last place.
                 self.own = tuple(pod if p.name == pod.name else p for p in self.own)
                 self.pods[self.key] = self.own
             return pod
-        now = self.configs(pod.template)
-        if (pod.starting or not life.running) and not _same(pod.configs, now):
-            return replace(pod, configs=now, restarts=pod.restarts + bool(life.ended))
-        if not life.init and not pod.initialized and facts(pod.template).waits:
+        now = self.config_maps(pod.template)
+        if (pod.starting or not life.running) and not _same(pod.config_maps, now):
+            return replace(pod, config_maps=now, restarts=pod.restarts + bool(life.ended))
+        if not life.init and not pod.initialized and template_facts(pod.template).awaited_words:
             return replace(pod, initialized=True)
         return pod
 
@@ -146,11 +156,11 @@ def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def is_of(pod: Pod, template: Json) -> bool:
+def runs_template(pod: Pod, template: Json) -> bool:
     """Return whether a pod is of this template: `recorded` sees to it that equal ones are one."""
     return pod.template is template
 
 
-def count_of(value: Any) -> int | str:
+def int_or_percent(value: Any) -> int | str:
     """Return a number of pods or a share of them; 0 for what is neither."""
     return value if isinstance(value, int | str) else 0

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.identity_cache import of_one
+from reme_lab.simulator.identity_cache import cache_by_identity
 from reme_lab.simulator.program import Program, Stress
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
@@ -22,13 +22,13 @@ class Pod:
     name: str
     owner: ObjectRef
     template: Json
-    born: int
+    created: int
     """World.clock when it was made."""
-    configs: tuple[Json | None, ...] = ()
+    config_maps: tuple[Json | None, ...] = ()
     """The ConfigMaps of the template as they were at the start; None for one that was not there."""
     node: str = ""
     """Empty while no node takes it."""
-    unplaced: str = ""
+    unschedulable: str = ""
     """Why no node takes it."""
     stress: Stress | None = None
     restarts: int = 0
@@ -36,7 +36,7 @@ class Pod:
     """Whether its init containers have ended: what they waited for may go again."""
     starting: bool = False
     """Whether none of its containers has started yet: it is told what holds when they do."""
-    overrun: bool = False
+    overloaded: bool = False
     """Whether more than it does has come in for minutes: its queue is long by now."""
 
 
@@ -58,7 +58,7 @@ class EntryPoint:
 
 
 @dataclass(frozen=True)
-class Tolerance:
+class AllowedDifference:
     """A field that a good repair may leave different from before the fault.
 
     `path` is a prefix of the dotted path, as templates.differences writes it, with `*` for any one
@@ -80,16 +80,16 @@ class GroundTruth:
     """How each workload's program behaves; one that is missing here is a plain good one."""
     missing_images: frozenset[str] = frozenset()
     """Images that cannot be pulled."""
-    lost_secrets: frozenset[tuple[str, str]] = frozenset()
+    missing_secret_keys: frozenset[tuple[str, str]] = frozenset()
     """Name and key of what a template takes from a Secret and is not there."""
     used_elsewhere: Mapping[str, int] = field(default_factory=dict)
     """What pods of which nothing is known take of quotas, by amount."""
     policies_enforced: bool = True
     """Whether the network of the cluster heeds NetworkPolicies."""
-    metrics: bool = True
+    metrics_available: bool = True
     """Whether there is a metrics server."""
     entry_points: tuple[EntryPoint, ...] = ()
-    may_differ: tuple[Tolerance, ...] = ()
+    allowed_differences: tuple[AllowedDifference, ...] = ()
     patience_seconds: int = 90
     """How long a change may take until it shows."""
 
@@ -105,14 +105,14 @@ class World:
     """The pods of each workload, oldest first."""
     revisions: Mapping[ObjectRef, tuple[Revision, ...]] = field(default_factory=dict)
     """The revisions of each workload, newest first."""
-    sets: Mapping[ObjectRef, tuple[ReplicaSet, ...]] = field(default_factory=dict)
+    replica_sets: Mapping[ObjectRef, tuple[ReplicaSet, ...]] = field(default_factory=dict)
     """The ReplicaSets of each Deployment that want pods, the newest last."""
-    refused: Mapping[ObjectRef, str] = field(default_factory=dict)
+    creation_errors: Mapping[ObjectRef, str] = field(default_factory=dict)
     """Why the last pod of a workload could not be made."""
     ground_truth: GroundTruth = field(default_factory=GroundTruth)
     clock: int = 1_770_000_000
     """Seconds since 1970."""
-    births: int = 0
+    created_pods: int = 0
     """How many pods were ever made."""
     healthy: "World | None" = None
     """The world before anything was broken; what a repair is measured against."""
@@ -144,12 +144,12 @@ class World:
         return replace(self, objects={**self.objects, **dict(changed)})
 
 
-@of_one
+@cache_by_identity
 def _by_name(objects: Mapping[ObjectRef, Json]) -> dict[tuple[str, str], Json]:
     return {(key.kind, key.name): found for key, found in objects.items()}
 
 
-@of_one
+@cache_by_identity
 def _by_kind(objects: Mapping[ObjectRef, Json]) -> dict[str, list[tuple[ObjectRef, Json]]]:
     kinds: dict[str, list[tuple[ObjectRef, Json]]] = {}
     for key, found in objects.items():
@@ -157,7 +157,7 @@ def _by_kind(objects: Mapping[ObjectRef, Json]) -> dict[str, list[tuple[ObjectRe
     return kinds
 
 
-@of_one
+@cache_by_identity
 def _workloads(objects: Mapping[ObjectRef, Json]) -> tuple[ObjectRef, ...]:
     return tuple(key for key in objects if key.kind in WORKLOADS)
 

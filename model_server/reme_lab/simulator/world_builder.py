@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reme_lab.simulator.aging import aged
-from reme_lab.simulator.api_defaults import defaulted, defaulted_workload
+from reme_lab.simulator.aging import with_overload
+from reme_lab.simulator.api_defaults import with_defaults, workload_with_defaults
 from reme_lab.simulator.apply_actions import without_pods
-from reme_lab.simulator.field_writes import put, written
-from reme_lab.simulator.program import Program, Rule, Stress
-from reme_lab.simulator.settling import settled
+from reme_lab.simulator.field_writes import set_field, write_fields
+from reme_lab.simulator.program import BehaviourRule, Program, Stress
+from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import GroundTruth, World
 from reme_playbook.actions.field_paths import Write, container_path
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
@@ -22,7 +22,7 @@ _OLD = 300
 """Seconds: a fault is some minutes old when it is reported."""
 
 
-def make(
+def make_world(
     target: ObjectRef,
     objects: Iterable[Json],
     ground_truth: GroundTruth | None = None,
@@ -42,12 +42,12 @@ def make(
         raise ValueError(f"{target} is not among the objects")
     for key in found:
         if key.kind in WORKLOADS:
-            found[key] = defaulted_workload(key.kind, found[key])
+            found[key] = workload_with_defaults(key.kind, found[key])
     earlier = {
         key: tuple(
             replace(
                 one,
-                template=defaulted(one.template),
+                template=with_defaults(one.template),
                 # Only ReplicaSets remember how many were wanted.
                 replicas=one.replicas if key.kind == "Deployment" else None,
             )
@@ -62,11 +62,11 @@ def make(
         ground_truth=ground_truth or GroundTruth(),
         clock=clock,
     )
-    world = aged(settled(world))
-    return remembered(replace(world, clock=clock + _AN_HOUR))
+    world = with_overload(settle(world))
+    return mark_healthy(replace(world, clock=clock + _AN_HOUR))
 
 
-def remembered(world: World) -> World:
+def mark_healthy(world: World) -> World:
     """Return the world with what it is now as its healthy state."""
     return replace(world, healthy=replace(world, healthy=None))
 
@@ -78,22 +78,24 @@ def key_of(found: Json, namespace: str) -> ObjectRef:
     return ObjectRef(kind, "" if kind == "Node" else namespace, name)  # type: ignore[arg-type]
 
 
-def later(world: World, seconds: int) -> World:
+def after_seconds(world: World, seconds: int) -> World:
     """Return the world after some time in which nobody did anything."""
-    return aged(settled(replace(world, clock=world.clock + seconds)))
+    return with_overload(settle(replace(world, clock=world.clock + seconds)))
 
 
-def changed(world: World, key: ObjectRef, value: Any, *path: str) -> World:
+def with_field(world: World, key: ObjectRef, value: Any, *path: str) -> World:
     """Return the settled world with one field of an object set; None takes it away."""
-    return later(world.with_objects((key, put(world.objects[key], value, *path))), _OLD)
+    return after_seconds(
+        world.with_objects((key, set_field(world.objects[key], value, *path))), _OLD
+    )
 
 
 def with_object(world: World, key: ObjectRef, found: Json) -> World:
     """Return the settled world with another object, or a new one, in the place of that key."""
-    return later(world.with_objects((key, found)), _OLD)
+    return after_seconds(world.with_objects((key, found)), _OLD)
 
 
-def in_container(
+def with_container_fields(
     world: World, key: ObjectRef, container: str, *changes: tuple[Sequence[Any], Any]
 ) -> World:
     """Return the settled world with fields of a container set: pairs of a path and a value.
@@ -102,8 +104,8 @@ def in_container(
     `("env", Entry("MODE", "name"), "value")`. All of it is one rollout.
     """
     todo = [Write(container_path(container, *path), value) for path, value in changes]
-    found = written(world.objects[key], todo)
-    return later(world.with_objects((key, found)), _OLD)
+    found = write_fields(world.objects[key], todo)
+    return after_seconds(world.with_objects((key, found)), _OLD)
 
 
 def with_stress(world: World, pod: str, stress: Stress | None) -> World:
@@ -114,26 +116,26 @@ def with_stress(world: World, pod: str, stress: Stress | None) -> World:
         else some
         for key, some in world.pods.items()
     }
-    return settled(replace(world, pods=pods))
+    return settle(replace(world, pods=pods))
 
 
-def replaced_pods(world: World, key: ObjectRef) -> World:
+def with_pods_replaced(world: World, key: ObjectRef) -> World:
     """Return the world after somebody deleted every pod of a workload."""
     gone = without_pods(world, *(pod.name for pod in world.pods.get(key, ())))
-    return later(gone or world, _OLD)
+    return after_seconds(gone or world, _OLD)
 
 
 def with_program(world: World, key: ObjectRef, program: Program) -> World:
     """Return the world with another truth about a workload's program."""
     programs = {**world.ground_truth.programs, key: program}
-    return settled(replace(world, ground_truth=replace(world.ground_truth, programs=programs)))
+    return settle(replace(world, ground_truth=replace(world.ground_truth, programs=programs)))
 
 
-def with_rules(world: World, key: ObjectRef, *rules: Rule) -> World:
+def with_rules(world: World, key: ObjectRef, *rules: BehaviourRule) -> World:
     """Return the world with more truths about a workload's program."""
     return with_program(world, key, world.program(key).with_rules(*rules))
 
 
 def with_ground_truth(world: World, **changes: Any) -> World:
     """Return the world with other truths; fields of Truths."""
-    return settled(replace(world, ground_truth=replace(world.ground_truth, **changes)))
+    return settle(replace(world, ground_truth=replace(world.ground_truth, **changes)))

@@ -10,10 +10,10 @@ from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_lab.simulator import (
     World,
-    changed,
-    replaced_pods,
+    with_field,
     with_ground_truth,
     with_object,
+    with_pods_replaced,
     with_stress,
 )
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -42,8 +42,8 @@ def brought_about(fault: Fault, world: World, told: Inputs) -> World:
         elif step.node is not None:
             world = _refused(world, step.node, told.values)
         elif step.delete_pods is not None:
-            world = with_ground_truth(world, lost_secrets=known.lost_secrets)
-            world = replaced_pods(world, world.target)
+            world = with_ground_truth(world, missing_secret_keys=known.missing_secret_keys)
+            world = with_pods_replaced(world, world.target)
     for pod, stress in stresses(fault, told).items():
         world = with_stress(world, pod, stress)
     return world
@@ -118,5 +118,5 @@ def _refused(world: World, step: NodeFault, values: Mapping[str, Any]) -> World:
             spec["unschedulable"] = True
         if step.taint:
             spec["taints"] = [fill(step.taint, values)]
-        world = changed(world, key, spec, "spec")
-    return replaced_pods(world, world.target)
+        world = with_field(world, key, spec, "spec")
+    return with_pods_replaced(world, world.target)

@@ -11,7 +11,7 @@ from reme_benchmark.fidelity.records import Inputs, Real, Simulated
 from reme_benchmark.fidelity.serialization import inputs_from_json, inputs_to_json
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems.catalog import load
-from reme_lab.simulator import Stress, failing, is_one_of, replaced_pods
+from reme_lab.simulator import Stress, is_one_of, problems_of, with_pods_replaced
 from reme_playbook.actions.registry import Restart, Rollback, SetConfigValue
 from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.benchmark.trials import NAMESPACE, SYSTEM, healthy, inputs, key, with_variable
@@ -28,7 +28,7 @@ def errors() -> Inputs:
 def test_a_system_without_a_fault_is_well(service: str) -> None:
     before = healthy(service)
     trial = inputs("bad-image", before, before)
-    assert failing(world(trial), trial.probes) == ()
+    assert problems_of(world(trial), trial.probes) == ()
 
 
 def test_a_good_repair_is_verified_and_a_restart_is_not() -> None:
@@ -50,7 +50,7 @@ def test_settings_do_what_the_workload_makes_of_them() -> None:
         ("CPU_MILLISECONDS", "900", False),
     ):
         trial = inputs("bad-version", before, with_variable(before, variable, value))
-        assert (failing(world(trial), trial.probes) == ()) is works, variable
+        assert (problems_of(world(trial), trial.probes) == ()) is works, variable
 
 
 def test_a_mode_that_is_set_back_needs_new_pods() -> None:
@@ -59,7 +59,7 @@ def test_a_mode_that_is_set_back_needs_new_pods() -> None:
     broken = {**before.objects[config], "data": {"TIME_ZONE": "UTC", "MODE": "maintenance"}}
     now = replace(before, objects={**before.objects, config: broken})
     # The pods read it at their start.
-    trial = inputs("maintenance-mode", before, replaced_pods(now, key(TIME)))
+    trial = inputs("maintenance-mode", before, with_pods_replaced(now, key(TIME)))
     back = SetConfigValue(target=config, key="MODE", value="normal")
     assert not simulated(replace(trial, actions=(back,))).verified
     assert simulated(replace(trial, actions=(back, Restart(target=key(TIME))))).verified
@@ -92,7 +92,7 @@ def test_what_the_fault_put_in_is_known_by_its_data() -> None:
     assert stresses(fault, trial) == {}
 
     trial = inputs("lost-credential", before, before)
-    lost = truths(system, catalog.fault("lost-credential"), trial).lost_secrets
+    lost = truths(system, catalog.fault("lost-credential"), trial).missing_secret_keys
     assert lost == {(f"{TIME}-token", "token")}
 
 

@@ -16,7 +16,7 @@ from reme_benchmark.fidelity.playbook_sampling import (
 )
 from reme_benchmark.fidelity.records import Drawn
 from reme_benchmark.scenarios.faults import catalog
-from reme_lab.simulator import observe, replaced_pods
+from reme_lab.simulator import snapshot_of, with_pods_replaced
 from reme_playbook.actions.registry import DeletePod, Restart
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
@@ -25,7 +25,7 @@ TIME = "time-service"
 
 
 def broken() -> ClusterSnapshot:
-    return observe(with_variable(healthy(TIME), "FAIL_PERCENT", "80"))
+    return snapshot_of(with_variable(healthy(TIME), "FAIL_PERCENT", "80"))
 
 
 def drawn(count: int, seed: int = 1) -> list[Playbook]:
@@ -53,8 +53,8 @@ def test_random_actions_are_of_many_names() -> None:
 
 
 def test_a_deleted_pod_is_the_one_of_now() -> None:
-    then = observe(healthy(TIME))
-    now = observe(replaced_pods(healthy(TIME), key(TIME)))
+    then = snapshot_of(healthy(TIME))
+    now = snapshot_of(with_pods_replaced(healthy(TIME), key(TIME)))
     pod = next(k for k in then.objects if k.kind == "Pod")
     other = next(k for k in now.objects if k.kind == "Pod")
     assert pod != other

@@ -9,7 +9,7 @@ from reme_benchmark.fidelity.playbook_sampling import good_repairs, passes, wide
 from reme_benchmark.scenarios.cases.targets import possible
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems.catalog import load
-from reme_lab.simulator import failing, observe
+from reme_lab.simulator import problems_of, snapshot_of
 from tests.unit.benchmark.injections import brought_about
 from tests.unit.benchmark.trials import SYSTEM, asked, healthy, inputs
 
@@ -31,12 +31,12 @@ def test_a_fault_shows_and_its_good_repairs_help(fault: str, service: str) -> No
     now = brought_about(catalog.fault(fault), before, told)
     trial = replace(
         told,
-        live=observe(now, asked(told.probes)),
+        live=snapshot_of(now, asked(told.probes)),
         others=tuple(
             {"kind": key.kind, **now.objects[key]} for key in now.workloads if key != now.target
         ),
     )
-    assert failing(world(trial), trial.probes)
+    assert problems_of(world(trial), trial.probes)
     for actions in good_repairs(catalog.fault(fault), trial.values):
         if passes(actions, trial.live, wide()):
             said = simulated(replace(trial, actions=actions))

@@ -10,7 +10,7 @@ from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_benchmark.scenarios.systems.render import manifests
-from reme_lab.simulator import GroundTruth, World, in_container, make, observe
+from reme_lab.simulator import GroundTruth, World, make_world, snapshot_of, with_container_fields
 from reme_playbook.actions.field_paths import Entry
 from reme_playbook.actions.registry import Action
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -39,12 +39,12 @@ def healthy(service: str) -> World:
     found = manifests(system, NAMESPACE)
     objects = [as_applied(one) for one in found if one["kind"] != "Namespace"]
     programs = {key(one.name): program(system, one) for one in system.services}
-    return make(key(service), [*objects, NODE], GroundTruth(programs=programs))
+    return make_world(key(service), [*objects, NODE], GroundTruth(programs=programs))
 
 
 def with_variable(world: World, name: str, value: str) -> World:
     path = ("env", Entry(name, "name"), "value")
-    return in_container(world, world.target, world.target.name, (path, value))
+    return with_container_fields(world, world.target, world.target.name, (path, value))
 
 
 def inputs(
@@ -68,8 +68,8 @@ def inputs(
         values=values,
         pod=pod,
         policies_enforced=True,
-        healthy=observe(before, words),
-        live=observe(now, words),
+        healthy=snapshot_of(before, words),
+        live=snapshot_of(now, words),
         others=tuple(
             {"kind": other.kind, **now.objects[other]}
             for other in now.workloads

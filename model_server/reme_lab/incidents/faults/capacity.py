@@ -8,7 +8,7 @@ from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, Repa
 from reme_lab.incidents.faults.common import BACK, RESTART, SCALE
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import Json, System
-from reme_lab.simulator import Tolerance
+from reme_lab.simulator import AllowedDifference
 from reme_playbook.actions.registry import Scale, SetAutoscaling, SetDisruptionBudget, SetQuota
 
 
@@ -286,7 +286,9 @@ def pdb_blocks(draw: Draw, system: System) -> Incident:
         ),
         repairs=repairs,
         useless=(RESTART, BACK),
-        hidden=Hidden(may_differ=(Tolerance(system.kind, system.name, "spec.replicas", 1, 2),)),
+        hidden=Hidden(
+            may_differ=(AllowedDifference(system.kind, system.name, "spec.replicas", 1, 2),)
+        ),
         values={"pdb": name},
         spare_replica=bound == {"minAvailable": system.replicas} and draw.chance(60),
     )

@@ -16,7 +16,7 @@ from reme_lab.incidents.faults.common import (
 )
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import Json, System
-from reme_lab.simulator import Rule, When, is_one_of, rule
+from reme_lab.simulator import BehaviourRule, SettingCondition, is_one_of, rule
 from reme_playbook.actions.registry import SetCommand, SetEnv, SetImage
 
 
@@ -140,8 +140,8 @@ def bad_command(draw: Draw, system: System) -> Incident:
         "[exec: {word}: not found|cannot find module {word}|{word}: no such file or directory]",
         (BACK, (wish(SetCommand),)),
         {"word": word, "code": code},
-        rule(When("command", pattern=f".*{re.escape(word)}.*"), exit_code=code),
-        rule(When("args", pattern=f".*{re.escape(word)}.*"), exit_code=code),
+        rule(SettingCondition("command", pattern=f".*{re.escape(word)}.*"), exit_code=code),
+        rule(SettingCondition("args", pattern=f".*{re.escape(word)}.*"), exit_code=code),
     )
 
 
@@ -213,7 +213,7 @@ def crashing(
     log: str,
     repairs: Sequence[Repair],
     values: dict[str, object],
-    *rules: Rule,
+    *rules: BehaviourRule,
 ) -> Incident:
     """Return the incident of a rollout whose pods end at their start."""
     system.event("BackOff", "Back-off restarting failed container", draw.number(3, 60))

@@ -9,7 +9,7 @@ from reme_lab.incidents.faults.common import BACK, MORE_RESOURCES, RESTART, SCAL
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import is_one_of, rule
-from reme_lab.simulator.template_facts import facts
+from reme_lab.simulator.template_facts import template_facts
 
 
 class Change(NamedTuple):
@@ -117,7 +117,7 @@ def bad_change(draw: Draw, system: System) -> Incident:
 
     system.roll(change)
     system.replace_all(ready=felt != "refused")
-    told = is_one_of("surroundings", facts(system.template).surroundings)
+    told = is_one_of("surroundings", template_facts(system.template).runtime_settings)
     changed = {
         "errors": "[fails|answers with errors]",
         "slow": "is slow",

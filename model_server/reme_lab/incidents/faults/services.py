@@ -5,7 +5,7 @@ from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
 from reme_lab.incidents.faults.common import BACK, HANGS, RESTART, SCALE
 from reme_lab.incidents.rng import Draw
 from reme_lab.incidents.system import Json, System
-from reme_lab.simulator import NumericSetting, Tolerance, is_one_of, rule
+from reme_lab.simulator import AllowedDifference, NumericSetting, is_one_of, rule
 from reme_playbook.actions.registry import (
     PatchServicePort,
     PatchServiceSelector,
@@ -120,8 +120,8 @@ def black_hole(draw: Draw, system: System) -> Incident:
         hidden=Hidden(
             reads=(NumericSetting("port", variable),),
             may_differ=(
-                Tolerance("Service", system.name, "spec.ports"),
-                Tolerance(system.kind, system.name, "spec.template"),
+                AllowedDifference("Service", system.name, "spec.ports"),
+                AllowedDifference(system.kind, system.name, "spec.template"),
             ),
         ),
         values={"moved": moved, "old": system.port, "pod": system.pods[0].name},

@@ -106,7 +106,7 @@ def test_the_best_repair_of_each_fault_is_verified_and_harms_nothing(fault: str)
             continue
         verdict = grader.verdict(actions)
         assert grader.failing
-        assert verdict.good, (verdict.missing, verdict.harm)
+        assert verdict.good, (verdict.missing, verdict.side_effects)
         judged += 1
     assert judged
 

@@ -13,7 +13,7 @@ from reme_lab.incidents.probes import asked
 from reme_lab.incidents.report import Quality, write
 from reme_lab.incidents.rng import Draw, Split
 from reme_lab.incidents.system import System
-from reme_lab.simulator import failing
+from reme_lab.simulator import problems_of
 from reme_playbook.policy.action_space import allowed_actions
 
 MAKERS = {**FAULTS, **{name: maker for name, (_, maker) in ABSTENTIONS.items()}}
@@ -38,7 +38,9 @@ def broken(fault: str, services: int) -> tuple[Incident, Grader]:
 @pytest.mark.parametrize("fault", ["bad-version", "wrong-target-port", "replicas-zero"])
 def test_who_calls_the_broken_one_fails_with_it_and_is_well_again(fault: str) -> None:
     incident, grader = broken(fault, SERVICES_ASKED)
-    before = [line for line in failing(grader.world, grader.probes) if line.startswith("probe ")]
+    before = [
+        line for line in problems_of(grader.world, grader.probes) if line.startswith("probe ")
+    ]
     assert len([line for line in before if "rollout" not in line]) == SERVICES_ASKED
     space = allowed_actions(snapshot.live(incident.system), POLICY)
     repair = [action for wish in incident.repairs[0] if (action := wish.of(space))]

@@ -6,12 +6,12 @@ from typing import Any
 
 from reme_api.probes import HttpProbe, Probe
 from reme_lab.simulator import (
+    SettingCondition,
     Stress,
-    When,
     World,
-    changed,
     is_one_of,
     rule,
+    with_field,
     with_rules,
     with_stress,
 )
@@ -148,7 +148,7 @@ BREAKS: list[Break] = [
         "bad variable",
         lambda: released(
             (env("POOL"), "auto"),
-            rules=[rule(When("POOL", pattern="[0-9]+", negate=True), exit_code=1)],
+            rules=[rule(SettingCondition("POOL", pattern="[0-9]+", negate=True), exit_code=1)],
             recreate=True,
         ),
         [ROLLBACK, (server(SetEnv, variable="POOL", value="8"),)],
@@ -261,12 +261,12 @@ BREAKS: list[Break] = [
     ),
     Break(
         "resolver",
-        lambda: changed(lab(), CART, "None", "spec", "template", "spec", "dnsPolicy"),
+        lambda: with_field(lab(), CART, "None", "spec", "template", "spec", "dnsPolicy"),
         [ROLLBACK],
     ),
     Break(
         "full scratch",
-        lambda: changed(
+        lambda: with_field(
             with_rules(lab(), CART, rule(scratch_bytes=4 * MIB)),
             CART,
             [{"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "2Mi"}}],
@@ -279,8 +279,8 @@ BREAKS: list[Break] = [
     ),
     Break(
         "init waits",
-        lambda: changed(
-            changed(lab(), CART, {"type": "Recreate"}, "spec", "strategy"),
+        lambda: with_field(
+            with_field(lab(), CART, {"type": "Recreate"}, "spec", "strategy"),
             CART,
             [{"name": "wait", "image": "lab/wait:1", "command": ["wait", "vault:8200"]}],
             "spec",
@@ -292,13 +292,13 @@ BREAKS: list[Break] = [
     ),
     Break(
         "selector",
-        lambda: changed(lab(), key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector"),
+        lambda: with_field(lab(), key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector"),
         [(SELECT,)],
         probes=[ANSWERS],
     ),
     Break(
         "target port",
-        lambda: changed(
+        lambda: with_field(
             lab(),
             key("Service", "cart"),
             [{"name": "http", "port": 80, "targetPort": 9000}],
@@ -310,7 +310,7 @@ BREAKS: list[Break] = [
     ),
     Break(
         "replicas zero",
-        lambda: changed(lab(), CART, 0, "spec", "replicas"),
+        lambda: with_field(lab(), CART, 0, "spec", "replicas"),
         [(Scale(target=CART, replicas=2),)],
     ),
     Break(

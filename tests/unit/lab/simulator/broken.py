@@ -5,19 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from reme_lab.simulator import (
+    AllowedDifference,
+    BehaviourRule,
     EntryPoint,
     RecurringStress,
-    Rule,
     Stress,
-    Tolerance,
     World,
-    changed,
-    in_container,
     is_one_of,
-    replaced_pods,
     rule,
+    with_container_fields,
+    with_field,
     with_ground_truth,
     with_object,
+    with_pods_replaced,
     with_program,
     with_rules,
 )
@@ -40,11 +40,11 @@ def env(name: str) -> tuple[Any, ...]:
 def release(world: World, *changes: Any, recreate: bool = False) -> World:
     """Roll out a change of cart's container; with Recreate nothing of before is left."""
     if recreate:
-        world = changed(world, CART, {"type": "Recreate"}, "spec", "strategy")
-    return in_container(world, CART, "server", *changes)
+        world = with_field(world, CART, {"type": "Recreate"}, "spec", "strategy")
+    return with_container_fields(world, CART, "server", *changes)
 
 
-def released(*changes: Any, rules: Sequence[Rule] = (), recreate: bool = False) -> World:
+def released(*changes: Any, rules: Sequence[BehaviourRule] = (), recreate: bool = False) -> World:
     return release(with_rules(lab(), CART, *rules), *changes, recreate=recreate)
 
 
@@ -61,21 +61,21 @@ def bad_image() -> World:
 
 
 def maintenance() -> World:
-    world = with_rules(lab(), CART, rule(is_one_of("MODE", "maintenance"), refuses=True))
+    world = with_rules(lab(), CART, rule(is_one_of("MODE", "maintenance"), unready=True))
     settings = key("ConfigMap", "cart-settings")
-    return replaced_pods(changed(world, settings, "maintenance", "data", "MODE"), CART)
+    return with_pods_replaced(with_field(world, settings, "maintenance", "data", "MODE"), CART)
 
 
 def key_removed() -> World:
-    world = with_rules(lab(), CART, rule(is_one_of("MODE", None), exit_code=1, says="MODE"))
+    world = with_rules(lab(), CART, rule(is_one_of("MODE", None), exit_code=1, log_line="MODE"))
     settings = key("ConfigMap", "cart-settings")
-    return replaced_pods(changed(world, settings, None, "data", "MODE"), CART)
+    return with_pods_replaced(with_field(world, settings, None, "data", "MODE"), CART)
 
 
 def quota_exhausted() -> World:
     quota = {**meta("ResourceQuota", "team"), "spec": {"hard": {"pods": "3"}}}
     world = with_object(lab(), key("ResourceQuota", "team"), quota)
-    return replaced_pods(world, CART)
+    return with_pods_replaced(world, CART)
 
 
 def paused() -> World:
@@ -83,25 +83,25 @@ def paused() -> World:
         with_rules(lab(), CART, rule(is_one_of("FAIL", "yes"), error_percent=100)),
         (env("FAIL"), "yes"),
     )
-    bad = changed(bad, CART, True, "spec", "paused")
-    return in_container(bad, CART, "server", (("env", Entry("FAIL", "name")), None))
+    bad = with_field(bad, CART, True, "spec", "paused")
+    return with_container_fields(bad, CART, "server", (("env", Entry("FAIL", "name")), None))
 
 
 def cordoned() -> World:
     world = lab(nodes=1)
-    world = changed(world, key("Node", "n1"), True, "spec", "unschedulable")
-    return replaced_pods(world, CART)
+    world = with_field(world, key("Node", "n1"), True, "spec", "unschedulable")
+    return with_pods_replaced(world, CART)
 
 
 def tainted() -> World:
     taint = [{"key": "upkeep", "value": "yes", "effect": "NoSchedule"}]
-    world = changed(lab(nodes=1), key("Node", "n1"), taint, "spec", "taints")
-    return replaced_pods(world, CART)
+    world = with_field(lab(nodes=1), key("Node", "n1"), taint, "spec", "taints")
+    return with_pods_replaced(world, CART)
 
 
 def wrong_node() -> World:
-    world = changed(lab(), CART, {"type": "Recreate"}, "spec", "strategy")
-    return changed(world, CART, {"disk": "fast"}, "spec", "template", "spec", "nodeSelector")
+    world = with_field(lab(), CART, {"type": "Recreate"}, "spec", "strategy")
+    return with_field(world, CART, {"disk": "fast"}, "spec", "template", "spec", "nodeSelector")
 
 
 def kept_apart() -> World:
@@ -110,11 +110,12 @@ def kept_apart() -> World:
         "topologyKey": "kubernetes.io/os",
     }
     world = with_ground_truth(
-        lab(replicas=1), may_differ=(Tolerance("Deployment", "cart", "spec.strategy"),)
+        lab(replicas=1),
+        allowed_differences=(AllowedDifference("Deployment", "cart", "spec.strategy"),),
     )
     required = {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
     where = ("spec", "template", "spec", "affinity")
-    return changed(world, CART, {"podAntiAffinity": required}, *where)
+    return with_field(world, CART, {"podAntiAffinity": required}, *where)
 
 
 def denied() -> World:
@@ -139,7 +140,7 @@ def suspended() -> World:
     job = {**meta("Job", "cart-seed"), "spec": {"suspend": True, "template": {}}}
     world = with_object(lab(), key("Job", "cart-seed"), job)
     wait = [{"name": "wait", "image": "lab/wait:1", "command": ["wait", "job/cart-seed"]}]
-    return changed(world, CART, wait, "spec", "template", "spec", "initContainers")
+    return with_field(world, CART, wait, "spec", "template", "spec", "initContainers")
 
 
 def autoscaled() -> World:
@@ -165,14 +166,14 @@ def guarded() -> World:
         **meta("PodDisruptionBudget", "cart"),
         "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "cart"}}},
     }
-    tolerance = Tolerance("Deployment", "cart", "spec.replicas", 1, 2)
-    world = with_ground_truth(lab(), may_differ=(tolerance,))
+    tolerance = AllowedDifference("Deployment", "cart", "spec.replicas", 1, 2)
+    world = with_ground_truth(lab(), allowed_differences=(tolerance,))
     return with_object(world, key("PodDisruptionBudget", "cart"), budget)
 
 
 def upstream() -> World:
     world = with_rules(lab(), DB, rule(is_one_of("image", "lab/db:2"), error_percent=80))
-    return in_container(world, DB, "server", (("image",), "lab/db:2"))
+    return with_container_fields(world, DB, "server", (("image",), "lab/db:2"))
 
 
 def dying_disk() -> World:
@@ -194,9 +195,9 @@ def recurring_stress() -> World:
 
 def two_faults() -> World:
     world = released((env("FAIL"), "yes"), rules=[rule(is_one_of("FAIL", "yes"), error_percent=90)])
-    return changed(world, key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector")
+    return with_field(world, key("Service", "cart"), {"app": "cart-v2"}, "spec", "selector")
 
 
 def renumbered() -> World:
     ports = [{"name": "http", "port": 8090, "targetPort": 8080}]
-    return changed(lab(), key("Service", "cart"), ports, "spec", "ports")
+    return with_field(lab(), key("Service", "cart"), ports, "spec", "ports")

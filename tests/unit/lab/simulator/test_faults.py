@@ -2,7 +2,7 @@
 
 import pytest
 
-from reme_lab.simulator import apply, failing, judge
+from reme_lab.simulator import apply, assess, problems_of
 from tests.unit.lab.simulator.break_catalog import BREAKS, Break
 from tests.unit.lab.simulator.worlds import ANSWERS, lab, rollout
 
@@ -15,23 +15,23 @@ def named(value: object) -> str:
 
 
 def test_nothing_is_wrong_with_the_healthy_laboratory() -> None:
-    assert failing(lab(), [ANSWERS, rollout()]) == ()
+    assert problems_of(lab(), [ANSWERS, rollout()]) == ()
 
 
 @pytest.mark.parametrize("broken", BREAKS, ids=named)
 def test_the_fault_shows(broken: Break) -> None:
-    assert failing(broken.world(), broken.probes)
+    assert problems_of(broken.world(), broken.probes)
 
 
 @pytest.mark.parametrize(("broken", "place"), REPAIRED, ids=named)
 def test_a_good_repair_is_verified_and_does_no_harm(broken: Break, place: int) -> None:
     world = broken.world()
-    verdict = judge(world, apply(world, broken.good[place]), broken.probes)
-    assert (verdict.missing, verdict.harm) == ((), ())
+    verdict = assess(world, apply(world, broken.good[place]), broken.probes)
+    assert (verdict.missing, verdict.side_effects) == ((), ())
     assert verdict.good
 
 
 @pytest.mark.parametrize(("broken", "place"), UNREPAIRED, ids=named)
 def test_what_is_no_repair_does_not_help_or_does_harm(broken: Break, place: int) -> None:
     world = broken.world()
-    assert not judge(world, apply(world, broken.useless[place]), broken.probes).good
+    assert not assess(world, apply(world, broken.useless[place]), broken.probes).good

@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 
+from reme_lab.fidelity import inferred_program, snapshot_differences, world_from_snapshot
 from reme_lab.simulator import (
     Behaviour,
     Stress,
     apply,
-    changed,
-    disagreements,
-    failing,
-    in_container,
-    inferred,
-    judge,
-    observe,
-    world_from_snapshot,
+    assess,
+    problems_of,
+    snapshot_of,
+    with_container_fields,
+    with_field,
 )
 from reme_lab.simulator.pod_status import startup_seconds
 from reme_playbook.actions.registry import Restart, Rollback
@@ -40,53 +38,53 @@ def test_probes_say_the_same_in_a_world_made_of_what_was_observed(one: Break) ->
     stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
     assert world.healthy is not None
     again = world_from_snapshot(
-        live, world.ground_truth, stresses=stresses, healthy=observe(world.healthy)
+        live, world.ground_truth, stresses=stresses, healthy=snapshot_of(world.healthy)
     )
     draw = random.Random(one.name)
     for actions in [*one.good, *([a] for a in draw.sample(possible, min(6, len(possible))))]:
         if any(action.target.kind not in ("Node", "Pod") for action in actions):
-            here, there = (judge(w, apply(w, actions), one.probes) for w in (world, again))
+            here, there = (assess(w, apply(w, actions), one.probes) for w in (world, again))
             assert [p.passed for p in here.probes] == [p.passed for p in there.probes], actions
 
 
 def test_a_program_is_inferred_from_its_template() -> None:
-    program = inferred(observe(lab()))
-    assert (program.container, program.usual.port) == ("server", 8080)
-    again = world_from_snapshot(observe(lab()))
-    assert failing(again, [ANSWERS, rollout()]) == ()
+    program = inferred_program(snapshot_of(lab()))
+    assert (program.container, program.default.port) == ("server", 8080)
+    again = world_from_snapshot(snapshot_of(lab()))
+    assert problems_of(again, [ANSWERS, rollout()]) == ()
 
 
 def test_an_image_that_cannot_be_pulled_is_known_by_its_pods() -> None:
     live, _ = seen("bad image")
-    world = world_from_snapshot(live, healthy=observe(lab()))
+    world = world_from_snapshot(live, healthy=snapshot_of(lab()))
     assert world.ground_truth.missing_images == {"lab/cart:2"}
-    assert judge(world, apply(world, [Rollback(target=cart())]), [rollout()]).good
-    assert not judge(world, apply(world, [Restart(target=cart())]), [rollout()]).verified
+    assert assess(world, apply(world, [Rollback(target=cart())]), [rollout()]).good
+    assert not assess(world, apply(world, [Restart(target=cart())]), [rollout()]).verified
 
 
 def test_a_stress_is_bound_to_the_pod_it_is_said_of() -> None:
-    world = world_from_snapshot(observe(lab()), stresses={FIRST: Stress(cpu=True)})
+    world = world_from_snapshot(snapshot_of(lab()), stresses={FIRST: Stress(cpu=True)})
     assert [bool(p.stress) for p in world.pods[cart()]].count(True) == 1
 
 
 def test_a_node_that_is_full_stays_full() -> None:
     world = lab(nodes=1)
     allocatable = {"cpu": "450m", "memory": "8Gi"}
-    world = changed(world, key("Node", "n1"), allocatable, "status", "allocatable")
+    world = with_field(world, key("Node", "n1"), allocatable, "status", "allocatable")
     full = apply(world, [Restart(target=cart())])
-    live = observe(full)
+    live = snapshot_of(full)
     assert any("Insufficient cpu" in pod.unscheduled for pod in live.pods)
     again = world_from_snapshot(live)
-    assert disagreements(live, observe(again)) == ()
+    assert snapshot_differences(live, snapshot_of(again)) == ()
 
 
 def test_states_that_differ_are_told_apart() -> None:
-    healthy = observe(lab())
+    healthy = snapshot_of(lab())
     live, _ = seen("bad image")
-    assert disagreements(healthy, healthy) == ()
-    assert disagreements(healthy, live)
-    crashing = in_container(lab(), cart(), "server", (("image",), "lab/cart:3"))
-    assert disagreements(observe(crashing), healthy) == ()
+    assert snapshot_differences(healthy, healthy) == ()
+    assert snapshot_differences(healthy, live)
+    crashing = with_container_fields(lab(), cart(), "server", (("image",), "lab/cart:3"))
+    assert snapshot_differences(snapshot_of(crashing), healthy) == ()
 
 
 def test_a_limit_below_what_the_kubelet_grants_is_no_slower() -> None:
@@ -126,20 +124,20 @@ def test_a_pod_that_has_not_started_is_told_what_a_run_that_follows_at_once_sets
     live, _ = seen("maintenance")
     live = with_statuses(live, statuses)
     world = world_from_snapshot(
-        live, broken("maintenance").ground_truth, healthy=observe(lab()), at_once=at_once
+        live, broken("maintenance").ground_truth, healthy=snapshot_of(lab()), at_once=at_once
     )
-    assert failing(world, [ANSWERS])
+    assert problems_of(world, [ANSWERS])
     after = apply(world, [config("normal")])
-    assert judge(world, after, [ANSWERS, rollout()]).good is cured
+    assert assess(world, after, [ANSWERS, rollout()]).good is cured
     # What it was told at its start stays, whatever is set later.
     again = apply(after, [config("maintenance")])
-    assert judge(after, again, [ANSWERS, rollout()]).probed is cured
+    assert assess(after, again, [ANSWERS, rollout()]).probes_pass is cured
 
 
 def test_a_pod_that_starts_well_is_told_what_breaks_it_too() -> None:
     world = broken("maintenance")
-    healthy = with_statuses(observe(lab()), [])
+    healthy = with_statuses(snapshot_of(lab()), [])
     for at_once in (True, False):
         before = world_from_snapshot(healthy, world.ground_truth, at_once=at_once)
         after = apply(before, [config("maintenance")])
-        assert bool(failing(after, [ANSWERS])) is at_once
+        assert bool(problems_of(after, [ANSWERS])) is at_once

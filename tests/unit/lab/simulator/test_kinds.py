@@ -9,13 +9,13 @@ from reme_lab.simulator import (
     Program,
     World,
     apply,
-    changed,
-    failing,
-    in_container,
+    assess,
     is_one_of,
-    judge,
-    observe,
+    problems_of,
     rule,
+    snapshot_of,
+    with_container_fields,
+    with_field,
     with_ground_truth,
     with_object,
     with_program,
@@ -30,11 +30,11 @@ DAEMONS = cart("DaemonSet")
 
 def bad_image(world: World) -> World:
     world = with_ground_truth(world, missing_images=frozenset({"lab/cart:2"}))
-    return in_container(world, world.target, "server", (("image",), "lab/cart:2"))
+    return with_container_fields(world, world.target, "server", (("image",), "lab/cart:2"))
 
 
 def ready(world: World) -> int:
-    return observe(world).replicas.ready
+    return snapshot_of(world).replicas.ready
 
 
 def names(world: World) -> list[str]:
@@ -58,17 +58,17 @@ def test_a_rollout_of_a_stateful_set_stops_at_its_last_pod() -> None:
 def test_an_ordered_stateful_set_stays_stuck_after_a_rollback_until_the_pod_is_deleted() -> None:
     world = bad_image(lab("StatefulSet"))
     back = apply(world, [Rollback(target=SET)])
-    assert not judge(world, back, [rollout()]).verified
+    assert not assess(world, back, [rollout()]).verified
     pod = DeletePod(target=key("Pod", "cart-1"))
     both = apply(world, [Rollback(target=SET), pod])
-    assert judge(world, both, [rollout()]).good
+    assert assess(world, both, [rollout()]).good
 
 
 def test_a_parallel_stateful_set_is_free_after_a_rollback() -> None:
     world = lab("StatefulSet")
-    world = changed(world, SET, "Parallel", "spec", "podManagementPolicy")
+    world = with_field(world, SET, "Parallel", "spec", "podManagementPolicy")
     world = bad_image(world)
-    assert judge(world, apply(world, [Rollback(target=SET)]), [rollout()]).good
+    assert assess(world, apply(world, [Rollback(target=SET)]), [rollout()]).good
 
 
 def test_a_stateful_set_is_scaled_at_its_end() -> None:
@@ -82,15 +82,15 @@ def test_a_daemon_set_has_a_pod_on_every_node_and_goes_back_by_itself() -> None:
     assert sorted(pod.node for pod in world.pods[DAEMONS]) == ["n1", "n2", "n3"]
     broken = bad_image(world)
     assert ready(broken) == 2
-    assert judge(broken, apply(broken, [Rollback(target=DAEMONS)]), [rollout(3)]).good
-    assert not judge(broken, apply(broken, [Restart(target=DAEMONS)]), [rollout(3)]).verified
+    assert assess(broken, apply(broken, [Rollback(target=DAEMONS)]), [rollout(3)]).good
+    assert not assess(broken, apply(broken, [Restart(target=DAEMONS)]), [rollout(3)]).verified
 
 
 def test_a_daemon_set_leaves_tainted_nodes_out() -> None:
     taint = [{"key": "upkeep", "value": "", "effect": "NoExecute"}]
-    world = changed(lab("DaemonSet"), key("Node", "n1"), taint, "spec", "taints")
+    world = with_field(lab("DaemonSet"), key("Node", "n1"), taint, "spec", "taints")
     assert [pod.node for pod in world.pods[DAEMONS]] == ["n2"]
-    assert observe(world).replicas.desired == 1
+    assert snapshot_of(world).replicas.desired == 1
 
 
 @pytest.mark.parametrize(("replicas", "serving", "pods"), [(1, 1, 2), (2, 2, 3), (4, 3, 5)])
@@ -103,17 +103,17 @@ def test_a_stuck_rollout_keeps_as_many_old_pods_as_its_strategy_says(
 
 def test_deleting_a_pod_of_an_old_template_brings_it_back() -> None:
     world = bad_image(lab())
-    old = next(p.name for p in world.pods[cart()] if observe(world).pods)
+    old = next(p.name for p in world.pods[cart()] if snapshot_of(world).pods)
     after = apply(world, [DeletePod(target=key("Pod", old))])
     assert ready(after) == 2
     assert old not in names(after)
 
 
 def test_a_paused_deployment_does_not_roll_out_and_scales_what_it_has() -> None:
-    world = changed(lab(), cart(), True, "spec", "paused")
+    world = with_field(lab(), cart(), True, "spec", "paused")
     after = apply(world, [Restart(target=cart())])
     assert names(after) == names(world)
-    assert observe(after).replicas.updated == 0
+    assert snapshot_of(after).replicas.updated == 0
     more = apply(after, [Scale(target=cart(), replicas=3)])
     assert len({id(p.template) for p in more.pods[cart()]}) == 1
 
@@ -123,13 +123,13 @@ def test_a_quota_keeps_a_rollout_from_its_extra_pod_and_the_old_ones_stay() -> N
     world = with_object(lab(), key("ResourceQuota", "q"), quota)
     after = apply(world, [Restart(target=cart())])
     assert names(after) == names(world)
-    said = [e.message for e in observe(after).events if e.reason == "FailedCreate"]
+    said = [e.message for e in snapshot_of(after).events if e.reason == "FailedCreate"]
     assert said
     assert "exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4" in said[0]
 
 
 def test_a_rollback_is_an_old_revision_with_a_new_number() -> None:
-    world = in_container(lab(), cart(), "server", (("image",), "lab/cart:3"))
+    world = with_container_fields(lab(), cart(), "server", (("image",), "lab/cart:3"))
     after = apply(world, [Rollback(target=cart())])
     assert [r.number for r in world.revisions[cart()]] == [3, 2, 1]
     assert [r.number for r in after.revisions[cart()]] == [4, 3, 1]
@@ -155,19 +155,19 @@ def test_changes_of_one_object_that_follow_each_other_are_one_rollout() -> None:
 def test_pods_that_run_keep_their_settings_and_those_that_crash_read_them_anew() -> None:
     settings = key("ConfigMap", "cart-settings")
     world = with_rules(lab(), cart(), rule(is_one_of("MODE", "off"), exit_code=1))
-    off = changed(world, settings, "off", "data", "MODE")
-    assert failing(off, [ANSWERS]) == ()
+    off = with_field(world, settings, "off", "data", "MODE")
+    assert problems_of(off, [ANSWERS]) == ()
     restarted = apply(off, [Restart(target=cart())])
     assert ready(restarted) == 2  # the old ones still serve: the new one crashes
     assert len(restarted.pods[cart()]) == 3
-    healed = changed(restarted, settings, "normal", "data", "MODE")
-    assert failing(healed, [ANSWERS, rollout()]) == ()
+    healed = with_field(restarted, settings, "normal", "data", "MODE")
+    assert problems_of(healed, [ANSWERS, rollout()]) == ()
     assert [p.restarts for p in healed.pods[cart()]][:1] == [1]
 
 
 def test_load_is_shared_by_the_pods_that_run() -> None:
     world = lab()
-    program = Program(usual=Behaviour(cpu_millicores=800))
+    program = Program(default=Behaviour(cpu_millicores=800))
     crowded = with_program(world, cart(), replace(program, calls=()))
-    assert failing(crowded)
-    assert failing(apply(crowded, [Scale(target=cart(), replicas=4)])) == ()
+    assert problems_of(crowded)
+    assert problems_of(apply(crowded, [Scale(target=cart(), replicas=4)])) == ()

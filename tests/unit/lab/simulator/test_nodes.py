@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from reme_lab.simulator import World, apply, changed, judge, observe, world_from_snapshot
+from reme_lab.fidelity import world_from_snapshot
+from reme_lab.simulator import World, apply, assess, snapshot_of, with_field
 from reme_playbook.actions.registry import Restart, UncordonNode
 from reme_playbook.snapshot.related_views import Taint
 from tests.unit.lab.simulator.broken import cordoned
@@ -21,27 +22,27 @@ def taints(world: World) -> Any:
 def test_a_cordon_brings_the_taint_and_the_end_of_it_takes_the_taint_away() -> None:
     world = cordoned()
     assert taints(world) == [OWN]
-    (seen,) = observe(world).nodes
+    (seen,) = snapshot_of(world).nodes
     assert seen.taints == (Taint(OWN["key"], "", "NoSchedule"),)
     after = apply(world, [UNCORDON])
     assert taints(after) is None
-    assert judge(world, after, [ANSWERS, rollout()]).good
+    assert assess(world, after, [ANSWERS, rollout()]).good
 
 
 def test_a_node_that_was_read_with_the_taint_takes_pods_once_it_is_uncordoned() -> None:
     world = cordoned()
     assert world.healthy is not None
-    again = world_from_snapshot(observe(world), healthy=observe(world.healthy))
-    assert not judge(again, apply(again, [Restart(target=cart())]), [rollout()]).verified
-    assert judge(again, apply(again, [UNCORDON]), [rollout()]).good
+    again = world_from_snapshot(snapshot_of(world), healthy=snapshot_of(world.healthy))
+    assert not assess(again, apply(again, [Restart(target=cart())]), [rollout()]).verified
+    assert assess(again, apply(again, [UNCORDON]), [rollout()]).good
 
 
 def test_other_taints_stay_as_they_are() -> None:
-    world = changed(lab(nodes=1), NODE, [OTHER], "spec", "taints")
-    world = changed(world, NODE, True, "spec", "unschedulable")
+    world = with_field(lab(nodes=1), NODE, [OTHER], "spec", "taints")
+    world = with_field(world, NODE, True, "spec", "unschedulable")
     assert taints(world) == [OTHER, OWN]
     assert taints(apply(world, [UNCORDON])) == [OTHER]
 
 
 def test_a_taint_without_its_cordon_does_not_last() -> None:
-    assert taints(changed(lab(nodes=1), NODE, [OWN], "spec", "taints")) is None
+    assert taints(with_field(lab(nodes=1), NODE, [OWN], "spec", "taints")) is None

@@ -7,16 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
-from reme_lab.simulator import (
-    World,
-    apply,
-    disagreements,
-    disruption,
-    judge,
-    observe,
-    world_from_snapshot,
-)
-from reme_lab.simulator.settling import settled
+from reme_lab.fidelity import snapshot_differences, world_from_snapshot
+from reme_lab.simulator import World, apply, assess, disruption, snapshot_of
+from reme_lab.simulator.settling import settle
 from reme_model.prompt.context import describe
 from reme_playbook.actions.registry import Action, DeletePod, Restart
 from reme_playbook.execution.capture import capture
@@ -47,7 +40,7 @@ def broken(name: str) -> World:
 
 @cache
 def seen(name: str) -> tuple[ClusterSnapshot, tuple[Action, ...]]:
-    live = observe(broken(name))
+    live = snapshot_of(broken(name))
     return live, allowed_actions(live, EVERYTHING)
 
 
@@ -61,15 +54,15 @@ def test_any_run_of_admissible_actions_ends_in_a_settled_world(
 ) -> None:
     world, draw = broken(name), random.Random(seed)
     for _ in range(steps):
-        live = observe(world)
+        live = snapshot_of(world)
         possible = allowed_actions(live, EVERYTHING)
         if not possible:
             break
         actions = draw.sample(possible, min(len(possible), draw.randint(1, 3)))
         after = apply(world, actions)
-        again = settled(after)
+        again = settle(after)
         assert (again.pods, again.objects) == (after.pods, after.objects)
-        verdict = judge(world, after, PROBES)
+        verdict = assess(world, after, PROBES)
         assert verdict.verified is not bool(verdict.missing)
         assert disruption(world, actions) >= 0
         assert all(probe.passed for probe in verdict.probes) or not verdict.verified
@@ -83,7 +76,7 @@ def test_what_is_observed_can_be_described_and_chosen_from(name: str, seed: int)
     _, possible = seen(name)
     if possible:
         world = apply(world, [random.Random(seed).choice(possible)])
-    live = observe(world)
+    live = snapshot_of(world)
     report = DiagnosisReportSpec.model_validate(
         {
             "target": {"kind": live.target.kind, "name": live.target.name},
@@ -106,7 +99,7 @@ def test_an_undo_restores_every_object(name: str, seed: int) -> None:
     action = random.Random(seed).choice(chosen)
     remembered = capture([action], live)
     after = apply(world, [action])
-    plan = undo(remembered, observe(after, also=[action.target]))
+    plan = undo(remembered, snapshot_of(after, also=[action.target]))
     back = apply(after, plan.actions)
     assert not plan.kept
     for key, found in world.objects.items():
@@ -138,4 +131,4 @@ def test_a_world_made_of_what_was_observed_tells_the_same_story(name: str) -> No
     live, _ = seen(name)
     stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
     again = world_from_snapshot(live, world.ground_truth, stresses=stresses)
-    assert disagreements(live, observe(again)) == ()
+    assert snapshot_differences(live, snapshot_of(again)) == ()

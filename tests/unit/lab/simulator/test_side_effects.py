@@ -2,7 +2,15 @@
 
 import pytest
 
-from reme_lab.simulator import Tolerance, apply, changed, cost, disruption, judge, with_ground_truth
+from reme_lab.simulator import (
+    AllowedDifference,
+    apply,
+    assess,
+    disruption,
+    disruption_between,
+    with_field,
+    with_ground_truth,
+)
 from reme_playbook.actions.registry import (
     Action,
     DeletePod,
@@ -53,9 +61,9 @@ def test_harm_is_flagged(what: str, action: Action) -> None:
     world = lab()
     if what == "neighbour broken":
         # Nothing of before is left, as its strategy has it.
-        world = changed(world, DB, {"type": "Recreate"}, "spec", "strategy")
-    verdict = judge(world, apply(world, [action]))
-    assert any(text.startswith(what) for text in verdict.harm), verdict
+        world = with_field(world, DB, {"type": "Recreate"}, "spec", "strategy")
+    verdict = assess(world, apply(world, [action]))
+    assert any(text.startswith(what) for text in verdict.side_effects), verdict
 
 
 @pytest.mark.parametrize(
@@ -63,29 +71,29 @@ def test_harm_is_flagged(what: str, action: Action) -> None:
 )
 def test_replacing_pods_is_no_harm(action: Action) -> None:
     world = lab()
-    assert judge(world, apply(world, [action])).good
+    assert assess(world, apply(world, [action])).good
 
 
 def test_what_the_fault_needs_may_differ() -> None:
     world = with_ground_truth(
-        lab(), may_differ=(Tolerance("Deployment", "cart", "spec.replicas", 1, 2),)
+        lab(), allowed_differences=(AllowedDifference("Deployment", "cart", "spec.replicas", 1, 2),)
     )
     more, far_more = (apply(world, [Scale(target=CART, replicas=n)]) for n in (4, 5))
-    assert judge(world, more).good
-    assert judge(world, far_more).harm
+    assert assess(world, more).good
+    assert assess(world, far_more).side_effects
 
 
 def test_losing_a_pod_that_cannot_come_back_is_harm() -> None:
     world = quota_exhausted()
     (left,) = (pod.name for pod in world.pods[CART])
     after = apply(world, [Scale(target=CART, replicas=1), DeletePod(target=key("Pod", left))])
-    assert any("capacity lowered" in text for text in judge(world, after).harm)
+    assert any("capacity lowered" in text for text in assess(world, after).side_effects)
 
 
 def test_an_object_that_came_with_the_fault_may_be_changed() -> None:
     world = quota_exhausted()
     action = SetQuota(target=key("ResourceQuota", "team"), hard={"pods": "9"})
-    assert judge(world, apply(world, [action])).good
+    assert assess(world, apply(world, [action])).good
 
 
 def test_disruption_counts_pods_and_objects() -> None:
@@ -93,7 +101,7 @@ def test_disruption_counts_pods_and_objects() -> None:
     assert disruption(world, [DeletePod(target=key("Pod", FIRST))]) == 1
     assert disruption(world, [Restart(target=CART)]) == 3
     assert disruption(bad_image(), [Rollback(target=CART)]) == 2
-    assert cost(world, world) == 0
+    assert disruption_between(world, world) == 0
 
 
 def test_a_run_ends_at_what_is_not_there() -> None:

@@ -8,7 +8,7 @@ import pytest
 from reme_api.diagnosis_report import Target
 from reme_api.probes import Probe, Resource, ResourceUsageProbe
 from reme_kube.protocols import Cluster
-from reme_lab.simulator import observe, sample
+from reme_lab.simulator import sample_probe, snapshot_of
 from reme_lab.simulator.network import network_of
 from reme_operator.probes.resource_usage import usage_sample
 from reme_operator.probes.rollout import rollout_sample
@@ -32,7 +32,7 @@ async def test_the_operator_reads_what_is_observed(name: str) -> None:
     )
     asked = [p.http or p.tcp for p in about.spec.probes]
     words = " ".join([about.spec.fault.summary, *(a.service for a in asked if a)])
-    seen = observe(world, words)
+    seen = snapshot_of(world, words)
     cluster = cast("Cluster", WorldCluster(world, seen))
     read = await collect_snapshot(cluster, about, now=datetime.fromtimestamp(world.clock, UTC))
     assert read == seen
@@ -41,9 +41,9 @@ async def test_the_operator_reads_what_is_observed(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 async def test_probes_pass_as_the_operator_judges_them(name: str) -> None:
     world = broken(name)
-    seen, network = observe(world), network_of(world)
+    seen, network = snapshot_of(world), network_of(world)
     for least in (0, 1, 2, 3):
-        own = sample(network, rollout(least))
+        own = sample_probe(network, rollout(least))
         theirs = rollout_sample(dict(seen.workload), least)
         assert (own.passed, own.value, own.message) == theirs
     cluster = WorldCluster(world, seen)
@@ -54,4 +54,8 @@ async def test_probes_pass_as_the_operator_judges_them(name: str) -> None:
             probe = ResourceUsageProbe(resource=resource, max_percent=percent)
             asked: Probe = below(resource.value, percent)
             expected = usage_sample(probe, pods, metrics, now)
-            assert sample(network, asked).passed == expected.passed, (resource, percent, expected)
+            assert sample_probe(network, asked).passed == expected.passed, (
+                resource,
+                percent,
+                expected,
+            )

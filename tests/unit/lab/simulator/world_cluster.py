@@ -7,12 +7,12 @@ from typing import Any
 from reme_kube.errors import NotFoundError
 from reme_kube.resources import Resource
 from reme_lab.simulator import World
-from reme_lab.simulator.api_objects import around_object, pod_object, workload_object
+from reme_lab.simulator.api_objects import pod_object, related_object, workload_object
 from reme_lab.simulator.events import events
 from reme_lab.simulator.network import network_of
-from reme_lab.simulator.replica_counts import counts
-from reme_lab.simulator.revisions import template_hash, time_of
-from reme_lab.simulator.snapshot import serving
+from reme_lab.simulator.replica_counts import replica_counts
+from reme_lab.simulator.revisions import api_time, template_hash
+from reme_lab.simulator.snapshot import serving_container
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -31,16 +31,16 @@ class WorldCluster:
 
     async def workload(self, kind: str, namespace: str, name: str) -> Any:
         key = self._key(kind, name)
-        return workload_object(self.world, key, counts(network_of(self.world), key))
+        return workload_object(self.world, key, replica_counts(network_of(self.world), key))
 
     async def workloads(self, namespace: str) -> list[Any]:
         return [await self.workload(k.kind, namespace, k.name) for k in self.world.workloads]
 
     async def pods(self, workload: Mapping[str, Any]) -> list[Any]:
         world, key = self.world, self.world.target
-        lives = network_of(world).lives(key)
+        lives = network_of(world).pod_statuses(key)
         pairs = zip(world.pods.get(key, ()), lives, strict=True)
-        return [pod_object(world, pod, life, serving(world, pod)) for pod, life in pairs]
+        return [pod_object(world, pod, life, serving_container(world, pod)) for pod, life in pairs]
 
     async def revisions(self, workload: Mapping[str, Any]) -> list[Any]:
         return [self._revision(one) for one in self.world.revisions[self.world.target]]
@@ -76,7 +76,7 @@ class WorldCluster:
                 "message": one.message,
                 "count": one.count,
                 "type": "Warning" if one.warning else "Normal",
-                "lastTimestamp": time_of(self.world.clock - (one.age_seconds or 0)),
+                "lastTimestamp": api_time(self.world.clock - (one.age_seconds or 0)),
             }
             for one in found
             if one.name in names
@@ -87,7 +87,7 @@ class WorldCluster:
         for (pod, container), used in self.usage.usage.items():
             amounts = {"cpu": f"{used.cpu_millicores}m", "memory": str(used.memory_bytes)}
             by_pod.setdefault(pod, []).append({"name": container, "usage": amounts})
-        stamp = time_of(self.world.clock)
+        stamp = api_time(self.world.clock)
         return [
             {"metadata": {"name": pod}, "timestamp": stamp, "containers": found}
             for pod, found in by_pod.items()
@@ -103,4 +103,4 @@ class WorldCluster:
         self, resource: Resource, namespace: str | None = None, labels: Any = None
     ) -> list[Any]:
         network = network_of(self.world)
-        return [around_object(network, k, f) for k, f in self.world.of_kind(resource.kind)]
+        return [related_object(network, k, f) for k, f in self.world.of_kind(resource.kind)]

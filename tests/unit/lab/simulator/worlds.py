@@ -14,7 +14,7 @@ from reme_lab.simulator import (
     NumericSetting,
     Program,
     World,
-    make,
+    make_world,
 )
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
@@ -117,13 +117,13 @@ def lab(
     ]
     programs = {
         cart(kind): Program(
-            usual=Behaviour(memory_bytes=40 * MIB, writes_disk=True),
+            default=Behaviour(memory_bytes=40 * MIB, writes_disk=True),
             calls=(Call("DB_URL"),),
-            reads=(NumericSetting("port", "PORT"),),
+            numeric_settings=(NumericSetting("port", "PORT"),),
         ),
         FRONT: Program(calls=(Call("CART_URL"),)),
     }
-    return make(
+    return make_world(
         cart(kind),
         objects,
         GroundTruth(programs=programs, entry_points=(EntryPoint("front"),)),

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from reme_lab.incidents.incident import Dropped, make
+from reme_lab.incidents.incident import DroppedIncident, make_incident
 from reme_lab.incidents.rng import Split
 from reme_model.inference.client import OpenAIModel
 from reme_model.inference.endpoint import ModelEndpoint
@@ -63,10 +63,10 @@ def incidents(seed: int, most: int) -> list[GenerationRequest]:
         if len(found) == most:
             return found
         try:
-            trace = make(f"{seed}/speed/{number}", Split.TEST)
-        except Dropped:
+            trace = make_incident(f"{seed}/speed/{number}", Split.TEST)
+        except DroppedIncident:
             continue
-        schema = reply_schema(trace.case.space)
+        schema = reply_schema(trace.source.space)
         found.append(GenerationRequest(messages=trace.messages, schema=schema))
     return found
 

@@ -12,7 +12,7 @@ from statistics import mean, quantiles
 from typing import Any
 
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
-from reme_lab.incidents.incident import Dropped, Trace, make, mix
+from reme_lab.incidents.incident import DroppedIncident, Incident, kind_weights, make_incident
 from reme_lab.incidents.rng import Split
 
 _FEWEST_FOR_QUANTILES = 2
@@ -77,20 +77,20 @@ def main() -> None:
 
 def _distinct(
     arguments: argparse.Namespace, split: Split, seen: set[str], dropped: Counter[str]
-) -> list[Trace]:
-    found: list[Trace] = []
+) -> list[Incident]:
+    found: list[Incident] = []
     count, place = arguments.count * _SHARES[split] // 100, 0
-    drawn = {} if arguments.abstain is None else {"kinds": mix(arguments.abstain)}
+    drawn = {} if arguments.abstain is None else {"kinds": kind_weights(arguments.abstain)}
     while len(found) < count:
         place += 1
         try:
-            trace = make(
+            trace = make_incident(
                 f"{arguments.seed}/{split}/{place}",
                 split,
                 candidates=arguments.candidates,
                 **drawn,
             )
-        except Dropped as reason:
+        except DroppedIncident as reason:
             dropped[str(reason)] += 1
             continue
         if arguments.only and trace.fault not in arguments.only:
@@ -109,7 +109,9 @@ def _tokens(path: Path) -> Callable[[str], int]:
     return lambda text: len(tokenizer.encode(text).ids)
 
 
-def _summary(traces: list[Trace], text: str, counts: Callable[[str], int] | None) -> dict[str, Any]:
+def _summary(
+    traces: list[Incident], text: str, counts: Callable[[str], int] | None
+) -> dict[str, Any]:
     found = {"characters": _lengths(traces, len)}
     if counts is not None:
         found["tokens"] = _lengths(traces, counts)
@@ -123,7 +125,7 @@ def _summary(traces: list[Trace], text: str, counts: Callable[[str], int] | None
     }
 
 
-def _lengths(traces: list[Trace], count: Callable[[str], int]) -> dict[str, int]:
+def _lengths(traces: list[Incident], count: Callable[[str], int]) -> dict[str, int]:
     """Return how long prompt and answer are together."""
     found = [sum(count(m["content"]) for m in t.messages) + count(t.acceptable[0]) for t in traces]
     if len(found) < _FEWEST_FOR_QUANTILES:

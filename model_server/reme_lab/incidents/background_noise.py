@@ -7,54 +7,57 @@ So it is with the states of the target's pods: a tool that describes them quotes
 from collections.abc import Iterator
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import EvidenceText
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Pod, System
 
 MOST = 7
 
 
-def routine(draw: Draw, system: System, *, healthy: bool) -> list[Clue]:
+def routine_evidence(rng: Rng, system: System, *, healthy: bool) -> list[EvidenceText]:
     """Return some lines about the target and its neighbours that say nothing of a fault.
 
     How many requests of users failed is no sign where the target is broken: few may pass by it.
     """
     pods = [pod.name for pod in system.pods] or [system.name]
     sets = f"{system.name}-{system.hash}"
-    image = system.main["image"]
+    image = system.main_container["image"]
     events = [
-        (draw.one(pods), f"Pulled: Container image '{image}' already present on machine"),
-        (draw.one(pods), f"Created: Created container: {system.container}"),
-        (draw.one(pods), f"Started: Started container {system.container}"),
-        (draw.one(pods), f"Scheduled: Successfully assigned {system.namespace}/{draw.one(pods)}"),
-        (sets, f"SuccessfulCreate: Created pod: {draw.one(pods)}"),
-        (sets, f"SuccessfulDelete: Deleted pod: {system.name}-{names.pod_suffix(draw)}"),
-        (draw.one(pods), f"Killing: Stopping container {system.container}"),
+        (rng.choice(pods), f"Pulled: Container image '{image}' already present on machine"),
+        (rng.choice(pods), f"Created: Created container: {system.container}"),
+        (rng.choice(pods), f"Started: Started container {system.container}"),
+        (
+            rng.choice(pods),
+            f"Scheduled: Successfully assigned {system.namespace}/{rng.choice(pods)}",
+        ),
+        (sets, f"SuccessfulCreate: Created pod: {rng.choice(pods)}"),
+        (sets, f"SuccessfulDelete: Deleted pod: {system.name}-{names.pod_suffix(rng)}"),
+        (rng.choice(pods), f"Killing: Stopping container {system.container}"),
         (
             system.name,
-            f"ScalingReplicaSet (x{draw.number(2, 4)}): Scaled down replica set {sets} from 1 to 0",
+            f"ScalingReplicaSet (x{rng.integer(2, 4)}): Scaled down replica set {sets} from 1 to 0",
         ),
     ]
-    asked = draw.number(10, 400)
-    failed = 0 if healthy else draw.one((0, 0, 0, draw.number(1, 9), asked))
-    users = draw.one(("ingress", "users", "gateway", "edge"))
-    other = draw.one([n.name for n in system.neighbours] or [system.name])
+    asked = rng.integer(10, 400)
+    failed = 0 if healthy else rng.choice((0, 0, 0, rng.integer(1, 9), asked))
+    users = rng.choice(("ingress", "users", "gateway", "edge"))
+    other = rng.choice([n.name for n in system.neighbours] or [system.name])
     others = [
-        ("Metric", users, f"{failed} of {asked} requests failed; median {draw.number(9, 300)} ms"),
-        ("Metric", f"Pod/{other}", f"cpu {draw.number(1, 60)}m of 200m, memory 30Mi of 128Mi"),
-        ("Text", f"Pod/{other}", draw.one(("phase Running, ready", "Running and ready"))),
+        ("Metric", users, f"{failed} of {asked} requests failed; median {rng.integer(9, 300)} ms"),
+        ("Metric", f"Pod/{other}", f"cpu {rng.integer(1, 60)}m of 200m, memory 30Mi of 128Mi"),
+        ("Text", f"Pod/{other}", rng.choice(("phase Running, ready", "Running and ready"))),
         *(
             ("Text", f"Pod/{pod.name}", "phase Running, ready")
-            for pod in draw.some([pod for pod in system.pods if pod.ready], 1)
+            for pod in rng.sample([pod for pod in system.pods if pod.ready], 1)
         ),
-        ("Log", f"Pod/{other}", f"WARN slow request /: {draw.number(300, 2500)} ms"),
+        ("Log", f"Pod/{other}", f"WARN slow request /: {rng.integer(300, 2500)} ms"),
     ]
-    found = [Clue("Event", source, text) for source, text in events]
-    found += [Clue(kind, source, text) for kind, source, text in others]
-    return draw.some(found, draw.number(2, MOST))
+    found = [EvidenceText("Event", source, text) for source, text in events]
+    found += [EvidenceText(kind, source, text) for kind, source, text in others]
+    return rng.sample(found, rng.integer(2, MOST))
 
 
-def complaints(draw: Draw, system: System, broken: str, port: int) -> list[Clue]:
+def caller_logs(rng: Rng, system: System, broken: str, port: int) -> list[EvidenceText]:
     """Return what the callers of a broken service log; nothing where nobody calls it.
 
     They say of it what a healthy caller says of a broken dependency: that alone does not tell
@@ -63,48 +66,48 @@ def complaints(draw: Draw, system: System, broken: str, port: int) -> list[Clue]
     callers = [n.name for n in system.neighbours if n.calls_target and n.name != broken]
     if not callers:
         return []
-    failed = draw.one(("HTTP 500", "HTTP 503", "connection refused", "timed out", "EOF"))
-    address = draw.one((f"http://{broken}:{port}/", f"{broken}:{port}", broken))
+    failed = rng.choice(("HTTP 500", "HTTP 503", "connection refused", "timed out", "EOF"))
+    address = rng.choice((f"http://{broken}:{port}/", f"{broken}:{port}", broken))
     texts = (
         f"ERROR call to {address} failed: {failed}",
         f"upstream {broken}: {failed}",
         f"[error] {address} {failed}, giving up",
         f"WARN dependency {broken} is unavailable ({failed})",
     )
-    source = f"Pod/{draw.one(callers)}-{names.template_hash(draw)}-{names.pod_suffix(draw)}"
-    return [Clue("Log", source, text) for text in draw.some(texts, draw.number(1, 2))]
+    source = f"Pod/{rng.choice(callers)}-{names.template_hash(rng)}-{names.pod_suffix(rng)}"
+    return [EvidenceText("Log", source, text) for text in rng.sample(texts, rng.integer(1, 2))]
 
 
-def errors(draw: Draw, system: System) -> list[Clue]:
+def error_logs(rng: Rng, system: System) -> list[EvidenceText]:
     """Return what a workload logs that answers with errors by its own fault."""
-    pod = draw.one([pod.name for pod in system.pods] or [system.name])
-    source = draw.one((f"Pod/{pod}/{system.container}", f"Pod/{pod}", system.name))
-    level = draw.one(("ERROR", "ERROR", "level=error", "FATAL", "[error]"))
-    version = system.main["image"].rpartition(":")[2]
+    pod = rng.choice([pod.name for pod in system.pods] or [system.name])
+    source = rng.choice((f"Pod/{pod}/{system.container}", f"Pod/{pod}", system.name))
+    level = rng.choice(("ERROR", "ERROR", "level=error", "FATAL", "[error]"))
+    version = system.main_container["image"].rpartition(":")[2]
     texts = (
-        f"{level} internal error on {draw.one(('/', '/list', '/items'))}",
+        f"{level} internal error on {rng.choice(('/', '/list', '/items'))}",
         f"{level} {version}: request failed with status 500",
-        f"{level} GET / 500 in {draw.number(3, 90)} ms",
-        f"{level} {draw.one(('release', 'build', 'version'))} {version}: unexpected state",
-        f"{level} cannot handle request {draw.number(100, 9999)}",
+        f"{level} GET / 500 in {rng.integer(3, 90)} ms",
+        f"{level} {rng.choice(('release', 'build', 'version'))} {version}: unexpected state",
+        f"{level} cannot handle request {rng.integer(100, 9999)}",
     )
-    return [Clue("Log", source, text) for text in draw.some(texts, draw.number(1, 2))]
+    return [EvidenceText("Log", source, text) for text in rng.sample(texts, rng.integer(1, 2))]
 
 
-def states(draw: Draw, system: System) -> list[Clue]:
+def pod_states(rng: Rng, system: System) -> list[EvidenceText]:
     """Return what the API says of the target's pods that are not ready, as tools quote it."""
-    found: list[Clue] = []
-    for pod in draw.some([pod for pod in system.pods if not pod.ready], 2):
+    found: list[EvidenceText] = []
+    for pod in rng.sample([pod for pod in system.pods if not pod.ready], 2):
         source = f"Pod/{pod.name}"
-        found += [Clue("Text", source, text) for text in _of(pod, system.container)]
+        found += [EvidenceText("Text", source, text) for text in _of(pod, system.container)]
         if said := pod.state.get("state", {}).get("waiting", {}).get("message", ""):
-            times = f" (x{draw.number(2, 9)})" if draw.chance(60) else ""
-            found.append(Clue("Event", source, f"Failed{times}: Error: {said}"))
+            times = f" (x{rng.integer(2, 9)})" if rng.chance(60) else ""
+            found.append(EvidenceText("Event", source, f"Failed{times}: Error: {said}"))
     ready = sum(pod.ready for pod in system.pods)
     if ready < system.replicas:
         text = f"{ready} of {system.replicas} replicas are available"
-        found.append(Clue("Text", f"{system.kind}/{system.name}", text))
-    return draw.some(found, draw.number(1, 4))
+        found.append(EvidenceText("Text", f"{system.kind}/{system.name}", text))
+    return rng.sample(found, rng.integer(1, 4))
 
 
 def _of(pod: Pod, container: str) -> Iterator[str]:

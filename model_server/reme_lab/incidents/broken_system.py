@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_lab.simulator import (
     AllowedDifference,
@@ -18,14 +18,14 @@ from reme_playbook.actions.registry import Action
 
 
 @dataclass(frozen=True)
-class Wish:
+class ExpectedAction:
     """An action that an expert wants: of this kind, about this object, with these values."""
 
     action: type[Any]
     name: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
-    def of(self, space: Sequence[Action]) -> Action | None:
+    def find_in(self, space: Sequence[Action]) -> Action | None:
         """Return the first possible action that is wanted, or nothing."""
         return next((action for action in space if self._fits(action)), None)
 
@@ -37,16 +37,16 @@ class Wish:
         )
 
 
-def wish(action: type[Any], name: str = "", **values: Any) -> Wish:
+def expect(action: type[Any], name: str = "", **values: Any) -> ExpectedAction:
     """Return a wish."""
-    return Wish(action, name, values)
+    return ExpectedAction(action, name, values)
 
 
-Repair = tuple[Wish, ...]
+Repair = tuple[ExpectedAction, ...]
 
 
 @dataclass(frozen=True)
-class Clue:
+class EvidenceText:
     """One piece of evidence that a tool would quote; a pattern of text."""
 
     kind: str
@@ -55,65 +55,65 @@ class Clue:
 
 
 @dataclass(frozen=True)
-class Hidden:
+class FaultEffects:
     """What no API shows of a fault: how the program and its pods really behave."""
 
     stresses: Mapping[str, Stress] = field(default_factory=dict)
     """What is wrong with single pods, by name."""
     rules: Sequence[BehaviourRule] = ()
     """How the target's program behaves when it is told this or that."""
-    usual: Mapping[str, Any] = field(default_factory=dict)
+    default_behaviour: Mapping[str, Any] = field(default_factory=dict)
     """How it behaves otherwise; fields of `Behaviour`."""
     recurring_stress: Sequence[RecurringStress] = ()
-    reads: Sequence[NumericSetting] = ()
+    numeric_settings: Sequence[NumericSetting] = ()
     missing_images: Sequence[str] = ()
-    lost_secrets: Sequence[tuple[str, str]] = ()
-    front: str = ""
+    missing_secret_keys: Sequence[tuple[str, str]] = ()
+    entry_service: str = ""
     """The Service at which users come in, if it is not the target's."""
-    front_port: int = 80
+    entry_port: int = 80
     ingress: str = ""
     """Where users come in, if not by a Service."""
     path: str = "/"
-    may_differ: Sequence[AllowedDifference] = ()
+    allowed_differences: Sequence[AllowedDifference] = ()
     """What a good repair may leave other than it was."""
 
 
-NOTHING = Hidden()
+NO_EFFECTS = FaultEffects()
 
 
 @dataclass
-class Incident:
-    """One incident; patterns of text hold `[a|b]` and `{value}`, as `Draw.text` reads them."""
+class BrokenSystem:
+    """One incident; patterns of text hold `[a|b]` and `{value}`, as `Rng.expand` reads them."""
 
     system: System
-    types: Sequence[str]
+    fault_types: Sequence[str]
     """What diagnosis tools call it; the first is the plainest."""
     summaries: Sequence[str]
-    terse: Sequence[str]
-    astray: Sequence[tuple[str, str]] = ()
+    terse_summaries: Sequence[str]
+    wrong_diagnoses: Sequence[tuple[str, str]] = ()
     """Wrong diagnoses that such symptoms lead to: type and summary."""
-    clues: Sequence[Clue] = ()
-    felt: str = ""
+    evidence: Sequence[EvidenceText] = ()
+    user_impact: str = ""
     """What those who ask the service get: slow, errors, refused, silent, or nothing unusual."""
     repairs: Sequence[Repair] = ()
     """What an expert would do, the least disruptive first."""
     abstain: Abstain | None = None
-    useless: Sequence[Repair] = ()
+    useless_repairs: Sequence[Repair] = ()
     """What somebody might try first and what would not help."""
-    values: Mapping[str, object] = field(default_factory=dict)
-    most_percent: Mapping[str, int] = field(default_factory=dict)
+    text_values: Mapping[str, object] = field(default_factory=dict)
+    usage_thresholds: Mapping[str, int] = field(default_factory=dict)
     """Usage that a probe of the report asks for, by resource."""
-    spare_replica: bool = False
+    expects_spare_replica: bool = False
     """Whether the report's rollout probe asks for one replica more."""
     missing_port: int = 0
     """A port that is asked for and that the Service does not have."""
-    asked: str = ""
+    probed_service: str = ""
     """The Service that is asked, if it is not the target's."""
-    asked_port: int = 0
-    also_asked: Sequence[tuple[str, int]] = ()
+    probed_port: int = 0
+    also_probed: Sequence[tuple[str, int]] = ()
     """Further Services that are asked, with their ports, and that answer with errors."""
-    hidden: Hidden = NOTHING
+    effects: FaultEffects = NO_EFFECTS
 
 
-Maker = Callable[[Draw, System], Incident | None]
+FaultMaker = Callable[[Rng, System], BrokenSystem | None]
 """Breaks a healthy system; nothing where this fault does not fit it."""

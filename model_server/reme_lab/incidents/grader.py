@@ -8,7 +8,7 @@ from functools import cached_property
 from reme_api.probes import Probe
 from reme_lab.fidelity import world_from_snapshot
 from reme_lab.incidents import snapshot
-from reme_lab.incidents.broken_system import Incident
+from reme_lab.incidents.broken_system import BrokenSystem
 from reme_lab.incidents.system import MIB, Json, System
 from reme_lab.simulator import (
     Behaviour,
@@ -33,7 +33,9 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 class Grader:
     """Judges what may be done about one incident."""
 
-    def __init__(self, incident: Incident, live: ClusterSnapshot, probes: Sequence[Probe]) -> None:
+    def __init__(
+        self, incident: BrokenSystem, live: ClusterSnapshot, probes: Sequence[Probe]
+    ) -> None:
         """Take the incident as the operator sees it, with the truth behind it."""
         self._incident, self._live, self.probes = incident, live, probes
 
@@ -44,8 +46,8 @@ class Grader:
         found = world_from_snapshot(
             self._live,
             _truths(incident),
-            stresses=incident.hidden.stresses,
-            healthy=snapshot.healthy(incident.system),
+            stresses=incident.effects.stresses,
+            healthy=snapshot.healthy_snapshot(incident.system),
         )
         services = _callers_services(incident.system)
         before = found.healthy and replace(
@@ -54,12 +56,12 @@ class Grader:
         return replace(found, objects={**found.objects, **services}, healthy=before)
 
     @cached_property
-    def failing(self) -> tuple[str, ...]:
+    def problems(self) -> tuple[str, ...]:
         """What is wrong before anything is done."""
         return problems_of(self.world, self.probes)
 
     @cached_property
-    def unwell(self) -> tuple[str, ...]:
+    def problems_without_probes(self) -> tuple[str, ...]:
         """What is wrong before anything is done, whatever the probes of the report ask for."""
         return problems_of(self.world)
 
@@ -72,26 +74,26 @@ class Grader:
         return disruption(self.world, actions)
 
 
-def _truths(incident: Incident) -> GroundTruth:
-    system, hidden = incident.system, incident.hidden
+def _truths(incident: BrokenSystem) -> GroundTruth:
+    system, hidden = incident.system, incident.effects
     usual = {
         "port": system.port,
         "any_path": True,
         "cpu_millicores": system.cpu * system.cpu_percent * system.original_replicas // 100,
         "memory_bytes": system.memory * system.memory_percent * MIB // 100,
-        **hidden.usual,
+        **hidden.default_behaviour,
     }
     program = Program(
         container=system.container,
         default=Behaviour(**usual),
         rules=tuple(hidden.rules),
-        numeric_settings=tuple(hidden.reads),
+        numeric_settings=tuple(hidden.numeric_settings),
         calls=tuple(_calls(system)),
         recurring_stress=tuple(hidden.recurring_stress),
     )
     front = (
-        EntryPoint(hidden.front, hidden.front_port)
-        if hidden.front
+        EntryPoint(hidden.entry_service, hidden.entry_port)
+        if hidden.entry_service
         else EntryPoint(system.name, system.service_port)
     )
     if hidden.ingress:
@@ -99,16 +101,16 @@ def _truths(incident: Incident) -> GroundTruth:
     return GroundTruth(
         programs={system.key: program, **_callers(system)},
         missing_images=frozenset(hidden.missing_images),
-        missing_secret_keys=frozenset(hidden.lost_secrets),
+        missing_secret_keys=frozenset(hidden.missing_secret_keys),
         entry_points=(front,),
-        allowed_differences=tuple(hidden.may_differ),
+        allowed_differences=tuple(hidden.allowed_differences),
     )
 
 
 def _callers(system: System) -> dict[ObjectRef, Program]:
     call = Call(service=system.name, port=system.service_port)
     return {
-        system.other("Deployment", n.name): Program(
+        system.object_ref("Deployment", n.name): Program(
             default=Behaviour(port=n.port, any_path=True), calls=(call,)
         )
         for n in system.neighbours
@@ -119,7 +121,7 @@ def _callers(system: System) -> dict[ObjectRef, Program]:
 def _callers_services(system: System) -> dict[ObjectRef, Json]:
     """Return where users come in at the callers, of which a live state tells the names alone."""
     return {
-        system.other("Service", n.name): {
+        system.object_ref("Service", n.name): {
             "metadata": {"name": n.name, "namespace": system.namespace},
             "spec": {
                 "selector": {"app": n.name},
@@ -135,11 +137,11 @@ def _calls(system: System) -> Iterator[Call]:
     """Yield what the program calls, by the variables that name it."""
     for entry in system.original["spec"]["containers"][0]["env"]:
         for other in system.neighbours:
-            if other.called and entry.get("value") in other.addresses:
+            if other.called_by_target and entry.get("value") in other.addresses:
                 yield Call(setting=entry["name"], port=other.port)
 
 
-def rewards(
+def reply_rewards(
     grader: Grader,
     space: Sequence[Action],
     right: Abstain | None,

@@ -13,11 +13,11 @@ from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.policy import RemediationPolicySpec
 from reme_api.probes import ProbeResult
 from reme_lab.incidents import prompt_injections, snapshot
-from reme_lab.incidents.broken_system import Incident, Repair
+from reme_lab.incidents.broken_system import BrokenSystem, Repair
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS, WEIGHTS
-from reme_lab.incidents.grader import Grader, rewards
-from reme_lab.incidents.report import Quality, write
-from reme_lab.incidents.rng import Draw, Split
+from reme_lab.incidents.grader import Grader, reply_rewards
+from reme_lab.incidents.report import ReportQuality, write_report
+from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
 from reme_model.inference.generation import ChatMessage
 from reme_model.prompt.context import AttemptSummary, describe
@@ -31,7 +31,7 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 POLICY = RemediationPolicySpec.model_validate({"actions": [{"name": name} for name in ActionName]})
 """Every action within the usual bounds: what is possible is then the cluster's to say."""
-UNSEEN = frozenset({"full-cluster"})
+NOT_SIMULATED = frozenset({"full-cluster"})
 """Faults that the simulator does not show: it has room for every pod."""
 
 
@@ -57,12 +57,12 @@ _NOTHING_TO_DO_PERCENT = {Kind.ABSTAIN: 100, Kind.INJECTED: 45, Kind.SECOND: 15}
 where nothing is wrong."""
 
 
-class Dropped(Exception):  # noqa: N818 (it is no error: another draw is made)
+class DroppedIncident(Exception):  # noqa: N818 (it is no error: another draw is made)
     """A draw that makes no trace, and why."""
 
 
 @dataclass(frozen=True)
-class Case:
+class IncidentSource:
     """What a trace was made of: enough to ask and to judge again."""
 
     live: ClusterSnapshot
@@ -75,20 +75,20 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Trace:
+class Incident:
     """A question with its answer."""
 
     seed: str
     fault: str
     kind: Kind
     split: Split
-    quality: Quality
+    quality: ReportQuality
     messages: list[ChatMessage]
     acceptable: tuple[str, ...]
     schema_digest: str
     candidates: Mapping[str, float] | None
     """What each reply is worth; of one that is not among them, such as a pair, it is not known."""
-    case: Case = field(repr=False)
+    source: IncidentSource = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -113,7 +113,7 @@ class Trace:
         return record if self.candidates is None else {**record, "candidates": self.candidates}
 
 
-def mix(abstain_percent: float) -> dict[Kind, float]:
+def kind_weights(abstain_percent: float) -> dict[Kind, float]:
     """Return how often each kind is drawn where nothing is to be done in so many of a hundred."""
     rest = sum(share for kind, share in _KINDS.items() if kind is not Kind.ABSTAIN)
     left = 100 - abstain_percent
@@ -123,13 +123,13 @@ def mix(abstain_percent: float) -> dict[Kind, float]:
     }
 
 
-def make(
+def make_incident(
     seed: str,
     split: Split,
     *,
     candidates: bool = False,
     kinds: Mapping[Kind, float] = MappingProxyType(_KINDS),
-) -> Trace:
+) -> Incident:
     """Return the trace of a seed; with what each possible reply is worth, if that is asked for.
 
     `kinds` says how often each kind is drawn.
@@ -137,30 +137,30 @@ def make(
     Raises:
         Dropped: the draw makes none, such as a fault that does not fit the system.
     """
-    draw = Draw(seed, split)
-    kind = draw.weighted(kinds)
-    system = System(draw)
-    fault, incident = _incident(draw, system, kind)
-    if kind is Kind.WRONG_DIAGNOSIS and not incident.astray:
-        raise Dropped("no wrong diagnosis for it")
-    quality = _quality(draw, kind, incident)
-    more = [prompt_injections.clue(draw, system)] if kind is Kind.INJECTED else []
-    live = snapshot.live(system)
-    report, measured = write(draw, incident, quality, more)
+    rng = Rng(seed, split)
+    kind = rng.weighted_choice(kinds)
+    system = System(rng)
+    fault, incident = _incident(rng, system, kind)
+    if kind is Kind.WRONG_DIAGNOSIS and not incident.wrong_diagnoses:
+        raise DroppedIncident("no wrong diagnosis for it")
+    quality = _quality(rng, kind, incident)
+    more = [prompt_injections.injected_evidence(rng, system)] if kind is Kind.INJECTED else []
+    live = snapshot.snapshot_of(system)
+    report, measured = write_report(rng, incident, quality, more)
     space: tuple[Action, ...] = allowed_actions(live, POLICY)
     previous: tuple[AttemptSummary, ...] = ()
     if kind is Kind.SECOND:
-        tried = _tried(draw, incident, space, measured)
+        tried = _tried(rng, incident, space, measured)
         previous, space = (tried[1],), tuple(a for a in space if a != tried[0])
     if not space:
-        raise Dropped("nothing is possible")
+        raise DroppedIncident("nothing is possible")
     context = describe(live, report, previous, measured)
     grader = Grader(incident, live, report.probes)
     accepted = _told_first(_accepted(incident, space, live), context)
     accepted = _verified(fault, grader, incident, space, accepted)
     replies = _replies(incident, accepted)
     schema = json.dumps(reply_schema(space), separators=(",", ":"))
-    return Trace(
+    return Incident(
         seed=seed,
         fault=fault,
         kind=kind,
@@ -169,61 +169,61 @@ def make(
         messages=messages(context, space, PromptStyle.TRAINED),
         acceptable=replies,
         schema_digest=f"sha256:{sha256(schema.encode()).hexdigest()}",
-        candidates=rewards(grader, space, incident.abstain, accepted) if candidates else None,
-        case=Case(live, report, previous, measured, space, accepted, incident.abstain),
+        candidates=reply_rewards(grader, space, incident.abstain, accepted) if candidates else None,
+        source=IncidentSource(live, report, previous, measured, space, accepted, incident.abstain),
     )
 
 
-def _incident(draw: Draw, system: System, kind: Kind) -> tuple[str, Incident]:
-    if draw.chance(_NOTHING_TO_DO_PERCENT.get(kind, 0)):
-        fault = draw.weighted({name: weight for name, (weight, _) in ABSTENTIONS.items()})
-        incident = ABSTENTIONS[fault][1](draw, system)
+def _incident(rng: Rng, system: System, kind: Kind) -> tuple[str, BrokenSystem]:
+    if rng.chance(_NOTHING_TO_DO_PERCENT.get(kind, 0)):
+        fault = rng.weighted_choice({name: weight for name, (weight, _) in ABSTENTIONS.items()})
+        incident = ABSTENTIONS[fault][1](rng, system)
     else:
-        fault = draw.weighted({name: WEIGHTS.get(name, 1) for name in FAULTS})
-        incident = FAULTS[fault](draw, system)
+        fault = rng.weighted_choice({name: WEIGHTS.get(name, 1) for name in FAULTS})
+        incident = FAULTS[fault](rng, system)
     if incident is None:
-        raise Dropped(f"{fault} does not fit the system")
+        raise DroppedIncident(f"{fault} does not fit the system")
     return fault, incident
 
 
-def _quality(draw: Draw, kind: Kind, incident: Incident) -> Quality:
+def _quality(rng: Rng, kind: Kind, incident: BrokenSystem) -> ReportQuality:
     if kind is Kind.WRONG_DIAGNOSIS:
-        return Quality.WRONG
-    weights = {Quality.FULL: 45, Quality.TERSE: 25, Quality.BARE: 30}
-    if incident.abstain is Abstain.NO_ACTION and incident.astray:
-        weights[Quality.WRONG] = 30
+        return ReportQuality.WRONG
+    weights = {ReportQuality.FULL: 45, ReportQuality.TERSE: 25, ReportQuality.BARE: 30}
+    if incident.abstain is Abstain.NO_ACTION and incident.wrong_diagnoses:
+        weights[ReportQuality.WRONG] = 30
     if incident.abstain is Abstain.ELSEWHERE or kind is Kind.INJECTED:
-        weights = {Quality.FULL: 80, Quality.TERSE: 20}
-    return draw.weighted(weights)
+        weights = {ReportQuality.FULL: 80, ReportQuality.TERSE: 20}
+    return rng.weighted_choice(weights)
 
 
 def _tried(
-    draw: Draw, incident: Incident, space: Sequence[Action], measured: Sequence[ProbeResult]
+    rng: Rng, incident: BrokenSystem, space: Sequence[Action], measured: Sequence[ProbeResult]
 ) -> tuple[Action, AttemptSummary]:
     """Return an action that somebody might have tried first, and what came of it."""
-    some = list(incident.useless)
-    for (wished,) in (r for r in draw.some(some, len(some)) if len(r) == 1):
-        action = wished.of(space)
+    some = list(incident.useless_repairs)
+    for (wished,) in (r for r in rng.sample(some, len(some)) if len(r) == 1):
+        action = wished.find_in(space)
         if action is not None:
             failing = [p.name for p in measured if p.failed] or ["rollout"]
             return action, AttemptSummary(
                 number=1,
                 actions=(action.summary(),),
-                result=draw.one(("ProbesFailed, undone", "ProbesFailed, undone", "ProbesFailed")),
+                result=rng.choice(("ProbesFailed, undone", "ProbesFailed, undone", "ProbesFailed")),
                 message=f"still failing at the end: {', '.join(failing)}",
             )
-    raise Dropped("nothing useless to try first")
+    raise DroppedIncident("nothing useless to try first")
 
 
 def _accepted(
-    incident: Incident, space: Sequence[Action], live: ClusterSnapshot
+    incident: BrokenSystem, space: Sequence[Action], live: ClusterSnapshot
 ) -> tuple[tuple[Action, ...], ...]:
     """Return what an expert would accept, of what is possible and passes the gate."""
     if incident.abstain is not None:
         return ()
     found = [actions for r in incident.repairs if (actions := _resolved(r, space, live))]
     if not found or len(found[0]) != len(incident.repairs[0]):
-        raise Dropped("the best repair is not possible")
+        raise DroppedIncident("the best repair is not possible")
     return tuple(dict.fromkeys(found))
 
 
@@ -242,30 +242,30 @@ def _told_first(
 def _verified(
     fault: str,
     grader: Grader,
-    incident: Incident,
+    incident: BrokenSystem,
     space: Sequence[Action],
     accepted: tuple[tuple[Action, ...], ...],
 ) -> tuple[tuple[Action, ...], ...]:
     """Return the repairs that the simulator finds good; the best has to be among them."""
-    reached = incident.abstain is Abstain.NO_ACTION and fault not in UNSEEN
+    reached = incident.abstain is Abstain.NO_ACTION and fault not in NOT_SIMULATED
     if reached and any(grader.verdict([action]).good for action in space):
-        raise Dropped(f"{fault}: something does help")
+        raise DroppedIncident(f"{fault}: something does help")
     if incident.abstain is not None:
-        if incident.abstain is not Abstain.NO_ACTION and grader.unwell:
-            raise Dropped(f"{fault}: something is wrong")
+        if incident.abstain is not Abstain.NO_ACTION and grader.problems_without_probes:
+            raise DroppedIncident(f"{fault}: something is wrong")
         return ()
-    if not grader.failing:
-        raise Dropped(f"{fault}: nothing is wrong")
+    if not grader.problems:
+        raise DroppedIncident(f"{fault}: nothing is wrong")
     good = tuple(actions for actions in accepted if grader.verdict(actions).good)
     if not good or good[0] != accepted[0]:
-        raise Dropped(f"{fault}: the best repair is not verified")
+        raise DroppedIncident(f"{fault}: the best repair is not verified")
     return good
 
 
 def _resolved(
     repair: Repair, space: Sequence[Action], live: ClusterSnapshot
 ) -> tuple[Action, ...] | None:
-    actions = tuple(action for wished in repair if (action := wished.of(space)) is not None)
+    actions = tuple(action for wished in repair if (action := wished.find_in(space)) is not None)
     if len(actions) != len(repair):
         return None
     try:
@@ -275,7 +275,7 @@ def _resolved(
     return actions
 
 
-def _replies(incident: Incident, accepted: Sequence[Sequence[Action]]) -> tuple[str, ...]:
+def _replies(incident: BrokenSystem, accepted: Sequence[Sequence[Action]]) -> tuple[str, ...]:
     if incident.abstain is not None:
         return (json.dumps({ABSTAIN: incident.abstain}, separators=(",", ":")),)
     return tuple(written(actions) for actions in accepted)

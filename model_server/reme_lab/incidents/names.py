@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from reme_lab.incidents.rng import Draw, Split
+from reme_lab.incidents.rng import Rng, Split
 
 _TRAIN = [
     "ba",
@@ -246,93 +246,93 @@ _FLAGS = [
 ]
 
 
-def word(draw: Draw, syllables: int = 0) -> str:
+def word(rng: Rng, syllables: int = 0) -> str:
     """Return an invented word."""
-    pool = _TEST if draw.split is Split.TEST else _TRAIN
-    return "".join(draw.one(pool) for _ in range(syllables or draw.number(2, 3)))
+    pool = _TEST if rng.split is Split.TEST else _TRAIN
+    return "".join(rng.choice(pool) for _ in range(syllables or rng.integer(2, 3)))
 
 
-def workload(draw: Draw) -> str:
+def workload(rng: Rng) -> str:
     """Return the name of a workload, and of its Service."""
-    if draw.chance(45):
-        return _plain(draw)
-    if draw.chance(45):
-        return f"{draw.one(_KINDS)}-{word(draw, draw.number(1, 2))}"
-    return word(draw) + draw.one(_ENDS)
+    if rng.chance(45):
+        return _plain(rng)
+    if rng.chance(45):
+        return f"{rng.choice(_KINDS)}-{word(rng, rng.integer(1, 2))}"
+    return word(rng) + rng.choice(_ENDS)
 
 
-def _plain(draw: Draw) -> str:
-    pool = _PLAIN_TEST if draw.split is Split.TEST else _PLAIN_TRAIN
-    values = {"a": draw.one(pool), "b": draw.one(pool), "p": word(draw, 1)}
-    return draw.one(_PLAIN_FORMS).format(**values)
+def _plain(rng: Rng) -> str:
+    pool = _PLAIN_TEST if rng.split is Split.TEST else _PLAIN_TRAIN
+    values = {"a": rng.choice(pool), "b": rng.choice(pool), "p": word(rng, 1)}
+    return rng.choice(_PLAIN_FORMS).format(**values)
 
 
-def workload_beside(draw: Draw, taken: Collection[str]) -> str:
+def other_workload(rng: Rng, taken: Collection[str]) -> str:
     """Return the name of another workload than those."""
-    while (name := workload(draw)) in taken:
+    while (name := workload(rng)) in taken:
         pass
     return name
 
 
-def namespace(draw: Draw) -> str:
+def namespace(rng: Rng) -> str:
     """Return the name of a namespace."""
-    return draw.one(_NAMESPACES).replace("{w}", word(draw, 2))
+    return rng.choice(_NAMESPACES).replace("{w}", word(rng, 2))
 
 
-def container(draw: Draw, name: str) -> str:
+def container(rng: Rng, name: str) -> str:
     """Return the name of a container of a workload."""
-    return name if draw.chance(35) else draw.one(_CONTAINERS)
+    return name if rng.chance(35) else rng.choice(_CONTAINERS)
 
 
-def repository(draw: Draw, name: str) -> str:
+def repository(rng: Rng, name: str) -> str:
     """Return where an image is, without its tag."""
-    return draw.one(_REGISTRIES).replace("{w}", word(draw, 2)) + name
+    return rng.choice(_REGISTRIES).replace("{w}", word(rng, 2)) + name
 
 
-def tag(draw: Draw) -> str:
+def tag(rng: Rng) -> str:
     """Return the tag of an image."""
-    form = draw.number(0, 4)
+    form = rng.integer(0, 4)
     if form == 0:
-        return f"v{draw.number(1, 60)}"
+        return f"v{rng.integer(1, 60)}"
     if form == 1:
-        return f"20{draw.number(24, 27)}.{draw.number(1, 12)}"
+        return f"20{rng.integer(24, 27)}.{rng.integer(1, 12)}"
     if form == 2:
-        return f"{draw.number(1, 400)}-{draw.number(0x1000, 0xFFFF):x}"
-    return f"{draw.number(0, 6)}.{draw.number(0, 19)}.{draw.number(0, 9)}"
+        return f"{rng.integer(1, 400)}-{rng.integer(0x1000, 0xFFFF):x}"
+    return f"{rng.integer(0, 6)}.{rng.integer(0, 19)}.{rng.integer(0, 9)}"
 
 
-def port(draw: Draw) -> int:
+def port(rng: Rng) -> int:
     """Return a port at which a program listens."""
-    return draw.one(
+    return rng.choice(
         (3100, 4100, 4600, 6060, 6500, 7200, 7350, 7800, 8300, 8700, 9300)
-    ) + draw.number(0, 49)
+    ) + rng.integer(0, 49)
 
 
-def host_variable(draw: Draw) -> str:
+def host_variable(rng: Rng) -> str:
     """Return the name of a variable that holds an address."""
-    return draw.one(_VARIABLES)
+    return rng.choice(_VARIABLES)
 
 
-def tunable(draw: Draw) -> str:
+def tunable(rng: Rng) -> str:
     """Return the name of a variable that holds a number."""
-    return draw.one(_TUNABLES)
+    return rng.choice(_TUNABLES)
 
 
-def flag(draw: Draw) -> str:
+def flag(rng: Rng) -> str:
     """Return the name of a variable that holds a word."""
-    return draw.one(_FLAGS)
+    return rng.choice(_FLAGS)
 
 
-def setting(draw: Draw) -> str:
+def setting(rng: Rng) -> str:
     """Return the name of a key of a ConfigMap, which is the name of no variable of a template."""
-    return f"{draw.one(('APP', 'CFG', 'SVC'))}_{draw.one((*_TUNABLES, *_FLAGS))}"
+    return f"{rng.choice(('APP', 'CFG', 'SVC'))}_{rng.choice((*_TUNABLES, *_FLAGS))}"
 
 
-def pod_suffix(draw: Draw) -> str:
+def pod_suffix(rng: Rng) -> str:
     """Return the end of a pod's name, as ReplicaSets give it."""
-    return "".join(draw.one("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
+    return "".join(rng.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
 
 
-def template_hash(draw: Draw) -> str:
+def template_hash(rng: Rng) -> str:
     """Return the hash of a pod template, as Deployments give it."""
-    return "".join(draw.one("bcdfghjklmnpqrstvwxz2456789") for _ in range(draw.number(8, 10)))
+    return "".join(rng.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(rng.integer(8, 10)))

@@ -3,12 +3,12 @@
 from typing import Any
 
 from reme_api.probes import ProbeResult, ProbeVerdict
-from reme_lab.incidents.broken_system import Incident
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import BrokenSystem
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Neighbour, System
 from reme_model.prompt.schema import Abstain
 
-SLUG_OF = 62
+MAX_NAME_LENGTH = 62
 """Longest name that a report takes."""
 _CALLER_ASKED = {"too": 26, "only": 9, "": 65}
 """Whether a caller of the broken workload is asked as well, or nobody but that caller."""
@@ -16,16 +16,18 @@ _CALLER_ASKED = {"too": 26, "only": 9, "": 65}
 _Asked = tuple[dict[str, Any], ProbeResult]
 
 
-def asked(draw: Draw, incident: Incident) -> tuple[list[dict[str, Any]], tuple[ProbeResult, ...]]:
+def make_probes(
+    rng: Rng, incident: BrokenSystem
+) -> tuple[list[dict[str, Any]], tuple[ProbeResult, ...]]:
     """Return the probes, and a result for each."""
     system = incident.system
-    found = _users(draw, incident)
-    for service, port in incident.also_asked:
+    found = _users(rng, incident)
+    for service, port in incident.also_probed:
         found.append(
-            _http(service, port, f"{service} answered {draw.one((500, 502, 504))}", name="")
+            _http(service, port, f"{service} answered {rng.choice((500, 502, 504))}", name="")
         )
-    for resource, percent in incident.most_percent.items():
-        if resource == "memory" or draw.chance(70):
+    for resource, percent in incident.usage_thresholds.items():
+        if resource == "memory" or rng.chance(70):
             found.append(
                 (
                     {
@@ -35,8 +37,8 @@ def asked(draw: Draw, incident: Incident) -> tuple[list[dict[str, Any]], tuple[P
                     _failed(resource, f"{resource} is above {percent}%"),
                 )
             )
-    if draw.chance(75):
-        wanted = system.original_replicas + (1 if incident.spare_replica else 0)
+    if rng.chance(75):
+        wanted = system.original_replicas + (1 if incident.expects_spare_replica else 0)
         why = _rollout(system, wanted)
         found.append(
             (
@@ -47,31 +49,31 @@ def asked(draw: Draw, incident: Incident) -> tuple[list[dict[str, Any]], tuple[P
     return [probe for probe, _ in found], tuple(result for _, result in found)
 
 
-def _users(draw: Draw, incident: Incident) -> list[_Asked]:
+def _users(rng: Rng, incident: BrokenSystem) -> list[_Asked]:
     """Return what asks as users do: at the workload's own Service, at a caller's, or at both."""
     # A remediation begins when a probe has failed: what users feel of it has been measured.
-    if not (incident.felt or incident.missing_port or draw.chance(35)):
+    if not (incident.user_impact or incident.missing_port or rng.chance(35)):
         return []
     system = incident.system
     most = 0
-    if incident.felt in ("slow", ""):
-        most = draw.one((200, 300, 400, 600, 800))
-    elif incident.felt == "quick":
-        most = draw.one((1, 1, 1, 2, 3, 5, 10))
+    if incident.user_impact in ("slow", ""):
+        most = rng.choice((200, 300, 400, 600, 800))
+    elif incident.user_impact == "quick":
+        most = rng.choice((1, 1, 1, 2, 3, 5, 10))
     own = _http(
-        incident.asked or system.name,
-        incident.asked_port or incident.missing_port or system.service_port,
-        _answer(draw, incident, most),
-        name=draw.one(("serves", "http", "reachable", "speed", "up")),
+        incident.probed_service or system.name,
+        incident.probed_port or incident.missing_port or system.service_port,
+        _answer(rng, incident, most),
+        name=rng.choice(("serves", "http", "reachable", "speed", "up")),
         most=most,
     )
-    caller, how = _caller(draw, incident), draw.weighted(_CALLER_ASKED)
+    caller, how = _caller(rng, incident), rng.weighted_choice(_CALLER_ASKED)
     if how == "only" and all(pod.ready for pod in system.pods):
         how = "too"  # nothing would tell whose fault it is
     if caller is None or not how:
         return [own]
-    slow = draw.number(200, 3000) if incident.felt == "slow" and draw.chance(70) else 0
-    said = f"{caller.name} answered {draw.one((502, 502, 502, 500, 503, 504))}"
+    slow = rng.integer(200, 3000) if incident.user_impact == "slow" and rng.chance(70) else 0
+    said = f"{caller.name} answered {rng.choice((502, 502, 502, 500, 503, 504))}"
     theirs = _http(
         caller.name,
         caller.port,
@@ -79,43 +81,43 @@ def _users(draw: Draw, incident: Incident) -> list[_Asked]:
         name="",
         most=most,
     )
-    return [theirs] if how == "only" else draw.one(([own, theirs], [theirs, own]))
+    return [theirs] if how == "only" else rng.choice(([own, theirs], [theirs, own]))
 
 
-def _caller(draw: Draw, incident: Incident) -> Neighbour | None:
+def _caller(rng: Rng, incident: BrokenSystem) -> Neighbour | None:
     """Return who calls the broken workload and so fails with it, if anybody does."""
     healthy = incident.abstain not in (None, Abstain.NO_ACTION)
-    if healthy or not incident.felt or incident.asked or incident.missing_port:
+    if healthy or not incident.user_impact or incident.probed_service or incident.missing_port:
         return None
     callers = [n for n in incident.system.neighbours if n.calls_target]
-    return draw.one(callers) if callers else None
+    return rng.choice(callers) if callers else None
 
 
 def _http(service: str, port: int, failed: str, *, name: str, most: int = 0) -> _Asked:
-    name = (name or f"{service}-answers")[:SLUG_OF]
+    name = (name or f"{service}-answers")[:MAX_NAME_LENGTH]
     http: dict[str, Any] = {"service": service, "port": port, "path": "/"}
     if most:
         http["maxMilliseconds"] = most
     return {"name": name, "http": http}, _failed(name, failed) if failed else _passed(name)
 
 
-def _answer(draw: Draw, incident: Incident, most: int) -> str:
+def _answer(rng: Rng, incident: BrokenSystem, most: int) -> str:
     """Return why those who ask are not content; nothing if they are."""
-    service = incident.asked or incident.system.name
-    match incident.felt:
+    service = incident.probed_service or incident.system.name
+    match incident.user_impact:
         case "slow":
-            return draw.one(
-                (f"{service} took {most + draw.number(200, 3000)} ms", "no answer within 2 s")
+            return rng.choice(
+                (f"{service} took {most + rng.integer(200, 3000)} ms", "no answer within 2 s")
             )
         case "quick":
             # On a busy machine any answer takes a while, and no user would mind.
-            busy = draw.chance(35)
-            return f"{service} took {draw.number(61, 600) if busy else draw.number(11, 60)} ms"
+            busy = rng.chance(35)
+            return f"{service} took {rng.integer(61, 600) if busy else rng.integer(11, 60)} ms"
         case "errors":
-            return f"{service} answered {draw.one((500, 502, 503, 500, 504))}"
+            return f"{service} answered {rng.choice((500, 502, 503, 500, 504))}"
         case "refused":
-            refused = f"Connect call failed ('10.43.0.{draw.number(2, 250)}', 80)"
-            return draw.one((refused, refused, "no answer within 2 s"))
+            refused = f"Connect call failed ('10.43.0.{rng.integer(2, 250)}', 80)"
+            return rng.choice((refused, refused, "no answer within 2 s"))
         case "silent":
             return "no answer within 2 s"
     return ""

@@ -19,7 +19,7 @@ class Split(StrEnum):
     TEST = "test"
 
 
-class Draw:
+class Rng:
     """Draws from one stream of random numbers; the split decides which values there are."""
 
     def __init__(self, seed: str, split: Split) -> None:
@@ -31,19 +31,19 @@ class Draw:
         """Return true so often."""
         return self._random.random() * 100 < percent
 
-    def number(self, low: int, high: int) -> int:
+    def integer(self, low: int, high: int) -> int:
         """Return a whole number between the two, both possible."""
         return self._random.randint(low, high)
 
-    def one(self, some: Sequence[_T]) -> _T:
+    def choice(self, some: Sequence[_T]) -> _T:
         """Return one of them."""
         return self._random.choice(some)
 
-    def some(self, of: Sequence[_T], count: int) -> list[_T]:
+    def sample(self, of: Sequence[_T], count: int) -> list[_T]:
         """Return so many different ones, or all where there are fewer."""
         return self._random.sample(list(of), min(count, len(of)))
 
-    def weighted(self, weights: Mapping[_T, float]) -> _T:
+    def weighted_choice(self, weights: Mapping[_T, float]) -> _T:
         """Return one of the keys, the heavier the more often."""
         return self._random.choices(list(weights), list(weights.values()))[0]
 
@@ -52,12 +52,12 @@ class Draw:
         held_out = max(1, len(values) // 4)
         if len(values) == 1:
             return values[0]
-        return self.one(values[-held_out:] if self.split is Split.TEST else values[:-held_out])
+        return self.choice(values[-held_out:] if self.split is Split.TEST else values[:-held_out])
 
-    def text(self, pattern: str, **values: object) -> str:
+    def expand(self, pattern: str, **values: object) -> str:
         """Return one reading of a pattern: of `[a|b]` one, innermost first; `{name}` is a value."""
         while found := _CHOICE.search(pattern):
-            chosen = self.one(found[1].split("|"))
+            chosen = self.choice(found[1].split("|"))
             pattern = pattern[: found.start()] + chosen + pattern[found.end() :]
         filled = _VALUE.sub(lambda m: str(values[m[1]]), pattern)
         return " ".join(filled.split()).replace(" ,", ",").replace(" .", ".")

@@ -12,49 +12,59 @@ from reme_playbook.snapshot.snapshot import LAST_APPLIED, Callee, ClusterSnapsho
 _CLOCK = "2026-03-{:02d}T0{}:00:00Z"
 
 
-def healthy(system: System) -> ClusterSnapshot:
+def healthy_snapshot(system: System) -> ClusterSnapshot:
     """Return what the operator would have read before anything was wrong."""
     before = copy.copy(system)
     before.template, before.config = system.original, system.original_config
     before.service, before.replicas = system.original_service, system.original_replicas
-    before.earlier = [(t, n) for t, n in system.earlier if t is not system.template]
-    before.around = system.healthy_around
+    before.earlier_templates = [
+        (t, n) for t, n in system.earlier_templates if t is not system.template
+    ]
+    before.related_objects = system.healthy_related_objects
     before.events, before.usage, before.paused = [], {}, False
     before.replace_all()
-    return live(before)
+    return snapshot_of(before)
 
 
-def live(system: System) -> ClusterSnapshot:
+def snapshot_of(system: System) -> ClusterSnapshot:
     """Return what the operator would have read."""
     objects: dict[ObjectRef, Mapping[str, Any]] = {system.key: _workload(system)}
     service = {"metadata": _meta(system, system.name), "spec": system.service}
-    if system.applied:
+    if system.has_last_applied:
         _apply(service, {"spec": system.original_service})
-    objects[system.other("Service", system.name)] = service
+    objects[system.object_ref("Service", system.name)] = service
     if system.config or system.original_config:
         config: Json = {"metadata": _meta(system, system.config_name), "data": dict(system.config)}
-        if system.applied:
+        if system.has_last_applied:
             _apply(config, {"data": system.original_config})
-        objects[system.other("ConfigMap", system.config_name)] = config
+        objects[system.object_ref("ConfigMap", system.config_name)] = config
     for pod in system.pods:
-        objects[system.other("Pod", pod.name)] = _pod(system, pod)
-    for key, found in system.around.items():
+        objects[system.object_ref("Pod", pod.name)] = _pod(system, pod)
+    for key, found in system.related_objects.items():
         item = copy.deepcopy(found)
         objects[key] = item
     return ClusterSnapshot(
         target=system.key,
         objects=objects,
-        neighbours={system.other("Deployment", n.name): {"app": n.name} for n in system.neighbours},
+        neighbours={
+            system.object_ref("Deployment", n.name): {"app": n.name} for n in system.neighbours
+        },
         revisions=_revisions(system),
         events=tuple(system.events),
         usage=_usage(system),
         service_names=tuple(sorted([system.name, *(n.name for n in system.neighbours)])),
         callers=tuple(
-            sorted(system.other("Deployment", n.name) for n in system.neighbours if n.calls_target)
+            sorted(
+                system.object_ref("Deployment", n.name) for n in system.neighbours if n.calls_target
+            )
         ),
         callees=tuple(
             sorted(
-                (Callee(n.name, {"app": n.name}, (n.port,)) for n in system.neighbours if n.called),
+                (
+                    Callee(n.name, {"app": n.name}, (n.port,))
+                    for n in system.neighbours
+                    if n.called_by_target
+                ),
                 key=lambda c: c.service,
             )
         ),
@@ -93,7 +103,7 @@ def _workload(system: System) -> Json:
             "availableReplicas": ready,
         },
     }
-    if system.applied:
+    if system.has_last_applied:
         applied = {**spec, "template": system.original, "replicas": system.original_replicas}
         applied.pop("paused", None)
         _apply(found, {"spec": applied})
@@ -141,8 +151,8 @@ def _usage(system: System) -> dict[tuple[str, str], Usage]:
         if pod.unscheduled or pod.phase != "Running" or "waiting" in pod.state.get("state", {}):
             continue
         cpu, memory = system.usage.get(pod.name) or (
-            max(0, system.cpu_percent + system.draw.number(-1, 2)),
-            max(1, system.memory_percent + system.draw.number(-2, 2)),
+            max(0, system.cpu_percent + system.rng.integer(-1, 2)),
+            max(1, system.memory_percent + system.rng.integer(-2, 2)),
         )
         for place, container in enumerate(pod.template["spec"]["containers"]):
             limits = container["resources"]["limits"]
@@ -155,7 +165,7 @@ def _usage(system: System) -> dict[tuple[str, str], Usage]:
 
 
 def _revisions(system: System) -> tuple[Revision, ...]:
-    numbered = [*system.earlier, (system.template, system.replicas)]
+    numbered = [*system.earlier_templates, (system.template, system.replicas)]
     first = 1
     found = [
         Revision(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reme_lab.incidents import names
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.rng import Rng
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import EventLine
 
@@ -40,7 +40,7 @@ class Neighbour:
     name: str
     port: int
     calls_target: bool = False
-    called: bool = False
+    called_by_target: bool = False
 
     @property
     def addresses(self) -> tuple[str, str]:
@@ -51,65 +51,65 @@ class Neighbour:
 class System:
     """A workload with its pods, revisions, Services and neighbours."""
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, rng: Rng) -> None:
         """Make a healthy system."""
-        self.draw = draw
-        self.name = names.workload(draw)
-        self.namespace = names.namespace(draw)
-        self.kind = "StatefulSet" if draw.chance(15) else "Deployment"
-        self.replicas = draw.weighted({1: 40, 2: 25, 3: 25, 4: 5, 5: 5})
-        self.container = names.container(draw, self.name)
-        self.port = names.port(draw)
-        self.service_port = self.port if draw.chance(40) else draw.one((81, 443, names.port(draw)))
+        self.rng = rng
+        self.name = names.workload(rng)
+        self.namespace = names.namespace(rng)
+        self.kind = "StatefulSet" if rng.chance(15) else "Deployment"
+        self.replicas = rng.weighted_choice({1: 40, 2: 25, 3: 25, 4: 5, 5: 5})
+        self.container = names.container(rng, self.name)
+        self.port = names.port(rng)
+        self.service_port = self.port if rng.chance(40) else rng.choice((81, 443, names.port(rng)))
         self.paused = False
         self.recreate = False
-        self.cpu = draw.one((50, 100, 150, 200, 250, 300, 400, 500, 800, 1000, 2000))
-        self.memory = draw.one((64, 96, 128, 192, 256, 384, 512, 768, 1024, 2000))
-        self.cpu_percent = draw.number(1, 35)
-        self.memory_percent = draw.number(8, 38)
+        self.cpu = rng.choice((50, 100, 150, 200, 250, 300, 400, 500, 800, 1000, 2000))
+        self.memory = rng.choice((64, 96, 128, 192, 256, 384, 512, 768, 1024, 2000))
+        self.cpu_percent = rng.integer(1, 35)
+        self.memory_percent = rng.integer(8, 38)
         self.neighbours = self._neighbours()
-        self.config: dict[str, str] = self._config() if draw.chance(35) else {}
-        self.config_from_env = draw.chance(50)
-        self.applied = draw.chance(60)
+        self.config: dict[str, str] = self._config() if rng.chance(35) else {}
+        self.config_from_env = rng.chance(50)
+        self.has_last_applied = rng.chance(60)
         self.template = self._template()
         self.service: Json = {
             "selector": {"app": self.name},
             "ports": [{"name": "http", "port": self.service_port, "targetPort": self.port}],
         }
-        self.around: dict[ObjectRef, Json] = {}
+        self.related_objects: dict[ObjectRef, Json] = {}
         self.node_labels: frozenset[tuple[str, str]] | None = None
         self.events: list[EventLine] = []
         self.usage: dict[str, tuple[int, int]] = {}
         """Of the first container, in percent of its limits, by pod."""
-        self.earlier: list[tuple[Json, int]] = []
+        self.earlier_templates: list[tuple[Json, int]] = []
         """Earlier templates with the replicas of their time, oldest first."""
-        self._age(draw.weighted({0: 50, 1: 25, 2: 15, 3: 10}))
+        self._age(rng.weighted_choice({0: 50, 1: 25, 2: 15, 3: 10}))
         self.original = copy.deepcopy(self.template)
         self.original_config = dict(self.config)
         self.original_replicas = self.replicas
         self.original_service = copy.deepcopy(self.service)
-        self.healthy_around: dict[ObjectRef, Json] = {}
+        self.healthy_related_objects: dict[ObjectRef, Json] = {}
         """What was around it before anything was wrong."""
-        self.hash = names.template_hash(draw)
+        self.hash = names.template_hash(rng)
         self.pods: list[Pod] = []
         self.replace_all()
 
     # What it is made of
 
     def _neighbours(self) -> list[Neighbour]:
-        draw = self.draw
+        rng = self.rng
         found: list[Neighbour] = []
-        for place in range(draw.number(1, 4)):
-            name = names.workload(draw)
+        for place in range(rng.integer(1, 4)):
+            name = names.workload(rng)
             if name != self.name and name not in [n.name for n in found]:
-                role = draw.number(0, 2)
-                found.append(Neighbour(name, names.port(draw), role == 0 or place == 0, role == 1))
+                role = rng.integer(0, 2)
+                found.append(Neighbour(name, names.port(rng), role == 0 or place == 0, role == 1))
         return found
 
     def _config(self) -> dict[str, str]:
-        draw = self.draw
-        data = {names.setting(draw): str(draw.number(1, 64)) for _ in range(draw.number(1, 2))}
-        data[names.setting(draw)] = draw.one(("on", "eu", "plain", "blue", "info", "north", "std"))
+        rng = self.rng
+        data = {names.setting(rng): str(rng.integer(1, 64)) for _ in range(rng.integer(1, 2))}
+        data[names.setting(rng)] = rng.choice(("on", "eu", "plain", "blue", "info", "north", "std"))
         return data
 
     @property
@@ -118,44 +118,44 @@ class System:
         return f"{self.name}-settings"
 
     def _template(self) -> Json:
-        draw = self.draw
-        env: list[Json] = [{"name": names.tunable(draw), "value": str(draw.number(1, 99))}]
+        rng = self.rng
+        env: list[Json] = [{"name": names.tunable(rng), "value": str(rng.integer(1, 99))}]
         for other in self.neighbours:
-            if other.called:
-                value = other.addresses[0 if draw.chance(60) else 1]
-                env.append({"name": names.host_variable(draw), "value": value})
-        if draw.chance(30):
-            env.append({"name": names.flag(draw), "value": draw.one(("info", "utc", "eu", "std"))})
+            if other.called_by_target:
+                value = other.addresses[0 if rng.chance(60) else 1]
+                env.append({"name": names.host_variable(rng), "value": value})
+        if rng.chance(30):
+            env.append({"name": names.flag(rng), "value": rng.choice(("info", "utc", "eu", "std"))})
         env = list({e["name"]: e for e in env}.values())
         main: Json = {
             "name": self.container,
-            "image": f"{names.repository(draw, self.name)}:{names.tag(draw)}",
+            "image": f"{names.repository(rng, self.name)}:{names.tag(rng)}",
             "env": env,
             "ports": [{"name": "http", "containerPort": self.port}],
             "resources": {
                 "limits": {"cpu": f"{self.cpu}m", "memory": f"{self.memory}Mi"},
                 "requests": {
-                    "cpu": f"{max(1, self.cpu // draw.one((2, 4, 5)))}m",
-                    "memory": f"{max(16, self.memory // draw.one((2, 4)))}Mi",
+                    "cpu": f"{max(1, self.cpu // rng.choice((2, 4, 5)))}m",
+                    "memory": f"{max(16, self.memory // rng.choice((2, 4)))}Mi",
                 },
             },
             "readinessProbe": {
                 "httpGet": {
-                    "path": draw.one(("/up", "/health", "/ping", "/live")),
+                    "path": rng.choice(("/up", "/health", "/ping", "/live")),
                     "port": self.port,
                 },
-                "periodSeconds": draw.one((3, 5, 10)),
+                "periodSeconds": rng.choice((3, 5, 10)),
             },
         }
-        if draw.chance(40):
-            main["command"] = draw.one(
+        if rng.chance(40):
+            main["command"] = rng.choice(
                 (["./run"], ["node", "main.js"], ["/bin/serve"], ["java", "-jar", "app.jar"])
             )
-        if draw.chance(50):
+        if rng.chance(50):
             main["livenessProbe"] = {
                 "httpGet": {"path": "/alive", "port": self.port},
-                "initialDelaySeconds": draw.one((5, 10, 20)),
-                "periodSeconds": draw.one((5, 10)),
+                "initialDelaySeconds": rng.choice((5, 10, 20)),
+                "periodSeconds": rng.choice((5, 10)),
                 "failureThreshold": 3,
             }
         if self.config and self.config_from_env:
@@ -170,11 +170,11 @@ class System:
                 if key not in {e["name"] for e in env}
             ]
         containers = [main]
-        if draw.chance(15):
+        if rng.chance(15):
             containers.append(
                 {
-                    "name": draw.one(("proxy", "log-shipper", "exporter", "tls", "agent")),
-                    "image": f"{names.word(draw)}:{names.tag(draw)}",
+                    "name": rng.choice(("proxy", "log-shipper", "exporter", "tls", "agent")),
+                    "image": f"{names.word(rng)}:{names.tag(rng)}",
                     "resources": {"limits": {"cpu": "50m", "memory": "64Mi"}},
                 }
             )
@@ -182,7 +182,7 @@ class System:
             "metadata": {
                 "labels": {
                     "app": self.name,
-                    **({"tier": names.word(draw, 2)} if draw.chance(30) else {}),
+                    **({"tier": names.word(rng, 2)} if rng.chance(30) else {}),
                 }
             },
             "spec": {"containers": containers},
@@ -192,17 +192,17 @@ class System:
         """Give it a past in which nothing was wrong."""
         for _ in range(revisions):
             old = copy.deepcopy(self.template)
-            main, what = old["spec"]["containers"][0], self.draw.number(0, 3)
+            main, what = old["spec"]["containers"][0], self.rng.integer(0, 3)
             if what == 0 and main["env"] and "value" in main["env"][0]:
-                main["env"][0]["value"] = str(self.draw.number(1, 99))
+                main["env"][0]["value"] = str(self.rng.integer(1, 99))
             else:
-                main["image"] = f"{main['image'].rpartition(':')[0]}:{names.tag(self.draw)}"
-            self.earlier.insert(0, (old, self.replicas))
+                main["image"] = f"{main['image'].rpartition(':')[0]}:{names.tag(self.rng)}"
+            self.earlier_templates.insert(0, (old, self.replicas))
 
     # What a fault may do to it
 
     @property
-    def main(self) -> Json:
+    def main_container(self) -> Json:
         """Its first container."""
         found: Json = self.template["spec"]["containers"][0]
         return found
@@ -212,50 +212,52 @@ class System:
         """The target."""
         return ObjectRef(self.kind, self.namespace, self.name)  # type: ignore[arg-type]
 
-    def other(self, kind: str, name: str) -> ObjectRef:
+    def object_ref(self, kind: str, name: str) -> ObjectRef:
         """Return the key of another object of the namespace."""
         namespace = "" if kind == "Node" else self.namespace
         return ObjectRef(kind, namespace, name)  # type: ignore[arg-type]
 
-    def roll(self, change: Callable[[Json, Json], None]) -> None:
+    def roll_out(self, change: Callable[[Json, Json], None]) -> None:
         """Make a new revision; `change` gets its template and its first container."""
-        self.earlier.append((copy.deepcopy(self.template), self.replicas))
+        self.earlier_templates.append((copy.deepcopy(self.template), self.replicas))
         self.template = copy.deepcopy(self.template)
-        change(self.template, self.main)
-        self.hash = names.template_hash(self.draw)
+        change(self.template, self.main_container)
+        self.hash = names.template_hash(self.rng)
 
     def set_env(self, name: str, value: str | None) -> None:
         """Set a variable of the current template, or take it away."""
-        env = [e for e in self.main["env"] if e["name"] != name]
-        self.main["env"] = env + ([{"name": name, "value": value}] if value is not None else [])
+        env = [e for e in self.main_container["env"] if e["name"] != name]
+        self.main_container["env"] = env + (
+            [{"name": name, "value": value}] if value is not None else []
+        )
 
-    def pod(self, **how: Any) -> Pod:
+    def new_pod(self, **how: Any) -> Pod:
         """Return a pod of the current template."""
         if self.kind == "StatefulSet":
             name = f"{self.name}-{len(self.pods)}"
         else:
-            name = f"{self.name}-{self.hash}-{names.pod_suffix(self.draw)}"
+            name = f"{self.name}-{self.hash}-{names.pod_suffix(self.rng)}"
         return Pod(name, self.template, self.hash, **how)
 
     def replace_all(self, **how: Any) -> None:
         """Replace every pod by one of the current template."""
         self.pods = []
         for _ in range(self.replicas):
-            self.pods.append(self.pod(**how))
+            self.pods.append(self.new_pod(**how))
 
-    def stick(self, **how: Any) -> None:
+    def stick_rollout(self, **how: Any) -> None:
         """Have the rollout of the current template get stuck: old pods serve, or none are left."""
         if self.kind == "StatefulSet":
             last = self.pods[-1]
             self.pods[-1] = Pod(last.name, self.template, self.hash, **how)
             return
-        self.recreate = self.draw.chance(50)
+        self.recreate = self.rng.chance(50)
         if self.recreate:
             self.replace_all(**how)
         else:
-            self.pods.append(self.pod(**how))
+            self.pods.append(self.new_pod(**how))
 
-    def event(self, reason: str, message: str, count: int = 1) -> None:
+    def add_event(self, reason: str, message: str, count: int = 1) -> None:
         """Add a warning about the newest pod."""
         self.events.append(
             EventLine("Pod", self.pods[-1].name if self.pods else self.name, reason, message, count)

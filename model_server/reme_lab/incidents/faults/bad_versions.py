@@ -3,18 +3,24 @@
 from collections.abc import Sequence
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
-from reme_lab.incidents.faults.common import BACK, MORE_RESOURCES, RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    expect,
+)
+from reme_lab.incidents.faults.common import MORE_RESOURCES, RESTART, ROLL_BACK, SCALE
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import RecurringStress, Stress, is_one_of, rule
 from reme_playbook.actions.registry import SetEnv
 
 
-def bad_version(draw: Draw, system: System) -> Incident:
+def bad_version(rng: Rng, system: System) -> BrokenSystem:
     """A new version that starts well and answers with errors."""
     return _worse_version(
-        draw,
+        rng,
         system,
         (
             "bad-version",
@@ -70,14 +76,14 @@ def bad_version(draw: Draw, system: System) -> Incident:
         ),
         "errors",
         # Twice 100: a release that answers nothing is the commonest.
-        draw.parameter((100, 20, 30, 40, 45, 70, 75, 100, 90, 95)),
+        rng.parameter((100, 20, 30, 40, 45, 70, 75, 100, 90, 95)),
     )
 
 
-def slow_version(draw: Draw, system: System) -> Incident:
+def slow_version(rng: Rng, system: System) -> BrokenSystem:
     """A new version that is slow without using the CPU."""
     return _worse_version(
-        draw,
+        rng,
         system,
         (
             "slow-version",
@@ -103,7 +109,7 @@ def slow_version(draw: Draw, system: System) -> Incident:
             ("overload", "{name} is slow; [it has too few pods|more pods are needed]."),
         ),
         "slow",
-        draw.parameter((900, 1200, 1500, 1700, 2200, 2600, 3200, 4000)),
+        rng.parameter((900, 1200, 1500, 1700, 2200, 2600, 3200, 4000)),
     )
 
 
@@ -117,7 +123,7 @@ _FAILS = (
 
 
 def _worse_version(
-    draw: Draw,
+    rng: Rng,
     system: System,
     types: Sequence[str],
     summaries: Sequence[str],
@@ -125,11 +131,11 @@ def _worse_version(
     astray: Sequence[tuple[str, str]],
     felt: str,
     amount: int,
-) -> Incident:
-    repository = system.main["image"].rpartition(":")[0]
-    image, variable = f"{repository}:{names.tag(draw)}", system.main["env"][0]["name"]
-    value = str(draw.number(100, 999))
-    form = draw.number(0, 3)
+) -> BrokenSystem:
+    repository = system.main_container["image"].rpartition(":")[0]
+    image, variable = f"{repository}:{names.tag(rng)}", system.main_container["env"][0]["name"]
+    value = str(rng.integer(100, 999))
+    form = rng.integer(0, 3)
     told = is_one_of(variable, value) if form == 1 else is_one_of("image", image)
     worse = {"latency_milliseconds": amount} if felt == "slow" else {"error_percent": amount}
 
@@ -138,68 +144,74 @@ def _worse_version(
             main["image"] = image
         if form in (1, 2):
             system.set_env(variable, value)
-        if form == 1 and draw.chance(50):
-            system.set_env(draw.one(("BUILD_ID", "APP_REVISION", "RELEASE")), names.tag(draw))
+        if form == 1 and rng.chance(50):
+            system.set_env(rng.choice(("BUILD_ID", "APP_REVISION", "RELEASE")), names.tag(rng))
 
-    system.roll(change)
+    system.roll_out(change)
     system.replace_all()
-    return Incident(
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=summaries,
-        terse=terse,
-        astray=astray,
-        clues=(
-            Clue(
+        terse_summaries=terse,
+        wrong_diagnoses=astray,
+        evidence=(
+            EvidenceText(
                 "Metric",
-                draw.one(("gateway", "ingress", "edge", "users", "load balancer", "entry")),
+                rng.choice(("gateway", "ingress", "edge", "users", "load balancer", "entry")),
                 "[5xx share {amount}%|error ratio {amount}%|50[0|2|3] for {amount}% of all calls"
                 "|HTTP 50[0|2|3] for {amount}% of calls]"
                 "[ since {name} was rolled out| since the [rollout|deploy|change] of {name}|]"
                 if felt == "errors"
                 else "p95 {amount} ms",
             ),
-            Clue(
+            EvidenceText(
                 "Log",
                 "Pod/{pod}/{container}",
-                draw.one(_FAILS)
+                rng.choice(_FAILS)
                 if felt == "errors"
                 else "[slow handler|WARN slow request|request took {amount} ms]",
             ),
-            Clue(
+            EvidenceText(
                 "Text", "deploy log", "{name} [rolled out|upgraded] [{minutes} min ago|just before]"
             ),
         ),
-        felt=felt,
-        repairs=(BACK,),
-        useless=(RESTART, SCALE, MORE_RESOURCES),
-        hidden=Hidden(rules=(rule(told, **worse),)),
-        values={
+        user_impact=felt,
+        repairs=(ROLL_BACK,),
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        effects=FaultEffects(rules=(rule(told, **worse),)),
+        text_values={
             "amount": amount,
             "image": image.rpartition(":")[2],
             "variable": variable,
             "value": value,
             "pod": system.pods[0].name,
-            "minutes": draw.number(3, 30),
+            "minutes": rng.integer(3, 30),
         },
     )
 
 
-def returning_stress(draw: Draw, system: System) -> Incident:
+def returning_stress(rng: Rng, system: System) -> BrokenSystem:
     """A setting of the last rollout makes every pod burn CPU."""
-    variable = draw.one(
+    variable = rng.choice(
         ("REINDEX", "WARMUP", "PREFETCH", "COMPACTION", "REPORTS", "SYNC_JOB", "CRAWL")
     )
-    value = draw.parameter(
+    value = rng.parameter(
         ("always", "eager", "aggressive", "continuous", "all", "turbo", "deep", "max")
     )
-    system.roll(lambda _, __: system.set_env(variable, value))
+    system.roll_out(lambda _, __: system.set_env(variable, value))
     system.replace_all()
     for pod in system.pods:
-        system.usage[pod.name] = (draw.number(95, 101), system.memory_percent)
-    return Incident(
+        system.usage[pod.name] = (rng.integer(95, 101), system.memory_percent)
+    return BrokenSystem(
         system,
-        types=("returning-stress", "cpu-stress", "high-cpu", "cpu-saturation", "recurring-load"),
+        fault_types=(
+            "returning-stress",
+            "cpu-stress",
+            "high-cpu",
+            "cpu-saturation",
+            "recurring-load",
+        ),
         summaries=(
             (
                 "[All pods|Every pod|The pods] of {name} [burn|use up] their CPU [since "
@@ -210,37 +222,39 @@ def returning_stress(draw: Draw, system: System) -> Incident:
                 "each new pod]."
             ),
         ),
-        terse=("{name} [cpu saturated|CPU 100%|cpu high]",),
-        astray=(
+        terse_summaries=("{name} [cpu saturated|CPU 100%|cpu high]",),
+        wrong_diagnoses=(
             (
                 "runaway-process",
                 "A [stray|wild|stuck] process [eats|burns] the CPU of {name}; [kill|bounce] it.",
             ),
             ("overload", "{name} [is popular|gets much traffic]; add pods."),
         ),
-        clues=(
-            Clue("Metric", "Pod/{pod}/{container}", "cpu 100% of its limit"),
-            Clue("Log", "Pod/{pod}/{container}", "{variable} [is {value}|runs|started]"),
+        evidence=(
+            EvidenceText("Metric", "Pod/{pod}/{container}", "cpu 100% of its limit"),
+            EvidenceText("Log", "Pod/{pod}/{container}", "{variable} [is {value}|runs|started]"),
         ),
-        felt=draw.one(("", "slow")),
-        repairs=(BACK, (wish(SetEnv, variable=variable),)),
-        useless=(RESTART, SCALE),
-        hidden=Hidden(
+        user_impact=rng.choice(("", "slow")),
+        repairs=(ROLL_BACK, (expect(SetEnv, variable=variable),)),
+        useless_repairs=(RESTART, SCALE),
+        effects=FaultEffects(
             recurring_stress=(RecurringStress(Stress(cpu=True), (is_one_of(variable, value),)),)
         ),
-        values={"variable": variable, "value": value, "pod": system.pods[0].name},
-        most_percent={"cpu": draw.one((50, 60, 80))},
+        text_values={"variable": variable, "value": value, "pod": system.pods[0].name},
+        usage_thresholds={"cpu": rng.choice((50, 60, 80))},
     )
 
 
-def wrong_dependency(draw: Draw, system: System) -> Incident | None:
+def wrong_dependency(rng: Rng, system: System) -> BrokenSystem | None:
     """The address of a dependency is misspelt."""
-    called = [n for n in system.neighbours if n.called]
-    entries = [e for e in system.main["env"] if called and called[0].name in e.get("value", "")]
+    called = [n for n in system.neighbours if n.called_by_target]
+    entries = [
+        e for e in system.main_container["env"] if called and called[0].name in e.get("value", "")
+    ]
     if not entries:
         return None
     right, name = called[0].name, entries[0]["name"]
-    wrong = draw.parameter(
+    wrong = rng.parameter(
         (
             f"{right}s",
             f"{right}-old",
@@ -253,11 +267,11 @@ def wrong_dependency(draw: Draw, system: System) -> Incident | None:
         )
     )
     value = entries[0]["value"].replace(right, wrong)
-    system.roll(lambda _, __: system.set_env(name, value))
+    system.roll_out(lambda _, __: system.set_env(name, value))
     system.replace_all()
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "wrong-dependency",
             "unresolved-host",
             "wrong-address",
@@ -272,8 +286,8 @@ def wrong_dependency(draw: Draw, system: System) -> Incident | None:
             "[Lookups|Name lookups] of {wrong} fail in {name}[; it means {right}|].",
             "{name} [cannot find|has lost] its [backend|upstream][ since its last change|].",
         ),
-        terse=("{name} [bad gateway|502|unknown host]",),
-        astray=(
+        terse_summaries=("{name} [bad gateway|502|unknown host]",),
+        wrong_diagnoses=(
             (
                 "dependency-down",
                 "{name} [answers|returns] 502, {right} [is away|went away|does not answer].",
@@ -283,33 +297,33 @@ def wrong_dependency(draw: Draw, system: System) -> Incident | None:
                 "{name} [is cut off|cannot connect], [a policy|a firewall] blocks it.",
             ),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Log",
                 "Pod/{pod}/{container}",
                 "[dial tcp: lookup|getaddrinfo|could not resolve] {wrong}: [no such host|NXDOMAIN]",
             ),
-            Clue("Metric", "gateway", "502 share {share}%"),
+            EvidenceText("Metric", "gateway", "502 share {share}%"),
         ),
-        felt="errors",
-        repairs=(BACK, (wish(SetEnv, variable=name),)),
-        useless=(RESTART, SCALE, MORE_RESOURCES),
-        values={
+        user_impact="errors",
+        repairs=(ROLL_BACK, (expect(SetEnv, variable=name),)),
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        text_values={
             "wrong": wrong,
             "right": right,
             "pod": system.pods[0].name,
-            "share": draw.number(60, 100),
+            "share": rng.integer(60, 100),
         },
     )
 
 
-def retry_storm(draw: Draw, system: System) -> Incident | None:
+def retry_storm(rng: Rng, system: System) -> BrokenSystem | None:
     """It asks its dependency far too often and too impatiently since the last rollout."""
-    called = [n for n in system.neighbours if n.called]
+    called = [n for n in system.neighbours if n.called_by_target]
     if not called:
         return None
-    tries, wait = draw.parameter((6, 7, 9, 14, 16, 18, 20, 25)), draw.one((100, 150, 200, 300))
-    first, second = draw.one(
+    tries, wait = rng.parameter((6, 7, 9, 14, 16, 18, 20, 25)), rng.choice((100, 150, 200, 300))
+    first, second = rng.choice(
         (("ATTEMPTS", "BACKOFF_MS"), ("MAX_TRIES", "DEADLINE_MS"), ("REPEAT", "PATIENCE_MS"))
     )
 
@@ -317,11 +331,11 @@ def retry_storm(draw: Draw, system: System) -> Incident | None:
         system.set_env(first, str(tries))
         system.set_env(second, str(wait))
 
-    system.roll(change)
+    system.roll_out(change)
     system.replace_all()
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "retry-storm",
             "retries",
             "request-amplification",
@@ -338,28 +352,35 @@ def retry_storm(draw: Draw, system: System) -> Incident | None:
                 "[which cannot keep up|none is waited for]."
             ),
         ),
-        terse=("{name} [retries nonstop|retry storm|floods {other}]",),
-        astray=(
+        terse_summaries=("{name} [retries nonstop|retry storm|floods {other}]",),
+        wrong_diagnoses=(
             ("overload", "{other} [is too small|needs replicas] for {name}."),
             ("network-loss", "[Calls|Answers] between {name} and {other} get lost."),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Log",
                 "Pod/{pod}/{container}",
                 "[attempt {tries} of {tries}|giving up on {other} after {tries} tries]",
             ),
-            Clue("Metric", "mesh", "{name} -> {other} [rps x{tries}|{tries} calls per request]"),
+            EvidenceText(
+                "Metric", "mesh", "{name} -> {other} [rps x{tries}|{tries} calls per request]"
+            ),
         ),
-        felt=draw.one(("errors", "slow")),
-        repairs=(BACK,),
-        useless=(RESTART, SCALE, MORE_RESOURCES),
-        hidden=Hidden(rules=(rule(is_one_of(first, str(tries)), error_percent=70),)),
-        values={"tries": tries, "wait": wait, "other": called[0].name, "pod": system.pods[0].name},
+        user_impact=rng.choice(("errors", "slow")),
+        repairs=(ROLL_BACK,),
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        effects=FaultEffects(rules=(rule(is_one_of(first, str(tries)), error_percent=70),)),
+        text_values={
+            "tries": tries,
+            "wait": wait,
+            "other": called[0].name,
+            "pod": system.pods[0].name,
+        },
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "bad-version": bad_version,
     "slow-version": slow_version,
     "returning-stress": returning_stress,

@@ -4,31 +4,38 @@ import copy
 from collections.abc import Sequence
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, Repair, wish
-from reme_lab.incidents.faults.common import BACK, RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    Repair,
+    expect,
+)
+from reme_lab.incidents.faults.common import RESTART, ROLL_BACK, SCALE
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import AllowedDifference
 from reme_playbook.actions.registry import Scale, SetAutoscaling, SetDisruptionBudget, SetQuota
 
 
-def replicas_zero(draw: Draw, system: System) -> Incident:
+def replicas_zero(rng: Rng, system: System) -> BrokenSystem:
     """It was scaled to nothing."""
     before = system.replicas
-    if before == 1 and draw.chance(50):
-        system.applied = False  # nobody knows how many there were, and one is a beginning
+    if before == 1 and rng.chance(50):
+        system.has_last_applied = False  # nobody knows how many there were, and one is a beginning
     else:
         remember_replicas(system)
     system.replicas, system.pods = 0, []
-    return Incident(
+    return BrokenSystem(
         system,
-        types=("replicas-zero", "scaled-to-zero", "no-replicas", "no-endpoints", "no-pods"),
+        fault_types=("replicas-zero", "scaled-to-zero", "no-replicas", "no-endpoints", "no-pods"),
         summaries=(
             "{name} [is at|has|was taken to] [zero|0] [pods|instances][; {before} are usual|].",
             "[Somebody|A script|A job] [shut|scaled] {name} down[ and forgot it|].",
         ),
-        terse=("{name} [no pods|gone|zero instances]",),
-        astray=(
+        terse_summaries=("{name} [no pods|gone|zero instances]",),
+        wrong_diagnoses=(
             (
                 "pod-fail",
                 "[All pods|The pods] of {name} [crashed|died], [restart|bounce] [them|it].",
@@ -36,30 +43,36 @@ def replicas_zero(draw: Draw, system: System) -> Incident:
             ("network-policy", "{name} is [cut off|blocked]."),
             ("bad-rollout", "{name} vanished with its last [release|rollout]."),
         ),
-        clues=(
-            Clue("Metric", "prometheus", "kube_deployment_spec_replicas 0"),
-            Clue("Text", "audit", "scale {name} [to|=] 0"),
+        evidence=(
+            EvidenceText("Metric", "prometheus", "kube_deployment_spec_replicas 0"),
+            EvidenceText("Text", "audit", "scale {name} [to|=] 0"),
         ),
-        felt="refused",
-        repairs=((wish(Scale, replicas=before),),),
-        useless=(RESTART,),
-        values={"before": before},
+        user_impact="refused",
+        repairs=((expect(Scale, replicas=before),),),
+        useless_repairs=(RESTART,),
+        text_values={"before": before},
     )
 
 
-def fewer_replicas(draw: Draw, system: System) -> Incident | None:
+def fewer_replicas(rng: Rng, system: System) -> BrokenSystem | None:
     """It has fewer replicas than before, and cannot keep up."""
     before = system.replicas
     if before < 2:
         return None
     remember_replicas(system)
-    system.replicas = draw.number(1, before - 1)
+    system.replicas = rng.integer(1, before - 1)
     system.pods = system.pods[: system.replicas]
     for pod in system.pods:
-        system.usage[pod.name] = (draw.number(92, 101), system.memory_percent)
-    return Incident(
+        system.usage[pod.name] = (rng.integer(92, 101), system.memory_percent)
+    return BrokenSystem(
         system,
-        types=("scaled-down", "too-few-replicas", "overload", "under-provisioned", "cpu-stress"),
+        fault_types=(
+            "scaled-down",
+            "too-few-replicas",
+            "overload",
+            "under-provisioned",
+            "cpu-stress",
+        ),
         summaries=(
             (
                 "{name} [is down to|runs with|has] {now} of {before} [instances|pods], [all "
@@ -67,28 +80,30 @@ def fewer_replicas(draw: Draw, system: System) -> Incident | None:
             ),
             "{name} [was shrunk|was scaled down] and [queues|lags] now.",
         ),
-        terse=("{name} [too few pods|overloaded]",),
-        astray=(("runaway-process", "A [loop|process] burns the CPU of {name}."),),
-        clues=(
-            Clue("Text", "audit", "scale {name} {before} -> {now}"),
-            Clue("Metric", "gateway", "[queue|in-flight] {queue}"),
+        terse_summaries=("{name} [too few pods|overloaded]",),
+        wrong_diagnoses=(("runaway-process", "A [loop|process] burns the CPU of {name}."),),
+        evidence=(
+            EvidenceText("Text", "audit", "scale {name} {before} -> {now}"),
+            EvidenceText("Metric", "gateway", "[queue|in-flight] {queue}"),
         ),
-        felt=draw.one(("", "slow")),
-        repairs=((wish(Scale, replicas=before),),),
-        useless=(RESTART,),
-        hidden=Hidden(usual={"cpu_millicores": system.cpu * system.replicas * 108 // 100}),
-        values={"before": before, "now": system.replicas, "queue": draw.number(50, 900)},
+        user_impact=rng.choice(("", "slow")),
+        repairs=((expect(Scale, replicas=before),),),
+        useless_repairs=(RESTART,),
+        effects=FaultEffects(
+            default_behaviour={"cpu_millicores": system.cpu * system.replicas * 108 // 100}
+        ),
+        text_values={"before": before, "now": system.replicas, "queue": rng.integer(50, 900)},
     )
 
 
 def remember_replicas(system: System) -> None:
     """See to it that somewhere it is written how many there were."""
     if system.kind == "StatefulSet":
-        system.applied = True
+        system.has_last_applied = True
     system.original_replicas = system.replicas
-    if not system.applied:
+    if not system.has_last_applied:
         # The ReplicaSet of an earlier revision tells how many there were.
-        system.earlier = [(t, system.replicas) for t, _ in system.earlier] or [
+        system.earlier_templates = [(t, system.replicas) for t, _ in system.earlier_templates] or [
             (_other_image(system), system.replicas)
         ]
 
@@ -96,41 +111,41 @@ def remember_replicas(system: System) -> None:
 def _other_image(system: System) -> Json:
     old = copy.deepcopy(system.template)
     main = old["spec"]["containers"][0]
-    main["image"] = f"{main['image'].rpartition(':')[0]}:{names.tag(system.draw)}"
+    main["image"] = f"{main['image'].rpartition(':')[0]}:{names.tag(system.rng)}"
     return old
 
 
-def quota_exhausted(draw: Draw, system: System) -> Incident:
+def quota_exhausted(rng: Rng, system: System) -> BrokenSystem:
     """A quota leaves no room for a pod that is missing."""
-    name = draw.one(("team", "limits", "ns-quota", "budget", "compute", "cap", "fair-share"))
-    lost = draw.number(1, max(1, system.replicas - 1))
+    name = rng.choice(("team", "limits", "ns-quota", "budget", "compute", "cap", "fair-share"))
+    lost = rng.integer(1, max(1, system.replicas - 1))
     system.pods = system.pods[: system.replicas - lost]
-    if draw.chance(75):
-        used = len(system.pods) + sum(draw.number(1, 3) for _ in system.neighbours)
+    if rng.chance(75):
+        used = len(system.pods) + sum(rng.integer(1, 3) for _ in system.neighbours)
         resource, hard, taken = "pods", str(used), str(used)
         said = f"requested: pods=1, used: pods={taken}, limited: pods={hard}"
     else:
-        amount = system.main["resources"]["requests"]["memory"]
-        used = int(amount[:-2]) * draw.number(2, 9) + draw.number(0, int(amount[:-2]) - 1)
+        amount = system.main_container["resources"]["requests"]["memory"]
+        used = int(amount[:-2]) * rng.integer(2, 9) + rng.integer(0, int(amount[:-2]) - 1)
         resource, hard, taken = "requests.memory", f"{used + int(amount[:-2]) // 2}Mi", f"{used}Mi"
         said = (
             f"requested: {resource}={amount}, used: {resource}={taken}, limited: {resource}={hard}"
         )
-    key = system.other("ResourceQuota", name)
-    system.around[key] = {
+    key = system.object_ref("ResourceQuota", name)
+    system.related_objects[key] = {
         "metadata": {"name": name, "namespace": system.namespace},
         "spec": {"hard": {resource: hard}},
         "status": {"hard": {resource: hard}, "used": {resource: taken}},
     }
-    missing = f"{system.name}-{system.hash}-{names.pod_suffix(draw)}"
-    system.event(
+    missing = f"{system.name}-{system.hash}-{names.pod_suffix(rng)}"
+    system.add_event(
         "FailedCreate",
         f'Error creating: pods "{missing}" is forbidden: exceeded quota: {name}, {said}',
-        draw.number(1, 20),
+        rng.integer(1, 20),
     )
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "quota-exhausted",
             "quota-exceeded",
             "resource-quota",
@@ -144,8 +159,8 @@ def quota_exhausted(draw: Draw, system: System) -> Incident:
             ),
             "[No new pod|Nothing new] [can be created|is admitted] in {ns}[: {quota} is full|].",
         ),
-        terse=("{name} [pods missing|cannot create pods|quota]",),
-        astray=(
+        terse_summaries=("{name} [pods missing|cannot create pods|quota]",),
+        wrong_diagnoses=(
             (
                 "node-pressure",
                 "{name} lost a pod; [the node|its node] [is full|ran out of memory].",
@@ -153,51 +168,53 @@ def quota_exhausted(draw: Draw, system: System) -> Incident:
             ("pod-fail", "A pod of {name} [died|is dead]."),
             ("image-pull-error", "A pod of {name} has no image."),
         ),
-        clues=(
-            Clue("Event", "ReplicaSet", "FailedCreate: exceeded quota {quota}"),
-            Clue("Metric", "prometheus", "kube_resourcequota used/hard 1.0"),
+        evidence=(
+            EvidenceText("Event", "ReplicaSet", "FailedCreate: exceeded quota {quota}"),
+            EvidenceText("Metric", "prometheus", "kube_resourcequota used/hard 1.0"),
         ),
-        felt="" if system.pods else "refused",
-        repairs=((wish(SetQuota, name),),),
-        useless=(RESTART, SCALE, BACK),
-        values={"lost": lost, "quota": name},
+        user_impact="" if system.pods else "refused",
+        repairs=((expect(SetQuota, name),),),
+        useless_repairs=(RESTART, SCALE, ROLL_BACK),
+        text_values={"lost": lost, "quota": name},
     )
 
 
-def hpa_too_low(draw: Draw, system: System) -> Incident | None:
+def hpa_too_low(rng: Rng, system: System) -> BrokenSystem | None:
     """An autoscaler wants more replicas than it may have."""
     if system.kind != "Deployment":
         return None
-    most = draw.parameter((1, 2, 3, 4, 6, 8, 5))
+    most = rng.parameter((1, 2, 3, 4, 6, 8, 5))
     system.replicas = system.original_replicas = most
-    system.pods = [system.pod() for _ in range(most)]
+    system.pods = [system.new_pod() for _ in range(most)]
     for pod in system.pods:
-        system.usage[pod.name] = (draw.number(92, 102), system.memory_percent)
+        system.usage[pod.name] = (rng.integer(92, 102), system.memory_percent)
     name = (
-        system.name if draw.chance(60) else f"{system.name}-{draw.one(('hpa', 'scaler', 'auto'))}"
+        system.name if rng.chance(60) else f"{system.name}-{rng.choice(('hpa', 'scaler', 'auto'))}"
     )
-    key = system.other("HorizontalPodAutoscaler", name)
+    key = system.object_ref("HorizontalPodAutoscaler", name)
     spec = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": system.name},
         "minReplicas": 1,
         "maxReplicas": most,
     }
     limited = {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"}
-    system.around[key] = {
+    system.related_objects[key] = {
         "metadata": {"name": name, "namespace": system.namespace},
         "spec": spec,
         "status": {"conditions": [limited], "currentReplicas": most},
     }
-    if draw.chance(40):
-        system.roll(
-            lambda _, __: system.set_env(system.main["env"][0]["name"], str(draw.number(100, 900)))
+    if rng.chance(40):
+        system.roll_out(
+            lambda _, __: system.set_env(
+                system.main_container["env"][0]["name"], str(rng.integer(100, 900))
+            )
         )
-        system.pods = [system.pod() for _ in range(most)]
+        system.pods = [system.new_pod() for _ in range(most)]
         for pod in system.pods:
-            system.usage[pod.name] = (draw.number(92, 102), system.memory_percent)
-    return Incident(
+            system.usage[pod.name] = (rng.integer(92, 102), system.memory_percent)
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "hpa-too-low",
             "autoscaler-limited",
             "scaling-limited",
@@ -215,8 +232,8 @@ def hpa_too_low(draw: Draw, system: System) -> Incident | None:
                 "at {most}]."
             ),
         ),
-        terse=("{name} [timeouts, cpu at the limit|hpa maxed out|cannot scale]",),
-        astray=(
+        terse_summaries=("{name} [timeouts, cpu at the limit|hpa maxed out|cannot scale]",),
+        wrong_diagnoses=(
             (
                 "network-loss",
                 "[Requests|Calls] to {name} get lost [on the way|before they arrive].",
@@ -224,42 +241,45 @@ def hpa_too_low(draw: Draw, system: System) -> Incident | None:
             ("runaway-process", "{name} [spins|loops], [kill|restart] it."),
             ("cpu-throttling", "{name} has too low a CPU limit."),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Event", "HorizontalPodAutoscaler/{hpa}", "[ScalingLimited|TooManyReplicas]: {most}"
             ),
-            Clue("Metric", "gateway", "[queue length|in-flight] {queue}"),
+            EvidenceText("Metric", "gateway", "[queue length|in-flight] {queue}"),
         ),
-        felt=draw.one(("slow", "silent")),
+        user_impact=rng.choice(("slow", "silent")),
         repairs=(
-            (wish(SetAutoscaling, name, max_replicas=min(most * 2, 10)),),
-            (wish(SetAutoscaling, name),),
+            (expect(SetAutoscaling, name, max_replicas=min(most * 2, 10)),),
+            (expect(SetAutoscaling, name),),
         ),
-        useless=(RESTART, SCALE),
-        hidden=Hidden(usual={"cpu_millicores": system.cpu * most * 125 // 100}),
-        values={"most": most, "hpa": name, "queue": draw.number(100, 2000)},
+        useless_repairs=(RESTART, SCALE),
+        effects=FaultEffects(default_behaviour={"cpu_millicores": system.cpu * most * 125 // 100}),
+        text_values={"most": most, "hpa": name, "queue": rng.integer(100, 2000)},
     )
 
 
-def pdb_blocks(draw: Draw, system: System) -> Incident:
+def pdb_blocks(rng: Rng, system: System) -> BrokenSystem:
     """A disruption budget lets no pod go."""
-    name = system.name if draw.chance(50) else f"{system.name}-pdb"
-    bound: Json = draw.one(
+    name = system.name if rng.chance(50) else f"{system.name}-pdb"
+    bound: Json = rng.choice(
         ({"minAvailable": system.replicas}, {"minAvailable": "100%"}, {"maxUnavailable": 0})
     )
     if bound == {"minAvailable": "100%"} or "maxUnavailable" in bound:
         # One more replica would not help here: the budget itself has to give.
-        repairs: Sequence[Repair] = ((wish(SetDisruptionBudget, name),),)
+        repairs: Sequence[Repair] = ((expect(SetDisruptionBudget, name),),)
     else:
-        repairs = ((wish(Scale, replicas=system.replicas + 1),), (wish(SetDisruptionBudget, name),))
-    system.around[system.other("PodDisruptionBudget", name)] = {
+        repairs = (
+            (expect(Scale, replicas=system.replicas + 1),),
+            (expect(SetDisruptionBudget, name),),
+        )
+    system.related_objects[system.object_ref("PodDisruptionBudget", name)] = {
         "metadata": {"name": name, "namespace": system.namespace},
         "spec": {**bound, "selector": {"matchLabels": {"app": system.name}}},
         "status": {"disruptionsAllowed": 0},
     }
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "pdb-blocks",
             "eviction-blocked",
             "drain-blocked",
@@ -273,28 +293,30 @@ def pdb_blocks(draw: Draw, system: System) -> Incident:
             ),
             "PodDisruptionBudget {pdb} [allows|permits] [0|no] [evictions|disruptions].",
         ),
-        terse=("{name} [not evictable|blocks the drain|eviction denied]",),
-        astray=(
+        terse_summaries=("{name} [not evictable|blocks the drain|eviction denied]",),
+        wrong_diagnoses=(
             ("hang", "{name} does not [end|stop|terminate]."),
             ("pod-fail", "A pod of {name} [refuses to go|is stuck]."),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Log", "drain", "Cannot evict pod as it would violate the pod's disruption budget"
             ),
-            Clue("Metric", "prometheus", "disruptions allowed 0 for {pdb}"),
+            EvidenceText("Metric", "prometheus", "disruptions allowed 0 for {pdb}"),
         ),
         repairs=repairs,
-        useless=(RESTART, BACK),
-        hidden=Hidden(
-            may_differ=(AllowedDifference(system.kind, system.name, "spec.replicas", 1, 2),)
+        useless_repairs=(RESTART, ROLL_BACK),
+        effects=FaultEffects(
+            allowed_differences=(
+                AllowedDifference(system.kind, system.name, "spec.replicas", 1, 2),
+            )
         ),
-        values={"pdb": name},
-        spare_replica=bound == {"minAvailable": system.replicas} and draw.chance(60),
+        text_values={"pdb": name},
+        expects_spare_replica=bound == {"minAvailable": system.replicas} and rng.chance(60),
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "replicas-zero": replicas_zero,
     "fewer-replicas": fewer_replicas,
     "quota-exhausted": quota_exhausted,

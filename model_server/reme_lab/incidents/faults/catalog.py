@@ -1,6 +1,6 @@
 """Every fault by its name, and how often each is drawn."""
 
-from reme_lab.incidents.broken_system import Maker
+from reme_lab.incidents.broken_system import FaultMaker
 from reme_lab.incidents.faults import (
     bad_versions,
     capacity,
@@ -19,7 +19,7 @@ from reme_lab.incidents.faults import (
     unrepairable,
 )
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     **single_pod.FAULTS,
     **slow_pods.FAULTS,
     **failed_starts.FAULTS,
@@ -58,7 +58,7 @@ WEIGHTS = {
     "config-value-changed": 0.8,
 }
 """How often a fault is drawn, where that is not 1."""
-ABSTENTIONS: dict[str, tuple[float, Maker]] = {
+ABSTENTIONS: dict[str, tuple[float, FaultMaker]] = {
     "false-alarm": (22, false_alarms.false_alarm),
     "self-healed": (9, false_alarms.self_healed),
     "tight-alarm": (10, false_alarms.tight_alarm),

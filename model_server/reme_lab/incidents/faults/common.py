@@ -3,24 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from reme_lab.incidents.broken_system import Clue, Incident, Repair, wish
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, Repair, expect
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_playbook.actions.registry import Restart, Rollback, Scale, SetResources
 
-RESTART: Repair = (wish(Restart),)
+RESTART: Repair = (expect(Restart),)
 
 
-BACK: Repair = (wish(Rollback),)
+ROLL_BACK: Repair = (expect(Rollback),)
 
 
-MORE_RESOURCES: Repair = (wish(SetResources),)
+MORE_RESOURCES: Repair = (expect(SetResources),)
 
 
-SCALE: Repair = (wish(Scale),)
+SCALE: Repair = (expect(Scale),)
 
 
-HANGS = (
+HANG_DIAGNOSES = (
     ("hang", "{name} [hangs|is stuck|froze]; [bounce|restart|recycle] it."),
     (
         "network-policy",
@@ -30,11 +30,11 @@ HANGS = (
 )
 
 
-def crash(draw: Draw, code: int | None = None, reason: str = "Error") -> Json:
+def crash_loop_state(rng: Rng, code: int | None = None, reason: str = "Error") -> Json:
     """Return how pods look whose container ends at its start."""
     return {
         "ready": False,
-        "restarts": draw.number(2, 20),
+        "restarts": rng.integer(2, 20),
         "state": {
             "state": {
                 "waiting": {
@@ -45,14 +45,14 @@ def crash(draw: Draw, code: int | None = None, reason: str = "Error") -> Json:
             "lastState": {
                 "terminated": {
                     "reason": reason,
-                    "exitCode": draw.one((1, 2, 126, 127)) if code is None else code,
+                    "exitCode": rng.choice((1, 2, 126, 127)) if code is None else code,
                 }
             },
         },
     }
 
 
-def waiting(reason: str, message: str) -> Json:
+def waiting_state(reason: str, message: str) -> Json:
     """Return how pods look whose container cannot be made."""
     return {
         "ready": False,
@@ -61,47 +61,47 @@ def waiting(reason: str, message: str) -> Json:
     }
 
 
-def late_probe(draw: Draw, system: System, times: int) -> None:
+def add_probe_timeout_event(rng: Rng, system: System, times: int) -> None:
     """Add the event of readiness probes that were answered too late."""
-    asked = system.main["readinessProbe"]["httpGet"]
-    url = f"http://10.{draw.number(0, 9)}.0.{draw.number(2, 250)}:{asked['port']}{asked['path']}"
-    more = draw.one(("", " (Client.Timeout exceeded while awaiting headers)"))
+    asked = system.main_container["readinessProbe"]["httpGet"]
+    url = f"http://10.{rng.integer(0, 9)}.0.{rng.integer(2, 250)}:{asked['port']}{asked['path']}"
+    more = rng.choice(("", " (Client.Timeout exceeded while awaiting headers)"))
     said = f'Get "{url}": context deadline exceeded{more}'
-    system.event("Unhealthy", f"Readiness probe failed: {said}", times)
+    system.add_event("Unhealthy", f"Readiness probe failed: {said}", times)
 
 
-def felt_by_all(system: System, felt: str) -> str:
+def impact_unless_served(system: System, felt: str) -> str:
     """Return what users feel: nothing while old pods serve."""
     return "" if any(pod.ready for pod in system.pods) else felt
 
 
-def pending(system: System, why: str) -> None:
+def stick_unscheduled(system: System, why: str) -> None:
     """Have the rollout get stuck because no node takes its pods."""
-    system.stick(ready=False, phase="Pending", state={}, unscheduled=why)
-    system.event("FailedScheduling", why, system.draw.number(1, 12))
+    system.stick_rollout(ready=False, phase="Pending", state={}, unscheduled=why)
+    system.add_event("FailedScheduling", why, system.rng.integer(1, 12))
     system.node_labels = frozenset({("kubernetes.io/os", "linux"), ("kubernetes.io/arch", "amd64")})
 
 
-def unplaced(
-    draw: Draw,
+def unscheduled_rollout(
+    rng: Rng,
     system: System,
     types: Sequence[str],
     summary: str,
     repairs: Sequence[Repair],
     values: dict[str, Any],
-) -> Incident:
+) -> BrokenSystem:
     """Return the incident of a rollout whose pods no node takes."""
-    del draw
-    return Incident(
+    del rng
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=(
             summary,
             f"[No node takes|The scheduler cannot place] {{pod}}. {summary}",
             "[A pod|The newest pod] of {name} [cannot be placed|finds no node|waits for a node].",
         ),
-        terse=("{name} [pending|not scheduled|waits for a node]",),
-        astray=(
+        terse_summaries=("{name} [pending|not scheduled|waits for a node]",),
+        wrong_diagnoses=(
             (
                 "node-pressure",
                 "{name} [waits|is pending], [all nodes are|the node is] [full|short of memory].",
@@ -112,12 +112,14 @@ def unplaced(
                 "{name} [waits|is pending], the namespace [is at its quota|has no quota left].",
             ),
         ),
-        clues=(
-            Clue("Event", "Pod/{pod}", "FailedScheduling: [no node fits|nodes unavailable]"),
-            Clue("Text", "scheduler", "[unschedulable|pending for {minutes} min]"),
+        evidence=(
+            EvidenceText(
+                "Event", "Pod/{pod}", "FailedScheduling: [no node fits|nodes unavailable]"
+            ),
+            EvidenceText("Text", "scheduler", "[unschedulable|pending for {minutes} min]"),
         ),
-        felt=felt_by_all(system, "refused"),
+        user_impact=impact_unless_served(system, "refused"),
         repairs=repairs,
-        useless=(RESTART, SCALE),
-        values={**values, "pod": system.pods[-1].name, "minutes": system.draw.number(2, 60)},
+        useless_repairs=(RESTART, SCALE),
+        text_values={**values, "pod": system.pods[-1].name, "minutes": system.rng.integer(2, 60)},
     )

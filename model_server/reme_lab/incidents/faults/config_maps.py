@@ -3,36 +3,42 @@
 import copy
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    expect,
+)
 from reme_lab.incidents.faults.common import RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import is_one_of, rule
 from reme_playbook.actions.registry import Restart, SetConfigValue
 
 
-def give_config(draw: Draw, system: System) -> str:
+def ensure_config(rng: Rng, system: System) -> str:
     """Give the system a ConfigMap if it has none, and return one of its keys."""
     if not system.config:
-        system.config = {names.setting(draw): str(draw.number(1, 40)), names.setting(draw): "std"}
-        system.main["envFrom"] = [{"configMapRef": {"name": system.config_name}}]
+        system.config = {names.setting(rng): str(rng.integer(1, 40)), names.setting(rng): "std"}
+        system.main_container["envFrom"] = [{"configMapRef": {"name": system.config_name}}]
         system.config_from_env = True
         for pod in system.pods:
             pod.template = system.template
         system.original = copy.deepcopy(system.template)
     system.original_config = dict(system.config)
-    system.applied = True
-    return draw.one(sorted(system.config))
+    system.has_last_applied = True
+    return rng.choice(sorted(system.config))
 
 
-def config_key_removed(draw: Draw, system: System) -> Incident:
+def config_key_removed(rng: Rng, system: System) -> BrokenSystem:
     """A key that the program needs was taken out of its ConfigMap."""
-    key = give_config(draw, system)
+    key = ensure_config(rng, system)
     was = system.config.pop(key)
     if system.config_from_env:
         how: Json = {
             "ready": False,
-            "restarts": draw.number(2, 15),
+            "restarts": rng.integer(2, 15),
             "state": {
                 "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
                 "lastState": {"terminated": {"reason": "Error", "exitCode": 1}},
@@ -48,10 +54,10 @@ def config_key_removed(draw: Draw, system: System) -> Incident:
             },
         }
     system.replace_all(**how)
-    put_back = (wish(SetConfigValue, system.config_name, key=key, value=was),)
-    return Incident(
+    put_back = (expect(SetConfigValue, system.config_name, key=key, value=was),)
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "config-key-removed",
             "config-error",
             "missing-key",
@@ -66,8 +72,8 @@ def config_key_removed(draw: Draw, system: System) -> Incident:
             "{config} [lacks|no longer has] {key} ([was|formerly] {was}).",
             "{name} [does not come up|fails to start] since its pods were [recreated|replaced].",
         ),
-        terse=("{name} [not starting|does not come up|config error]",),
-        astray=(
+        terse_summaries=("{name} [not starting|does not come up|config error]",),
+        wrong_diagnoses=(
             ("oom", "{name} does not start, [memory is too scarce|it gets too little memory]."),
             ("bad-image", "{name} does not start, its image is broken."),
             (
@@ -75,36 +81,41 @@ def config_key_removed(draw: Draw, system: System) -> Incident:
                 "{name} does not start, [something|an argument] is wrong in its command.",
             ),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Log",
                 "Pod/{pod}/{container}",
                 "[required setting|setting|key] {key} [is missing|not found]",
             ),
-            Clue("Event", "Pod/{pod}", "[Failed|BackOff]: [config|container] {container}"),
+            EvidenceText("Event", "Pod/{pod}", "[Failed|BackOff]: [config|container] {container}"),
         ),
-        felt="refused",
-        repairs=(put_back, (*put_back, wish(Restart))),
-        useless=(RESTART, SCALE),
-        hidden=Hidden(rules=(rule(is_one_of(key, None), exit_code=1),)),
-        values={"key": key, "was": was, "config": system.config_name, "pod": system.pods[0].name},
+        user_impact="refused",
+        repairs=(put_back, (*put_back, expect(Restart))),
+        useless_repairs=(RESTART, SCALE),
+        effects=FaultEffects(rules=(rule(is_one_of(key, None), exit_code=1),)),
+        text_values={
+            "key": key,
+            "was": was,
+            "config": system.config_name,
+            "pod": system.pods[0].name,
+        },
     )
 
 
-def config_value_changed(draw: Draw, system: System) -> Incident:
+def config_value_changed(rng: Rng, system: System) -> BrokenSystem:
     """A value of the ConfigMap was changed, and the pods run with it."""
-    key = give_config(draw, system)
+    key = ensure_config(rng, system)
     was = system.config[key]
-    value = draw.parameter(("0", "-1", "99999", "broken", "x", "oops", "65536", "disabled"))
+    value = rng.parameter(("0", "-1", "99999", "broken", "x", "oops", "65536", "disabled"))
     system.config[key] = value
     system.replace_all()
-    if draw.chance(50):
+    if rng.chance(50):
         for pod in system.pods:
             pod.ready = False
-    mend = (wish(SetConfigValue, system.config_name, key=key, value=was), wish(Restart))
-    return Incident(
+    mend = (expect(SetConfigValue, system.config_name, key=key, value=was), expect(Restart))
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "config-value-changed",
             "bad-configuration",
             "wrong-setting",
@@ -118,21 +129,27 @@ def config_value_changed(draw: Draw, system: System) -> Incident:
             ),
             "{name} [fails calls|misbehaves] [since|after] {config} was [edited|touched].",
         ),
-        terse=("{name} [errors after config edit|misconfigured|bad setting]",),
-        astray=(
+        terse_summaries=("{name} [errors after config edit|misconfigured|bad setting]",),
+        wrong_diagnoses=(
             ("overload", "{name} [needs|wants] more pods."),
             ("bad-rollout", "{name} has a bad [build|release]."),
             ("hang", "{name} hangs, [bounce|restart] it."),
         ),
-        clues=(
-            Clue("Log", "Pod/{pod}/{container}", "[cannot work with|error: ] {key}={value}"),
-            Clue("Text", "audit", "ConfigMap {config} edited [by hand|with kubectl]"),
+        evidence=(
+            EvidenceText(
+                "Log", "Pod/{pod}/{container}", "[cannot work with|error: ] {key}={value}"
+            ),
+            EvidenceText("Text", "audit", "ConfigMap {config} edited [by hand|with kubectl]"),
         ),
-        felt="errors",
+        user_impact="errors",
         repairs=(mend,),
-        useless=(RESTART, SCALE, (wish(SetConfigValue, system.config_name, key=key, value=was),)),
-        hidden=Hidden(rules=(rule(is_one_of(key, value), error_percent=80),)),
-        values={
+        useless_repairs=(
+            RESTART,
+            SCALE,
+            (expect(SetConfigValue, system.config_name, key=key, value=was),),
+        ),
+        effects=FaultEffects(rules=(rule(is_one_of(key, value), error_percent=80),)),
+        text_values={
             "key": key,
             "was": was,
             "value": value,
@@ -142,7 +159,7 @@ def config_value_changed(draw: Draw, system: System) -> Incident:
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "config-key-removed": config_key_removed,
     "config-value-changed": config_value_changed,
 }

@@ -4,30 +4,37 @@ import re
 from collections.abc import Sequence
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, Repair, wish
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    Repair,
+    expect,
+)
 from reme_lab.incidents.faults.common import (
-    BACK,
     MORE_RESOURCES,
     RESTART,
+    ROLL_BACK,
     SCALE,
-    crash,
-    felt_by_all,
-    waiting,
+    crash_loop_state,
+    impact_unless_served,
+    waiting_state,
 )
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import BehaviourRule, SettingCondition, is_one_of, rule
 from reme_playbook.actions.registry import SetCommand, SetEnv, SetImage
 
 
-def bad_image(draw: Draw, system: System) -> Incident:
+def bad_image(rng: Rng, system: System) -> BrokenSystem:
     """A new image that cannot be pulled."""
-    repository, _, old = system.main["image"].rpartition(":")
-    wrong = draw.parameter(
+    repository, _, old = system.main_container["image"].rpartition(":")
+    wrong = rng.parameter(
         (
             f"{old}-final",
             f"{old}x",
-            f"{names.tag(draw)}-snapshot",
+            f"{names.tag(rng)}-snapshot",
             "lates",
             f"{old}-arm",
             "release",
@@ -36,15 +43,15 @@ def bad_image(draw: Draw, system: System) -> Incident:
         )
     )
     image = f"{repository}:{wrong}"
-    if draw.chance(20):
-        image = f"{names.word(draw)}/{system.name}:{old}"
-    system.roll(lambda _, main: main.update(image=image))
-    reason = draw.one(("ImagePullBackOff", "ErrImagePull"))
-    system.stick(**waiting(reason, f"Back-off pulling image '{image}'"))
-    system.event("Failed", f"Failed to pull image '{image}': not found", draw.number(1, 30))
-    return Incident(
+    if rng.chance(20):
+        image = f"{names.word(rng)}/{system.name}:{old}"
+    system.roll_out(lambda _, main: main.update(image=image))
+    reason = rng.choice(("ImagePullBackOff", "ErrImagePull"))
+    system.stick_rollout(**waiting_state(reason, f"Back-off pulling image '{image}'"))
+    system.add_event("Failed", f"Failed to pull image '{image}': not found", rng.integer(1, 30))
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "bad-image",
             "image-pull",
             "image-pull-error",
@@ -63,8 +70,8 @@ def bad_image(draw: Draw, system: System) -> Incident:
             ),
             "[The newest|A fresh] pod of {name} [has no image|cannot get its image].",
         ),
-        terse=("{name} [{reason}|image missing|pull fails]",),
-        astray=(
+        terse_summaries=("{name} [{reason}|image missing|pull fails]",),
+        wrong_diagnoses=(
             ("readiness-probe", "[New pods|The new pod] of {name} [never pass|fail] the probe."),
             (
                 "node-pressure",
@@ -75,22 +82,22 @@ def bad_image(draw: Draw, system: System) -> Incident:
             ),
             ("crash-loop", "{name} [keeps crashing|crashes] [on start|at startup]."),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Event",
                 "Pod/{pod}",
                 "{reason}: [manifest unknown|not found|pull access denied] {image}",
             ),
-            Clue(
+            EvidenceText(
                 "Text",
                 "Deployment/{name}",
                 "[rollout incomplete|new ReplicaSet has no available pod]",
             ),
         ),
-        felt=felt_by_all(system, "refused"),
-        repairs=(BACK, (wish(SetImage),)),
-        useless=(RESTART, SCALE, MORE_RESOURCES),
-        values={
+        user_impact=impact_unless_served(system, "refused"),
+        repairs=(ROLL_BACK, (expect(SetImage),)),
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        text_values={
             "image": image,
             "wrong": image.rpartition(":")[2],
             "reason": reason,
@@ -99,26 +106,28 @@ def bad_image(draw: Draw, system: System) -> Incident:
     )
 
 
-def bad_command(draw: Draw, system: System) -> Incident:
+def bad_command(rng: Rng, system: System) -> BrokenSystem:
     """A command that the image cannot run."""
-    word = draw.parameter(
+    word = rng.parameter(
         ("serve", "runserver", "start.sh", "gunicorn", "main.py", "launch", "boot", "daemonize")
     )
-    command = draw.one(([f"./{word}"], ["sh", "-c", word], ["/opt/bin/" + word], ["node", word]))
+    command = rng.choice(([f"./{word}"], ["sh", "-c", word], ["/opt/bin/" + word], ["node", word]))
 
     def change(_: Json, main: Json) -> None:
-        if draw.chance(75) or "command" not in main:
+        if rng.chance(75) or "command" not in main:
             main["command"] = command
         else:
             main["args"] = [f"--{word}"]
 
-    system.roll(change)
-    code = draw.one((1, 2, 126, 127, 128))
-    system.stick(
-        **crash(draw, code, draw.one(("Error", "Error", "StartError", "ContainerCannotRun")))
+    system.roll_out(change)
+    code = rng.choice((1, 2, 126, 127, 128))
+    system.stick_rollout(
+        **crash_loop_state(
+            rng, code, rng.choice(("Error", "Error", "StartError", "ContainerCannotRun"))
+        )
     )
     return crashing(
-        draw,
+        rng,
         system,
         (
             "bad-command",
@@ -138,24 +147,24 @@ def bad_command(draw: Draw, system: System) -> Incident:
             ),
         ),
         "[exec: {word}: not found|cannot find module {word}|{word}: no such file or directory]",
-        (BACK, (wish(SetCommand),)),
+        (ROLL_BACK, (expect(SetCommand),)),
         {"word": word, "code": code},
         rule(SettingCondition("command", pattern=f".*{re.escape(word)}.*"), exit_code=code),
         rule(SettingCondition("args", pattern=f".*{re.escape(word)}.*"), exit_code=code),
     )
 
 
-def bad_env(draw: Draw, system: System) -> Incident:
+def bad_env(rng: Rng, system: System) -> BrokenSystem:
     """A variable with a value that the program does not take."""
-    variable = system.main["env"][0]["name"]
-    value = draw.parameter(
+    variable = system.main_container["env"][0]["name"]
+    value = rng.parameter(
         ("lots", "unlimited", "ten", "null", "NaN", "n/a", "-", "much", "off", "tbd")
     )
-    system.roll(lambda _, __: system.set_env(variable, value))
-    code = draw.one((1, 1, 2, 78))
-    system.stick(**crash(draw, code))
+    system.roll_out(lambda _, __: system.set_env(variable, value))
+    code = rng.choice((1, 1, 2, 78))
+    system.stick_rollout(**crash_loop_state(rng, code))
     return crashing(
-        draw,
+        rng,
         system,
         (
             "bad-env",
@@ -173,22 +182,22 @@ def bad_env(draw: Draw, system: System) -> Incident:
             ),
         ),
         "[invalid|bad|unparsable] {variable}: [{value}|'{value}' is no integer]",
-        (BACK, (wish(SetEnv, variable=variable),)),
+        (ROLL_BACK, (expect(SetEnv, variable=variable),)),
         {"variable": variable, "value": value, "code": code},
         rule(is_one_of(variable, value), exit_code=code),
     )
 
 
-def new_env(draw: Draw, system: System) -> Incident:
+def new_env(rng: Rng, system: System) -> BrokenSystem:
     """A variable that is new and that the program cannot live with."""
     variable, value = (
-        names.flag(draw),
-        draw.parameter(("strict", "experimental", "v9", "legacy", "shadow", "on", "next", "alpha")),
+        names.flag(rng),
+        rng.parameter(("strict", "experimental", "v9", "legacy", "shadow", "on", "next", "alpha")),
     )
-    system.roll(lambda _, __: system.set_env(variable, value))
-    system.stick(**crash(draw, 1))
+    system.roll_out(lambda _, __: system.set_env(variable, value))
+    system.stick_rollout(**crash_loop_state(rng, 1))
     return crashing(
-        draw,
+        rng,
         system,
         ("bad-configuration", "crash-loop", "startup-failure", "bad-rollout"),
         (
@@ -199,14 +208,14 @@ def new_env(draw: Draw, system: System) -> Incident:
             "[Every|Each] new pod of {name} [aborts|exits] [after a second|at once].",
         ),
         "[unsupported|unknown] {variable} [value|mode] {value}",
-        (BACK,),
+        (ROLL_BACK,),
         {"variable": variable, "value": value, "code": 1},
         rule(is_one_of(variable, value), exit_code=1),
     )
 
 
 def crashing(
-    draw: Draw,
+    rng: Rng,
     system: System,
     types: Sequence[str],
     summaries: Sequence[str],
@@ -214,12 +223,12 @@ def crashing(
     repairs: Sequence[Repair],
     values: dict[str, object],
     *rules: BehaviourRule,
-) -> Incident:
+) -> BrokenSystem:
     """Return the incident of a rollout whose pods end at their start."""
-    system.event("BackOff", "Back-off restarting failed container", draw.number(3, 60))
-    return Incident(
+    system.add_event("BackOff", "Back-off restarting failed container", rng.integer(3, 60))
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=(
             *summaries,
             (
@@ -227,8 +236,8 @@ def crashing(
                 "code {code}|]."
             ),
         ),
-        terse=("{name} [crashing|crash loop|exit {code}|keeps exiting]",),
-        astray=(
+        terse_summaries=("{name} [crashing|crash loop|exit {code}|keeps exiting]",),
+        wrong_diagnoses=(
             (
                 "oom",
                 (
@@ -245,44 +254,44 @@ def crashing(
             ),
             ("liveness-probe", "The liveness probe kills {name} [too early|before it is up]."),
         ),
-        clues=(
-            Clue("Log", "Pod/{pod}/{container}", f"[ERROR|fatal|panic|E] {log}"),
-            Clue("Event", "Pod/{pod}", "BackOff: restarting failed container {container}"),
-            Clue("Metric", "prometheus", "kube_pod_container_restarts [rising|{restarts}]"),
+        evidence=(
+            EvidenceText("Log", "Pod/{pod}/{container}", f"[ERROR|fatal|panic|E] {log}"),
+            EvidenceText("Event", "Pod/{pod}", "BackOff: restarting failed container {container}"),
+            EvidenceText("Metric", "prometheus", "kube_pod_container_restarts [rising|{restarts}]"),
         ),
-        felt=felt_by_all(system, "refused"),
+        user_impact=impact_unless_served(system, "refused"),
         repairs=repairs,
-        useless=(RESTART, SCALE, MORE_RESOURCES),
-        hidden=Hidden(rules=rules),
-        values={**values, "pod": system.pods[-1].name, "restarts": system.pods[-1].restarts},
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        effects=FaultEffects(rules=rules),
+        text_values={**values, "pod": system.pods[-1].name, "restarts": system.pods[-1].restarts},
     )
 
 
-def missing_key(draw: Draw, system: System) -> Incident:
+def missing_key(rng: Rng, system: System) -> BrokenSystem:
     """A variable is taken from a key that its ConfigMap does not have."""
-    system.config = system.config or {names.setting(draw): "5"}
+    system.config = system.config or {names.setting(rng): "5"}
     system.original_config = dict(system.config)
-    key = draw.parameter(
+    key = rng.parameter(
         ("quota", "locale", "palette", "endpoint-set", "shards", "issuer", "bucket", "zone")
     )
     entry = {
-        "name": names.flag(draw),
+        "name": names.flag(rng),
         "valueFrom": {"configMapKeyRef": {"name": system.config_name, "key": key}},
     }
 
     def change(_: Json, main: Json) -> None:
         main["env"] = [e for e in main["env"] if e["name"] != entry["name"]] + [entry]
 
-    system.roll(change)
-    system.stick(
-        **waiting(
+    system.roll_out(change)
+    system.stick_rollout(
+        **waiting_state(
             "CreateContainerConfigError",
             f"couldn't find key {key} in ConfigMap {system.namespace}/{system.config_name}",
         )
     )
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "missing-key",
             "config-error",
             "create-container-config-error",
@@ -296,23 +305,25 @@ def missing_key(draw: Draw, system: System) -> Incident:
             ),
             "{name} [cannot be created|is not created]: {config} has no {key}.",
         ),
-        terse=("{name} [config error|container not created]",),
-        astray=(
+        terse_summaries=("{name} [config error|container not created]",),
+        wrong_diagnoses=(
             ("image-pull-error", "{name} [waits|hangs]; its image [does not arrive|is not there]."),
             ("node-pressure", "{name} [waits|hangs]; the node has no room."),
         ),
-        clues=(
-            Clue("Event", "Pod/{pod}", "Failed: couldn't find key {key} in ConfigMap {config}"),
-            Clue("Text", "{name}", "[rollout stuck|new pod waiting]"),
+        evidence=(
+            EvidenceText(
+                "Event", "Pod/{pod}", "Failed: couldn't find key {key} in ConfigMap {config}"
+            ),
+            EvidenceText("Text", "{name}", "[rollout stuck|new pod waiting]"),
         ),
-        felt=felt_by_all(system, "refused"),
-        repairs=(BACK,),
-        useless=(RESTART, MORE_RESOURCES, SCALE),
-        values={"key": key, "config": system.config_name, "pod": system.pods[-1].name},
+        user_impact=impact_unless_served(system, "refused"),
+        repairs=(ROLL_BACK,),
+        useless_repairs=(RESTART, MORE_RESOURCES, SCALE),
+        text_values={"key": key, "config": system.config_name, "pod": system.pods[-1].name},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "bad-image": bad_image,
     "bad-command": bad_command,
     "bad-env": bad_env,

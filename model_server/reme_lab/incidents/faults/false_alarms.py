@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Incident, Repair, wish
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, Repair, expect
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_model.prompt.schema import Abstain
 from reme_playbook.actions.registry import Restart, Rollback, Scale, SetResources
 
-USELESS: Sequence[Repair] = (
-    (wish(Restart),),
-    (wish(Scale),),
-    (wish(Rollback),),
-    (wish(SetResources),),
+USELESS_REPAIRS: Sequence[Repair] = (
+    (expect(Restart),),
+    (expect(Scale),),
+    (expect(Rollback),),
+    (expect(SetResources),),
 )
 
 
@@ -138,24 +138,26 @@ _ALARMS: Sequence[tuple[str, Sequence[str], Sequence[str]]] = (
 )
 
 
-CALM: Sequence[Clue] = (
-    Clue("Metric", "gateway", "success rate [100%|99.9%|99.98%] of {name}"),
-    Clue("Metric", "gateway", "p95 of {name} {quick} ms[, objective 300|]"),
-    Clue("Metric", "Pod/{pod}/{container}", "cpu {low}%, memory {low2}%"),
-    Clue("Log", "Pod/{pod}/{container}", "[handled|served] {quick} requests[, no errors|]"),
-    Clue("Event", "Pod/{pod}", "[Normal|Info]: [Started|Pulled|Created] container {container}"),
-    Clue("Text", "Pod/{pod}", "[Running, ready|all checks pass|healthy for 3 days]"),
+CALM_EVIDENCE: Sequence[EvidenceText] = (
+    EvidenceText("Metric", "gateway", "success rate [100%|99.9%|99.98%] of {name}"),
+    EvidenceText("Metric", "gateway", "p95 of {name} {quick} ms[, objective 300|]"),
+    EvidenceText("Metric", "Pod/{pod}/{container}", "cpu {low}%, memory {low2}%"),
+    EvidenceText("Log", "Pod/{pod}/{container}", "[handled|served] {quick} requests[, no errors|]"),
+    EvidenceText(
+        "Event", "Pod/{pod}", "[Normal|Info]: [Started|Pulled|Created] container {container}"
+    ),
+    EvidenceText("Text", "Pod/{pod}", "[Running, ready|all checks pass|healthy for 3 days]"),
 )
 
 
-STALE: Sequence[Clue] = (
-    Clue(
+STALE_EVIDENCE: Sequence[EvidenceText] = (
+    EvidenceText(
         "Metric",
         "prometheus",
         "[peak|spike] [{minutes} min|an hour|yesterday] ago: [cpu|load] {share}%, now {low}%",
     ),
-    Clue("Event", "Pod/{pod}", "[resolved|recovered] [{minutes} min ago|by itself]"),
-    Clue(
+    EvidenceText("Event", "Pod/{pod}", "[resolved|recovered] [{minutes} min ago|by itself]"),
+    EvidenceText(
         "Log",
         "Pod/{pod}/{container}",
         "[WARN|ERROR] [timeout|retry] [once|at 03:12], [recovered|ok since]",
@@ -163,24 +165,24 @@ STALE: Sequence[Clue] = (
 )
 
 
-def false_alarm(draw: Draw, system: System) -> Incident:
+def false_alarm(rng: Rng, system: System) -> BrokenSystem:
     """Everything is as it should be, whatever the report says."""
-    type_, summaries, terse = draw.one(_ALARMS)
-    return _calm(draw, system, (type_,), summaries, terse, draw.some(CALM, 3))
+    type_, summaries, terse = rng.choice(_ALARMS)
+    return _calm(rng, system, (type_,), summaries, terse, rng.sample(CALM_EVIDENCE, 3))
 
 
-def self_healed(draw: Draw, system: System) -> Incident:
+def self_healed(rng: Rng, system: System) -> BrokenSystem:
     """Something was wrong and is over."""
-    type_, _, terse = draw.one(_ALARMS)
-    if draw.chance(40):
-        pod = draw.one(system.pods)
-        pod.restarts = draw.number(1, 2)
+    type_, _, terse = rng.choice(_ALARMS)
+    if rng.chance(40):
+        pod = rng.choice(system.pods)
+        pod.restarts = rng.integer(1, 2)
         pod.state = {
             "state": {"running": {}},
             "lastState": {"terminated": {"reason": "Error", "exitCode": 1}},
         }
     return _calm(
-        draw,
+        rng,
         system,
         (type_,),
         (
@@ -189,72 +191,77 @@ def self_healed(draw: Draw, system: System) -> Incident:
             "{name} [was unwell|had trouble] [for a minute|for half a minute|briefly].",
         ),
         terse,
-        [*draw.some(STALE, 2), *draw.some(CALM, 1)],
+        [*rng.sample(STALE_EVIDENCE, 2), *rng.sample(CALM_EVIDENCE, 1)],
     )
 
 
-def tight_alarm(draw: Draw, system: System) -> Incident:
+def tight_alarm(rng: Rng, system: System) -> BrokenSystem:
     """A threshold is so tight that it complains about nothing."""
-    if draw.chance(50):
+    if rng.chance(50):
         type_, says, most = (
             "high-latency",
             "{name} [answers|responds] [later|slower] than [wanted|its target|1 ms].",
             {},
         )
-    elif draw.chance(50):
+    elif rng.chance(50):
         type_, says, most = (
             "memory-growth",
             "{name} [uses|holds] more memory than [its baseline|usual|last week].",
-            {"memory": draw.number(2, 8)},
+            {"memory": rng.integer(2, 8)},
         )
     else:
         type_, says, most = (
             "cpu-above-baseline",
             "{name} [uses|takes] more CPU than [its baseline|usual].",
-            {"cpu": draw.number(1, 5)},
+            {"cpu": rng.integer(1, 5)},
         )
     found = _calm(
-        draw, system, (type_,), (says,), ("{name} above [target|baseline]",), draw.some(CALM, 2)
+        rng,
+        system,
+        (type_,),
+        (says,),
+        ("{name} above [target|baseline]",),
+        rng.sample(CALM_EVIDENCE, 2),
     )
-    found.most_percent = most
-    found.felt = "quick" if not most else ""
+    found.usage_thresholds = most
+    found.user_impact = "quick" if not most else ""
     return found
 
 
 def _calm(
-    draw: Draw,
+    rng: Rng,
     system: System,
     types: Sequence[str],
     summaries: Sequence[str],
     terse: Sequence[str],
-    clues: Sequence[Clue],
-) -> Incident:
-    return Incident(
+    clues: Sequence[EvidenceText],
+) -> BrokenSystem:
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=summaries,
-        terse=terse,
-        clues=clues,
+        terse_summaries=terse,
+        evidence=clues,
         abstain=Abstain.HEALTHY,
-        useless=USELESS,
-        values={
+        useless_repairs=USELESS_REPAIRS,
+        text_values={
             "pod": system.pods[0].name,
-            "share": draw.number(80, 100),
-            "quick": draw.number(3, 60),
+            "share": rng.integer(80, 100),
+            "quick": rng.integer(3, 60),
             "low": max(1, system.cpu_percent),
             "low2": system.memory_percent,
-            "minutes": draw.number(5, 90),
+            "minutes": rng.integer(5, 90),
             "type": types[0],
         },
     )
 
 
-def blamed_for_another(draw: Draw, system: System) -> Incident:
+def blamed_for_another(rng: Rng, system: System) -> BrokenSystem:
     """The fault is in another workload, as each report says: else a rollback were worth a try."""
-    broken = draw.one(system.neighbours) if system.neighbours else None
-    other = broken.name if broken else names.workload_beside(draw, (system.name,))
-    elsewhere = names.workload_beside(draw, (system.name, other))
-    cause = draw.one(
+    broken = rng.choice(system.neighbours) if system.neighbours else None
+    other = broken.name if broken else names.other_workload(rng, (system.name,))
+    elsewhere = names.other_workload(rng, (system.name, other))
+    cause = rng.choice(
         (
             "[pods of {other} are|{other} is] [in CrashLoopBackOff|OOMKilled|not ready]",
             "{other} [uses 100% of its CPU|is scaled to 0|has no ready pod]",
@@ -264,9 +271,9 @@ def blamed_for_another(draw: Draw, system: System) -> Incident:
             "[payment|mail|map|identity] provider {else} [has an outage|answers 503]",
         )
     )
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "http-errors",
             "bad-gateway",
             "errors",
@@ -280,49 +287,49 @@ def blamed_for_another(draw: Draw, system: System) -> Incident:
             "[Users|Callers] of {name} see [errors|timeouts]: " + cause + ".",
             "{name} [is affected|suffers]: " + cause + ".",
         ),
-        terse=("{name} [502|errors|slow], " + cause, "{name} [fails|errors]: " + cause),
-        clues=(
-            Clue("Text", "Deployment/{other}", cause),
-            Clue("Log", "Pod/{pod}/{container}", "[upstream|call] failed: " + cause),
-            *draw.some(CALM, 1),
+        terse_summaries=("{name} [502|errors|slow], " + cause, "{name} [fails|errors]: " + cause),
+        evidence=(
+            EvidenceText("Text", "Deployment/{other}", cause),
+            EvidenceText("Log", "Pod/{pod}/{container}", "[upstream|call] failed: " + cause),
+            *rng.sample(CALM_EVIDENCE, 1),
         ),
-        felt=draw.one(("errors", "slow", "")),
-        also_asked=((broken.name, broken.port),) if broken and draw.chance(25) else (),
+        user_impact=rng.choice(("errors", "slow", "")),
+        also_probed=((broken.name, broken.port),) if broken and rng.chance(25) else (),
         abstain=Abstain.ELSEWHERE,
-        useless=USELESS,
-        values={
+        useless_repairs=USELESS_REPAIRS,
+        text_values={
             "other": other,
             "else": elsewhere,
             "pod": system.pods[0].name,
-            "quick": draw.number(4, 50),
+            "quick": rng.integer(4, 50),
             "low": system.cpu_percent,
             "low2": system.memory_percent,
         },
     )
 
 
-def wrong_target(draw: Draw, system: System) -> Incident | None:
+def wrong_target(rng: Rng, system: System) -> BrokenSystem | None:
     """Users feel a fault, at another service than the one that is blamed and is healthy."""
     if not system.neighbours:
         return None
-    other = draw.one(system.neighbours)
-    type_, summaries, terse = draw.one(_ALARMS)
-    found = _calm(draw, system, (type_,), summaries, terse, draw.some(CALM, 2))
+    other = rng.choice(system.neighbours)
+    type_, summaries, terse = rng.choice(_ALARMS)
+    found = _calm(rng, system, (type_,), summaries, terse, rng.sample(CALM_EVIDENCE, 2))
     found.abstain = Abstain.ELSEWHERE
-    found.asked, found.asked_port = other.name, other.port
-    found.felt = draw.one(("errors", "slow", "silent", "refused"))
+    found.probed_service, found.probed_port = other.name, other.port
+    found.user_impact = rng.choice(("errors", "slow", "silent", "refused"))
     callers = [n for n in system.neighbours if n is not other]
-    if callers and draw.chance(40):  # who calls the broken one fails as well
-        caller = draw.one(callers)
-        found.also_asked = ((caller.name, caller.port),)
+    if callers and rng.chance(40):  # who calls the broken one fails as well
+        caller = rng.choice(callers)
+        found.also_probed = ((caller.name, caller.port),)
     return found
 
 
-def unclear(draw: Draw, system: System) -> Incident:
+def unclear(rng: Rng, system: System) -> BrokenSystem:
     """Too little is said, and nothing is seen."""
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "anomaly",
             "degraded",
             "unknown",
@@ -343,15 +350,15 @@ def unclear(draw: Draw, system: System) -> Incident:
                 "unknown|no details]."
             ),
         ),
-        terse=("{name} [anomaly|degraded|?]",),
-        clues=draw.some(CALM, 1),
-        felt="errors" if not system.earlier and draw.chance(60) else "",
+        terse_summaries=("{name} [anomaly|degraded|?]",),
+        evidence=rng.sample(CALM_EVIDENCE, 1),
+        user_impact="errors" if not system.earlier_templates and rng.chance(60) else "",
         abstain=Abstain.UNCLEAR,
-        useless=USELESS,
-        values={
-            "score": draw.number(51, 98),
+        useless_repairs=USELESS_REPAIRS,
+        text_values={
+            "score": rng.integer(51, 98),
             "pod": system.pods[0].name,
-            "quick": draw.number(4, 50),
+            "quick": rng.integer(4, 50),
             "low": system.cpu_percent,
             "low2": system.memory_percent,
         },

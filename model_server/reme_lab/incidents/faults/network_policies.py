@@ -1,22 +1,28 @@
 """NetworkPolicies that keep out who calls, or in who has to call."""
 
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
-from reme_lab.incidents.faults.common import BACK, RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    expect,
+)
+from reme_lab.incidents.faults.common import RESTART, ROLL_BACK, SCALE
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_playbook.actions.registry import AllowEgress, AllowIngress
 
 
-def deny_policy(draw: Draw, system: System) -> Incident | None:
+def deny_policy(rng: Rng, system: System) -> BrokenSystem | None:
     """A NetworkPolicy keeps out who calls it."""
     callers = [n for n in system.neighbours if n.calls_target]
     if not callers:
         return None
-    name = draw.one(("isolate", "deny-all", "quarantine", "restrict", "closed", "default-deny")) + (
-        "" if draw.chance(40) else f"-{system.name}"
-    )
+    name = rng.choice(
+        ("isolate", "deny-all", "quarantine", "restrict", "closed", "default-deny")
+    ) + ("" if rng.chance(40) else f"-{system.name}")
     rules = []
-    if draw.chance(30) and len(callers) > 1:
+    if rng.chance(30) and len(callers) > 1:
         rules = [{"from": [{"podSelector": {"matchLabels": {"app": callers[0].name}}}]}]
         callers = callers[1:]
     elif len(callers) > 1:
@@ -25,7 +31,7 @@ def deny_policy(draw: Draw, system: System) -> Incident | None:
         callers = callers[:1]
     for other in callers[1:]:
         other.calls_target = False
-    system.around[system.other("NetworkPolicy", name)] = {
+    system.related_objects[system.object_ref("NetworkPolicy", name)] = {
         "metadata": {"name": name, "namespace": system.namespace},
         "spec": {
             "podSelector": {"matchLabels": {"app": system.name}},
@@ -34,9 +40,9 @@ def deny_policy(draw: Draw, system: System) -> Incident | None:
         },
     }
     port = callers[0].port
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "deny-policy",
             "network-policy",
             "connection-timeout",
@@ -53,43 +59,43 @@ def deny_policy(draw: Draw, system: System) -> Incident | None:
                 "dropped|never arrive]."
             ),
         ),
-        terse=("{name} [timeouts|unreachable from {caller}|dropped connections]",),
-        astray=(
+        terse_summaries=("{name} [timeouts|unreachable from {caller}|dropped connections]",),
+        wrong_diagnoses=(
             ("hang", "{name} [hangs|sleeps]; [bounce|restart] it."),
             ("network-loss", "[Packets|Calls] to {name} [vanish|get lost]."),
             ("overload", "{name} has no capacity left."),
         ),
-        clues=(
-            Clue("Log", "Pod of {caller}", "dial {name}:{port}: i/o timeout"),
-            Clue("Text", "cni", "[drop|verdict DROPPED] {caller} -> {name}"),
+        evidence=(
+            EvidenceText("Log", "Pod of {caller}", "dial {name}:{port}: i/o timeout"),
+            EvidenceText("Text", "cni", "[drop|verdict DROPPED] {caller} -> {name}"),
         ),
-        felt="errors",
-        asked=callers[0].name,
-        asked_port=port,
-        repairs=((wish(AllowIngress, name, labels={"app": callers[0].name}, port=system.port),),),
-        useless=(RESTART, BACK, SCALE),
-        hidden=Hidden(front=callers[0].name, front_port=port),
-        values={"caller": callers[0].name, "policy": name, "port": system.port},
+        user_impact="errors",
+        probed_service=callers[0].name,
+        probed_port=port,
+        repairs=((expect(AllowIngress, name, labels={"app": callers[0].name}, port=system.port),),),
+        useless_repairs=(RESTART, ROLL_BACK, SCALE),
+        effects=FaultEffects(entry_service=callers[0].name, entry_port=port),
+        text_values={"caller": callers[0].name, "policy": name, "port": system.port},
     )
 
 
-def egress_policy(draw: Draw, system: System) -> Incident | None:
+def egress_policy(rng: Rng, system: System) -> BrokenSystem | None:
     """A NetworkPolicy keeps it from what it calls."""
-    called = [n for n in system.neighbours if n.called]
+    called = [n for n in system.neighbours if n.called_by_target]
     if not called:
         return None
     for other in called[1:]:
-        other.called = False
-    name = draw.one(("egress", "no-egress", "outbound", "lockdown-out", "limit-egress"))
+        other.called_by_target = False
+    name = rng.choice(("egress", "no-egress", "outbound", "lockdown-out", "limit-egress"))
     dns = {
         "to": [
             {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
         ],
         "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
     }
-    if called[0].name not in str(system.main["env"]):
+    if called[0].name not in str(system.main_container["env"]):
         return None
-    system.around[system.other("NetworkPolicy", name)] = {
+    system.related_objects[system.object_ref("NetworkPolicy", name)] = {
         "metadata": {"name": name, "namespace": system.namespace},
         "spec": {
             "podSelector": {"matchLabels": {"app": system.name}},
@@ -97,9 +103,9 @@ def egress_policy(draw: Draw, system: System) -> Incident | None:
             "egress": [dns],
         },
     }
-    return Incident(
+    return BrokenSystem(
         system,
-        types=("egress-policy", "network-policy", "blocked-egress", "connection-timeout"),
+        fault_types=("egress-policy", "network-policy", "blocked-egress", "connection-timeout"),
         summaries=(
             (
                 "{name} [may not|cannot] [talk to|reach] {other}: policy {policy} [blocks "
@@ -107,20 +113,22 @@ def egress_policy(draw: Draw, system: System) -> Incident | None:
             ),
             "[Outgoing|Outbound] calls of {name} [time out|hang].",
         ),
-        terse=("{name} [outbound timeouts|cannot reach {other}]",),
-        astray=(
+        terse_summaries=("{name} [outbound timeouts|cannot reach {other}]",),
+        wrong_diagnoses=(
             ("dependency-down", "{other} does not answer {name}."),
             ("network-loss", "{name} loses packets."),
         ),
-        clues=(Clue("Log", "Pod/{pod}/{container}", "connect {other}: i/o timeout"),),
-        felt="errors",
-        repairs=((wish(AllowEgress, name, labels={"app": called[0].name}, port=called[0].port),),),
-        useless=(RESTART, BACK, SCALE),
-        values={"other": called[0].name, "policy": name, "pod": system.pods[0].name},
+        evidence=(EvidenceText("Log", "Pod/{pod}/{container}", "connect {other}: i/o timeout"),),
+        user_impact="errors",
+        repairs=(
+            (expect(AllowEgress, name, labels={"app": called[0].name}, port=called[0].port),),
+        ),
+        useless_repairs=(RESTART, ROLL_BACK, SCALE),
+        text_values={"other": called[0].name, "policy": name, "pod": system.pods[0].name},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "deny-policy": deny_policy,
     "egress-policy": egress_policy,
 }

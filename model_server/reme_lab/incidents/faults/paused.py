@@ -3,34 +3,40 @@
 import copy
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
-from reme_lab.incidents.faults.common import BACK, RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    expect,
+)
+from reme_lab.incidents.faults.common import RESTART, ROLL_BACK, SCALE
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import is_one_of, rule
 from reme_playbook.actions.registry import ResumeJob, ResumeRollout
 
 
-def paused_rollout(draw: Draw, system: System) -> Incident | None:
+def paused_rollout(rng: Rng, system: System) -> BrokenSystem | None:
     """The correction is in the template, and the rollout is paused."""
     if system.kind != "Deployment":
         return None
     variable, bad = (
-        names.flag(draw),
-        draw.parameter(("chaos", "slow", "faulty", "half", "dry", "null", "lossy", "beta")),
+        names.flag(rng),
+        rng.parameter(("chaos", "slow", "faulty", "half", "dry", "null", "lossy", "beta")),
     )
     fixed = copy.deepcopy(system.template)
-    system.roll(lambda _, __: system.set_env(variable, bad))
+    system.roll_out(lambda _, __: system.set_env(variable, bad))
     system.replace_all()
     broken = system.pods
-    system.roll(lambda template, _: template.update(copy.deepcopy(fixed)))
-    if draw.chance(50):
-        image = f"{system.main['image'].rpartition(':')[0]}:{names.tag(draw)}"
-        system.main["image"] = image
+    system.roll_out(lambda template, _: template.update(copy.deepcopy(fixed)))
+    if rng.chance(50):
+        image = f"{system.main_container['image'].rpartition(':')[0]}:{names.tag(rng)}"
+        system.main_container["image"] = image
     system.pods, system.paused = broken, True
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "paused-rollout",
             "rollout-paused",
             "stale-pods",
@@ -47,28 +53,30 @@ def paused_rollout(draw: Draw, system: System) -> Incident | None:
                 "the rollout is halted]."
             ),
         ),
-        terse=("{name} [5xx|errors|old pods still there]",),
-        astray=(
+        terse_summaries=("{name} [5xx|errors|old pods still there]",),
+        wrong_diagnoses=(
             ("bad-rollout", "{name} [errors|fails], [undo|revert] its [newest|last] release."),
             ("bad-version", "The [build|version] of {name} is bad."),
             ("overload", "{name} [errors|fails] under load."),
         ),
-        clues=(
-            Clue("Text", "Deployment/{name}", "[DeploymentPaused|Progressing unknown: paused]"),
-            Clue("Metric", "gateway", "5xx share {share}%"),
+        evidence=(
+            EvidenceText(
+                "Text", "Deployment/{name}", "[DeploymentPaused|Progressing unknown: paused]"
+            ),
+            EvidenceText("Metric", "gateway", "5xx share {share}%"),
         ),
-        felt="errors",
-        repairs=((wish(ResumeRollout),),),
-        useless=(RESTART, SCALE, BACK),
-        hidden=Hidden(rules=(rule(is_one_of(variable, bad), error_percent=80),)),
-        values={"share": draw.number(30, 100)},
+        user_impact="errors",
+        repairs=((expect(ResumeRollout),),),
+        useless_repairs=(RESTART, SCALE, ROLL_BACK),
+        effects=FaultEffects(rules=(rule(is_one_of(variable, bad), error_percent=80),)),
+        text_values={"share": rng.integer(30, 100)},
     )
 
 
-def suspended_job(draw: Draw, system: System) -> Incident:
+def suspended_job(rng: Rng, system: System) -> BrokenSystem:
     """New pods wait for a job that is suspended."""
     work = ("migrate", "schema", "bootstrap", "import", "prepare", "loader", "backfill", "setup")
-    job = f"{system.name}-{draw.parameter(work)}"
+    job = f"{system.name}-{rng.parameter(work)}"
 
     def change(template: Json, _: Json) -> None:
         template["spec"]["initContainers"] = [
@@ -79,18 +87,18 @@ def suspended_job(draw: Draw, system: System) -> Incident:
             }
         ]
 
-    system.roll(change)
-    system.stick(
+    system.roll_out(change)
+    system.stick_rollout(
         ready=False, phase="Pending", state={"state": {"waiting": {"reason": "PodInitializing"}}}
     )
-    system.around[system.other("Job", job)] = {
+    system.related_objects[system.object_ref("Job", job)] = {
         "metadata": {"name": job, "namespace": system.namespace},
         "spec": {"suspend": True},
         "status": {"conditions": [{"type": "Suspended", "status": "True"}]},
     }
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "suspended-job",
             "job-suspended",
             "init-container",
@@ -104,23 +112,23 @@ def suspended_job(draw: Draw, system: System) -> Incident:
                 "initialization[: {job} does not run|]."
             ),
         ),
-        terse=("{name} [init stuck|rollout hangs|waits in init]",),
-        astray=(
+        terse_summaries=("{name} [init stuck|rollout hangs|waits in init]",),
+        wrong_diagnoses=(
             ("node-pressure", "{name} does not start, [the node|its node] is [too busy|starved]."),
             ("image-pull-error", "{name} waits for its image."),
         ),
-        clues=(
-            Clue("Log", "Pod/{pod}/init", "[waiting|still waiting] for job {job}"),
-            Clue("Text", "Job/{job}", "[suspended|Suspended=True]"),
+        evidence=(
+            EvidenceText("Log", "Pod/{pod}/init", "[waiting|still waiting] for job {job}"),
+            EvidenceText("Text", "Job/{job}", "[suspended|Suspended=True]"),
         ),
-        felt="" if any(p.ready for p in system.pods) else "refused",
-        repairs=((wish(ResumeJob, job),), BACK),
-        useless=(RESTART, SCALE),
-        values={"job": job, "pod": system.pods[-1].name},
+        user_impact="" if any(p.ready for p in system.pods) else "refused",
+        repairs=((expect(ResumeJob, job),), ROLL_BACK),
+        useless_repairs=(RESTART, SCALE),
+        text_values={"job": job, "pod": system.pods[-1].name},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "paused-rollout": paused_rollout,
     "suspended-job": suspended_job,
 }

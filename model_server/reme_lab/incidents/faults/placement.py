@@ -2,51 +2,57 @@
 
 from collections.abc import Sequence
 
-from reme_lab.incidents.broken_system import Clue, Incident, Maker, Repair, wish
-from reme_lab.incidents.faults.common import BACK, RESTART, SCALE, pending, unplaced
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, FaultMaker, Repair, expect
+from reme_lab.incidents.faults.common import (
+    RESTART,
+    ROLL_BACK,
+    SCALE,
+    stick_unscheduled,
+    unscheduled_rollout,
+)
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_playbook.actions.registry import PatchNodeSelector, RemoveTaint, UncordonNode
 
 
-def _matched_by_none(draw: Draw, system: System) -> None:
-    nodes = draw.number(1, 6)
-    pending(
+def _matched_by_none(rng: Rng, system: System) -> None:
+    nodes = rng.integer(1, 6)
+    stick_unscheduled(
         system,
         f"0/{nodes} nodes are available: {nodes} node(s) didn't match Pod's node "
         f"affinity/selector.",
     )
 
 
-def node_selector(draw: Draw, system: System) -> Incident:
+def node_selector(rng: Rng, system: System) -> BrokenSystem:
     """A node selector that no node matches."""
-    key = draw.one(("pool", "storage", "hardware", "rack", "tier", "cpu-family"))
-    value = draw.parameter(("flash", "bigmem", "r12", "turbo", "gold", "arm", "edge", "dense"))
+    key = rng.choice(("pool", "storage", "hardware", "rack", "tier", "cpu-family"))
+    value = rng.parameter(("flash", "bigmem", "r12", "turbo", "gold", "arm", "edge", "dense"))
 
     def change(template: Json, _: Json) -> None:
         template["spec"]["nodeSelector"] = {key: value}
 
-    system.roll(change)
-    _matched_by_none(draw, system)
-    return unplaced(
-        draw,
+    system.roll_out(change)
+    _matched_by_none(rng, system)
+    return unscheduled_rollout(
+        rng,
         system,
         ("node-selector", "unschedulable", "pending-pod", "no-matching-node", "failed-scheduling"),
         (
             "{name} [insists on|wants|asks for] nodes with {key}={value}; [there are "
             "none|none has it]."
         ),
-        (BACK, (wish(PatchNodeSelector),)),
+        (ROLL_BACK, (expect(PatchNodeSelector),)),
         {"key": key, "value": value},
     )
 
 
-def node_affinity(draw: Draw, system: System) -> Incident:
+def node_affinity(rng: Rng, system: System) -> BrokenSystem:
     """A node affinity that no node matches."""
-    key = draw.one(
+    key = rng.choice(
         ("topology.kubernetes.io/zone", "topology.kubernetes.io/region", "node.example/class")
     )
-    value = draw.parameter(
+    value = rng.parameter(
         ("north-1", "west-4", "dc-3", "lab", "zone-q", "antarctica-1", "z9", "mars-2")
     )
     term = {"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]}
@@ -57,47 +63,47 @@ def node_affinity(draw: Draw, system: System) -> Incident:
             "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}
         }
 
-    system.roll(change)
-    _matched_by_none(draw, system)
-    return unplaced(
-        draw,
+    system.roll_out(change)
+    _matched_by_none(rng, system)
+    return unscheduled_rollout(
+        rng,
         system,
         ("node-affinity", "unschedulable", "pending-pod", "affinity-mismatch", "failed-scheduling"),
         "{name} [must|wants to] [run|live] in {value}, [where no node is|which has no nodes].",
-        (BACK,),
+        (ROLL_BACK,),
         {"key": key, "value": value},
     )
 
 
-def cordoned_node(draw: Draw, system: System) -> Incident:
+def cordoned_node(rng: Rng, system: System) -> BrokenSystem:
     """A node is cordoned, and no other takes the pods."""
-    node, total = _node(draw, system), draw.number(1, 4)
-    system.around[system.other("Node", node)]["spec"] = {"unschedulable": True}
-    _displace(draw, system, f"0/{total} nodes are available: {total} node(s) were unschedulable.")
+    node, total = _node(rng, system), rng.integer(1, 4)
+    system.related_objects[system.object_ref("Node", node)]["spec"] = {"unschedulable": True}
+    _displace(rng, system, f"0/{total} nodes are available: {total} node(s) were unschedulable.")
     return _no_place(
-        draw,
+        rng,
         system,
         ("cordoned-node", "unschedulable", "node-cordoned", "pending-pod", "scheduling-disabled"),
         (
             "[Node|Machine] {node} [is cordoned|has scheduling disabled|takes nobody], [its "
             "maintenance is over|nobody uncordoned it]."
         ),
-        ((wish(UncordonNode, node),),),
+        ((expect(UncordonNode, node),),),
         {"node": node},
     )
 
 
-def tainted_node(draw: Draw, system: System) -> Incident:
+def tainted_node(rng: Rng, system: System) -> BrokenSystem:
     """A node has a taint that the pods do not tolerate."""
-    node, total = _node(draw, system), draw.number(1, 4)
-    key = draw.parameter(
+    node, total = _node(rng, system), rng.integer(1, 4)
+    key = rng.parameter(
         ("drain", "reserved", "burn-in", "patching", "quarantine", "team", "spot", "legacy")
     )
-    effect = draw.one(("NoSchedule", "NoSchedule", "NoExecute"))
-    taint = {"key": key, "value": draw.one(("true", "yes", "1")), "effect": effect}
-    system.around[system.other("Node", node)]["spec"] = {"taints": [taint]}
+    effect = rng.choice(("NoSchedule", "NoSchedule", "NoExecute"))
+    taint = {"key": key, "value": rng.choice(("true", "yes", "1")), "effect": effect}
+    system.related_objects[system.object_ref("Node", node)]["spec"] = {"taints": [taint]}
     _displace(
-        draw,
+        rng,
         system,
         (
             f"0/{total} nodes are available: {total} node(s) had untolerated taint {{{key}: "
@@ -105,19 +111,19 @@ def tainted_node(draw: Draw, system: System) -> Incident:
         ),
     )
     return _no_place(
-        draw,
+        rng,
         system,
         ("tainted-node", "unschedulable", "node-taint", "pending-pod", "untolerated-taint"),
         "[Taint|The taint] {key} on {node} [keeps {name} away|is left over|was forgotten].",
-        ((wish(RemoveTaint, node),),),
+        ((expect(RemoveTaint, node),),),
         {"node": node, "key": key},
     )
 
 
-def _node(draw: Draw, system: System) -> str:
-    node = f"{draw.one(('worker', 'node', 'ip-10-1', 'k8s', 'vm'))}-{draw.number(1, 40)}"
+def _node(rng: Rng, system: System) -> str:
+    node = f"{rng.choice(('worker', 'node', 'ip-10-1', 'k8s', 'vm'))}-{rng.integer(1, 40)}"
     labels = {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux"}
-    system.around[system.other("Node", node)] = {
+    system.related_objects[system.object_ref("Node", node)] = {
         "metadata": {"name": node, "labels": labels},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     }
@@ -125,46 +131,46 @@ def _node(draw: Draw, system: System) -> str:
     return node
 
 
-def _displace(draw: Draw, system: System, why: str) -> None:
+def _displace(rng: Rng, system: System, why: str) -> None:
     """Have some pods, or all, wait for a node."""
-    waiting = draw.number(1, system.replicas)
+    waiting = rng.integer(1, system.replicas)
     kept = system.pods[: system.replicas - waiting]
     system.pods = kept
     for _ in range(waiting):
-        system.pods.append(system.pod(ready=False, phase="Pending", state={}, unscheduled=why))
-    system.event("FailedScheduling", why, draw.number(1, 10))
+        system.pods.append(system.new_pod(ready=False, phase="Pending", state={}, unscheduled=why))
+    system.add_event("FailedScheduling", why, rng.integer(1, 10))
 
 
 def _no_place(
-    draw: Draw,
+    rng: Rng,
     system: System,
     types: Sequence[str],
     summary: str,
     repairs: Sequence[Repair],
     values: dict[str, object],
-) -> Incident:
-    return Incident(
+) -> BrokenSystem:
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=(summary, f"{{pod}} [is pending|waits|finds no place]. {summary}"),
-        terse=("{name} [pending|homeless|not placed]",),
-        astray=(
+        terse_summaries=("{name} [pending|homeless|not placed]",),
+        wrong_diagnoses=(
             ("oversized-request", "{name} [asks for|wants] [too much|more than a node has]."),
             ("node-pressure", "{name} is pending, [no memory is left|the cluster is full]."),
             ("image-pull-error", "{name} waits for an image."),
         ),
-        clues=(
-            Clue("Event", "Pod/{pod}", "FailedScheduling"),
-            Clue("Text", "Node/{node}", "[SchedulingDisabled|not accepting pods]"),
+        evidence=(
+            EvidenceText("Event", "Pod/{pod}", "FailedScheduling"),
+            EvidenceText("Text", "Node/{node}", "[SchedulingDisabled|not accepting pods]"),
         ),
-        felt="" if any(p.ready for p in system.pods) else "refused",
+        user_impact="" if any(p.ready for p in system.pods) else "refused",
         repairs=repairs,
-        useless=(RESTART, SCALE, BACK),
-        values={**values, "pod": system.pods[-1].name, "minutes": draw.number(1, 50)},
+        useless_repairs=(RESTART, SCALE, ROLL_BACK),
+        text_values={**values, "pod": system.pods[-1].name, "minutes": rng.integer(1, 50)},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "node-selector": node_selector,
     "node-affinity": node_affinity,
     "cordoned-node": cordoned_node,

@@ -4,17 +4,17 @@ import copy
 from collections.abc import Sequence
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Incident, Maker, Repair, wish
+from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, FaultMaker, Repair, expect
 from reme_lab.incidents.faults.common import (
-    BACK,
     RESTART,
+    ROLL_BACK,
     SCALE,
-    crash,
-    felt_by_all,
-    pending,
-    unplaced,
+    crash_loop_state,
+    impact_unless_served,
+    stick_unscheduled,
+    unscheduled_rollout,
 )
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_playbook.actions.registry import SetResources
 
@@ -28,31 +28,40 @@ def set_resources(system: System, **amounts: str) -> None:
             name, request = [*key.split("_"), ""][:2]
             main["resources"]["requests" if request else "limits"][name] = amount
 
-    system.roll(change)
+    system.roll_out(change)
 
 
-def set_back(draw: Draw, system: System) -> Sequence[Repair]:
+def restored_resources(rng: Rng, system: System) -> Sequence[Repair]:
     """Return how amounts of the last rollout are taken back: alone where more was changed."""
-    if not draw.chance(20):
-        return (BACK, (wish(SetResources),))
+    if not rng.chance(20):
+        return (ROLL_BACK, (expect(SetResources),))
     # The rollout brought a new version too, which is not to blame.
-    system.main["image"] = f"{system.main['image'].rpartition(':')[0]}:{names.tag(draw)}"
+    system.main_container["image"] = (
+        f"{system.main_container['image'].rpartition(':')[0]}:{names.tag(rng)}"
+    )
     for pod in system.pods:
         if pod.hash == system.hash:
             pod.template = system.template
-    return ((wish(SetResources),), BACK)
+    return ((expect(SetResources),), ROLL_BACK)
 
 
-def oom_limit(draw: Draw, system: System) -> Incident:
+def oom_limit(rng: Rng, system: System) -> BrokenSystem:
     """A memory limit that was lowered below what the program needs."""
-    low = max(8, system.memory // draw.parameter((5, 6, 8, 10, 12, 16, 20, 24)))
-    system.memory_percent = min(80, 110 * low // system.memory + draw.number(5, 20))
+    low = max(8, system.memory // rng.parameter((5, 6, 8, 10, 12, 16, 20, 24)))
+    system.memory_percent = min(80, 110 * low // system.memory + rng.integer(5, 20))
     set_resources(system, memory=f"{low}Mi", memory_request=f"{low}Mi")
-    system.stick(**crash(draw, 137, "OOMKilled"))
-    repairs = set_back(draw, system)
-    return Incident(
+    system.stick_rollout(**crash_loop_state(rng, 137, "OOMKilled"))
+    repairs = restored_resources(rng, system)
+    return BrokenSystem(
         system,
-        types=("oom-limit", "oom", "oom-killed", "out-of-memory", "memory-limit", "limit-too-low"),
+        fault_types=(
+            "oom-limit",
+            "oom",
+            "oom-killed",
+            "out-of-memory",
+            "memory-limit",
+            "limit-too-low",
+        ),
         summaries=(
             (
                 "{name} [is|gets|was] killed for memory[: {low}Mi are too few| since it may "
@@ -64,8 +73,8 @@ def oom_limit(draw: Draw, system: System) -> Incident:
             ),
             "[Exit code 137|OOM kills] [in|at] {name}[, over and over|].",
         ),
-        terse=("{name} [OOM|exit 137|killed for memory]",),
-        astray=(
+        terse_summaries=("{name} [OOM|exit 137|killed for memory]",),
+        wrong_diagnoses=(
             ("crash-loop", "{name} crashes; [its build|the build] [is broken|has a bug]."),
             (
                 "liveness-probe",
@@ -76,29 +85,29 @@ def oom_limit(draw: Draw, system: System) -> Incident:
             ),
             ("memory-stress", "{name} [fills|wastes] its memory."),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Event", "Pod/{pod}", "[OOMKilling|oom-kill]: memory cgroup out of memory, {low}Mi"
             ),
-            Clue("Log", "node", "kernel: [oom-kill|Killed process] {container}"),
+            EvidenceText("Log", "node", "kernel: [oom-kill|Killed process] {container}"),
         ),
-        felt=felt_by_all(system, "refused"),
+        user_impact=impact_unless_served(system, "refused"),
         repairs=repairs,
-        useless=(RESTART, SCALE),
-        values={"low": low, "before": system.memory, "pod": system.pods[-1].name},
+        useless_repairs=(RESTART, SCALE),
+        text_values={"low": low, "before": system.memory, "pod": system.pods[-1].name},
     )
 
 
-def throttled(draw: Draw, system: System) -> Incident | None:
+def throttled(rng: Rng, system: System) -> BrokenSystem | None:
     """A CPU limit that was lowered far too much."""
-    low = draw.parameter((5, 6, 7, 9, 18, 20, 25, 30))
+    low = rng.parameter((5, 6, 7, 9, 18, 20, 25, 30))
     if system.cpu < 4 * low:
         return None
     set_resources(system, cpu=f"{low}m", cpu_request=f"{low}m")
-    _starve(draw, system)
-    repairs = set_back(draw, system)
+    _starve(rng, system)
+    repairs = restored_resources(rng, system)
     return _starved(
-        draw,
+        rng,
         system,
         low,
         ("throttled", "cpu-throttling", "cpu-limit", "limit-too-low", "cpu-starved"),
@@ -106,19 +115,19 @@ def throttled(draw: Draw, system: System) -> Incident | None:
     )
 
 
-def pod_config_error(draw: Draw, system: System) -> Incident:
+def pod_config_error(rng: Rng, system: System) -> BrokenSystem:
     """Limits of both kinds that are far too low or odd."""
-    low = draw.parameter((1, 5, 6, 7, 8, 9, 10, 1))
+    low = rng.parameter((1, 5, 6, 7, 8, 9, 10, 1))
     set_resources(
         system,
         cpu=f"{low}m",
         cpu_request="1m",
-        memory=f"{draw.one((100, 128, 200, 256))}Mi",
-        memory_request=f"{draw.one((50, 64, 100))}Mi",
+        memory=f"{rng.choice((100, 128, 200, 256))}Mi",
+        memory_request=f"{rng.choice((50, 64, 100))}Mi",
     )
-    _starve(draw, system)
+    _starve(rng, system)
     return _starved(
-        draw,
+        rng,
         system,
         low,
         (
@@ -129,31 +138,31 @@ def pod_config_error(draw: Draw, system: System) -> Incident:
             "config-error",
             "wrong-resources",
         ),
-        (BACK, (wish(SetResources),)),
+        (ROLL_BACK, (expect(SetResources),)),
     )
 
 
-def _starve(draw: Draw, system: System) -> None:
-    low = int(system.main["resources"]["limits"]["cpu"][:-1])
+def _starve(rng: Rng, system: System) -> None:
+    low = int(system.main_container["resources"]["limits"]["cpu"][:-1])
     system.cpu_percent = max(system.cpu_percent, 115 * low // system.cpu + 1)
-    if draw.chance(60):
-        system.stick(ready=False)
-        system.event(
-            "Unhealthy", "Readiness probe failed: context deadline exceeded", draw.number(3, 60)
+    if rng.chance(60):
+        system.stick_rollout(ready=False)
+        system.add_event(
+            "Unhealthy", "Readiness probe failed: context deadline exceeded", rng.integer(3, 60)
         )
     else:
         system.replace_all()
     for pod in system.pods:
         if pod.hash == system.hash:
-            system.usage[pod.name] = (draw.number(95, 104), draw.number(10, 40))
+            system.usage[pod.name] = (rng.integer(95, 104), rng.integer(10, 40))
 
 
 def _starved(
-    draw: Draw, system: System, low: int, types: Sequence[str], repairs: Sequence[Repair]
-) -> Incident:
-    return Incident(
+    rng: Rng, system: System, low: int, types: Sequence[str], repairs: Sequence[Repair]
+) -> BrokenSystem:
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=(
             (
                 "{name} may [use|have] {low}m of CPU [only|and no more][ since its last "
@@ -165,8 +174,8 @@ def _starved(
             ),
             "{name} [crawls|hardly runs|is starved]: [tiny limits|its limits are tiny].",
         ),
-        terse=("{name} [starved|throttled|crawls|limits too small]",),
-        astray=(
+        terse_summaries=("{name} [starved|throttled|crawls|limits too small]",),
+        wrong_diagnoses=(
             ("bad-version", "{name} [is slow|crawls], its [code|build] [got worse|regressed]."),
             (
                 "readiness-probe",
@@ -175,40 +184,40 @@ def _starved(
             ("disk-io", "{name} [crawls|is slow], [its disk|the disk] [is slow|stalls]."),
             ("cpu-stress", "{name} [is hot|burns CPU], [something|a process] runs wild."),
         ),
-        clues=(
-            Clue("Metric", "cadvisor", "{container} throttled in {throttled}% of periods"),
-            Clue("Metric", "Pod/{pod}/{container}", "cpu {low}m of {low}m (100%)"),
-            Clue("Event", "Pod/{pod}", "Unhealthy: [check|probe] timed out"),
+        evidence=(
+            EvidenceText("Metric", "cadvisor", "{container} throttled in {throttled}% of periods"),
+            EvidenceText("Metric", "Pod/{pod}/{container}", "cpu {low}m of {low}m (100%)"),
+            EvidenceText("Event", "Pod/{pod}", "Unhealthy: [check|probe] timed out"),
         ),
-        felt=felt_by_all(system, "slow") or draw.one(("", "slow")),
+        user_impact=impact_unless_served(system, "slow") or rng.choice(("", "slow")),
         repairs=repairs,
-        useless=(RESTART, SCALE),
-        values={
+        useless_repairs=(RESTART, SCALE),
+        text_values={
             "low": low,
             "before": system.cpu,
-            "throttled": draw.number(75, 100),
+            "throttled": rng.integer(75, 100),
             "pod": system.pods[-1].name,
         },
-        most_percent={"cpu": draw.one((60, 70, 80))} if draw.chance(50) else {},
+        usage_thresholds={"cpu": rng.choice((60, 70, 80))} if rng.chance(50) else {},
     )
 
 
-def oversized_request(draw: Draw, system: System) -> Incident:
+def oversized_request(rng: Rng, system: System) -> BrokenSystem:
     """A request that no node can grant."""
-    if draw.chance(60):
-        amount = draw.parameter(("40", "48", "80", "100", "120", "200", "320", "400"))
+    if rng.chance(60):
+        amount = rng.parameter(("40", "48", "80", "100", "120", "200", "320", "400"))
         set_resources(system, cpu=amount, cpu_request=amount)
         what = "cpu"
     else:
-        amount = draw.parameter(
+        amount = rng.parameter(
             ("300Gi", "500Gi", "640Gi", "750Gi", "900Gi", "2000Gi", "1500Gi", "4000Gi")
         )
         set_resources(system, memory=amount, memory_request=amount)
         what = "memory"
-    nodes = draw.number(1, 6)
-    pending(system, f"0/{nodes} nodes are available: {nodes} Insufficient {what}.")
-    return unplaced(
-        draw,
+    nodes = rng.integer(1, 6)
+    stick_unscheduled(system, f"0/{nodes} nodes are available: {nodes} Insufficient {what}.")
+    return unscheduled_rollout(
+        rng,
         system,
         (
             "oversized-request",
@@ -221,12 +230,12 @@ def oversized_request(draw: Draw, system: System) -> Incident:
             "{name} [asks for|wants|requests] {amount} of {what}, [no machine has that|more "
             "than any node has]."
         ),
-        set_back(draw, system),
+        restored_resources(rng, system),
         {"amount": amount, "what": what},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "oom-limit": oom_limit,
     "throttled": throttled,
     "pod-config-error": pod_config_error,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker
-from reme_lab.incidents.faults.common import BACK, MORE_RESOURCES, RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, FaultEffects, FaultMaker
+from reme_lab.incidents.faults.common import MORE_RESOURCES, RESTART, ROLL_BACK, SCALE
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import is_one_of, rule
 from reme_lab.simulator.template_facts import template_facts
@@ -21,31 +21,31 @@ class Change(NamedTuple):
     log: str
     """What the program says."""
     felt: Sequence[str]
-    make: Callable[[Draw, Json, Json], None]
+    make: Callable[[Rng, Json, Json], None]
     """Changes the pod's spec and its first container."""
 
 
-def _put(**fields: Any) -> Callable[[Draw, Json, Json], None]:
+def _put(**fields: Any) -> Callable[[Rng, Json, Json], None]:
     """Return what sets fields of the pod's spec; a function is called with the draw."""
-    return lambda draw, spec, _: spec.update(_drawn(draw, fields))
+    return lambda rng, spec, _: spec.update(_drawn(rng, fields))
 
 
-def _put_in_container(**fields: Any) -> Callable[[Draw, Json, Json], None]:
-    return lambda draw, _, main: main.update(_drawn(draw, fields))
+def _put_in_container(**fields: Any) -> Callable[[Rng, Json, Json], None]:
+    return lambda rng, _, main: main.update(_drawn(rng, fields))
 
 
-def _drawn(draw: Draw, fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value(draw) if callable(value) else value for key, value in fields.items()}
+def _drawn(rng: Rng, fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value(rng) if callable(value) else value for key, value in fields.items()}
 
 
-def _join(draw: Draw, spec: Json, main: Json) -> None:
+def _join(rng: Rng, spec: Json, main: Json) -> None:
     """Put a container beside the first, through which all traffic goes."""
     del main
-    name = draw.one(("mesh-proxy", "envoy", "waf", "inspector", "tracer", "cache-proxy"))
+    name = rng.choice(("mesh-proxy", "envoy", "waf", "inspector", "tracer", "cache-proxy"))
     spec["containers"].append(
         {
             "name": name,
-            "image": f"{name}:{names.tag(draw)}",
+            "image": f"{name}:{names.tag(rng)}",
             "resources": {"limits": {"cpu": "50m", "memory": "64Mi"}},
         }
     )
@@ -58,7 +58,7 @@ CHANGES = (
         "[pods of {name}|{name}] [run as another user|may not read their files]",
         "[EACCES|permission denied]: [/srv/data|/etc/app/key.pem|/tmp/cache]",
         ("errors", "errors", "refused"),
-        _put(securityContext=lambda d: {"runAsUser": d.one((1001, 3000, 10001, 65532, 65534))}),
+        _put(securityContext=lambda d: {"runAsUser": d.choice((1001, 3000, 10001, 65532, 65534))}),
     ),
     Change(
         ("read-only-filesystem", "write-errors", "bad-rollout", "http-500"),
@@ -86,7 +86,7 @@ CHANGES = (
         "{name} [does not find|misses] its [templates|assets|files]",
         "[ENOENT|no such file or directory]: [templates/index|assets/main|conf.d]",
         ("errors",),
-        _put_in_container(workingDir=lambda d: d.one(("/", "/opt", "/home", "/srv/old"))),
+        _put_in_container(workingDir=lambda d: d.choice(("/", "/opt", "/home", "/srv/old"))),
     ),
     Change(
         ("sidecar", "proxy-errors", "high-latency", "bad-rollout"),
@@ -107,15 +107,15 @@ _WORSE: dict[str, dict[str, Any]] = {
 _SINCE = "[since|after|right after] [its last change|the last rollout|the newest revision]"
 
 
-def bad_change(draw: Draw, system: System) -> Incident:
+def bad_change(rng: Rng, system: System) -> BrokenSystem:
     """A rollout changed the security context, an account, a sidecar or the like."""
-    one = draw.one(CHANGES)
-    felt = draw.one(one.felt)
+    one = rng.choice(CHANGES)
+    felt = rng.choice(one.felt)
 
     def change(template: Json, main: Json) -> None:
-        one.make(draw, template["spec"], main)
+        one.make(rng, template["spec"], main)
 
-    system.roll(change)
+    system.roll_out(change)
     system.replace_all(ready=felt != "refused")
     told = is_one_of("surroundings", template_facts(system.template).runtime_settings)
     changed = {
@@ -124,29 +124,31 @@ def bad_change(draw: Draw, system: System) -> Incident:
         "silent": "does not answer",
         "refused": "refuses connections",
     }[felt]
-    return Incident(
+    return BrokenSystem(
         system,
-        types=one.types,
+        fault_types=one.types,
         summaries=(
             one.said + f" {_SINCE}.",
             "{name} " + changed + f" {_SINCE}: " + one.said + ".",
         ),
-        terse=("{name} " + changed + " [since deploy|after rollout|]",),
-        astray=(
+        terse_summaries=("{name} " + changed + " [since deploy|after rollout|]",),
+        wrong_diagnoses=(
             ("memory-stress", "{name} " + changed + "; [its memory|its heap] [is full|leaks]."),
             ("overload", "{name} " + changed + "; it [needs more pods|is overloaded]."),
             ("dependency-down", "{name} " + changed + ": something that it calls is down."),
         ),
-        clues=(
-            Clue("Log", "Pod/{pod}/{container}", one.log),
-            Clue("Text", "deploy log", "{name} [rolled out|changed] [{minutes} min ago|just now]"),
+        evidence=(
+            EvidenceText("Log", "Pod/{pod}/{container}", one.log),
+            EvidenceText(
+                "Text", "deploy log", "{name} [rolled out|changed] [{minutes} min ago|just now]"
+            ),
         ),
-        felt=felt,
-        repairs=(BACK,),
-        useless=(RESTART, SCALE, MORE_RESOURCES),
-        hidden=Hidden(rules=(rule(told, **_WORSE[felt]),)),
-        values={"pod": system.pods[0].name, "minutes": draw.number(3, 40)},
+        user_impact=felt,
+        repairs=(ROLL_BACK,),
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        effects=FaultEffects(rules=(rule(told, **_WORSE[felt]),)),
+        text_values={"pod": system.pods[0].name, "minutes": rng.integer(3, 40)},
     )
 
 
-FAULTS: dict[str, Maker] = {"bad-change": bad_change}
+FAULTS: dict[str, FaultMaker] = {"bad-change": bad_change}

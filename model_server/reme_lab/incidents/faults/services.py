@@ -1,9 +1,15 @@
 """Services and Ingresses that lead to nobody."""
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
-from reme_lab.incidents.faults.common import BACK, HANGS, RESTART, SCALE
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    expect,
+)
+from reme_lab.incidents.faults.common import HANG_DIAGNOSES, RESTART, ROLL_BACK, SCALE
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import AllowedDifference, NumericSetting, is_one_of, rule
 from reme_playbook.actions.registry import (
@@ -14,14 +20,14 @@ from reme_playbook.actions.registry import (
 )
 
 
-def selector_mismatch(draw: Draw, system: System) -> Incident:
+def selector_mismatch(rng: Rng, system: System) -> BrokenSystem:
     """A Service selects labels that no pod has."""
-    end = draw.parameter(("-next", "-new", "-a", "-stable", "-main", "-b", "-preview", "-shadow"))
-    wrong = system.name + end if draw.chance(70) else system.name[:-1] or "x"
+    end = rng.parameter(("-next", "-new", "-a", "-stable", "-main", "-b", "-preview", "-shadow"))
+    wrong = system.name + end if rng.chance(70) else system.name[:-1] or "x"
     system.service["selector"] = {"app": wrong}
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "selector-mismatch",
             "no-endpoints",
             "empty-service",
@@ -38,26 +44,28 @@ def selector_mismatch(draw: Draw, system: System) -> Incident:
                 "backends|an empty endpoint list]."
             ),
         ),
-        terse=("{name} [without backends|service empty|endpoints 0]",),
-        astray=HANGS,
-        clues=(
-            Clue("Metric", "prometheus", "[kube_endpoint_address_available|endpoints] of {name} 0"),
-            Clue("Log", "gateway", "no [upstream|backend] for {name}"),
+        terse_summaries=("{name} [without backends|service empty|endpoints 0]",),
+        wrong_diagnoses=HANG_DIAGNOSES,
+        evidence=(
+            EvidenceText(
+                "Metric", "prometheus", "[kube_endpoint_address_available|endpoints] of {name} 0"
+            ),
+            EvidenceText("Log", "gateway", "no [upstream|backend] for {name}"),
         ),
-        felt="refused",
-        repairs=((wish(PatchServiceSelector),),),
-        useless=(RESTART, BACK, SCALE),
-        values={"wrong": wrong},
+        user_impact="refused",
+        repairs=((expect(PatchServiceSelector),),),
+        useless_repairs=(RESTART, ROLL_BACK, SCALE),
+        text_values={"wrong": wrong},
     )
 
 
-def wrong_target_port(draw: Draw, system: System) -> Incident:
+def wrong_target_port(rng: Rng, system: System) -> BrokenSystem:
     """A Service leads to a port at which nobody listens."""
-    wrong = system.port + draw.parameter((1, 2, 3, 10, 100, 5, 11, 80))
+    wrong = system.port + rng.parameter((1, 2, 3, 10, 100, 5, 11, 80))
     system.service["ports"][0]["targetPort"] = wrong
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "wrong-target-port",
             "wrong-port",
             "port-mismatch",
@@ -74,24 +82,24 @@ def wrong_target_port(draw: Draw, system: System) -> Incident:
                 "pods are [fine|ready]."
             ),
         ),
-        terse=("{name} [refused|ECONNREFUSED|not reachable]",),
-        astray=HANGS,
-        clues=(
-            Clue("Log", "gateway", "connect {name}: ECONNREFUSED"),
-            Clue("Text", "Service/{name}", "targetPort {wrong}"),
+        terse_summaries=("{name} [refused|ECONNREFUSED|not reachable]",),
+        wrong_diagnoses=HANG_DIAGNOSES,
+        evidence=(
+            EvidenceText("Log", "gateway", "connect {name}: ECONNREFUSED"),
+            EvidenceText("Text", "Service/{name}", "targetPort {wrong}"),
         ),
-        felt="refused",
-        repairs=((wish(PatchServicePort, port=system.service_port, target_port=system.port),),),
-        useless=(RESTART, BACK, SCALE),
-        values={"port": system.service_port, "wrong": wrong, "right": system.port},
+        user_impact="refused",
+        repairs=((expect(PatchServicePort, port=system.service_port, target_port=system.port),),),
+        useless_repairs=(RESTART, ROLL_BACK, SCALE),
+        text_values={"port": system.service_port, "wrong": wrong, "right": system.port},
     )
 
 
-def black_hole(draw: Draw, system: System) -> Incident:
+def black_hole(rng: Rng, system: System) -> BrokenSystem:
     """The program moved to another port with its probe, and the Service was left behind."""
-    moved = system.port + draw.parameter((1, 2, 3, 10, 100, 5, 11, 80))
+    moved = system.port + rng.parameter((1, 2, 3, 10, 100, 5, 11, 80))
 
-    variable = draw.one(("LISTEN", "HTTP_PORT", "SERVER_PORT"))
+    variable = rng.choice(("LISTEN", "HTTP_PORT", "SERVER_PORT"))
 
     def change(_: Json, main: Json) -> None:
         main["ports"] = [{"name": "moved", "containerPort": moved}]
@@ -99,45 +107,48 @@ def black_hole(draw: Draw, system: System) -> Incident:
         main.pop("livenessProbe", None)
         system.set_env(variable, str(moved))
 
-    system.roll(change)
+    system.roll_out(change)
     system.replace_all()
-    return Incident(
+    return BrokenSystem(
         system,
-        types=("black-holed-endpoint", "black-hole", "port-mismatch", "stale-service-port"),
+        fault_types=("black-holed-endpoint", "black-hole", "port-mismatch", "stale-service-port"),
         summaries=(
             "{name} moved to port {moved}, [its Service did not|the Service still leads to {old}].",
             "[All|The] endpoints of {name} are [ready|green], yet [connections|calls] are refused.",
         ),
-        terse=("{name} [ready but refused|refused, all pods up]",),
-        astray=HANGS[:2],
-        clues=(
-            Clue("Log", "Pod/{pod}/{container}", "[listening on|bound to] :{moved}"),
-            Clue("Log", "gateway", "connect {name}:{old}: refused"),
+        terse_summaries=("{name} [ready but refused|refused, all pods up]",),
+        wrong_diagnoses=HANG_DIAGNOSES[:2],
+        evidence=(
+            EvidenceText("Log", "Pod/{pod}/{container}", "[listening on|bound to] :{moved}"),
+            EvidenceText("Log", "gateway", "connect {name}:{old}: refused"),
         ),
-        felt="refused",
-        repairs=((wish(PatchServicePort, port=system.service_port, target_port=moved),), BACK),
-        useless=(RESTART, SCALE),
-        hidden=Hidden(
-            reads=(NumericSetting("port", variable),),
-            may_differ=(
+        user_impact="refused",
+        repairs=(
+            (expect(PatchServicePort, port=system.service_port, target_port=moved),),
+            ROLL_BACK,
+        ),
+        useless_repairs=(RESTART, SCALE),
+        effects=FaultEffects(
+            numeric_settings=(NumericSetting("port", variable),),
+            allowed_differences=(
                 AllowedDifference("Service", system.name, "spec.ports"),
                 AllowedDifference(system.kind, system.name, "spec.template"),
             ),
         ),
-        values={"moved": moved, "old": system.port, "pod": system.pods[0].name},
+        text_values={"moved": moved, "old": system.port, "pod": system.pods[0].name},
     )
 
 
-def two_faults(draw: Draw, system: System) -> Incident:
+def two_faults(rng: Rng, system: System) -> BrokenSystem:
     """A bad version, and a Service that selects none of its pods."""
-    end = draw.parameter(("-next", "-a", "-stable", "-main", "-b", "-shadow"))
+    end = rng.parameter(("-next", "-a", "-stable", "-main", "-b", "-shadow"))
     system.service["selector"] = {"app": system.name + end}
-    image = f"{system.main['image'].rpartition(':')[0]}:{names.tag(draw)}"
-    system.roll(lambda _, main: main.update(image=image))
+    image = f"{system.main_container['image'].rpartition(':')[0]}:{names.tag(rng)}"
+    system.roll_out(lambda _, main: main.update(image=image))
     system.replace_all()
-    return Incident(
+    return BrokenSystem(
         system,
-        types=("two-faults", "no-endpoints", "multiple-faults", "service-broken"),
+        fault_types=("two-faults", "no-endpoints", "multiple-faults", "service-broken"),
         summaries=(
             (
                 "[Two things|Two faults]: Service {name} [matches no pod|selects nothing], "
@@ -148,36 +159,36 @@ def two_faults(draw: Draw, system: System) -> Incident:
                 "release|its upgrade] [is broken|errors]."
             ),
         ),
-        terse=("{name} [no backends, and 5xx before|broken twice]",),
-        clues=(
-            Clue("Metric", "prometheus", "endpoints of {name} 0"),
-            Clue(
+        terse_summaries=("{name} [no backends, and 5xx before|broken twice]",),
+        evidence=(
+            EvidenceText("Metric", "prometheus", "endpoints of {name} 0"),
+            EvidenceText(
                 "Log", "Pod/{pod}/{container}", "[unhandled exception|panic] in [handler|request]"
             ),
         ),
-        felt="refused",
-        repairs=((wish(PatchServiceSelector), wish(Rollback)),),
-        useless=(RESTART, SCALE),
-        hidden=Hidden(rules=(rule(is_one_of("image", image), error_percent=80),)),
-        values={"pod": system.pods[0].name},
+        user_impact="refused",
+        repairs=((expect(PatchServiceSelector), expect(Rollback)),),
+        useless_repairs=(RESTART, SCALE),
+        effects=FaultEffects(rules=(rule(is_one_of("image", image), error_percent=80),)),
+        text_values={"pod": system.pods[0].name},
     )
 
 
-def wrong_ingress(draw: Draw, system: System) -> Incident:
+def wrong_ingress(rng: Rng, system: System) -> BrokenSystem:
     """An Ingress leads to a Service that is not there."""
-    wrong = system.name + draw.parameter(
+    wrong = system.name + rng.parameter(
         ("-v1", "-legacy", "2", "-prev", "-tmp", "-bak", "-retired", "s")
     )
-    host = f"{names.word(draw)}.{draw.one(('test', 'example', 'internal'))}"
-    path = draw.one(("/", "/", f"/{names.word(draw, 2)}", "/api"))
+    host = f"{names.word(rng)}.{rng.choice(('test', 'example', 'internal'))}"
+    path = rng.choice(("/", "/", f"/{names.word(rng, 2)}", "/api"))
     backend = {"service": {"name": wrong, "port": {"number": system.service_port}}}
-    if draw.chance(25):
+    if rng.chance(25):
         wrong = system.name
         backend = {
-            "service": {"name": wrong, "port": {"number": system.service_port + draw.number(1, 30)}}
+            "service": {"name": wrong, "port": {"number": system.service_port + rng.integer(1, 30)}}
         }
-    name = system.name if draw.chance(70) else f"{system.name}-edge"
-    key = system.other("Ingress", name)
+    name = system.name if rng.chance(70) else f"{system.name}-edge"
+    key = system.object_ref("Ingress", name)
     right = {"service": {"name": system.name, "port": {"number": system.service_port}}}
 
     def routed(to: Json) -> Json:
@@ -185,10 +196,13 @@ def wrong_ingress(draw: Draw, system: System) -> Incident:
         spec = {"rules": [{"host": host, "http": {"paths": paths}}]}
         return {"metadata": {"name": name, "namespace": system.namespace}, "spec": spec}
 
-    system.around[key], system.healthy_around[key] = routed(backend), routed(right)
-    return Incident(
+    system.related_objects[key], system.healthy_related_objects[key] = (
+        routed(backend),
+        routed(right),
+    )
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "wrong-ingress-backend",
             "wrong-route",
             "ingress-misrouted",
@@ -202,23 +216,25 @@ def wrong_ingress(draw: Draw, system: System) -> Incident:
             ),
             "Ingress {ingress} [leads|routes] [nowhere|to {wrong}].",
         ),
-        terse=("{host} [503|down|not routed]",),
-        astray=(
+        terse_summaries=("{host} [503|down|not routed]",),
+        wrong_diagnoses=(
             ("overload", "{name} [has|returns] 503 [because it is busy|under load]."),
             ("hang", "{name} hangs behind {host}."),
         ),
-        clues=(
-            Clue("Log", "ingress controller", "[service not found|no endpoints] for {wrong}"),
-            Clue("Metric", "edge", "503 share 100% on {host}"),
+        evidence=(
+            EvidenceText(
+                "Log", "ingress controller", "[service not found|no endpoints] for {wrong}"
+            ),
+            EvidenceText("Metric", "edge", "503 share 100% on {host}"),
         ),
-        repairs=((wish(SetIngressBackend, name, service=system.name),),),
-        useless=(RESTART, BACK, SCALE),
-        hidden=Hidden(ingress=name, path=path),
-        values={"host": host, "wrong": wrong, "ingress": name},
+        repairs=((expect(SetIngressBackend, name, service=system.name),),),
+        useless_repairs=(RESTART, ROLL_BACK, SCALE),
+        effects=FaultEffects(ingress=name, path=path),
+        text_values={"host": host, "wrong": wrong, "ingress": name},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "selector-mismatch": selector_mismatch,
     "wrong-target-port": wrong_target_port,
     "black-holed-endpoint": black_hole,

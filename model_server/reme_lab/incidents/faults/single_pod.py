@@ -2,31 +2,38 @@
 
 from collections.abc import Sequence
 
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, Repair, wish
-from reme_lab.incidents.faults.common import RESTART, SCALE, late_probe
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    Repair,
+    expect,
+)
+from reme_lab.incidents.faults.common import RESTART, SCALE, add_probe_timeout_event
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import MIB, System
 from reme_lab.simulator import Stress
 from reme_playbook.actions.registry import DeletePod, Rollback, SetResources
 
 
-def fresh_pod(system: System, pod: str, *, told: bool = True) -> Sequence[Repair]:
+def replace_pod_repairs(system: System, pod: str, *, told: bool = True) -> Sequence[Repair]:
     """Return what removes a fault of one pod: that pod, if it can be told and others serve."""
-    delete = (wish(DeletePod, pod),)
+    delete = (expect(DeletePod, pod),)
     if told and system.replicas > 1:
         return (delete, RESTART)
     return (RESTART, delete) if told else (RESTART,)
 
 
-def cpu_stress(draw: Draw, system: System) -> Incident:
+def cpu_stress(rng: Rng, system: System) -> BrokenSystem:
     """Something in one pod burns all the CPU that its limit allows."""
-    pod = draw.one(system.pods)
-    share = draw.number(93, 101)
-    system.usage[pod.name] = (share, system.memory_percent + draw.number(0, 6))
+    pod = rng.choice(system.pods)
+    share = rng.integer(93, 101)
+    system.usage[pod.name] = (share, system.memory_percent + rng.integer(0, 6))
     used = system.cpu * share // 100
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "cpu-stress",
             "high-cpu",
             "cpu-saturation",
@@ -53,8 +60,11 @@ def cpu_stress(draw: Draw, system: System) -> Incident:
                 "times doubled|]."
             ),
         ),
-        terse=("{name} [cpu saturated|CPU 100%|burning CPU]", "[hot pod|cpu alert]: {name}"),
-        astray=(
+        terse_summaries=(
+            "{name} [cpu saturated|CPU 100%|burning CPU]",
+            "[hot pod|cpu alert]: {name}",
+        ),
+        wrong_diagnoses=(
             (
                 "network-delay",
                 "[Packets|Traffic] between {name} and its peers [seem|appear] delayed.",
@@ -66,42 +76,44 @@ def cpu_stress(draw: Draw, system: System) -> Incident:
                 "{name} is [simply|probably] too small for today's traffic; add replicas.",
             ),
         ),
-        clues=(
-            Clue("Metric", "Pod/{pod}/{container}", "cpu {used}m of {limit}m ({share}%)"),
-            Clue(
+        evidence=(
+            EvidenceText("Metric", "Pod/{pod}/{container}", "cpu {used}m of {limit}m ({share}%)"),
+            EvidenceText(
                 "Metric",
                 "prometheus",
                 "container_cpu_usage_seconds rate {used}m, [limit {limit}m|quota reached]",
             ),
-            Clue("Log", "Pod/{pod}/{container}", "[event loop|worker|scheduler] lag {lag} ms"),
-            Clue("Metric", "cadvisor", "throttled periods {throttled}%"),
+            EvidenceText(
+                "Log", "Pod/{pod}/{container}", "[event loop|worker|scheduler] lag {lag} ms"
+            ),
+            EvidenceText("Metric", "cadvisor", "throttled periods {throttled}%"),
         ),
-        felt=draw.one(("", "", "slow")),
-        repairs=fresh_pod(system, pod.name),
-        useless=(SCALE, (wish(SetResources),)),
-        values={
+        user_impact=rng.choice(("", "", "slow")),
+        repairs=replace_pod_repairs(system, pod.name),
+        useless_repairs=(SCALE, (expect(SetResources),)),
+        text_values={
             "pod": pod.name,
             "share": share,
             "used": used,
             "limit": system.cpu,
-            "lag": draw.number(200, 4000),
-            "throttled": draw.number(70, 100),
+            "lag": rng.integer(200, 4000),
+            "throttled": rng.integer(70, 100),
         },
-        most_percent={"cpu": draw.one((50, 60, 70, 80))},
-        hidden=Hidden({pod.name: Stress(cpu=True)}),
+        usage_thresholds={"cpu": rng.choice((50, 60, 70, 80))},
+        effects=FaultEffects({pod.name: Stress(cpu=True)}),
     )
 
 
-def memory_stress(draw: Draw, system: System) -> Incident:
+def memory_stress(rng: Rng, system: System) -> BrokenSystem:
     """Something in one pod holds much more memory than the program needs."""
-    pod = draw.one(system.pods)
-    share = draw.number(62, 98)
-    system.memory_percent = draw.number(5, 30)
+    pod = rng.choice(system.pods)
+    share = rng.integer(62, 98)
+    system.memory_percent = rng.integer(5, 30)
     system.usage[pod.name] = (system.cpu_percent, share)
     used = system.memory * share // 100
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "memory-stress",
             "high-memory",
             "memory-pressure",
@@ -124,8 +136,11 @@ def memory_stress(draw: Draw, system: System) -> Incident:
                 "release went out|, a stray process is likely|]."
             ),
         ),
-        terse=("{name} [memory high|mem {share}%|is eating memory]", "memory alert {name}"),
-        astray=(
+        terse_summaries=(
+            "{name} [memory high|mem {share}%|is eating memory]",
+            "memory alert {name}",
+        ),
+        wrong_diagnoses=(
             (
                 "overload",
                 (
@@ -139,27 +154,31 @@ def memory_stress(draw: Draw, system: System) -> Incident:
                 "The [current|newest] [build|release] of {name} [looks|seems] wasteful.",
             ),
         ),
-        clues=(
-            Clue("Metric", "Pod/{pod}/{container}", "memory {used}Mi of {limit}Mi ({share}%)"),
-            Clue("Metric", "prometheus", "working set {used}Mi, [yesterday|last week] {usual}Mi"),
-            Clue(
+        evidence=(
+            EvidenceText(
+                "Metric", "Pod/{pod}/{container}", "memory {used}Mi of {limit}Mi ({share}%)"
+            ),
+            EvidenceText(
+                "Metric", "prometheus", "working set {used}Mi, [yesterday|last week] {usual}Mi"
+            ),
+            EvidenceText(
                 "Log",
                 "Pod/{pod}/{container}",
                 "[gc|allocator]: [pause|stall] {lag} ms, heap [nearly full|grew]",
             ),
         ),
-        repairs=fresh_pod(system, pod.name),
-        useless=(SCALE, (wish(SetResources),)),
-        values={
+        repairs=replace_pod_repairs(system, pod.name),
+        useless_repairs=(SCALE, (expect(SetResources),)),
+        text_values={
             "pod": pod.name,
             "share": share,
             "used": used,
             "limit": system.memory,
             "usual": system.memory // 6,
-            "lag": draw.number(80, 900),
+            "lag": rng.integer(80, 900),
         },
-        most_percent={"memory": draw.one((50, 50, 55, 60))},
-        hidden=Hidden(
+        usage_thresholds={"memory": rng.choice((50, 50, 55, 60))},
+        effects=FaultEffects(
             {
                 pod.name: Stress(
                     memory_bytes=(share - system.memory_percent) * system.memory * MIB // 100
@@ -169,11 +188,11 @@ def memory_stress(draw: Draw, system: System) -> Incident:
     )
 
 
-def pod_fail(draw: Draw, system: System) -> Incident:
+def pod_fail(rng: Rng, system: System) -> BrokenSystem:
     """One pod runs another image than its workload has, and does nothing."""
-    pod = draw.one(system.pods)
+    pod = rng.choice(system.pods)
     pod.ready = False
-    pod.image = draw.parameter(
+    pod.image = rng.parameter(
         (
             "registry.k8s.io/pause:3.9",
             "busybox:1",
@@ -183,8 +202,8 @@ def pod_fail(draw: Draw, system: System) -> Incident:
             "gcr.io/pause:2.0",
         )
     )
-    if draw.chance(50):
-        pod.restarts = draw.number(1, 6)
+    if rng.chance(50):
+        pod.restarts = rng.integer(1, 6)
         pod.state = {
             "state": {
                 "waiting": {
@@ -194,40 +213,47 @@ def pod_fail(draw: Draw, system: System) -> Incident:
             },
             "lastState": {
                 "terminated": {
-                    "reason": draw.one(("Completed", "Error", "StartError")),
-                    "exitCode": draw.one((0, 1, 127, 128)),
+                    "reason": rng.choice(("Completed", "Error", "StartError")),
+                    "exitCode": rng.choice((0, 1, 127, 128)),
                 }
             },
         }
-    return _dead_pod(draw, system, pod.name)
+    return _dead_pod(rng, system, pod.name)
 
 
-def hung_pod(draw: Draw, system: System) -> Incident:
+def hung_pod(rng: Rng, system: System) -> BrokenSystem:
     """One pod hangs: it runs, and answers nothing."""
-    pod = draw.one(system.pods)
+    pod = rng.choice(system.pods)
     pod.ready = False
-    late_probe(draw, system, draw.number(5, 90))
-    return _dead_pod(draw, system, pod.name)
+    add_probe_timeout_event(rng, system, rng.integer(5, 90))
+    return _dead_pod(rng, system, pod.name)
 
 
-def crashed_pod(draw: Draw, system: System) -> Incident:
+def crashed_pod(rng: Rng, system: System) -> BrokenSystem:
     """One pod crashes again and again while others of the same template run."""
     if system.replicas < 2:
         system.replicas = system.original_replicas = 2
-        system.pods.append(system.pod())
-    pod = draw.one(system.pods)
-    pod.ready, pod.restarts = False, draw.number(4, 30)
+        system.pods.append(system.new_pod())
+    pod = rng.choice(system.pods)
+    pod.ready, pod.restarts = False, rng.integer(4, 30)
     pod.state = {
         "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
-        "lastState": {"terminated": {"reason": "Error", "exitCode": draw.one((1, 2, 134, 139))}},
+        "lastState": {"terminated": {"reason": "Error", "exitCode": rng.choice((1, 2, 134, 139))}},
     }
-    return _dead_pod(draw, system, pod.name)
+    return _dead_pod(rng, system, pod.name)
 
 
-def _dead_pod(draw: Draw, system: System, pod: str) -> Incident:
-    return Incident(
+def _dead_pod(rng: Rng, system: System, pod: str) -> BrokenSystem:
+    return BrokenSystem(
         system,
-        types=("pod-fail", "pod-failure", "pod-down", "pod-not-ready", "dead-pod", "instance-down"),
+        fault_types=(
+            "pod-fail",
+            "pod-failure",
+            "pod-down",
+            "pod-not-ready",
+            "dead-pod",
+            "instance-down",
+        ),
         summaries=(
             "{pod} [is dead|does not serve|stopped working|went down][, the rest is fine|].",
             (
@@ -236,8 +262,8 @@ def _dead_pod(draw: Draw, system: System, pod: str) -> Incident:
             ),
             "{name} [lost|misses] [an instance|a replica|one backend]: {pod} [is unready|fails].",
         ),
-        terse=("{name}: [instance down|dead pod|{pod} unready]",),
-        astray=(
+        terse_summaries=("{name}: [instance down|dead pod|{pod} unready]",),
+        wrong_diagnoses=(
             (
                 "oom",
                 (
@@ -251,21 +277,21 @@ def _dead_pod(draw: Draw, system: System, pod: str) -> Incident:
             ),
             ("readiness-probe", "The probe of {name} [is too strict|should be relaxed]."),
         ),
-        clues=(
-            Clue("Text", "Pod/{pod}", "[not ready|Ready=False] [for {minutes} min|]"),
-            Clue("Metric", "prometheus", "kube_pod_status_ready 0 for {pod}"),
-            Clue("Event", "Pod/{pod}", "[BackOff|Unhealthy|ContainersNotReady]"),
+        evidence=(
+            EvidenceText("Text", "Pod/{pod}", "[not ready|Ready=False] [for {minutes} min|]"),
+            EvidenceText("Metric", "prometheus", "kube_pod_status_ready 0 for {pod}"),
+            EvidenceText("Event", "Pod/{pod}", "[BackOff|Unhealthy|ContainersNotReady]"),
         ),
-        felt=draw.one(("", "refused", "errors")) if system.replicas == 1 else "",
+        user_impact=rng.choice(("", "refused", "errors")) if system.replicas == 1 else "",
         # The pod can be told, and it serves nobody: nothing is lost with it.
-        repairs=((wish(DeletePod, pod),), RESTART),
-        useless=(SCALE, (wish(SetResources),), (wish(Rollback),)),
-        hidden=Hidden({pod: Stress(failed=True)}),
-        values={"pod": pod, "minutes": draw.number(2, 40)},
+        repairs=((expect(DeletePod, pod),), RESTART),
+        useless_repairs=(SCALE, (expect(SetResources),), (expect(Rollback),)),
+        effects=FaultEffects({pod: Stress(failed=True)}),
+        text_values={"pod": pod, "minutes": rng.integer(2, 40)},
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "cpu-stress": cpu_stress,
     "memory-stress": memory_stress,
     "pod-fail": pod_fail,

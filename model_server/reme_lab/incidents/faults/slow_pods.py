@@ -2,27 +2,40 @@
 
 from collections.abc import Sequence
 
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, Maker, wish
-from reme_lab.incidents.faults.common import RESTART, SCALE, late_probe
-from reme_lab.incidents.faults.single_pod import fresh_pod
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    FaultMaker,
+    expect,
+)
+from reme_lab.incidents.faults.common import RESTART, SCALE, add_probe_timeout_event
+from reme_lab.incidents.faults.single_pod import replace_pod_repairs
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_lab.simulator import Stress
 from reme_playbook.actions.registry import DeletePod, SetResources
 
 
-def disk_io(draw: Draw, system: System) -> Incident:
+def disk_io(rng: Rng, system: System) -> BrokenSystem:
     """What one pod writes is slow; its program may wait for that with all it does."""
-    pod, wait = draw.one(system.pods), draw.parameter((450, 700, 900, 1300, 2100, 2800))
-    stalled = draw.chance(30)
+    pod, wait = rng.choice(system.pods), rng.parameter((450, 700, 900, 1300, 2100, 2800))
+    stalled = rng.chance(30)
     pod.ready = not stalled
-    if stalled or draw.chance(30):
-        late_probe(draw, system, draw.number(3, 40) if stalled else draw.number(1, 3))
-    named = stalled or draw.chance(35)
-    alone = draw.one(("", "refused", "silent")) if system.replicas == 1 else ""
-    return Incident(
+    if stalled or rng.chance(30):
+        add_probe_timeout_event(rng, system, rng.integer(3, 40) if stalled else rng.integer(1, 3))
+    named = stalled or rng.chance(35)
+    alone = rng.choice(("", "refused", "silent")) if system.replicas == 1 else ""
+    return BrokenSystem(
         system,
-        types=("disk-io", "slow-disk", "disk-latency", "io-stall", "disk-stress", "io-pressure"),
+        fault_types=(
+            "disk-io",
+            "slow-disk",
+            "disk-latency",
+            "io-stall",
+            "disk-stress",
+            "io-pressure",
+        ),
         summaries=(
             (
                 "[Writes|fsync calls|Disk writes] [in|of|by] {where} [need|last|block for] "
@@ -37,8 +50,8 @@ def disk_io(draw: Draw, system: System) -> Incident:
                 "trickle|the write queue is full]."
             ),
         ),
-        terse=("{name} [disk slow|io wait|write latency]",),
-        astray=(
+        terse_summaries=("{name} [disk slow|io wait|write latency]",),
+        wrong_diagnoses=(
             (
                 "cpu-throttling",
                 "{name} responds slowly; [raise its CPU|it needs a higher CPU limit].",
@@ -49,22 +62,24 @@ def disk_io(draw: Draw, system: System) -> Incident:
             ),
             ("overload", "{name} cannot keep pace; more replicas [may|would] help."),
         ),
-        clues=(
-            Clue(
+        evidence=(
+            EvidenceText(
                 "Metric",
                 "Pod/{pod}/{container}" if named else "node-exporter",
                 "[io_time|write await] {wait} ms",
             ),
-            Clue("Log", "{source}", "[slow write|flush took|commit took] {wait} ms"),
+            EvidenceText("Log", "{source}", "[slow write|flush took|commit took] {wait} ms"),
         ),
-        felt=alone if stalled else "slow",
+        user_impact=alone if stalled else "slow",
         # A pod that serves nobody is no loss.
-        repairs=((wish(DeletePod, pod.name),), RESTART)
+        repairs=((expect(DeletePod, pod.name),), RESTART)
         if stalled
-        else fresh_pod(system, pod.name, told=named),
-        useless=(SCALE, (wish(SetResources),)),
-        hidden=Hidden({pod.name: Stress(disk=True, failed=stalled)}, usual={"writes_disk": True}),
-        values={
+        else replace_pod_repairs(system, pod.name, told=named),
+        useless_repairs=(SCALE, (expect(SetResources),)),
+        effects=FaultEffects(
+            {pod.name: Stress(disk=True, failed=stalled)}, default_behaviour={"writes_disk": True}
+        ),
+        text_values={
             "pod": pod.name,
             "wait": wait,
             "where": pod.name if named else system.name,
@@ -73,10 +88,10 @@ def disk_io(draw: Draw, system: System) -> Incident:
     )
 
 
-def network_loss(draw: Draw, system: System) -> Incident:
+def network_loss(rng: Rng, system: System) -> BrokenSystem:
     """One pod loses packets."""
     return _network(
-        draw,
+        rng,
         system,
         ("network-loss", "packet-loss", "net-loss", "lossy-network", "retransmissions"),
         (
@@ -91,15 +106,15 @@ def network_loss(draw: Draw, system: System) -> Incident:
             ),
         ),
         ("{name} [retransmits|drops packets|lossy]",),
-        draw.parameter((20, 30, 35, 40, 55, 65, 75, 85)),
+        rng.parameter((20, 30, 35, 40, 55, 65, 75, 85)),
         "retransmit ratio {amount}%",
     )
 
 
-def network_delay(draw: Draw, system: System) -> Incident:
+def network_delay(rng: Rng, system: System) -> BrokenSystem:
     """What one pod sends arrives late."""
     return _network(
-        draw,
+        rng,
         system,
         ("network-delay", "network-latency", "slow-network", "net-delay", "high-rtt"),
         (
@@ -117,31 +132,31 @@ def network_delay(draw: Draw, system: System) -> Incident:
             ),
         ),
         ("{name} [rtt up|network slow|late packets]",),
-        draw.parameter((300, 500, 650, 900, 1100, 1400, 1700, 2500)),
+        rng.parameter((300, 500, 650, 900, 1100, 1400, 1700, 2500)),
         "rtt {amount} ms",
     )
 
 
 def _network(
-    draw: Draw,
+    rng: Rng,
     system: System,
     types: Sequence[str],
     summaries: Sequence[str],
     terse: Sequence[str],
     amount: int,
     metric: str,
-) -> Incident:
-    pod, named = draw.one(system.pods), draw.chance(30)
+) -> BrokenSystem:
+    pod, named = rng.choice(system.pods), rng.chance(30)
     lossy = "loss" in types[0]
-    if draw.chance(30):  # before a probe is late often enough to count
-        late_probe(draw, system, draw.number(1, 3))
+    if rng.chance(30):  # before a probe is late often enough to count
+        add_probe_timeout_event(rng, system, rng.integer(1, 3))
     stress = Stress(loss_percent=max(40, amount)) if lossy else Stress(delay_milliseconds=amount)
-    return Incident(
+    return BrokenSystem(
         system,
-        types=types,
+        fault_types=types,
         summaries=summaries,
-        terse=terse,
-        astray=(
+        terse_summaries=terse,
+        wrong_diagnoses=(
             ("overload", "{name} [lags|is late]; its replicas [are too few|drown in work]."),
             (
                 "bad-rollout",
@@ -152,29 +167,29 @@ def _network(
             ),
             ("cpu-stress", "{name} [lags|is late], a CPU shortage is [likely|suspected]."),
         ),
-        clues=(
-            Clue("Metric", "Pod/{pod}" if named else "mesh", metric),
-            Clue(
+        evidence=(
+            EvidenceText("Metric", "Pod/{pod}" if named else "mesh", metric),
+            EvidenceText(
                 "Log",
                 "client of {name}",
                 "[deadline exceeded|read timeout|i/o timeout] after {late} ms",
             ),
-            Clue("Metric", "mesh", "p95 of calls to {name} {late} ms"),
+            EvidenceText("Metric", "mesh", "p95 of calls to {name} {late} ms"),
         ),
-        felt=draw.one(("slow", "slow", "silent")),
-        repairs=fresh_pod(system, pod.name, told=named),
-        useless=(SCALE, (wish(SetResources),)),
-        hidden=Hidden({pod.name: stress}),
-        values={
+        user_impact=rng.choice(("slow", "slow", "silent")),
+        repairs=replace_pod_repairs(system, pod.name, told=named),
+        useless_repairs=(SCALE, (expect(SetResources),)),
+        effects=FaultEffects({pod.name: stress}),
+        text_values={
             "pod": pod.name,
             "amount": amount,
             "where": pod.name if named else system.name,
-            "late": draw.number(900, 5000),
+            "late": rng.integer(900, 5000),
         },
     )
 
 
-FAULTS: dict[str, Maker] = {
+FAULTS: dict[str, FaultMaker] = {
     "disk-io": disk_io,
     "network-loss": network_loss,
     "network-delay": network_delay,

@@ -3,31 +3,31 @@
 import copy
 
 from reme_lab.incidents import names
-from reme_lab.incidents.broken_system import Clue, Hidden, Incident, wish
-from reme_lab.incidents.faults.common import late_probe
-from reme_lab.incidents.faults.config_maps import give_config
-from reme_lab.incidents.faults.false_alarms import USELESS
-from reme_lab.incidents.rng import Draw
+from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, FaultEffects, expect
+from reme_lab.incidents.faults.common import add_probe_timeout_event
+from reme_lab.incidents.faults.config_maps import ensure_config
+from reme_lab.incidents.faults.false_alarms import USELESS_REPAIRS
+from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_lab.simulator import RecurringStress, Stress, is_one_of, rule
 from reme_model.prompt.schema import Abstain
 from reme_playbook.actions.registry import DeletePod
 
 
-def lost_credential(draw: Draw, system: System) -> Incident:
+def lost_credential(rng: Rng, system: System) -> BrokenSystem:
     """A key is gone from a Secret, and nobody in the cluster knows what it held."""
     secret, key = (
-        f"{system.name}-{draw.one(('creds', 'auth', 'keys', 'access'))}",
-        draw.parameter(("apikey", "dsn", "pin", "license", "client-id", "login", "cert", "seed")),
+        f"{system.name}-{rng.choice(('creds', 'auth', 'keys', 'access'))}",
+        rng.parameter(("apikey", "dsn", "pin", "license", "client-id", "login", "cert", "seed")),
     )
     entry = {
-        "name": f"{names.word(draw, 2).upper()}_REF",
+        "name": f"{names.word(rng, 2).upper()}_REF",
         "valueFrom": {"secretKeyRef": {"name": secret, "key": key}},
     }
-    for template in [system.template, *(t for t, _ in system.earlier)]:
+    for template in [system.template, *(t for t, _ in system.earlier_templates)]:
         template["spec"]["containers"][0]["env"].append(copy.deepcopy(entry))
     system.original = copy.deepcopy(system.template)
-    message = draw.one(
+    message = rng.choice(
         (
             f"couldn't find key {key} in Secret {system.namespace}/{secret}",
             f'secret "{secret}" not found',
@@ -38,9 +38,9 @@ def lost_credential(draw: Draw, system: System) -> Incident:
         phase="Pending",
         state={"state": {"waiting": {"reason": "CreateContainerConfigError", "message": message}}},
     )
-    return Incident(
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "lost-credential",
             "missing-secret",
             "secret-key-missing",
@@ -51,36 +51,36 @@ def lost_credential(draw: Draw, system: System) -> Incident:
             "{name} [needs|wants] {key} of Secret {secret}, [which is gone|somebody removed it].",
             "[No pod|Nothing] of {name} starts: Secret {secret} [lacks|lost] {key}.",
         ),
-        terse=("{name} [secret missing|no credentials]",),
-        astray=(
+        terse_summaries=("{name} [secret missing|no credentials]",),
+        wrong_diagnoses=(
             ("image-pull-error", "{name} has no image."),
             ("bad-rollout", "{name} was released badly."),
         ),
-        clues=(Clue("Event", "Pod/{pod}", "Failed: {message}"),),
-        felt="refused",
+        evidence=(EvidenceText("Event", "Pod/{pod}", "Failed: {message}"),),
+        user_impact="refused",
         abstain=Abstain.NO_ACTION,
-        useless=USELESS,
-        hidden=Hidden(lost_secrets=((secret, key),)),
-        values={"secret": secret, "key": key, "message": message, "pod": system.pods[0].name},
+        useless_repairs=USELESS_REPAIRS,
+        effects=FaultEffects(missing_secret_keys=((secret, key),)),
+        text_values={"secret": secret, "key": key, "message": message, "pod": system.pods[0].name},
     )
 
 
-def lost_setting(draw: Draw, system: System) -> Incident:
+def lost_setting(rng: Rng, system: System) -> BrokenSystem:
     """A key is gone from the ConfigMap, and nobody in the cluster knows what it was."""
-    key = give_config(draw, system)
+    key = ensure_config(rng, system)
     system.config.pop(key)
-    system.applied = False
+    system.has_last_applied = False
     message = f"couldn't find key {key} in ConfigMap {system.namespace}/{system.config_name}"
     if system.config_from_env:
         ended = {"terminated": {"reason": "Error", "exitCode": 1}}
         state = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": ended}
-        system.replace_all(ready=False, restarts=draw.number(2, 15), state=state)
+        system.replace_all(ready=False, restarts=rng.integer(2, 15), state=state)
     else:
         waiting = {"reason": "CreateContainerConfigError", "message": message}
         system.replace_all(ready=False, phase="Pending", state={"state": {"waiting": waiting}})
-    return Incident(
+    return BrokenSystem(
         system,
-        types=("lost-setting", "config-error", "missing-setting", "config-key-removed"),
+        fault_types=("lost-setting", "config-error", "missing-setting", "config-key-removed"),
         summaries=(
             "{config} [lacks|lost] {key}[, nobody knows what it was|]; {name} does not start.",
             (
@@ -88,25 +88,29 @@ def lost_setting(draw: Draw, system: System) -> Incident:
                 "left|its value is lost]."
             ),
         ),
-        terse=("{name} [setting lost|not starting]",),
-        clues=(Clue("Log", "Pod/{pod}/{container}", "[setting|key] {key} [is missing|not found]"),),
-        felt="refused",
+        terse_summaries=("{name} [setting lost|not starting]",),
+        evidence=(
+            EvidenceText(
+                "Log", "Pod/{pod}/{container}", "[setting|key] {key} [is missing|not found]"
+            ),
+        ),
+        user_impact="refused",
         abstain=Abstain.NO_ACTION,
-        useless=USELESS,
-        hidden=Hidden(rules=(rule(is_one_of(key, None), exit_code=1),)),
-        values={"key": key, "config": system.config_name, "pod": system.pods[0].name},
+        useless_repairs=USELESS_REPAIRS,
+        effects=FaultEffects(rules=(rule(is_one_of(key, None), exit_code=1),)),
+        text_values={"key": key, "config": system.config_name, "pod": system.pods[0].name},
     )
 
 
-def renumbered_port(draw: Draw, system: System) -> Incident:
+def renumbered_port(rng: Rng, system: System) -> BrokenSystem:
     """The port that callers use is gone from the Service."""
     old = system.service_port
-    new = old + draw.parameter((1000, 2000, 7, 100, 11, 300, 5000, 10000))
+    new = old + rng.parameter((1000, 2000, 7, 100, 11, 300, 5000, 10000))
     system.service["ports"][0]["port"] = new
-    system.applied = False
-    return Incident(
+    system.has_last_applied = False
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "renumbered-service-port",
             "wrong-port",
             "service-port-changed",
@@ -119,28 +123,31 @@ def renumbered_port(draw: Draw, system: System) -> Incident:
             ),
             "[Nobody|No client] can [connect|talk] to {name}:{old}.",
         ),
-        terse=("{name}:{old} [closed|timeouts]",),
-        astray=(("hang", "{name} hangs; bounce it."), ("network-policy", "{name} is blocked.")),
-        clues=(Clue("Log", "client", "connect {name}:{old}: timeout"),),
-        felt="silent",
+        terse_summaries=("{name}:{old} [closed|timeouts]",),
+        wrong_diagnoses=(
+            ("hang", "{name} hangs; bounce it."),
+            ("network-policy", "{name} is blocked."),
+        ),
+        evidence=(EvidenceText("Log", "client", "connect {name}:{old}: timeout"),),
+        user_impact="silent",
         abstain=Abstain.NO_ACTION,
-        useless=USELESS,
-        values={"old": old, "new": new},
+        useless_repairs=USELESS_REPAIRS,
+        text_values={"old": old, "new": new},
         missing_port=old,
     )
 
 
-def dying_disk(draw: Draw, system: System) -> Incident:
+def dying_disk(rng: Rng, system: System) -> BrokenSystem:
     """The disk itself is slow or fails, for every pod that is put there."""
-    wait = draw.parameter((500, 800, 1000, 1600, 2400, 3000))
-    stalled = draw.chance(40)
+    wait = rng.parameter((500, 800, 1000, 1600, 2400, 3000))
+    stalled = rng.chance(40)
     if stalled:
         for pod in system.pods:
             pod.ready = False
-        late_probe(draw, system, draw.number(3, 60))
-    return Incident(
+        add_probe_timeout_event(rng, system, rng.integer(3, 60))
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "dying-disk",
             "disk-failure",
             "disk-hardware",
@@ -158,38 +165,38 @@ def dying_disk(draw: Draw, system: System) -> Incident:
                 "writes [take|need] {wait} ms."
             ),
         ),
-        terse=("{name} [disk errors|disk dying|I/O errors]",),
-        clues=(
-            Clue(
+        terse_summaries=("{name} [disk errors|disk dying|I/O errors]",),
+        evidence=(
+            EvidenceText(
                 "Log", "kernel", "[blk_update_request|ata1|nvme0]: I/O error, [sector|dev] {sector}"
             ),
-            Clue("Metric", "smartd", "[reallocated|pending] sectors {sector}"),
+            EvidenceText("Metric", "smartd", "[reallocated|pending] sectors {sector}"),
         ),
-        felt=draw.one(("refused", "silent")) if stalled else "slow",
+        user_impact=rng.choice(("refused", "silent")) if stalled else "slow",
         abstain=Abstain.NO_ACTION,
-        useless=(*USELESS, (wish(DeletePod, system.pods[0].name),)),
-        hidden=Hidden(
+        useless_repairs=(*USELESS_REPAIRS, (expect(DeletePod, system.pods[0].name),)),
+        effects=FaultEffects(
             recurring_stress=(RecurringStress(Stress(disk=True, failed=stalled)),),
-            usual={"writes_disk": True},
+            default_behaviour={"writes_disk": True},
         ),
-        values={"wait": wait, "sector": draw.number(100, 99999)},
+        text_values={"wait": wait, "sector": rng.integer(100, 99999)},
     )
 
 
-def full_cluster(draw: Draw, system: System) -> Incident:
+def full_cluster(rng: Rng, system: System) -> BrokenSystem:
     """No node has room, and none of them is kept away by a setting."""
-    total, what = draw.number(1, 8), draw.one(("memory", "cpu"))
+    total, what = rng.integer(1, 8), rng.choice(("memory", "cpu"))
     why = f"0/{total} nodes are available: {total} Insufficient {what}."
     lost = system.pods[-1]
-    system.pods[-1] = system.pod(ready=False, phase="Pending", state={}, unscheduled=why)
+    system.pods[-1] = system.new_pod(ready=False, phase="Pending", state={}, unscheduled=why)
     if system.kind == "StatefulSet":
         system.pods[-1].name = lost.name
-    system.event("FailedScheduling", why, draw.number(2, 30))
+    system.add_event("FailedScheduling", why, rng.integer(2, 30))
     system.node_labels = frozenset({("kubernetes.io/os", "linux")})
-    system.earlier = []
-    return Incident(
+    system.earlier_templates = []
+    return BrokenSystem(
         system,
-        types=(
+        fault_types=(
             "node-pressure",
             "cluster-full",
             "insufficient-capacity",
@@ -203,21 +210,21 @@ def full_cluster(draw: Draw, system: System) -> Incident:
                 "are needed]."
             ),
         ),
-        terse=("{name} [pending|no capacity]",),
-        clues=(
-            Clue("Event", "Pod/{pod}", "FailedScheduling: Insufficient {what}"),
-            Clue("Metric", "nodes", "allocatable {what} left 0"),
+        terse_summaries=("{name} [pending|no capacity]",),
+        evidence=(
+            EvidenceText("Event", "Pod/{pod}", "FailedScheduling: Insufficient {what}"),
+            EvidenceText("Metric", "nodes", "allocatable {what} left 0"),
         ),
         abstain=Abstain.NO_ACTION,
-        useless=USELESS,
-        values={"what": what, "pod": system.pods[-1].name},
+        useless_repairs=USELESS_REPAIRS,
+        text_values={"what": what, "pod": system.pods[-1].name},
     )
 
 
-def lost_image(draw: Draw, system: System) -> Incident:
+def lost_image(rng: Rng, system: System) -> BrokenSystem:
     """The image cannot be pulled, and no other was ever used."""
-    system.earlier, image = [], system.main["image"]
-    said = draw.one(
+    system.earlier_templates, image = [], system.main_container["image"]
+    said = rng.choice(
         (
             "unauthorized",
             "registry unreachable",
@@ -238,20 +245,20 @@ def lost_image(draw: Draw, system: System) -> Incident:
             }
         },
     )
-    system.event("Failed", f"Failed to pull image '{image}': {said}", draw.number(2, 40))
-    return Incident(
+    system.add_event("Failed", f"Failed to pull image '{image}': {said}", rng.integer(2, 40))
+    return BrokenSystem(
         system,
-        types=("registry-down", "image-pull-error", "registry-unauthorized", "pull-failure"),
+        fault_types=("registry-down", "image-pull-error", "registry-unauthorized", "pull-failure"),
         summaries=(
             (
                 "[The registry|The image store] [is down|rejects us|has expired "
                 "certificates]; {name} [has no image|cannot start]."
             ),
         ),
-        terse=("{name} [pull fails|registry error]",),
-        clues=(Clue("Event", "Pod/{pod}", "Failed to pull: {said}"),),
-        felt="refused",
+        terse_summaries=("{name} [pull fails|registry error]",),
+        evidence=(EvidenceText("Event", "Pod/{pod}", "Failed to pull: {said}"),),
+        user_impact="refused",
         abstain=Abstain.NO_ACTION,
-        useless=USELESS,
-        values={"said": said, "pod": system.pods[0].name},
+        useless_repairs=USELESS_REPAIRS,
+        text_values={"said": said, "pod": system.pods[0].name},
     )

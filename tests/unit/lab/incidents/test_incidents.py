@@ -8,13 +8,20 @@ import pytest
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_lab.incidents import names, snapshot
-from reme_lab.incidents.background_noise import states
-from reme_lab.incidents.broken_system import Maker
+from reme_lab.incidents.background_noise import pod_states
+from reme_lab.incidents.broken_system import FaultMaker
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
 from reme_lab.incidents.grader import Grader
-from reme_lab.incidents.incident import POLICY, UNSEEN, Dropped, Kind, Trace, make
-from reme_lab.incidents.report import Quality, write
-from reme_lab.incidents.rng import Draw, Split
+from reme_lab.incidents.incident import (
+    NOT_SIMULATED,
+    POLICY,
+    DroppedIncident,
+    Incident,
+    Kind,
+    make_incident,
+)
+from reme_lab.incidents.report import ReportQuality, write_report
+from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
 from reme_model.inference.reply import Abstention, Playbook, parse
 from reme_model.prompt.context import describe
@@ -24,17 +31,20 @@ from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import check
 
-MAKERS: dict[str, Maker] = {**FAULTS, **{name: maker for name, (_, maker) in ABSTENTIONS.items()}}
+MAKERS: dict[str, FaultMaker] = {
+    **FAULTS,
+    **{name: maker for name, (_, maker) in ABSTENTIONS.items()},
+}
 
 
-def some(number: int, *, candidates: bool = False) -> list[Trace]:
-    found: list[Trace] = []
+def some(number: int, *, candidates: bool = False) -> list[Incident]:
+    found: list[Incident] = []
     for place in count():
         if len(found) == number:
             return found
         try:
-            found.append(make(f"test/{place}", Split.TRAIN, candidates=candidates))
-        except Dropped:
+            found.append(make_incident(f"test/{place}", Split.TRAIN, candidates=candidates))
+        except DroppedIncident:
             continue
     raise AssertionError("count does not end")
 
@@ -43,14 +53,14 @@ TRACES = some(60)
 
 
 def test_one_seed_gives_one_trace() -> None:
-    again = [make(trace.seed, trace.split) for trace in TRACES[:20]]
+    again = [make_incident(trace.seed, trace.split) for trace in TRACES[:20]]
     assert [t.record() for t in again] == [t.record() for t in TRACES[:20]]
     assert len({trace.id for trace in TRACES}) == len(TRACES)
 
 
 def test_the_question_is_the_trained_one() -> None:
     for trace in TRACES:
-        case = trace.case
+        case = trace.source
         context = describe(case.live, case.report, case.previous, case.measured)
         assert trace.messages == messages(context, case.space, PromptStyle.TRAINED)
         assert [m["role"] for m in trace.messages] == ["system", "user"]
@@ -59,103 +69,103 @@ def test_the_question_is_the_trained_one() -> None:
 
 def test_every_answer_is_one_that_the_grammar_and_the_gate_let_through() -> None:
     for trace in TRACES:
-        schema = reply_schema(trace.case.space)
+        schema = reply_schema(trace.source.space)
         for answer in trace.acceptable:
             jsonschema.validate(json.loads(answer), schema)
             said = parse(answer)
             if isinstance(said, Abstention):
-                assert trace.case.abstain == said.reason
+                assert trace.source.abstain == said.reason
                 continue
             assert isinstance(said, Playbook)
             actions = compile_playbook(said.text)
             assert written(actions) == answer
-            check(actions, POLICY, trace.case.live)
+            check(actions, POLICY, trace.source.live)
 
 
 def test_an_action_that_was_tried_is_not_offered_again() -> None:
     seconds = [trace for trace in some(60) if trace.kind is Kind.SECOND]
     assert seconds
     for trace in seconds:
-        (attempt,) = trace.case.previous
-        assert attempt.actions[0] not in {action.summary() for action in trace.case.space}
+        (attempt,) = trace.source.previous
+        assert attempt.actions[0] not in {action.summary() for action in trace.source.space}
         assert f"attempt 1: {attempt.actions[0][:40]}" in trace.messages[-1]["content"]
 
 
 def test_nothing_wrong_is_no_reason_to_act() -> None:
     for trace in TRACES:
         if trace.messages[-1]["content"].endswith("wrong: nothing"):
-            assert trace.case.abstain is not None, trace.seed
+            assert trace.source.abstain is not None, trace.seed
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
 def test_the_best_repair_of_each_fault_is_verified_and_harms_nothing(fault: str) -> None:
     judged = 0
     for place in range(12):
-        draw = Draw(f"{fault}/{place}", Split.TRAIN)
-        system = System(draw)
-        incident = FAULTS[fault](draw, system)
+        rng = Rng(f"{fault}/{place}", Split.TRAIN)
+        system = System(rng)
+        incident = FAULTS[fault](rng, system)
         if incident is None:
             continue
-        live = snapshot.live(system)
-        report, _ = write(draw, incident, Quality.FULL)
+        live = snapshot.snapshot_of(system)
+        report, _ = write_report(rng, incident, ReportQuality.FULL)
         grader = Grader(incident, live, report.probes)
         space = allowed_actions(live, POLICY)
-        wanted = [wished.of(space) for wished in incident.repairs[0]]
+        wanted = [wished.find_in(space) for wished in incident.repairs[0]]
         actions = [action for action in wanted if action is not None]
         if len(actions) != len(wanted):
             continue
         verdict = grader.verdict(actions)
-        assert grader.failing
+        assert grader.problems
         assert verdict.good, (verdict.missing, verdict.side_effects)
         judged += 1
     assert judged
 
 
-@pytest.mark.parametrize("fault", sorted(set(ABSTENTIONS) - UNSEEN))
+@pytest.mark.parametrize("fault", sorted(set(ABSTENTIONS) - NOT_SIMULATED))
 def test_where_to_abstain_is_right_no_action_is_good(fault: str) -> None:
-    draw = Draw(f"{fault}/1", Split.TRAIN)
-    system = System(draw)
-    incident = ABSTENTIONS[fault][1](draw, system)
+    rng = Rng(f"{fault}/1", Split.TRAIN)
+    system = System(rng)
+    incident = ABSTENTIONS[fault][1](rng, system)
     assert incident is not None
     assert incident.abstain is not None
-    live = snapshot.live(system)
-    grader = Grader(incident, live, write(draw, incident, Quality.FULL)[0].probes)
+    live = snapshot.snapshot_of(system)
+    grader = Grader(incident, live, write_report(rng, incident, ReportQuality.FULL)[0].probes)
     if incident.abstain is Abstain.NO_ACTION:
         assert not any(grader.verdict([action]).good for action in allowed_actions(live, POLICY))
     else:
-        assert not grader.unwell
+        assert not grader.problems_without_probes
 
 
 def test_candidates_tell_good_from_useless() -> None:
     for trace in some(12, candidates=True):
         assert trace.candidates is not None
         answer = trace.candidates[trace.acceptable[0]]
-        assert answer == max(trace.candidates.values()) or trace.case.abstain is None
+        assert answer == max(trace.candidates.values()) or trace.source.abstain is None
         assert answer >= 0.5
-        if trace.case.abstain is None:
+        if trace.source.abstain is None:
             assert trace.candidates['{"abstain":"healthy"}'] < 0
 
 
-@pytest.mark.parametrize("quality", Quality)
-def test_a_bare_report_holds_no_more_than_the_fault(quality: Quality) -> None:
-    draw = Draw("bare", Split.TRAIN)
-    incident = FAULTS["pod-fail"](draw, System(draw))
+@pytest.mark.parametrize("quality", ReportQuality)
+def test_a_bare_report_holds_no_more_than_the_fault(quality: ReportQuality) -> None:
+    rng = Rng("bare", Split.TRAIN)
+    incident = FAULTS["pod-fail"](rng, System(rng))
     assert incident is not None
-    report: DiagnosisReportSpec = write(draw, incident, quality)[0]
+    report: DiagnosisReportSpec = write_report(rng, incident, quality)[0]
     bare = not report.fault.summary and not report.evidence
-    assert bare == (quality is Quality.BARE)
+    assert bare == (quality is ReportQuality.BARE)
 
 
 def test_train_and_test_have_no_name_in_common() -> None:
     def names(split: Split) -> set[str]:
-        return {System(Draw(f"names/{place}", split)).name for place in range(80)}
+        return {System(Rng(f"names/{place}", split)).name for place in range(80)}
 
     assert not names(Split.TRAIN) & names(Split.TEST)
 
 
 def test_some_names_are_words_and_the_test_has_others() -> None:
     drawn = {
-        split: {names.workload(Draw(f"words/{place}", split)) for place in range(400)}
+        split: {names.workload(Rng(f"words/{place}", split)) for place in range(400)}
         for split in (Split.TRAIN, Split.TEST)
     }
     for some in drawn.values():
@@ -165,25 +175,25 @@ def test_some_names_are_words_and_the_test_has_others() -> None:
 
 
 def test_what_is_beside_a_workload_has_another_name() -> None:
-    draw = Draw("beside", Split.TRAIN)
-    taken = {names.workload(draw) for _ in range(2000)}
-    assert not taken & {names.workload_beside(draw, taken) for _ in range(50)}
+    rng = Rng("beside", Split.TRAIN)
+    taken = {names.workload(rng) for _ in range(2000)}
+    assert not taken & {names.other_workload(rng, taken) for _ in range(50)}
 
 
 def test_a_pattern_is_read_in_one_of_its_ways() -> None:
-    draw = Draw("text", Split.TRAIN)
-    read = {draw.text("[a|b [c|d]] {x}", x="[1|2]") for _ in range(60)}
+    rng = Rng("text", Split.TRAIN)
+    read = {rng.expand("[a|b [c|d]] {x}", x="[1|2]") for _ in range(60)}
     assert read == {"a [1|2]", "b c [1|2]", "b d [1|2]"}
 
 
 def test_what_a_tool_quotes_of_pods_is_what_they_are_in() -> None:
-    draw = Draw("quoted", Split.TRAIN)
-    system = System(draw)
+    rng = Rng("quoted", Split.TRAIN)
+    system = System(rng)
     system.replicas = 1
-    assert not any("ready" in clue.text for clue in states(draw, system))
+    assert not any("ready" in clue.text for clue in pod_states(rng, system))
     waiting = {"reason": "CreateContainerConfigError", "message": "key pin is gone"}
     system.replace_all(ready=False, state={"state": {"waiting": waiting}})
-    said = {clue.text for _ in range(20) for clue in states(draw, system)}
+    said = {clue.text for _ in range(20) for clue in pod_states(rng, system)}
     assert (
         f"container {system.container} is waiting: CreateContainerConfigError: key pin is gone"
         in said

@@ -11,7 +11,7 @@ from reme_benchmark.scenarios.faults.model import Split
 from reme_benchmark.scenarios.systems.catalog import load, names
 from reme_lab.incidents import rng
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
-from reme_lab.incidents.incident import Dropped, Trace, make
+from reme_lab.incidents.incident import DroppedIncident, Incident, make_incident
 from reme_model.prompt.context import MAX_CHARACTERS
 
 _WORD = re.compile(r"[A-Za-z0-9_.-]+")
@@ -21,11 +21,11 @@ _USUAL = frozenset({80})
 """Ports that every system has."""
 
 
-def traces() -> Iterator[Trace]:
+def traces() -> Iterator[Incident]:
     for place in range(10_000):
         try:
-            yield make(f"leak/{place}", list(rng.Split)[place % 3])
-        except Dropped:
+            yield make_incident(f"leak/{place}", list(rng.Split)[place % 3])
+        except DroppedIncident:
             continue
 
 

@@ -5,13 +5,13 @@ from itertools import count
 import pytest
 
 from reme_lab.incidents import snapshot
-from reme_lab.incidents.broken_system import Incident
+from reme_lab.incidents.broken_system import BrokenSystem
 from reme_lab.incidents.faults.catalog import ABSTENTIONS, FAULTS
 from reme_lab.incidents.grader import Grader
 from reme_lab.incidents.incident import POLICY
-from reme_lab.incidents.probes import asked
-from reme_lab.incidents.report import Quality, write
-from reme_lab.incidents.rng import Draw, Split
+from reme_lab.incidents.probes import make_probes
+from reme_lab.incidents.report import ReportQuality, write_report
+from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
 from reme_lab.simulator import problems_of
 from reme_playbook.policy.action_space import allowed_actions
@@ -20,18 +20,18 @@ MAKERS = {**FAULTS, **{name: maker for name, (_, maker) in ABSTENTIONS.items()}}
 SERVICES_ASKED = 2
 
 
-def broken(fault: str, services: int) -> tuple[Incident, Grader]:
+def broken(fault: str, services: int) -> tuple[BrokenSystem, Grader]:
     """Return an incident whose report asks that many services, all of which fail."""
     for seed in count():
-        draw = Draw(f"{fault}/{seed}", Split.TRAIN)
-        incident = MAKERS[fault](draw, System(draw))
+        rng = Rng(f"{fault}/{seed}", Split.TRAIN)
+        incident = MAKERS[fault](rng, System(rng))
         if incident is None:
             continue
-        report, measured = write(draw, incident, Quality.FULL)
+        report, measured = write_report(rng, incident, ReportQuality.FULL)
         failed = {result.name for result in measured if result.failed}
         users = [probe for probe in report.probes if probe.http]
         if len(users) == services and failed >= {probe.name for probe in users}:
-            return incident, Grader(incident, snapshot.live(incident.system), report.probes)
+            return incident, Grader(incident, snapshot.snapshot_of(incident.system), report.probes)
     raise AssertionError("count does not end")
 
 
@@ -42,8 +42,8 @@ def test_who_calls_the_broken_one_fails_with_it_and_is_well_again(fault: str) ->
         line for line in problems_of(grader.world, grader.probes) if line.startswith("probe ")
     ]
     assert len([line for line in before if "rollout" not in line]) == SERVICES_ASKED
-    space = allowed_actions(snapshot.live(incident.system), POLICY)
-    repair = [action for wish in incident.repairs[0] if (action := wish.of(space))]
+    space = allowed_actions(snapshot.snapshot_of(incident.system), POLICY)
+    repair = [action for wish in incident.repairs[0] if (action := wish.find_in(space))]
     assert grader.verdict(repair).good
 
 
@@ -55,8 +55,8 @@ def test_two_failing_services_say_nothing_of_where_the_fault_is() -> None:
 @pytest.mark.parametrize("fault", sorted(MAKERS))
 def test_each_probe_has_what_it_showed(fault: str) -> None:
     for seed in range(20):
-        draw = Draw(f"{fault}/{seed}", Split.TRAIN)
-        incident = MAKERS[fault](draw, System(draw))
+        rng = Rng(f"{fault}/{seed}", Split.TRAIN)
+        incident = MAKERS[fault](rng, System(rng))
         if incident is not None:
-            probes, measured = asked(draw, incident)
+            probes, measured = make_probes(rng, incident)
             assert [probe["name"] for probe in probes] == [result.name for result in measured]

@@ -13,7 +13,7 @@ from reme_api.probes import ProbeVerdict, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import ActionRecord, Attempt, Run
 from reme_kube.errors import NotFoundError
-from reme_lab.incidents.incident import POLICY, Dropped, Kind, Trace, make
+from reme_lab.incidents.incident import POLICY, DroppedIncident, Incident, Kind, make_incident
 from reme_lab.incidents.rng import Split
 from reme_model.inference.errors import ModelUnavailableError
 from reme_model.prompt.messages import PromptStyle
@@ -59,11 +59,11 @@ class Sheet:
         yield
 
 
-def attempts(trace: Trace) -> list[Attempt]:
+def attempts(trace: Incident) -> list[Attempt]:
     """Return the record of the attempts that the trace tells of, and the open one."""
     found = []
-    for said in trace.case.previous:
-        space = allowed_actions(trace.case.live, POLICY)
+    for said in trace.source.previous:
+        space = allowed_actions(trace.source.live, POLICY)
         tried = next(action for action in space if action.summary() == said.actions[0])
         record = ActionRecord(
             name=tried.name,
@@ -85,10 +85,10 @@ def attempts(trace: Trace) -> list[Attempt]:
     return [*found, Attempt(number=len(found) + 1, start_time=NOW)]
 
 
-def work_of(trace: Trace, cluster: Cluster) -> StepContext:
+def work_of(trace: Incident, cluster: Cluster) -> StepContext:
     open_attempts = attempts(trace)
     baseline = ProbeWindow(
-        start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(trace.case.measured)
+        start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(trace.source.measured)
     )
     settings = SimpleNamespace(
         release_namespace="reme-system",
@@ -101,7 +101,7 @@ def work_of(trace: Trace, cluster: Cluster) -> StepContext:
         cluster=cluster, settings=settings, model=Model(), metrics=metrics, clock=clock
     )
     remediation = SimpleNamespace(
-        metadata=SimpleNamespace(uid="u", name="r", namespace=trace.case.live.target.namespace),
+        metadata=SimpleNamespace(uid="u", name="r", namespace=trace.source.live.target.namespace),
         spec=SimpleNamespace(policy=SimpleNamespace(spec=POLICY)),
     )
     return cast(
@@ -118,15 +118,15 @@ def work_of(trace: Trace, cluster: Cluster) -> StepContext:
     )
 
 
-def some(number: int) -> list[Trace]:
-    found: list[Trace] = []
+def some(number: int) -> list[Incident]:
+    found: list[Incident] = []
     seconds = 0
     place = 0
     while len(found) < number or not seconds:
         place += 1
         try:
-            trace = make(f"same/{place}", Split.DEV)
-        except Dropped:
+            trace = make_incident(f"same/{place}", Split.DEV)
+        except DroppedIncident:
             continue
         seconds += trace.kind is Kind.SECOND
         found.append(trace)
@@ -136,15 +136,15 @@ def some(number: int) -> list[Trace]:
 async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     for trace in some(25):
 
-        async def live(*_: object, found: Trace = trace) -> object:
-            return found.case.live
+        async def live(*_: object, found: Incident = trace) -> object:
+            return found.source.live
 
-        async def report(*_: object, found: Trace = trace) -> object:
-            return found.case.report
+        async def report(*_: object, found: Incident = trace) -> object:
+            return found.source.report
 
         monkeypatch.setattr(step, "collect_snapshot", live)
         monkeypatch.setattr(step, "read_report", report)
         cluster = Cluster()
         await step.generate(work_of(trace, cluster), Generate())
-        asked = {"messages": trace.messages, "schema": reply_schema(trace.case.space)}
+        asked = {"messages": trace.messages, "schema": reply_schema(trace.source.space)}
         assert cluster.kept == [json.dumps(asked, separators=(",", ":"))]

@@ -158,7 +158,7 @@ class NumericSetting:
             return {}
         if not _NUMBER.fullmatch(text):
             said = f"{self.setting} must be a number, not '{text}'"
-            return {"exit_code": 1, "says": said}
+            return {"exit_code": 1, "log_line": said}
         amount = float(text) * self.factor + self.plus
         usual = getattr(Behaviour, self.field)
         return {self.field: amount if isinstance(usual, float) else type(usual)(amount)}

@@ -144,7 +144,7 @@ $(TRAIN_VENV)/.installed: requirements/train.txt requirements/torch.txt requirem
 	touch $@
 
 test-train: train-env ## The tests that need torch
-	$(TRAIN_PY) -m pytest -q tests/unit/model/training
+	$(TRAIN_PY) -m pytest -q tests/unit/lab/training
 
 $(or $(TRACES),build/traces)/MANIFEST.json: | setup
 	$(PY) -m reme_lab.incidents --candidates --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(@D)

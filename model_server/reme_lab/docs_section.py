@@ -1,7 +1,7 @@
 """The generated part of a page that is otherwise written by hand."""
 
 
-def replaced(page: str, begin: str, end: str, text: str) -> str:
+def replace_section(page: str, begin: str, end: str, text: str) -> str:
     """Return the page with new text between its marks, which stay."""
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)

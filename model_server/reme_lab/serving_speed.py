@@ -28,7 +28,7 @@ from reme_model.inference.client import OpenAIModel
 from reme_model.inference.endpoint import ModelEndpoint
 from reme_model.inference.errors import ModelError
 from reme_model.inference.generation import GenerationReply, GenerationRequest
-from reme_model.inference.reply import parse
+from reme_model.inference.reply import parse_reply
 from reme_model.prompt.schema import reply_schema
 from reme_model.serving import machine
 
@@ -40,7 +40,7 @@ _READ_TIMES = 8
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedReply:
     """One reply, and how long it took from the request on."""
 
     seconds: float
@@ -50,13 +50,13 @@ class Timed:
     def valid(self) -> bool:
         """Whether it is a reply at all."""
         try:
-            parse(self.reply.text, self.reply.finish_reason)
+            parse_reply(self.reply.text, self.reply.finish_reason)
         except ModelError:
             return False
         return True
 
 
-def incidents(seed: int, most: int) -> list[GenerationRequest]:
+def sample_requests(seed: int, most: int) -> list[GenerationRequest]:
     """Return questions about made-up incidents, as the operator would put them."""
     found: list[GenerationRequest] = []
     for number in count():
@@ -71,20 +71,22 @@ def incidents(seed: int, most: int) -> list[GenerationRequest]:
     return found
 
 
-async def timed(model: OpenAIModel, request: GenerationRequest) -> Timed:
+async def time_reply(model: OpenAIModel, request: GenerationRequest) -> TimedReply:
     """Return a reply with its time."""
     begun = time.perf_counter()
     reply = await model.generate(request)
-    return Timed(time.perf_counter() - begun, reply)
+    return TimedReply(time.perf_counter() - begun, reply)
 
 
-async def measured(url: str, asked: Sequence[GenerationRequest], together: int) -> dict[str, Any]:
+async def measure_server(
+    url: str, asked: Sequence[GenerationRequest], together: int
+) -> dict[str, Any]:
     """Return how long replies took, one by one and many at once.
 
     Raises:
         ModelError: the server does not answer.
     """
-    alone: dict[str, list[Timed]] = {way: [] for way in WAYS}
+    alone: dict[str, list[TimedReply]] = {way: [] for way in WAYS}
     company: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
         models = {}
@@ -94,11 +96,11 @@ async def measured(url: str, asked: Sequence[GenerationRequest], together: int) 
             await models[way].generate(asked[0])  # the first one fills caches
         for request in asked:
             for way, model in models.items():
-                alone[way].append(await timed(model, request))
+                alone[way].append(await time_reply(model, request))
         for way, model in models.items():
             some = [asked[number % len(asked)] for number in range(together)]
             begun = time.perf_counter()
-            replies = await asyncio.gather(*(timed(model, one) for one in some))
+            replies = await asyncio.gather(*(time_reply(model, one) for one in some))
             company[way] = _company(replies, time.perf_counter() - begun)
     first = alone["grammar"][0].reply
     return {
@@ -109,7 +111,7 @@ async def measured(url: str, asked: Sequence[GenerationRequest], together: int) 
     }
 
 
-def _alone(of: Sequence[Timed]) -> dict[str, Any]:
+def _alone(of: Sequence[TimedReply]) -> dict[str, Any]:
     seconds = sorted(one.seconds for one in of)
     tokens = sum(one.reply.completion_tokens for one in of)
     return {
@@ -124,7 +126,7 @@ def _alone(of: Sequence[Timed]) -> dict[str, Any]:
     }
 
 
-def _company(of: Sequence[Timed], seconds: float) -> dict[str, Any]:
+def _company(of: Sequence[TimedReply], seconds: float) -> dict[str, Any]:
     tokens = sum(one.reply.completion_tokens for one in of)
     return {
         "replies": len(of),
@@ -144,7 +146,7 @@ def _read(_: int) -> float:
     return _READ_TIMES * _READ_MIB / (time.perf_counter() - begun)
 
 
-def bandwidth(processes: int) -> float:
+def memory_bandwidth(processes: int) -> float:
     """Return the MiB/s at which this machine reads memory with so many processes at once."""
     with ProcessPoolExecutor(processes) as pool:
         return sum(pool.map(_read, range(processes)))
@@ -196,10 +198,10 @@ def main() -> int:
     given = parser.parse_args()
     dtype = given.dtype or ("bfloat16" if machine.native_bfloat16() else "float32")
     weights = given.parameters * 1e6 * _BYTES[dtype] / _MIB
-    speed = bandwidth(machine.cpus())
+    speed = memory_bandwidth(machine.cpus())
     try:
         result = asyncio.run(
-            measured(given.url, incidents(given.seed, given.count), given.together)
+            measure_server(given.url, sample_requests(given.seed, given.count), given.together)
         )
     except ModelError as error:
         parser.exit(1, f"error: {error}\n")

@@ -159,7 +159,7 @@ async def _served(cluster: Cluster, service: Object) -> str:
         answer = await cluster.api.get_raw(path, _ANSWER_SECONDS)
         if answer.status != 200:
             return ""
-        found = openai_models.provenance(answer.content, "")
+        found = openai_models.parse_provenance(answer.content, "")
     except (ClusterError, ModelError):
         return ""
     adapter = f" with adapter {found.adapter_digest}" if found.adapter_digest else ""

@@ -178,7 +178,7 @@ def section(kept: Path) -> str:
 
 def replaced(page: str, text: str) -> str:
     """Return the page with new text between its marks."""
-    return docs_section.replaced(page, BEGIN, END, text)
+    return docs_section.replace_section(page, BEGIN, END, text)
 
 
 def main() -> int:

@@ -23,7 +23,7 @@ from reme_lab.simulator import (
     disruption,
     problems_of,
 )
-from reme_model.prompt.messages import written
+from reme_model.prompt.messages import render_reply
 from reme_model.prompt.schema import ABSTAIN, Abstain
 from reme_playbook.actions.registry import Action
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -157,7 +157,7 @@ def reply_rewards(
     """
     found: dict[str, float] = {}
     for actions in (*([action] for action in space), *pairs):
-        reply = written(actions)
+        reply = render_reply(actions)
         verdict = grader.verdict(actions)
         worth = -0.5 if verdict.side_effects else 0.0
         if verdict.good and right is None:

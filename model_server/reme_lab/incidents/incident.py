@@ -20,8 +20,8 @@ from reme_lab.incidents.report import ReportQuality, write_report
 from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
 from reme_model.inference.generation import ChatMessage
-from reme_model.prompt.context import AttemptSummary, describe
-from reme_model.prompt.messages import PromptStyle, messages, written
+from reme_model.prompt.context import AttemptSummary, describe_incident
+from reme_model.prompt.messages import PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import ABSTAIN, Abstain, reply_schema
 from reme_playbook.actions.registry import Action, DeletePod
 from reme_playbook.errors import RejectedPlaybookError
@@ -154,7 +154,7 @@ def make_incident(
         previous, space = (tried[1],), tuple(a for a in space if a != tried[0])
     if not space:
         raise DroppedIncident("nothing is possible")
-    context = describe(live, report, previous, measured)
+    context = describe_incident(live, report, previous, measured)
     grader = Grader(incident, live, report.probes)
     accepted = _told_first(_accepted(incident, space, live), context)
     accepted = _verified(fault, grader, incident, space, accepted)
@@ -166,7 +166,7 @@ def make_incident(
         kind=kind,
         split=split,
         quality=quality,
-        messages=messages(context, space, PromptStyle.TRAINED),
+        messages=build_messages(context, space, PromptStyle.TRAINED),
         acceptable=replies,
         schema_digest=f"sha256:{sha256(schema.encode()).hexdigest()}",
         candidates=reply_rewards(grader, space, incident.abstain, accepted) if candidates else None,
@@ -278,4 +278,4 @@ def _resolved(
 def _replies(incident: BrokenSystem, accepted: Sequence[Sequence[Action]]) -> tuple[str, ...]:
     if incident.abstain is not None:
         return (json.dumps({ABSTAIN: incident.abstain}, separators=(",", ":")),)
-    return tuple(written(actions) for actions in accepted)
+    return tuple(render_reply(actions) for actions in accepted)

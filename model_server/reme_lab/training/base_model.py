@@ -47,7 +47,7 @@ def directory(recipe: Recipe, cache: Path) -> Path:
     return out
 
 
-def load(recipe: Recipe, cache: Path) -> Learner:
+def load_learner(recipe: Recipe, cache: Path) -> Learner:
     """Return the base with adapters that change nothing yet; the same seed, the same adapters."""
     logging.disable_progress_bar()
     folder = directory(recipe, cache)

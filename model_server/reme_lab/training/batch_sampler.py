@@ -12,7 +12,7 @@ _WINDOW = 16
 """Steps among whose examples those of like length are put together."""
 
 
-class Order:
+class BatchSampler:
     """The order of the examples, epoch after epoch, each in another order."""
 
     def __init__(self, lengths: Sequence[int], per_step: int, seed: int) -> None:
@@ -26,7 +26,7 @@ class Order:
         """Steps until every example has had its turn, but for what is left over."""
         return len(self._lengths) // self._per_step
 
-    def at(self, step: int) -> tuple[int, ...]:
+    def batch(self, step: int) -> tuple[int, ...]:
         """Return the examples of a step; steps count from zero."""
         epoch, place = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[place]

@@ -38,7 +38,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="where bases are kept")
 
 
-def planned(given: argparse.Namespace, stage: str) -> tuple[Recipe, Any]:
+def load_plan(given: argparse.Namespace, stage: str) -> tuple[Recipe, Any]:
     """Return the recipe and the plan of a stage, with what the command line changes."""
     recipe = recipes.load(given.recipe)
     plan: Steps = getattr(recipe, stage)
@@ -48,7 +48,9 @@ def planned(given: argparse.Namespace, stage: str) -> tuple[Recipe, Any]:
     return recipe, plan
 
 
-def identity(recipe: Recipe, plan: Steps, learner: Learner, files: list[Path]) -> dict[str, Any]:
+def run_identity(
+    recipe: Recipe, plan: Steps, learner: Learner, files: list[Path]
+) -> dict[str, Any]:
     """Return what makes this run this run; the budget may change when it is resumed."""
     return {
         "base": recipe.base.name,
@@ -59,7 +61,7 @@ def identity(recipe: Recipe, plan: Steps, learner: Learner, files: list[Path]) -
     }
 
 
-def started(learner: Learner, folder: Path) -> dict[str, Any]:
+def load_initial_adapter(learner: Learner, folder: Path) -> dict[str, Any]:
     """Take the adapter that a run ended with or that was exported; return what to remember of it.
 
     Raises:
@@ -74,7 +76,7 @@ def started(learner: Learner, folder: Path) -> dict[str, Any]:
 Prepared = tuple[Stage, Learner, Recipe, Steps, dict[str, Any]]
 
 
-def run(prepare: Callable[[], Prepared], given: argparse.Namespace) -> int:
+def run_stage(prepare: Callable[[], Prepared], given: argparse.Namespace) -> int:
     """Run a stage to its end, and say on one line how it went; returns the exit code."""
     try:
         stage, learner, _, plan, what = prepare()

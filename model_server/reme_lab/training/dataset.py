@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reme_lab.training.errors import NoTracesError
+from reme_lab.training.errors import NoIncidentsError
 from reme_model.prompt.schema import ABSTAIN, Abstain
 from reme_model.serving.manifest import file_digest
 
@@ -23,7 +23,7 @@ class Message(BaseModel):
     content: str
 
 
-class Trace(BaseModel):
+class Incident(BaseModel):
     """An incident as the model sees it, and what may be answered."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -59,7 +59,7 @@ class Trace(BaseModel):
         return self.candidates.get(reply, 1.0 if reply in self.good else 0.0)
 
 
-def read(path: Path, limit: int | None = None) -> list[Trace]:
+def read(path: Path, limit: int | None = None) -> list[Incident]:
     """Return the traces of a file, in its order.
 
     Raises:
@@ -69,25 +69,27 @@ def read(path: Path, limit: int | None = None) -> list[Trace]:
         with path.open(encoding="utf-8") as file:
             traces = _parsed(path, file, limit)
     except OSError as error:
-        raise NoTracesError(f"no traces at {path} ({error.strerror}): run `make traces`") from error
+        raise NoIncidentsError(
+            f"no traces at {path} ({error.strerror}): run `make traces`"
+        ) from error
     if not traces:
-        raise NoTracesError(f"{path} holds no traces: run `make traces`")
+        raise NoIncidentsError(f"{path} holds no traces: run `make traces`")
     return traces
 
 
-def _parsed(path: Path, lines: Iterable[str], limit: int | None) -> list[Trace]:
-    found: list[Trace] = []
+def _parsed(path: Path, lines: Iterable[str], limit: int | None) -> list[Incident]:
+    found: list[Incident] = []
     for number, line in enumerate(lines, start=1):
         if limit is not None and len(found) >= limit:
             break
         if not line.strip():
             continue
         try:
-            found.append(Trace.model_validate_json(line))
+            found.append(Incident.model_validate_json(line))
         except ValidationError as error:
             what = error.errors()[0]
             where = ".".join(str(part) for part in what["loc"])
-            raise NoTracesError(f"{path}, line {number}: {where}: {what['msg']}") from error
+            raise NoIncidentsError(f"{path}, line {number}: {where}: {what['msg']}") from error
     return found
 
 

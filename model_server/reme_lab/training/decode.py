@@ -105,7 +105,7 @@ def _batch(
     added: list[list[int]] = []
 
     def follow(parent: int, branch: _Branch, first: list[int]) -> None:
-        tokens, node = trie.forced(branch.node)
+        tokens, node = trie.forced_tokens(branch.node)
         if not node.children:
             found[branch.prompt][node.reply] += branch.count
             return

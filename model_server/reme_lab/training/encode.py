@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reme_lab.training.dataset import Trace
+from reme_lab.training.dataset import Incident
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Encoder:
         found = self._tokenizer(list(texts), add_special_tokens=False).input_ids
         return [(*ids, self.end) for ids in found]
 
-    def example(self, trace: Trace) -> Example:
+    def example(self, trace: Incident) -> Example:
         """Return a trace with the expert's reply."""
         asked = self.prompt([message.model_dump() for message in trace.messages])
         return Example(asked, self.reply(trace.answer))

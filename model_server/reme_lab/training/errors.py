@@ -14,7 +14,7 @@ class TrainingError(Exception):
     """Root of everything that training raises on purpose; the message says what to do."""
 
 
-class NoTracesError(TrainingError):
+class NoIncidentsError(TrainingError):
     """There are no traces to learn from."""
 
 
@@ -34,5 +34,5 @@ class OtherRunError(TrainingError):
     """The checkpoint belongs to other data, another base or another recipe."""
 
 
-class AlreadyBegunError(TrainingError):
+class RunExistsError(TrainingError):
     """The folder holds a run already."""

@@ -18,15 +18,15 @@ from reme_lab.training import base_model, dataset, decode, initial_adapter, repl
 from reme_lab.training import recipe as recipes
 from reme_lab.training.base_model import Learner
 from reme_lab.training.command_line import cache_folder
-from reme_lab.training.dataset import Message, Trace
+from reme_lab.training.dataset import Incident, Message
 from reme_lab.training.errors import TrainingError
 from reme_lab.training.reply_metrics import Outcome
-from reme_model.prompt.messages import PromptStyle, messages
+from reme_model.prompt.messages import PromptStyle, build_messages
 
 MODES = ("constrained", "free")
 
 
-def replies(learner: Learner, some: Sequence[Trace], mode: str) -> list[Outcome]:
+def replies(learner: Learner, some: Sequence[Incident], mode: str) -> list[Outcome]:
     """Return the greedy replies, in the order of the traces; those that can be asked alone."""
     encoder, model = learner.encoder, learner.model
     some = [one for one in some if mode == "free" or one.possible]
@@ -38,14 +38,14 @@ def replies(learner: Learner, some: Sequence[Trace], mode: str) -> list[Outcome]
         texts = [encoder.text(tokens) for tokens in decode.free(model, ordered, encoder.end)]
     else:
         possible = [some[number].possible for number in by_length]
-        trees = [trie.build(encoder.replies(replies)) for replies in possible]
+        trees = [trie.build_tree(encoder.replies(replies)) for replies in possible]
         written = decode.constrained(model, ordered, trees)
         texts = [all_[next(iter(one))] for all_, one in zip(possible, written, strict=True)]
     found = {n: Outcome(some[n], text) for n, text in zip(by_length, texts, strict=True)}
     return [found[number] for number in range(len(some))]
 
 
-def evaluate(learner: Learner, some: Sequence[Trace], modes: Sequence[str]) -> dict[str, Any]:
+def evaluate(learner: Learner, some: Sequence[Incident], modes: Sequence[str]) -> dict[str, Any]:
     """Return the figures of each mode, the time it took, and every reply that was not good."""
     figures: dict[str, Any] = {}
     failures: dict[str, Any] = {}
@@ -58,12 +58,12 @@ def evaluate(learner: Learner, some: Sequence[Trace], modes: Sequence[str]) -> d
         figures[mode]["seconds"] = round(time.monotonic() - began, 1)
         failures[mode] = [
             {
-                "id": one.trace.id,
-                "fault": one.trace.fault,
-                "kind": one.trace.kind,
-                "asked": one.trace.messages[-1].content,
+                "id": one.incident.id,
+                "fault": one.incident.fault,
+                "kind": one.incident.kind,
+                "asked": one.incident.messages[-1].content,
                 "wrote": one.reply,
-                "expert": one.trace.answer,
+                "expert": one.incident.answer,
             }
             for one in outcomes
             if not one.acceptable
@@ -71,11 +71,11 @@ def evaluate(learner: Learner, some: Sequence[Trace], modes: Sequence[str]) -> d
     return {"modes": figures, "failures": failures}
 
 
-def asked(trace: Trace, style: PromptStyle) -> Trace:
+def restyled(trace: Incident, style: PromptStyle) -> Incident:
     """Return the same incident, asked about in another style."""
     if style is PromptStyle.TRAINED:
         return trace
-    said = messages(trace.messages[-1].content, (), style)
+    said = build_messages(trace.messages[-1].content, (), style)
     return trace.model_copy(update={"messages": tuple(map(Message.model_validate, said))})
 
 
@@ -100,12 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=cache_folder(), help="where bases are kept")
     given = parser.parse_args(arguments)
     try:
-        some = [asked(one, given.style) for one in dataset.read(given.data, given.limit)]
+        some = [restyled(one, given.style) for one in dataset.read(given.data, given.limit)]
         inputs = _inputs(given)
         if given.cached and _have(given.out) == inputs:
             print(f"{given.out}: nothing changed")
             return 0
-        learner = base_model.load(recipes.load(given.recipe), given.cache)
+        learner = base_model.load_learner(recipes.load(given.recipe), given.cache)
         step = 0
         if given.run:
             found = initial_adapter.read(given.run)

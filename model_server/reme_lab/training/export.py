@@ -51,7 +51,9 @@ def export(matrices: Mapping[str, Any], shape: Mapping[str, Any], base_name: str
     return digest(out)
 
 
-def between(since: Mapping[str, Any], matrices: Mapping[str, Any], share: float) -> dict[str, Any]:
+def interpolate(
+    since: Mapping[str, Any], matrices: Mapping[str, Any], share: float
+) -> dict[str, Any]:
     """Return the matrices at that share of the way from the first to the second."""
     return {name: torch.lerp(since[name], matrices[name], share) for name in matrices}
 
@@ -74,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = checkpoint.read(given.run)
         matrices = found.adapters
         if given.since:
-            matrices = between(initial_adapter.read(given.since).matrices, matrices, given.share)
+            matrices = interpolate(
+                initial_adapter.read(given.since).matrices, matrices, given.share
+            )
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

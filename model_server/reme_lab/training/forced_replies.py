@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from reme_lab.training import trie
-from reme_lab.training.dataset import Trace
+from reme_lab.training.dataset import Incident
 from reme_lab.training.encode import Encoder, Example, common_prefix
 from reme_lab.training.forward import logits, reply_states
 
@@ -20,7 +20,7 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class Probed:
+class ForcedReply:
     """One incident: the loss summed over the reply, and whether the reply would be written."""
 
     loss: float
@@ -30,25 +30,25 @@ class Probed:
     """Nothing where the trace does not tell what is possible."""
 
 
-def probe(model: Any, encoder: Encoder, traces: Sequence[Trace]) -> list[Probed]:
+def force_replies(model: Any, encoder: Encoder, traces: Sequence[Incident]) -> list[ForcedReply]:
     """Return for each trace, in order, how the model stands to the expert's reply."""
     examples = [encoder.example(trace) for trace in traces]
     shared = common_prefix([one.prompt for one in examples])
     by_length = sorted(range(len(examples)), key=lambda i: examples[i].length)
-    found: dict[int, Probed] = {}
+    found: dict[int, ForcedReply] = {}
     model.eval()
     with torch.no_grad():
         for start in range(0, len(by_length), _BATCH):
             some = by_length[start : start + _BATCH]
             states = reply_states(model, shared, [examples[i] for i in some])
             for i, state in zip(some, states, strict=True):
-                tree = trie.build(encoder.replies(traces[i].possible))
+                tree = trie.build_tree(encoder.replies(traces[i].possible))
                 found[i] = _judged(logits(model, state), examples[i], tree)
     model.train()
     return [found[i] for i in range(len(examples))]
 
 
-def _judged(scores: Any, example: Example, tree: trie.Node) -> Probed:
+def _judged(scores: Any, example: Example, tree: trie.Node) -> ForcedReply:
     wanted = torch.tensor(example.reply)
     loss = functional.cross_entropy(scores, wanted, reduction="sum")
     free = bool((scores.argmax(-1) == wanted).all())
@@ -58,10 +58,10 @@ def _judged(scores: Any, example: Example, tree: trie.Node) -> Probed:
             max(possible, key=lambda token: float(scores[place, token])) == example.reply[place]
             for place, possible in trie.decisions(tree, example.reply)
         )
-    return Probed(float(loss), len(example.reply), free, constrained)
+    return ForcedReply(float(loss), len(example.reply), free, constrained)
 
 
-def summary(probed: Sequence[Probed]) -> dict[str, float]:
+def summary(probed: Sequence[ForcedReply]) -> dict[str, float]:
     """Return loss per token and the shares of replies that would be written exactly."""
     told = [one.constrained for one in probed if one.constrained is not None]
     figures = {

@@ -16,7 +16,7 @@ from reme_model.serving.manifest import file_digest
 
 
 @dataclass(frozen=True)
-class Begun:
+class InitialAdapter:
     """The matrices of an adapter in float32, and where they come from."""
 
     matrices: dict[str, Any]
@@ -24,7 +24,7 @@ class Begun:
     step: int = 0
 
 
-def read(folder: Path) -> Begun:
+def read(folder: Path) -> InitialAdapter:
     """Return what is in the folder of a run, or in the directory of an exported adapter.
 
     Raises:
@@ -32,13 +32,13 @@ def read(folder: Path) -> Begun:
     """
     if checkpoint.exists(folder):
         found = checkpoint.read(folder)
-        return Begun(
+        return InitialAdapter(
             found.adapters, {"step": found.step, "data": found.run["data"]}, step=found.step
         )
     if not (folder / adapter.MATRICES).is_file():
         raise NothingToResumeError(f"{folder} holds neither a checkpoint nor an adapter")
     stored = load_file(folder / adapter.MATRICES)
-    return Begun(
+    return InitialAdapter(
         {name.removeprefix(adapter.PREFIX): matrix.float() for name, matrix in stored.items()},
         {"adapter": adapter.digest(folder)},
     )

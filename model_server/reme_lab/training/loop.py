@@ -12,9 +12,9 @@ import torch
 
 from reme_lab.training import checkpoint, metrics_log
 from reme_lab.training.checkpoint import Checkpoint
-from reme_lab.training.errors import AlreadyBegunError, OtherRunError
+from reme_lab.training.errors import OtherRunError, RunExistsError
 from reme_lab.training.lora import Adapters
-from reme_lab.training.metrics_log import Journal
+from reme_lab.training.metrics_log import MetricsLog
 from reme_lab.training.recipe import Steps
 from reme_lab.training.schedule import progress, rate
 
@@ -46,7 +46,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.journal = Journal(self.folder)
+        self.journal = MetricsLog(self.folder)
         self.optimizer = torch.optim.AdamW(
             self.adapters.parameters,
             lr=self.plan.learning_rate,
@@ -70,7 +70,7 @@ class Run:
             self.save()
             return
         if not resume:
-            raise AlreadyBegunError(f"{self.folder} holds a run: give --resume or another folder")
+            raise RunExistsError(f"{self.folder} holds a run: give --resume or another folder")
         found = checkpoint.read(self.folder)
         if differ := self._differing():
             raise OtherRunError(f"the run in {self.folder} had another {', '.join(differ)}")

@@ -8,7 +8,7 @@ from typing import Any
 FILE = "log.jsonl"
 
 
-class Journal:
+class MetricsLog:
     """Appends lines to the log of a run's folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from reme_lab.training.dataset import ABSTENTIONS, Trace
+from reme_lab.training.dataset import ABSTENTIONS, Incident
 from reme_model.inference.errors import ReplyError, ReplyTooLargeError
-from reme_model.inference.reply import parse
+from reme_model.inference.reply import parse_reply
 
 _Z = 1.959964  # 95%
 
@@ -39,27 +39,27 @@ def rate(passed: int, cases: int) -> Rate:
 class Outcome:
     """One reply to one incident."""
 
-    trace: Trace
+    incident: Incident
     reply: str
 
     @property
     def exact(self) -> bool:
         """Whether it is the expert's, whatever the spaces."""
-        return compact(self.reply) == self.trace.answer
+        return compact(self.reply) == self.incident.answer
 
     @property
     def acceptable(self) -> bool:
         """Whether it is one of the good ones."""
-        return compact(self.reply) in self.trace.good
+        return compact(self.reply) in self.incident.good
 
     @property
     def valid(self) -> bool:
         """Whether it is a reply at all, and one of the possible ones as far as they are told."""
         try:
-            parse(self.reply)
+            parse_reply(self.reply)
         except (ReplyError, ReplyTooLargeError):
             return False
-        possible = self.trace.possible
+        possible = self.incident.possible
         return not possible or compact(self.reply) in possible or self.acceptable
 
     @property
@@ -70,12 +70,12 @@ class Outcome:
     @property
     def should_abstain(self) -> bool:
         """Whether the expert would do nothing."""
-        return self.trace.answer in ABSTENTIONS
+        return self.incident.answer in ABSTENTIONS
 
     @property
     def reward(self) -> float | None:
         """The reward in the simulator, where the trace tells rewards."""
-        return self.trace.reward(compact(self.reply)) if self.trace.candidates else None
+        return self.incident.reward(compact(self.reply)) if self.incident.candidates else None
 
 
 def compact(reply: str) -> str:
@@ -99,9 +99,9 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "abstention_recall": _share(should, lambda one: one.abstained),
         "false_action": _share(should, lambda one: not one.abstained),
         "mean_reward": sum(rewards) / len(rewards) if rewards else None,
-        "by_kind": _grouped(outcomes, lambda one: one.trace.kind),
-        "by_quality": _grouped(outcomes, lambda one: one.trace.quality),
-        "by_fault": _grouped(outcomes, lambda one: one.trace.fault),
+        "by_kind": _grouped(outcomes, lambda one: one.incident.kind),
+        "by_quality": _grouped(outcomes, lambda one: one.incident.quality),
+        "by_fault": _grouped(outcomes, lambda one: one.incident.fault),
     }
 
 

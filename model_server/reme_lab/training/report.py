@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def replaced(page: str, text: str) -> str:
     """Return the page with new text between its marks."""
-    return docs_section.replaced(page, BEGIN, END, f"{text}\n")
+    return docs_section.replace_section(page, BEGIN, END, f"{text}\n")
 
 
 if __name__ == "__main__":

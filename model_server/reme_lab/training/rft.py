@@ -33,11 +33,17 @@ from reme_lab.training import (
     reply_metrics,
     trie,
 )
-from reme_lab.training.batch_sampler import Order
-from reme_lab.training.command_line import add_common, identity, planned, run, started
-from reme_lab.training.dataset import Trace
+from reme_lab.training.batch_sampler import BatchSampler
+from reme_lab.training.command_line import (
+    add_common,
+    load_initial_adapter,
+    load_plan,
+    run_identity,
+    run_stage,
+)
+from reme_lab.training.dataset import Incident
 from reme_lab.training.encode import Example, common_prefix
-from reme_lab.training.errors import NoTracesError
+from reme_lab.training.errors import NoIncidentsError
 from reme_lab.training.forward import group_states, logits
 from reme_lab.training.recipe import Recipe, Reinforcement
 
@@ -47,7 +53,7 @@ _AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class Tried:
+class Completion:
     """One reply to one incident: its tokens, its tree, and its reward."""
 
     example: Example
@@ -55,14 +61,14 @@ class Tried:
     reward: float
 
 
-class Reinforced:
+class ReinforcementStage:
     """The stage: the expected reward of what the grammar lets the model write."""
 
     def __init__(
         self,
         learner: base_model.Learner,
-        train: Sequence[Trace],
-        dev: Sequence[Trace],
+        train: Sequence[Incident],
+        dev: Sequence[Incident],
         plan: Reinforcement,
     ) -> None:
         self._learner, self._train, self._plan = learner, train, plan
@@ -70,7 +76,7 @@ class Reinforced:
         self._prompts = [encoder.prompt([m.model_dump() for m in one.messages]) for one in train]
         self._shared = common_prefix(self._prompts)
         lengths = [len(prompt) for prompt in self._prompts]
-        self._order = Order(lengths, plan.examples_per_step, plan.seed)
+        self._order = BatchSampler(lengths, plan.examples_per_step, plan.seed)
         self._dev = dev[: plan.dev_examples]
 
     def learn(self, step: int) -> dict[str, float]:
@@ -97,7 +103,7 @@ class Reinforced:
             "tokens": sum(_length(group) for group in groups),
         }
 
-    def _scored(self, groups: Sequence[Sequence[Tried]]) -> tuple[float, Any, Any]:
+    def _scored(self, groups: Sequence[Sequence[Completion]]) -> tuple[float, Any, Any]:
         """Return the expected rewards of some groups, what to raise, and the experts' loss."""
         model = self._learner.model
         examples = [[one.example for one in group] for group in groups]
@@ -115,32 +121,32 @@ class Reinforced:
         outcomes = evaluate.replies(self._learner, self._dev, "constrained")
         found = reply_metrics.summary(outcomes)
         self._learner.model.train()
-        probed = forced_replies.probe(self._learner.model, self._learner.encoder, self._dev)
+        probed = forced_replies.force_replies(self._learner.model, self._learner.encoder, self._dev)
         return {
             "reward": found["mean_reward"],
             "acceptable": found["acceptable"]["rate"],
             **forced_replies.summary(probed),
         }
 
-    def _drawn(self, step: int) -> tuple[list[list[Tried]], list[list[Tried]]]:
+    def _drawn(self, step: int) -> tuple[list[list[Completion]], list[list[Completion]]]:
         """Return the groups of a step: those whose rewards differ, and those that teach nothing."""
         plan = self._plan
-        telling: list[list[Tried]] = []
-        alike: list[list[Tried]] = []
+        telling: list[list[Completion]] = []
+        alike: list[list[Completion]] = []
         for draw in range(plan.draws):
-            for group in self._tried(self._order.at(step * plan.draws + draw)):
+            for group in self._tried(self._order.batch(step * plan.draws + draw)):
                 (alike if _spread(group) < _ALIKE else telling).append(group)
             if len(telling) >= plan.examples_per_step:
                 break
         return telling[: plan.examples_per_step], alike
 
-    def _tried(self, chosen: Sequence[int]) -> list[list[Tried]]:
+    def _tried(self, chosen: Sequence[int]) -> list[list[Completion]]:
         """Return for each incident the expert's reply first, then the others that came most."""
         encoder, plan = self._learner.encoder, self._plan
         some = [self._train[i] for i in chosen]
         possible = [one.possible for one in some]
         sequences = [encoder.replies(texts) for texts in possible]
-        trees = [trie.build(tokens) for tokens in sequences]
+        trees = [trie.build_tree(tokens) for tokens in sequences]
         prompts = [self._prompts[i] for i in chosen]
         self._learner.model.eval()
         drawn = decode.constrained(
@@ -159,7 +165,7 @@ class Reinforced:
             kept = [expert, *others[: plan.most_distinct - 1]]
             groups.append(
                 [
-                    Tried(
+                    Completion(
                         Example(prompts[number], sequences[number][n]),
                         trees[number],
                         trace.reward(texts[n]),
@@ -170,16 +176,16 @@ class Reinforced:
         return groups
 
 
-def _spread(group: Sequence[Tried]) -> float:
+def _spread(group: Sequence[Completion]) -> float:
     return pstdev(one.reward for one in group)
 
 
-def _length(group: Sequence[Tried]) -> int:
+def _length(group: Sequence[Completion]) -> int:
     """Return the tokens of a group: its prompt is read once."""
     return len(group[0].example.prompt) + sum(len(one.example.reply) for one in group)
 
 
-def expected_reward(scores: Sequence[Any], group: Sequence[Tried]) -> tuple[Any, float]:
+def expected_reward(scores: Sequence[Any], group: Sequence[Completion]) -> tuple[Any, float]:
     """Return what to raise for a group of replies, and the reward expected of the group now.
 
     `scores` are the logits at each token of each reply. The gradient of the first is that of the
@@ -195,7 +201,7 @@ def expected_reward(scores: Sequence[Any], group: Sequence[Tried]) -> tuple[Any,
     return (weights * advantages * chances).sum(), float(mean)
 
 
-def _log_chance(scores: Any, tried: Tried) -> Any:
+def _log_chance(scores: Any, tried: Completion) -> Any:
     """Return the log-probability of a reply under its tree."""
     total = scores.sum() * 0.0
     reply = tried.example.reply
@@ -213,22 +219,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--start", type=Path, required=True, help="folder of the SFT run, or an adapter"
     )
     given = parser.parse_args(arguments)
-    return run(lambda: _prepared(given), given)
+    return run_stage(lambda: _prepared(given), given)
 
 
 def _prepared(
     given: Any,
-) -> tuple[Reinforced, base_model.Learner, Recipe, Reinforcement, dict[str, Any]]:
-    recipe, plan = planned(given, "rft")
+) -> tuple[ReinforcementStage, base_model.Learner, Recipe, Reinforcement, dict[str, Any]]:
+    recipe, plan = load_plan(given, "rft")
     files = [given.traces / name for name in ("train.jsonl", "dev.jsonl")]
     train, dev = ([one for one in dataset.read(file) if one.candidates] for file in files)
     if not train or not dev:
-        raise NoTracesError(
+        raise NoIncidentsError(
             f"the traces in {given.traces} tell no rewards: they have no candidates"
         )
-    learner = base_model.load(recipe, given.cache)
-    what = identity(recipe, plan, learner, files) | started(learner, given.start)
-    return Reinforced(learner, train, dev, plan), learner, recipe, plan, what
+    learner = base_model.load_learner(recipe, given.cache)
+    what = run_identity(recipe, plan, learner, files) | load_initial_adapter(learner, given.start)
+    return ReinforcementStage(learner, train, dev, plan), learner, recipe, plan, what
 
 
 if __name__ == "__main__":

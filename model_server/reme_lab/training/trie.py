@@ -17,7 +17,7 @@ class Node:
     """Number of the reply that ends here."""
 
 
-def build(sequences: Iterable[Sequence[int]]) -> Node:
+def build_tree(sequences: Iterable[Sequence[int]]) -> Node:
     """Return the tree of token sequences, each of which ends in the same token, which ends it."""
     root = Node()
     for number, sequence in enumerate(sequences):
@@ -28,7 +28,7 @@ def build(sequences: Iterable[Sequence[int]]) -> Node:
     return root
 
 
-def forced(node: Node) -> tuple[list[int], Node]:
+def forced_tokens(node: Node) -> tuple[list[int], Node]:
     """Return the tokens that must come now, and where they lead: to a decision or to the end."""
     tokens: list[int] = []
     while len(node.children) == 1:

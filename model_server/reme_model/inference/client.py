@@ -11,7 +11,7 @@ import openai
 import stamina
 
 from reme_model.inference.endpoint import ModelEndpoint
-from reme_model.inference.error_mapping import SchemaRefusedError, translated
+from reme_model.inference.error_mapping import SchemaRefusedError, mapped_errors
 from reme_model.inference.errors import (
     EmptyReplyError,
     MalformedReplyError,
@@ -26,7 +26,12 @@ from reme_model.inference.generation import (
     GenerationRequest,
     PlaybookModel,
 )
-from reme_model.inference.openai_models import Completion, Provenance, completion, provenance
+from reme_model.inference.openai_models import (
+    Completion,
+    Provenance,
+    parse_completion,
+    parse_provenance,
+)
 
 __all__ = [
     "ChatMessage",
@@ -115,7 +120,7 @@ class OpenAIModel:
             schema = {"name": "playbook", "schema": request.schema, "strict": True}
             extra["response_format"] = {"type": "json_schema", "json_schema": schema}
         try:
-            with translated():
+            with mapped_errors():
                 raw = await self._api.chat.completions.with_raw_response.create(
                     model=who.model,
                     messages=list(request.messages),  # type: ignore[arg-type] # of the same form
@@ -132,7 +137,7 @@ class OpenAIModel:
                 self._known = None
                 raise ModelUnavailableError("the server was replaced by another") from error
             raise
-        return completion(raw.http_response.content)
+        return parse_completion(raw.http_response.content)
 
     async def _provenance(self) -> Provenance:
         """Return what is served; a server that keeps no list is taken at its word."""
@@ -140,9 +145,9 @@ class OpenAIModel:
         if self._known and now - self._known[0] < self._endpoint.provenance_seconds:
             return self._known[1]
         try:
-            with translated():
+            with mapped_errors():
                 raw = await self._api.models.with_raw_response.list()
-            found = provenance(raw.http_response.content, self._endpoint.model)
+            found = parse_provenance(raw.http_response.content, self._endpoint.model)
         except (ModelRefusedError, MalformedReplyError):
             found = Provenance(self._endpoint.model)
         if not found.model:

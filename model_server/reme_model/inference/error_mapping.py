@@ -30,7 +30,7 @@ class SchemaRefusedError(ModelRefusedError):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def mapped_errors() -> Iterator[None]:
     """Turn what the OpenAI client raises into the errors of this package, without its texts."""
     try:
         yield

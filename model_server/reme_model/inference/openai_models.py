@@ -61,7 +61,7 @@ class Provenance(NamedTuple):
     adapter_digest: str = ""
 
 
-def completion(body: bytes) -> Completion:
+def parse_completion(body: bytes) -> Completion:
     """Return the completion; MalformedReplyError when the body is none."""
     try:
         return Completion.model_validate_json(body)
@@ -69,7 +69,7 @@ def completion(body: bytes) -> Completion:
         raise MalformedReplyError("the server's answer is no chat completion") from error
 
 
-def provenance(body: bytes, model: str) -> Provenance:
+def parse_provenance(body: bytes, model: str) -> Provenance:
     """Return what a list of models says about the model of that name.
 
     `reme_model.serving.serve` serves `reme` also as `reme@sha256-…`. Other servers do not: no digest then.

@@ -35,7 +35,7 @@ class Abstention:
     reason: str
 
 
-def parse(text: str, finish_reason: str = "stop") -> Playbook | Abstention:
+def parse_reply(text: str, finish_reason: str = "stop") -> Playbook | Abstention:
     """Return what a reply amounts to; whether a playbook may run is the gate's to say.
 
     JSON, or YAML as free-form models write it: bare, or as the only fenced block of the text.

@@ -22,7 +22,7 @@ Leaf = str | int | bool | None
 
 
 @dataclass(frozen=True)
-class Group:
+class ActionGroup:
     """Tasks of one form: `form` is the first of them, `values` what may stand at which path."""
 
     form: dict[str, Any]
@@ -30,7 +30,7 @@ class Group:
     actions: tuple[Action, ...]
 
 
-def offered(space: Sequence[Action]) -> tuple[Action, ...]:
+def offered_actions(space: Sequence[Action]) -> tuple[Action, ...]:
     """Return the actions that can be offered: no internal ones, no secrets, none too long."""
     return tuple(a for a in space if not a.internal and not _secret(a) and _is_short(a))
 
@@ -48,7 +48,7 @@ def _is_short(action: Action) -> bool:
     return len(json.dumps(tasks([action]))) <= LONGEST_TASK
 
 
-def groups(space: Sequence[Action]) -> list[Group]:
+def group_actions(space: Sequence[Action]) -> list[ActionGroup]:
     """Return the groups of the actions, in the order of their first ones."""
     by_form: dict[str, list[Action]] = {}
     for action in space:
@@ -57,7 +57,7 @@ def groups(space: Sequence[Action]) -> list[Group]:
     return found[:MOST_GROUPS]
 
 
-def _split(actions: list[Action]) -> Iterator[Group]:
+def _split(actions: list[Action]) -> Iterator[ActionGroup]:
     """Yield one group if every combination of values is there, else split by the first value."""
     rows = [dict(leaves(tasks([action])[0])) for action in actions]
     values = {path: tuple(dict.fromkeys(row[path] for row in rows)) for path in rows[0]}
@@ -67,7 +67,7 @@ def _split(actions: list[Action]) -> Iterator[Group]:
         combinations *= len(values[path])
     distinct = {tuple(row[path] for path in varied) for row in rows}
     if combinations == len(distinct):
-        yield Group(tasks([actions[0]])[0], values, tuple(actions))
+        yield ActionGroup(tasks([actions[0]])[0], values, tuple(actions))
         return
     for value in values[varied[0]]:
         same = [a for a, row in zip(actions, rows, strict=True) if row[varied[0]] == value]

@@ -6,7 +6,7 @@ it end in one that it never meant.
 
 from collections.abc import Mapping, Sequence
 
-from reme_model.prompt.action_templates import offered
+from reme_model.prompt.action_templates import offered_actions
 from reme_model.prompt.redact import short
 from reme_playbook.actions.registry import (
     Action,
@@ -38,10 +38,10 @@ _MOST_VALUES = 8
 _LONGEST = 1600
 
 
-def choices(space: Sequence[Action]) -> str:
+def list_choices(space: Sequence[Action]) -> str:
     """Return every choice, those that differ only in their value together."""
     values: dict[str, list[str]] = {}
-    for action in offered(space):
+    for action in offered_actions(space):
         label, value = _choice(action)
         values.setdefault(label, []).append(value)
     said = [

@@ -13,7 +13,7 @@ from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
 from reme_api.probes import ProbeResult
 from reme_model.prompt.redact import short
 from reme_model.prompt.sections import connections, probe_results, related_objects, workload
-from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, told
+from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, render_lines
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_LINES = 25
@@ -37,7 +37,7 @@ class AttemptSummary:
     """More about it: what the gate, the run or the probes said."""
 
 
-def describe(
+def describe_incident(
     live: ClusterSnapshot,
     report: DiagnosisReportSpec,
     previous: Sequence[AttemptSummary] = (),
@@ -47,7 +47,7 @@ def describe(
 
     `measured` is what the report's probes showed when they were last asked.
     """
-    return told(_lines(live, report, previous, measured), MAX_LINES, MAX_CHARACTERS)
+    return render_lines(_lines(live, report, previous, measured), MAX_LINES, MAX_CHARACTERS)
 
 
 def _lines(
@@ -57,22 +57,22 @@ def _lines(
     measured: Sequence[ProbeResult],
 ) -> Iterator[Line]:
     yield fact(f"reported fault: {_fault(report)}", Weight.NEEDED)
-    yield from workload.target(live)
-    healthy = probe_results.healthy_shares(report.probes)
-    yield from workload.containers(live, report.target.container, healthy)
-    yield from workload.history(live)
-    yield from workload.pods(live)
-    yield from connections.probes(live)
-    yield from connections.config(live)
-    yield from connections.events(live)
+    yield from workload.target_lines(live)
+    healthy = probe_results.healthy_percentages(report.probes)
+    yield from workload.container_lines(live, report.target.container, healthy)
+    yield from workload.revision_lines(live)
+    yield from workload.pod_lines(live)
+    yield from connections.kubelet_probe_lines(live)
+    yield from connections.config_map_lines(live)
+    yield from connections.event_lines(live)
     for place, evidence in enumerate(report.evidence[:_MOST_EVIDENCE]):
         yield fact(_evidence(evidence), Weight.TELLING if place < _TELLING else Weight.NICE)
     for attempt in previous[-_MOST_ATTEMPTS:]:
         yield fact(_attempt(attempt), Weight.NEEDED)
-    yield from connections.variables(live)
-    yield from connections.services(live)
-    yield from related_objects.around(live)
-    yield from probe_results.results(live, report.probes, measured)
+    yield from connections.variable_lines(live)
+    yield from connections.service_lines(live)
+    yield from related_objects.related_object_lines(live)
+    yield from probe_results.probe_result_lines(live, report.probes, measured)
 
 
 def _fault(report: DiagnosisReportSpec) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 
 from reme_model.inference.generation import ChatMessage
-from reme_model.prompt.choices import choices
+from reme_model.prompt.choices import list_choices
 from reme_model.prompt.examples import EXAMPLES, Example
 from reme_model.prompt.schema import ABSTAIN
 from reme_playbook.actions.registry import Action
@@ -38,7 +38,7 @@ class PromptStyle(StrEnum):
     CHOICES = "choices"  # and every choice, for a model that answers freely
 
 
-def messages(
+def build_messages(
     context: str, space: Sequence[Action], style: PromptStyle = PromptStyle.FEW_SHOT
 ) -> list[ChatMessage]:
     """Return the conversation that asks for a repair of what the context describes.
@@ -47,18 +47,18 @@ def messages(
     copy from the list what they read last.
     """
     tell_choices = style is PromptStyle.CHOICES
-    said = incident(context, space, tell_choices=tell_choices)
+    said = incident_message(context, space, tell_choices=tell_choices)
     if style is PromptStyle.TRAINED:
         return [{"role": "system", "content": TRAINED}, {"role": "user", "content": said}]
     return [*_front(tell_choices=tell_choices), {"role": "user", "content": said}]
 
 
-def incident(context: str, space: Sequence[Action], *, tell_choices: bool) -> str:
+def incident_message(context: str, space: Sequence[Action], *, tell_choices: bool) -> str:
     """Return the last message: what there is, and what is possible."""
-    return f"possible: {choices(space)}\n{context}" if tell_choices else context
+    return f"possible: {list_choices(space)}\n{context}" if tell_choices else context
 
 
-def written(actions: Sequence[Action]) -> str:
+def render_reply(actions: Sequence[Action]) -> str:
     """Return the reply that amounts to these actions, as compact as replies are."""
     return json.dumps(tasks(actions), separators=(",", ":"), ensure_ascii=False)
 
@@ -67,7 +67,7 @@ def written(actions: Sequence[Action]) -> str:
 def _front(*, tell_choices: bool) -> tuple[ChatMessage, ...]:
     said: list[ChatMessage] = [{"role": "system", "content": SYSTEM}]
     for example in EXAMPLES:
-        asked = incident(example.context, example.space, tell_choices=tell_choices)
+        asked = incident_message(example.context, example.space, tell_choices=tell_choices)
         said.append({"role": "user", "content": asked})
         said.append({"role": "assistant", "content": _answer(example)})
     return tuple(said)
@@ -76,4 +76,4 @@ def _front(*, tell_choices: bool) -> tuple[ChatMessage, ...]:
 def _answer(example: Example) -> str:
     if example.abstain:
         return json.dumps({ABSTAIN: example.abstain}, separators=(",", ":"))
-    return written(example.repair)
+    return render_reply(example.repair)

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from reme_model.prompt.action_templates import Group, Leaf, Path, groups, offered
+from reme_model.prompt.action_templates import (
+    ActionGroup,
+    Leaf,
+    Path,
+    group_actions,
+    offered_actions,
+)
 from reme_playbook.actions.registry import Action
 from reme_playbook.snapshot.object_ref import WORKLOADS
 
@@ -31,7 +37,7 @@ def reply_schema(space: Sequence[Action]) -> dict[str, Any]:
     Two tasks are first one on a Service or a ConfigMap, then one on the workload or its pods: a
     changed ConfigMap wants a restart. Other pairs would write the same object twice.
     """
-    found = groups(offered(space))
+    found = group_actions(offered_actions(space))
     own = [_task(group) for group in found if _is_own(group)]
     around = [_task(group) for group in found if not _is_own(group)]
     parts = {name: _any_of(some) for name, some in (("own", own), ("around", around)) if some}
@@ -44,11 +50,11 @@ def reply_schema(space: Sequence[Action]) -> dict[str, Any]:
     return {"$defs": parts, **_any_of(replies)} if parts else _any_of(replies)
 
 
-def _is_own(group: Group) -> bool:
+def _is_own(group: ActionGroup) -> bool:
     return group.actions[0].target.kind in WORKLOADS | {"Pod"}
 
 
-def _task(group: Group) -> dict[str, Any]:
+def _task(group: ActionGroup) -> dict[str, Any]:
     return _value(group.form, (), group.values)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-Read = Callable[[str], str]
+ReadText = Callable[[str], str]
 _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # the last is how arm64 says it
 
 
@@ -16,7 +16,7 @@ def read_text(path: str) -> str:
         return ""
 
 
-def native_bfloat16(read: Read = read_text) -> bool:
+def native_bfloat16(read: ReadText = read_text) -> bool:
     """Whether the processor computes in bfloat16 itself.
 
     Where it does not, bfloat16 is emulated and float32 is up to four times as fast.
@@ -30,7 +30,7 @@ def native_bfloat16(read: Read = read_text) -> bool:
     return bool(flags & _BFLOAT16)
 
 
-def cpus(read: Read = read_text) -> int:
+def cpus(read: ReadText = read_text) -> int:
     """Return the whole CPUs that this process may use: its affinity, and the container's limit.
 
     More threads than the limit allows would wait for each other while they are throttled.
@@ -42,7 +42,7 @@ def cpus(read: Read = read_text) -> int:
     return allowed
 
 
-def _quota(read: Read) -> tuple[int, int]:
+def _quota(read: ReadText) -> tuple[int, int]:
     """Return the CPU time of a period and the period, in microseconds; zero without a limit."""
     words = read("/sys/fs/cgroup/cpu.max").split()
     if len(words) != 2:  # cgroup v1

@@ -119,7 +119,7 @@ def environment(
     return {**inherited, **places, **ours}
 
 
-def described(settings: ServeSettings) -> Manifest:
+def load_manifest(settings: ServeSettings) -> Manifest:
     """Return the manifest of the model, or one made now for a directory that has none.
 
     Raises:
@@ -140,7 +140,7 @@ def main() -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     try:
         settings = ServeSettings()
-        manifest = described(settings)
+        manifest = load_manifest(settings)
     except (BadManifestError, ValidationError, OSError) as error:
         sys.exit(f"cannot serve: {error}")
     line = command(settings, served_names(manifest), bfloat16=native_bfloat16())

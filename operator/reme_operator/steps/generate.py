@@ -22,9 +22,9 @@ from reme_model.inference.errors import (
     ReplyError,
     ReplyTooLargeError,
 )
-from reme_model.inference.reply import Abstention, parse
-from reme_model.prompt.context import AttemptSummary, describe
-from reme_model.prompt.messages import messages
+from reme_model.inference.reply import Abstention, parse_reply
+from reme_model.prompt.context import AttemptSummary, describe_incident
+from reme_model.prompt.messages import build_messages
 from reme_model.prompt.schema import reply_schema
 from reme_operator.decision.decisions import Generate
 from reme_operator.errors import one_line
@@ -69,11 +69,11 @@ async def generate(context: StepContext, _: Generate) -> StepResult:
         space = exclude_attempted(space, context.status.attempts[:-1])
         earlier = context.status.attempts[:-1]
         measured = _measured(context.status.baseline, earlier)
-        prompt_context = describe(live, report, _previous(earlier), measured)
+        prompt_context = describe_incident(live, report, _previous(earlier), measured)
         if not space:
             refusals = refusals_by_action(live, policy, release_namespace=home, now=now)
             return _nothing(context, prompt_context, refusals)
-        said = messages(prompt_context, space, context.deps.settings.model_prompt_style)
+        said = build_messages(prompt_context, space, context.deps.settings.model_prompt_style)
         schema = reply_schema(space)
         prompt, text = await context.deps.cluster.store_artifact(
             remediation,
@@ -126,7 +126,7 @@ async def generate(context: StepContext, _: Generate) -> StepResult:
         constrained=answer.constrained,
     )
     try:
-        parsed = parse(answer.text, answer.finish_reason)
+        parsed = parse_reply(answer.text, answer.finish_reason)
     except ReplyError as error:
         refusal = Rejection(rule=_why(error), message=one_line(error))
         return StepResult(context.revised(generation=generation, rejection=refusal))

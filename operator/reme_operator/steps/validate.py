@@ -8,7 +8,7 @@ from reme_api.reasons import Reason
 from reme_api.remediation import ActionRecord, Rejection, Run
 from reme_kube.errors import TamperedError
 from reme_model.inference.errors import ReplyError
-from reme_model.inference.reply import Abstention, parse
+from reme_model.inference.reply import Abstention, parse_reply
 from reme_operator.decision.decisions import Capture, Validate
 from reme_operator.errors import one_line
 from reme_operator.names import text_name
@@ -38,7 +38,7 @@ async def gate(context: StepContext, _: Validate) -> StepResult:
     try:
         text = await context.deps.cluster.read_artifact(context.namespace, attempt.generation.reply)
         kept = StoredReply.model_validate_json(text)
-        reply = parse(kept.text, kept.finish_reason)
+        reply = parse_reply(kept.text, kept.finish_reason)
         if isinstance(reply, Abstention):
             raise TamperedError("the reply that is kept is not the one that was recorded")
         actions, live = await admitted(context, reply.text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reme_lab.serving_speed import bandwidth, incidents, measured, table
+from reme_lab.serving_speed import measure_server, memory_bandwidth, sample_requests, table
 from reme_model.inference.errors import ModelUnavailableError
 from tests.doubles.fake_model import Answer, FakeModel
 
@@ -12,9 +12,9 @@ DELAY_SECONDS = 0.02
 async def test_each_incident_is_asked_both_ways_and_then_all_at_once() -> None:
     model = FakeModel()
     model.say(Answer('{"abstain":"healthy"}', delay_seconds=DELAY_SECONDS))
-    asked = incidents(1, 3)
+    asked = sample_requests(1, 3)
     async with model.running():
-        found = await measured(model.url, asked, together=4)
+        found = await measure_server(model.url, asked, together=4)
     ways = ["response_format" in request for request in model.asked]
     assert ways.count(True) == ways.count(False) == 1 + 3 + 4
     for way in ("grammar", "free"):
@@ -29,20 +29,20 @@ async def test_prose_is_counted_as_no_reply() -> None:
     model = FakeModel()
     model.say("I would restart it.")
     async with model.running():
-        found = await measured(model.url, incidents(1, 1), together=1)
+        found = await measure_server(model.url, sample_requests(1, 1), together=1)
     assert found["alone"]["free"]["valid"] == 0
 
 
 async def test_a_server_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ModelUnavailableError):
-        await measured("http://127.0.0.1:9/v1", incidents(1, 1), together=1)
+        await measure_server("http://127.0.0.1:9/v1", sample_requests(1, 1), together=1)
 
 
 def test_incidents_are_distinct_and_the_same_for_a_seed() -> None:
-    said = [one.messages[-1]["content"] for one in incidents(1, 4)]
+    said = [one.messages[-1]["content"] for one in sample_requests(1, 4)]
     assert len(set(said)) == 4
-    assert said == [one.messages[-1]["content"] for one in incidents(1, 4)]
+    assert said == [one.messages[-1]["content"] for one in sample_requests(1, 4)]
 
 
 def test_memory_is_read_at_some_speed() -> None:
-    assert bandwidth(1) > 100
+    assert memory_bandwidth(1) > 100

@@ -24,7 +24,7 @@ from reme_model.inference.errors import (
     TruncatedReplyError,
 )
 from reme_model.inference.generation import GenerationReply, GenerationRequest
-from reme_model.inference.reply import parse
+from reme_model.inference.reply import parse_reply
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST = GenerationRequest(
@@ -348,13 +348,13 @@ async def test_a_reply_cut_off_at_its_limit(start: Start) -> None:
     model = await start(Server(says(body(PLAYBOOK[:20], "length"))))
     reply = await model.generate(REQUEST)
     with pytest.raises(TruncatedReplyError):
-        parse(reply.text, reply.finish_reason)
+        parse_reply(reply.text, reply.finish_reason)
 
 
 async def test_prose(start: Start) -> None:
     reply = await (await start(Server(says(body("I would restart it."))))).generate(REQUEST)
     with pytest.raises(MalformedReplyError):
-        parse(reply.text, reply.finish_reason)
+        parse_reply(reply.text, reply.finish_reason)
 
 
 async def test_cancelling_ends_the_question_at_once(start: Start) -> None:

@@ -10,7 +10,7 @@ import pytest
 from reme_model.serving.adapter import scale
 from reme_model.serving.convert import main, packaged_gguf
 from reme_model.serving.manifest import MANIFEST, BadManifestError, Manifest, digests
-from reme_model.serving.serve import ServeSettings, described
+from reme_model.serving.serve import ServeSettings, load_manifest
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_an_untouched_directory_is_served(model: Path) -> None:
-    assert described(ServeSettings(path=model)) == Manifest.read(model)
+    assert load_manifest(ServeSettings(path=model)) == Manifest.read(model)
 
 
 def test_the_digest_is_what_sha256sum_says(model: Path) -> None:
@@ -45,14 +45,14 @@ def test_any_change_is_noticed(model: Path, change: str) -> None:
         case _:
             (model / "model.safetensors").unlink()
     with pytest.raises(BadManifestError):
-        described(ServeSettings(path=model))
-    assert described(ServeSettings(path=model, verify=False))
+        load_manifest(ServeSettings(path=model))
+    assert load_manifest(ServeSettings(path=model, verify=False))
 
 
 def test_a_directory_without_a_manifest_gets_its_digest_when_it_is_served(model: Path) -> None:
-    digest = described(ServeSettings(path=model)).digest
+    digest = load_manifest(ServeSettings(path=model)).digest
     (model / MANIFEST).unlink()
-    assert described(ServeSettings(path=model)).digest == digest
+    assert load_manifest(ServeSettings(path=model)).digest == digest
 
 
 def test_what_cannot_be_served_ends_with_the_reason(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from reme_benchmark.reports.offline_incidents import ABSTENTIONS, incident
 from reme_benchmark.reports.reply_enumeration import replies
 from reme_benchmark.reports.store import Store
 from reme_benchmark.scoring.records import Asked, CaseResult, MethodReport, State
-from reme_lab.training.dataset import Trace
-from reme_model.prompt.messages import PromptStyle, messages, written
+from reme_lab.training.dataset import Incident
+from reme_model.prompt.messages import PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import reply_schema
 from reme_playbook.actions.registry import Action, Restart, SetResources
 from reme_playbook.execution.render import tasks
@@ -29,14 +29,14 @@ SCHEMA = reply_schema(SPACE)
 
 
 def asked(good: list[Action] | None, control: str | None = None) -> CaseResult:
-    question = messages("the context", SPACE, PromptStyle.TRAINED)
+    question = build_messages("the context", SPACE, PromptStyle.TRAINED)
     said = MethodReport(asked=[Asked(messages=question, reply_schema=SCHEMA, reply="[]")])
     known = [tasks([action]) for action in good or []]
     return result(case(1, "cpu-small", control=control), None, State.ASKED, said=said, good=known)
 
 
-def told(of: CaseResult) -> Trace:
-    return Trace.model_validate_json(json.dumps(incident(of, of.said.asked[0])))
+def told(of: CaseResult) -> Incident:
+    return Incident.model_validate_json(json.dumps(incident(of, of.said.asked[0])))
 
 
 def test_the_replies_are_all_that_the_schema_lets_through() -> None:
@@ -56,9 +56,9 @@ def test_the_known_repair_is_good_and_a_restart_is_not() -> None:
     restart = next(a for a in SPACE if isinstance(a, Restart))
     repair = next(a for a in SPACE if isinstance(a, SetResources))
     trace = told(asked([repair]))
-    assert trace.answer == written([repair])
-    assert trace.reward(written([repair])) == 1
-    assert trace.reward(written([restart])) == 0
+    assert trace.answer == render_reply([repair])
+    assert trace.reward(render_reply([repair])) == 1
+    assert trace.reward(render_reply([restart])) == 0
     assert all(trace.reward(one) == 0 for one in ABSTENTIONS)
     assert trace.possible == tuple(sorted(replies(SCHEMA)))
 
@@ -79,4 +79,4 @@ def test_the_command_writes_those_cases_in_which_a_model_was_asked(tmp_path: Pat
     out = tmp_path / "incidents.jsonl"
     assert main(["incidents", str(store.path), "--out", str(out)]) == 0
     (line,) = out.read_text().splitlines()
-    assert Trace.model_validate_json(line).id == first.case.id
+    assert Incident.model_validate_json(line).id == first.case.id

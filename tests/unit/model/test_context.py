@@ -8,7 +8,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
+from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe_incident
 from reme_model.prompt.examples import EXAMPLES
 from reme_playbook.snapshot.snapshot import LAST_APPLIED, EventLine, Usage
 from tests.unit.model.shops import Shop, report_about
@@ -17,7 +17,7 @@ MIB = 2**20
 
 
 def lines_of(shop: Shop, *evidence: str) -> list[str]:
-    return describe(shop.live(), report_about("fault", "it fails", *evidence)).splitlines()
+    return describe_incident(shop.live(), report_about("fault", "it fails", *evidence)).splitlines()
 
 
 def line(shop: Shop, start: str) -> str:
@@ -144,7 +144,7 @@ def test_no_secret_gets_through() -> None:
     )
     report = report_about("x", f"password={secrets[0]}", f"token: {secrets[1]}", secrets[2])
     previous = [AttemptSummary(1, (), "rejected", f"secret={secrets[0]}")]
-    told = describe(shop.live(), report, previous)
+    told = describe_incident(shop.live(), report, previous)
     assert "DB_PASSWORD" in told
     for secret in secrets:
         assert secret not in told
@@ -160,7 +160,7 @@ def test_earlier_attempts_are_told_with_what_came_of_them() -> None:
     previous = [
         AttemptSummary(1, ("Restart Deployment cart",), "ProbesFailed, undone", "still 500")
     ]
-    told = describe(Shop().live(), report_about("x"), previous).splitlines()
+    told = describe_incident(Shop().live(), report_about("x"), previous).splitlines()
     assert told[4] == "attempt 1: Restart Deployment cart; ProbesFailed, undone, still 500"
 
 
@@ -169,7 +169,7 @@ def test_when_there_is_too_much_the_target_and_the_attempts_stay() -> None:
     shop = Shop(image="i" * 200, events=events, earlier=[{"image": f"c:{n}"} for n in range(9)])
     previous = [AttemptSummary(n, ("Restart " * 40,), "ProbesFailed" * 40) for n in range(5)]
     report = report_about("x", "y" * 1000, *["z" * 4000] * 32)
-    told = describe(shop.live(), report, previous)
+    told = describe_incident(shop.live(), report, previous)
     assert len(told) <= MAX_CHARACTERS
     assert len(told.splitlines()) <= MAX_LINES
     heads = {one.split()[0] for one in told.splitlines()}
@@ -200,8 +200,8 @@ def test_whatever_the_cluster_says_the_lines_are_few_and_plain(
         state={"state": {"waiting": {"reason": message, "message": message}}},
         events=[EventLine("Pod", "p", message, message)],
     )
-    told = describe(shop.live(), report_about("x", evidence, evidence))
-    assert told == describe(shop.live(), report_about("x", evidence, evidence))
+    told = describe_incident(shop.live(), report_about("x", evidence, evidence))
+    assert told == describe_incident(shop.live(), report_about("x", evidence, evidence))
     assert len(told) <= MAX_CHARACTERS
     assert all(character.isprintable() for character in told.replace("\n", ""))
     assert "<|" not in told
@@ -257,7 +257,7 @@ def test_the_examples_of_the_prompt_look_like_descriptions() -> None:
 def test_of_several_pods_the_one_that_uses_too_much_is_named() -> None:
     live = Shop(replicas=3, ready=3).live()
     usage = {**live.usage, ("cart-6d5f7-1abc", "server"): Usage(299, 40 * MIB)}
-    told = describe(dataclasses.replace(live, usage=usage), report_about("cpu"))
+    told = describe_incident(dataclasses.replace(live, usage=usage), report_about("cpu"))
     assert told.endswith(
         "wrong: cpu of server too high in pod cart-6d5f7-1abc alone, 299m of 300m (99%)"
     )
@@ -267,7 +267,7 @@ def test_a_pod_with_an_image_of_no_revision_is_told() -> None:
     live = Shop().live()
     key = next(key for key in live.objects if key.kind == "Pod")
     pod = {**live.objects[key], "spec": {"containers": [{"name": "server", "image": "pause:3"}]}}
-    told = describe(
+    told = describe_incident(
         dataclasses.replace(live, objects={**live.objects, key: pod}), report_about("x")
     )
     assert f"\nwrong: pod {key.name} runs image pause:3, which no revision has" in told
@@ -279,7 +279,7 @@ def test_what_is_not_as_its_owner_applied_it_is_told() -> None:
     applied = json.dumps({"data": {"LEVEL": "high", "ZONE": "north", "API_TOKEN": "hunter2"}})
     metadata = {**live.objects[key]["metadata"], "annotations": {LAST_APPLIED: applied}}
     found = {**live.objects[key], "metadata": metadata}
-    told = describe(
+    told = describe_incident(
         dataclasses.replace(live, objects={**live.objects, key: found}), report_about("x")
     )
     assert "\nwrong: key API_TOKEN of config cart-config is gone, it was [redacted]" in told
@@ -298,7 +298,7 @@ def test_a_service_of_another_workload_is_not_blamed() -> None:
     live = dataclasses.replace(
         live, objects={**live.objects, other: service}, neighbours=neighbours
     )
-    assert describe(live, report_about("x")).endswith("wrong: nothing")
+    assert describe_incident(live, report_about("x")).endswith("wrong: nothing")
 
 
 def test_what_a_revision_did_not_have_at_all_is_one_change() -> None:
@@ -310,7 +310,7 @@ def test_what_a_revision_did_not_have_at_all_is_one_change() -> None:
     changed = dataclasses.replace(live, objects={**live.objects, live.target: workload})
     (line,) = [
         one
-        for one in describe(changed, report_about("x")).splitlines()
+        for one in describe_incident(changed, report_about("x")).splitlines()
         if one.startswith("previous revision")
     ]
     assert line.endswith(": server livenessProbe not set (now 1 /alive 8080 1)")

@@ -12,10 +12,10 @@ from reme_api.actions import ActionName
 from reme_api.diagnosis_report import DiagnosisReportSpec, Fault, Target, TargetKind
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_api.probes import ProbeResult, ProbeVerdict
-from reme_model.inference.reply import Abstention, parse
-from reme_model.prompt.choices import choices
-from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe
-from reme_model.prompt.messages import messages
+from reme_model.inference.reply import Abstention, parse_reply
+from reme_model.prompt.choices import list_choices
+from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe_incident
+from reme_model.prompt.messages import build_messages
 from reme_model.prompt.redact import redact, short
 from reme_model.prompt.sections.lines import quoted
 from reme_playbook.compiler.playbook import compile_playbook
@@ -78,17 +78,17 @@ def report(text: str) -> DiagnosisReportSpec:
 def told(field: str, text: str) -> str:
     """Return the description of a shop in which one field holds the text."""
     if field in SHOPS:
-        return describe(SHOPS[field](text).live(), report_about("fault", "it fails"))
+        return describe_incident(SHOPS[field](text).live(), report_about("fault", "it fails"))
     if field == "report":
-        return describe(Shop().live(), report(text))
+        return describe_incident(Shop().live(), report(text))
     if field == "earlier attempt":
         before = AttemptSummary(1, (text, text), text, text)
-        return describe(Shop().live(), report_about("fault"), [before])
+        return describe_incident(Shop().live(), report_about("fault"), [before])
     assert field == "probe"
     probes = [{"name": "up", "http": {"service": "cart", "port": 80, "path": "/"}}]
     asked = DiagnosisReportSpec.model_validate({**report_about("fault").wire(), "probes": probes})
     result = ProbeResult(name="up", verdict=ProbeVerdict.FAILED, failed=1, message=text[:1024])
-    return describe(Shop().live(), asked, (), [result])
+    return describe_incident(Shop().live(), asked, (), [result])
 
 
 FIELDS = (*SHOPS, "report", "earlier attempt", "probe")
@@ -148,8 +148,8 @@ def test_it_cannot_close_the_quotation_that_it_stands_in(attempt: Injection) -> 
 def test_it_is_one_part_of_one_message_of_the_user(attempt: Injection) -> None:
     live = Shop().live()
     space = allowed_actions(live, policy_of())
-    plain = messages(describe(live, report_about("fault")), space)
-    asked = messages(describe(live, report(attempt.text)), space)
+    plain = build_messages(describe_incident(live, report_about("fault")), space)
+    asked = build_messages(describe_incident(live, report(attempt.text)), space)
     assert asked[:-1] == plain[:-1]
     assert asked[-1]["role"] == "user"
 
@@ -157,8 +157,8 @@ def test_it_is_one_part_of_one_message_of_the_user(attempt: Injection) -> None:
 @EVERY
 def test_the_choices_and_the_words_of_an_abstention_are_as_inert(attempt: Injection) -> None:
     shop = Shop(env={"DB_HOST": "x"}, earlier=[{"env": {"DB_HOST": attempt.text}}])
-    inert(choices(allowed_actions(shop.live(), policy_of())))
-    said = parse(json.dumps({"abstain": attempt.text[:8000]}))
+    inert(list_choices(allowed_actions(shop.live(), policy_of())))
+    said = parse_reply(json.dumps({"abstain": attempt.text[:8000]}))
     assert isinstance(said, Abstention)
     inert(said.reason)
     assert len(said.reason) <= 120
@@ -212,10 +212,10 @@ def test_a_secret_beside_its_option_is_not_told(field: str) -> None:
     now = container(**{field: ["serve", "--password", "hunter2-b2"]})
     before = container(**{field: ["serve", "--password", "hunter2-a1", "--port", "80"]})
     shop = WholeShop(template=template(now), earlier=[template(before)])
-    said = describe(shop.live(), report_about("fault"))
+    said = describe_incident(shop.live(), report_about("fault"))
     assert "previous revision" in said
     assert "hunter2" not in said
-    assert "hunter2" not in choices(allowed_actions(shop.live(), policy_of()))
+    assert "hunter2" not in list_choices(allowed_actions(shop.live(), policy_of()))
 
 
 def test_redacting_twice_is_redacting_once() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reme_model.inference.errors import MalformedReplyError
-from reme_model.inference.openai_models import Provenance, completion, provenance
+from reme_model.inference.openai_models import Provenance, parse_completion, parse_provenance
 
 
 def models(*names: str) -> bytes:
@@ -16,20 +16,20 @@ def models(*names: str) -> bytes:
 
 def test_the_digest_is_in_the_name() -> None:
     listed = models("reme", "reme@sha256-0123456789ab", "reme-adapter@sha256-ba9876543210")
-    assert provenance(listed, "reme") == Provenance(
+    assert parse_provenance(listed, "reme") == Provenance(
         "reme@sha256-0123456789ab", "sha256:0123456789ab", "sha256:ba9876543210"
     )
 
 
 def test_other_servers_tell_no_digest() -> None:
     listed = models("qwen", "other@sha256-0123456789ab", "qwen@latest")
-    assert provenance(listed, "qwen") == Provenance("qwen")
-    assert provenance(listed, "") == Provenance("qwen")
-    assert provenance(models(), "") == Provenance("")
+    assert parse_provenance(listed, "qwen") == Provenance("qwen")
+    assert parse_provenance(listed, "") == Provenance("qwen")
+    assert parse_provenance(models(), "") == Provenance("")
 
 
 def test_a_completion_may_lack_what_is_not_needed() -> None:
-    found = completion(b'{"choices":[{"message":{"content":"x"}}],"new":{"a":[1]}}')
+    found = parse_completion(b'{"choices":[{"message":{"content":"x"}}],"new":{"a":[1]}}')
     assert found.choices[0].message.content == "x"
     assert found.usage is None
 
@@ -49,12 +49,12 @@ def test_a_completion_may_lack_what_is_not_needed() -> None:
 )
 def test_anything_else_is_no_completion(body: bytes) -> None:
     with pytest.raises(MalformedReplyError):
-        completion(body)
+        parse_completion(body)
 
 
 @given(st.binary())
 def test_any_bytes(body: bytes) -> None:
-    for read in (completion, lambda b: provenance(b, "reme")):
+    for read in (parse_completion, lambda b: parse_provenance(b, "reme")):
         try:
             read(body)
         except MalformedReplyError:

@@ -6,7 +6,7 @@ import pytest
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.probes import ProbeResult, ProbeVerdict
-from reme_model.prompt.context import describe
+from reme_model.prompt.context import describe_incident
 from reme_playbook.snapshot.snapshot import Usage
 from tests.unit.model.shops import Shop, report_about
 
@@ -23,7 +23,7 @@ def result(message: str, verdict: ProbeVerdict = ProbeVerdict.FAILED) -> ProbeRe
 
 
 def told(report: DiagnosisReportSpec, *measured: ProbeResult, shop: Shop | None = None) -> str:
-    return describe((shop or Shop()).live(), report, (), measured)
+    return describe_incident((shop or Shop()).live(), report, (), measured)
 
 
 HTTP = {"http": {"service": "cart", "port": 80, "maxMilliseconds": 500}}

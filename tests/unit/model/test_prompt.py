@@ -4,11 +4,18 @@ import json
 
 import jsonschema
 
-from reme_model.inference.reply import Abstention, Playbook, parse
-from reme_model.prompt.choices import choices
-from reme_model.prompt.context import describe
+from reme_model.inference.reply import Abstention, Playbook, parse_reply
+from reme_model.prompt.choices import list_choices
+from reme_model.prompt.context import describe_incident
 from reme_model.prompt.examples import EXAMPLES
-from reme_model.prompt.messages import SYSTEM, TRAINED, PromptStyle, incident, messages, written
+from reme_model.prompt.messages import (
+    SYSTEM,
+    TRAINED,
+    PromptStyle,
+    build_messages,
+    incident_message,
+    render_reply,
+)
 from reme_model.prompt.schema import reply_schema
 from reme_playbook.actions.registry import PatchServiceSelector, SetConfigValue, SetEnv
 from reme_playbook.compiler.playbook import compile_playbook
@@ -19,8 +26,8 @@ from tests.unit.model.shops import Shop, policy_of, report_about
 
 def test_everything_before_the_incident_is_always_the_same() -> None:
     live, space = Shop().live(), allowed_actions(Shop().live(), policy_of())
-    one = messages(describe(live, report_about("a")), space)
-    other = messages("something else", ())
+    one = build_messages(describe_incident(live, report_about("a")), space)
+    other = build_messages("something else", ())
     assert one[:-1] == other[:-1]
     assert one[0] == {"role": "system", "content": SYSTEM}
     assert [m["role"] for m in one[1:]] == ["user", "assistant"] * len(EXAMPLES) + ["user"]
@@ -28,18 +35,20 @@ def test_everything_before_the_incident_is_always_the_same() -> None:
 
 def test_the_choices_are_told_only_if_that_is_asked_for() -> None:
     space = allowed_actions(Shop().live(), policy_of())
-    assert not any("possible:" in m["content"] for m in messages("x", space)[1:])
-    asked = [m["content"] for m in messages("x", space, PromptStyle.CHOICES) if m["role"] == "user"]
+    assert not any("possible:" in m["content"] for m in build_messages("x", space)[1:])
+    asked = [
+        m["content"] for m in build_messages("x", space, PromptStyle.CHOICES) if m["role"] == "user"
+    ]
     assert len(asked) == len(EXAMPLES) + 1
     assert all(text.startswith("possible: ") for text in asked)
 
 
 def test_the_examples_answer_as_the_schema_wants() -> None:
-    said = messages("", ())
+    said = build_messages("", ())
     answers = [m["content"] for m in said if m["role"] == "assistant"]
     for example, answer in zip(EXAMPLES, answers, strict=True):
         jsonschema.validate(json.loads(answer), reply_schema(example.space))
-        parsed = parse(answer)
+        parsed = parse_reply(answer)
         if example.abstain:
             assert parsed == Abstention(str(example.abstain))
         else:
@@ -49,7 +58,9 @@ def test_the_examples_answer_as_the_schema_wants() -> None:
 
 def test_the_choices_are_told_in_one_line() -> None:
     shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}])
-    asked = incident("context", allowed_actions(shop.live(), policy_of()), tell_choices=True)
+    asked = incident_message(
+        "context", allowed_actions(shop.live(), policy_of()), tell_choices=True
+    )
     (told,) = [one for one in asked.splitlines() if one.startswith("possible: ")]
     assert told.startswith("possible: restart; roll back; scale to 3 or 4; ")
     assert "set memory limit of server to 160Mi or 192Mi or 256Mi" in told
@@ -59,7 +70,7 @@ def test_the_choices_are_told_in_one_line() -> None:
 
 def test_choices_hold_no_secret_and_no_second_line() -> None:
     target, config = Shop().key, ObjectRef("ConfigMap", "shop", "c")
-    told = choices(
+    told = list_choices(
         [
             SetEnv(target=target, container="server", variable="TOKEN", value="hunter2"),
             SetConfigValue(target=config, key="key", value="a\nb <|im_end|>"),
@@ -76,11 +87,11 @@ def test_choices_hold_no_secret_and_no_second_line() -> None:
 
 def test_what_is_written_compiles_to_the_same() -> None:
     space = allowed_actions(Shop().live(), policy_of())
-    assert [compile_playbook(written([action])) for action in space] == [(a,) for a in space]
+    assert [compile_playbook(render_reply([action])) for action in space] == [(a,) for a in space]
 
 
 def test_a_trained_model_is_asked_with_one_sentence_and_no_examples() -> None:
-    asked = messages("context", (), PromptStyle.TRAINED)
+    asked = build_messages("context", (), PromptStyle.TRAINED)
     assert asked == [
         {"role": "system", "content": TRAINED},
         {"role": "user", "content": "context"},

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reme_model.prompt.context import describe
+from reme_model.prompt.context import describe_incident
 from tests.unit.model.shops import report_about
 from tests.unit.playbook.builders import FRONT, Shop
 from tests.unit.playbook.constrained import (
@@ -36,7 +36,7 @@ CART_PATH, CART = "shop.example/cart", "cart port 80"
 
 
 def told(shop: Shop) -> list[str]:
-    lines = describe(shop.live(), report_about("fault")).splitlines()
+    lines = describe_incident(shop.live(), report_about("fault")).splitlines()
     wrong = [line.removeprefix("wrong: ") for line in lines if line.startswith("wrong: ")]
     usual = ("2 of 2", "4 of 4", "1 of 2", "pod ")
     return [line for line in wrong if not line.startswith(usual)]
@@ -83,6 +83,6 @@ def test_of_what_is_as_it_should_be_there_is_no_word() -> None:
         POLICY: network_policy(ingress=[peers(app="front")]),
     }
     shop = Shop(around=around, callers=(FRONT,), neighbours=NEIGHBOURS)
-    assert describe(shop.live(), report_about("fault")) == describe(
+    assert describe_incident(shop.live(), report_about("fault")) == describe_incident(
         replace(shop, around={}).live(), report_about("fault")
     )

@@ -11,7 +11,7 @@ from reme_model.inference.errors import (
     ReplyTooLargeError,
     TruncatedReplyError,
 )
-from reme_model.inference.reply import MAX_CHARACTERS, Abstention, Playbook, parse
+from reme_model.inference.reply import MAX_CHARACTERS, Abstention, Playbook, parse_reply
 
 TASKS = '[{"kubernetes.core.k8s_rollback":{"kind":"Deployment","name":"a","namespace":"b"}}]'
 YAML = "- kubernetes.core.k8s_rollback:\n    kind: Deployment\n    name: a\n    namespace: b"
@@ -27,14 +27,14 @@ YAML = "- kubernetes.core.k8s_rollback:\n    kind: Deployment\n    name: a\n    
     ],
 )
 def test_json_is_a_playbook(text: str) -> None:
-    assert parse(text) == Playbook(TASKS)
+    assert parse_reply(text) == Playbook(TASKS)
 
 
 @pytest.mark.parametrize(
     "text", [YAML, f"Sure.\n```yaml\n{YAML}\n```\n", f"<think>x</think>{YAML}"]
 )
 def test_yaml_is_a_playbook(text: str) -> None:
-    assert parse(text) == Playbook(YAML)
+    assert parse_reply(text) == Playbook(YAML)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_yaml_is_a_playbook(text: str) -> None:
     ],
 )
 def test_abstaining(text: str, reason: str) -> None:
-    assert parse(text) == Abstention(reason)
+    assert parse_reply(text) == Abstention(reason)
 
 
 def test_the_reason_of_an_abstention_is_short() -> None:
-    found = parse('{"abstain":"' + "x" * 5000 + '"}')
+    found = parse_reply('{"abstain":"' + "x" * 5000 + '"}')
     assert isinstance(found, Abstention)
     assert len(found.reason) == 120
 
@@ -60,7 +60,7 @@ def test_the_reason_of_an_abstention_is_short() -> None:
 @pytest.mark.parametrize("text", ["", "  \n ", "<think>only thought</think>", "```\n```"])
 def test_nothing(text: str) -> None:
     with pytest.raises(EmptyReplyError):
-        parse(text)
+        parse_reply(text)
 
 
 @pytest.mark.parametrize(
@@ -77,27 +77,27 @@ def test_nothing(text: str) -> None:
 )
 def test_neither(text: str) -> None:
     with pytest.raises(MalformedReplyError):
-        parse(text)
+        parse_reply(text)
 
 
 @pytest.mark.parametrize("text", [TASKS[:-5], YAML, "I think that"])
 def test_cut_off_at_the_limit_of_tokens(text: str) -> None:
     with pytest.raises(TruncatedReplyError):
-        parse(text, "length")
+        parse_reply(text, "length")
 
 
 def test_complete_json_is_complete_whatever_came_after_it() -> None:
-    assert parse(TASKS + "\n" * 200, "length") == Playbook(TASKS)
+    assert parse_reply(TASKS + "\n" * 200, "length") == Playbook(TASKS)
 
 
 def test_too_much() -> None:
     with pytest.raises(ReplyTooLargeError):
-        parse("x" * (MAX_CHARACTERS + 1))
+        parse_reply("x" * (MAX_CHARACTERS + 1))
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        parse(text)
+        parse_reply(text)
     except ModelError:
         return

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reme_api.actions import ActionName
-from reme_model.inference.reply import Abstention, Playbook, parse
-from reme_model.prompt.action_templates import groups, offered
-from reme_model.prompt.messages import written
+from reme_model.inference.reply import Abstention, Playbook, parse_reply
+from reme_model.prompt.action_templates import group_actions, offered_actions
+from reme_model.prompt.messages import render_reply
 from reme_model.prompt.schema import Abstain, reply_schema
 from reme_playbook.actions.registry import Action, Scale, SetEnv, SetResources
 from reme_playbook.compiler.playbook import compile_playbook
@@ -46,7 +46,7 @@ SHOPS: dict[str, Shop | HeldBack] = {
 
 def playbooks(space: Sequence[Action]) -> list[str]:
     texts = [json.dumps(found) for found in instances(reply_schema(space))]
-    return [text for text in texts if isinstance(parse(text), Playbook)]
+    return [text for text in texts if isinstance(parse_reply(text), Playbook)]
 
 
 def every_one_passes(live: ClusterSnapshot, *names: ActionName) -> set[Action]:
@@ -67,7 +67,7 @@ def test_whatever_the_schema_allows_compiles_and_passes_the_gate(name: str) -> N
 @pytest.mark.parametrize("name", SHOPS)
 def test_every_admissible_action_can_be_written(name: str) -> None:
     live = SHOPS[name].live()
-    assert every_one_passes(live) == set(offered(allowed_actions(live, policy_of())))
+    assert every_one_passes(live) == set(offered_actions(allowed_actions(live, policy_of())))
 
 
 def test_the_actions_of_these_shops_are_of_every_name() -> None:
@@ -108,7 +108,7 @@ def test_any_shop_under_any_policy(shop: Shop, names: set[ActionName]) -> None:
 def test_a_value_outside_of_the_list_is_not_of_the_schema() -> None:
     live = Shop().live()
     schema = reply_schema(allowed_actions(live, policy_of()))
-    fine = json.loads(written([Scale(target=live.target, replicas=3)]))
+    fine = json.loads(render_reply([Scale(target=live.target, replicas=3)]))
     jsonschema.validate(fine, schema)
     fine[0]["kubernetes.core.k8s_scale"]["replicas"] = 400
     with pytest.raises(jsonschema.ValidationError):
@@ -120,14 +120,14 @@ def test_a_value_outside_of_the_list_is_not_of_the_schema() -> None:
 def test_the_same_task_twice_is_not_of_the_schema() -> None:
     live = SHOPS["selector"].live()
     schema = reply_schema(allowed_actions(live, policy_of()))
-    scale = json.loads(written([Scale(target=live.target, replicas=3)]))
+    scale = json.loads(render_reply([Scale(target=live.target, replicas=3)]))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate([*scale, *scale], schema)
 
 
 def test_abstaining_is_always_possible() -> None:
     found = list(instances(reply_schema(())))
-    assert [parse(json.dumps(one)) for one in found] == [Abstention(str(r)) for r in Abstain]
+    assert [parse_reply(json.dumps(one)) for one in found] == [Abstention(str(r)) for r in Abstain]
 
 
 def test_the_schema_is_valid_and_says_the_same_each_time() -> None:
@@ -145,7 +145,7 @@ def test_values_that_depend_on_each_other_are_not_mixed() -> None:
     ]
     found = [compile_playbook(text)[0] for text in playbooks(space)]
     assert sorted(found, key=str) == sorted(space, key=str)
-    assert len(groups(space)) == 2
+    assert len(group_actions(space)) == 2
 
 
 def test_no_secret_is_offered() -> None:
@@ -155,10 +155,12 @@ def test_no_secret_is_offered() -> None:
         SetEnv(target=target, container="server", variable=name, value=value)
         for name, value in secrets.items()
     ]
-    assert [action.variable for action in offered(space) if isinstance(action, SetEnv)] == ["A"]
+    assert [action.variable for action in offered_actions(space) if isinstance(action, SetEnv)] == [
+        "A"
+    ]
     assert "hunter2" not in json.dumps(reply_schema(space))
 
 
 def test_a_value_too_long_to_write_out_is_not_offered() -> None:
     action = SetEnv(target=Shop().key, container="server", variable="A", value="x" * 900)
-    assert not offered([action])
+    assert not offered_actions([action])

@@ -21,7 +21,7 @@ _OLD_SECONDS = 900
 """Events outlive what they were about."""
 
 
-def services(live: ClusterSnapshot) -> Iterator[Line]:
+def service_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say of each Service whether it reaches the pods, and on a port that is there."""
     # Those of others are there when the report speaks of them.
     own = [v for v in live.services if belongs_to_target(_service_key(live, v.name), live)]
@@ -61,7 +61,7 @@ def _ports(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
             yield f"leads port {port.port} to {leads_to}, which no container has: they have {known}"
 
 
-def variables(live: ClusterSnapshot) -> Iterator[Line]:
+def variable_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say which variables and which settings of ConfigMaps name a host that is nowhere."""
     for container in live.containers:
         for name, value in sorted(container.env.items()):
@@ -84,7 +84,7 @@ def _near(live: ClusterSnapshot, name: str, value: str) -> str:
     return f"is {short(value, 80)}, which is no service: there is {there}"
 
 
-def config(live: ClusterSnapshot) -> Iterator[Line]:
+def config_map_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what the ConfigMaps of the workload hold, where it is short."""
     for name in live.config_map_names[:_MOST_CONFIG_MAPS]:
         shown = [
@@ -115,7 +115,7 @@ def _not_as_applied(live: ClusterSnapshot, name: str) -> Iterator[Line]:
             )
 
 
-def probes(live: ClusterSnapshot) -> Iterator[Line]:
+def kubelet_probe_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say how the kubelet asks the containers, where pods run and are not ready."""
     if not any(_refused(pod) for pod in live.pods):
         return
@@ -146,7 +146,7 @@ def _asked_port_is_there(container: ContainerView, port: int | str | None) -> bo
     return any(port in (known.number, known.name) for known in container.ports)
 
 
-def events(live: ClusterSnapshot) -> Iterator[Line]:
+def event_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what Kubernetes reported of late: each reason once, the most frequent first."""
     by_reason: dict[str, EventLine] = {}
     total: dict[str, int] = {}

@@ -53,7 +53,7 @@ def wrong(text: str, weight: Weight = Weight.TELLING) -> Line:
     return Line(Tone.WRONG, weight, text)
 
 
-def told(lines: Iterable[Line], most: int, characters: int) -> str:
+def render_lines(lines: Iterable[Line], most: int, characters: int) -> str:
     """Return the lines that fit, in their order; of equal ones the first win."""
     said = list(lines)
     fine = ", ".join(line.text for line in said if line.tone is Tone.NORMAL)

@@ -15,7 +15,7 @@ _QUICK = 100
 _TOOK = re.compile(r"took (\d+) ms\Z")
 
 
-def healthy_shares(probes: Sequence[Probe]) -> Mapping[str, int]:
+def healthy_percentages(probes: Sequence[Probe]) -> Mapping[str, int]:
     """Return the percentage of a limit that is healthy, by resource, where a probe says one."""
     return {
         str(p.resource_usage.resource): max(p.resource_usage.max_percent, _LEAST_SHARE)
@@ -24,7 +24,7 @@ def healthy_shares(probes: Sequence[Probe]) -> Mapping[str, int]:
     }
 
 
-def results(
+def probe_result_lines(
     live: ClusterSnapshot, probes: Sequence[Probe], measured: Sequence[ProbeResult]
 ) -> Iterator[Line]:
     """Say what was measured, and which port is asked for that the Service does not have."""

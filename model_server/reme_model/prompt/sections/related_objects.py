@@ -25,7 +25,7 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 _MOST = 3
 
 
-def around(live: ClusterSnapshot) -> Iterator[Line]:
+def related_object_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what around the workload holds it back."""
     yield from _quotas(live)
     yield from _autoscalers(live)

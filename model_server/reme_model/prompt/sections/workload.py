@@ -22,7 +22,7 @@ _MIB = 2**20
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
 
-def target(live: ClusterSnapshot) -> Iterator[Line]:
+def target_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say which workload it is and how many of its pods serve."""
     count = live.replicas
     what = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
@@ -38,7 +38,7 @@ def target(live: ClusterSnapshot) -> Iterator[Line]:
         yield wrong("the rollout is paused, so that changes do not reach the pods", Weight.NEEDED)
 
 
-def containers(
+def container_lines(
     live: ClusterSnapshot, first: str | None, healthy: Mapping[str, int] = MappingProxyType({})
 ) -> Iterator[Line]:
     """Say what the containers are and what they use; the one that is blamed comes first.
@@ -102,7 +102,7 @@ def _share(what: str, by_pod: Mapping[str, int], limit: int, unit: str, most: in
     return wrong(f"{what} too high{where}, {used}{unit} of {limit}{unit} ({percent}%)")
 
 
-def pods(live: ClusterSnapshot) -> Iterator[Line]:
+def pod_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say what is wrong with which pods, the worst first."""
     views = [view for view in live.pods if not view.deleting]
     # A pod that does not serve says more than one that once restarted.
@@ -183,7 +183,7 @@ def _state(state: ContainerState) -> str:
     return ", ".join(said)
 
 
-def history(live: ClusterSnapshot) -> Iterator[Line]:
+def revision_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Say how earlier revisions differ from what runs now."""
     earlier = [view for view in live.history if view.changes]
     if not earlier:
@@ -193,7 +193,7 @@ def history(live: ClusterSnapshot) -> Iterator[Line]:
     # The one that Rollback would bring back comes first.
     earlier.sort(key=lambda view: before is None or view.number != before.number)
     for place, view in enumerate(earlier[:_MOST_REVISIONS]):
-        found = changes(_without_secrets(view.changes, live))
+        found = describe_changes(_without_secrets(view.changes, live))
         said = found[:_MOST_CHANGES]
         if len(found) > _MOST_CHANGES:
             said.append(f"{len(found) - _MOST_CHANGES} more")
@@ -222,7 +222,7 @@ def _without_secrets(found: Sequence[FieldChange], live: ClusterSnapshot) -> lis
     ]
 
 
-def changes(found: Sequence[FieldChange]) -> list[str]:
+def describe_changes(found: Sequence[FieldChange]) -> list[str]:
     """Return each change; what a revision did not have at all is told as one."""
     groups: dict[str, list[FieldChange]] = {}
     for one in found:
@@ -237,7 +237,7 @@ def changes(found: Sequence[FieldChange]) -> list[str]:
         elif whole and len(same) > 2 and not values and not _is_secret(part):
             said.append(f"{short(_plain(part), 60)} set (now not)")
         else:
-            said += [change(c) for c in same]
+            said += [describe_change(c) for c in same]
     return said
 
 
@@ -260,7 +260,7 @@ def _is_secret(path: str) -> bool:
     return any(secret_name(part) for part in path.replace("]", "[").split("["))
 
 
-def change(found: FieldChange) -> str:
+def describe_change(found: FieldChange) -> str:
     """Return what a field was in that revision and is now, without its value if it is secret."""
     path = short(_plain(found.path), 80)
     if _is_secret(found.path):

@@ -23,9 +23,9 @@ from reme_lab.incidents.incident import (
 from reme_lab.incidents.report import ReportQuality, write_report
 from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
-from reme_model.inference.reply import Abstention, Playbook, parse
-from reme_model.prompt.context import describe
-from reme_model.prompt.messages import TRAINED, PromptStyle, messages, written
+from reme_model.inference.reply import Abstention, Playbook, parse_reply
+from reme_model.prompt.context import describe_incident
+from reme_model.prompt.messages import TRAINED, PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import Abstain, reply_schema
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.policy.action_space import allowed_actions
@@ -61,8 +61,8 @@ def test_one_seed_gives_one_trace() -> None:
 def test_the_question_is_the_trained_one() -> None:
     for trace in TRACES:
         case = trace.source
-        context = describe(case.live, case.report, case.previous, case.measured)
-        assert trace.messages == messages(context, case.space, PromptStyle.TRAINED)
+        context = describe_incident(case.live, case.report, case.previous, case.measured)
+        assert trace.messages == build_messages(context, case.space, PromptStyle.TRAINED)
         assert [m["role"] for m in trace.messages] == ["system", "user"]
         assert trace.messages[0]["content"] == TRAINED
 
@@ -72,13 +72,13 @@ def test_every_answer_is_one_that_the_grammar_and_the_gate_let_through() -> None
         schema = reply_schema(trace.source.space)
         for answer in trace.acceptable:
             jsonschema.validate(json.loads(answer), schema)
-            said = parse(answer)
+            said = parse_reply(answer)
             if isinstance(said, Abstention):
                 assert trace.source.abstain == said.reason
                 continue
             assert isinstance(said, Playbook)
             actions = compile_playbook(said.text)
-            assert written(actions) == answer
+            assert render_reply(actions) == answer
             check(actions, POLICY, trace.source.live)
 
 

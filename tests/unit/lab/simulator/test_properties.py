@@ -10,7 +10,7 @@ from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_lab.fidelity import snapshot_differences, world_from_snapshot
 from reme_lab.simulator import World, apply, assess, disruption, snapshot_of
 from reme_lab.simulator.settling import settle
-from reme_model.prompt.context import describe
+from reme_model.prompt.context import describe_incident
 from reme_playbook.actions.registry import Action, DeletePod, Restart
 from reme_playbook.execution.capture import capture
 from reme_playbook.execution.rollback import undo
@@ -83,7 +83,7 @@ def test_what_is_observed_can_be_described_and_chosen_from(name: str, seed: int)
             "fault": {"type": "something", "summary": "something is wrong"},
         }
     )
-    assert f"target: {live.target.kind} cart" in describe(live, report)
+    assert f"target: {live.target.kind} cart" in describe_incident(live, report)
     assert live.history
     allowed_actions(live, EVERYTHING)
 

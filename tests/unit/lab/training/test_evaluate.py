@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from reme_lab.training import dataset, evaluate, forced_replies, sft
 from reme_lab.training import recipe as recipes
-from reme_lab.training.base_model import load
+from reme_lab.training.base_model import load_learner
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -37,9 +37,9 @@ def test_an_evaluation_counts_every_incident_once(
 def test_one_pass_tells_what_decoding_writes(
     recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
 ) -> None:
-    learner = load(recipes.load(str(recipe_file())), tmp_path)
+    learner = load_learner(recipes.load(str(recipe_file())), tmp_path)
     some = dataset.read(traces_folder / "train.jsonl")
-    told = forced_replies.probe(learner.model, learner.encoder, some)
+    told = forced_replies.force_replies(learner.model, learner.encoder, some)
     for mode in ("constrained", "free"):
         wrote = evaluate.replies(learner, some, mode)
         expected = [one.constrained if mode == "constrained" else one.free for one in told]

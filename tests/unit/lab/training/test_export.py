@@ -102,8 +102,8 @@ def test_an_adapter_of_another_rank_is_not_taken(
 
 def test_part_of_the_way_lies_between_the_two() -> None:
     since, then = {"a": torch.zeros(2, 2)}, {"a": torch.full((2, 2), 4.0)}
-    assert torch.equal(export.between(since, then, 0.25)["a"], torch.ones(2, 2))
-    assert torch.equal(export.between(since, then, 1.0)["a"], then["a"])
+    assert torch.equal(export.interpolate(since, then, 0.25)["a"], torch.ones(2, 2))
+    assert torch.equal(export.interpolate(since, then, 1.0)["a"], then["a"])
 
 
 def test_part_of_the_way_needs_where_it_began(

@@ -9,51 +9,51 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from reme_lab.training import dataset, metrics_log, recipe, reply_metrics, schedule, trie
-from reme_lab.training.batch_sampler import Order
-from reme_lab.training.errors import BadRecipeError, NoTracesError
+from reme_lab.training.batch_sampler import BatchSampler
+from reme_lab.training.errors import BadRecipeError, NoIncidentsError
 from reme_lab.training.recipe import Steps
 
 ABSTENTION = '{"abstain":"healthy"}'
 RESTART = '[{"kubernetes.core.k8s":{"kind":"Deployment"}}]'
 
 
-def a_trace(answer: str = RESTART, **more: object) -> dataset.Trace:
+def a_trace(answer: str = RESTART, **more: object) -> dataset.Incident:
     messages = [{"role": "user", "content": "what now"}]
     raw = {"id": "1", "fault": "f", "kind": "repair", "messages": messages, "answer": answer}
-    return dataset.Trace.model_validate({**raw, **more})
+    return dataset.Incident.model_validate({**raw, **more})
 
 
 # --- the tree of replies
 def test_between_decisions_everything_is_forced() -> None:
-    root = trie.build([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
-    tokens, node = trie.forced(root)
+    root = trie.build_tree([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
+    tokens, node = trie.forced_tokens(root)
     assert tokens == [1, 2]
     assert set(node.children) == {3, 4}
-    rest, end = trie.forced(node.children[3])
+    rest, end = trie.forced_tokens(node.children[3])
     assert (rest, end.reply) == ([0], 0)
 
 
 def test_decisions_are_the_places_where_another_token_was_possible() -> None:
-    root = trie.build([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
+    root = trie.build_tree([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
     assert trie.decisions(root, (1, 2, 4, 5, 0)) == [(2, (3, 4)), (3, (0, 5))]
 
 
 # --- the order of examples
 @given(some.lists(some.integers(1, 50), min_size=1, max_size=300), some.integers(1, 9))
 def test_an_epoch_has_every_example_once_but_for_a_rest(lengths: list[int], size: int) -> None:
-    order = Order(lengths, size, seed=3)
-    seen = Counter(i for step in range(order.steps_per_epoch) for i in order.at(step))
+    order = BatchSampler(lengths, size, seed=3)
+    seen = Counter(i for step in range(order.steps_per_epoch) for i in order.batch(step))
     assert set(seen.values()) == {1}
     assert len(lengths) - len(seen) < min(size, len(lengths))
-    again = Order(lengths, size, seed=3)
-    assert all(order.at(step) == again.at(step) for step in (0, order.steps_per_epoch + 1))
+    again = BatchSampler(lengths, size, seed=3)
+    assert all(order.batch(step) == again.batch(step) for step in (0, order.steps_per_epoch + 1))
 
 
 def test_steps_hold_examples_of_like_length() -> None:
     lengths = [n % 100 for n in range(1600)]
-    order = Order(lengths, 8, seed=1)
+    order = BatchSampler(lengths, 8, seed=1)
     widths = [
-        max(lengths[i] for i in order.at(step)) - min(lengths[i] for i in order.at(step))
+        max(lengths[i] for i in order.batch(step)) - min(lengths[i] for i in order.batch(step))
         for step in range(order.steps_per_epoch)
     ]
     assert sum(widths) / len(widths) < 12
@@ -77,14 +77,14 @@ def test_the_scarcer_budget_counts() -> None:
 
 # --- traces
 def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(NoTracesError, match="make traces"):
+    with pytest.raises(NoIncidentsError, match="make traces"):
         dataset.read(tmp_path / "train.jsonl")
 
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(a_trace().model_dump_json() + '\n{"id":"2"}\n')
-    with pytest.raises(NoTracesError, match="line 2"):
+    with pytest.raises(NoIncidentsError, match="line 2"):
         dataset.read(path)
 
 
@@ -120,7 +120,7 @@ def test_the_interval_is_wilsons() -> None:
 
 # --- log and recipes
 def test_a_log_goes_back_to_the_checkpoint(tmp_path: Path) -> None:
-    log = metrics_log.Journal(tmp_path)
+    log = metrics_log.MetricsLog(tmp_path)
     log.write("run", base="b")
     for step in (1, 2, 3):
         log.write("step", step=step)

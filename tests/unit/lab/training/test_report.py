@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reme_lab.training import curves, reply_metrics, report
-from reme_lab.training.dataset import Trace
+from reme_lab.training.dataset import Incident
 from reme_lab.training.reply_metrics import Outcome
 
 RUN = {
@@ -38,7 +38,7 @@ def folder_of_results(folder: Path) -> Path:
     (folder / "traces.json").write_text(json.dumps(traces))
     message = {"role": "user", "content": "what now"}
     raw = {"id": "1", "fault": "slow", "kind": "repair", "messages": [message], "answer": "[1]"}
-    trace = Trace.model_validate(raw)
+    trace = Incident.model_validate(raw)
     outcomes = [Outcome(trace, reply) for reply in ("[1]", "[1]", "[2]", "no")]
     modes = {"free": reply_metrics.summary(outcomes)}
     result = {"traces": 4, "data_digest": "sha256:22", "modes": modes}

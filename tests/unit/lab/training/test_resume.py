@@ -53,7 +53,7 @@ def test_a_run_in_two_parts_is_the_run_in_one(
     # The rate depends on the budget, so the first part is cut off, not given a smaller one.
     every_step = recipe_file(checkpoint_minutes=1e-9)
     first = arguments(every_step, traces_folder, parts, "--steps", "8")
-    cut_at(sft.Supervised, 5, lambda: sft.main(first))
+    cut_at(sft.SupervisedStage, 5, lambda: sft.main(first))
     assert checkpoint.read(parts).step == 5
     assert sft.main(arguments(recipe, traces_folder, parts, "--steps", "8", "--resume")) == 0
     assert_same_end(whole, parts)

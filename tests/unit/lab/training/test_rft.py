@@ -15,18 +15,20 @@ from reme_lab.training import (  # noqa: E402
     sft,
     trie,
 )
-from reme_lab.training.batch_sampler import Order  # noqa: E402
+from reme_lab.training.batch_sampler import BatchSampler  # noqa: E402
 from reme_lab.training.encode import Example  # noqa: E402
 from reme_lab.training.recipe import Reinforcement  # noqa: E402
-from reme_lab.training.rft import Tried, expected_reward  # noqa: E402
+from reme_lab.training.rft import Completion, expected_reward  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def group(*rewards: float) -> list[Tried]:
+def group(*rewards: float) -> list[Completion]:
     replies = [(number, 9) for number in range(len(rewards))]
-    tree = trie.build(replies)
-    return [Tried(Example((1,), one), tree, r) for one, r in zip(replies, rewards, strict=True)]
+    tree = trie.build_tree(replies)
+    return [
+        Completion(Example((1,), one), tree, r) for one, r in zip(replies, rewards, strict=True)
+    ]
 
 
 def test_the_gradient_is_that_of_the_expected_reward() -> None:
@@ -60,16 +62,16 @@ def test_incidents_are_asked_until_enough_of_them_teach_something(
     """Of each round one group teaches: two more rounds are asked for three, if there may be."""
     asked: list[tuple[int, ...]] = []
 
-    def tried(_: object, chosen: tuple[int, ...]) -> list[list[Tried]]:
+    def tried(_: object, chosen: tuple[int, ...]) -> list[list[Completion]]:
         asked.append(chosen)
         return [group(1.0, 0.2), group(0.5, 0.5)]
 
-    monkeypatch.setattr(rft.Reinforced, "_tried", tried)
-    stage = object.__new__(rft.Reinforced)
+    monkeypatch.setattr(rft.ReinforcementStage, "_tried", tried)
+    stage = object.__new__(rft.ReinforcementStage)
     stage._plan = Reinforcement(examples_per_step=3, draws=draws, minutes=1)
-    stage._order = Order([1] * 24, 2, 1)
+    stage._order = BatchSampler([1] * 24, 2, 1)
     telling, alike = stage._drawn(5)
-    assert asked == [stage._order.at(5 * draws + n) for n in range(rounds)]
+    assert asked == [stage._order.batch(5 * draws + n) for n in range(rounds)]
     assert (len(telling), len(alike)) == (rounds, rounds)
 
 
@@ -86,7 +88,7 @@ def test_the_reward_rises_and_a_run_in_two_parts_is_the_run_in_one(
     more = [*common, "--start", str(start)]
     assert rft.main([*more, "--out", str(whole)]) == 0
 
-    cut_at(rft.Reinforced, 7, lambda: rft.main([*more, "--out", str(parts)]))
+    cut_at(rft.ReinforcementStage, 7, lambda: rft.main([*more, "--out", str(parts)]))
     assert rft.main([*more, "--out", str(parts), "--resume"]) == 0
 
     first, second = checkpoint.read(whole), checkpoint.read(parts)

@@ -188,7 +188,15 @@ COPY --from=model-app /opt/reme/app /opt/reme/app
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "reme_model.serving.serve"]
 
-# --- tools: the shop of the demonstration, its load, and a model that says what it is told ---
+# --- tools: the example service, its load generator, a scripted model server, and the fault agent ---
+FROM builder AS tools-venv
+COPY requirements/tools.txt /build/requirements/
+RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
+    --mount=type=cache,id=reme-uv,target=/build/cache/uv \
+    online uv pip install --quiet --no-deps --require-hashes -r /build/requirements/tools.txt
+COPY images/slim.py /build/
+RUN python3 /build/slim.py tools /opt/reme
+
 FROM builder AS tools-app
 COPY benchmark/reme_benchmark/__init__.py /opt/reme/app/reme_benchmark/
 COPY benchmark/reme_benchmark/workload /opt/reme/app/reme_benchmark/workload
@@ -199,17 +207,18 @@ COPY benchmark/reme_benchmark/injection/agent /opt/reme/app/reme_benchmark/injec
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/reme/app
 
 FROM base AS tools
-# tc is for kernels with netem. Without it the fault agent delays packets by itself.
+# `tc` is for kernels with netem; without it the fault agent delays packets in a process.
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
     --mount=type=bind,from=builder,source=/usr/local/bin,target=/build \
     export PATH="${PATH}:/usr/sbin:/sbin"; \
     if command -v apt-get >/dev/null && ! command -v tc >/dev/null; then \
       { /build/online apt-get update -qq \
         && /build/online apt-get install -y -qq --no-install-recommends iproute2; } \
-      || echo "no iproute2: delays go by a queue"; rm -rf /var/lib/apt/lists/*; \
+      || echo "no iproute2: the fault agent delays packets in a process"; rm -rf /var/lib/apt/lists/*; \
     fi
 LABEL org.opencontainers.image.title="reme-tools" \
-      org.opencontainers.image.description="A small shop, its load, and a scripted model server: for demonstrations and tests"
-COPY --from=tools-app /opt/reme /opt/reme
+      org.opencontainers.image.description="An example service, a load generator, a scripted model server and a fault agent, for demonstrations and tests"
+COPY --from=tools-venv /opt/reme /opt/reme
+COPY --from=tools-app /opt/reme/app /opt/reme/app
 USER 65532:65532
 ENTRYPOINT ["python", "-m"]

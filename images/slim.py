@@ -28,6 +28,8 @@ EVERYWHERE = (
 NEVER_RUN: dict[str, tuple[str, ...]] = {
     # The client for asyncio, and what tests Ansible itself.
     "sandbox": ("kubernetes/aio", "ansible_test"),
+    # Clients for DHCP, and other operating systems.
+    "tools": ("pyroute2/dhcp", "pyroute2/bsd", "pyroute2/fixtures"),
     # torch's own tests, headers and build tools; the vocabularies of other models.
     "model": (
         "torch/test",

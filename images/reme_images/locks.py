@@ -87,6 +87,7 @@ def project_locks(project: Mapping[str, Any]) -> tuple[Lock, ...]:
         Lock("build", (*project["build-system"]["requires"], *_BUILD_TOOLS)),
         Lock("operator", tuple(always + extras["operator"]), like="dev"),
         Lock("sandbox", tuple(always + extras["sandbox"]), like="dev"),
+        Lock("tools", tuple(extras["tools"]), like="dev"),
     )
 
 

@@ -71,7 +71,7 @@ class Injection:
             self._agent.pop()
         for pod in self._swapped:
             with contextlib.suppress(ClusterError):
-                await pod_failure.undo(self.context.cluster, place, pod)
+                await pod_failure.restore(self.context.cluster, place, pod)
         self._swapped.clear()
         for kind, name in self._created:
             await self.context.cluster.delete(kind, name, place)
@@ -127,7 +127,7 @@ class Injection:
         if not name:
             raise InjectionError(f"{step.service} has no pod")
         self._swapped.append(name)
-        await pod_failure.swap(self.context.cluster, self.context.namespace, name)
+        await pod_failure.replace_images(self.context.cluster, self.context.namespace, name)
 
     async def _refuse(self, step: NodeFault) -> None:
         cluster = self.context.cluster

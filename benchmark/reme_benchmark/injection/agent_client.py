@@ -1,7 +1,7 @@
-"""The runner's side: installs the agents, and commands the one on the node of each target.
+"""Installs the fault agents and sends commands to the agent on the node of each target.
 
-Everything goes through the API server's pod proxy, so the runner needs no way into the cluster's
-network, and the agents no way out of it.
+Requests go through the API server's pod proxy, so the benchmark needs no access to the cluster's
+network.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ Object = dict[str, Any]
 
 
 class AgentsError(Exception):
-    """The agents are not there, or do not come up; the message says what is known of them."""
+    """No agent runs, or the agents do not become ready; the message describes their pods."""
 
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """What an agent says of a fault that it has put in."""
+    """An agent's answer after it injected a fault."""
 
     id: str
     ends_at: int
@@ -43,10 +43,11 @@ class Injected:
 
 
 class FaultAgents:
-    """The agents of one cluster.
+    """The fault agents of one cluster.
 
-    A command ends with a ClusterError of the API server's kind: NotFoundError when the container is
-    gone, ConflictError when it has such a fault already, InvalidError when the node cannot do it.
+    A failed command raises the ClusterError of its HTTP status: NotFoundError when the container
+    does not run, ConflictError when it has a fault of this kind already, InvalidError when the
+    node cannot inject the fault.
     """
 
     def __init__(self, api: ApiClient, *, image: str = "") -> None:
@@ -55,17 +56,16 @@ class FaultAgents:
         self._token = ""
 
     async def install(self) -> None:
-        """Bring the agents up, or to what this version wants, and wait until all of them answer.
+        """Install or update the agents, and wait until all of them answer.
 
         Raises:
-            AgentsError: they do not come up in their time.
-
+            AgentsError: they do not become ready in time.
         """
         namespace, daemon_set = manifest(self._image)
-        await self._gone(ending=True)
+        await self._wait_until_deleted(only_if_terminating=True)
         await self._ensure("/api/v1/namespaces", namespace)
         await self._ensure(_SECRETS, await self._secret())
-        self._token = ""  # the one that is there holds, whoever made it
+        self._token = ""  # an existing Secret keeps its token
         await self._api.patch(
             f"{_DAEMON_SETS}/{_NAME}",
             daemon_set,
@@ -76,90 +76,89 @@ class FaultAgents:
         until = loop.time() + _READY_SECONDS
         while not await self.ready():
             if loop.time() > until:
-                raise AgentsError(f"the fault agents are not ready: {await self._why()}")
+                raise AgentsError(f"the fault agents are not ready: {await self._describe_pods()}")
             await asyncio.sleep(_POLL_SECONDS)
 
     async def ready(self) -> bool:
-        """Return whether an agent answers on every node that should have one."""
+        """Return whether an agent of this version answers on every node."""
         try:
-            found = await self._api.get(f"{_DAEMON_SETS}/{_NAME}")
+            result = await self._api.get(f"{_DAEMON_SETS}/{_NAME}")
         except NotFoundError:
             return False
-        status = found.get("status", {})
-        wanted = status.get("desiredNumberScheduled", 0)
-        if status.get("observedGeneration") != found["metadata"]["generation"] or not wanted:
+        status = result.get("status", {})
+        expected = status.get("desiredNumberScheduled", 0)
+        if status.get("observedGeneration") != result["metadata"]["generation"] or not expected:
             return False
-        if any(status.get(key) != wanted for key in ("numberReady", "updatedNumberScheduled")):
+        if any(status.get(key) != expected for key in ("numberReady", "updatedNumberScheduled")):
             return False
         try:
-            await self._everywhere("ping", {})  # looking for faults would cost the node far more
+            await self._command_all("ping", {})  # much cheaper for the node than "active"
         except (ClusterError, AgentsError):
             return False
         return True
 
     async def uninstall(self) -> None:
-        """Take the agents away, and wait until they are. Faults are to be swept before."""
+        """Remove the agents and wait until they are gone. Remove all faults before."""
         with contextlib.suppress(NotFoundError):
             await self._api.delete(_NAMESPACE)
-        await self._gone()
+        await self._wait_until_deleted()
 
-    async def _gone(self, *, ending: bool = False) -> None:
-        """Wait until the namespace is gone; with `ending` only if it is about to go."""
+    async def _wait_until_deleted(self, *, only_if_terminating: bool = False) -> None:
+        """Wait until the namespace is gone; with the flag, return at once if it stays."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _READY_SECONDS
         while loop.time() < until:
             try:
-                found = await self._api.get(_NAMESPACE)
+                result = await self._api.get(_NAMESPACE)
             except NotFoundError:
                 return
-            if ending and "deletionTimestamp" not in found["metadata"]:
+            if only_if_terminating and "deletionTimestamp" not in result["metadata"]:
                 return
             await asyncio.sleep(_POLL_SECONDS)
-        raise AgentsError(f"namespace {NAMESPACE} does not go")
+        raise AgentsError(f"namespace {NAMESPACE} still exists after {_READY_SECONDS:g} s")
 
     async def target(self, namespace: str, pod: str, container: str = "") -> Target:
-        """Return a container of a pod, the first when none is named, as a target.
+        """Return a container of a pod as a target; without a name, the first one.
 
         Raises:
-            NotFoundError: there is no such pod, or the container does not run.
-
+            NotFoundError: the pod does not exist, or the container does not run.
         """
-        found = await self._api.get(f"/api/v1/namespaces/{namespace}/pods/{pod}")
-        return target_in(found, container)
+        result = await self._api.get(f"/api/v1/namespaces/{namespace}/pods/{pod}")
+        return target_in(result, container)
 
     async def inject(self, fault: Fault) -> Injected:
-        """Put a fault into its container; repeating it changes nothing."""
+        """Inject a fault; repeating the request changes nothing."""
         node = await self._node(fault.target)
-        said = await self._ask(await self._agent(node), "inject", {"fault": fault.to_json()})
-        milliseconds = float(said.get("milliseconds", 0.0))
-        return Injected(said["id"], said["ends_at"], milliseconds, said.get("effect") or {})
+        answer = await self._command(await self._agent(node), "inject", {"fault": fault.to_json()})
+        milliseconds = float(answer.get("milliseconds", 0.0))
+        return Injected(answer["id"], answer["ends_at"], milliseconds, answer.get("effect") or {})
 
     async def remove(self, fault: Fault | str) -> bool:
-        """Take a fault out, wherever it is; return whether it was still there."""
+        """Remove a fault, on whatever node it is; return whether it still existed."""
         fault_id = fault if isinstance(fault, str) else fault.id
-        answers = await self._everywhere("remove", {"id": fault_id})
+        answers = await self._command_all("remove", {"id": fault_id})
         return any(answer["removed"] for answer in answers)
 
     async def sweep(self, owner: str = "") -> list[str]:
-        """Take out every fault, or those of one owner; return their ids."""
-        answers = await self._everywhere("sweep", {"owner": owner})
-        return sorted({found for answer in answers for found in answer["removed"]})
+        """Remove every fault, or those of one owner; return their ids."""
+        answers = await self._command_all("sweep", {"owner": owner})
+        return sorted({fault_id for answer in answers for fault_id in answer["removed"]})
 
     async def active(self) -> list[Object]:
-        """Return what is on the nodes, by fault: mark and traces, read from the system."""
-        answers = await self._everywhere("active", {})
+        """Return the faults on all nodes: tag and traces, as read from the system."""
+        answers = await self._command_all("active", {})
         return [fault for answer in answers for fault in answer["faults"]]
 
-    async def able(self) -> Object:
-        """Return what every node can do: loss, delay, netem, disk; and the cgroup_version."""
-        first, *rest = await self._everywhere("able", {})
+    async def capabilities(self) -> Object:
+        """Return what every node supports: loss, delay, netem, disk; and the cgroup_version."""
+        first, *rest = await self._command_all("capabilities", {})
         for other in rest:
             for key, value in other.items():
                 first[key] = min(first[key], value)
         return first
 
     async def usage(self, target: Target, seconds: float = 1.0) -> Object:
-        """Return CPU, throttling and memory of a container, averaged over so many seconds."""
+        """Return CPU, throttling and memory of a container, averaged over the next seconds."""
         return await self._measure(target, "usage", {"seconds": seconds})
 
     async def disk(
@@ -171,30 +170,30 @@ class FaultAgents:
         seconds: float = 5.0,
         direct: bool = True,
     ) -> Object:
-        """Write into a folder of a container, as the container, and return how fast that went."""
+        """Write into a folder of a container, as the container, and return the speed."""
         body = {"folder": folder, "bytes": size, "seconds": seconds, "direct": direct}
         return await self._measure(target, "disk", body)
 
     async def network(
         self, target: Target, to: str, *, count: int = 5, timeout_seconds: float = 2.0
     ) -> Object:
-        """Connect from a pod's network to host:port, or ask a URL, so many times.
+        """Connect from a pod's network to host:port or to a URL, `count` times.
 
-        Faults that spare the node's address do not show on a connection to the node.
+        A fault that spares the node's address has no effect on a connection to the node.
         """
         body = {"target": to, "count": count, "timeout": timeout_seconds}
         return await self._measure(target, "network", body)
 
     async def _measure(self, target: Target, command: str, body: Object) -> Object:
         agent = await self._agent(await self._node(target))
-        return await self._ask(agent, command, {"container_id": target.container_id, **body})
+        return await self._command(agent, command, {"container_id": target.container_id, **body})
 
     async def _node(self, target: Target) -> str:
         pod = await self._api.get(f"/api/v1/namespaces/{target.namespace}/pods/{target.pod}")
         return str(pod["spec"].get("nodeName", ""))
 
     async def _agents(self) -> list[Object]:
-        """Return the agents' pods that run; those that end are replaced."""
+        """Return the agents' running pods."""
         labels = {"labelSelector": f"app={_NAME}"}
         return [
             pod
@@ -209,25 +208,25 @@ class FaultAgents:
                 return str(pod["metadata"]["name"])
         raise AgentsError(f"no fault agent runs on node {node or '(none yet)'}")
 
-    async def _everywhere(self, command: str, body: Object) -> list[Object]:
+    async def _command_all(self, command: str, body: Object) -> list[Object]:
         pods = await self._agents()
         if not pods:
             raise AgentsError("no fault agent runs")
         names = [str(pod["metadata"]["name"]) for pod in pods]
-        return await asyncio.gather(*(self._ask(name, command, body) for name in names))
+        return await asyncio.gather(*(self._command(name, command, body) for name in names))
 
-    async def _ask(self, pod: str, command: str, body: Object) -> Object:
+    async def _command(self, pod: str, command: str, body: Object) -> Object:
         path = f"{_PODS}/http:{pod}:{_PORT}/proxy/{command}"
-        return await self._api.create(path, {**body, "token": await self._key()})
+        return await self._api.create(path, {**body, "token": await self._read_token()})
 
-    async def _key(self) -> str:
+    async def _read_token(self) -> str:
         if not self._token:
             secret = await self._api.get(f"{_SECRETS}/{_NAME}")
             self._token = base64.b64decode(secret["data"]["token"]).decode()
         return self._token
 
     async def _secret(self) -> Object:
-        """Return a new secret; the cluster's own mark is the identity of kube-system."""
+        """Return a new Secret; the uid of kube-system identifies the cluster."""
         system = await self._api.get("/api/v1/namespaces/kube-system")
         return secret(NAMESPACE, _NAME, str(system["metadata"]["uid"]).replace("-", "")[:8])
 
@@ -237,34 +236,33 @@ class FaultAgents:
         except AlreadyExistsError:
             return
 
-    async def _why(self) -> str:
+    async def _describe_pods(self) -> str:
         states = []
         async for pod in self._api.list_items(_PODS, {"labelSelector": f"app={_NAME}"}):
             status = pod.get("status", {})
-            said: list[str] = [
+            answer: list[str] = [
                 str(detail.get("message") or detail.get("reason") or "")
                 for state in status.get("containerStatuses") or ()
                 for detail in state.get("state", {}).values()
             ]
-            states.append(f"{pod['metadata']['name']}: {status.get('phase')} {' '.join(said)}")
-        return "; ".join(states)[:500] or "no pod was made for them"
+            states.append(f"{pod['metadata']['name']}: {status.get('phase')} {' '.join(answer)}")
+        return "; ".join(states)[:500] or "the DaemonSet has no pod"
 
 
 def target_in(pod: Mapping[str, Any], container: str = "") -> Target:
-    """Return a container of a pod that was read, the first when none is named.
+    """Return a container of a pod as a target; without a name, the first one.
 
     Raises:
-        NotFoundError: it does not run.
-
+        NotFoundError: the container does not run.
     """
     name, status = pod["metadata"]["name"], pod.get("status", {})
-    wanted = container or pod["spec"]["containers"][0]["name"]
+    expected = container or pod["spec"]["containers"][0]["name"]
     for state in status.get("containerStatuses") or ():
-        if state["name"] == wanted and "running" in state.get("state", {}):
+        if state["name"] == expected and "running" in state.get("state", {}):
             return Target(
                 namespace=pod["metadata"]["namespace"],
                 pod=name,
                 container_id=state["containerID"].rpartition("//")[2],
                 node_address=status.get("hostIP", ""),
             )
-    raise NotFoundError(f"container {wanted} of pod {name} does not run")
+    raise NotFoundError(f"container {expected} of pod {name} does not run")

@@ -1,4 +1,4 @@
-"""What the agents are in the cluster: a namespace, a secret, and a DaemonSet."""
+"""The Kubernetes objects of the fault agents: a Namespace, a Secret and a DaemonSet."""
 
 import hashlib
 import secrets
@@ -13,27 +13,27 @@ Object = dict[str, Any]
 
 
 def manifest(image: str = "") -> Sequence[Object]:
-    """Return the namespace and the DaemonSet of the agents, of another image when one is named."""
+    """Return the Namespace and the DaemonSet of the agents; `image` replaces the default image."""
     namespace, daemon_set = yaml.safe_load_all(_FILE.read_text())
     template = daemon_set["spec"]["template"]
     if image:
         template["spec"]["containers"][0]["image"] = image
-    # An image that was built anew has the same name: agents of other code are replaced.
+    # A rebuilt image keeps its name: the digest makes the DaemonSet replace its pods.
     template["metadata"]["annotations"] = {"reme.dev/agent-source": _source()}
     return namespace, daemon_set
 
 
 def _source() -> str:
     """Return a digest of the code that runs on the nodes."""
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([here / "specs.py", here / "fault_tag.py", *here.glob("agent/*.py")]):
+    for path in sorted([folder / "specs.py", folder / "fault_tag.py", *folder.glob("agent/*.py")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def secret(namespace: str, name: str, cluster: str) -> Object:
-    """Return a secret with a new token, and the name that marks this cluster's faults."""
+    """Return a Secret with a new token and the name of the cluster for the tags of its faults."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",

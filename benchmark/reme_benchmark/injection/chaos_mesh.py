@@ -1,8 +1,8 @@
-"""The same faults by Chaos Mesh, where its kinds are installed.
+"""Injects the same faults with Chaos Mesh, where it is installed.
 
-Its CPU and memory stress, losses, delays and failed pods are the same things. Its disk fault is
-not: it makes each write late instead of limiting the rate, and only below a mounted volume. Sparing
-the kubelet's probes means here that only traffic to pods of the namespace is hit.
+CPU and memory stress, packet loss, packet delay and failed pods are equivalent. The disk fault
+differs: Chaos Mesh delays each write below a mounted volume instead of limiting the rate. Sparing
+the kubelet's probes means that only traffic to pods of the namespace is affected.
 """
 
 import asyncio
@@ -33,18 +33,18 @@ _PLURALS = {
 }
 _OWNER = "reme.dev/fault-owner"
 _WRITE_BYTES = 64 * 1024
-"""The size of a write that a rate of bytes is translated for."""
+"""The assumed size of a write, to translate a rate of bytes into a delay."""
 _POLL_SECONDS = 0.5
 _KILLED_FIRST = 1000
-"""What the stress of Chaos Mesh gives itself."""
+"""The oom_score_adj that Chaos Mesh gives its memory stress by default."""
 
 
 class ChaosMeshError(Exception):
-    """Chaos Mesh did not put a fault in, or did not take it out, in its time."""
+    """Chaos Mesh did not inject or remove a fault in time."""
 
 
 async def available(api: ApiClient) -> bool:
-    """Return whether the cluster has all the kinds that are used here."""
+    """Return whether the cluster has all kinds of Chaos Mesh that are used here."""
     try:
         found = await api.get(f"/apis/{API_VERSION}")
     except NotFoundError:
@@ -54,21 +54,20 @@ async def available(api: ApiClient) -> bool:
 
 
 def render(fault: Fault, container: str) -> Object:
-    """Return the object that has Chaos Mesh put a fault into a container.
+    """Return the Chaos Mesh object that injects a fault into a container.
 
     Raises:
-        InvalidFaultError: it has no such fault.
-
+        InvalidFaultError: Chaos Mesh has no equivalent fault.
     """
-    spec, chosen = fault.spec, _chosen(fault.target)
-    named = {**chosen, "containerNames": [container]}
+    spec, selection = fault.spec, _selection(fault.target)
+    named = {**selection, "containerNames": [container]}
     if isinstance(spec, CpuStress):
         stress: Object = {"cpu": {"workers": spec.workers, "load": round(spec.load_percent)}}
         return _object("StressChaos", fault, {**named, "stressors": stress})
     if isinstance(spec, MemoryStress):
         if not spec.mebibytes:
             raise InvalidFaultError(
-                "percent_of_limit: Chaos Mesh takes a share of the node's memory"
+                "percent_of_limit is not supported: Chaos Mesh takes a share of the node's memory"
             )
         size = f"{spec.mebibytes:g}MiB"
         memory: Object = {"workers": 1, "size": size}
@@ -77,53 +76,52 @@ def render(fault: Fault, container: str) -> Object:
         return _object("StressChaos", fault, {**named, "stressors": {"memory": memory}})
     if isinstance(spec, DiskLimit):
         if not spec.path:
-            raise InvalidFaultError("path: Chaos Mesh must be told where the volume is mounted")
+            raise InvalidFaultError("path is required: Chaos Mesh needs the mount path of a volume")
         late = {"action": "latency", "volumePath": spec.path, "delay": f"{_write_ms(spec)}ms"}
         return _object(
             "IOChaos", fault, {**named, **late, "methods": ["write", "fsync"], "percent": 100}
         )
     if isinstance(spec, PacketLoss):
         loss = {"loss": f"{spec.percent:g}", "correlation": "0"}
-        body = {**chosen, "action": "loss", "loss": loss}
+        body = {**selection, "action": "loss", "loss": loss}
         return _object("NetworkChaos", fault, {**body, **_direction(fault.target, spec)})
     delay = {"latency": f"{spec.milliseconds:g}ms", "correlation": "0", "jitter": "0ms"}
-    body = {**chosen, "action": "delay", "delay": delay}
+    body = {**selection, "action": "delay", "delay": delay}
     return _object("NetworkChaos", fault, {**body, **_direction(fault.target, spec)})
 
 
 def render_pod_failure(namespace: str, pod: str, *, id_: str, owner: str, seconds: float) -> Object:
-    """Return the object that has Chaos Mesh make a pod fail."""
-    chosen: Object = {"mode": "all", "selector": {"pods": {namespace: [pod]}}}
-    body = {**chosen, "action": "pod-failure", "duration": f"{math.ceil(seconds)}s"}
-    return _made("PodChaos", namespace, id_, owner, body)
+    """Return the Chaos Mesh object that makes a pod fail."""
+    selection: Object = {"mode": "all", "selector": {"pods": {namespace: [pod]}}}
+    body = {**selection, "action": "pod-failure", "duration": f"{math.ceil(seconds)}s"}
+    return _chaos_object("PodChaos", namespace, id_, owner, body)
 
 
 async def inject(api: ApiClient, body: Object, *, timeout_seconds: float = 60.0) -> None:
-    """Create the object and wait until its fault is in all pods that it chooses.
+    """Create the object and wait until its fault is injected into all selected pods.
 
     Raises:
-        ChaosMeshError: not in its time; it is deleted again.
-
+        ChaosMeshError: not injected in time; the object is deleted again.
     """
     with contextlib.suppress(AlreadyExistsError):
         await api.create(_path(body, named=False), body)
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
-                if injected(await api.get(_path(body))):
+                if is_injected(await api.get(_path(body))):
                     return
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError as error:
         await remove(api, body)
-        raise ChaosMeshError(f"{body['metadata']['name']} was not injected in its time") from error
+        name = body["metadata"]["name"]
+        raise ChaosMeshError(f"{name} was not injected in {timeout_seconds:g} s") from error
 
 
 async def remove(api: ApiClient, body: Object, *, timeout_seconds: float = 60.0) -> None:
-    """Delete the object and wait until it is gone: a finalizer holds it until all is recovered.
+    """Delete the object and wait until its finalizer has removed the fault.
 
     Raises:
-        ChaosMeshError: not in its time.
-
+        ChaosMeshError: not removed in time.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -134,27 +132,28 @@ async def remove(api: ApiClient, body: Object, *, timeout_seconds: float = 60.0)
     except NotFoundError:
         return
     except TimeoutError as error:
-        raise ChaosMeshError(f"{body['metadata']['name']} was not recovered in its time") from error
+        name = body["metadata"]["name"]
+        raise ChaosMeshError(f"{name} was not removed in {timeout_seconds:g} s") from error
 
 
 async def sweep(api: ApiClient, owner: str = "") -> list[str]:
-    """Remove the objects of one owner, or of all that were made here; return their names."""
-    chosen = {"labelSelector": f"{_OWNER}={owner}" if owner else _OWNER}
+    """Remove the objects of one owner, or of all owners; return their names."""
+    selection = {"labelSelector": f"{_OWNER}={owner}" if owner else _OWNER}
     swept = []
     for kind, plural in _PLURALS.items():
-        async for found in api.list_items(f"/apis/{API_VERSION}/{plural}", chosen):
+        async for found in api.list_items(f"/apis/{API_VERSION}/{plural}", selection):
             await remove(api, {**found, "kind": kind})
             swept.append(str(found["metadata"]["name"]))
     return swept
 
 
-def injected(found: Object) -> bool:
-    """Return whether an object that was read says that its fault is in."""
+def is_injected(found: Object) -> bool:
+    """Return whether the status of an object says that its fault is injected."""
     conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions") or ()}
     return conditions.get("Selected") == "True" and conditions.get("AllInjected") == "True"
 
 
-def _chosen(target: Target) -> Object:
+def _selection(target: Target) -> Object:
     return {"mode": "all", "selector": {"pods": {target.namespace: [target.pod]}}}
 
 
@@ -166,17 +165,17 @@ def _direction(target: Target, spec: PacketLoss | PacketDelay) -> Object:
 
 
 def _write_ms(spec: DiskLimit) -> int:
-    """Return how late a write must be so that one after the other comes to the rate."""
+    """Return the delay per write, in milliseconds, that results in the rate."""
     rates = [spec.operations_per_second, spec.bytes_per_second / _WRITE_BYTES]
     return max(1, round(1000 / min(rate for rate in rates if rate)))
 
 
 def _object(kind: str, fault: Fault, spec: Object) -> Object:
     body = {**spec, "duration": f"{math.ceil(fault.limit_seconds)}s"}
-    return _made(kind, fault.target.namespace, fault.id, fault.owner, body)
+    return _chaos_object(kind, fault.target.namespace, fault.id, fault.owner, body)
 
 
-def _made(kind: str, namespace: str, id_: str, owner: str, spec: Object) -> Object:
+def _chaos_object(kind: str, namespace: str, id_: str, owner: str, spec: Object) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": kind,

@@ -1,7 +1,7 @@
-"""The mark that everything of a fault carries, so that it can be found by looking at the system.
+"""The text that identifies everything a fault leaves on a node.
 
-It is in the arguments of every process, in the comment of every rule, and in an attribute of every
-control group that a fault has changed. No list of faults is kept anywhere else.
+It is an argument of every process, the comment of every packet rule, and an extended attribute of
+every control group that a fault changed. The agent finds faults by it and keeps no other list.
 """
 
 import re
@@ -16,10 +16,10 @@ _PATTERN = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """Whose fault it is and when it ends by itself, in seconds since 1970.
+class FaultTag:
+    """Identity of a fault: cluster, owner, id, kind, and its end in seconds since 1970.
 
-    Clusters may share a host and its processes, so that each sweeps only its own.
+    Several clusters may share a host and its processes; each removes only its own faults.
     """
 
     cluster: str
@@ -33,8 +33,8 @@ class Mark:
 
     @classmethod
     def find(cls, text: str) -> Self | None:
-        """Return the first mark in a text, if there is one."""
-        if not (found := _PATTERN.search(text)):
+        """Return the first tag in a text, if there is one."""
+        if not (match := _PATTERN.search(text)):
             return None
-        cluster, owner, id_, kind, ends_at = found.groups()
+        cluster, owner, id_, kind, ends_at = match.groups()
         return cls(cluster, owner, id_, kind, int(ends_at))

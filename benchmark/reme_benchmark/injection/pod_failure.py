@@ -1,7 +1,7 @@
-"""Makes one pod fail by giving it an image that does nothing, and gives it back.
+"""Makes one pod fail by replacing its images with one that does nothing, and restores them.
 
-On the pod and not on its workload, which would roll out others. What a container had is kept in an
-annotation of the pod, so that also a later run can undo it.
+The pod is changed and not its workload, which would roll out new pods. An annotation of the pod
+holds the original images, so that a later run can restore them too.
 """
 
 import contextlib
@@ -11,21 +11,20 @@ from reme_benchmark.kube.cluster import Cluster, Object
 from reme_kube.errors import NotFoundError
 
 IMAGE = "localhost/reme-cluster/pause:1"
-"""On a cluster that does not have it the image cannot be pulled, and the pod fails as well."""
+"""On a cluster without this image the pull fails, and the pod fails as well."""
 ANNOTATION = "reme.dev/pod-fail-images"
 
 
-async def swap(cluster: Cluster, namespace: str, pod: str, image: str = IMAGE) -> None:
-    """Replace the image of every container of a pod; one that is replaced already stays so.
+async def replace_images(cluster: Cluster, namespace: str, pod: str, image: str = IMAGE) -> None:
+    """Replace the image of every container of a pod, unless that was done before.
 
     Raises:
-        NotFoundError: there is no such pod.
-
+        NotFoundError: the pod does not exist.
     """
     found = await cluster.get("Pod", pod, namespace)
     if found is None:
-        raise NotFoundError(f"pod {namespace}/{pod} is not there")
-    if kept(found):
+        raise NotFoundError(f"pod {namespace}/{pod} does not exist")
+    if original_images(found):
         return
     images = {c["name"]: c["image"] for c in found["spec"]["containers"]}
     body = {
@@ -35,10 +34,10 @@ async def swap(cluster: Cluster, namespace: str, pod: str, image: str = IMAGE) -
     await cluster.patch("Pod", pod, namespace, body)
 
 
-async def undo(cluster: Cluster, namespace: str, pod: str) -> bool:
-    """Give a pod its images back; return whether there was anything to give."""
+async def restore(cluster: Cluster, namespace: str, pod: str) -> bool:
+    """Restore the original images of a pod; return whether they had been replaced."""
     found = await cluster.get("Pod", pod, namespace)
-    images = kept(found) if found else {}
+    images = original_images(found) if found else {}
     if not images:
         return False
     body = {
@@ -48,23 +47,23 @@ async def undo(cluster: Cluster, namespace: str, pod: str) -> bool:
     try:
         await cluster.patch("Pod", pod, namespace, body)
     except NotFoundError:
-        return False  # it was replaced meanwhile
+        return False  # another pod took its place
     return True
 
 
 async def sweep(cluster: Cluster, namespace: str = "") -> list[str]:
-    """Undo what an earlier run left, in one namespace or all; return the pods as namespace/name."""
+    """Restore all failed pods, in one namespace or all; return them as namespace/name."""
     swept = []
     for pod in await cluster.list("Pod", namespace):
-        if kept(pod):
+        if original_images(pod):
             place, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-            if await undo(cluster, place, name):
+            if await restore(cluster, place, name):
                 swept.append(f"{place}/{name}")
     return swept
 
 
-def kept(pod: Object) -> dict[str, str]:
-    """Return the images that a pod had before, by container; empty when it was left alone."""
+def original_images(pod: Object) -> dict[str, str]:
+    """Return the original images of a pod by container; empty when they were not replaced."""
     text = pod["metadata"].get("annotations", {}).get(ANNOTATION, "")
     with contextlib.suppress(ValueError):
         images = json.loads(text)

@@ -1,6 +1,6 @@
-"""The faults that can be injected, and how they travel. Standard library only: the agent reads it.
+"""The faults that the agent can inject, and their JSON form. Standard library only.
 
-InvalidFaultError is the one error: a value is missing, unknown, or out of its bounds.
+Everything here raises InvalidFaultError when a value is missing, unknown, or out of its bounds.
 """
 
 import re
@@ -14,7 +14,7 @@ LONGEST_SECONDS = 4 * 3600.0
 
 
 class InvalidFaultError(ValueError):
-    """The fault makes no sense; the message says which value."""
+    """The description of a fault is invalid; the message names the value."""
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
@@ -24,10 +24,10 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CpuStress:
-    """Busy processes inside the container, so that its own limit throttles the application.
+    """Busy processes inside the container, so that its CPU limit throttles the application.
 
-    Each worker uses load_percent of one core. Without a limit they are held to half of the node,
-    which also carries the cluster.
+    Each worker uses `load_percent` of one core. Without a limit they use half of the node in all,
+    because the node also runs the cluster.
     """
 
     kind: ClassVar[str] = "cpu"
@@ -41,10 +41,10 @@ class CpuStress:
 
 @dataclass(frozen=True, slots=True)
 class MemoryStress:
-    """A process inside the container that holds memory: so much, or until that share of the limit.
+    """A process inside the container that holds memory: a size, or up to a share of the limit.
 
-    Above the limit, `oom_score_adj` decides who is killed: at 1000 the stress itself, again and
-    again, at 0 the application. With cgroup v2 the kubelet has the whole container killed.
+    Above the limit, `oom_score_adj` decides which process the kernel kills: at 1000 the stress
+    itself, repeatedly; at 0 the application. With cgroup v2 the whole container is killed.
     """
 
     kind: ClassVar[str] = "memory"
@@ -57,15 +57,15 @@ class MemoryStress:
         _within("percent_of_limit", self.percent_of_limit, 0, 400)
         _within("oom_score_adj", self.oom_score_adj, -1000, 1000)
         if bool(self.mebibytes) == bool(self.percent_of_limit):
-            raise InvalidFaultError("memory: name either mebibytes or percent_of_limit")
+            raise InvalidFaultError("memory: set either mebibytes or percent_of_limit")
 
 
 @dataclass(frozen=True, slots=True)
 class DiskLimit:
-    """A ceiling for what the container writes to the disk that holds a path of it.
+    """A limit on how fast the container writes to the disk that holds `path`.
 
-    Without a path it is the disk of the pod's volumes. With cgroup v1 writes that stay in the page
-    cache are not slowed, those that are synced or direct are.
+    Without a path it is the disk of the pod's volumes. With cgroup v1 only synced and direct
+    writes are limited, not those to the page cache.
     """
 
     kind: ClassVar[str] = "disk"
@@ -77,16 +77,16 @@ class DiskLimit:
         _within("bytes_per_second", self.bytes_per_second, 0, 2**40)
         _within("operations_per_second", self.operations_per_second, 0, 2**31)
         if not (self.bytes_per_second or self.operations_per_second):
-            raise InvalidFaultError("disk: name bytes_per_second, operations_per_second or both")
+            raise InvalidFaultError("disk: set bytes_per_second, operations_per_second or both")
         if self.path and not self.path.startswith("/"):
             raise InvalidFaultError("path must be absolute")
 
 
 @dataclass(frozen=True, slots=True)
 class PacketLoss:
-    """Loses a share of what the pod sends (IPv4), as if it were lost on the wire.
+    """Loses a share of the IPv4 packets that the pod sends, as if they were lost on the wire.
 
-    `spare_probes` leaves the node's own address out, from which the kubelet probes.
+    `spare_probes` excludes packets to the node's address, from which the kubelet probes.
     """
 
     kind: ClassVar[str] = "loss"
@@ -99,9 +99,10 @@ class PacketLoss:
 
 @dataclass(frozen=True, slots=True)
 class PacketDelay:
-    """Sends everything that the pod sends (IPv4) so much later.
+    """Delays the IPv4 packets that the pod sends.
 
-    `backend` is netem where the kernel has it and otherwise a process on the node (queue).
+    With `backend` "auto" netem does it where the kernel has it, and a process on the node
+    ("queue") otherwise.
     """
 
     kind: ClassVar[str] = "delay"
@@ -124,12 +125,12 @@ _SPECS: dict[str, type[Spec]] = {
     "delay": PacketDelay,
 }
 NETWORK_KINDS = frozenset({"loss", "delay"})
-"""They are the pod's: they stay when a container of it restarts."""
+"""Faults of the pod's network, which survive the restart of a container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One running container; the id is that of its runtime, without the runtime's name."""
+    """One running container. `container_id` is the runtime's id without the `runtime://` prefix."""
 
     namespace: str
     pod: str
@@ -138,7 +139,9 @@ class Target:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{12,64}", self.container_id):
-            raise InvalidFaultError(f"container_id {self.container_id[:80]!r} is none")
+            raise InvalidFaultError(
+                f"container_id {self.container_id[:80]!r} must be 12 to 64 hexadecimal digits"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,45 +156,42 @@ class Fault:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]{4,16}", self.id):
-            raise InvalidFaultError(f"id {self.id[:40]!r} must be 4 to 16 of a-z and 0-9")
+            raise InvalidFaultError(f"id {self.id[:40]!r} must be 4 to 16 letters a-z and digits")
         if not re.fullmatch(r"[a-z0-9-]{1,40}", self.owner):
-            raise InvalidFaultError(f"owner {self.owner[:60]!r} must be 1 to 40 of a-z, 0-9 and -")
+            raise InvalidFaultError(
+                f"owner {self.owner[:60]!r} must be 1 to 40 letters a-z, digits and hyphens"
+            )
         _within("limit_seconds", self.limit_seconds, 1, LONGEST_SECONDS)
 
     def to_json(self) -> Json:
-        """Return what travels."""
+        """Return the fault as JSON."""
         body = asdict(self)
         body["spec"] = {"kind": self.spec.kind, **body["spec"]}
         return body
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> "Fault":
-        """Read a fault from outside.
-
-        Raises:
-            InvalidFaultError: it is none.
-
-        """
+        """Parse a fault; InvalidFaultError when it is not valid."""
         parts = dict(body)
         parts["spec"] = spec_from_json(_mapping(parts, "spec"))
         parts["target"] = target_from_json(_mapping(parts, "target"))
-        fault: Fault = _made(cls, parts)
+        fault: Fault = _construct(cls, parts)
         return fault
 
 
 def spec_from_json(body: Mapping[str, Any]) -> Spec:
-    """Read what shall be done, by its kind; InvalidFaultError when it is nothing known."""
+    """Parse the specification of a fault, by its kind."""
     values = dict(body)
     kind = values.pop("kind", "")
     if kind not in _SPECS:
-        raise InvalidFaultError(f"kind {kind!r} is none of {', '.join(_SPECS)}")
-    spec: Spec = _made(_SPECS[kind], values)
+        raise InvalidFaultError(f"kind must be one of {', '.join(_SPECS)}, not {kind!r}")
+    spec: Spec = _construct(_SPECS[kind], values)
     return spec
 
 
 def target_from_json(body: Mapping[str, Any]) -> Target:
-    """Read a target from outside; InvalidFaultError when it is none."""
-    target: Target = _made(Target, dict(body))
+    """Parse a target."""
+    target: Target = _construct(Target, dict(body))
     return target
 
 
@@ -202,13 +202,13 @@ def _mapping(body: Mapping[str, Any], name: str) -> Json:
     return dict(value)
 
 
-def _made(kind: type[Any], values: Json) -> Any:
-    """Make a dataclass of values whose types are those of its fields."""
+def _construct(kind: type[Any], values: Json) -> Any:
+    """Construct a dataclass after checking names and types of its values."""
     known = {field.name: field.type for field in fields(kind)}
     for name, value in values.items():
         if name not in known:
-            raise InvalidFaultError(f"{name} is not known here")
-        if not _is_of(known[name], value):
+            raise InvalidFaultError(f"unknown field {name}")
+        if not _has_type(known[name], value):
             raise InvalidFaultError(f"{name} must not be of type {type(value).__name__}")
     try:
         return kind(**values)
@@ -216,7 +216,7 @@ def _made(kind: type[Any], values: Json) -> Any:
         raise InvalidFaultError(str(error).split(": ", 1)[-1]) from error
 
 
-def _is_of(wanted: object, value: object) -> bool:
+def _has_type(wanted: object, value: object) -> bool:
     if isinstance(value, bool):
         return wanted is bool
     if wanted is float:

@@ -258,7 +258,7 @@ async def test_what_cannot_be_done_says_why_and_leaves_nothing(lab: Lab) -> None
         await lab.inject(DiskLimit(bytes_per_second=1000, path="/dev/shm"))
     with pytest.raises(InvalidError, match="No such file"):
         await lab.agents.disk(target, "/nowhere")
-    if not (await lab.agents.able())["netem"]:
+    if not (await lab.agents.capabilities())["netem"]:
         with pytest.raises(InvalidError):
             await lab.inject(PacketDelay(backend="netem"))
     stranger = FaultAgents(lab.cluster.api)
@@ -274,7 +274,7 @@ async def test_a_failed_pod_gets_its_image_back(
 ) -> None:
     name = (await lab.web())["metadata"]["name"]
     began = time.monotonic()
-    await pod_failure.swap(lab.cluster, lab.namespace, name)
+    await pod_failure.replace_images(lab.cluster, lab.namespace, name)
 
     async def unready() -> bool:
         found = await lab.cluster.get("Pod", name, lab.namespace)
@@ -287,5 +287,5 @@ async def test_a_failed_pod_gets_its_image_back(
     pod = await lab.web()
     record_property("pod-fail: ready again after, s", round(time.monotonic() - healed, 1))
     assert pod["metadata"]["name"] == name
-    assert pod_failure.kept(pod) == {}
+    assert pod_failure.original_images(pod) == {}
     assert await pod_failure.sweep(lab.cluster, lab.namespace) == []

@@ -36,20 +36,20 @@ def test_version_1_has_a_directory_per_controller_also_when_mounted_together(
 ) -> None:
     found = groups(tree(tmp_path, "pids", "memory", "cpu,cpuacct", "systemd"), V1)
     below = "kubepods/burstable/pod1/c1"
-    assert found.of("cpu") == found.of("cpuacct") == tmp_path / "cpu,cpuacct" / below
-    assert found.of("memory") == tmp_path / "memory" / below
+    assert found.directory("cpu") == found.directory("cpuacct") == tmp_path / "cpu,cpuacct" / below
+    assert found.directory("memory") == tmp_path / "memory" / below
     assert set(found.join_files()) == {
         tmp_path / name / below / "cgroup.procs"
         for name in ("pids", "memory", "cpu,cpuacct", "systemd")
     }
     with pytest.raises(AgentError, match="blkio"):
-        found.of("blkio")
+        found.directory("blkio")
 
 
 def test_version_2_has_one_and_a_hybrid_is_version_1(tmp_path: Path) -> None:
     found = groups(tree(tmp_path / "v2", "x", unified=True), V2)
     assert found.unified
-    assert found.of("cpu") == found.of("io") == tmp_path / "v2" / V2.strip()[4:]
+    assert found.directory("cpu") == found.directory("io") == tmp_path / "v2" / V2.strip()[4:]
     hybrid = tree(tmp_path / "v1", "memory", "unified")
     (tmp_path / "v1" / "unified" / "cgroup.controllers").write_text("")
     assert not hybrid.unified
@@ -125,8 +125,8 @@ def test_usage_is_what_was_added_meanwhile(
         text = "usage_usec 1123456\nnr_periods 30\nnr_throttled 14\nthrottled_usec 105000\n"
         if not each.unified:
             text = "nr_periods 30\nnr_throttled 14\nthrottled_time 105000000\n"
-            (each.of("cpu") / "cpuacct.usage").write_text("1123456789\n")
-        (each.of("cpu") / "cpu.stat").write_text(text)
+            (each.directory("cpu") / "cpuacct.usage").write_text("1123456789\n")
+        (each.directory("cpu") / "cpu.stat").write_text(text)
 
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "sleep", later)
@@ -154,7 +154,7 @@ def test_a_share_of_memory_counts_what_is_used_already() -> None:
     share = MemoryStress(percent_of_limit=90)
     assert stress.memory_bytes(share, used=30_000_000, limit=100_000_000) == 60_000_000
     assert stress.memory_bytes(MemoryStress(mebibytes=2), used=5, limit=None) == 2 * 2**20
-    with pytest.raises(AgentError, match="no memory limit"):
+    with pytest.raises(AgentError, match="the container has none"):
         stress.memory_bytes(share, used=1, limit=None)
     with pytest.raises(AgentError, match="already"):
         stress.memory_bytes(share, used=95_000_000, limit=100_000_000)

@@ -139,4 +139,4 @@ def test_a_pod_failure_names_its_pod() -> None:
 )
 def test_injected_is_what_both_conditions_say(conditions: dict[str, str], expected: bool) -> None:
     listed = [{"type": name, "status": status} for name, status in conditions.items()]
-    assert chaos_mesh.injected({"status": {"conditions": listed}}) is expected
+    assert chaos_mesh.is_injected({"status": {"conditions": listed}}) is expected

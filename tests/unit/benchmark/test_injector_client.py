@@ -111,7 +111,7 @@ async def test_what_all_nodes_can_do_is_what_the_least_can(
         return answers.pop()
 
     monkeypatch.setattr(cluster, "create", create)
-    assert await agents.able() == {"netem": False, "cgroup_version": 1}
+    assert await agents.capabilities() == {"netem": False, "cgroup_version": 1}
 
 
 def test_a_target_is_the_first_container_unless_one_is_named() -> None:
@@ -146,4 +146,4 @@ def test_the_agents_are_replaced_when_their_code_is_another() -> None:
 def test_only_what_was_kept_is_given_back(
     annotations: dict[str, str], images: dict[str, str]
 ) -> None:
-    assert pod_failure.kept({"metadata": {"annotations": annotations}}) == images
+    assert pod_failure.original_images({"metadata": {"annotations": annotations}}) == images

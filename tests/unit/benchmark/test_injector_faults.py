@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_benchmark.injection.agent.processes import mark_in
-from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.agent.processes import tag_in
+from reme_benchmark.injection.fault_tag import FaultTag
 from reme_benchmark.injection.specs import (
     CpuStress,
     DiskLimit,
@@ -87,18 +87,18 @@ def test_a_fault_without_its_parts_is_refused() -> None:
         Fault.from_json(body)
 
 
-MARK = Mark("c1a2b3c4", "bench", "0a1b2c3d4e", "cpu", 1_800_000_000)
+MARK = FaultTag("c1a2b3c4", "bench", "0a1b2c3d4e", "cpu", 1_800_000_000)
 
 
 def test_a_mark_is_found_in_a_text_and_is_the_same() -> None:
-    assert Mark.find(f'comment "{MARK}"') == MARK
-    assert Mark.find("reme-fault:only:half") is None
+    assert FaultTag.find(f'comment "{MARK}"') == MARK
+    assert FaultTag.find("reme-fault:only:half") is None
 
 
 def test_a_mark_fits_into_the_comment_of_a_rule() -> None:
-    longest = Mark("c" * 16, "o" * 40, "i" * 16, "memory", 999_999_999_999)
+    longest = FaultTag("c" * 16, "o" * 40, "i" * 16, "memory", 999_999_999_999)
     assert len(str(longest)) < 120
-    assert Mark.find(str(longest)) == longest
+    assert FaultTag.find(str(longest)) == longest
 
 
 @pytest.mark.parametrize(
@@ -121,5 +121,5 @@ def test_a_mark_fits_into_the_comment_of_a_rule() -> None:
         (["sh", "-c", f"echo reme_benchmark.injection.agent.stress_worker {MARK}"], None),
     ],
 )
-def test_only_helpers_are_taken_for_helpers(words: list[str], found: Mark | None) -> None:
-    assert mark_in(words) == found
+def test_only_helpers_are_taken_for_helpers(words: list[str], found: FaultTag | None) -> None:
+    assert tag_in(words) == found

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reme_benchmark.injection.agent.errors import AgentError, BusyError, GoneError
-from reme_benchmark.injection.agent.server import answer
+from reme_benchmark.injection.agent.server import respond
 from reme_benchmark.injection.specs import InvalidFaultError
 
 TOKEN = "a-token-that-is-long-enough"
@@ -14,7 +14,7 @@ TOKEN = "a-token-that-is-long-enough"
 
 def ask(path: str, body: Any, **commands: Any) -> tuple[int, dict[str, Any]]:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return answer({f"/{name}": work for name, work in commands.items()}, TOKEN, path, content)
+    return respond({f"/{name}": work for name, work in commands.items()}, TOKEN, path, content)
 
 
 def test_a_command_gets_its_body_without_the_token() -> None:

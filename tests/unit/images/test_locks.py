@@ -9,7 +9,11 @@ PROJECT = {
     "build-system": {"requires": ["hatchling"]},
     "project": {
         "dependencies": ["pydantic"],
-        "optional-dependencies": {"operator": ["kopf"], "sandbox": ["ansible-core"]},
+        "optional-dependencies": {
+            "operator": ["kopf"],
+            "sandbox": ["ansible-core"],
+            "tools": ["pyroute2"],
+        },
     },
     "dependency-groups": {"dev": ["pytest"]},
 }
@@ -66,9 +70,10 @@ def test_blocks_and_pins_are_by_package() -> None:
 
 def test_what_is_tested_holds_everything_that_is_shipped() -> None:
     made = {lock.name: set(lock.requirements) for lock in project_locks(PROJECT)}
-    assert made["dev"] == {"pydantic", "kopf", "ansible-core", "pytest"}
+    assert made["dev"] == {"pydantic", "kopf", "ansible-core", "pyroute2", "pytest"}
     assert made["operator"] == {"pydantic", "kopf"}
     assert made["sandbox"] == {"pydantic", "ansible-core"}
+    assert made["tools"] == {"pyroute2"}
     assert "hatchling" in made["build"]
 
 

@@ -1,7 +1,7 @@
-"""Moves this very process into control groups.
+"""Moves this process into control groups.
 
-A helper does it when it is ready to work: what it takes to start belongs to the agent, so that the
-container pays for the fault alone, and a throttled container does not hold the start up.
+A helper does this when it is ready to work. Its start is then charged to the agent instead of the
+container, and a throttled container does not slow the start down.
 """
 
 import contextlib
@@ -11,15 +11,15 @@ from pathlib import Path
 
 
 def join(files: Sequence[str], *, must: bool = True) -> None:
-    """Join the groups of these `cgroup.procs` files; when one refuses that must not, end.
+    """Join the groups of these `cgroup.procs` files; with `must`, exit when one refuses.
 
-    The kernel must also not take a helper for the first to be killed only because the agent is.
+    Also resets `oom_score_adj`, which the helper inherited from the agent.
     """
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("0")
     for file in files:
         try:
-            Path(file).write_text("0")  # whoever writes, in whatever process namespace
+            Path(file).write_text("0")  # 0 is the writing process, in any process namespace
         except OSError as error:
             if must:
                 sys.exit(f"cannot join {file}: {error.strerror}")

@@ -1,4 +1,4 @@
-"""The control groups of a process, in version 1 (one tree per controller) and in version 2."""
+"""Reads and writes the control groups of a process, in cgroup v1 (a tree per controller) and v2."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ class Tree:
 
     @property
     def unified(self) -> bool:
-        """Whether it is version 2. A hybrid node also has a v2 tree, but without controllers."""
+        """Whether it is cgroup v2. A hybrid node also has a v2 tree, but without controllers."""
         return (self.root / "cgroup.controllers").is_file()
 
 
@@ -27,7 +27,7 @@ class Groups:
     unified: bool
     by_controller: dict[str, Path]
 
-    def of(self, controller: str) -> Path:
+    def directory(self, controller: str) -> Path:
         """Return the directory that holds a controller's files.
 
         Raises:
@@ -40,94 +40,92 @@ class Groups:
         return path
 
     def join_files(self) -> list[Path]:
-        """Return the files that a process writes itself into to be in all of these groups.
+        """Return the `cgroup.procs` files by which a process joins all of these groups.
 
-        All of them, not only those that a fault needs: a process that stayed in some of the
-        agent's own groups would end with the agent.
+        A process that stayed in one of the agent's own groups would end with the agent.
         """
         return [path / "cgroup.procs" for path in dict.fromkeys(self.by_controller.values())]
 
 
 def groups(tree: Tree, lines: str) -> Groups:
-    """Read what /proc/PID/cgroup says, as seen from the root of the node's tree.
+    """Parse /proc/PID/cgroup, with paths below the root of the node's tree.
 
     Raises:
-        AgentError: the paths are relative to another root than this one.
-
+        AgentError: the paths are relative to another root.
     """
-    found: dict[str, Path] = {}
+    by_controller: dict[str, Path] = {}
     for line in lines.splitlines():
         _, controllers, path = line.split(":", 2)
         if path.startswith("/.."):
-            raise AgentError("the agent must run in the node's own cgroup namespace (privileged)")
+            raise AgentError("the agent must run privileged, in the node's cgroup namespace")
         if tree.unified:
             if not controllers:
-                found[""] = tree.root / path.lstrip("/")
+                by_controller[""] = tree.root / path.lstrip("/")
             continue
         for controller in filter(None, controllers.split(",")):
             name = controller.removeprefix("name=")
             # Controllers may be mounted together: "cpu,cpuacct" with a link for each.
             folder = next((d for d in (name, controllers) if (tree.root / d).is_dir()), None)
             if folder:
-                found[name] = tree.root / folder / path.lstrip("/")
-    return Groups(tree.unified, found)
+                by_controller[name] = tree.root / folder / path.lstrip("/")
+    return Groups(tree.unified, by_controller)
 
 
 def root_join_files(tree: Tree) -> list[Path]:
-    """Return the files with which a process leaves every group: it belongs to the node then."""
+    """Return the `cgroup.procs` files of the root groups, which belong to the node."""
     if tree.unified:
         return [tree.root / "cgroup.procs"]
     folders = (path for path in sorted(tree.root.iterdir()) if (path / "tasks").is_file())
-    real = dict.fromkeys(path.resolve() for path in folders)
-    return [path / "cgroup.procs" for path in real]
+    resolved = dict.fromkeys(path.resolve() for path in folders)
+    return [path / "cgroup.procs" for path in resolved]
 
 
 def read(path: Path) -> str:
-    """Return a file of a control group; GoneError when the group went with its container."""
+    """Return the content of a control group's file; GoneError when the container has ended."""
     try:
         return path.read_text()
     except FileNotFoundError as error:
-        raise GoneError(f"{path.name} is not there: the container is gone") from error
+        raise GoneError(f"{path.name} does not exist: the container has ended") from error
     except OSError as error:
         raise AgentError(f"{path.name} cannot be read: {error.strerror}") from error
 
 
 def write(path: Path, text: str) -> None:
-    """Write a setting; the kernel's refusal becomes an AgentError."""
+    """Write a setting; AgentError when the kernel refuses it."""
     try:
         path.write_text(text)
     except FileNotFoundError as error:
-        raise GoneError(f"{path.name} is not there: the container is gone") from error
+        raise GoneError(f"{path.name} does not exist: the container has ended") from error
     except OSError as error:
-        raise AgentError(f"{path.name} does not take {text!r}: {error.strerror}") from error
+        raise AgentError(f"cannot write {text!r} to {path.name}: {error.strerror}") from error
 
 
-def flat(text: str) -> dict[str, int]:
-    """Read a file of lines `name number`."""
+def parse_flat(text: str) -> dict[str, int]:
+    """Parse a file of lines `name number`."""
     pairs = (line.split() for line in text.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 
 
 _ATTRIBUTE = "trusted.reme.fault"
 
 
 def label(path: Path, text: str) -> None:
-    """Attach a text to a group; it goes when the group goes."""
+    """Attach a text to a group. It disappears together with the group."""
     os.setxattr(path, _ATTRIBUTE, text.encode())
 
 
 def unlabel(path: Path) -> None:
-    """Take the text away again."""
+    """Remove the text from a group."""
     with contextlib.suppress(OSError):
         os.removexattr(path, _ATTRIBUTE)
 
 
 def labelled(top: Path) -> list[tuple[Path, str]]:
-    """Return the groups below one that have a text attached."""
-    found = []
+    """Return (group, text) of the groups below `top` that have a text attached."""
+    labels = []
     for folder, _, _ in os.walk(top):
         try:
-            found.append((Path(folder), os.getxattr(folder, _ATTRIBUTE).decode()))
+            labels.append((Path(folder), os.getxattr(folder, _ATTRIBUTE).decode()))
         except OSError:
             continue
-    return found
+    return labels

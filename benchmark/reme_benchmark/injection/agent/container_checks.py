@@ -1,4 +1,4 @@
-"""Measurements from inside a container: its disk and its network as the application has them."""
+"""Measures the disk and network of a container from its inside, as its application sees them."""
 
 import json
 from typing import Any
@@ -15,35 +15,34 @@ def disk(
     """Write into a folder of the container, from within its control groups.
 
     Raises:
-        AgentError: the folder is not there or takes no file.
-
+        AgentError: the folder does not exist or takes no file.
     """
     where = f"{container.root}/{folder.lstrip('/')}"
-    way = "direct" if direct else "synced"
+    mode = "direct" if direct else "synced"
     command = [
         *("nsenter", f"--pid={PROC}/{container.pid}/ns/pid", "--"),
-        *python("check_programs", "disk", where, str(size), str(seconds), way),
+        *python("check_programs", "disk", where, str(size), str(seconds), mode),
         *map(str, container.groups.join_files()),
     ]
-    return _seen(command, seconds + 10)
+    return _run_check(command, seconds + 10)
 
 
 def network(container: Container, target: str, count: int, timeout: float) -> dict[str, Any]:
-    """Connect from the pod's network. Names are resolved as the agent resolves them, before."""
+    """Connect from the pod's network. Host names are resolved with the agent's own resolver."""
     command = [
         *("nsenter", f"--net={own_network(container)}", "--"),
         *python("check_programs", "network", target, str(count), str(timeout)),
     ]
-    return _seen(command, count * timeout + 10)
+    return _run_check(command, count * timeout + 10)
 
 
-def _seen(command: list[str], seconds: float) -> dict[str, Any]:
+def _run_check(command: list[str], seconds: float) -> dict[str, Any]:
     done = processes.run(command, timeout_seconds=seconds)
     try:
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError) as error:
-        said = (done.stderr.strip() or done.stdout.strip())[-300:]
-        raise AgentError(f"the probe did not end well: {said or 'it was killed'}") from error
-    if "error" in found:
-        raise AgentError(str(found["error"]))
-    return found
+        output = (done.stderr.strip() or done.stdout.strip())[-300:]
+        raise AgentError(f"the check failed: {output or 'it was killed'}") from error
+    if "error" in result:
+        raise AgentError(str(result["error"]))
+    return result

@@ -1,37 +1,37 @@
-"""What a command can end with, and the status that it is answered with.
+"""Errors of the agent's commands, each with its HTTP status.
 
-AgentError          422: it cannot be done here; the message says why
-├── GoneError       404: the container is not, or no longer, on this node
-├── BusyError       409: such a fault is in this container already
-└── InvalidRequestError 400: the request makes no sense
+AgentError              422: not possible on this node; the message says why
+├── GoneError           404: the container does not run on this node
+├── BusyError           409: the container has a fault of this kind already
+└── InvalidRequestError 400: the request is malformed
 """
 
 from typing import ClassVar
 
 
 class AgentError(Exception):
-    """It cannot be done here."""
+    """The command is not possible on this node."""
 
     status: ClassVar[int] = 422
     reason: ClassVar[str] = "Impossible"
 
 
 class GoneError(AgentError):
-    """The container is not on this node, or not any more."""
+    """The container does not run on this node."""
 
     status = 404
     reason = "ContainerGone"
 
 
 class BusyError(AgentError):
-    """Such a fault is in this container already."""
+    """The container has a fault of this kind already."""
 
     status = 409
     reason = "Busy"
 
 
 class InvalidRequestError(AgentError):
-    """The request makes no sense."""
+    """The request is malformed."""
 
     status = 400
     reason = "InvalidRequest"

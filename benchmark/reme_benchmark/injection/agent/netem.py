@@ -1,7 +1,7 @@
-"""The kernel's own delay (netem), for kernels that have it.
+"""Delays packets with the kernel's netem, where the kernel has it, by the program `tc`.
 
-A priority qdisc at the root sends what is spared around netem. Its handle tells that it is ours;
-qdiscs carry no comment, so a chain without effect in the same namespace says of which fault.
+A priority qdisc at the root sends packets to spared addresses past netem. Its handle identifies
+it as the agent's. A qdisc carries no comment, so a table without effect holds the fault's tag.
 """
 
 import shutil
@@ -10,24 +10,24 @@ from pathlib import Path
 
 from reme_benchmark.injection.agent import nftables, packet_rules, processes
 from reme_benchmark.injection.agent.errors import AgentError
-from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.fault_tag import FaultTag
 
 _ROOT, _DELAY = "7e3e", "7e3f"
 _LONGEST_QUEUE = 100_000
 
 
-def works() -> bool:
-    """Try it in a network namespace that nobody uses."""
+def supported() -> bool:
+    """Return whether this kernel has netem, by trying it in a new network namespace."""
     if shutil.which("tc", path=processes.PATH) is None:
         return False
-    tried = processes.run(
+    process = processes.run(
         ["unshare", "--net", "tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]
     )
-    return tried.returncode == 0
+    return process.returncode == 0
 
 
 def commands(device: str, milliseconds: float, spared: Sequence[str]) -> list[list[str]]:
-    """Return the calls of tc that put a delay in, in order."""
+    """Return the `tc` commands that add a delay, in order."""
     root = ["tc", "qdisc", "add", "dev", device]
     everything = ["3"] * 16
     return [
@@ -57,29 +57,30 @@ def commands(device: str, milliseconds: float, spared: Sequence[str]) -> list[li
     ]
 
 
-def undo(device: str) -> list[str]:
-    """Return the call of tc that takes the delay out."""
+def remove_command(device: str) -> list[str]:
+    """Return the `tc` command that removes the delay."""
     return ["tc", "qdisc", "del", "dev", device, "root", "handle", f"{_ROOT}:"]
 
 
-def add(network: Path, device: str, mark: Mark, milliseconds: float, spared: Sequence[str]) -> None:
-    """Put a delay in; the chain that names it first.
+def add(
+    network: Path, device: str, tag: FaultTag, milliseconds: float, spared: Sequence[str]
+) -> None:
+    """Add a delay, and before it the table that holds the tag.
 
     Raises:
-        AgentError: the kernel does not take it; nothing of it is left.
-
+        AgentError: the kernel refused it; nothing was added.
     """
-    packet_rules.add(network, mark, (), [nftables.accept()])
+    packet_rules.add(network, tag, (), [nftables.accept()])
     for command in commands(device, milliseconds, spared):
-        done = processes.run(["nsenter", f"--net={network}", "--", *command])
-        if done.returncode:
+        process = processes.run(["nsenter", f"--net={network}", "--", *command])
+        if process.returncode:
             remove(network, device)
-            packet_rules.remove(network, mark)
-            raise AgentError(f"tc: {done.stderr.strip()[:300]}")
+            packet_rules.remove(network, tag)
+            raise AgentError(f"tc: {process.stderr.strip()[:300]}")
 
 
 def remove(network: Path, device: str) -> None:
-    """Take the delay out; one that is not there is no error."""
+    """Remove the delay; one that does not exist is no error."""
     if shutil.which("tc", path=processes.PATH) is None:
         return
-    processes.run(["nsenter", f"--net={network}", "--", *undo(device)])
+    processes.run(["nsenter", f"--net={network}", "--", *remove_command(device)])

@@ -1,4 +1,4 @@
-"""Network faults of a pod: what is put in where, and how it is found and taken out again."""
+"""Adds, finds and removes the network faults of pods."""
 
 import contextlib
 import zlib
@@ -10,83 +10,93 @@ from reme_benchmark.injection.agent.cgroups import Tree, root_join_files
 from reme_benchmark.injection.agent.containers import PROC, Container, networks, own_network
 from reme_benchmark.injection.agent.errors import AgentError
 from reme_benchmark.injection.agent.processes import Launcher, python
-from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.fault_tag import FaultTag
 from reme_benchmark.injection.specs import PacketDelay, PacketLoss, Target
 
 
-def lose(container: Container, spec: PacketLoss, mark: Mark, target: Target) -> dict[str, object]:
-    """Lose a share of what the pod sends."""
-    network, spared = own_network(container), _spared(container, target, spec.spare_probes)
-    packet_rules.add(network, mark, spared, packet_rules.losing(spec.percent))
+def add_loss(
+    container: Container, spec: PacketLoss, tag: FaultTag, target: Target
+) -> dict[str, object]:
+    """Lose a share of the packets that the pod sends."""
+    network, spared = (
+        own_network(container),
+        _spared_addresses(container, target, spec.spare_probes),
+    )
+    packet_rules.add(network, tag, spared, packet_rules.loss_rules(spec.percent))
     return {"spared": spared}
 
 
-def delay(
+def add_delay(
     launcher: Launcher,
     tree: Tree,
     container: Container,
     spec: PacketDelay,
-    mark: Mark,
+    tag: FaultTag,
     target: Target,
     seconds: float,
 ) -> dict[str, object]:
-    """Delay what the pod sends, by netem or by a process.
+    """Delay the packets that the pod sends, by netem or by a process.
 
-    That process belongs to the pod's first one, so that it ends with the pod and survives a restart
-    of a container. It is in no group of the pod, so that the pod does not pay for it.
+    The process runs in the process namespace of the pod's first process: it ends with the pod and
+    survives the restart of a container. It is in no control group of the pod, which is therefore
+    not charged for it.
     """
-    network, spared = own_network(container), _spared(container, target, spec.spare_probes)
-    if spec.backend == "netem" or (spec.backend == "auto" and netem.works()):
-        netem.add(network, _device(container), mark, spec.milliseconds, spared)
+    network, spared = (
+        own_network(container),
+        _spared_addresses(container, target, spec.spare_probes),
+    )
+    if spec.backend == "netem" or (spec.backend == "auto" and netem.supported()):
+        netem.add(network, _device(container), tag, spec.milliseconds, spared)
         return {"spared": spared, "backend": "netem"}
-    number = queue_number(mark)
+    number = queue_number(tag)
     launcher.start(
         [
             *("nsenter", f"--net={network}", f"--pid={PROC}/{container.sandbox_pid}/ns/pid", "--"),
-            *python("packet_delay", str(mark), str(seconds), str(number), str(spec.milliseconds)),
+            *python("packet_delay", str(tag), str(seconds), str(number), str(spec.milliseconds)),
             *map(str, root_join_files(tree)),
         ]
     )
     try:
-        packet_rules.add(network, mark, spared, packet_rules.queueing(number))
+        packet_rules.add(network, tag, spared, packet_rules.queue_rules(number))
     except AgentError:
-        processes.end(lambda found: found == mark)
+        processes.end(lambda other: other == tag)
         raise
     return {"spared": spared, "backend": "queue"}
 
 
-def found() -> list[tuple[Path, Mark]]:
+def faults() -> list[tuple[Path, FaultTag]]:
     """Return (network namespace, fault) of every network fault on the node."""
-    seen = []
+    tags = []
     for network in networks():
-        # A pod that ends while it is looked at has no faults any more.
+        # A pod that ends meanwhile has no faults any more.
         with contextlib.suppress(AgentError):
-            seen += [(network, mark) for mark in packet_rules.found(network)]
-    return seen
+            tags += [(network, tag) for tag in packet_rules.faults_in(network)]
+    return tags
 
 
-def remove(wanted: Callable[[Mark], bool]) -> None:
-    """Take the rules of some faults out; the process behind them is ended afterwards, not before.
+def remove(chosen: Callable[[FaultTag], bool]) -> None:
+    """Remove the rules of some faults.
 
-    Packets that find no process pass at once, but those that it holds would be lost.
+    The caller ends the delaying process afterwards: without rules no packet reaches it, and it
+    sends the packets that it still holds.
     """
-    for network, mark in found():
-        if not wanted(mark):
+    for network, tag in faults():
+        if not chosen(tag):
             continue
         try:
             text = (network.parent.parent / "net" / "route").read_text()
         except OSError:
-            continue  # the pod has gone, and its network with it
-        if mark.kind == "delay":
+            continue  # the pod has ended, and its network with it
+        if tag.kind == "delay":
             netem.remove(network, routes.device(text))
-        # Only what is still there afterwards is a problem, and the caller looks.
+        # The caller checks afterwards whether anything is left.
         with contextlib.suppress(AgentError):
-            packet_rules.remove(network, mark)
+            packet_rules.remove(network, tag)
 
 
-def queue_number(mark: Mark) -> int:
-    """Return a queue for a fault; two faults in one pod must not have the same."""
-    return 1024 + zlib.crc32(mark.id.encode()) % 60000
+def queue_number(tag: FaultTag) -> int:
+    """Return the queue of a fault; two faults of one pod must not share a queue."""
+    return 1024 + zlib.crc32(tag.id.encode()) % 60000
 
 
 def _routes(container: Container) -> str:
@@ -97,7 +107,7 @@ def _device(container: Container) -> str:
     return routes.device(_routes(container))
 
 
-def _spared(container: Container, target: Target, spare_probes: bool) -> list[str]:
+def _spared_addresses(container: Container, target: Target, spare_probes: bool) -> list[str]:
     """Return the addresses from which the kubelet may probe: the pod's gateway and the node."""
     if not spare_probes:
         return []

@@ -1,4 +1,4 @@
-"""The agent's commands on one node: what is there is read from the system, never remembered."""
+"""The agent's commands on one node. Faults are found in the system; the agent keeps no state."""
 
 import functools
 import threading
@@ -20,7 +20,7 @@ from reme_benchmark.injection.agent.cgroups import Tree
 from reme_benchmark.injection.agent.containers import Container
 from reme_benchmark.injection.agent.errors import AgentError, BusyError
 from reme_benchmark.injection.agent.processes import Launcher
-from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.fault_tag import FaultTag
 from reme_benchmark.injection.specs import (
     NETWORK_KINDS,
     CpuStress,
@@ -32,21 +32,21 @@ from reme_benchmark.injection.specs import (
 
 Json = dict[str, Any]
 _AFTER_SECONDS = 1.0
-"""Helpers end by themselves at their time; what they leave is looked for so much later."""
+"""Helpers end by themselves at their time; the agent removes what they leave so much later."""
 _AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """One thing of a fault that is on the node: a process, a rule, or a control group."""
+class FaultTrace:
+    """A process, a packet rule or a control group that belongs to a fault."""
 
-    mark: Mark
+    tag: FaultTag
     kind: str
     place: str
 
 
 @dataclass(slots=True)
-class Node:
+class NodeAgent:
     """The faults of one cluster on one node."""
 
     tree: Tree
@@ -56,96 +56,99 @@ class Node:
     _timers: dict[str, threading.Timer] = field(default_factory=dict)
 
     def resume(self) -> None:
-        """Take over what an earlier agent left: what is over goes, the rest gets its end."""
+        """Take over the faults of an earlier agent: schedule the end of each."""
         with self._lock:
-            for mark in {trace.mark for trace in self.traces()}:
-                self._end_at(mark)
+            for tag in {trace.tag for trace in self.traces()}:
+                self._schedule_end(tag)
 
     def inject(self, fault: Fault) -> Json:
-        """Put a fault in; one that is there already is answered as if it were new.
+        """Inject a fault; repeating the request changes nothing.
 
         Raises:
-            AgentError: it cannot be put in; nothing of it is left.
-
+            AgentError: the fault cannot be injected; nothing of it is left.
         """
-        began = time.monotonic()
+        start = time.monotonic()
         with self._lock:
-            there = self.traces()
-            if known := next((t.mark for t in there if t.mark.id == fault.id), None):
+            traces = self.traces()
+            if known := next((t.tag for t in traces if t.tag.id == fault.id), None):
                 return {"id": fault.id, "ends_at": known.ends_at, "repeated": True}
             container = containers.find(self.tree, fault.target.container_id)
-            self._refuse_second(there, container, fault)
+            self._refuse_same_kind(traces, container, fault)
             ends_at = int(time.time() + fault.limit_seconds)
-            mark = Mark(self.cluster, fault.owner, fault.id, fault.spec.kind, ends_at)
+            tag = FaultTag(self.cluster, fault.owner, fault.id, fault.spec.kind, ends_at)
             try:
-                effect = self._put_in(container, fault, mark)
+                effect = self._apply(container, fault, tag)
             except Exception:
-                self._remove(lambda found: found == mark)
+                self._remove(lambda other: other == tag)
                 raise
-            self._end_at(mark)
-        took = round((time.monotonic() - began) * 1000, 1)
+            self._schedule_end(tag)
+        took = round((time.monotonic() - start) * 1000, 1)
         return {"id": fault.id, "ends_at": ends_at, "milliseconds": took, "effect": effect}
 
     def remove(self, fault_id: str) -> list[str]:
-        """Take a fault out wherever it is on this node; one that is not there is no error."""
-        return self._sweep(lambda mark: mark.id == fault_id)
+        """Remove a fault from this node; one that does not exist is no error."""
+        return self._sweep(lambda tag: tag.id == fault_id)
 
     def sweep(self, owner: str = "") -> list[str]:
-        """Take out the faults of one owner, or all; return their ids."""
-        return self._sweep(lambda mark: owner in {"", mark.owner})
+        """Remove the faults of one owner, or all; return their ids."""
+        return self._sweep(lambda tag: owner in {"", tag.owner})
 
-    def able(self) -> Json:
-        """Return what this node's kernel can do, by trying it where nobody is."""
-        queue = packet_rules.known(packet_rules.queueing(packet_rules.NOBODY))
-        has_netem = netem.works()
+    def capabilities(self) -> Json:
+        """Return which faults this node's kernel supports, by trying them in a new namespace."""
+        queue = packet_rules.supported(packet_rules.queue_rules(packet_rules.UNSERVED_QUEUE))
+        has_netem = netem.supported()
         return {
             "cgroup_version": 2 if self.tree.unified else 1,
-            "loss": packet_rules.known(packet_rules.losing(50)),
+            "loss": packet_rules.supported(packet_rules.loss_rules(50)),
             "netem": has_netem,
             "delay": queue or has_netem,
-            "disk": disk_limit.possible(self.tree),
+            "disk": disk_limit.supported(self.tree),
         }
 
     def active(self) -> list[Json]:
-        """Return what is on the node, by fault."""
+        """Return the faults on the node, each with its traces."""
         faults: dict[str, Json] = {}
         for trace in self.traces():
-            entry = faults.setdefault(trace.mark.id, {**asdict(trace.mark), "traces": []})
+            entry = faults.setdefault(trace.tag.id, {**asdict(trace.tag), "traces": []})
             entry["traces"].append({"kind": trace.kind, "place": trace.place})
         return list(faults.values())
 
-    def traces(self) -> list[Trace]:
-        """Look at the system for everything that carries a mark of this cluster."""
-        seen = [Trace(mark, "process", str(pid)) for pid, _, mark in processes.marked()]
-        seen += [Trace(mark, "rule", str(path)) for path, mark in network.found()]
-        seen += [Trace(mark, "cgroup", str(path)) for path, mark in disk_limit.limited(self.tree)]
-        return [trace for trace in seen if trace.mark.cluster == self.cluster]
+    def traces(self) -> list[FaultTrace]:
+        """Return everything on the node that carries a tag of this cluster."""
+        tagged = processes.tagged_processes()
+        limits = disk_limit.limited_groups(self.tree)
+        traces = [FaultTrace(tag, "process", str(pid)) for pid, _, tag in tagged]
+        traces += [FaultTrace(tag, "rule", str(path)) for path, tag in network.faults()]
+        traces += [FaultTrace(tag, "cgroup", str(path)) for path, tag in limits]
+        return [trace for trace in traces if trace.tag.cluster == self.cluster]
 
-    def _put_in(self, container: Container, fault: Fault, mark: Mark) -> Any:
+    def _apply(self, container: Container, fault: Fault, tag: FaultTag) -> Any:
         spec = fault.spec
         if isinstance(spec, CpuStress | MemoryStress):
-            return stress.start(self.launcher, container, spec, mark, fault.limit_seconds)
+            return stress.start(self.launcher, container, spec, tag, fault.limit_seconds)
         if isinstance(spec, DiskLimit):
-            return disk_limit.limit(container, spec, mark)
+            return disk_limit.limit(container, spec, tag)
         if isinstance(spec, PacketLoss):
-            return network.lose(container, spec, mark, fault.target)
-        return network.delay(
-            self.launcher, self.tree, container, spec, mark, fault.target, fault.limit_seconds
+            return network.add_loss(container, spec, tag, fault.target)
+        return network.add_delay(
+            self.launcher, self.tree, container, spec, tag, fault.target, fault.limit_seconds
         )
 
-    def _refuse_second(self, there: list[Trace], container: Container, fault: Fault) -> None:
-        """Refuse a fault of a kind that is in the container: one would undo the other."""
-        for trace in there:
-            if trace.mark.kind == fault.spec.kind and self._is_in(trace, container):
+    def _refuse_same_kind(
+        self, traces: list[FaultTrace], container: Container, fault: Fault
+    ) -> None:
+        """Refuse a second fault of a kind in one container; removing one would remove both."""
+        for trace in traces:
+            if trace.tag.kind == fault.spec.kind and self._is_in(trace, container):
                 raise BusyError(
-                    f"{fault.target.pod} has fault {trace.mark.id} of kind {trace.mark.kind}"
+                    f"{fault.target.pod} has fault {trace.tag.id} of kind {trace.tag.kind}"
                 )
 
-    def _is_in(self, trace: Trace, container: Container) -> bool:
-        if trace.mark.kind in NETWORK_KINDS:
+    def _is_in(self, trace: FaultTrace, container: Container) -> bool:
+        if trace.tag.kind in NETWORK_KINDS:
             pid = trace.place.split("/")[2] if trace.kind == "rule" else ""
-            network_of = containers.network_of
-            return bool(pid) and network_of(int(pid)) == network_of(container.sandbox_pid)
+            namespace_id = containers.namespace_id
+            return bool(pid) and namespace_id(int(pid)) == namespace_id(container.sandbox_pid)
         if trace.kind == "cgroup":
             return container.id in trace.place
         try:
@@ -153,49 +156,51 @@ class Node:
         except OSError:
             return False
 
-    def _sweep(self, chosen: Callable[[Mark], bool]) -> list[str]:
+    def _sweep(self, chosen: Callable[[FaultTag], bool]) -> list[str]:
         with self._lock:
-            ids = {trace.mark.id for trace in self.traces() if chosen(trace.mark)}
-            problems = self._remove(lambda mark: mark.cluster == self.cluster and chosen(mark))
-            if left := {trace.mark.id for trace in self.traces() if chosen(trace.mark)}:
-                raise AgentError(f"still there: {', '.join(sorted(left))} {problems}".rstrip())
+            ids = {trace.tag.id for trace in self.traces() if chosen(trace.tag)}
+            errors = self._remove(lambda tag: tag.cluster == self.cluster and chosen(tag))
+            if remaining := {trace.tag.id for trace in self.traces() if chosen(trace.tag)}:
+                raise AgentError(
+                    f"faults not removed: {', '.join(sorted(remaining))}. {errors}".rstrip()
+                )
             for known in ids:
                 if timer := self._timers.pop(known, None):
                     timer.cancel()
             return sorted(ids)
 
-    def _remove(self, wanted: Callable[[Mark], bool]) -> str:
-        """Take out what can be taken out, and return what was in the way of the rest.
+    def _remove(self, chosen: Callable[[FaultTag], bool]) -> str:
+        """Remove faults as far as possible, and return the errors.
 
-        A pod may go at any moment, and its faults with it, so only what stays is a problem.
+        A pod may end at any moment, and its faults with it: the caller checks what is left.
         """
-        work: list[Callable[[], None]] = [lambda: network.remove(wanted)]
-        for folder, mark in disk_limit.limited(self.tree):
-            if wanted(mark):
+        work: list[Callable[[], None]] = [lambda: network.remove(chosen)]
+        for folder, tag in disk_limit.limited_groups(self.tree):
+            if chosen(tag):
                 work.append(functools.partial(disk_limit.restore, folder))
-        problems = []
-        work.append(lambda: processes.end(wanted))
+        errors = []
+        work.append(lambda: processes.end(chosen))
         for step in work:
             try:
                 step()
             except AgentError as error:
-                problems.append(str(error))
+                errors.append(str(error))
         self.launcher.reap()
-        return "; ".join(problems)
+        return "; ".join(errors)
 
-    def _end_at(self, mark: Mark) -> None:
-        """See to it that a fault ends at its time, also when nobody asks for it."""
-        self._wait(mark.id, max(0.0, mark.ends_at - time.time()) + _AFTER_SECONDS)
+    def _schedule_end(self, tag: FaultTag) -> None:
+        """Remove a fault at its time, also without a request."""
+        self._start_timer(tag.id, max(0.0, tag.ends_at - time.time()) + _AFTER_SECONDS)
 
-    def _wait(self, fault_id: str, seconds: float) -> None:
-        timer = threading.Timer(seconds, self._over, [fault_id])
+    def _start_timer(self, fault_id: str, seconds: float) -> None:
+        timer = threading.Timer(seconds, self._expire, [fault_id])
         timer.daemon = True
         self._timers[fault_id] = timer
         timer.start()
 
-    def _over(self, fault_id: str) -> None:
+    def _expire(self, fault_id: str) -> None:
         try:
             self.remove(fault_id)
         except AgentError as error:
-            print(f"fault {fault_id} is over and does not go: {error}", flush=True)
-            self._wait(fault_id, _AGAIN_SECONDS)
+            print(f"cannot remove fault {fault_id}, which has ended: {error}", flush=True)
+            self._start_timer(fault_id, _AGAIN_SECONDS)

@@ -1,12 +1,13 @@
-"""Holds every packet of one queue for a fixed time, then sends it: for kernels without netem.
+"""Delays every packet of one queue by a fixed time, for kernels without netem.
 
-`python -m ...delay MARK SECONDS QUEUE MILLISECONDS FILE...`, in the pod's network namespace; the
-files are those of the groups to join, where that is allowed. Each packet is copied, dropped, and
-sent again by a raw socket with a mark that the rule leaves alone. Held in the kernel instead it
-would still count to its socket, and TCP would send two kilobytes a second.
+`python -m ...packet_delay TAG SECONDS QUEUE MILLISECONDS FILE...` runs in the pod's network
+namespace; the files are the `cgroup.procs` of the groups to join, where that is allowed. Each
+packet is copied, dropped, and sent again by a raw socket with a packet mark that the rule ignores.
+A packet held in the kernel would count against its socket's buffer, and TCP would send two
+kilobytes a second.
 
-SIGTERM sends what is held and ends. When this process is killed, what it held is lost, and what
-comes later passes without delay (the rule says --queue-bypass).
+SIGTERM sends the held packets and ends the process. When the process is killed, the held packets
+are lost and later ones pass undelayed, because the rule has the bypass flag.
 """
 
 import gc
@@ -20,16 +21,16 @@ from collections import deque
 from reme_benchmark.injection.agent.cgroup_join import join
 from reme_benchmark.injection.agent.nfqueue import Queue
 
-SENT_AGAIN = 0x7E3E
-"""The mark of packets that were held already."""
+RESENT_MARK = 0x7E3E
+"""The packet mark of packets that were delayed already."""
 _SO_MARK, _SO_SNDBUFFORCE = 36, 32
 _SEND_BYTES = 8 * 1024 * 1024
 _MOST_HELD_BYTES = 64 * 1024 * 1024
-"""Beyond it packets pass at once: 64 MiB are a second at half a gigabit."""
+"""Beyond it packets pass undelayed: 64 MiB are one second at half a gigabit."""
 
 
 class Delayer:
-    """What is held, oldest first: a constant delay keeps the order."""
+    """The held packets, oldest first; a constant delay keeps their order."""
 
     def __init__(self, queue: Queue, seconds: float) -> None:
         self._queue = queue
@@ -37,17 +38,17 @@ class Delayer:
         self._held: deque[tuple[float, bytes]] = deque()
         self._bytes = 0
         self._raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-        self._raw.setsockopt(socket.SOL_SOCKET, _SO_MARK, SENT_AGAIN)
+        self._raw.setsockopt(socket.SOL_SOCKET, _SO_MARK, RESENT_MARK)
         self._raw.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _SEND_BYTES)
 
     def serve(self, stopped: socket.socket, until: float) -> None:
-        """Hold and send until told to stop, or until that time of the monotonic clock."""
+        """Delay packets until `stopped` is readable, or until that time of the monotonic clock."""
         poll = select.poll()
         poll.register(self._queue.socket, select.POLLIN)
         poll.register(stopped, select.POLLIN)
         while (now := time.monotonic()) < until:
             wait = min(until - now, max(0.0, self._held[0][0] - now) if self._held else 1.0)
-            # poll counts whole milliseconds: the last part is waited for by sleeping.
+            # poll() takes whole milliseconds; the rest is slept below.
             ready = dict(poll.poll(int(wait * 1000)))
             if stopped.fileno() in ready:
                 break
@@ -69,24 +70,24 @@ class Delayer:
             self._queue.drop(packet.id)
 
     def send(self, now: float) -> None:
-        """Send what is due."""
+        """Send the packets that are due."""
         while self._held and self._held[0][0] <= now:
             _, payload = self._held.popleft()
             self._bytes -= len(payload)
             try:
                 self._raw.sendto(payload, (socket.inet_ntoa(payload[16:20]), 0))
             except OSError:
-                continue  # no route any more, or a full buffer: lost, as on a wire
+                continue  # no route, or a full buffer: the packet is lost, as on a wire
 
 
 def main() -> None:
-    """Serve one queue for a time."""
-    _mark, seconds, number, milliseconds, *groups = sys.argv[1:]
+    """Delay the packets of one queue for some time."""
+    _tag, seconds, number, milliseconds, *groups = sys.argv[1:]
     join(groups, must=False)
-    told, stopped = socket.socketpair()
-    told.setblocking(False)
-    # Written to by the signal itself: a handler may have to wait until the next poll is over.
-    signal.set_wakeup_fd(told.fileno())
+    wakeup, stopped = socket.socketpair()
+    wakeup.setblocking(False)
+    # The signal itself writes to this socket; a handler would run only after the current poll.
+    signal.set_wakeup_fd(wakeup.fileno())
     signal.signal(signal.SIGTERM, lambda *_: None)
     delayer = Delayer(Queue.bind(int(number)), float(milliseconds) / 1000)
     gc.freeze()

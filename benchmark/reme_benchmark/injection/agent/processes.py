@@ -1,4 +1,4 @@
-"""Starts and ends processes on the node."""
+"""Starts, finds and ends the helper processes of faults on the node."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reme_benchmark.injection.agent.containers import PROC
 from reme_benchmark.injection.agent.errors import AgentError
-from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.fault_tag import FaultTag
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PACKAGES = str(Path(__file__).resolve().parents[3])
@@ -24,16 +24,15 @@ _READY_SECONDS = 8.0
 
 @dataclass(slots=True)
 class Launcher:
-    """Starts helpers that outlive the agent, and collects those that have ended."""
+    """Starts helper processes that outlive the agent, and reaps those that have ended."""
 
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, command: Sequence[str]) -> None:
-        """Start a helper, and return when it has said `ready`.
+        """Start a helper, and return when it has printed `ready`.
 
         Raises:
-            AgentError: it did not come up; what is left of it carries its mark.
-
+            AgentError: it did not become ready; a process that is left carries its tag.
         """
         self.reap()
         child = subprocess.Popen(
@@ -45,28 +44,29 @@ class Launcher:
             start_new_session=True,
         )
         self._children.append(child)
-        said = _said(child, _READY_SECONDS)
-        if said != "ready":
-            raise AgentError(f"it did not start: {said or 'no answer within its time'}")
+        output = _first_output(child, _READY_SECONDS)
+        if output != "ready":
+            raise AgentError(
+                f"the helper did not start: {output or f'no output in {_READY_SECONDS:g} s'}"
+            )
 
     def reap(self) -> None:
-        """Collect what has ended."""
+        """Reap the helpers that have ended."""
         self._children = [child for child in self._children if child.poll() is None]
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs one of the agent's own programs."""
+    """Return the command that runs one of the agent's modules, without site-packages."""
     return [sys.executable, "-S", "-m", f"{_MODULES}.{module}", *arguments]
 
 
 def run(
     command: Sequence[str], *, stdin: str = "", timeout_seconds: float = 10.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool of the node to its end; the caller looks at its exit code.
+    """Run a program to its end; the caller checks the exit code.
 
     Raises:
-        AgentError: it is not installed, or took too long.
-
+        AgentError: the program is not installed, or took longer than the timeout.
     """
     try:
         return subprocess.run(
@@ -79,14 +79,14 @@ def run(
             check=False,
         )
     except FileNotFoundError as error:
-        raise AgentError(f"{command[0]} is not in the agent's image") from error
+        raise AgentError(f"the agent's image has no program {command[0]}") from error
     except subprocess.TimeoutExpired as error:
         raise AgentError(f"{command[0]} took longer than {timeout_seconds:g} s") from error
 
 
-def marked() -> list[tuple[int, str, Mark]]:
-    """Return (pid, program, mark) of every process on the node that belongs to a fault."""
-    found = []
+def tagged_processes() -> list[tuple[int, str, FaultTag]]:
+    """Return (pid, program, tag) of every process on the node that belongs to a fault."""
+    tagged = []
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
             continue
@@ -94,34 +94,40 @@ def marked() -> list[tuple[int, str, Mark]]:
             words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
-        if mark := mark_in(words):
-            found.append((int(entry.name), Path(words[0]).name, mark))
-    return found
+        if tag := tag_in(words):
+            tagged.append((int(entry.name), Path(words[0]).name, tag))
+    return tagged
 
 
-def mark_in(words: Sequence[str]) -> Mark | None:
-    """Return the mark of a helper of ours; a person who searches for a mark is not one."""
+def tag_in(words: Sequence[str]) -> FaultTag | None:
+    """Return the tag of a helper; a command that merely searches for a tag is none."""
     if not any(word.startswith(f"{_MODULES}.") for word in words):
         return None
-    found = ((word, Mark.find(word)) for word in words)
-    return next((mark for word, mark in found if mark and str(mark) == word), None)
+    tags = ((word, FaultTag.find(word)) for word in words)
+    return next((tag for word, tag in tags if tag and str(tag) == word), None)
 
 
-def end(wanted: Callable[[Mark], bool], *, patience_seconds: float = 1.0) -> None:
-    """End every process of some faults, gently first: a delayer sends what it holds."""
+def end(chosen: Callable[[FaultTag], bool], *, patience_seconds: float = 1.0) -> None:
+    """End the processes of some faults: SIGTERM first, then SIGKILL.
+
+    A delaying process sends the packets that it holds on SIGTERM.
+
+    Raises:
+        AgentError: a process does not end within twice the patience.
+    """
     until = time.monotonic() + patience_seconds
     signalled: set[int] = set()
-    while left := [(pid, program) for pid, program, mark in marked() if wanted(mark)]:
-        last = time.monotonic() > until
-        for pid, program in left:
-            # nsenter only waits for its child: it ends by itself, after it.
-            if not last and (program == "nsenter" or pid in signalled):
+    while running := [(pid, program) for pid, program, tag in tagged_processes() if chosen(tag)]:
+        kill = time.monotonic() > until
+        for pid, program in running:
+            # nsenter waits for its child and ends after it.
+            if not kill and (program == "nsenter" or pid in signalled):
                 continue
-            _signal(pid, signal.SIGKILL if last else signal.SIGTERM)
+            _signal(pid, signal.SIGKILL if kill else signal.SIGTERM)
             signalled.add(pid)
         time.sleep(0.005)
         if time.monotonic() > until + patience_seconds:
-            raise AgentError(f"processes {', '.join(str(pid) for pid, _ in left)} do not end")
+            raise AgentError(f"processes {', '.join(str(pid) for pid, _ in running)} do not end")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -129,8 +135,8 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _said(child: subprocess.Popen[bytes], seconds: float) -> str:
-    """Return the last line of a helper that ends, or `ready` as soon as one says it."""
+def _first_output(child: subprocess.Popen[bytes], seconds: float) -> str:
+    """Return `ready` as soon as a helper prints it, else the last line that it printed."""
     assert child.stdout
     until, text = time.monotonic() + seconds, b""
     with child.stdout as pipe:

@@ -1,7 +1,7 @@
-"""The agent's door: JSON over HTTP, reached by the runner through the API server's pod proxy.
+"""Serves the agent's commands as JSON over HTTP; clients use the API server's pod proxy.
 
-Every command is a POST with the token in its body: the API server replaces the Authorization header
-on its way, and a GET has no body.
+Every command is a POST with the token in its body, because the API server's proxy replaces the
+Authorization header.
 """
 
 import hmac
@@ -13,7 +13,7 @@ from typing import Any
 from reme_benchmark.injection.agent import container_checks, containers, usage
 from reme_benchmark.injection.agent.containers import Container
 from reme_benchmark.injection.agent.errors import AgentError, InvalidRequestError
-from reme_benchmark.injection.agent.node import Node
+from reme_benchmark.injection.agent.node import NodeAgent
 from reme_benchmark.injection.specs import Fault, InvalidFaultError
 
 Json = dict[str, Any]
@@ -22,17 +22,17 @@ _LONGEST_SECONDS = 60.0
 
 
 class Commands:
-    """What may be asked, by path."""
+    """The commands, by path."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: NodeAgent) -> None:
         self._node = node
         self.by_path: dict[str, Callable[[Json], Json]] = {
-            "/inject": lambda body: node.inject(Fault.from_json(_part(body, "fault"))),
+            "/inject": lambda body: node.inject(Fault.from_json(_object(body, "fault"))),
             "/remove": lambda body: {"removed": node.remove(_text(body, "id"))},
             "/sweep": lambda body: {"removed": node.sweep(_text(body, "owner"))},
             "/active": lambda _: {"faults": node.active()},
             "/ping": lambda _: {},
-            "/able": lambda _: node.able(),
+            "/capabilities": lambda _: node.capabilities(),
             "/usage": self._usage,
             "/disk": self._disk,
             "/network": self._network,
@@ -41,7 +41,7 @@ class Commands:
     def _container(self, body: Json) -> Container:
         container_id = _text(body, "container_id")
         if len(container_id) < 12 or not container_id.isalnum():
-            raise InvalidRequestError("container_id is none")
+            raise InvalidRequestError("container_id must be at least 12 letters and digits")
         return containers.find(self._node.tree, container_id)
 
     def _usage(self, body: Json) -> Json:
@@ -52,19 +52,19 @@ class Commands:
         return container_checks.disk(
             self._container(body),
             _text(body, "folder"),
-            int(_number(body, "bytes", 4 * 1024 * 1024, most=1024**3)),
+            int(_number(body, "bytes", 4 * 1024 * 1024, maximum=1024**3)),
             _number(body, "seconds", 5.0),
             direct=bool(body.get("direct", True)),
         )
 
     def _network(self, body: Json) -> Json:
-        count = int(_number(body, "count", 5, most=200))
+        count = int(_number(body, "count", 5, maximum=200))
         return container_checks.network(
             self._container(body), _text(body, "target"), count, _number(body, "timeout", 3.0)
         )
 
 
-def _part(body: Json, name: str) -> Json:
+def _object(body: Json, name: str) -> Json:
     part = body.get(name)
     if not isinstance(part, dict):
         raise InvalidRequestError(f"{name} must be an object")
@@ -74,21 +74,21 @@ def _part(body: Json, name: str) -> Json:
 def _text(body: Json, name: str) -> str:
     value = body.get(name, "")
     if not isinstance(value, str):
-        raise InvalidRequestError(f"{name} must be a text")
+        raise InvalidRequestError(f"{name} must be a string")
     return value
 
 
-def _number(body: Json, name: str, default: float, *, most: float = _LONGEST_SECONDS) -> float:
+def _number(body: Json, name: str, default: float, *, maximum: float = _LONGEST_SECONDS) -> float:
     value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-        raise InvalidRequestError(f"{name} must be a number above 0 and not above {most:g}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= maximum:
+        raise InvalidRequestError(f"{name} must be a number above 0 and not above {maximum:g}")
     return float(value)
 
 
-def answer(
+def respond(
     commands: Mapping[str, Callable[[Json], Json]], token: str, path: str, content: bytes
 ) -> tuple[int, Json]:
-    """Carry out one request and return its status and body; nothing but a bug raises."""
+    """Carry out one request and return its status and body. Every expected error is a status."""
     try:
         body = json.loads(content)
     except ValueError:
@@ -97,14 +97,14 @@ def answer(
         return 400, {"reason": "InvalidRequest", "message": "the body must be a JSON object"}
     given = body.pop("token", "")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode(), token.encode()):
-        return 403, {"reason": "Forbidden", "message": "the token is not this agent's"}
+        return 403, {"reason": "Forbidden", "message": "wrong token"}
     if path not in commands:
-        return 404, {"reason": "NoSuchCommand", "message": f"there is no {path[:40]}"}
+        return 404, {"reason": "NoSuchCommand", "message": f"unknown command {path[:40]}"}
     try:
         return 200, commands[path](body)
     except InvalidFaultError as error:
         return 400, {"reason": "InvalidFault", "message": str(error)}
-    except OSError as error:  # a file of /proc or a control group that went while it was read
+    except OSError as error:  # a file of /proc or a control group disappeared while it was read
         return 422, {"reason": "Impossible", "message": f"{error.strerror}: {error.filename or ''}"}
     except AgentError as error:
         return error.status, {"reason": error.reason, "message": str(error)}
@@ -118,17 +118,18 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Say that the agent is there; nothing else is told without the token."""
+        """Answer the health check; everything else needs the token."""
         self._reply(200 if self.path == "/healthz" else 404, {})
 
     def do_POST(self) -> None:
         """Carry out a command."""
-        length = int(self.headers.get("Content-Length") or 0)
+        text = self.headers.get("Content-Length") or "0"
+        length = int(text) if text.isascii() and text.isdecimal() else _LARGEST_BODY + 1
         if length > _LARGEST_BODY:
             self.close_connection = True
             self._reply(413, {"reason": "InvalidRequest", "message": "the body is too large"})
             return
-        self._reply(*answer(self.commands, self.token, self.path, self.rfile.read(length)))
+        self._reply(*respond(self.commands, self.token, self.path, self.rfile.read(length)))
 
     def _reply(self, status: int, body: Json) -> None:
         content = json.dumps(body).encode()
@@ -139,13 +140,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the inherited name
-        """Write what was asked, without the kubelet's own questions."""
+        """Log requests, without the kubelet's probes."""
         if self.path != "/healthz":
             print(format % args, flush=True)
 
 
-def serve(node: Node, token: str, port: int) -> None:
-    """Serve until the process is ended."""
+def serve(node: NodeAgent, token: str, port: int) -> None:
+    """Serve until the process ends."""
     Handler.commands = Commands(node).by_path
     Handler.token = token
     server = ThreadingHTTPServer(("", port), Handler)

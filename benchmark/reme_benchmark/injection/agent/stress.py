@@ -1,6 +1,7 @@
-"""CPU and memory stress: helpers inside the container's own control groups and process namespace.
+"""Starts CPU and memory stress inside a container's control groups and process namespace.
 
-Inside, so that its limits hold them, its metrics show them, and they end when the container ends.
+There the container's limits apply to the stress, its metrics show it, and it ends with the
+container.
 """
 
 import os
@@ -9,7 +10,7 @@ from reme_benchmark.injection.agent import usage
 from reme_benchmark.injection.agent.containers import PROC, Container
 from reme_benchmark.injection.agent.errors import AgentError
 from reme_benchmark.injection.agent.processes import Launcher, python
-from reme_benchmark.injection.fault_tag import Mark
+from reme_benchmark.injection.fault_tag import FaultTag
 from reme_benchmark.injection.specs import CpuStress, MemoryStress
 
 _MEBIBYTE = 1024 * 1024
@@ -19,10 +20,10 @@ def start(
     launcher: Launcher,
     container: Container,
     spec: CpuStress | MemoryStress,
-    mark: Mark,
+    tag: FaultTag,
     seconds: float,
 ) -> dict[str, float]:
-    """Start the stress and return what it comes to on this node."""
+    """Start the stress and return its effective size on this node."""
     if isinstance(spec, CpuStress):
         load = cpu_load(spec, usage.cpu_limit(container.groups), os.cpu_count() or 1)
         words, effect = ["cpu", str(spec.workers), str(load)], {"load_percent": load}
@@ -32,7 +33,7 @@ def start(
     launcher.start(
         [
             *("nsenter", f"--pid={PROC}/{container.pid}/ns/pid", "--"),
-            *python("stress_worker", str(mark), str(seconds), *words),
+            *python("stress_worker", str(tag), str(seconds), *words),
             *map(str, container.groups.join_files()),
         ]
     )
@@ -40,24 +41,25 @@ def start(
 
 
 def cpu_load(spec: CpuStress, limit_millicores: int | None, cores: int) -> float:
-    """Return each worker's share of a core in percent, held to half of the node without a limit."""
+    """Return each worker's share of a core in percent; without a limit, half of the node in all."""
     if limit_millicores is not None:
         return spec.load_percent
     return min(spec.load_percent, 100 * cores / 2 / spec.workers)
 
 
 def memory_bytes(spec: MemoryStress, used: int, limit: int | None) -> int:
-    """Return how much to hold; a share of the limit counts what the container uses already.
+    """Return how many bytes to hold; a share of the limit includes what the container uses now.
 
     Raises:
         AgentError: the container has no limit, or is above that share already.
-
     """
     if spec.mebibytes:
         return int(spec.mebibytes * _MEBIBYTE)
     if limit is None:
-        raise AgentError("the container has no memory limit to take a share of")
+        raise AgentError("percent_of_limit needs a memory limit, and the container has none")
     size = int(limit * spec.percent_of_limit / 100) - used
     if size <= 0:
-        raise AgentError(f"the container uses more than {spec.percent_of_limit:g} % already")
+        raise AgentError(
+            f"the container already uses more than {spec.percent_of_limit:g} % of its limit"
+        )
     return size

@@ -1,8 +1,8 @@
-"""Runs inside a container's control groups and uses its CPU, or holds its memory, for some time.
+"""Uses CPU or holds memory for some time, from inside a container's control groups.
 
-`python -m ...burn MARK SECONDS cpu WORKERS LOAD_PERCENT FILE...` or
-`... memory BYTES OOM_SCORE_ADJ FILE...`; the files are those of the groups to join.
-The alarm ends each process at its time, whatever happened to who started it.
+`python -m ...stress_worker TAG SECONDS cpu WORKERS LOAD_PERCENT FILE...` or
+`... memory BYTES OOM_SCORE_ADJ FILE...`; the files are the `cgroup.procs` of the groups to join.
+An alarm ends each process at its time, also when the agent does not run any more.
 """
 
 import mmap
@@ -32,31 +32,31 @@ def burn(load_percent: float) -> None:
         time.sleep(idle)
 
 
-def hold(size: int, told: int) -> None:
-    """Fill memory page by page, tell when all of it is there, and keep it for ever."""
+def hold(size: int, ready_pipe: int) -> None:
+    """Fill memory page by page, write to the pipe when it is full, and hold it for ever."""
     memory = mmap.mmap(-1, max(size, mmap.PAGESIZE), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for begin in range(0, size, _STEP):
         for page in range(begin, min(begin + _STEP, size), mmap.PAGESIZE):
             memory[page] = 1
         time.sleep(0.005)
-    os.write(told, _HELD)
+    os.write(ready_pipe, _HELD)
     while True:
         time.sleep(3600)
 
 
-def _score(oom_score_adj: int, told: int) -> None:
+def _score(oom_score_adj: int, ready_pipe: int) -> None:
     try:
         Path("/proc/self/oom_score_adj").write_text(str(oom_score_adj))
     except OSError:
-        os.write(told, _REFUSED)
+        os.write(ready_pipe, _REFUSED)
         os._exit(1)
 
 
 def _fork() -> int:
-    """Fork; the child has an alarm of its own, since a child does not inherit its parent's."""
-    left = signal.alarm(0)
+    """Fork, and set the alarm in the child too, which does not inherit it."""
+    remaining_seconds = signal.alarm(0)
     pid = os.fork()
-    signal.alarm(max(left, 1))
+    signal.alarm(max(remaining_seconds, 1))
     return pid
 
 
@@ -67,7 +67,7 @@ def _ready() -> None:
 
 
 def cpu(workers: int, load_percent: float) -> None:
-    """Use CPU in so many processes: threads of one would share one core."""
+    """Use CPU in `workers` processes; threads of one process would share one core."""
     _ready()
     for _ in range(workers - 1):
         if _fork() == 0:
@@ -76,7 +76,7 @@ def cpu(workers: int, load_percent: float) -> None:
 
 
 def memory(size: int, oom_score_adj: int) -> None:
-    """Hold memory in a child, and again in another when the kernel kills it for that."""
+    """Hold memory in a child process; start another when the kernel kills it."""
     first = True
     while True:
         read, write = os.pipe()
@@ -86,8 +86,8 @@ def memory(size: int, oom_score_adj: int) -> None:
             _score(oom_score_adj, write)
             hold(size, write)
         os.close(write)
-        if os.read(read, 1) == _REFUSED:  # nothing when it was killed before all was held
-            sys.exit(f"oom_score_adj {oom_score_adj} is refused: it needs CAP_SYS_RESOURCE")
+        if os.read(read, 1) == _REFUSED:  # empty when the child was killed before it was full
+            sys.exit(f"cannot set oom_score_adj to {oom_score_adj}: this needs CAP_SYS_RESOURCE")
         os.close(read)
         if first:
             _ready()
@@ -97,8 +97,8 @@ def memory(size: int, oom_score_adj: int) -> None:
 
 
 def main() -> None:
-    """Do one of both."""
-    _mark, seconds, kind, first, second, *groups = sys.argv[1:]
+    """Run the chosen stress."""
+    _tag, seconds, kind, first, second, *groups = sys.argv[1:]
     signal.alarm(max(1, int(float(seconds))))
     join(groups)
     if kind == "cpu":

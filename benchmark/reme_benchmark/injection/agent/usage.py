@@ -1,10 +1,10 @@
-"""What a container uses, read from its control groups: no metrics server stands between."""
+"""Reads the CPU and memory use of a container from its control groups, without a metrics server."""
 
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reme_benchmark.injection.agent.cgroups import Groups, flat, read
+from reme_benchmark.injection.agent.cgroups import Groups, parse_flat, read
 
 _UNLIMITED = 1 << 60
 _NANOSECONDS = 1_000_000_000
@@ -24,7 +24,7 @@ class Usage:
     memory_limit_bytes: int | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what travels."""
+        """Return the fields as JSON."""
         return asdict(self)
 
 
@@ -38,11 +38,10 @@ class _Counters:
 
 
 def usage(groups: Groups, seconds: float) -> Usage:
-    """Watch a container for some time and return what it used.
+    """Return what a container used during the next `seconds`.
 
     Raises:
-        GoneError: it ended meanwhile.
-
+        GoneError: the container ended.
     """
     before = _counters(groups)
     time.sleep(seconds)
@@ -66,19 +65,19 @@ def usage(groups: Groups, seconds: float) -> Usage:
 
 
 def _counters(groups: Groups) -> _Counters:
-    stat = flat(read(groups.of("cpu") / "cpu.stat"))
+    stat = parse_flat(read(groups.directory("cpu") / "cpu.stat"))
     if groups.unified:
         used, throttled = stat["usage_usec"] * 1000, stat.get("throttled_usec", 0) * 1000
     else:
-        used = int(read(groups.of("cpuacct") / "cpuacct.usage"))
+        used = int(read(groups.directory("cpuacct") / "cpuacct.usage"))
         throttled = stat["throttled_time"]
     periods, hit = stat.get("nr_periods", 0), stat.get("nr_throttled", 0)
     return _Counters(time.monotonic(), used, periods, hit, throttled)
 
 
 def cpu_limit(groups: Groups) -> int | None:
-    """Return the limit in millicores."""
-    folder = groups.of("cpu")
+    """Return the CPU limit in millicores; None without one."""
+    folder = groups.directory("cpu")
     if groups.unified:
         quota, period = read(folder / "cpu.max").split()
     else:
@@ -90,13 +89,13 @@ def cpu_limit(groups: Groups) -> int | None:
 
 def memory(groups: Groups) -> tuple[int, int | None]:
     """Return the working set as the kubelet counts it, and the limit, in bytes."""
-    folder = groups.of("memory")
+    folder = groups.directory("memory")
     used, limit, inactive = (
         ("memory.current", "memory.max", "inactive_file")
         if groups.unified
         else ("memory.usage_in_bytes", "memory.limit_in_bytes", "total_inactive_file")
     )
-    cache = flat(read(folder / "memory.stat")).get(inactive, 0)
+    cache = parse_flat(read(folder / "memory.stat")).get(inactive, 0)
     text = read(folder / limit).strip()
-    most = None if text == "max" or int(text) >= _UNLIMITED else int(text)
-    return max(0, int(read(folder / used)) - cache), most
+    limit_bytes = None if text == "max" or int(text) >= _UNLIMITED else int(text)
+    return max(0, int(read(folder / used)) - cache), limit_bytes

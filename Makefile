@@ -183,7 +183,7 @@ bench-model: install ## Time the served model: seconds to a playbook, one at a t
 	export KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)); \
 	$(REME_KUBECTL) --namespace reme-system port-forward service/reme-model 18000:8000 >/dev/null & \
 	trap "kill $$!" EXIT; sleep 3; \
-	$(PY) -m reme_lab.serving_speed --url http://127.0.0.1:18000/v1 --name served --out docs/results/model/speed-served.json; \
+	$(PY) -m reme_lab.serving_speed --url http://127.0.0.1:18000/v1 --name served --out benchmark/results/model/speed-served.json; \
 	$(PY) -m reme_benchmark.reports.model_page
 
 ##@ Help

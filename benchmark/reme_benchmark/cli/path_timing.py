@@ -225,7 +225,7 @@ def main() -> None:
     """Run the path, print the table and write the result file."""
     parser = argparse.ArgumentParser(prog="reme_benchmark.cli.path_timing", description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path("docs/results/path.json"))
+    parser.add_argument("--output", type=Path, default=Path("benchmark/results/path.json"))
     arguments = parser.parse_args()
     console, kubectl = Console(), Kubectl.from_environment()
     shop = Shop(kubectl, NAMESPACE)

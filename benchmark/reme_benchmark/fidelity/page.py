@@ -1,4 +1,4 @@
-"""Write docs/fidelity.md from the summaries in docs/results/fidelity.
+"""Write docs/fidelity.md from the summaries in benchmark/results/fidelity.
 
 No figure on that page is typed by hand.
 
@@ -16,7 +16,7 @@ from reme_benchmark.reports import pages
 from reme_benchmark.reports.markdown import table
 from reme_benchmark.reports.pages import Summaries
 
-KEPT = Summaries(Path("docs/results/fidelity"), Fidelity)
+KEPT = Summaries(Path("benchmark/results/fidelity"), Fidelity)
 PAGE = Path("docs/fidelity.md")
 
 _INTRO = """# Fidelity of the simulator

@@ -1,4 +1,4 @@
-"""Write docs/benchmark-results.md from the summaries in docs/results/bench.
+"""Write docs/benchmark-results.md from the summaries in benchmark/results/bench.
 
 No figure on that page is typed by hand.
 
@@ -17,7 +17,7 @@ from reme_benchmark.reports.store import Store
 from reme_benchmark.reports.summary_model import Share, Summary
 from reme_benchmark.scenarios.faults.catalog import faults
 
-KEPT = Summaries(Path("docs/results/bench"), Summary)
+KEPT = Summaries(Path("benchmark/results/bench"), Summary)
 PAGE = Path("docs/benchmark-results.md")
 _CHEAT = "cheat-"
 

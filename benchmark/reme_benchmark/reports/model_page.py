@@ -1,4 +1,4 @@
-"""Write the measured part of docs/model.md from docs/results/model: nothing there is typed by hand.
+"""Write the measured part of docs/model.md from benchmark/results/model: nothing there is typed by hand.
 
 `asked-*.json` are what `reme_lab.training.evaluate` found when the incidents of the benchmark, as
 `reme bench incidents` kept them, were put to one model after another; `speed-*.json` are what
@@ -18,7 +18,7 @@ from reme_benchmark.reports.markdown import table
 from reme_benchmark.reports.statistics import mcnemar
 from reme_lab import docs_section
 
-KEPT = Path("docs/results/model")
+KEPT = Path("benchmark/results/model")
 PAGE = Path("docs/model.md")
 BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from reme_benchmark.reports import pages
 
-RESULTS = Path("docs/results")
+RESULTS = Path("benchmark/results")
 PAGE = Path("docs/performance.md")
 
 GOALS: dict[str, float] = {"operator's own work": 1.0, "Job created to first task": 4.0}

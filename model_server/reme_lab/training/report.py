@@ -17,7 +17,7 @@ from reme_lab import docs_section
 from reme_lab.training import curves, metrics_log, reply_metrics
 from reme_model.serving import adapter
 
-RESULTS = Path("docs/results/training")
+RESULTS = Path("benchmark/results/training")
 PAGE = Path("docs/model.md")
 ADAPTER = Path("model_server/adapter")
 STAGES = {

@@ -1,4 +1,4 @@
-"""Write the measured part of docs/model.md from benchmark/results/model: nothing there is typed by hand.
+"""Writes the measured part of docs/model.md from benchmark/results/model.
 
 `asked-*.json` are what `reme_lab.training.evaluate` found when the incidents of the benchmark, as
 `reme bench incidents` kept them, were put to one model after another; `speed-*.json` are what

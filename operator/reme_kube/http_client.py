@@ -362,22 +362,23 @@ def _event(line: bytes, path: str) -> Json:
 
 def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, answer: Json) -> ClusterError:
     status = response.status
+    more: Any = {"status": status, "server_message": str(answer.get("message") or "")}
     text = f"{verb} {path}: {status} {str(answer.get('message') or '')[:500]}".rstrip()
     if status == 429:
-        return ThrottledError(text, retry_after_seconds=_seconds(response))
+        return ThrottledError(text, **more, retry_after_seconds=_seconds(response))
     if status == 409 and answer.get("reason") == "AlreadyExists":
-        return AlreadyExistsError(text)
+        return AlreadyExistsError(text, **more)
     if status == 410 and (token := (answer.get("metadata") or {}).get("continue")):
         return _ForgottenError(text, str(token))
     if status >= 500:
-        return UnavailableError(text)
+        return UnavailableError(text, **more)
     kinds: dict[int, type[ClusterError]] = {
         401: _ExpiredError,
         403: ForbiddenError,
         404: NotFoundError,
         409: ConflictError,
     }
-    return kinds.get(status, InvalidError)(text)
+    return kinds.get(status, InvalidError)(text, **more)
 
 
 def _seconds(response: aiohttp.ClientResponse) -> float:

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from reme_model.prompt.messages import PromptStyle
+from reme_operator.kill_switch.state import DEFAULT_NAME
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Names = Annotated[tuple[Name, ...], NoDecode]
@@ -68,7 +69,7 @@ class OperatorSettings(BaseSettings):
         default=2, ge=1, le=1000, description="Open remediations at once in a storm."
     )
     kill_switch_name: Name = Field(
-        default="reme-stop",
+        default=DEFAULT_NAME,
         description="ConfigMap of the release namespace that stops every new write while it"
         " exists.",
     )

@@ -14,7 +14,7 @@ from reme_api.approval import Approval, ApprovalDecision
 from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation
 from reme_operator.cli import spec_patches
-from reme_operator.cli.cluster import CliError
+from reme_operator.cli.errors import CliError
 from tests.crash.history import SWITCH
 from tests.crash.world import World
 from tests.doubles.shop import (
@@ -142,7 +142,7 @@ async def _waiting(world: World) -> AsyncIterator[Remediation]:
     while not _all_ended(world):
         for found in world.remediations():
             try:
-                spec_patches.planned(found)
+                spec_patches.attempt_to_decide(found)
             except CliError:
                 continue
             if not _is_decided(world, found) and len(world.people.decisions) < _MOST_DECISIONS:
@@ -183,7 +183,7 @@ async def ended(world: World) -> Remediation:
 
 def ask_undo(world: World, found: Remediation) -> int:
     """Ask for an undo, and return its number."""
-    spec = spec_patches.undo(found, WHO, "it was fine before")
+    spec = spec_patches.rollback(found, WHO, "it was fine before")
     number = int(spec["undo"]["number"])
     world.people.manual_rollbacks.append((world.time(), found.metadata.uid, number))
     world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": spec})

@@ -1,6 +1,6 @@
-"""What would be allowed for a report now, and why the rest would not: pure.
+"""Explains what would become of a report, and which actions would be allowed. Pure.
 
-The same code decides here and in the operator: admission, the choice of the policy, the gate.
+Admission, choice of the policy and policy checks are the operator's own functions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _MOST_SHOWN = 5
 
 
 class PolicyExplanation(BaseModel):
-    """One policy, and what speaks for or against it."""
+    """Whether a policy applies, and why."""
 
     name: str  # namespace/name
     chosen: bool
@@ -36,15 +36,15 @@ class PolicyExplanation(BaseModel):
     why_not: str = ""
 
 
-class Allowed(BaseModel):
-    """One action that could be taken now."""
+class AllowedAction(BaseModel):
+    """An action that would be allowed now."""
 
     summary: str
     disruption: str
 
 
-class Refused(BaseModel):
-    """One action that the gate would not let through, and why."""
+class RefusedAction(BaseModel):
+    """An action that would be refused now, and why."""
 
     summary: str
     rule: str
@@ -52,19 +52,19 @@ class Refused(BaseModel):
 
 
 class ActionExplanation(BaseModel):
-    """One kind of action: what of it is possible now."""
+    """A kind of action: its bounds, and what is allowed of it now."""
 
     name: ActionName
-    listed: bool  # by the policy
+    listed: bool  # whether the policy lists it
     bounds: list[str] = []
-    allowed: list[Allowed] = []
-    refused: list[Refused] = []
+    allowed: list[AllowedAction] = []
+    refused: list[RefusedAction] = []
     more_refused: int = 0
     note: str = ""
 
 
 class Explanation(BaseModel):
-    """Everything that is said about one report."""
+    """The explanation of one report."""
 
     report: str
     target: str
@@ -80,14 +80,17 @@ class Explanation(BaseModel):
 
 
 def explain(
-    case: AdmissionInput, live: ClusterSnapshot | None, now: datetime, notes: Sequence[str] = ()
+    admission: AdmissionInput,
+    snapshot: ClusterSnapshot | None,
+    now: datetime,
+    notes: Sequence[str] = (),
 ) -> Explanation:
-    """Return what would become of the report, and of every action on its target."""
-    report, home = case.report, case.release_namespace
-    labels = case.target.labels if case.target else {}
-    chosen = choose(report, labels, case.policies, home, case.unreadable)
-    policy = None if isinstance(chosen, NoPolicyChosen) else chosen
-    accepted, reason, message = _outcome(admit(case, now))
+    """Return what would become of the report now, and of every action on its target."""
+    report, release_namespace = admission.report, admission.release_namespace
+    labels = admission.target.labels if admission.target else {}
+    choice = choose(report, labels, admission.policies, release_namespace, admission.unreadable)
+    policy = None if isinstance(choice, NoPolicyChosen) else choice
+    accepted, reason, message = _result(admit(admission, now))
     target, namespace = report.spec.target, report.metadata.namespace
     return Explanation(
         report=f"{namespace}/{report.metadata.name}",
@@ -96,61 +99,68 @@ def explain(
         accepted=accepted,
         reason=reason,
         message=message,
-        policies=_policies(case, chosen),
+        policies=_policies(admission, choice),
         policy=_key(policy) if policy else "",
         limits=_limits(policy.spec) if policy else [],
-        actions=_actions(policy.spec, live, home, now) if policy and live else [],
+        actions=(
+            _actions(policy.spec, snapshot, release_namespace, now) if policy and snapshot else []
+        ),
         notes=list(notes),
     )
 
 
-def _outcome(admission: Admission) -> tuple[bool, str, str]:
+def _result(admission: Admission) -> tuple[bool, str, str]:
     if isinstance(admission, Accept):
-        return True, "RemediationCreated", "it would be acted on now"
+        return True, "RemediationCreated", "a remediation would be created now"
     if isinstance(admission, AlreadyAdmitted):
-        return True, "RemediationCreated", f"it has its remediation: {admission.name}"
-    again = f"; again at {admission.retry_at:%Y-%m-%d %H:%M:%S} UTC" if admission.retry_at else ""
-    return False, str(admission.reason), admission.message + again
+        return True, "RemediationCreated", f"remediation {admission.name} exists already"
+    retry = f"; retried at {admission.retry_at:%Y-%m-%d %H:%M:%S} UTC" if admission.retry_at else ""
+    return False, str(admission.reason), admission.message + retry
 
 
 def _policies(
-    case: AdmissionInput, choice: RemediationPolicy | NoPolicyChosen
+    admission: AdmissionInput, choice: RemediationPolicy | NoPolicyChosen
 ) -> list[PolicyExplanation]:
     chosen = None if isinstance(choice, NoPolicyChosen) else choice
-    found = rank_policies(
-        case.report,
-        case.target.labels if case.target else {},
-        case.policies,
-        case.release_namespace,
+    ranked = rank_policies(
+        admission.report,
+        admission.target.labels if admission.target else {},
+        admission.policies,
+        admission.release_namespace,
     )
     lines = []
-    for one in found:
-        mine = one.policy is chosen
-        why_not = one.why_not
-        if not mine and one.rank is not None:
-            why_not = _loses(case, one.policy, chosen) if chosen else _none(choice)
-        matched = one.rank.text() if one.rank else ""
+    for candidate in ranked:
+        is_chosen = candidate.policy is chosen
+        why_not = candidate.why_not
+        if not is_chosen and candidate.rank is not None:
+            why_not = (
+                _why_lower(admission, candidate.policy, chosen) if chosen else _why_none(choice)
+            )
         lines.append(
             PolicyExplanation(
-                name=_key(one.policy), chosen=mine, matched_by=matched, why_not=why_not
+                name=_key(candidate.policy),
+                chosen=is_chosen,
+                matched_by=candidate.rank.text() if candidate.rank else "",
+                why_not=why_not,
             )
         )
-    for broken in case.unreadable:
-        why = f"it cannot be read: {broken.problem}"
-        name = f"{broken.namespace}/{broken.name}"
+    for policy in admission.unreadable:
+        name, why = f"{policy.namespace}/{policy.name}", f"it cannot be read: {policy.problem}"
         lines.append(PolicyExplanation(name=name, chosen=False, why_not=why))
     return lines
 
 
-def _none(choice: RemediationPolicy | NoPolicyChosen) -> str:
-    return f"none is chosen: {choice.message}" if isinstance(choice, NoPolicyChosen) else ""
+def _why_none(choice: RemediationPolicy | NoPolicyChosen) -> str:
+    return f"no policy is chosen: {choice.message}" if isinstance(choice, NoPolicyChosen) else ""
 
 
-def _loses(case: AdmissionInput, policy: RemediationPolicy, chosen: RemediationPolicy) -> str:
-    if case.report.spec.policy_ref is not None:
-        return "the report names another"
+def _why_lower(
+    admission: AdmissionInput, policy: RemediationPolicy, chosen: RemediationPolicy
+) -> str:
+    if admission.report.spec.policy_ref is not None:
+        return "the report names another policy"
     if policy.metadata.namespace != chosen.metadata.namespace:
-        return f"a policy of namespace {chosen.metadata.namespace} goes first"
+        return f"policies of namespace {chosen.metadata.namespace} have priority"
     return f"{_key(chosen)} is more specific"
 
 
@@ -160,12 +170,11 @@ def _key(policy: RemediationPolicy) -> str:
 
 def _limits(spec: RemediationPolicySpec) -> list[str]:
     budgets = spec.budgets
-    rests = f"{budgets.cooldown_seconds} s, after failures up to {budgets.max_cooldown_seconds} s"
     lines = [
         f"mode {spec.mode}" + (f", profile {spec.profile}" if spec.profile else ""),
         f"at most {spec.max_attempts} attempts, disruption up to {spec.max_disruption}",
-        f"at most {budgets.max_concurrent} at once and {budgets.max_per_hour} per hour",
-        f"a target rests {rests}",
+        f"at most {budgets.max_concurrent} remediations at once, {budgets.max_per_hour} per hour",
+        f"cooldown {budgets.cooldown_seconds} s, after failures {budgets.max_cooldown_seconds} s",
     ]
     if budgets.max_workloads_percent < 100:
         lines.append(
@@ -177,93 +186,100 @@ def _limits(spec: RemediationPolicySpec) -> list[str]:
     return lines
 
 
-def _evidence(needed: EvidenceRequirements) -> Iterator[str]:
-    if needed.min_confidence_percent:
-        yield f"a diagnosis must be {needed.min_confidence_percent} % sure, if it says how sure"
-    if needed.require_probe_failure:
-        yield "the probes must have seen the fault"
-    if needed.min_persistence_seconds:
-        yield f"a fault must last {needed.min_persistence_seconds} s before anything is changed"
+def _evidence(evidence: EvidenceRequirements) -> Iterator[str]:
+    if evidence.min_confidence_percent:
+        yield f"a diagnosis with a confidence has at least {evidence.min_confidence_percent} %"
+    if evidence.require_probe_failure:
+        yield "the probes must confirm the fault"
+    if evidence.min_persistence_seconds:
+        yield f"a fault must persist for {evidence.min_persistence_seconds} s before any change"
 
 
 def _actions(
-    spec: RemediationPolicySpec, live: ClusterSnapshot, home: str, now: datetime
+    spec: RemediationPolicySpec, snapshot: ClusterSnapshot, release_namespace: str, now: datetime
 ) -> list[ActionExplanation]:
     listed = {rule.name for rule in spec.actions}
     return [
-        _action(name, spec, live, home, now)
+        _action(name, spec, snapshot, release_namespace, now)
         if name in listed
-        else ActionExplanation(name=name, listed=False, note="the policy does not list it")
+        else ActionExplanation(name=name, listed=False, note="not listed by the policy")
         for name in ActionName
     ]
 
 
 def _action(
-    name: ActionName, spec: RemediationPolicySpec, live: ClusterSnapshot, home: str, now: datetime
+    name: ActionName,
+    spec: RemediationPolicySpec,
+    snapshot: ClusterSnapshot,
+    release_namespace: str,
+    now: datetime,
 ) -> ActionExplanation:
     rules = [rule for rule in spec.actions if rule.name is name]
-    allowed: dict[str, Allowed] = {}
-    refused: dict[tuple[str, str], Refused] = {}
-    for one in evaluate(name, live, spec, release_namespace=home, now=now):
-        if one.action is None:
-            continue  # a draft without contents, as where nothing was different before
-        summary, error = one.action.summary(), one.refusal
+    allowed: dict[str, AllowedAction] = {}
+    refused: dict[tuple[str, str], RefusedAction] = {}
+    for candidate in evaluate(name, snapshot, spec, release_namespace=release_namespace, now=now):
+        if candidate.action is None:
+            continue  # no values to offer, such as a rollback without an earlier revision
+        summary, error = candidate.action.summary(), candidate.refusal
         if error is None:
-            disturbs = current_disruption(one.action, live)
-            allowed[summary] = Allowed(summary=summary, disruption=disturbs)
+            disruption = current_disruption(candidate.action, snapshot)
+            allowed[summary] = AllowedAction(summary=summary, disruption=disruption)
         else:
-            found = Refused(summary=summary, rule=error.rule, message=error.message)
-            refused[summary, error.rule] = found
-    note = "" if allowed or refused else "nothing here that it could change"
+            refused[summary, error.rule] = RefusedAction(
+                summary=summary, rule=error.rule, message=error.message
+            )
     return ActionExplanation(
         name=name,
         listed=True,
-        bounds=[line for rule in rules for line in _bounds(rule, live)],
+        bounds=[line for rule in rules for line in _bounds(rule, snapshot)],
         allowed=list(allowed.values()),
         refused=list(refused.values())[:_MOST_SHOWN],
         more_refused=max(0, len(refused) - _MOST_SHOWN),
-        note=note,
+        note="" if allowed or refused else "the target has nothing that it could change",
     )
 
 
-def _bounds(rule: ActionRule, live: ClusterSnapshot) -> Iterator[str]:
-    narrowed = {
+def _bounds(rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
+    selectors = {
         "kinds": rule.kinds,
         "names": rule.names,
         "containers": rule.containers,
         "fields": rule.fields,
     }
-    for what, patterns in narrowed.items():
+    for name, patterns in selectors.items():
         if patterns:
-            yield f"only {what} {', '.join(patterns)}"
+            yield f"only {name} {', '.join(patterns)}"
     for window in rule.windows:
         yield f"only {window.text()}"
     if rule.name is ActionName.SCALE:
-        now = live.replicas.desired
-        steps = permitted_range(now, rule)
-        highest = min(steps[-1], rule.max_replicas)
+        current = snapshot.replicas.desired
+        steps = permitted_range(current, rule)
         lowest = max(1, steps[0])
-        yield f"replicas {now} now: {lowest} to {max(lowest, highest)}, or a number of before"
+        highest = max(lowest, min(steps[-1], rule.max_replicas))
+        yield f"replicas: {current} now, {lowest} to {highest} allowed, or a previous number"
     elif rule.name is ActionName.SET_RESOURCES:
-        yield from _amounts(rule, live)
+        yield from _resource_bounds(rule, snapshot)
     elif rule.name in (ActionName.SET_AUTOSCALING, ActionName.SET_QUOTA):
         yield f"up to {rule.max_increase_percent} % more"
 
 
-def _amounts(rule: ActionRule, live: ClusterSnapshot) -> Iterator[str]:
-    for container in live.containers:
+def _resource_bounds(rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
+    mebibytes = rule.max_memory_mebibytes
+    max_bytes = None if mebibytes is None else mebibytes * 2**20
+    for container in snapshot.containers:
         for field in RESOURCE_FIELDS:
-            text = getattr(container.resources, field)
-            if text is None:
+            current = getattr(container.resources, field)
+            if current is None:
                 continue
-            steps = permitted_range(amount(field, text), rule)
-            written = format_cpu if field.startswith("cpu") else format_memory
-            most = rule.max_cpu_millicores
-            if not field.startswith("cpu"):
-                mebibytes = rule.max_memory_mebibytes
-                most = None if mebibytes is None else mebibytes * 2**20
-            highest = steps[-1] if most is None else min(steps[-1], most)
+            is_cpu = field.startswith("cpu")
+            limit = rule.max_cpu_millicores if is_cpu else max_bytes
+            steps = permitted_range(amount(field, current), rule)
+            highest = steps[-1] if limit is None else min(steps[-1], limit)
+            low, high = (
+                format_cpu(value) if is_cpu else format_memory(value)
+                for value in (steps[0], highest)
+            )
             yield (
-                f"{container.name} {field.replace('_', ' ')} {text} now: {written(steps[0])} to "
-                f"{written(highest)}, or an amount of before"
+                f"{container.name} {field.replace('_', ' ')}: {current} now, {low} to {high}"
+                " allowed, or a previous amount"
             )

@@ -1,1 +1,1 @@
-"""`kubectl reme`: what people see of a repair, and how they decide about it."""
+"""`kubectl reme`: shows remediations, decides about them, explains policies."""

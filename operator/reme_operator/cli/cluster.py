@@ -1,114 +1,154 @@
-"""The cluster as the person who types sees it: through their own kubectl, with their own rights.
+"""The cluster that a command works on, reached with the person's own kubeconfig and permissions."""
 
-Whatever logs them in (a certificate, a token, a plugin of their cloud) is kubectl's business.
-"""
-
-import json
-import os
-import subprocess
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Annotated, Any, Self, TypeVar
 
+from cyclopts import Group, Parameter
 from pydantic import ValidationError
 
-from reme_api.base import GROUP
+from reme_api.base import ArtifactReference
 from reme_api.remediation import Remediation
+from reme_kube.cluster import ApiCluster
+from reme_kube.errors import ClusterError, NotFoundError
+from reme_kube.http_client import ApiClient
+from reme_kube.kubeconfig import Context, load_context
+from reme_kube.resources import CONFIG_MAPS, REMEDIATIONS
+from reme_operator.cli.errors import CliError, describe
+from reme_operator.cli.terminal import ColorMode, escape
 
-REMEDIATIONS = f"{Remediation.PLURAL}.{GROUP}"
-_SECONDS = 60.0
+T = TypeVar("T")
+
+_WHO_AM_I = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
 
-class CliError(Exception):
-    """What went wrong, in one or a few lines for whoever typed the command."""
-
-
+@Parameter(name="*", group=Group("Cluster and output", sort_key=10))
 @dataclass(frozen=True)
-class Kubectl:
-    """kubectl, with the flags that say which cluster, which namespace and who."""
+class ClusterOptions:
+    """Options of every command, with the names that kubectl gives them."""
 
-    flags: tuple[str, ...] = ()
-    namespace: str = ""
-    binary: str = "kubectl"
+    namespace: Annotated[str, Parameter(alias="-n")] = ""
+    """Namespace; by default that of the context."""
+    context: str = ""
+    """Context of the kubeconfig; by default the current one."""
+    kubeconfig: str = ""
+    """Path of the kubeconfig, or several separated by `:`; by default `$KUBECONFIG`."""
+    as_user: Annotated[str, Parameter(name="--as")] = ""
+    """User to impersonate."""
+    as_group: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    """Group to impersonate; may be repeated."""
+    color: ColorMode = "auto"
+    """Use of colors; `auto` uses them on a terminal, unless `NO_COLOR` is set."""
 
-    @classmethod
-    def found(cls, flags: tuple[str, ...], namespace: str) -> "Kubectl":
-        """Take the kubectl of the search path, or the one that REME_KUBECTL names."""
-        return cls(flags, namespace, os.environ.get("REME_KUBECTL") or "kubectl")
-
-    def run(self, *words: str, everywhere: bool = False) -> str:
-        """Return what the command prints.
+    def connect(self) -> "CliCluster":
+        """Return the cluster, after a login plugin has run, if the context has one.
 
         Raises:
-            CliError: it failed, in kubectl's words.
+            CliError: there are no usable credentials.
 
         """
-        scope = ["--all-namespaces"] if everywhere else []
-        if self.namespace and not everywhere:
-            scope = ["--namespace", self.namespace]
+        if self.as_group and not self.as_user:
+            raise CliError("--as-group needs --as: groups are impersonated together with a user")
         try:
-            done = subprocess.run(
-                [self.binary, *words, *scope, *self.flags],
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-                check=False,
+            context = load_context(
+                self.kubeconfig, self.context, username=self.as_user, groups=self.as_group
             )
-        except FileNotFoundError:
-            raise CliError(f"{self.binary} is not installed") from None
-        except subprocess.TimeoutExpired:
-            raise CliError(f"kubectl {words[0]}: no answer in {_SECONDS:.0f} s") from None
-        if done.returncode:
-            raise CliError(done.stderr.strip()[-2000:] or f"kubectl {words[0]} failed")
-        return done.stdout
+        except ClusterError as error:
+            raise CliError(str(error)) from error
+        return CliCluster(context, self.namespace or context.namespace)
 
-    def whoami(self) -> str:
-        """Return the name under which the API server knows the person."""
+
+class CliCluster:
+    """One API server, for a program that does one thing after the other; to be used as a context.
+
+    Every method raises CliError.
+    """
+
+    def __init__(self, context: Context, namespace: str) -> None:
+        self.namespace = namespace
+        self._server = context.credentials.server
+        self._runner = asyncio.Runner()
+        self._api = ApiClient(context.credentials, timeout_seconds=20, attempts=2)
+        self._cluster = ApiCluster(self._api)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._runner.run(self._api.aclose())
+        self._runner.close()
+
+    @property
+    def api(self) -> ApiCluster:
+        """The same cluster for asynchronous code; see `run`."""
+        return self._cluster
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Return the result of the coroutine."""
         try:
-            found = json.loads(self.run("auth", "whoami", "-o", "json"))
-            return str(found["status"]["userInfo"]["username"])
-        except (ValueError, KeyError, TypeError):
-            raise CliError("kubectl auth whoami did not say who you are") from None
+            return self._runner.run(work)
+        except ClusterError as error:
+            raise CliError(describe(error, self._server)) from error
+
+    def username(self) -> str:
+        """Return the name by which the API server knows the person."""
+        review = self.run(
+            self._api.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", dict(_WHO_AM_I))
+        )
+        try:
+            return str(review["status"]["userInfo"]["username"])
+        except (KeyError, TypeError):
+            raise CliError("the API server did not say who you are") from None
 
     def remediation(self, name: str) -> Remediation:
-        """Return one remediation."""
-        return _read(self._json("get", REMEDIATIONS, name))
+        """Return a remediation of the namespace."""
+        found = self.run(self._cluster.get(REMEDIATIONS, self.namespace, name))
+        return _parse(found)
 
-    def remediations(self, *, everywhere: bool) -> list[Remediation]:
-        """Return all remediations of the namespace, or of all, the newest first."""
-        found = self._json("get", REMEDIATIONS, everywhere=everywhere)
-        all_of_them = [_read(item) for item in found.get("items") or []]
-        return sorted(all_of_them, key=lambda r: str(r.metadata.creation_timestamp), reverse=True)
+    def remediations(self, *, all_namespaces: bool) -> tuple[list[Remediation], list[str]]:
+        """Return the remediations, newest first, and why others could not be read."""
+        namespace = None if all_namespaces else self.namespace
+        remediations, problems = [], []
+        for found in self.run(self._cluster.find(REMEDIATIONS, namespace)):
+            try:
+                remediations.append(_parse(found))
+            except CliError as error:
+                problems.append(str(error))
+        remediations.sort(key=lambda r: str(r.metadata.creation_timestamp), reverse=True)
+        return remediations, problems
 
-    def text(self, namespace: str, name: str, key: str) -> str | None:
-        """Return a text that was kept; None when it is gone."""
-        there = Kubectl(self.flags, namespace, self.binary)
-        answer = there.run("get", "configmap", name, "-o", "json", "--ignore-not-found")
-        if not answer.strip():
-            return None
-        data = json.loads(answer).get("data") or {}
-        return data.get(key)
+    def artifact(self, namespace: str, reference: ArtifactReference) -> str | None:
+        """Return a text that was stored for a remediation; None when it is gone."""
+
+        async def read() -> dict[str, Any]:
+            try:
+                return await self._cluster.get(CONFIG_MAPS, namespace, reference.name)
+            except NotFoundError:
+                return {}
+
+        text = (self.run(read()).get("data") or {}).get(reference.key)
+        return None if text is None else str(text)
 
     def patch(self, name: str, spec: dict[str, Any]) -> None:
-        """Change fields of a remediation's spec; None takes one away."""
-        body = json.dumps({"spec": spec})
-        self.run("patch", REMEDIATIONS, name, "--type", "merge", "--patch", body)
-
-    def _json(self, *words: str, everywhere: bool = False) -> dict[str, Any]:
-        text = self.run(*words, "-o", "json", everywhere=everywhere)
-        try:
-            found = json.loads(text)
-        except ValueError:
-            raise CliError("kubectl did not answer with JSON") from None
-        return found if isinstance(found, dict) else {}
+        """Change fields of a remediation's spec; None deletes one."""
+        path = REMEDIATIONS.path(self.namespace, name)
+        self.run(self._api.patch(path, {"spec": spec}))
 
 
-def _read(found: dict[str, Any]) -> Remediation:
+def _parse(found: dict[str, Any]) -> Remediation:
     try:
         return Remediation.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        name = (found.get("metadata") or {}).get("name", "?")
+        field = ".".join(str(part) for part in first["loc"])
+        name = escape(str((found.get("metadata") or {}).get("name", "?")))
         raise CliError(
-            f"remediation {name} is of another version of reme: {where}: {first['msg']}"
+            f"remediation {name} does not fit this version of reme: {field}: {first['msg']}"
         ) from None

@@ -1,48 +1,63 @@
-"""An explanation as people read it."""
+"""An explanation for people. Pure."""
 
 from collections.abc import Iterator
 
+from rich.text import Text
+
 from reme_operator.admission.explain import ActionExplanation, Explanation, PolicyExplanation
-from reme_operator.cli.terminal import escaped
+from reme_operator.cli.terminal import escape
 
 
-def text(found: Explanation) -> str:
-    """Return the explanation as people read it."""
-    state = "accepted" if found.accepted else "not accepted"
-    lines = [
-        f"Report {found.report} about {found.target}",
-        f"  {state} ({found.reason}): {found.message}",
-        "",
-        "Policies, the strongest first:",
-    ]
-    lines += [f"  {_policy_words(line)}" for line in found.policies] or ["  none"]
-    if found.limits:
-        lines += ["", f"Limits of {found.policy}:", *(f"  {line}" for line in found.limits)]
-    if found.actions:
-        lines += ["", "Actions:"]
-    for line in found.actions:
-        lines += _action_words(line)
-    if found.actions:
-        possible = sum(len(line.allowed) for line in found.actions)
-        kinds = sum(bool(line.allowed) for line in found.actions)
-        lines += ["", f"{possible} possible now, of {kinds} kinds of {len(found.actions)}"]
-    lines += [f"Note: {note}" for note in found.notes]
-    return "\n".join(escaped(line) for line in lines)
+def explanation_lines(explanation: Explanation) -> Iterator[Text]:
+    """Return the explanation, line by line."""
+    state, style = ("accepted", "green") if explanation.accepted else ("not accepted", "red")
+    yield _text(f"Report {explanation.report} for {explanation.target}", "bold")
+    yield Text.assemble(
+        "  ", (state, style), escape(f" ({explanation.reason}): {explanation.message}")
+    )
+    yield Text()
+    yield _text("Policies, highest priority first:")
+    for policy in explanation.policies:
+        yield _policy(policy)
+    if not explanation.policies:
+        yield _text("  none")
+    if explanation.limits:
+        yield Text()
+        yield _text(f"Limits of {explanation.policy}:")
+        yield from (_text(f"  {line}") for line in explanation.limits)
+    if explanation.actions:
+        yield Text()
+        yield _text("Actions:")
+        for action in explanation.actions:
+            yield from _action(action)
+        possible = sum(len(action.allowed) for action in explanation.actions)
+        kinds = sum(bool(action.allowed) for action in explanation.actions)
+        yield Text()
+        yield _text(
+            f"{possible} actions are possible now, of {kinds} of {len(explanation.actions)} kinds"
+        )
+    yield from (_text(f"Note: {note}") for note in explanation.notes)
 
 
-def _policy_words(line: PolicyExplanation) -> str:
-    if line.chosen:
-        return f"* {line.name}: applies, matched by {line.matched_by}"
-    return f"- {line.name}: {line.why_not}"
+def _policy(policy: PolicyExplanation) -> Text:
+    if policy.chosen:
+        return _text(f"  * {policy.name}: applies, matched by {policy.matched_by}", "green")
+    return _text(f"  - {policy.name}: {policy.why_not}")
 
 
-def _action_words(line: ActionExplanation) -> Iterator[str]:
-    if not line.listed or (line.note and not line.allowed and not line.refused):
-        yield f"  - {line.name}: {line.note}"
+def _action(action: ActionExplanation) -> Iterator[Text]:
+    if not action.listed or (action.note and not action.allowed and not action.refused):
+        yield _text(f"  - {action.name}: {action.note}", "dim")
         return
-    yield f"  {'+' if line.allowed else '-'} {line.name}"
-    yield from (f"      bound: {bound}" for bound in line.bounds)
-    yield from (f"      yes: {one.summary} (disruption {one.disruption})" for one in line.allowed)
-    yield from (f"      no: {one.summary}: {one.rule}: {one.message}" for one in line.refused)
-    if line.more_refused:
-        yield f"      no: {line.more_refused} more"
+    yield _text(f"  {'+' if action.allowed else '-'} {action.name}")
+    yield from (_text(f"      bound: {bound}") for bound in action.bounds)
+    for one in action.allowed:
+        yield _text(f"      yes: {one.summary} (disruption {one.disruption})", "green")
+    for refusal in action.refused:
+        yield _text(f"      no: {refusal.summary}: {refusal.rule}: {refusal.message}")
+    if action.more_refused:
+        yield _text(f"      no: {action.more_refused} more")
+
+
+def _text(line: str, style: str = "") -> Text:
+    return Text(escape(line), style=style)

@@ -1,27 +1,23 @@
-"""`reme policy explain REPORT`: reads the cluster with the user's kubeconfig; writes nothing."""
+"""`kubectl reme policy explain`: decides about a report as the operator would, writes nothing."""
 
-import argparse
-import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from os import environ
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from cyclopts import App, Parameter
 
 from reme_api.base import ObjectMeta
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy, RemediationPolicySpec
 from reme_api.remediation import Remediation
-from reme_kube.cluster import ApiCluster
-from reme_kube.errors import ClusterError, ForbiddenError, NotFoundError
-from reme_kube.http_client import ApiClient
-from reme_kube.kubeconfig import find_credentials
+from reme_kube.errors import ForbiddenError, NotFoundError
 from reme_kube.protocols import Cluster
-from reme_kube.resources import CONFIG_MAPS, REMEDIATION_POLICIES
+from reme_kube.resources import CONFIG_MAPS, DEPLOYMENTS, REMEDIATION_POLICIES
 from reme_operator.admission.admit import AdmissionInput, TargetInfo, new_remediation
 from reme_operator.admission.budgets import OperatorLimits
 from reme_operator.admission.cache import target_info
@@ -29,116 +25,210 @@ from reme_operator.admission.explain import Explanation, explain
 from reme_operator.admission.policy_parsing import parse_policy
 from reme_operator.admission.policy_selection import NoPolicyChosen, UnreadablePolicy, choose
 from reme_operator.admission.remediation_index import RemediationInfo, entry
-from reme_operator.cli.explanation_text import text
+from reme_operator.cli.cluster import ClusterOptions
+from reme_operator.cli.errors import CliError, ExitCode
+from reme_operator.cli.explanation_text import explanation_lines
+from reme_operator.cli.terminal import Output
 from reme_operator.errors import TargetVanishedError, one_line
-from reme_operator.kill_switch.state import parse_kill_switch
+from reme_operator.kill_switch.state import DEFAULT_NAME, parse_kill_switch
+from reme_operator.names import PART_OF_LABEL
 from reme_operator.snapshot.collect import collect_snapshot
 
 _NO_LIMITS = OperatorLimits(max_concurrent=sys.maxsize, max_per_hour=sys.maxsize)
+_OPERATOR_LABELS = {PART_OF_LABEL: "reme", "app.kubernetes.io/component": "operator"}
+_DEFAULTS = ClusterOptions()
+
+app = App(name="policy", help="Explain policies.")
 
 
-class ExplainError(Exception):
-    """What was asked for cannot be explained; the message is for people."""
+@app.command(name="explain")
+def explain_command(
+    report: Annotated[str, Parameter(help="Name of a DiagnosisReport.")],
+    /,
+    *,
+    policy: Path | None = None,
+    release_namespace: str = "reme-system",
+    kill_switch: str = "",
+    json: Annotated[bool, Parameter(negative=())] = False,
+    options: ClusterOptions = _DEFAULTS,
+) -> int:
+    """Explain whether a report would be accepted now, and which actions would be allowed.
 
+    Args:
+        policy: File with policies that take the place of those with their names in the cluster.
+        release_namespace: Namespace where reme is installed.
+        kill_switch: Name of the ConfigMap of the kill switch; by default as the operator has it.
+        json: Print JSON.
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
-    whole = argparse.ArgumentParser(prog="reme policy", description="Policies, explained.")
-    commands = whole.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("explain", help="say what would be allowed for a report, and why")
-    one.add_argument("report", help="name of a DiagnosisReport")
-    one.add_argument("-n", "--namespace", default="", help="its namespace; the context's if absent")
-    one.add_argument(
-        "--policy", type=Path, help="a file with policies, as if they were in the cluster"
-    )
-    one.add_argument("--release-namespace", default="reme-system", help="where reme is installed")
-    one.add_argument("--json", action="store_true", help="as JSON")
-    return whole
-
-
-def main(words: Sequence[str]) -> int:
-    """Do what the words say; return 0 when the report would be accepted, 1 when not, 2 on error."""
-    chosen = parser().parse_args(words)
-    try:
-        found = asyncio.run(_explained(chosen))
-    except (ClusterError, ExplainError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(found.model_dump_json(indent=2) if chosen.json else text(found))
-    return 0 if found.accepted else 1
-
-
-async def _explained(chosen: argparse.Namespace) -> Explanation:
-    namespace = chosen.namespace or context_namespace()
-    async with ApiClient(find_credentials()) as api:
-        return await explained(
-            ApiCluster(api),
-            namespace,
-            chosen.report,
-            given=_from_file(chosen.policy, namespace) if chosen.policy else (),
-            release_namespace=chosen.release_namespace,
+    """
+    with options.connect() as cluster:
+        found = cluster.run(
+            explain_report(
+                cluster.api,
+                cluster.namespace,
+                report,
+                file_policies=read_policies(policy, cluster.namespace) if policy else (),
+                release_namespace=release_namespace,
+                kill_switch=kill_switch,
+            )
         )
+    if json:
+        print(found.model_dump_json(indent=2))
+    else:
+        Output(options.color).lines(explanation_lines(found))
+    return ExitCode.DONE if found.accepted else ExitCode.NEGATIVE
 
 
-async def explained(
+@dataclass(frozen=True, slots=True)
+class OperatorSetup:
+    """Settings of the installed operator that decide about reports."""
+
+    kill_switch: str = DEFAULT_NAME
+    paused: bool = False
+    limits: OperatorLimits = _NO_LIMITS
+    watch_namespaces: tuple[str, ...] = ()
+
+
+async def explain_report(
     cluster: Cluster,
     namespace: str,
     name: str,
     *,
-    given: Sequence[RemediationPolicy] = (),
+    file_policies: Sequence[RemediationPolicy] = (),
     release_namespace: str = "reme-system",
+    kill_switch: str = "",
 ) -> Explanation:
-    """Return the explanation for one report; `given` policies stand in for those of their name.
+    """Return the explanation for one report; `file_policies` replace those with their names.
 
     Raises:
-        ExplainError: there is no such report.
-        ClusterError: the API server could not be asked.
+        CliError: the report does not exist.
+        ClusterError: the API server did not answer, or refused.
 
     """
     try:
         report = await cluster.get_object(DiagnosisReport, namespace, name)
-    except NotFoundError:
-        raise ExplainError(f"there is no DiagnosisReport {name} in namespace {namespace}") from None
-    now, notes = datetime.now(UTC), ["the operator's own budgets and storms are not looked at"]
+    except NotFoundError as error:
+        if "could not find the requested resource" in error.server_message:
+            raise
+        raise CliError(f"DiagnosisReport {name} not found in namespace {namespace}") from None
+    now, notes = datetime.now(UTC), ["report storms are not taken into account"]
+    setup = await _setup(cluster, release_namespace, kill_switch, notes)
     target = await _target(cluster, report)
-    policies, unreadable = await _policies(cluster, (namespace, release_namespace), given, notes)
-    entries = await _entries(cluster, namespace, now, notes)
+    policies, unreadable = await _policies(
+        cluster, (namespace, release_namespace), file_policies, notes
+    )
+    remediations = await _remediations(cluster, namespace, now, notes)
     notes += [
-        f"it has led to {e.name} already ({e.outcome or 'under way'}); this is as if it were new"
-        for e in entries
-        if e.report_uid == report.metadata.uid
+        f"the report has a remediation already, {r.name} ({r.outcome or 'in progress'});"
+        " it is explained as if it were new"
+        for r in remediations
+        if r.report_uid == report.metadata.uid
     ]
-    unseen = report.status.model_copy(update={"remediations": []})
-    case = AdmissionInput(
-        report=report.model_copy(update={"status": unseen}),
+    new_status = report.status.model_copy(update={"remediations": []})
+    admission = AdmissionInput(
+        report=report.model_copy(update={"status": new_status}),
         target=target,
         policies=policies,
-        entries=_others(entries, report),
+        entries=[r for r in remediations if r.report_uid != report.metadata.uid],
         release_namespace=release_namespace,
-        stopped=await _stopped(cluster, release_namespace, notes),
+        paused=setup.paused,
+        stopped=await _kill_switch_text(cluster, release_namespace, setup.kill_switch, notes),
         unreadable=unreadable,
-        limits=_NO_LIMITS,
+        limits=setup.limits,
         workloads=len(await cluster.workloads(namespace)),
     )
-    live = None
+    snapshot = None
     if target is not None:
         policy = choose(report, target.labels, policies, release_namespace, unreadable)
-        used = _bare(release_namespace) if isinstance(policy, NoPolicyChosen) else policy
+        if isinstance(policy, NoPolicyChosen):
+            policy = _empty_policy(release_namespace)
+        remediation = new_remediation(report, policy, "explained", ())
         with suppress(TargetVanishedError):
-            live = await collect_snapshot(
-                cluster, new_remediation(report, used, "explained", ()), report.spec, now
-            )
-    return explain(case, live, now, notes)
+            snapshot = await collect_snapshot(cluster, remediation, report.spec, now)
+    found = explain(admission, snapshot, now, notes)
+    if setup.watch_namespaces and namespace not in setup.watch_namespaces:
+        watched = ", ".join(setup.watch_namespaces)
+        update = {
+            "accepted": False,
+            "reason": "NamespaceNotWatched",
+            "message": f"the operator watches only these namespaces: {watched}",
+        }
+        return found.model_copy(update=update)
+    return found
 
 
-def _others(entries: Sequence[RemediationInfo], report: DiagnosisReport) -> list[RemediationInfo]:
-    """Leave out what this report has led to: the question is what would be, were it new."""
-    return [e for e in entries if e.report_uid != report.metadata.uid]
+def read_policies(path: Path, namespace: str) -> list[RemediationPolicy]:
+    """Return the policies of a file; those without a namespace get the given one.
+
+    Raises:
+        CliError: the file cannot be read, has no policy, or one that is invalid.
+
+    """
+    try:
+        documents = [d for d in yaml.safe_load_all(path.read_text()) if d]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CliError(f"{path}: {one_line(error)}") from error
+    policies: list[RemediationPolicy] = []
+    for document in documents:
+        if not isinstance(document, dict) or document.get("kind") != RemediationPolicy.KIND:
+            continue
+        meta = document.get("metadata") or {}
+        meta = {"namespace": namespace, "uid": f"file {len(policies)}"} | meta
+        policy = parse_policy({**document, "metadata": meta})
+        if isinstance(policy, UnreadablePolicy):
+            raise CliError(f"{path}: RemediationPolicy {policy.name}: {policy.problem}")
+        policies.append(policy)
+    if not policies:
+        raise CliError(f"{path}: no RemediationPolicy in this file")
+    return policies
 
 
-def _bare(namespace: str) -> RemediationPolicy:
+def _empty_policy(namespace: str) -> RemediationPolicy:
     metadata = ObjectMeta(name="none", namespace=namespace)
     return RemediationPolicy(metadata=metadata, spec=RemediationPolicySpec())
+
+
+async def _setup(
+    cluster: Cluster, release_namespace: str, kill_switch: str, notes: list[str]
+) -> OperatorSetup:
+    """Return the settings of the operator, read from its Deployment."""
+    try:
+        deployments = await cluster.find(DEPLOYMENTS, release_namespace, _OPERATOR_LABELS)
+        problem = f"no operator found in namespace {release_namespace}"
+    except ForbiddenError:
+        deployments = []
+        problem = f"the operator's Deployment in namespace {release_namespace} cannot be read"
+    if not deployments:
+        name = kill_switch or DEFAULT_NAME
+        notes.append(
+            f"{problem}: its limits are not taken into account, and the kill switch is looked for"
+            f" in ConfigMap {name} (--release-namespace, --kill-switch)"
+        )
+        return OperatorSetup(kill_switch=name)
+    env = _environment(deployments[0])
+    defaults = OperatorLimits()
+    return OperatorSetup(
+        kill_switch=kill_switch or env.get("REME_KILL_SWITCH_NAME") or DEFAULT_NAME,
+        paused=env.get("REME_PAUSED", "").lower() == "true",
+        limits=OperatorLimits(
+            _number(env.get("REME_MAX_CONCURRENT", ""), defaults.max_concurrent),
+            _number(env.get("REME_MAX_PER_HOUR", ""), defaults.max_per_hour),
+        ),
+        watch_namespaces=tuple(
+            part.strip() for part in env.get("REME_WATCH_NAMESPACES", "").split(",") if part.strip()
+        ),
+    )
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdecimal() else default
+
+
+def _environment(deployment: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables of the container `operator`; of the same name the last one counts."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    container = next((c for c in containers if c.get("name") == "operator"), containers[0])
+    return {v["name"]: str(v.get("value") or "") for v in container.get("env") or ()}
 
 
 async def _target(cluster: Cluster, report: DiagnosisReport) -> TargetInfo | None:
@@ -153,76 +243,50 @@ async def _target(cluster: Cluster, report: DiagnosisReport) -> TargetInfo | Non
 async def _policies(
     cluster: Cluster,
     namespaces: Sequence[str],
-    given: Sequence[RemediationPolicy],
+    file_policies: Sequence[RemediationPolicy],
     notes: list[str],
 ) -> tuple[list[RemediationPolicy], list[UnreadablePolicy]]:
     items: list[dict[str, Any]] = []
-    for where in dict.fromkeys(namespaces):
+    for namespace in dict.fromkeys(namespaces):
         try:
-            items += await cluster.find(REMEDIATION_POLICIES, where)
+            items += await cluster.find(REMEDIATION_POLICIES, namespace)
         except ForbiddenError:
-            notes.append(f"the policies of namespace {where} may not be read")
-    read = [parse_policy(item) for item in items]
-    replaced = {(p.metadata.namespace, p.metadata.name) for p in given}
-    kept = [
-        p
-        for p in read
-        if isinstance(p, RemediationPolicy)
-        and (p.metadata.namespace, p.metadata.name) not in replaced
-    ]
-    broken = [
-        p for p in read if isinstance(p, UnreadablePolicy) and (p.namespace, p.name) not in replaced
-    ]
-    return [*kept, *given], broken
+            notes.append(f"you may not read the policies of namespace {namespace}")
+    replaced = {(p.metadata.namespace, p.metadata.name) for p in file_policies}
+    policies, unreadable = list(file_policies), []
+    for policy in map(parse_policy, items):
+        if isinstance(policy, UnreadablePolicy):
+            if (policy.namespace, policy.name) not in replaced:
+                unreadable.append(policy)
+        elif (policy.metadata.namespace, policy.metadata.name) not in replaced:
+            policies.append(policy)
+    return policies, unreadable
 
 
-async def _entries(
+async def _remediations(
     cluster: Cluster, namespace: str, now: datetime, notes: list[str]
 ) -> list[RemediationInfo]:
     try:
         found = await cluster.list_objects(Remediation)
     except ForbiddenError:
-        notes.append("remediations of other namespaces may not be read, so are not counted")
+        notes.append(
+            "you may not read remediations of other namespaces: budgets count this one only"
+        )
         found = await cluster.list_objects(Remediation, namespace)
     return [entry(remediation, now) for remediation in found]
 
 
-async def _stopped(cluster: Cluster, release_namespace: str, notes: list[str]) -> str:
+async def _kill_switch_text(
+    cluster: Cluster, release_namespace: str, name: str, notes: list[str]
+) -> str:
     try:
-        found = await cluster.get(CONFIG_MAPS, release_namespace, "reme-stop")
+        found = await cluster.get(CONFIG_MAPS, release_namespace, name)
     except NotFoundError:
         return ""
-    except ForbiddenError as error:
-        notes.append(f"whether the kill switch is on may not be read: {one_line(error)}")
+    except ForbiddenError:
+        notes.append(
+            f"you may not read ConfigMap {release_namespace}/{name}:"
+            " whether the kill switch is on is unknown"
+        )
         return ""
     return parse_kill_switch(found).text()
-
-
-def _from_file(path: Path, namespace: str) -> list[RemediationPolicy]:
-    try:
-        documents = [d for d in yaml.safe_load_all(path.read_text()) if d]
-    except (OSError, yaml.YAMLError) as error:
-        raise ExplainError(f"{path}: {one_line(error)}") from error
-    found: list[RemediationPolicy] = []
-    for document in documents:
-        if not isinstance(document, dict) or document.get("kind") != RemediationPolicy.KIND:
-            continue
-        meta = {"namespace": namespace, "uid": f"file {len(found)}"} | document.get("metadata", {})
-        policy = parse_policy({**document, "metadata": meta})
-        if isinstance(policy, UnreadablePolicy):
-            raise ExplainError(f"{path}: {policy.name}: {policy.problem}")
-        found.append(policy)
-    if not found:
-        raise ExplainError(f"{path}: there is no RemediationPolicy in it")
-    return found
-
-
-def context_namespace() -> str:
-    """Return the namespace of the kubeconfig's current context, else `default`."""
-    path = Path(environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
-    with suppress(OSError, yaml.YAMLError, KeyError, TypeError, StopIteration):
-        config = yaml.safe_load(path.read_text())
-        name = config["current-context"]
-        context = next(c["context"] for c in config["contexts"] if c["name"] == name)
-        return str(context.get("namespace") or "default")
-    return "default"

@@ -1,73 +1,89 @@
-"""What a decision writes into a remediation. Pure."""
+"""What a decision writes into the spec of a remediation. Pure."""
 
 from typing import Any
 
 from reme_api.approval import ApprovalDecision
 from reme_api.remediation import Attempt, Remediation
-from reme_operator.cli.cluster import CliError
+from reme_operator.cli.errors import CliError
 from reme_operator.cli.remediation_text import state, waits
 
+_MAX_ROLLBACKS = 5
+"""As many as the status has room for."""
 
-def planned(found: Remediation) -> Attempt:
-    """Return the attempt whose plan a person has to decide about.
+
+def attempt_to_decide(remediation: Remediation) -> Attempt:
+    """Return the attempt whose plan waits for a person.
 
     Raises:
-        CliError: there is none.
+        CliError: no plan waits.
 
     """
-    if not waits(found):
-        name = f"{found.metadata.namespace}/{found.metadata.name}"
-        mode = found.spec.policy.spec.mode
-        why = f"it is {state(found)}" if found.status.outcome else f"its policy's mode is {mode}"
-        if not found.status.outcome and mode == "Approve":
-            why = f"it is at {state(found)}, and has no plan yet or runs one already"
-        raise CliError(f"{name} does not wait for a decision: {why}")
-    return found.status.attempts[-1]
+    if waits(remediation):
+        return remediation.status.attempts[-1]
+    mode = remediation.spec.policy.spec.mode
+    if remediation.status.outcome is not None:
+        why = f"it has ended with {state(remediation)}"
+    elif mode != "Approve":
+        why = f"its policy has mode {mode}, so nobody is asked"
+    else:
+        why = f"it is at {state(remediation)}, and has no plan yet or runs one already"
+    raise CliError(f"{_name(remediation)} does not wait for a decision: {why}")
 
 
 def approval(
-    found: Remediation, decision: ApprovalDecision, by: str, reason: str = "", edit: str = ""
+    remediation: Remediation,
+    decision: ApprovalDecision,
+    username: str,
+    reason: str = "",
+    edit: str = "",
 ) -> dict[str, Any]:
-    """Return the spec that decides about the plan as it was read, and about no other.
+    """Return the merge patch of the spec that decides about exactly the plan that was read.
 
     Raises:
-        CliError: there is none to decide about.
+        CliError: no plan waits.
 
     """
-    attempt = planned(found)
-    assert attempt.playbook is not None, "what waits has a playbook"
-    assert attempt.plan is not None, "and a plan"
+    attempt = attempt_to_decide(remediation)
+    assert attempt.playbook is not None, "a plan has a playbook"
+    assert attempt.plan is not None
     return {
         "approval": {
             "decision": decision.value,
-            "by": by,
+            "by": username,
             "attempt": attempt.number,
             "playbook": attempt.playbook.digest,
             "plan": attempt.plan.digest,
-            # A merge keeps what it does not name.
+            # None deletes the field: a merge patch keeps what it does not name.
             "reason": reason or None,
             "edit": edit or None,
         }
     }
 
 
-def undo(found: Remediation, by: str, reason: str = "") -> dict[str, Any]:
-    """Return the spec that asks for the whole to be taken back.
+def rollback(remediation: Remediation, username: str, reason: str = "") -> dict[str, Any]:
+    """Return the merge patch of the spec that asks for a rollback of the whole remediation.
 
     Raises:
-        CliError: it is not over, or one is under way.
+        CliError: the remediation has not ended, or a rollback is in progress.
 
     """
-    name = f"{found.metadata.namespace}/{found.metadata.name}"
-    if found.status.outcome is None:
-        raise CliError(f"{name} is not over: cancel it, which takes back what it did")
-    manual_rollbacks = found.status.manual_rollbacks
-    if manual_rollbacks and manual_rollbacks[-1].outcome is None:
-        raise CliError(f"{name}: an undo is under way, begun by {manual_rollbacks[-1].by}")
-    last = manual_rollbacks[-1].number if manual_rollbacks else 0
-    asked = found.spec.undo
-    if asked is not None and asked.number > last:
-        raise CliError(f"{name}: an undo was asked for already, by {asked.by}")
-    if last >= 5:
-        raise CliError(f"{name} was undone {last} times: that is all there is room for")
-    return {"undo": {"by": by, "number": last + 1, "reason": reason or None}}
+    name, manual_rollbacks = _name(remediation), remediation.status.manual_rollbacks
+    if remediation.status.outcome is None:
+        raise CliError(
+            f"{name} has not ended, so there is nothing to roll back yet.\n"
+            f"`kubectl reme cancel` ends it and restores what it has changed."
+        )
+    last = manual_rollbacks[-1] if manual_rollbacks else None
+    if last is not None and last.outcome is None:
+        raise CliError(f"{name}: a rollback requested by {last.by} is in progress")
+    number = last.number if last else 0
+    requested = remediation.spec.undo
+    if requested is not None and requested.number > number:
+        raise CliError(f"{name}: a rollback was requested already, by {requested.by}")
+    if number >= _MAX_ROLLBACKS:
+        raise CliError(f"{name} was rolled back {number} times already, which is the maximum")
+    return {"undo": {"by": username, "number": number + 1, "reason": reason or None}}
+
+
+def _name(remediation: Remediation) -> str:
+    return f"{remediation.metadata.namespace}/{remediation.metadata.name}"

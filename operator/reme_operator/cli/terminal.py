@@ -1,26 +1,57 @@
-"""Foreign text made safe for a terminal, and the few colours."""
+"""Output for a terminal or a pipe: escaped foreign text, colours, tables."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable
+from typing import Literal
 
-_CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+ColorMode = Literal["auto", "always", "never"]
+
+_UNLIMITED_WIDTH = 10_000
 
 
-def escaped(text: str, longest: int = 1024) -> str:
-    """Return the text on one line, with everything that could move a cursor written out.
+def escape(text: str, longest: int = 1024) -> str:
+    """Return the text on one line, at most so long, with every unprintable character written out.
 
-    Control characters, line ends, and the marks that turn the direction of a line around are shown
-    as escapes: what a record says must not be able to look like something else.
+    Control characters, line ends and the marks that reverse the direction of text become escapes:
+    the content of an object must not be able to move the cursor or to look like something else.
     """
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return safe if len(safe) <= longest else f"{safe[: longest - 1]}…"
 
 
-@dataclass(frozen=True)
-class Paint:
-    """Colours, if the terminal has any."""
+class Output(Console):
+    """Standard output: never wraps or cuts a line, so that what is piped is complete."""
 
-    on: bool = False
+    def __init__(self, mode: ColorMode = "auto") -> None:
+        plain = mode == "never" or (mode == "auto" and bool(os.environ.get("NO_COLOR")))
+        super().__init__(
+            force_terminal=True if mode == "always" else None,
+            color_system=None if plain else "standard" if mode == "always" else "auto",
+            no_color=False if mode == "always" else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=True,
+            width=_UNLIMITED_WIDTH,
+        )
 
-    def __call__(self, text: str, colour: str) -> str:
-        """Return the text in that colour."""
-        return f"\033[{_CODES[colour]}m{text}\033[0m" if self.on else text
+    def lines(self, lines: Iterable[Text | str]) -> None:
+        """Print each on a line of its own."""
+        for line in lines:
+            self.print(line)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller; the library would exit with 1."""
+        raise BrokenPipeError
+
+
+def new_table(*columns: str) -> Table:
+    """Return a table with these headings and no borders."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table

@@ -18,6 +18,9 @@ from typing import Any
 from reme_playbook.errors import quote
 from reme_playbook.snapshot import unstructured
 
+DEFAULT_NAME = "reme-stop"
+"""Name of the ConfigMap, unless the installer has set another."""
+
 _LONGEST_REASON = 200
 
 

@@ -262,11 +262,11 @@ def test_a_repair_is_taken_back_by_hand(asking: Testbed) -> None:
     ended = shop.ended(shop.report("taken-back"), PATIENCE_SECONDS)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     name = ended.metadata.name
-    assert "needs the verb approve" in command(shop, "undo", name, by="pat", fails=True)
-    said = command(shop, "undo", name, "--reason", "it was meant so", by="ann")
+    assert "needs the verb approve" in command(shop, "rollback", name, by="pat", fails=True)
+    said = command(shop, "rollback", name, "--reason", "it was meant so", by="ann")
     assert "RolledBack" in said
     assert fails_percent(shop) == "100"
-    assert "nothing to restore" in command(shop, "undo", name, by="ann")
+    assert "nothing to restore" in command(shop, "rollback", name, by="ann")
     now = read(shop, ended)
     assert now.status.outcome is Outcome.VERIFIED
     assert [u.by for u in now.status.manual_rollbacks] == ["ann", "ann"]
@@ -281,7 +281,7 @@ def test_what_was_changed_since_is_not_undone(asking: Testbed) -> None:
     ended = shop.ended(shop.report("changed-since"), PATIENCE_SECONDS)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     shop.shop.set_env("catalog", VERSION="3", FAIL_PERCENT="0")
-    command(shop, "undo", ended.metadata.name, by="ann", fails=True)
+    command(shop, "rollback", ended.metadata.name, by="ann", fails=True)
     (undo,) = read(shop, ended).status.manual_rollbacks
     assert undo.outcome is Outcome.REJECTED
     assert undo.run is None

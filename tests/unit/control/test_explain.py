@@ -7,7 +7,7 @@ from reme_api.policy import RemediationPolicy
 from reme_operator.admission.admit import Accept, AdmissionInput, TargetInfo, admit
 from reme_operator.admission.explain import Explanation, explain
 from reme_operator.admission.policy_selection import UnreadablePolicy
-from reme_operator.cli.explanation_text import text
+from reme_operator.cli.explanation_text import explanation_lines
 from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.builders import NOW, RELEASE, policy, report
 from tests.unit.control.test_budgets import opened
@@ -19,6 +19,10 @@ SEEN = TargetInfo({"app": "cart"}, ("server", "proxy"))
 def explained(*policies: RemediationPolicy, shop: Shop | None = None, **case: Any) -> Explanation:
     found = AdmissionInput(report(), SEEN, policies, case.pop("entries", ()), RELEASE, **case)
     return explain(found, (shop or Shop()).live(), NOW)
+
+
+def text(explanation: Explanation) -> str:
+    return "\n".join(line.plain for line in explanation_lines(explanation))
 
 
 def test_what_is_said_to_be_allowed_is_what_the_model_may_choose_from() -> None:
@@ -43,12 +47,12 @@ def test_every_refusal_has_its_reason() -> None:
     narrow = policy(actions=[{"name": "Scale", "max_increase_percent": 50}])
     lines = {line.name: line for line in explained(narrow).actions}
     scale = lines[ActionName.SCALE]
-    assert scale.bounds == ["replicas 2 now: 2 to 3, or a number of before"]
+    assert scale.bounds == ["replicas: 2 now, 2 to 3 allowed, or a previous number"]
     assert [one.summary for one in scale.allowed] == ["Scale Deployment cart to 3"]
     assert {(one.summary, one.rule) for one in scale.refused} == {
         ("Scale Deployment cart to 4", "Bounds")
     }
-    assert lines[ActionName.RESTART].note == "the policy does not list it"
+    assert lines[ActionName.RESTART].note == "not listed by the policy"
 
 
 def test_the_bounds_of_amounts_are_amounts() -> None:
@@ -56,8 +60,11 @@ def test_the_bounds_of_amounts_are_amounts() -> None:
     (line,) = [
         a for a in explained(policy(actions=[half])).actions if a.name is ActionName.SET_RESOURCES
     ]
-    assert "server memory limit 128Mi now: 128Mi to 160Mi, or an amount of before" in line.bounds
-    assert "server cpu limit 300m now: 300m to 450m, or an amount of before" in line.bounds
+    assert (
+        "server memory limit: 128Mi now, 128Mi to 160Mi allowed, or a previous amount"
+        in line.bounds
+    )
+    assert "server cpu limit: 300m now, 300m to 450m allowed, or a previous amount" in line.bounds
 
 
 def test_the_policies_are_told_in_their_order_with_their_reasons() -> None:
@@ -70,7 +77,7 @@ def test_the_policies_are_told_in_their_order_with_their_reasons() -> None:
     assert [(p.name, p.chosen, p.why_not) for p in found.policies] == [
         ("shop/named", True, ""),
         ("shop/wide", False, "shop/named is more specific"),
-        ("reme-system/shared", False, "a policy of namespace shop goes first"),
+        ("reme-system/shared", False, "policies of namespace shop have priority"),
         ("shop/other", False, "it is for names stock"),
     ]
 
@@ -96,13 +103,13 @@ def test_the_text_has_everything_that_people_ask_for() -> None:
         },
     )
     said = text(explained(used))
-    assert "Report shop/cart-down about Deployment shop/cart" in said
+    assert "Report shop/cart-down for Deployment shop/cart" in said
     assert "not accepted (OutsideWindow)" in said
-    assert "again at 2026-05-09 00:00:00 UTC" in said
+    assert "retried at 2026-05-09 00:00:00 UTC" in said
     assert "* shop/usual: applies, matched by everything" in said
     assert "at most 25 % of the namespace's workloads" in said
-    assert "a diagnosis must be 10 % sure, if it says how sure" in said
-    assert "the probes must have seen the fault" in said
-    assert "a fault must last 30 s before anything is changed" in said
+    assert "a diagnosis with a confidence has at least 10 %" in said
+    assert "the probes must confirm the fault" in said
+    assert "a fault must persist for 30 s before any change" in said
     assert "no: Scale Deployment cart to 3: OutsideWindow" in said
-    assert "- Restart: the policy does not list it" in said
+    assert "- Restart: not listed by the policy" in said

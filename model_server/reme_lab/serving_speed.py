@@ -25,9 +25,8 @@ from typing import Any
 from reme_lab.incidents.incident import DroppedIncident, make_incident
 from reme_lab.incidents.rng import Split
 from reme_model.inference.client import OpenAIModel
-from reme_model.inference.endpoint import ModelEndpoint
 from reme_model.inference.errors import ModelError
-from reme_model.inference.generation import GenerationReply, GenerationRequest
+from reme_model.inference.generation import GenerationReply, GenerationRequest, ModelEndpoint
 from reme_model.inference.reply import parse_reply
 from reme_model.prompt.schema import reply_schema
 from reme_model.serving import machine

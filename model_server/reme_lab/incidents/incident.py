@@ -19,9 +19,8 @@ from reme_lab.incidents.grader import Grader, reply_rewards
 from reme_lab.incidents.report import ReportQuality, write_report
 from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
-from reme_model.inference.generation import ChatMessage
 from reme_model.prompt.context import AttemptSummary, describe_incident
-from reme_model.prompt.messages import PromptStyle, build_messages, render_reply
+from reme_model.prompt.messages import ChatMessage, PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import ABSTAIN, Abstain, reply_schema
 from reme_playbook.actions.registry import Action, DeletePod
 from reme_playbook.errors import RejectedPlaybookError

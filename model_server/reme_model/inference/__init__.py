@@ -1,1 +1,1 @@
-"""Inference."""
+"""The model client: requests, replies, and the errors of the model server."""

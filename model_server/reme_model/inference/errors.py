@@ -1,60 +1,60 @@
-"""What can go wrong with the model, before anything was decided.
+"""Errors of the model and its server.
 
 ModelError
-├── ModelUnavailableError      nobody answers, or only errors; another time may be better
+├── ModelUnavailableError      the server is unreachable or fails; a retry may succeed
 │   └── ModelBusyError         the server asks to come back later
-├── ModelTimeoutError          no whole reply within the time for it
-├── ModelRefusedError          the server will never take this request: key, model, size
-├── ReplyTooLargeError         the reply was cut off because it does not end
-└── ReplyError                 a reply that is no playbook and no abstention
-    ├── EmptyReplyError        nothing at all
-    ├── TruncatedReplyError    the token limit came before the end
-    └── MalformedReplyError    prose, broken JSON, or not what an OpenAI server sends
+├── ModelTimeoutError          no complete reply within the time limit
+├── ModelRefusedError          the server rejects the request for good: API key, model, size
+├── ReplyTooLargeError         the reply exceeds the size limit
+└── ReplyError                 the reply is neither a playbook nor an abstention
+    ├── EmptyReplyError        the reply is empty
+    ├── TruncatedReplyError    the token limit was reached before the end
+    └── MalformedReplyError    prose, invalid JSON, or not a response of the OpenAI API
 
-Messages say what happened, never what the model wrote: that is foreign text.
+Messages say what happened. They never quote the model: its text is untrusted.
 """
 
 
 class ModelError(Exception):
-    """Root of everything that this package raises on purpose."""
+    """Base class of the errors that this package raises."""
 
 
 class ModelUnavailableError(ModelError):
-    """No server answers, or it answers with errors only."""
+    """The server is unreachable, or answers with errors only."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
-        """Seconds to wait before asking again, if the server said so."""
+        """Seconds to wait before the next attempt, if the server named them."""
         super().__init__(message)
 
 
 class ModelBusyError(ModelUnavailableError):
-    """The server has more to do than it takes on."""
+    """The server is overloaded."""
 
 
 class ModelTimeoutError(ModelError):
-    """There was no whole reply within the time for it."""
+    """No complete reply arrived within the time limit."""
 
 
 class ModelRefusedError(ModelError):
-    """The server does not take this request, and will not next time either."""
+    """The server rejects the request, and would reject it again."""
 
 
 class ReplyTooLargeError(ModelError):
-    """The reply is larger than any playbook; the rest was not read."""
+    """The reply exceeds the size limit; the rest was not read."""
 
 
 class ReplyError(ModelError):
-    """The reply is no playbook and no abstention."""
+    """The reply is neither a playbook nor an abstention."""
 
 
 class EmptyReplyError(ReplyError):
-    """The reply holds nothing."""
+    """The reply is empty."""
 
 
 class TruncatedReplyError(ReplyError):
-    """The reply stops in the middle, at the limit of tokens."""
+    """The reply was cut off at the token limit."""
 
 
 class MalformedReplyError(ReplyError):
-    """The reply is not of the form that was asked for."""
+    """The reply does not have the required structure."""

@@ -1,4 +1,4 @@
-"""Reads what an OpenAI server sends, trusting none of it."""
+"""Validates responses of an OpenAI-compatible server."""
 
 import re
 from typing import Annotated, NamedTuple
@@ -9,83 +9,83 @@ from reme_model.inference.errors import MalformedReplyError
 
 _DIGEST = re.compile(r"^(?P<name>.{1,128})@(?P<digest>sha256-[0-9a-f]{12,64})$")
 _ADAPTER = "-adapter"
-_Word = Annotated[str, StringConstraints(max_length=256)]
+_ShortText = Annotated[str, StringConstraints(max_length=256)]
 
 
-class _Wire(BaseModel):
+class _ResponsePart(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class _Message(_Wire):
+class _Message(_ResponsePart):
     content: str | None = None
     refusal: str | None = None
 
 
-class _Choice(_Wire):
+class _Choice(_ResponsePart):
     message: _Message = _Message()
-    finish_reason: _Word | None = None
+    finish_reason: _ShortText | None = None
 
 
-class _Details(_Wire):
+class _Details(_ResponsePart):
     cached_tokens: Annotated[int, Field(ge=0)] | None = None
 
 
-class _Usage(_Wire):
+class _Usage(_ResponsePart):
     prompt_tokens: Annotated[int, Field(ge=0)] = 0
     completion_tokens: Annotated[int, Field(ge=0)] = 0
     prompt_tokens_details: _Details | None = None
 
 
-class Completion(_Wire):
-    """A chat completion, as much of it as is used."""
+class Completion(_ResponsePart):
+    """The fields of a chat completion that are used."""
 
-    model: _Word = ""
+    model: _ShortText = ""
     choices: Annotated[list[_Choice], Field(max_length=16)] = []
     usage: _Usage | None = None
 
 
-class _Model(_Wire):
-    id: _Word
+class _Model(_ResponsePart):
+    id: _ShortText
 
 
-class _Models(_Wire):
+class _Models(_ResponsePart):
     data: Annotated[list[_Model], Field(max_length=1024)]
 
 
 class Provenance(NamedTuple):
-    """What is served under a name, as far as the server tells."""
+    """Which weights are served under a name, as far as the server reports."""
 
     model: str
-    """Name to ask for: the one with the digest in it, if there is one."""
+    """The name to request: the one that contains the digest, if the server lists it."""
     model_digest: str = ""
     adapter_digest: str = ""
 
 
 def parse_completion(body: bytes) -> Completion:
-    """Return the completion; MalformedReplyError when the body is none."""
+    """Return the completion; raises MalformedReplyError if the body is not one."""
     try:
         return Completion.model_validate_json(body)
     except ValidationError as error:
-        raise MalformedReplyError("the server's answer is no chat completion") from error
+        raise MalformedReplyError("the response is not a chat completion") from error
 
 
 def parse_provenance(body: bytes, model: str) -> Provenance:
-    """Return what a list of models says about the model of that name.
+    """Return what the list of models tells about the model of that name.
 
-    `reme_model.serving.serve` serves `reme` also as `reme@sha256-…`. Other servers do not: no digest then.
-    Without a name it is the first one of the list.
-    """  # noqa: E501
+    `reme_model.serving.serve` lists `reme` also as `reme@sha256-…`; for other servers the digests
+    stay empty. Without a name, the first listed model is used.
+    """
     try:
         names = [entry.id for entry in _Models.model_validate_json(body).data]
     except ValidationError as error:
-        raise MalformedReplyError("the server's answer is no list of models") from error
+        raise MalformedReplyError("the response is not a list of models") from error
     if not model and names:
         model = names[0]
-    found = Provenance(model)
+    served = Provenance(model)
     for name in names:
         match = _DIGEST.match(name)
         if match and match["name"] == model:
-            found = found._replace(model=name, model_digest=match["digest"].replace("-", ":", 1))
+            served = served._replace(model=name, model_digest=match["digest"].replace("-", ":", 1))
         elif match and match["name"] == model + _ADAPTER:
-            found = found._replace(adapter_digest=match["digest"].replace("-", ":", 1))
-    return found
+            served = served._replace(adapter_digest=match["digest"].replace("-", ":", 1))
+    return served

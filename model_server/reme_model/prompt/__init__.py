@@ -1,1 +1,1 @@
-"""Prompt."""
+"""The prompt: the incident as text, the possible actions, and the schema of the reply. Pure."""

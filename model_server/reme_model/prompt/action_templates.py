@@ -1,7 +1,7 @@
-"""Which of the possible actions the model gets to see, and how they fall into groups.
+"""Selects the actions that are offered to the model, and groups them by task template.
 
-A group is one task with holes in it: actions that differ in nothing but a few values, where every
-combination of the values is possible. Groups keep the grammar and the prompt short.
+A group is one task template with placeholders: its actions differ only in a few values, and every
+combination of those values is possible. Groups keep the grammar and the prompt short.
 """
 
 import json
@@ -14,28 +14,28 @@ from reme_playbook.actions.registry import Action, SetCommand, SetConfigValue, S
 from reme_playbook.execution.render import tasks
 
 LONGEST_TASK = 700
-"""Characters of a task that a small model can be asked to write out."""
+"""Maximum size in characters of a task that a small model can write."""
 MOST_GROUPS = 48
 
 Path = tuple[str | int, ...]
-Leaf = str | int | bool | None
+Scalar = str | int | bool | None
 
 
 @dataclass(frozen=True)
 class ActionGroup:
-    """Tasks of one form: `form` is the first of them, `values` what may stand at which path."""
+    """Tasks of one structure: `form` is the first one, `values` are the values by path."""
 
     form: dict[str, Any]
-    values: dict[Path, tuple[Leaf, ...]]
+    values: dict[Path, tuple[Scalar, ...]]
     actions: tuple[Action, ...]
 
 
 def offered_actions(space: Sequence[Action]) -> tuple[Action, ...]:
-    """Return the actions that can be offered: no internal ones, no secrets, none too long."""
-    return tuple(a for a in space if not a.internal and not _secret(a) and _is_short(a))
+    """Return the actions to offer: not internal, without secrets, and short enough."""
+    return tuple(a for a in space if not a.internal and not _contains_secret(a) and _is_short(a))
 
 
-def _secret(action: Action) -> bool:
+def _contains_secret(action: Action) -> bool:
     match action:
         case SetEnv(variable=name, value=value) | SetConfigValue(key=name, value=value):
             return secret_name(name) or REDACTED in redact(f"{name}={value}")
@@ -49,43 +49,43 @@ def _is_short(action: Action) -> bool:
 
 
 def group_actions(space: Sequence[Action]) -> list[ActionGroup]:
-    """Return the groups of the actions, in the order of their first ones."""
+    """Return the groups of the actions, ordered by their first action."""
     by_form: dict[str, list[Action]] = {}
     for action in space:
         by_form.setdefault(_form(tasks([action])[0]), []).append(action)
-    found = [group for same in by_form.values() for group in _split(same)]
-    return found[:MOST_GROUPS]
+    result = [group for actions in by_form.values() for group in _split(actions)]
+    return result[:MOST_GROUPS]
 
 
 def _split(actions: list[Action]) -> Iterator[ActionGroup]:
-    """Yield one group if every combination of values is there, else split by the first value."""
-    rows = [dict(leaves(tasks([action])[0])) for action in actions]
+    """Yield one group if every combination of values occurs; otherwise split by the first value."""
+    rows = [dict(scalars(tasks([action])[0])) for action in actions]
     values = {path: tuple(dict.fromkeys(row[path] for row in rows)) for path in rows[0]}
-    varied = [path for path, some in values.items() if len(some) > 1]
+    varying = [path for path, options in values.items() if len(options) > 1]
     combinations = 1
-    for path in varied:
+    for path in varying:
         combinations *= len(values[path])
-    distinct = {tuple(row[path] for path in varied) for row in rows}
+    distinct = {tuple(row[path] for path in varying) for row in rows}
     if combinations == len(distinct):
         yield ActionGroup(tasks([actions[0]])[0], values, tuple(actions))
         return
-    for value in values[varied[0]]:
-        same = [a for a, row in zip(actions, rows, strict=True) if row[varied[0]] == value]
+    for value in values[varying[0]]:
+        same = [a for a, row in zip(actions, rows, strict=True) if row[varying[0]] == value]
         yield from _split(same)
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
-    """Yield every value that is no object and no list, by its path."""
+def scalars(value: Any, path: Path = ()) -> Iterator[tuple[Path, Scalar]]:
+    """Yield every scalar of nested dictionaries and lists with its path."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from leaves(inner, (*path, key))
+            yield from scalars(inner, (*path, key))
     elif isinstance(value, list):
         for place, inner in enumerate(value):
-            yield from leaves(inner, (*path, place))
+            yield from scalars(inner, (*path, place))
     else:
         yield path, value
 
 
 def _form(task: dict[str, Any]) -> str:
-    """Return what tasks of one form share: keys, lists, and the type of each value."""
-    return json.dumps([[list(path), type(value).__name__] for path, value in leaves(task)])
+    """Return the structure of a task: the path and type of each value."""
+    return json.dumps([[list(path), type(value).__name__] for path, value in scalars(task)])

@@ -1,7 +1,7 @@
-"""Says in one line what is possible, so that the model knows its choices before it writes.
+"""Lists the possible actions in one line, for models that answer without a grammar.
 
-The grammar alone is not enough: it would let a model begin a number that it likes and then make
-it end in one that it never meant.
+With a grammar alone, a model may begin a value that is not offered and be forced to complete it as
+another one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,16 +39,18 @@ _LONGEST = 1600
 
 
 def list_choices(space: Sequence[Action]) -> str:
-    """Return every choice, those that differ only in their value together."""
+    """Return all choices; choices that differ only in their value are listed together."""
     values: dict[str, list[str]] = {}
     for action in offered_actions(space):
         label, value = _choice(action)
         values.setdefault(label, []).append(value)
-    said = [
-        label if some == [""] else f"{label} {' or '.join(dict.fromkeys(some[:_MOST_VALUES]))}"
-        for label, some in values.items()
+    parts = [
+        label
+        if options == [""]
+        else f"{label} {' or '.join(dict.fromkeys(options[:_MOST_VALUES]))}"
+        for label, options in values.items()
     ]
-    return short("; ".join([*said, "abstain"]), _LONGEST)
+    return short("; ".join([*parts, "abstain"]), _LONGEST)
 
 
 def _choice(action: Action) -> tuple[str, str]:
@@ -75,16 +77,16 @@ def _choice(action: Action) -> tuple[str, str]:
             return _in_container(action)
         case Restart():
             return "restart", ""
-    return _around(action)
+    return _related_choice(action)
 
 
-def _around(action: Action) -> tuple[str, str]:
+def _related_choice(action: Action) -> tuple[str, str]:
     name = action.target.name
     match action:
         case SetUpdateStrategy() | SetAutoscaling() | SetDisruptionBudget():
-            found = action.values()
-            fields = " and ".join(field.replace("_", " ") for field in found)
-            return f"set {fields} of {name} to", " and ".join(str(v) for v in found.values())
+            values = action.values()
+            fields = " and ".join(field.replace("_", " ") for field in values)
+            return f"set {fields} of {name} to", " and ".join(str(v) for v in values.values())
         case PatchNodeSelector(selector=selector):
             labels = ",".join(f"no {k}" if v is None else f"{k}={v}" for k, v in selector.items())
             return "set node selector to", labels
@@ -101,7 +103,7 @@ def _around(action: Action) -> tuple[str, str]:
             return f"let out past {name}", f"to {_labels(peers or {})} at port {port}"
         case RemoveTaint(key=key, effect=effect):
             return f"remove taint of node {name}", f"{key}:{effect}"
-    # What has no value of its own: resume a job, uncordon a node.
+    # Actions without a value, such as ResumeJob and UncordonNode.
     return action.summary()[:1].lower() + action.summary()[1:], ""
 
 
@@ -119,12 +121,12 @@ def _in_container(
         case SetEnv(variable=variable, value=value):
             return f"set {variable} {where}", short(value, 60)
         case SetCommand():
-            words = [" ".join(some) or "none" for some in action.values().values()]
-            return f"set {' and '.join(action.values())} {where}", short(" and ".join(words), 60)
+            parts = [" ".join(words) or "none" for words in action.values().values()]
+            return f"set {' and '.join(action.values())} {where}", short(" and ".join(parts), 60)
         case SetResources():
-            found = action.values()
-            fields = " and ".join(field.replace("_", " ") for field in found)
-            return f"set {fields} {where}", " and ".join(found.values())
+            values = action.values()
+            fields = " and ".join(field.replace("_", " ") for field in values)
+            return f"set {fields} {where}", " and ".join(values.values())
         case PatchProbe(probe=probe):
             settings = {n.replace("_", " "): v for n, v in action.values().items()}
             if len(settings) == 1:

@@ -1,8 +1,8 @@
-"""Says in a few plain lines what is broken and what the cluster looks like.
+"""Describes an incident and its cluster in a few plain lines.
 
-The model is trained on the same lines: they are pure, deterministic and bounded, and free of what
-looks like a secret. What a line quotes is foreign text, never an instruction. A line says whether
-what it tells is normal: a small model does not know that 299m of 300m is too much.
+The model was trained on these lines. They are deterministic and bounded, and values that look like
+secrets are redacted. Quoted text is untrusted data. Each line says whether the value is normal: a
+small model does not know that 299m of 300m is too much.
 """
 
 import re
@@ -19,22 +19,22 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 MAX_LINES = 25
 MAX_CHARACTERS = 2600
 _MOST_EVIDENCE = 6
-_TELLING = 2
+_MAIN_EVIDENCE = 2
 _MOST_ATTEMPTS = 3
 _KIND = re.compile(r"\A[A-Z][A-Za-z]+/")
 
 
 @dataclass(frozen=True)
 class AttemptSummary:
-    """What an earlier attempt did and what came of it."""
+    """What an earlier attempt did, and its result."""
 
     number: int
     actions: tuple[str, ...] = ()
-    """`Action.summary()` of each; empty when nothing ran."""
+    """`Action.summary()` of each action; empty if nothing ran."""
     result: str = ""
-    """What came of it, in a few words, such as `rejected: Bounds` or `probes failed, undone`."""
+    """The result in a few words, such as `rejected: Bounds`."""
     message: str = ""
-    """More about it: what the gate, the run or the probes said."""
+    """Details of the validation, the run or the probes."""
 
 
 def describe_incident(
@@ -43,9 +43,9 @@ def describe_incident(
     previous: Sequence[AttemptSummary] = (),
     measured: Sequence[ProbeResult] = (),
 ) -> str:
-    """Return the incident in at most 25 short lines; what is wrong comes last.
+    """Return the incident in at most 25 short lines; abnormal findings come last.
 
-    `measured` is what the report's probes showed when they were last asked.
+    `measured` are the latest results of the report's probes.
     """
     return render_lines(_lines(live, report, previous, measured), MAX_LINES, MAX_CHARACTERS)
 
@@ -66,7 +66,7 @@ def _lines(
     yield from connections.config_map_lines(live)
     yield from connections.event_lines(live)
     for place, evidence in enumerate(report.evidence[:_MOST_EVIDENCE]):
-        yield fact(_evidence(evidence), Weight.TELLING if place < _TELLING else Weight.NICE)
+        yield fact(_evidence(evidence), Weight.TELLING if place < _MAIN_EVIDENCE else Weight.NICE)
     for attempt in previous[-_MOST_ATTEMPTS:]:
         yield fact(_attempt(attempt), Weight.NEEDED)
     yield from connections.variable_lines(live)
@@ -77,18 +77,18 @@ def _lines(
 
 def _fault(report: DiagnosisReportSpec) -> str:
     summary = short(report.fault.summary, 160)
-    where = f" in container {report.target.container}" if report.target.container else ""
-    return f"{report.fault.type}{where}" + (f": {quoted(summary)}" if summary else "")
+    location = f" in container {report.target.container}" if report.target.container else ""
+    return f"{report.fault.type}{location}" + (f": {quoted(summary)}" if summary else "")
 
 
 def _evidence(evidence: Evidence) -> str:
-    # The kind of an object says little, and a long path with a capital looks like a secret.
-    where = _KIND.sub("", evidence.source)
-    source = f" of {short(where, 60)}" if where else ""
+    # The kind says little, and a long path that begins with a capital looks like a secret.
+    path = _KIND.sub("", evidence.source)
+    source = f" of {short(path, 60)}" if path else ""
     return f"evidence, {evidence.kind.lower()}{source}: {quoted(short(evidence.text, 150))}"
 
 
 def _attempt(attempt: AttemptSummary) -> str:
-    done = "; ".join(short(action, 80) for action in attempt.actions[:3]) or "nothing was run"
-    said = ", ".join(short(part, 100) for part in (attempt.result, attempt.message) if part)
-    return f"attempt {attempt.number}: {done}" + (f"; {said}" if said else "")
+    actions = "; ".join(short(action, 80) for action in attempt.actions[:3]) or "nothing was run"
+    result = ", ".join(short(part, 100) for part in (attempt.result, attempt.message) if part)
+    return f"attempt {attempt.number}: {actions}" + (f"; {result}" if result else "")

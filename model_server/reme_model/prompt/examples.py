@@ -1,7 +1,7 @@
-"""Made-up incidents with their repairs, which the prompt shows before the real one.
+"""Invented incidents with their repairs, shown before the real incident.
 
-Their lines are of the form that `context.describe` writes; a test holds the two together. Names
-are of no system that anybody measures reme with.
+Their lines have the format of `context.describe_incident`; a test checks that. No name occurs in a
+system of the benchmark.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from reme_playbook.snapshot.object_ref import ObjectRef
 
 @dataclass(frozen=True)
 class Example:
-    """An incident, what was possible, and what was right."""
+    """An incident, the possible actions, and the expected answer."""
 
     context: str
     space: tuple[Action, ...]
@@ -203,8 +203,7 @@ def _memory(target: ObjectRef, container: str, *amounts: int) -> tuple[SetResour
     )
 
 
-# The order was tried out: the smallest models lean towards what they read last, and with these two
-# last they do best.
+# Found by experiment: small models prefer what they read last; with these two last they do best.
 _MAKERS: tuple[Callable[[], Example], ...] = (
     _busy,
     _full,

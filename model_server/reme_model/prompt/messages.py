@@ -1,15 +1,14 @@
-"""Puts the question: what the model is, examples of its work if it needs them, the incident last.
+"""Builds the conversation: system message, examples if wanted, and the incident last.
 
-All but the last message is always the same, so that a server with a prefix cache reads it once.
-The examples are made up; what they show is how the lines of a description are to be weighed.
+All messages but the last are constant, so that a server with a prefix cache reads them once.
 """
 
 import json
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
+from typing import TypedDict
 
-from reme_model.inference.generation import ChatMessage
 from reme_model.prompt.choices import list_choices
 from reme_model.prompt.examples import EXAMPLES, Example
 from reme_model.prompt.schema import ABSTAIN
@@ -30,47 +29,53 @@ TRAINED = (
 )
 
 
-class PromptStyle(StrEnum):
-    """How much the model is told besides the incident."""
+class ChatMessage(TypedDict):
+    """One message of a conversation in the format of the OpenAI API."""
 
-    TRAINED = "trained"  # one short sentence, for a model that was trained on such incidents
+    role: str
+    content: str
+
+
+class PromptStyle(StrEnum):
+    """How much the prompt contains besides the incident."""
+
+    TRAINED = "trained"  # one sentence, for a model that was trained on such incidents
     FEW_SHOT = "few-shot"  # instructions and examples, for any model that decodes under a schema
-    CHOICES = "choices"  # and every choice, for a model that answers freely
+    CHOICES = "choices"  # also lists every choice, for a model that answers freely
 
 
 def build_messages(
     context: str, space: Sequence[Action], style: PromptStyle = PromptStyle.FEW_SHOT
 ) -> list[ChatMessage]:
-    """Return the conversation that asks for a repair of what the context describes.
+    """Return the conversation that asks for a repair of the described incident.
 
-    Under a schema the choices need not be told, and the smallest models do better without: they
-    copy from the list what they read last.
+    With a schema the choices are not listed: small models would copy the last one.
     """
     tell_choices = style is PromptStyle.CHOICES
-    said = incident_message(context, space, tell_choices=tell_choices)
+    question = incident_message(context, space, tell_choices=tell_choices)
     if style is PromptStyle.TRAINED:
-        return [{"role": "system", "content": TRAINED}, {"role": "user", "content": said}]
-    return [*_front(tell_choices=tell_choices), {"role": "user", "content": said}]
+        return [{"role": "system", "content": TRAINED}, {"role": "user", "content": question}]
+    return [*_example_messages(tell_choices=tell_choices), {"role": "user", "content": question}]
 
 
 def incident_message(context: str, space: Sequence[Action], *, tell_choices: bool) -> str:
-    """Return the last message: what there is, and what is possible."""
+    """Return the last message: the possible actions if wanted, and the incident."""
     return f"possible: {list_choices(space)}\n{context}" if tell_choices else context
 
 
 def render_reply(actions: Sequence[Action]) -> str:
-    """Return the reply that amounts to these actions, as compact as replies are."""
+    """Return the actions as a reply in compact JSON."""
     return json.dumps(tasks(actions), separators=(",", ":"), ensure_ascii=False)
 
 
 @cache
-def _front(*, tell_choices: bool) -> tuple[ChatMessage, ...]:
-    said: list[ChatMessage] = [{"role": "system", "content": SYSTEM}]
+def _example_messages(*, tell_choices: bool) -> tuple[ChatMessage, ...]:
+    conversation: list[ChatMessage] = [{"role": "system", "content": SYSTEM}]
     for example in EXAMPLES:
-        asked = incident_message(example.context, example.space, tell_choices=tell_choices)
-        said.append({"role": "user", "content": asked})
-        said.append({"role": "assistant", "content": _answer(example)})
-    return tuple(said)
+        question = incident_message(example.context, example.space, tell_choices=tell_choices)
+        conversation.append({"role": "user", "content": question})
+        conversation.append({"role": "assistant", "content": _answer(example)})
+    return tuple(conversation)
 
 
 def _answer(example: Example) -> str:

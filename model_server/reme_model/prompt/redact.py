@@ -1,7 +1,7 @@
-"""Takes secrets, invisible characters and the marks of chat templates out of foreign text.
+"""Removes secrets, invisible characters and chat-template markers from untrusted text.
 
-A secret that is not recognised does get through: what looks like ordinary words cannot be told
-from ordinary words. So the operator reads no Secret at all, and this is the second line.
+Not every secret can be recognised: some look like ordinary words. This is the second line of
+defence; the first is that the operator reads no Secret.
 """
 
 import re
@@ -10,9 +10,9 @@ import unicodedata
 from reme_playbook.snapshot.sensitive import sensitive_name
 
 REDACTED = "[redacted]"
-_LONGEST = 16_384  # of one text; what comes after is not even looked at
+_LONGEST = 16_384  # characters of one text; the rest is dropped
 
-# What logs print beside the names that `sensitive_name` knows from variables.
+# Names in logs, in addition to the variable names that `sensitive_name` knows.
 _MORE_NAMES = frozenset(
     {
         "authorization",
@@ -46,8 +46,8 @@ _KNOWN = re.compile(
     r"|\bxox[abeprs]-[\w-]{10,}|\bsk-[\w-]{16,}|\b[sr]k_(?:live|test)_\w{10,}"
     r"|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bhv[sb]\.[\w-]{20,}|\bdop_v1_\w{20,}"
 )
-_TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")  # also <none>, which loses nothing by it
-# Some tokenizers read them as the plain characters.
+_TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")  # also matches <none>, which is harmless
+# Some tokenizers read these as the plain characters.
 _WIDE = str.maketrans({"\uff1c": "<", "\ufe64": "<", "\uff1e": ">", "\ufe65": ">"})
 _INSTRUCTION = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,16}))\]")
 _RANDOM = re.compile(r"(?<![\w+/=-])[\w+/=-]{32,}(?![\w+/=-])")
@@ -55,25 +55,25 @@ _HEX = re.compile(r"(?<![\w:])[0-9a-fA-F]{32,}(?!\w)")
 
 
 def secret_name(name: str) -> bool:
-    """Whether a variable, key or header of that name is likely to hold a secret."""
+    """Return whether a variable, key or header of that name probably holds a secret."""
     plain = re.sub(r"[^a-z]", "", name[:256].lower())
     return sensitive_name(name[:256]) or plain in _MORE_NAMES
 
 
 def visible(text: str) -> str:
-    """Return the text as one line of visible characters, so that nothing hides in it."""
-    seen = []
+    """Return the text as one line of visible characters."""
+    characters = []
     for character in text[:_LONGEST]:
         category = unicodedata.category(character)
         if character.isspace() or category in ("Cc", "Zl", "Zp"):
-            seen.append(" ")
-        elif category[0] != "C":  # formatting, private, unassigned: may split a word unseen
-            seen.append(character)
-    return _inert(" ".join("".join(seen).split()))
+            characters.append(" ")
+        elif category[0] != "C":  # formatting, private, unassigned: may split a word invisibly
+            characters.append(character)
+    return _without_markers(" ".join("".join(characters).split()))
 
 
-def _inert(line: str) -> str:
-    """Return the line without what a tokenizer would take for the start of another message."""
+def _without_markers(line: str) -> str:
+    """Return the line without markers that a tokenizer could take for a new message."""
     line = _TAG.sub(r"(\1)", line.translate(_WIDE))
     return (
         _INSTRUCTION.sub(r"(\1)", line)
@@ -84,35 +84,35 @@ def _inert(line: str) -> str:
 
 
 def redact(text: str) -> str:
-    """Return the text as one visible line, with what looks like a secret blotted out."""
+    """Return the text as one visible line, with probable secrets replaced."""
     line = visible(text)
     line = _PRIVATE_KEY.sub(REDACTED, line)
     line = _USER_INFO.sub(rf"\1{REDACTED}@", line)
     line = _SCHEME.sub(rf"\1 {REDACTED}", line)
     line = _KNOWN.sub(REDACTED, line)
-    line = _unassigned(line)
+    line = _redact_assignments(line)
     line = _ARGUMENT.sub(rf"\1{REDACTED}", line)
-    line = _RANDOM.sub(_random, line)
+    line = _RANDOM.sub(_redact_random, line)
     return _HEX.sub(REDACTED, line)
 
 
 def short(text: str, limit: int) -> str:
-    """Return the text redacted, and cut when it is longer than that."""
+    """Return the redacted text, truncated to the limit."""
     line = redact(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def _unassigned(line: str) -> str:
-    """Return the line without what is assigned to names of secrets."""
-    kept: list[str] = []
-    taken, place = 0, 0
-    while name := _NAME.search(line, place):
-        place = name.end()  # what follows may be an assignment itself: failed: password=x
-        value = _ASSIGNED.match(line, place) if secret_name(name[1]) else None
+def _redact_assignments(line: str) -> str:
+    """Return the line without values that are assigned to names of secrets."""
+    parts: list[str] = []
+    copied, position = 0, 0
+    while name := _NAME.search(line, position):
+        position = name.end()  # the value may be an assignment itself: failed: password=x
+        value = _ASSIGNED.match(line, position) if secret_name(name[1]) else None
         if value and REDACTED[:-1] not in value[0] and value[0].lower() not in _HARMLESS:
-            kept += [line[taken:place], REDACTED]
-            taken = place = value.end()
-    return "".join([*kept, line[taken:]])
+            parts += [line[copied:position], REDACTED]
+            copied = position = value.end()
+    return "".join([*parts, line[copied:]])
 
 
 _HARMLESS = frozenset(
@@ -120,7 +120,7 @@ _HARMLESS = frozenset(
 )
 
 
-def _random(match: re.Match[str]) -> str:
+def _redact_random(match: re.Match[str]) -> str:
     word = match[0]
     mixed = (
         any(c.isdigit() for c in word)

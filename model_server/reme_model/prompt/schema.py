@@ -1,8 +1,8 @@
-"""The JSON schema under which the model decodes: exactly what is possible now, and nothing else.
+"""JSON schema of the reply: exactly the possible actions, and nothing else.
 
-Whatever the schema allows compiles and passes the gate, as the cluster was when it was made. Keys
-stand in the order in which they are to be written, each value is a constant or one of a few: a
-grammar backend turns that into few states, and the model is left with the decisions alone.
+Every reply that the schema allows compiles and passes validation against the snapshot it was made
+from. Keys have a fixed order and each value is one of a few constants, so that a grammar backend
+needs few states and the model makes only the decisions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from typing import Any
 
 from reme_model.prompt.action_templates import (
     ActionGroup,
-    Leaf,
     Path,
+    Scalar,
     group_actions,
     offered_actions,
 )
@@ -23,34 +23,38 @@ ABSTAIN = "abstain"
 
 
 class Abstain(StrEnum):
-    """Why nothing should be done."""
+    """Reasons for an abstention."""
 
-    HEALTHY = "healthy"  # what was seen is normal, whatever the report says
+    HEALTHY = "healthy"  # everything observed is normal, whatever the report says
     ELSEWHERE = "elsewhere"  # the fault is not in this workload
-    NO_ACTION = "no action"  # nothing that is possible would help
-    UNCLEAR = "unclear"  # it cannot be told what is wrong
+    NO_ACTION = "no action"  # no possible action would help
+    UNCLEAR = "unclear"  # the cause cannot be determined
 
 
 def reply_schema(space: Sequence[Action]) -> dict[str, Any]:
-    """Return the schema of a reply: one task, two that belong together, or an abstention.
+    """Return the schema of a reply: one task, two related tasks, or an abstention.
 
-    Two tasks are first one on a Service or a ConfigMap, then one on the workload or its pods: a
-    changed ConfigMap wants a restart. Other pairs would write the same object twice.
+    Of two tasks, the first is on a Service or a ConfigMap and the second on the workload or its
+    pods: a changed ConfigMap needs a restart. Other pairs would write the same object twice.
     """
-    found = group_actions(offered_actions(space))
-    own = [_task(group) for group in found if _is_own(group)]
-    around = [_task(group) for group in found if not _is_own(group)]
-    parts = {name: _any_of(some) for name, some in (("own", own), ("around", around)) if some}
-    links = [{"$ref": f"#/$defs/{name}"} for name in parts]
-    replies = [_list(_any_of(links))] if links else []
-    if len(parts) == 2:
+    action_groups = group_actions(offered_actions(space))
+    workload_tasks = [_task(group) for group in action_groups if _is_workload_task(group)]
+    related_tasks = [_task(group) for group in action_groups if not _is_workload_task(group)]
+    definitions = {
+        name: _any_of(tasks)
+        for name, tasks in (("own", workload_tasks), ("around", related_tasks))
+        if tasks
+    }
+    references = [{"$ref": f"#/$defs/{name}"} for name in definitions]
+    replies = [_list(_any_of(references))] if references else []
+    if len(definitions) == 2:
         replies.append(_list({"$ref": "#/$defs/around"}, {"$ref": "#/$defs/own"}))
     reasons = {"type": "string", "enum": [str(reason) for reason in Abstain]}
     replies.append(_object({ABSTAIN: reasons}))
-    return {"$defs": parts, **_any_of(replies)} if parts else _any_of(replies)
+    return {"$defs": definitions, **_any_of(replies)} if definitions else _any_of(replies)
 
 
-def _is_own(group: ActionGroup) -> bool:
+def _is_workload_task(group: ActionGroup) -> bool:
     return group.actions[0].target.kind in WORKLOADS | {"Pod"}
 
 
@@ -58,7 +62,7 @@ def _task(group: ActionGroup) -> dict[str, Any]:
     return _value(group.form, (), group.values)
 
 
-def _value(form: Any, path: Path, values: Mapping[Path, tuple[Leaf, ...]]) -> dict[str, Any]:
+def _value(form: Any, path: Path, values: Mapping[Path, tuple[Scalar, ...]]) -> dict[str, Any]:
     if isinstance(form, dict):
         return _object({key: _value(inner, (*path, key), values) for key, inner in form.items()})
     if isinstance(form, list):
@@ -77,7 +81,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _list(*entries: dict[str, Any]) -> dict[str, Any]:
     bounds = {"minItems": len(entries), "maxItems": len(entries)}
-    if len(entries) == 1:  # what every server understands
+    if len(entries) == 1:  # this form is supported by every server
         return {"type": "array", "items": entries[0], **bounds}
     return {"type": "array", "prefixItems": list(entries), "items": False, **bounds}
 

@@ -1,1 +1,1 @@
-"""Serving."""
+"""Builds and starts the model server of the image."""

@@ -1,8 +1,9 @@
-"""Makes the directory that the model server serves: `python -m reme_model.serving.convert --help`.
+"""Converts a GGUF file to the model directory that is served.
 
-Runs when the image is built. Reads a GGUF file, takes the quantization away (the server's CPU
-kernels want plain bfloat16 or float32), adds an adapter if there is one, and writes safetensors,
-tokenizer and a manifest of digests. The same input and tools give the same digests.
+`python -m reme_model.serving.convert --help` lists the options. Runs when the image is built:
+dequantizes the weights (the server's CPU kernels need bfloat16 or float32), merges the adapter if
+there is one, and writes safetensors, tokenizer and a manifest of digests. The same input and tools
+give the same digests.
 """
 
 import argparse
@@ -21,16 +22,16 @@ DTYPES = ("bfloat16", "float32")
 
 
 def packaged_gguf(package: str) -> Path:
-    """Return the only GGUF file inside an installed package, without importing the package.
+    """Return the only GGUF file of an installed package; the package is not imported.
 
     Raises:
-        FileNotFoundError: the package is not installed, or does not hold exactly one.
+        FileNotFoundError: the package is not installed, or does not contain exactly one.
     """
-    found = importlib.util.find_spec(package)
-    places = list(found.submodule_search_locations or ()) if found else []
-    files = [file for place in places for file in sorted(Path(place).rglob("*.gguf"))]
+    spec = importlib.util.find_spec(package)
+    directories = list(spec.submodule_search_locations or ()) if spec else []
+    files = [file for place in directories for file in sorted(Path(place).rglob("*.gguf"))]
     if len(files) != 1:
-        raise FileNotFoundError(f"package {package} holds {len(files)} GGUF files, not one")
+        raise FileNotFoundError(f"package {package} contains {len(files)} GGUF files, expected one")
     return files[0]
 
 
@@ -39,7 +40,7 @@ def convert(
 ) -> Manifest:
     """Write the model directory and return its manifest."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch  # only the environment that converts has these two
+    import torch  # installed only where models are converted
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     model = AutoModelForCausalLM.from_pretrained(
@@ -64,29 +65,29 @@ def convert(
     )
     manifest.write(out)
     for file in out.iterdir():
-        file.chmod(0o644)  # weights are written 0600, and the server is another user
+        file.chmod(0o644)  # weights are written with mode 0600, and the server runs as another user
     return manifest
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Convert as the command line says."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m reme_model.serving.convert", description=__doc__
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--gguf", type=Path, help="GGUF file of the base model")
-    source.add_argument("--package", help="installed Python package that holds one GGUF file")
+    source.add_argument("--package", help="installed Python package that contains one GGUF file")
     parser.add_argument("--out", type=Path, required=True, help="directory to write")
-    parser.add_argument("--adapter", type=Path, help="directory of a LoRA adapter to add")
+    parser.add_argument("--adapter", type=Path, help="directory of a LoRA adapter to merge")
     parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="type of the weights")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        gguf = given.gguf or packaged_gguf(given.package)
-        manifest = convert(gguf, given.out, given.adapter, given.dtype)
+        gguf = options.gguf or packaged_gguf(options.package)
+        manifest = convert(gguf, options.out, options.adapter, options.dtype)
     except (OSError, UnsupportedAdapterError) as error:
         print(f"cannot convert: {error}", file=sys.stderr)
         return 1
-    print(f"{given.out}: {manifest.base}, {manifest.digest}")
+    print(f"{options.out}: {manifest.base}, {manifest.digest}")
     return 0
 
 

@@ -1,4 +1,6 @@
-"""What a model directory holds, by digest: what is served can be named and checked."""
+"""Manifest of a model directory: the digest of every file, so that the served model is
+identifiable.
+"""
 
 import hashlib
 from pathlib import Path
@@ -11,11 +13,11 @@ _CHUNK = 1 << 20
 
 
 class BadManifestError(Exception):
-    """The directory does not hold what its manifest says; the message names the file."""
+    """The directory differs from its manifest; the message names the file."""
 
 
 class Manifest(BaseModel):
-    """The files of a model directory, and where they came from."""
+    """The files of a model directory, and their origin."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,12 +30,14 @@ class Manifest(BaseModel):
 
     @property
     def digest(self) -> str:
-        """The digest of the whole model: what `sha256sum * | sha256sum` says without this file."""
+        """Digest of the whole model; equals `sha256sum *
+        sha256sum` without this file.
+        """
         return digest_of(self.files)
 
     @classmethod
     def read(cls, directory: Path) -> Self | None:
-        """Return the manifest of a model directory, or nothing when it has none."""
+        """Return the manifest of a model directory; None if it has none."""
         path = directory / MANIFEST
         if not path.is_file():
             return None
@@ -47,16 +51,16 @@ class Manifest(BaseModel):
         """Compare every file with the manifest.
 
         Raises:
-            BadManifestError: a file is missing, is new or has other bytes.
+            BadManifestError: a file is missing, unknown or different.
         """
-        found = digests(directory)
-        for name in sorted(self.files.keys() | found.keys()):
-            if self.files.get(name) != found.get(name):
-                raise BadManifestError(f"{name} in {directory} is not the one that was converted")
+        actual = digests(directory)
+        for name in sorted(self.files.keys() | actual.keys()):
+            if self.files.get(name) != actual.get(name):
+                raise BadManifestError(f"{name} in {directory} differs from the manifest")
 
 
 def digests(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file directly in the directory, but for the manifest."""
+    """Return the SHA-256 of every file directly in the directory except the manifest."""
     return {
         path.name: file_digest(path)
         for path in sorted(directory.iterdir())
@@ -65,16 +69,16 @@ def digests(directory: Path) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """Return `sha256:<hex>` of a file, read in pieces."""
-    total = hashlib.sha256()
+    """Return `sha256:<hex>` of a file, read in chunks."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            total.update(piece)
-    return f"sha256:{total.hexdigest()}"
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return f"sha256:{digest.hexdigest()}"
 
 
 def digest_of(files: dict[str, str]) -> str:
-    """Return one digest for many files."""
+    """Return one digest of several files."""
     lines = "".join(
         f"{value.removeprefix('sha256:')}  {name}\n" for name, value in sorted(files.items())
     )

@@ -1,8 +1,8 @@
-"""Becomes the model server: `python -m reme_model.serving.serve` starts vLLM's OpenAI server.
+"""Starts vLLM's OpenAI-compatible server: `python -m reme_model.serving.serve`.
 
-Settings are environment variables, each REME_MODEL_ and its name; `VLLM_API_KEY`, if set, is what
-clients must send. Nothing is fetched from anywhere: weights, tokenizer and chat template lie in
-the model's directory. Ready is when `GET /health` answers 200.
+Settings are environment variables with the prefix REME_MODEL_. If `VLLM_API_KEY` is set, clients
+must send it. The server needs no network: weights, tokenizer and chat template are in the model
+directory. It is ready when `GET /health` answers 200.
 """
 
 import json
@@ -26,7 +26,7 @@ _log = logging.getLogger("reme_model.serving.serve")
 
 
 class ServeSettings(BaseSettings):
-    """How the model is served."""
+    """Settings of the model server."""
 
     model_config = SettingsConfigDict(env_prefix="REME_MODEL_", frozen=True)
 
@@ -34,26 +34,31 @@ class ServeSettings(BaseSettings):
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104 - a pod
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     dtype: Literal["auto", "bfloat16", "float32"] = Field(
-        default="auto", description="Type to compute in; auto asks the processor."
+        default="auto", description="Data type of the computation; auto selects by processor."
     )
     max_len: int = Field(
-        default=4096, ge=512, description="Tokens of prompt and reply together, at most."
+        default=4096, ge=512, description="Maximum tokens of prompt and reply together."
     )
-    max_seqs: int = Field(default=8, ge=1, le=256, description="Replies generated at once.")
+    max_seqs: int = Field(
+        default=8, ge=1, le=256, description="Maximum number of parallel replies."
+    )
     kv_cache_gib: int = Field(
         default=1, ge=1, description="GiB for the key-value cache, shared by all replies."
     )
     threads: int = Field(
-        default=0, ge=0, description="Threads that compute; 0 is one less than the CPU limit."
+        default=0,
+        ge=0,
+        description="Compute threads; 0 means one less than the CPU limit.",
     )
     enforce_eager: bool = Field(
-        default=True, description="Do not compile: ready in a minute, and no compiler is needed."
+        default=True,
+        description="Do not compile the model: starts faster, and needs no compiler.",
     )
     verify: bool = Field(default=True, description="Compare the files with the manifest first.")
 
 
 def served_names(manifest: Manifest) -> list[str]:
-    """Return the names to serve under; the digests in them tell clients what they talk to."""
+    """Return the names to serve under. They contain digests, so that clients know the weights."""
     names = [SERVED_NAME, f"{SERVED_NAME}@{_short(manifest.digest)}"]
     if manifest.adapter_digest:
         names.append(f"{SERVED_NAME}-adapter@{_short(manifest.adapter_digest)}")
@@ -70,34 +75,35 @@ def command(settings: ServeSettings, names: list[str], *, bfloat16: bool) -> lis
     dtype = settings.dtype
     if dtype == "auto":
         dtype = "bfloat16" if bfloat16 else "float32"
-    # Without this a small model pads its JSON with newlines up to the token limit.
+    # Otherwise small models pad JSON with newlines up to the token limit.
     structured = {"backend": "xgrammar", "disable_any_whitespace": True}
-    line = [sys.executable, "-m", _SERVER]
-    line += ["--model", str(settings.path), "--served-model-name", *names]
-    line += ["--host", settings.host, "--port", str(settings.port)]
-    line += ["--dtype", dtype, "--max-model-len", str(settings.max_len)]
-    line += ["--max-num-seqs", str(settings.max_seqs)]
-    line += ["--structured-outputs-config", json.dumps(structured)]
-    # The defaults of a request are vLLM's, whatever a base model ships.
-    line += ["--generation-config", "vllm", "--enable-prefix-caching"]
-    line += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]
+    arguments = [sys.executable, "-m", _SERVER]
+    arguments += ["--model", str(settings.path), "--served-model-name", *names]
+    arguments += ["--host", settings.host, "--port", str(settings.port)]
+    arguments += ["--dtype", dtype, "--max-model-len", str(settings.max_len)]
+    arguments += ["--max-num-seqs", str(settings.max_seqs)]
+    arguments += ["--structured-outputs-config", json.dumps(structured)]
+    # Use vLLM's default sampling parameters, whatever the base model ships.
+    arguments += ["--generation-config", "vllm", "--enable-prefix-caching"]
+    arguments += ["--enable-prompt-tokens-details", "--disable-uvicorn-access-log"]
     if settings.enforce_eager:
-        line.append("--enforce-eager")
-    return line
+        arguments.append("--enforce-eager")
+    return arguments
 
 
 def environment(
     settings: ServeSettings, inherited: Mapping[str, str], threads: int
 ) -> dict[str, str]:
-    """Return the server's environment: offline, quiet, and writing only below the temporary folder.
+    """Return the server's environment: offline, without telemetry, writing to the temporary folder
+    only.
 
-    Threads are not pinned to cores: in a pod the first cores are everybody's first cores. One CPU
-    is left to the server's other processes, and threads wait asleep: they wait for each other after
-    every layer, and beside other work a thread that spins takes the core that another one needs.
-    Two threads on two busy cores were seen to bring less than one token a second.
+    Threads are not bound to cores: every pod would bind to the first ones. One CPU is left to the
+    server's other processes, and waiting threads sleep: next to other work a spinning thread takes
+    the core that another one needs (measured: under one token a second with two threads on two busy
+    cores).
     """
     scratch = tempfile.gettempdir()
-    ours = {
+    server = {
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
@@ -108,7 +114,7 @@ def environment(
         "OMP_WAIT_POLICY": "passive",
         "KMP_BLOCKTIME": "0",
     }
-    places = {
+    directories = {
         "HOME": scratch,
         "XDG_CACHE_HOME": f"{scratch}/cache",
         "XDG_CONFIG_HOME": f"{scratch}/config",
@@ -116,17 +122,17 @@ def environment(
         "VLLM_CONFIG_ROOT": f"{scratch}/config/vllm",
         "TORCHINDUCTOR_CACHE_DIR": f"{scratch}/cache/inductor",
     }
-    return {**inherited, **places, **ours}
+    return {**inherited, **directories, **server}
 
 
 def load_manifest(settings: ServeSettings) -> Manifest:
-    """Return the manifest of the model, or one made now for a directory that has none.
+    """Return the manifest of the model directory, computed if there is none.
 
     Raises:
-        BadManifestError: the directory is not a model, or not the one in its manifest.
+        BadManifestError: the directory contains no model, or differs from its manifest.
     """
     if not (settings.path / "config.json").is_file():
-        raise BadManifestError(f"{settings.path} holds no model")
+        raise BadManifestError(f"{settings.path} contains no model")
     manifest = Manifest.read(settings.path)
     if manifest is None:
         manifest = Manifest(base=settings.path.name, files=digests(settings.path))
@@ -136,7 +142,7 @@ def load_manifest(settings: ServeSettings) -> Manifest:
 
 
 def main() -> NoReturn:
-    """Replace this process by the server."""
+    """Replace this process with the server."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     try:
         settings = ServeSettings()
@@ -145,7 +151,12 @@ def main() -> NoReturn:
         sys.exit(f"cannot serve: {error}")
     line = command(settings, served_names(manifest), bfloat16=native_bfloat16())
     env = environment(settings, os.environ, cpus())
-    _log.info("%s %s; OMP_NUM_THREADS=%s", manifest.base, " ".join(line), env["OMP_NUM_THREADS"])
+    _log.info(
+        "%s %s; OMP_NUM_THREADS=%s",
+        manifest.base,
+        " ".join(line),
+        env["OMP_NUM_THREADS"],
+    )
     os.execve(line[0], line, env)  # noqa: S606 - the list is built here
 
 

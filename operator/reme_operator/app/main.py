@@ -20,8 +20,7 @@ from reme_kube.kubeconfig import find_credentials
 from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
 from reme_kube.protocols import Clock, Cluster, Leadership, Prober
 from reme_model.inference.client import OpenAIModel
-from reme_model.inference.endpoint import ModelEndpoint
-from reme_model.inference.generation import PlaybookModel
+from reme_model.inference.generation import ModelEndpoint, PlaybookModel
 from reme_operator.admission.controller import ReportController
 from reme_operator.admission.remediation_index import RemediationIndex
 from reme_operator.app import kopf_setup

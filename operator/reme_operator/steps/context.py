@@ -8,7 +8,7 @@ from typing import Any
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, ManualRollback, Remediation, RemediationStatus
 from reme_kube.protocols import Clock, Cluster, Prober
-from reme_model.inference.client import PlaybookModel
+from reme_model.inference.generation import PlaybookModel
 from reme_operator.decision.observed import Observed
 from reme_operator.decision.probe_verdict import ProbeHistory
 from reme_operator.kill_switch.watch import KillSwitch

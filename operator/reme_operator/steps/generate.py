@@ -12,7 +12,6 @@ from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import Attempt, Generation, Rejection
 from reme_kube.errors import NotFoundError
 from reme_kube.resources import CONFIG_MAPS
-from reme_model.inference.client import GenerationReply, GenerationRequest
 from reme_model.inference.errors import (
     EmptyReplyError,
     ModelError,
@@ -22,6 +21,7 @@ from reme_model.inference.errors import (
     ReplyError,
     ReplyTooLargeError,
 )
+from reme_model.inference.generation import GenerationReply, GenerationRequest
 from reme_model.inference.reply import Abstention, parse_reply
 from reme_model.prompt.context import AttemptSummary, describe_incident
 from reme_model.prompt.messages import build_messages

@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 
 from reme_model.inference.client import OpenAIModel
-from reme_model.inference.endpoint import ModelEndpoint
 from reme_model.inference.error_mapping import SchemaRefusedError
 from reme_model.inference.errors import (
     EmptyReplyError,
@@ -23,7 +22,7 @@ from reme_model.inference.errors import (
     ReplyTooLargeError,
     TruncatedReplyError,
 )
-from reme_model.inference.generation import GenerationReply, GenerationRequest
+from reme_model.inference.generation import GenerationReply, GenerationRequest, ModelEndpoint
 from reme_model.inference.reply import parse_reply
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -240,7 +239,7 @@ async def test_what_will_not_change_is_not_tried_again(start: Start, status: int
 async def test_an_error_says_nothing_of_what_was_asked(start: Start) -> None:
     server = Server(says({"error": {"message": "prompt was: repair key-1"}}, 500))
     error = await refused(await start(server), ModelUnavailableError)
-    assert str(error) == "the server failed (500)"
+    assert str(error) == "the model server failed (HTTP 500)"
 
 
 async def test_errors_pass(start: Start) -> None:

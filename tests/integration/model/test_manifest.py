@@ -64,7 +64,7 @@ def test_what_cannot_be_served_ends_with_the_reason(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == f"cannot serve: {tmp_path} holds no model\n"
+    assert done.stderr == f"cannot serve: {tmp_path} contains no model\n"
 
 
 def test_a_package_must_hold_one_gguf(
@@ -75,7 +75,7 @@ def test_a_package_must_hold_one_gguf(
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     assert main(["--package", "some_model", "--out", str(tmp_path / "out")]) == 1
-    assert "holds 0 GGUF files" in capsys.readouterr().err
+    assert "contains 0 GGUF files" in capsys.readouterr().err
     (package / "a.gguf").write_bytes(b"GGUF")
     assert packaged_gguf("some_model") == package / "a.gguf"
 

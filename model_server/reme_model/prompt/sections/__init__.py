@@ -1,1 +1,1 @@
-"""Sections."""
+"""Sections of the incident's description, one module per topic."""

@@ -1,4 +1,4 @@
-"""What there is to say about what the workload talks to: Services, variables, probes, events."""
+"""Describes Services, host settings, ConfigMaps, kubelet probes and events of the workload."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,13 +17,13 @@ _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
 _MOST_KEYS = 4
 _MOST_EVENTS = 4
-_OLD_SECONDS = 900
-"""Events outlive what they were about."""
+_MAX_EVENT_AGE = 900
+"""Older events are left out: their cause may be gone."""
 
 
 def service_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say of each Service whether it reaches the pods, and on a port that is there."""
-    # Those of others are there when the report speaks of them.
+    """Yield for each Service whether it selects the pods, and leads to an known port."""
+    # A Service of another workload is included if the report mentions it.
     own = [v for v in live.services if belongs_to_target(_service_key(live, v.name), live)]
     views = sorted(own, key=lambda view: (view.name != live.target.name, view.name))
     for view in views[:_MOST_SERVICES]:
@@ -54,38 +54,38 @@ def _ports(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
     numbers = {port.number for port in declared}
     names = {port.name for port in declared if port.name}
     for port in view.ports[:_MOST_PORTS]:
-        there = port.target_port in (numbers if isinstance(port.target_port, int) else names)
-        if declared and not there:
+        exists = port.target_port in (numbers if isinstance(port.target_port, int) else names)
+        if declared and not exists:
             known = " or ".join(str(number) for number in sorted(numbers)[:_MOST_PORTS])
-            leads_to = short(str(port.target_port), 20)
-            yield f"leads port {port.port} to {leads_to}, which no container has: they have {known}"
+            target = short(str(port.target_port), 20)
+            yield f"leads port {port.port} to {target}, which no container has: they have {known}"
 
 
 def variable_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say which variables and which settings of ConfigMaps name a host that is nowhere."""
+    """Yield the variables and ConfigMap settings that name an unknown host."""
     for container in live.containers:
         for name, value in sorted(container.env.items()):
-            if value and (near := _near(live, name, value)):
-                yield wrong(f"{short(name, 60)} of {container.name} {near}")
+            if value and (problem := _unknown_host(live, name, value)):
+                yield wrong(f"{short(name, 60)} of {container.name} {problem}")
     for config_map in live.config_map_names:
         for key, value in sorted(live.config_map(config_map).items()):
-            if near := _near(live, key, value):
-                yield wrong(f"{short(key, 60)} of config {config_map} {near}")
+            if problem := _unknown_host(live, key, value):
+                yield wrong(f"{short(key, 60)} of config {config_map} {problem}")
 
 
-def _near(live: ClusterSnapshot, name: str, value: str) -> str:
-    """Return the value and what is wrong with it; nothing when it names no missing Service."""
+def _unknown_host(live: ClusterSnapshot, name: str, value: str) -> str:
+    """Return the value and the likely host; empty if the value names no unknown Service."""
     if secret_name(name):
         return ""
-    near = replaced_hosts(name, value, live.service_names, live.target.namespace)
-    if not near:
+    candidates = replaced_hosts(name, value, live.service_names, live.target.namespace)
+    if not candidates:
         return ""
-    there = " or ".join(short(one, 60) for one in near)
-    return f"is {short(value, 80)}, which is no service: there is {there}"
+    hosts = " or ".join(short(host, 60) for host in candidates)
+    return f"is {short(value, 80)}, which is no service: there is {hosts}"
 
 
 def config_map_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say what the ConfigMaps of the workload hold, where it is short."""
+    """Yield the short values of the workload's ConfigMaps."""
     for name in live.config_map_names[:_MOST_CONFIG_MAPS]:
         shown = [
             f"{short(key, 60)}={REDACTED if secret_name(key) else short(value, 40)}"
@@ -98,32 +98,32 @@ def config_map_lines(live: ClusterSnapshot) -> Iterator[Line]:
 
 
 def _not_as_applied(live: ClusterSnapshot, name: str) -> Iterator[Line]:
-    """Say which keys are gone, or have another value than their owner gave them."""
-    now = live.config_map(name)
+    """Yield the keys that are missing, or differ from the last applied configuration."""
+    current = live.config_map(name)
     applied = unstructured.strings(live.last_applied_config(name), "data")
-    differing = [key for key, value in sorted(applied.items()) if now.get(key) != value]
+    differing = [key for key, value in sorted(applied.items()) if current.get(key) != value]
     for key in differing[:_MOST_CONFIG_MAPS]:
-        was = REDACTED if secret_name(key) else short(applied[key], 60)
-        if key not in now:
+        before = REDACTED if secret_name(key) else short(applied[key], 60)
+        if key not in current:
             yield wrong(
-                f"key {short(key, 60)} of config {name} is gone, it was {was}", Weight.NEEDED
+                f"key {short(key, 60)} of config {name} is gone, it was {before}", Weight.NEEDED
             )
         else:
-            shown = REDACTED if secret_name(key) else short(now[key], 60)
+            shown = REDACTED if secret_name(key) else short(current[key], 60)
             yield wrong(
-                f"{short(key, 60)} of config {name} is {shown}, it was {was}", Weight.NEEDED
+                f"{short(key, 60)} of config {name} is {shown}, it was {before}", Weight.NEEDED
             )
 
 
 def kubelet_probe_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say how the kubelet asks the containers, where pods run and are not ready."""
-    if not any(_refused(pod) for pod in live.pods):
+    """Yield the kubelet's probes, if pods run without being ready."""
+    if not any(_runs_unready(pod) for pod in live.pods):
         return
     restarted = any(pod.restarts for pod in live.pods)
     for container in live.containers[:2]:
         for kind, view in sorted(container.probes.items()):
             if kind == "liveness" and not restarted:
-                continue  # it would have killed them
+                continue  # a failing liveness probe would have restarted them
             asks = " ".join(str(part) for part in (view.handler, view.path, view.port) if part)
             yield fact(
                 f"{kind} probe of {container.name}: {short(asks, 80)}"
@@ -131,33 +131,33 @@ def kubelet_probe_lines(live: ClusterSnapshot) -> Iterator[Line]:
                 f", timeout {view.timeout_seconds}s, fails after {view.failure_threshold}",
                 Weight.USEFUL,
             )
-            if not _asked_port_is_there(container, view.port):
+            if not _has_port(container, view.port):
                 yield wrong(f"{kind} probe of {container.name} asks a port that it does not have")
 
 
-def _refused(pod: PodView) -> bool:
+def _runs_unready(pod: PodView) -> bool:
     stuck = any(state.waiting for state in pod.containers)
     return pod.phase == "Running" and not (pod.ready or pod.deleting or stuck)
 
 
-def _asked_port_is_there(container: ContainerView, port: int | str | None) -> bool:
+def _has_port(container: ContainerView, port: int | str | None) -> bool:
     if port is None or not container.ports:
         return True
-    return any(port in (known.number, known.name) for known in container.ports)
+    return any(port in (declared.number, declared.name) for declared in container.ports)
 
 
 def event_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say what Kubernetes reported of late: each reason once, the most frequent first."""
+    """Yield recent warnings, one line per reason, the most frequent first."""
     by_reason: dict[str, EventLine] = {}
     total: dict[str, int] = {}
-    told = {pod.unscheduled for pod in live.pods}
-    recent = [e for e in live.events if (e.age_seconds or 0) <= _OLD_SECONDS]
+    covered = {pod.unscheduled for pod in live.pods}
+    recent = [e for e in live.events if (e.age_seconds or 0) <= _MAX_EVENT_AGE]
     for event in recent:
-        # What the lines about pods say already is not said twice.
-        if event.warning and event.reason != "BackOff" and event.message not in told:
-            by_reason[event.reason] = event  # the latest text of its kind
+        # Skip what the lines about pods already say.
+        if event.warning and event.reason != "BackOff" and event.message not in covered:
+            by_reason[event.reason] = event  # the latest message of each reason
             total[event.reason] = total.get(event.reason, 0) + event.count
     order = sorted(by_reason, key=lambda reason: (-total[reason], reason))
     for reason in order[:_MOST_EVENTS]:
-        said = quoted(short(by_reason[reason].message, 140))
-        yield fact(f"event: {short(reason, 40)} {total[reason]} times: {said}")
+        message = quoted(short(by_reason[reason].message, 140))
+        yield fact(f"event: {short(reason, 40)} {total[reason]} times: {message}")

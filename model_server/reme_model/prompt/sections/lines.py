@@ -1,7 +1,7 @@
-"""Lines of a description: what is so, what is as it should be, and what is wrong.
+"""Lines of the description: facts, normal values, and findings that are wrong.
 
-What is wrong comes last, each on a line of its own, and what is normal takes one short line for
-all: a small model goes by what it read last, and every token of a prompt costs time.
+Findings come last, each on its own line; normal values share one short line. A small model weighs
+what it read last most, and every token costs time.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ LONGEST = 240
 
 
 class Tone(StrEnum):
-    """How what a line says is to be taken."""
+    """Whether a line states a fact, a normal value or a finding."""
 
     FACT = "fact"
     NORMAL = "normal"
@@ -22,7 +22,7 @@ class Tone(StrEnum):
 
 
 class Weight(IntEnum):
-    """How much a line is worth; the lightest go first when there are too many."""
+    """Priority of a line; the lowest are dropped first if there are too many."""
 
     NICE = 0
     USEFUL = 1
@@ -31,7 +31,7 @@ class Weight(IntEnum):
 
 
 class Line(NamedTuple):
-    """One thing to say."""
+    """One line of the description."""
 
     tone: Tone
     weight: Weight
@@ -39,48 +39,50 @@ class Line(NamedTuple):
 
 
 def fact(text: str, weight: Weight = Weight.TELLING) -> Line:
-    """Return what is so, without a verdict."""
+    """Return a line that states a fact."""
     return Line(Tone.FACT, weight, text)
 
 
 def normal(text: str) -> Line:
-    """Return the short name of something that is as it should be."""
+    """Return the name of a value that is normal."""
     return Line(Tone.NORMAL, Weight.NEEDED, text)
 
 
 def wrong(text: str, weight: Weight = Weight.TELLING) -> Line:
-    """Return what is not as it should be."""
+    """Return a line about something abnormal."""
     return Line(Tone.WRONG, weight, text)
 
 
-def render_lines(lines: Iterable[Line], most: int, characters: int) -> str:
-    """Return the lines that fit, in their order; of equal ones the first win."""
-    said = list(lines)
-    fine = ", ".join(line.text for line in said if line.tone is Tone.NORMAL)
-    bad = [Line(Tone.WRONG, w, f"wrong: {text}") for tone, w, text in said if tone is Tone.WRONG]
-    whole = [
-        *(line for line in said if line.tone is Tone.FACT),
-        *([normal(f"normal: {fine}")] if fine else []),
-        *(bad or [wrong("wrong: nothing", Weight.NEEDED)]),
+def render_lines(lines: Iterable[Line], max_lines: int, max_characters: int) -> str:
+    """Return the lines that fit, in their order; among equal priorities the first win."""
+    all_lines = list(lines)
+    normal_names = ", ".join(line.text for line in all_lines if line.tone is Tone.NORMAL)
+    findings = [
+        Line(Tone.WRONG, w, f"wrong: {text}") for tone, w, text in all_lines if tone is Tone.WRONG
     ]
-    # Once more for all: no text that somebody forgot to clean begins a line or a message.
-    shown = [line._replace(text=_cut(visible(line.text))) for line in whole]
-    return _fitted(shown, most, characters)
+    ordered = [
+        *(line for line in all_lines if line.tone is Tone.FACT),
+        *([normal(f"normal: {normal_names}")] if normal_names else []),
+        *(findings or [wrong("wrong: nothing", Weight.NEEDED)]),
+    ]
+    # Sanitize once more, in case a caller forgot it.
+    sanitized = [line._replace(text=_cut(visible(line.text))) for line in ordered]
+    return _select(sanitized, max_lines, max_characters)
 
 
-def _fitted(lines: list[Line], most: int, characters: int) -> str:
-    kept: list[int] = []
-    left = characters
-    for place in sorted(range(len(lines)), key=lambda i: (-lines[i].weight, i)):
-        cost = len(lines[place].text) + 1
-        if len(kept) < most and cost <= left:
-            kept.append(place)
-            left -= cost
-    return "\n".join(lines[place].text for place in sorted(kept))
+def _select(lines: list[Line], max_lines: int, max_characters: int) -> str:
+    selected: list[int] = []
+    remaining = max_characters
+    for index in sorted(range(len(lines)), key=lambda i: (-lines[i].weight, i)):
+        cost = len(lines[index].text) + 1
+        if len(selected) < max_lines and cost <= remaining:
+            selected.append(index)
+            remaining -= cost
+    return "\n".join(lines[index].text for index in sorted(selected))
 
 
 def quoted(text: str) -> str:
-    """Return foreign text as data: in quotation marks that it cannot close."""
+    """Return untrusted text in quotation marks that it cannot close."""
     return '"' + text.replace("\\", "/").replace('"', "'") + '"'
 
 

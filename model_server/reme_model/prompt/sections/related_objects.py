@@ -1,7 +1,7 @@
-"""What there is to say about what limits a workload, leads to it, or does not take its pods.
+"""Describes related objects that constrain the workload, route to it or reject its pods.
 
-Only what is wrong: a quota that has room, a policy that lets everybody in, and a node that takes
-pods say nothing about a fault.
+Only abnormal ones: a quota with room, a policy that allows everything or a node that accepts pods
+says nothing about a fault.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _MOST = 3
 
 
 def related_object_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say what around the workload holds it back."""
+    """Yield what the related objects have to do with the fault."""
     yield from _quotas(live)
     yield from _autoscalers(live)
     yield from _budgets(live)
@@ -43,13 +43,13 @@ def _near(live: ClusterSnapshot, kind: str, name: str) -> bool:
 
 def _quotas(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.quotas[:_MOST]:
-        full = [
+        exceeded = [
             f"{view.used.get(k, '0')} of {view.hard[k]} {k}, {_needed(view, k, live)} needed"
             for k in exhausted_amounts(view, live)
         ]
-        if full:
-            said = "; ".join(full[:_MOST])
-            yield wrong(f"quota {view.name}: used {said}, so pods are missing", Weight.NEEDED)
+        if exceeded:
+            text = "; ".join(exceeded[:_MOST])
+            yield wrong(f"quota {view.name}: used {text}, so pods are missing", Weight.NEEDED)
 
 
 def _needed(view: QuotaView, key: str, live: ClusterSnapshot) -> str:
@@ -62,10 +62,10 @@ def _needed(view: QuotaView, key: str, live: ClusterSnapshot) -> str:
 def _autoscalers(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.autoscalers:
         if view.wants_more and _near(live, "HorizontalPodAutoscaler", view.name):
-            most = view.max_replicas
-            what = f"{most} replica" if most == 1 else f"{most} replicas"
+            limit = view.max_replicas
+            text = f"{limit} replica" if limit == 1 else f"{limit} replicas"
             yield wrong(
-                f"autoscaler {view.name} allows at most {what} and wants more", Weight.NEEDED
+                f"autoscaler {view.name} allows at most {text} and wants more", Weight.NEEDED
             )
 
 
@@ -89,8 +89,8 @@ def _jobs(live: ClusterSnapshot) -> Iterator[Line]:
 def _nodes(live: ClusterSnapshot) -> Iterator[Line]:
     if not live.has_unschedulable_pods:
         return
-    said = [text for view in live.nodes if could_take(view, live) for text in _node(view, live)]
-    for text in said[:_MOST]:
+    problems = [text for view in live.nodes if could_take(view, live) for text in _node(view, live)]
+    for text in problems[:_MOST]:
         yield wrong(text, Weight.NEEDED)
     for key, value in sorted(live.node_selector.items()):
         if live.node_labels is not None and (key, value) not in live.node_labels:
@@ -110,10 +110,10 @@ def _node(view: NodeView, live: ClusterSnapshot) -> Iterator[str]:
 def _ingresses(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.ingresses[:_MOST]:
         for path, services in misrouted_paths(view.name, live):
-            there = " or ".join(f"{s.name} port {s.ports[0].port}" for s in services if s.ports)
+            backends = " or ".join(f"{s.name} port {s.ports[0].port}" for s in services if s.ports)
             yield wrong(
                 f"ingress {view.name} leads {_where(path)} to {path.service} port {path.port}"
-                f", which is wrong: there is {short(there, 80)}",
+                f", which is wrong: there is {short(backends, 80)}",
                 Weight.NEEDED,
             )
 
@@ -127,25 +127,27 @@ def _policies(live: ClusterSnapshot) -> Iterator[Line]:
     names = " and ".join(view.name for view in policies[:_MOST])
     if any(view.ingress is not None for view in policies):
         ports = [port.number for container in live.containers for port in container.ports]
-        shut = [
+        blocked_callers = [
             key.name
             for key in live.callers
             if ports
             and not any(ingress_allowed(policies, live.neighbours.get(key, {}), p) for p in ports)
         ]
-        if shut:
-            who = ", ".join(shut[:_MOST])
-            yield wrong(f"network policy {names} keeps out {who}, which calls it", Weight.NEEDED)
+        if blocked_callers:
+            callers = ", ".join(blocked_callers[:_MOST])
+            yield wrong(
+                f"network policy {names} keeps out {callers}, which calls it", Weight.NEEDED
+            )
         elif not any(view.ingress for view in policies):
             yield wrong(f"network policy {names} lets nobody in", Weight.NEEDED)
     if any(view.egress is not None for view in policies):
         if not dns_is_open(live):
             yield wrong(f"network policy {names} does not let it ask the DNS", Weight.NEEDED)
-        away = [
+        unreachable = [
             callee.service
             for callee in live.callees
             if callee.ports and not any(egress_allowed(policies, callee, p) for p in callee.ports)
         ]
-        if away:
-            whom = ", ".join(away[:_MOST])
-            yield wrong(f"network policy {names} does not let it reach {whom}", Weight.NEEDED)
+        if unreachable:
+            services = ", ".join(unreachable[:_MOST])
+            yield wrong(f"network policy {names} does not let it reach {services}", Weight.NEEDED)

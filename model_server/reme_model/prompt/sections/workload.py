@@ -1,4 +1,4 @@
-"""What there is to say about the workload itself: pods, containers, usage, earlier revisions."""
+"""Describes the workload: replicas, containers, usage, pods and earlier revisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -23,10 +23,10 @@ _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
 
 def target_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say which workload it is and how many of its pods serve."""
+    """Yield the target, its replicas, and whether its rollout is paused."""
     count = live.replicas
-    what = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
-    yield fact(f"target: {what}, {count.ready} of {count.desired} replicas ready", Weight.NEEDED)
+    key = f"{live.target.kind} {live.target.name} in {live.target.namespace}"
+    yield fact(f"target: {key}, {count.ready} of {count.desired} replicas ready", Weight.NEEDED)
     if count.desired == 0:
         yield wrong("scaled to 0 replicas", Weight.NEEDED)
     elif count.ready < count.desired:
@@ -41,16 +41,16 @@ def target_lines(live: ClusterSnapshot) -> Iterator[Line]:
 def container_lines(
     live: ClusterSnapshot, first: str | None, healthy: Mapping[str, int] = MappingProxyType({})
 ) -> Iterator[Line]:
-    """Say what the containers are and what they use; the one that is blamed comes first.
+    """Yield the containers and their usage; the reported container comes first.
 
-    `healthy` is the percentage of a limit up to which usage is healthy, by resource.
+    `healthy` is the percentage of a limit that counts as healthy, by resource.
     """
     views = sorted(live.containers, key=lambda view: view.name != first)
     for place, view in enumerate(views[:_MOST_CONTAINERS]):
         used = {pod: use for (pod, name), use in sorted(live.usage.items()) if name == view.name}
         usage = list(_usage(view, used, healthy)) if used else []
-        # Of those that stand beside it only what is wrong is worth a word.
-        if place and not any(line.tone is Tone.WRONG for line in usage) and _is_well(live, view):
+        # Of the other containers, mention only those with a problem.
+        if place and not any(line.tone is Tone.WRONG for line in usage) and _is_healthy(live, view):
             continue
         limits = view.resources
         yield fact(
@@ -62,13 +62,13 @@ def container_lines(
         yield from usage
 
 
-def _is_well(live: ClusterSnapshot, view: ContainerView) -> bool:
+def _is_healthy(live: ClusterSnapshot, view: ContainerView) -> bool:
     states = [state for pod in live.pods for state in pod.containers if state.name == view.name]
     return not any(state.waiting or state.terminated for state in states)
 
 
 def _image(name: str) -> str:
-    """Return an image without where it comes from: that is long, and says little."""
+    """Return the image without its registry and path."""
     return name.rpartition("/")[2]
 
 
@@ -79,68 +79,68 @@ def _usage(
     cpu = cpu_millicores(limits.cpu_limit) if limits.cpu_limit else 0
     memory = memory_bytes(limits.memory_limit) // _MIB if limits.memory_limit else 0
     by_pod = {pod: use.cpu_millicores for pod, use in used.items()}
-    most = min(HIGH_PERCENT, healthy.get("cpu", HIGH_PERCENT))
-    yield _share(f"cpu of {view.name}", by_pod, cpu, "m", most)
+    threshold = min(HIGH_PERCENT, healthy.get("cpu", HIGH_PERCENT))
+    yield _share(f"cpu of {view.name}", by_pod, cpu, "m", threshold)
     by_pod = {pod: use.memory_bytes // _MIB for pod, use in used.items()}
-    most = min(HIGH_PERCENT, healthy.get("memory", HIGH_PERCENT))
-    yield _share(f"memory of {view.name}", by_pod, memory, "Mi", most)
+    threshold = min(HIGH_PERCENT, healthy.get("memory", HIGH_PERCENT))
+    yield _share(f"memory of {view.name}", by_pod, memory, "Mi", threshold)
 
 
-def _share(what: str, by_pod: Mapping[str, int], limit: int, unit: str, most: int) -> Line:
-    """Say how much of a limit is used: of several pods, by the one that uses most."""
+def _share(label: str, by_pod: Mapping[str, int], limit: int, unit: str, threshold: int) -> Line:
+    """Return the line about the usage of a limit; of several pods, by the highest."""
     pod, used = max(by_pod.items(), key=lambda pair: pair[1])
     if not limit:
-        return fact(f"{what}: {used}{unit}, without a limit", Weight.USEFUL)
+        return fact(f"{label}: {used}{unit}, without a limit", Weight.USEFUL)
     percent = 100 * used // limit
-    if percent < most:
-        return normal(f"{what} {percent}%")
-    where = ""
+    if percent < threshold:
+        return normal(f"{label} {percent}%")
+    location = ""
     if len(by_pod) > 1:
-        high = sum(100 * amount // limit >= most for amount in by_pod.values())
-        # Which pod it is decides between one pod and all of them.
-        where = f" in pod {pod} alone" if high == 1 else f" in {high} of {len(by_pod)} pods"
-    return wrong(f"{what} too high{where}, {used}{unit} of {limit}{unit} ({percent}%)")
+        high = sum(100 * amount // limit >= threshold for amount in by_pod.values())
+        # Whether one pod or all pods are affected matters.
+        location = f" in pod {pod} alone" if high == 1 else f" in {high} of {len(by_pod)} pods"
+    return wrong(f"{label} too high{location}, {used}{unit} of {limit}{unit} ({percent}%)")
 
 
 def pod_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say what is wrong with which pods, the worst first."""
+    """Yield the pods with problems, unready ones first."""
     views = [view for view in live.pods if not view.deleting]
-    # A pod that does not serve says more than one that once restarted.
+    # An unready pod says more than one that restarted once.
     troubles: dict[str, list[str]] = {}
     for view in sorted(views, key=lambda view: view.ready):
-        if trouble := _trouble(view):
+        if trouble := _pod_problem(view):
             troubles.setdefault(trouble, []).append(view.name)
     if views and not troubles:
         yield normal("pods")
     for trouble, names in list(troubles.items())[:_MOST_PODS]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield wrong(f"pod {names[0]}{more}: {trouble}")
-    yield from _foreign(live)
+    yield from _unknown_images(live)
     yield from _causes(live, [state for view in views for state in view.containers])
 
 
-def _foreign(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say which pods run an image that the workload never asked for."""
-    known = {
+def _unknown_images(live: ClusterSnapshot) -> Iterator[Line]:
+    """Yield a pod that runs an image which no revision has."""
+    known_images = {
         (c.name, c.image)
         for template in (live.template, *live.earlier_templates)
         for c in template_containers(template)
     }
-    found = sorted((key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod")
-    strange = [
+    pods = sorted((key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod")
+    unknown = [
         (name, image)
-        for name, pod in found
+        for name, pod in pods
         for c in unstructured.items(pod, "spec", "containers")
         if (image := unstructured.text(c, "image"))
-        and (unstructured.text(c, "name"), image) not in known
+        and (unstructured.text(c, "name"), image) not in known_images
         and live.container(unstructured.text(c, "name"))
     ]
-    for name, image in strange[:1]:
+    for name, image in unknown[:1]:
         yield wrong(f"pod {name} runs image {short(image, 60)}, which no revision has")
 
 
 def _causes(live: ClusterSnapshot, states: list[ContainerState]) -> Iterator[Line]:
-    """Say in plain words what two states of containers mean."""
+    """Yield explanations of OOM kills and of images that cannot be pulled."""
     killed = {state.name for state in states if state.terminated == "OOMKilled"}
     without_image = {state.name for state in states if state.waiting in _NO_IMAGE}
     before = live.previous_revision
@@ -156,56 +156,56 @@ def _causes(live: ClusterSnapshot, states: list[ContainerState]) -> Iterator[Lin
 
 
 def image_of(template: Mapping[str, Any], container: str) -> str:
-    """Return the image of a container of a pod template."""
+    """Return the image of a container in a pod template."""
     return next((c.image for c in template_containers(template) if c.name == container), "")
 
 
-def _trouble(view: PodView) -> str:
+def _pod_problem(view: PodView) -> str:
     if view.unscheduled:
         return f"no node takes it: {quoted(short(view.unscheduled, 120))}"
-    said = [text for state in view.containers if (text := _state(state))]
-    if said:
-        return "; ".join(said[:2])
+    problems = [text for state in view.containers if (text := _state(state))]
+    if problems:
+        return "; ".join(problems[:2])
     return "" if view.ready else f"{short(view.phase, 40)}, not ready"
 
 
 def _state(state: ContainerState) -> str:
-    said = []
+    parts = []
     if state.waiting:
-        said.append(short(state.waiting, 40))
+        parts.append(short(state.waiting, 40))
         if state.waiting_message and state.waiting not in ("CrashLoopBackOff", "PodInitializing"):
-            said.append(quoted(short(state.waiting_message, 100)))
+            parts.append(quoted(short(state.waiting_message, 100)))
     if state.terminated and (state.restarts or not state.ready):
         code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
-        said.append(f"last ended: {short(state.terminated, 40)}{code}")
+        parts.append(f"last ended: {short(state.terminated, 40)}{code}")
     if state.restarts:
-        said.append(f"{state.restarts} restarts")
-    return ", ".join(said)
+        parts.append(f"{state.restarts} restarts")
+    return ", ".join(parts)
 
 
 def revision_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Say how earlier revisions differ from what runs now."""
+    """Yield how earlier revisions differ from the current one."""
     earlier = [view for view in live.history if view.changes]
     if not earlier:
         yield fact("no other revision", Weight.USEFUL)
         return
     before = live.previous_revision
-    # The one that Rollback would bring back comes first.
+    # The revision that Rollback would restore comes first.
     earlier.sort(key=lambda view: before is None or view.number != before.number)
     for place, view in enumerate(earlier[:_MOST_REVISIONS]):
-        found = describe_changes(_without_secrets(view.changes, live))
-        said = found[:_MOST_CHANGES]
-        if len(found) > _MOST_CHANGES:
-            said.append(f"{len(found) - _MOST_CHANGES} more")
-        which = "previous revision" if place == 0 else "revision"
+        texts = describe_changes(_without_secrets(view.changes, live))
+        shown = texts[:_MOST_CHANGES]
+        if len(texts) > _MOST_CHANGES:
+            shown.append(f"{len(texts) - _MOST_CHANGES} more")
+        label = "previous revision" if place == 0 else "revision"
         weight = Weight.TELLING if place == 0 else Weight.NICE
-        yield fact(f"{which} {view.number}: {'; '.join(said)}", weight)
+        yield fact(f"{label} {view.number}: {'; '.join(shown)}", weight)
 
 
-def _without_secrets(found: Sequence[FieldChange], live: ClusterSnapshot) -> list[FieldChange]:
-    """Return the changes without the words of a command that hands over a secret.
+def _without_secrets(changes: Sequence[FieldChange], live: ClusterSnapshot) -> list[FieldChange]:
+    """Return the changes without the values of commands that contain a secret.
 
-    Of `--password x` the second word does not look like a secret by itself.
+    In `--password x` the second word does not look like a secret by itself.
     """
     hidden = tuple(
         f"spec.containers[{c.name}].{part}"
@@ -215,34 +215,34 @@ def _without_secrets(found: Sequence[FieldChange], live: ClusterSnapshot) -> lis
         for part in ("command", "args")
     )
     return [
-        one._replace(before=one.before and REDACTED, after=one.after and REDACTED)
-        if one.path.startswith(hidden)
-        else one
-        for one in found
+        change._replace(before=change.before and REDACTED, after=change.after and REDACTED)
+        if change.path.startswith(hidden)
+        else change
+        for change in changes
     ]
 
 
-def describe_changes(found: Sequence[FieldChange]) -> list[str]:
-    """Return each change; what a revision did not have at all is told as one."""
+def describe_changes(field_changes: Sequence[FieldChange]) -> list[str]:
+    """Return a text per change; a part that one revision lacks as a whole is one text."""
     groups: dict[str, list[FieldChange]] = {}
-    for one in found:
-        groups.setdefault(_part(one.path), []).append(one)
-    said: list[str] = []
-    for part, same in groups.items():
-        whole = len(same) > 1 and "[" not in part.rpartition("]")[2]
-        values = [c.before for c in same if c.before is not None]
-        if whole and all(c.after is None for c in same) and not _is_secret(part):
-            now = short(" ".join(values), 60)
-            said.append(f"{short(_plain(part), 60)} not set (now {now})")
-        elif whole and len(same) > 2 and not values and not _is_secret(part):
-            said.append(f"{short(_plain(part), 60)} set (now not)")
+    for change in field_changes:
+        groups.setdefault(_part(change.path), []).append(change)
+    texts: list[str] = []
+    for part, part_changes in groups.items():
+        is_whole_part = len(part_changes) > 1 and "[" not in part.rpartition("]")[2]
+        values = [c.before for c in part_changes if c.before is not None]
+        if is_whole_part and all(c.after is None for c in part_changes) and not _is_secret(part):
+            current = short(" ".join(values), 60)
+            texts.append(f"{short(_readable(part), 60)} not set (now {current})")
+        elif is_whole_part and len(part_changes) > 2 and not values and not _is_secret(part):
+            texts.append(f"{short(_readable(part), 60)} set (now not)")
         else:
-            said += [describe_change(c) for c in same]
-    return said
+            texts += [describe_change(c) for c in part_changes]
+    return texts
 
 
 def _part(path: str) -> str:
-    """Return what a field belongs to: a probe, an init container, an affinity."""
+    """Return the part that a field belongs to: a probe, an init container, an affinity."""
     head = "spec.containers["
     if path.startswith(head):
         name, _, rest = path.removeprefix(head).partition("].")
@@ -250,8 +250,8 @@ def _part(path: str) -> str:
     return ".".join(path.split(".")[:2])
 
 
-def _plain(path: str) -> str:
-    """Return a path as people read it: of a container its name alone."""
+def _readable(path: str) -> str:
+    """Return a path in readable form, with a container's name only."""
     plain = path.removeprefix("spec.").removeprefix("containers")
     return plain.removeprefix("[").replace("].", " ", 1) if plain != path else plain
 
@@ -260,13 +260,18 @@ def _is_secret(path: str) -> bool:
     return any(secret_name(part) for part in path.replace("]", "[").split("["))
 
 
-def describe_change(found: FieldChange) -> str:
-    """Return what a field was in that revision and is now, without its value if it is secret."""
-    path = short(_plain(found.path), 80)
-    if _is_secret(found.path):
+def describe_change(field_change: FieldChange) -> str:
+    """Return the value in that revision and the current one; secret values are left out."""
+    path = short(_readable(field_change.path), 80)
+    if _is_secret(field_change.path):
         return f"{path} differs ({REDACTED})"
-    before, after = found.before, found.after
-    if found.path.endswith(".image") and before and after and _image(before) != _image(after):
+    before, after = field_change.before, field_change.after
+    if (
+        field_change.path.endswith(".image")
+        and before
+        and after
+        and _image(before) != _image(after)
+    ):
         before, after = _image(before), _image(after)
     return f"{path} {_value(after)} (now {_value(before)})"
 

@@ -47,7 +47,7 @@ class Model:
         raise ModelUnavailableError("gone")
 
 
-class Sheet:
+class Timer:
     """Times nothing."""
 
     @contextmanager
@@ -85,7 +85,7 @@ def attempts(trace: Incident) -> list[Attempt]:
     return [*found, Attempt(number=len(found) + 1, start_time=NOW)]
 
 
-def work_of(trace: Incident, cluster: Cluster) -> StepContext:
+def step_context(trace: Incident, cluster: Cluster) -> StepContext:
     open_attempts = attempts(trace)
     baseline = ProbeWindow(
         start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(trace.source.measured)
@@ -97,7 +97,7 @@ def work_of(trace: Incident, cluster: Cluster) -> StepContext:
     )
     metrics = SimpleNamespace(model_failed=lambda *_, **__: None)
     clock = SimpleNamespace(monotonic=lambda: 0.0)
-    tools = SimpleNamespace(
+    deps = SimpleNamespace(
         cluster=cluster, settings=settings, model=Model(), metrics=metrics, clock=clock
     )
     remediation = SimpleNamespace(
@@ -107,8 +107,8 @@ def work_of(trace: Incident, cluster: Cluster) -> StepContext:
     return cast(
         "StepContext",
         SimpleNamespace(
-            tools=tools,
-            sheet=Sheet(),
+            deps=deps,
+            timer=Timer(),
             remediation=remediation,
             attempt=open_attempts[-1],
             status=SimpleNamespace(attempts=open_attempts, baseline=baseline),
@@ -145,6 +145,6 @@ async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.Monkey
         monkeypatch.setattr(step, "collect_snapshot", live)
         monkeypatch.setattr(step, "read_report", report)
         cluster = Cluster()
-        await step.generate(work_of(trace, cluster), Generate())
+        await step.generate(step_context(trace, cluster), Generate())
         asked = {"messages": trace.messages, "schema": reply_schema(trace.source.space)}
         assert cluster.kept == [json.dumps(asked, separators=(",", ":"))]

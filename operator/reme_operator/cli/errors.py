@@ -33,9 +33,15 @@ class CliError(Exception):
         self.code = code
 
 
+def is_missing_api(error: NotFoundError) -> bool:
+    """Return whether the API server does not serve the kind at all."""
+    texts = ("404 page not found", "the server could not find the requested resource")
+    return any(text in error.server_message for text in texts)
+
+
 def describe(error: ClusterError, server: str) -> str:
     """Return the message for an error of the API server or on the way to it."""
-    answer = error.server_message or str(error)
+    answer = error.server_message.strip() or str(error)
     match error:
         case ForbiddenError() if error.status == 401:
             return (
@@ -44,7 +50,7 @@ def describe(error: ClusterError, server: str) -> str:
             )
         case ForbiddenError():
             return f"the API server refused the request: {answer}"
-        case NotFoundError() if "could not find the requested resource" in answer:
+        case NotFoundError() if is_missing_api(error):
             return (
                 f"the API server {server} does not serve reme.dev/v1alpha1: reme is not installed"
                 " there.\nInstall the chart, or choose another context with --context."

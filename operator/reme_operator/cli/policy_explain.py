@@ -26,7 +26,7 @@ from reme_operator.admission.policy_parsing import parse_policy
 from reme_operator.admission.policy_selection import NoPolicyChosen, UnreadablePolicy, choose
 from reme_operator.admission.remediation_index import RemediationInfo, entry
 from reme_operator.cli.cluster import ClusterOptions
-from reme_operator.cli.errors import CliError, ExitCode
+from reme_operator.cli.errors import CliError, ExitCode, is_missing_api
 from reme_operator.cli.explanation_text import explanation_lines
 from reme_operator.cli.terminal import Output
 from reme_operator.errors import TargetVanishedError, one_line
@@ -108,7 +108,7 @@ async def explain_report(
     try:
         report = await cluster.get_object(DiagnosisReport, namespace, name)
     except NotFoundError as error:
-        if "could not find the requested resource" in error.server_message:
+        if is_missing_api(error):
             raise
         raise CliError(f"DiagnosisReport {name} not found in namespace {namespace}") from None
     now, notes = datetime.now(UTC), ["report storms are not taken into account"]

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ from tests.doubles.builders import (
 from tests.doubles.fake_api import refusal
 from tests.integration.cli.conftest import NAME, NAMESPACE, Cluster
 
+ROOT = Path(__file__).resolve().parents[3]
+MISSING = "the server could not find the requested resource"
 CHANGE = Change(kind="Deployment", object_name="cart", field="spec.replicas", before="1", after="2")
 
 
@@ -256,11 +260,13 @@ def test_a_refusal_is_the_server_s_own_message(cluster: Cluster) -> None:
 
 def test_what_is_not_there(cluster: Cluster) -> None:
     assert "not found" in cluster.run("show", "nobody", fails=1)
-    missing = "the server could not find the requested resource"
-    cluster.api.faults.append(
-        lambda _method, _path, _body: web.json_response({"message": missing}, status=404)
-    )
-    error = cluster.run("list", fails=1)
+
+
+@pytest.mark.parametrize("text", ["404 page not found", json.dumps({"message": MISSING})])
+@pytest.mark.parametrize("command", [["list"], ["show", "x"], ["policy", "explain", "x"]])
+def test_a_cluster_without_reme(cluster: Cluster, text: str, command: list[str]) -> None:
+    cluster.api.faults.append(lambda _method, _path, _body: web.Response(text=text, status=404))
+    error = cluster.run(*command, fails=1)
     assert "reme is not installed there" in error
     assert "--context" in error
 
@@ -331,3 +337,21 @@ def test_a_reader_that_ends_is_no_error(cluster: Cluster) -> None:
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_the_extra_is_all_that_the_program_imports() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    allowed = {_module(line) for line in [*project["dependencies"], *extras["cli"]]}
+    others = {_module(line) for lines in extras.values() for line in lines} - allowed
+    assert "kopf" in others
+    script = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({sorted(others)}))\n"
+        "import reme_operator.cli.main, reme_kube.kubeconfig\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def _module(requirement: str) -> str:
+    return re.split(r"[<>=\[ ]", requirement)[0].replace("-", "_")

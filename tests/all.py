@@ -80,6 +80,7 @@ def host_stages() -> list[Stage]:
         "CRDs": "reme_api.crd_generator",
         "API reference": "reme_api.api_reference",
         "action reference": "reme_playbook.action_reference",
+        "command line reference": "reme_operator.cli.reference",
         "benchmark page": "reme_benchmark.reports.benchmark_page",
         "fidelity page": "reme_benchmark.fidelity.page",
         "model page": "reme_benchmark.reports.model_page",

@@ -21,10 +21,11 @@ from reme_operator.cli.terminal import ColorMode, escape
 
 T = TypeVar("T")
 
+OPTIONS_GROUP = "Cluster and output"
 _WHO_AM_I = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 
 
-@Parameter(name="*", group=Group("Cluster and output", sort_key=10))
+@Parameter(name="*", group=Group(OPTIONS_GROUP, sort_key=10))
 @dataclass(frozen=True)
 class ClusterOptions:
     """Options of every command, with the names that kubectl gives them."""

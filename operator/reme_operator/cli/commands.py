@@ -38,6 +38,7 @@ Reason = Annotated[str, Parameter(help="Reason, stored with the record.")]
 AllNamespaces = Annotated[
     bool, Parameter(name="--all-namespaces", alias="-A", negative=(), help="All namespaces.")
 ]
+Seconds = Annotated[int, Parameter(show_default=True)]
 Flag = Parameter(negative=())
 
 
@@ -138,7 +139,7 @@ def edit(
     *,
     file: Annotated[str, Parameter(alias="-f")] = "",
     reason: Reason = "",
-    timeout: int = 60,
+    timeout: Seconds = 60,
     options: ClusterOptions = _DEFAULTS,
 ) -> int:
     """Replace the playbook, and show the plan of the new one; it needs an approval of its own.
@@ -192,7 +193,7 @@ def rollback(
     *,
     reason: Reason = "",
     wait: bool = True,
-    timeout: int = 300,
+    timeout: Seconds = 300,
     options: ClusterOptions = _DEFAULTS,
 ) -> int:
     """Roll back an ended remediation: the operator restores every field that it changed.

@@ -19,10 +19,20 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     NEGATIVE = 3
-    """The command worked, and the answer is no: a report would not be accepted, an edited playbook
-    was refused, a rollback failed, an approval was declined at the prompt.
-    """
     INTERRUPTED = 130
+
+
+EXIT_CODES = {
+    ExitCode.DONE: "done",
+    ExitCode.FAILED: "the command failed; the message says what happened, why and what to do",
+    ExitCode.USAGE: "wrong command line",
+    ExitCode.NEGATIVE: (
+        "the command worked and the answer is no: a report would not be accepted, an edited"
+        " playbook was refused, a rollback failed, an approval was declined at the prompt"
+    ),
+    ExitCode.INTERRUPTED: "interrupted",
+}
+"""The meaning of each, for the help and the reference."""
 
 
 class CliError(Exception):

@@ -5,36 +5,48 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Literal
 
 import stamina
 from cyclopts import App, CycloptsError, Parameter
 
 from reme_operator.cli import commands, policy_explain
-from reme_operator.cli.errors import CliError, ExitCode
+from reme_operator.cli.errors import EXIT_CODES, CliError, ExitCode
+
+Shell = Literal["bash", "zsh", "fish", "powershell"]
 
 _HELP = """Show what reme does, and decide about it.
 
 Uses your kubeconfig with your permissions, login plugins included.
-
-Exit codes: 0 done; 1 the command failed, the message says why; 2 wrong command line;
-3 the answer is no (a report would not be accepted, an edit was refused, a rollback failed,
-an approval was declined); 130 interrupted.
 """
+_EXIT_CODES = "\n".join(f"- {int(code)}: {meaning}" for code, meaning in EXIT_CODES.items())
 
 
-def program(name: str = "kubectl reme") -> App:
+def program(name: str = "kubectl-reme") -> App:
     """Return the program with all its commands."""
     app = App(
         name=name,
         help=_HELP,
         help_format="markdown",
+        help_epilogue=f"Exit codes:\n\n{_EXIT_CODES}",
         version=_version,
         default_parameter=Parameter(show_default=False),
         suppress_keyboard_interrupt=False,
     )
     commands.register(app)
     app.command(policy_explain.app)
-    app.register_install_completion_command(name="--install-completion")
+
+    @app.command
+    def completion(shell: Shell, /) -> int:
+        """Print the completion script of a shell; bash: `source <(kubectl-reme completion bash)`.
+
+        Args:
+            shell: Name of the shell.
+
+        """
+        print(app.generate_completion(shell=shell))
+        return ExitCode.DONE
+
     return app
 
 

@@ -38,7 +38,7 @@ _NO_LIMITS = OperatorLimits(max_concurrent=sys.maxsize, max_per_hour=sys.maxsize
 _OPERATOR_LABELS = {PART_OF_LABEL: "reme", "app.kubernetes.io/component": "operator"}
 _DEFAULTS = ClusterOptions()
 
-app = App(name="policy", help="Explain policies.")
+app = App(name="policy", help="Explain policies.", default_parameter=Parameter(show_default=False))
 
 
 @app.command(name="explain")
@@ -47,7 +47,7 @@ def explain_command(
     /,
     *,
     policy: Path | None = None,
-    release_namespace: str = "reme-system",
+    release_namespace: Annotated[str, Parameter(show_default=True)] = "reme-system",
     kill_switch: str = "",
     json: Annotated[bool, Parameter(negative=())] = False,
     options: ClusterOptions = _DEFAULTS,

@@ -330,6 +330,23 @@ def test_help_and_version_need_no_cluster(
         assert cluster.run(*words)
 
 
+COMPLETE = """
+source <("$@" completion bash)
+COMP_WORDS=(kubectl-reme li); COMP_CWORD=1
+_kubectl_reme
+echo "${COMPREPLY[@]}"
+COMP_WORDS=(kubectl-reme show --cont); COMP_CWORD=2
+_kubectl_reme
+echo "${COMPREPLY[@]}"
+"""
+
+
+def test_bash_completes_commands_and_options() -> None:
+    command = ["bash", "-c", COMPLETE, "bash", sys.executable, "-m", "reme_operator.cli.main"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["list", "--context"]
+
+
 def test_a_reader_that_ends_is_no_error(cluster: Cluster) -> None:
     cluster.holds(waiting())
     script = (

@@ -16,6 +16,7 @@ import stamina
 from multidict import CIMultiDict
 
 from reme_api.content_types import MERGE_PATCH
+from reme_api.parsing import parse_int
 from reme_kube.credentials import Credentials, connector
 from reme_kube.errors import (
     AlreadyExistsError,
@@ -382,7 +383,4 @@ def _refusal(verb: str, path: str, response: aiohttp.ClientResponse, answer: Jso
 
 
 def _seconds(response: aiohttp.ClientResponse) -> float:
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "0")))
-    except ValueError:
-        return 0.0
+    return float(parse_int(response.headers.get("Retry-After", "")) or 0)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from reme_api.parsing import parse_int
 from reme_kube.errors import NotFoundError, UnreadableError
 from reme_kube.http_client import ApiClient, Json
 from reme_kube.resources import (
@@ -126,8 +127,7 @@ def _number(item: Json) -> int:
     if item["kind"] == CONTROLLER_REVISIONS.kind:
         return int(item.get("revision") or 0)
     annotations = item["metadata"].get("annotations") or {}
-    number = str(annotations.get(_REVISION, "0"))
-    return int(number) if number.isascii() and number.isdigit() else 0
+    return parse_int(str(annotations.get(_REVISION, ""))) or 0
 
 
 def _seen(event: Json) -> datetime:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reme_api.parsing import parse_int
 from reme_benchmark.methods.base import Method, MethodError
 from reme_benchmark.methods.cheats import CHEATS, Cheat
 from reme_benchmark.methods.command import Command
@@ -36,7 +37,7 @@ def choose(name: str, *, external: str = "", **reme: Any) -> Method:
         return RestartOnly()
     if name == "command":
         return Command(external)
-    if name == "oracle" or (name.startswith("oracle-") and name[7:].isdigit()):
+    if name == "oracle" or (name.startswith("oracle-") and parse_int(name[7:]) is not None):
         return ReferencePlaybook(int(name[7:] or 0) if name != "oracle" else 0)
     if name.startswith("cheat-") and name.removeprefix("cheat-") in CHEATS:
         return Cheat(name.removeprefix("cheat-"))

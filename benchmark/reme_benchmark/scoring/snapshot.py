@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reme_api.parsing import parse_int
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.scoring import field_paths
 from reme_playbook.snapshot.snapshot import LAST_APPLIED
@@ -196,13 +197,14 @@ def _both(old: Any, new: Any, *, hide: bool) -> tuple[str, str]:
 
 def _scaled_by_itself(changed: FieldDifference, before: Snapshot) -> bool:
     """Whether a number of replicas was an autoscaler's to choose, also before the fault."""
-    if changed.path != "spec.replicas" or not changed.after.isdigit():
+    replicas = parse_int(changed.after)
+    if changed.path != "spec.replicas" or replicas is None:
         return False
     for _, autoscaler in before.kind("HorizontalPodAutoscaler"):
         spec = autoscaler.get("spec") or {}
         target = spec.get("scaleTargetRef") or {}
         if f"{target.get('kind')}/{target.get('name')}" == changed.object:
-            return bool(spec.get("minReplicas", 1) <= int(changed.after) <= spec["maxReplicas"])
+            return bool(spec.get("minReplicas", 1) <= replicas <= spec["maxReplicas"])
     return False
 
 

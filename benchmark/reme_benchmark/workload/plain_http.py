@@ -51,7 +51,7 @@ def place(url: str) -> Place:
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     host, _, port = authority.partition(":")
-    if scheme != "http" or not host or (port and not port.isdigit()):
+    if scheme != "http" or not host or (port and not (port.isascii() and port.isdigit())):
         raise ValueError(f"{url!r} is no http URL")
     return Place(host, int(port or 80), slash + path or "/")
 

@@ -37,10 +37,7 @@ def steps(spec: Json, wanted: int) -> tuple[int, int]:
     rolling = unstructured.mapping(spec, "strategy", "rollingUpdate")
     surge = pods_of(int_or_percent(rolling.get("maxSurge", "25%")), wanted)
     share = int_or_percent(rolling.get("maxUnavailable", "25%"))
-    percent = share.removesuffix("%") if isinstance(share, str) else "0"
-    fewer = int(percent) * wanted // 100 if percent.isdigit() else 0
-    if isinstance(share, int):
-        fewer = share
+    fewer = pods_of(share, wanted, round_up=False)
     return (surge, fewer) if surge or fewer else (0, 1)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from reme_api.parsing import parse_int
 from reme_lab.simulator import scheduling
 from reme_lab.simulator.revisions import template_of
 from reme_lab.simulator.workload_pods import PodControl, int_or_percent, runs_template
@@ -69,8 +70,7 @@ def _replaced(
 
 
 def _ordinal(pod: Pod) -> int:
-    end = pod.name.rpartition("-")[2]
-    return int(end) if end.isdigit() else 0
+    return parse_int(pod.name.rpartition("-")[2]) or 0
 
 
 def daemon_set(work: PodControl) -> None:

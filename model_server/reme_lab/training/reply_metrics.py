@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from reme_lab.training.dataset import ABSTENTIONS, Incident
-from reme_model.inference.errors import ReplyError, ReplyTooLargeError
+from reme_model.inference.errors import ReplyError
 from reme_model.inference.reply import parse_reply
 
 _Z = 1.959964  # 95%
@@ -57,7 +57,7 @@ class Outcome:
         """Whether it is a reply at all, and one of the possible ones as far as they are told."""
         try:
             parse_reply(self.reply)
-        except (ReplyError, ReplyTooLargeError):
+        except ReplyError:
             return False
         possible = self.incident.possible
         return not possible or compact(self.reply) in possible or self.acceptable

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import httpx2
 import openai
 
+from reme_api.parsing import parse_int
 from reme_model.inference.errors import (
     ModelBusyError,
     ModelError,
@@ -65,4 +66,5 @@ def _of_status(error: openai.APIStatusError) -> ModelError:
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
     text = error.response.headers.get("retry-after", "").strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
+    seconds = parse_int(text, maximum=10**7)
+    return None if seconds is None else float(seconds)

@@ -5,9 +5,9 @@ ModelError
 │   └── ModelBusyError         the server asks to come back later
 ├── ModelTimeoutError          no complete reply within the time limit
 ├── ModelRefusedError          the server rejects the request for good: API key, model, size
-├── ReplyTooLargeError         the reply exceeds the size limit
 └── ReplyError                 the reply is neither a playbook nor an abstention
     ├── EmptyReplyError        the reply is empty
+    ├── ReplyTooLargeError     the reply exceeds the size limit; the rest was not read
     ├── TruncatedReplyError    the token limit was reached before the end
     └── MalformedReplyError    prose, invalid JSON, or not a response of the OpenAI API
 
@@ -40,12 +40,12 @@ class ModelRefusedError(ModelError):
     """The server rejects the request, and would reject it again."""
 
 
-class ReplyTooLargeError(ModelError):
-    """The reply exceeds the size limit; the rest was not read."""
-
-
 class ReplyError(ModelError):
     """The reply is neither a playbook nor an abstention."""
+
+
+class ReplyTooLargeError(ReplyError):
+    """The reply exceeds the size limit; the rest was not read."""
 
 
 class EmptyReplyError(ReplyError):

@@ -1,4 +1,4 @@
-"""Reads what the model wrote: a playbook, which the gate judges, or an abstention."""
+"""Reads the model's reply: a playbook, which is still to be validated, or an abstention."""
 
 import json
 import re
@@ -16,57 +16,77 @@ from reme_model.prompt.schema import ABSTAIN
 MAX_CHARACTERS = 64 * 1024
 _REASON = 120
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_FENCED = re.compile(r"^```[a-zA-Z]{0,8}[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_OPENING_FENCE = re.compile(r"```[a-zA-Z]{0,8}[ \t]*")
+_CLOSING_FENCE = re.compile(r"```[ \t]*")
 _TASK_LIST = re.compile(r"^-[ \t]", re.MULTILINE)
 _ABSTAINED = re.compile(rf"\A{ABSTAIN}:[ \t]*(\S[^\n]*)\Z")
 
 
 @dataclass(frozen=True)
 class Playbook:
-    """What the model would run: untrusted text."""
+    """A playbook that the model proposes: untrusted text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Abstention:
-    """The model would rather do nothing; its reason is foreign text, made short and harmless."""
+    """The model proposes no action; its reason is redacted and short."""
 
     reason: str
 
 
 def parse_reply(text: str, finish_reason: str = "stop") -> Playbook | Abstention:
-    """Return what a reply amounts to; whether a playbook may run is the gate's to say.
+    """Return what a reply is; a playbook is not validated here.
 
     JSON, or YAML as free-form models write it: bare, or as the only fenced block of the text.
 
     Raises:
-        EmptyReplyError: there is nothing.
-        ReplyTooLargeError: there is more than any playbook has.
-        TruncatedReplyError: it stops at the limit of tokens.
-        MalformedReplyError: it is something else, such as prose.
+        EmptyReplyError: the reply is empty.
+        ReplyTooLargeError: it is longer than any playbook.
+        TruncatedReplyError: it ends at the limit of tokens.
+        MalformedReplyError: it is neither, for example prose.
     """
     if len(text) > MAX_CHARACTERS:
-        raise ReplyTooLargeError(f"the reply has more than {MAX_CHARACTERS} characters")
+        raise ReplyTooLargeError(
+            f"the reply has {len(text)} characters; a playbook has at most {MAX_CHARACTERS}"
+        )
     body = _body(text)
     if not body:
         raise EmptyReplyError("the reply is empty")
     if body[0] in "[{":
         return _json(body, finish_reason)
     if finish_reason == "length":  # the beginning of a YAML list is a shorter YAML list
-        raise TruncatedReplyError("the reply stops at the limit of tokens")
+        raise TruncatedReplyError("the reply was cut off at the limit of tokens")
     abstained = _ABSTAINED.match(body)
     if abstained:
         return _abstention(abstained[1].strip("\"'"))
     if not _TASK_LIST.search(body):
-        raise MalformedReplyError("the reply is prose")
+        raise MalformedReplyError("the reply is prose, not a playbook")
     return Playbook(body)
 
 
 def _body(text: str) -> str:
     body = _THOUGHT.sub("", text)
-    fenced = _FENCED.findall(body)
-    return str(fenced[0] if len(fenced) == 1 else body).strip()
+    blocks = _fenced_blocks(body)
+    return (blocks[0] if len(blocks) == 1 else body).strip()
+
+
+def _fenced_blocks(text: str) -> list[str]:
+    """Return the texts between an opening and the next closing fence, in one pass over the lines.
+
+    A regular expression for this needs time quadratic in the number of fences.
+    """
+    blocks: list[str] = []
+    first: int | None = None
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if first is None:
+            first = number + 1 if _OPENING_FENCE.fullmatch(line) else None
+        elif _CLOSING_FENCE.fullmatch(line):
+            blocks.append("\n".join(lines[first:number]))
+            first = None
+    return blocks
 
 
 def _json(body: str, finish_reason: str) -> Playbook | Abstention:
@@ -74,8 +94,8 @@ def _json(body: str, finish_reason: str) -> Playbook | Abstention:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         if finish_reason == "length":
-            raise TruncatedReplyError("the reply stops at the limit of tokens") from error
-        raise MalformedReplyError("the reply is no valid JSON") from error
+            raise TruncatedReplyError("the reply was cut off at the limit of tokens") from error
+        raise MalformedReplyError("the reply is not valid JSON") from error
     if isinstance(data, list) and data:
         return Playbook(body)
     if isinstance(data, dict) and set(data) == {ABSTAIN} and isinstance(data[ABSTAIN], str):

@@ -40,7 +40,7 @@ _ARGUMENT = re.compile(
     re.IGNORECASE,
 )
 _KNOWN = re.compile(
-    r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"  # JSON web token
+    r"\beyJ[\w-]{8,1024}\.[\w-]{8,}(?:\.[\w-]*)?"  # JSON web token
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bnpm_\w{20,}"
     r"|\bxox[abeprs]-[\w-]{10,}|\bsk-[\w-]{16,}|\b[sr]k_(?:live|test)_\w{10,}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reme_api.diagnosis_report import Target
+from reme_api.parsing import parse_int
 from reme_api.policy import Mode
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation
@@ -104,8 +105,7 @@ def entry(remediation: Remediation, now: datetime) -> RemediationInfo:
 
 
 def _failures_before(annotations: Mapping[str, str]) -> int:
-    text = annotations.get(FAILURES_ANNOTATION, "")
-    return min(int(text), _MOST_FAILURES) if text.isascii() and text.isdigit() else 0
+    return min(parse_int(annotations.get(FAILURES_ANNOTATION, "")) or 0, _MOST_FAILURES)
 
 
 def _counted_until(remediation: Remediation, created: datetime) -> datetime:

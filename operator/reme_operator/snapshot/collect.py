@@ -12,6 +12,7 @@ from reme_api.diagnosis_report import (
     DiagnosisReportSpec,
     TargetKind,
 )
+from reme_api.parsing import parse_int
 from reme_api.remediation import Remediation
 from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Cluster, Json
@@ -197,20 +198,18 @@ def _revisions(found: Sequence[Json], kind: TargetKind) -> Iterable[Revision]:
     for item in found:
         if kind is TargetKind.DEPLOYMENT:
             annotations = unstructured.strings(item, "metadata", "annotations")
-            number, template = (
-                annotations.get(_REVISION, ""),
-                unstructured.mapping(item, "spec", "template"),
-            )
-            wanted = annotations.get(_WANTED, "")
+            number = parse_int(annotations.get(_REVISION, ""))
+            template = unstructured.mapping(item, "spec", "template")
+            replicas = parse_int(annotations.get(_WANTED, ""))
         else:
-            number = str(unstructured.number(item, "revision"))
-            template, wanted = unstructured.mapping(item, "data", "spec", "template"), ""
-        if number.isdigit() and template:
+            number, replicas = unstructured.number(item, "revision"), None
+            template = unstructured.mapping(item, "data", "spec", "template")
+        if number is not None and template:
             yield Revision(
-                number=int(number),
+                number=number,
                 template=template,
                 created=unstructured.text(item, "metadata", "creationTimestamp"),
-                replicas=int(wanted) if wanted.isdigit() else None,
+                replicas=replicas,
             )
 
 

@@ -100,8 +100,6 @@ async def generate(context: StepContext, _: Generate) -> StepResult:
         return StepResult(
             model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error), final=True)
         )
-    except ReplyTooLargeError as error:
-        return _refused(context, Reason.MODEL_REPLY_TOO_LARGE, one_line(error))
     except ReplyError as error:
         return _refused(context, _why(error), one_line(error))
     reply, text = await context.deps.cluster.store_artifact(
@@ -228,6 +226,8 @@ def _telling(prompt_context: str) -> list[str]:
 def _why(error: ReplyError) -> Reason:
     if isinstance(error, EmptyReplyError):
         return Reason.MODEL_REPLY_EMPTY
+    if isinstance(error, ReplyTooLargeError):
+        return Reason.MODEL_REPLY_TOO_LARGE
     return Reason.MODEL_REPLY_INVALID
 
 

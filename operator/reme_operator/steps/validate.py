@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from reme_api.base import ArtifactReference
 from reme_api.reasons import Reason
 from reme_api.remediation import ActionRecord, Rejection, Run
@@ -44,7 +46,7 @@ async def gate(context: StepContext, _: Validate) -> StepResult:
         actions, live = await admitted(context, reply.text)
     except RejectedPlaybookError as error:
         return _rejected(context, error.rule, error.message)
-    except (TamperedError, ReplyError, ValueError) as error:
+    except (TamperedError, ReplyError, ValidationError) as error:
         return _rejected(context, Reason.TAMPERED, one_line(error))
     playbook, _text = await context.deps.cluster.store_artifact(
         remediation,

@@ -6,6 +6,7 @@ the patch fail instead of changing another entry.
 
 from typing import Any
 
+from reme_api.parsing import parse_int
 from reme_playbook.actions.field_paths import writes
 from reme_playbook.actions.registry import (
     Action,
@@ -16,7 +17,7 @@ from reme_playbook.actions.registry import (
     WithdrawIngress,
 )
 from reme_playbook.compiler.strategic_merge import build
-from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot.network_rules import read_backend, read_egress_rule, read_ingress_rule
 from reme_playbook.snapshot.object_ref import ObjectRef
 
@@ -94,8 +95,6 @@ def _operation(found: Any) -> tuple[str, list[str], Any]:
             "an operation of a patch has op, path and value, and nothing else",
         )
     steps = found["path"].split("/")
-    if any(len(step) > 3 and step.isdigit() for step in steps):
-        raise RejectedPlaybookError(RejectionRule.VALUE, f"{quote(found['path'])} names no place")
     return str(found.get("op")), steps[1:], found.get("value")
 
 
@@ -120,16 +119,22 @@ def _backend(
     tests: list[tuple[str, list[str], Any]], rule: str, place: str, value: Any
 ) -> dict[str, Any] | None:
     leads_to = read_backend(value)
-    if leads_to is None or not rule.isdigit() or not place.isdigit():
+    rule_index, path_index = _index(rule), _index(place)
+    if leads_to is None or rule_index is None or path_index is None:
         return None
-    draft = {"action": "SetIngressBackend", "rule": int(rule), "path": int(place)}
+    draft = {"action": "SetIngressBackend", "rule": rule_index, "path": path_index}
     for _, path, tested in tests:
         draft["host" if path[-1:] == ["host"] else "http_path"] = tested
     return {**draft, "service": leads_to[0], "port": leads_to[1]}
 
 
 def _allowed(side: str, place: str, value: Any) -> dict[str, Any] | None:
-    read = _SIDES[side](value)
-    if read is None or not place.isdigit():
+    read, position = _SIDES[side](value), _index(place)
+    if read is None or position is None:
         return None
-    return {"action": f"Allow{side.capitalize()}", "position": int(place), **read}
+    return {"action": f"Allow{side.capitalize()}", "position": position, **read}
+
+
+def _index(step: str) -> int | None:
+    """Return the index in a list that the step of a path names; None if it names none."""
+    return parse_int(step, maximum=999)

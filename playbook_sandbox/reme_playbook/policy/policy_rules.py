@@ -11,6 +11,7 @@ from reme_playbook.actions import registry as a
 from reme_playbook.actions.registry import Action, Disruption
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.related_views import pods_of
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
@@ -171,8 +172,5 @@ def _stops_all(live: ClusterSnapshot) -> bool:
 
 
 def _share(bound: object, total: int) -> int:
-    """Return a number of pods, or a percentage of them, rounded down as Kubernetes does."""
-    if isinstance(bound, int):
-        return bound
-    text = str(bound).removesuffix("%")
-    return total * int(text) // 100 if text.isdigit() else 0
+    """Return how many of `total` pods a bound of a rollout is, rounded down as Kubernetes does."""
+    return pods_of(bound, total, round_up=False) if isinstance(bound, int | str) else 0

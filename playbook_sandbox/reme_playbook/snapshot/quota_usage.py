@@ -1,7 +1,7 @@
 """Which amounts of which quotas keep pods of the target from being made."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import get_args
 
 from reme_playbook.actions.registry import QuotaKey
@@ -11,7 +11,7 @@ from reme_playbook.snapshot.related_views import QuotaView
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 KEYS: tuple[QuotaKey, ...] = get_args(QuotaKey)
-_REFUSED = re.compile(r"exceeded quota: ([-a-z0-9.]+),.* limited: ([^:]+?)\s*$")
+_EXCEEDED = re.compile(r"exceeded quota: ([-a-z0-9.]+),")
 
 
 def quota(live: ClusterSnapshot, name: str) -> QuotaView | None:
@@ -21,14 +21,14 @@ def quota(live: ClusterSnapshot, name: str) -> QuotaView | None:
 
 def exhausted_amounts(view: QuotaView, live: ClusterSnapshot) -> tuple[QuotaKey, ...]:
     """Return the amounts of the quota that are used up, so that a pod of the target is missing."""
-    said = set(_said(live))
+    refused = set(refusals(_messages(live)))  # an old one has a limit that is not the present
     missing = live.replicas.desired > live.replicas.current
     return tuple(
         key
         for key in KEYS
         if key in view.hard
         and (
-            (view.name, key, view.hard[key]) in said
+            (view.name, key, view.hard[key]) in refused
             or (missing and _used(view, key) + one_pod(key, live) > _hard(view, key))
         )
         and _used(view, key) + one_pod(key, live) > 0
@@ -66,17 +66,25 @@ def _used(view: QuotaView, key: str) -> int:
     return quota_amount(key, view.used.get(key, "0"))
 
 
-def _said(live: ClusterSnapshot) -> Iterator[tuple[str, str, str]]:
-    """Yield quota, amount and limit of each refusal; old ones have limits that hold no more."""
-    conditions = unstructured.items(live.workload, "status", "conditions")
-    messages = [
-        unstructured.text(c, "message") for c in conditions if c.get("type") == "ReplicaFailure"
-    ]
-    messages += [event.message for event in live.events if event.reason == "FailedCreate"]
+def refusals(messages: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield quota, amount and limit of each refusal to create a pod that a message reports."""
     for message in messages:
-        refused = _REFUSED.search(message)
-        for part in refused[2].split(",") if refused else ():
+        before, _, limits = message.rpartition(" limited: ")
+        exceeded = _EXCEEDED.search(before.rpartition("\n")[2])
+        if exceeded is None or ":" in limits:
+            continue
+        for part in limits.split(","):
             key, _, limit = part.strip().partition("=")
             amount = views.quota(key, limit)
-            if refused and amount is not None:
-                yield refused[1], key, amount
+            if amount is not None:
+                yield exceeded[1], key, amount
+
+
+def _messages(live: ClusterSnapshot) -> list[str]:
+    """Return what controllers of the target say about pods that they could not create."""
+    conditions = unstructured.items(live.workload, "status", "conditions")
+    failures = [c for c in conditions if c.get("type") == "ReplicaFailure"]
+    return [
+        *(unstructured.text(failure, "message") for failure in failures),
+        *(event.message for event in live.events if event.reason == "FailedCreate"),
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from reme_api.parsing import parse_int
 from reme_playbook.snapshot import unstructured, views
 
 Labels = Mapping[str, str]
@@ -192,12 +193,15 @@ def _count(value: Any) -> int | str | None:
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None
 
 
-def pods_of(count: int | str, total: int) -> int:
-    """Return how many pods a number or a share of them is, rounded up as budgets do."""
+def pods_of(count: int | str, total: int, *, round_up: bool = True) -> int:
+    """Return how many of `total` pods a number or a percentage of them is; 0 for other text.
+
+    Disruption budgets and surges are rounded up; `maxUnavailable` of a rollout is rounded down.
+    """
     if isinstance(count, int):
         return count
-    share = count.removesuffix("%")
-    return -(-int(share) * total // 100) if share.isascii() and share.isdigit() else 0
+    hundredths = (parse_int(count.removesuffix("%")) or 0) * total
+    return -(-hundredths // 100) if round_up else hundredths // 100
 
 
 def ingress(found: Mapping[str, Any]) -> IngressView:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reme_api.parsing import parse_int
 from reme_playbook.errors import PlaybookError
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.pod_template import SERVER_LABELS
@@ -39,15 +40,15 @@ def revisions(
 
 def _revision(each: Mapping[str, Any], kind: str) -> Revision | None:
     if kind == "Deployment":
-        number: Any = unstructured.text(each, "metadata", "annotations", _NUMBER)
+        number = parse_int(unstructured.text(each, "metadata", "annotations", _NUMBER))
         template = unstructured.mapping(each, "spec", "template")
     else:
-        number = each.get("revision")
+        number = parse_int(str(each.get("revision")))
         template = unstructured.mapping(each, "data", "spec", "template")
-    if not template or not str(number).isdigit():
+    if not template or number is None:
         return None
     return Revision(
-        int(number), template, created=unstructured.text(each, "metadata", "creationTimestamp")
+        number, template, created=unstructured.text(each, "metadata", "creationTimestamp")
     )
 
 

@@ -30,7 +30,8 @@ _VALUES = re.compile(
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}"
     r"|\b(?:Bearer|Basic)\s+[A-Za-z0-9+/=._-]{8,}"
 )
-_LINE = re.compile(r"^\s*['\"]?([A-Za-z][A-Za-z0-9_.-]*)['\"]?\s*[:=]", re.MULTILINE)
+# White space before a name is of its own line: across lines the search would be quadratic.
+_LINE = re.compile(r"^[^\S\n]*['\"]?([A-Za-z][A-Za-z0-9_.-]*)['\"]?\s*[:=]", re.MULTILINE)
 
 
 def sensitive_name(name: str) -> bool:

@@ -75,7 +75,7 @@ def _leads_nowhere(part: _Part, name: str, services: Collection[str], namespace:
         return False  # another namespace, or a host outside
     if part.is_address:
         # With a domain it is a name of this namespace; a bare number is no host.
-        return not part.host.isdigit()
+        return not re.fullmatch("[0-9]+", part.host)
     hinted = bool(set(re.split(r"[^a-z]+", name.lower())) & _HINTS)
     return hinted or max(similarity(part.host, s) for s in services) >= _NEAR
 

@@ -33,9 +33,12 @@ RIGHT = json.dumps([rollback()])
         (Answer("You should restart it, I think."), None),
         (Answer(body="\x00<html>not an API</html>"), None),
         (Answer('[{"kubernetes.core.k8s":{"kind":"Deploy'), Reason.MODEL_REPLY_INVALID),
-        (Answer("[" + "x" * 1_000_000), None),
+        (Answer("- " + "x" * 65_535), Reason.MODEL_REPLY_TOO_LARGE),
+        (Answer("- " + "x" * 200_000), Reason.MODEL_REPLY_TOO_LARGE),
+        (Answer("[" + "x" * 1_000_000), Reason.MODEL_REPLY_TOO_LARGE),
+        (Answer("```a\n" * 13_000), Reason.MODEL_REPLY_INVALID),
     ],
-    ids=["empty", "prose", "garbage", "truncated", "huge"],
+    ids=["empty", "prose", "garbage", "truncated", "65537", "large", "huge", "fences"],
 )
 async def test_a_bad_reply_ends_with_a_reason_and_nothing_applied(
     world: World, answer: Answer, reason: Reason | None
@@ -45,7 +48,7 @@ async def test_a_bad_reply_ends_with_a_reason_and_nothing_applied(
     async with world.operator():
         file_report(world.api)
         ended = await world.ended(40)
-    assert ended.status.outcome in {Outcome.REJECTED, Outcome.FAILED}
+    assert ended.status.outcome in {Outcome.REJECTED, Outcome.FAILED}, ended.status.message
     assert ended.status.message
     if reason is not None:
         assert ended.status.reason is reason

@@ -12,7 +12,7 @@ _MIN_PERCENT = 40
 """Percent of a limit. Usage below this is never called too high, whatever the probe's threshold."""
 _FAST_MILLISECONDS = 100
 """Milliseconds. A faster response is never called slow, whatever the probe's threshold."""
-_TOOK = re.compile(r"took (\d+) ms\Z")
+_TOOK = re.compile(r"took ([0-9]{1,9}) ms\Z")
 
 
 def healthy_percentages(probes: Sequence[Probe]) -> Mapping[str, int]:

@@ -1,0 +1,90 @@
+"""What reads text of others needs time that grows with its length, and not with its square.
+
+Such text comes from models, containers and people, and is read on the operator's event loop. Time
+is compared with time on the same machine: four times the text may take twelve times as long, where
+a quadratic reader takes sixteen.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from reme_model.inference.errors import ReplyError
+from reme_model.inference.reply import MAX_CHARACTERS, parse_reply
+from reme_model.prompt.redact import redact
+from reme_operator.admission import storm
+from reme_playbook.compiler.document import MAX_BYTES
+from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.snapshot import quota_usage
+from reme_playbook.snapshot.sensitive import sensitive_value, shown
+
+UNNOTICED_SECONDS = 0.05
+
+
+def seconds(read: Callable[[str], object], text: str, tries: int) -> float:
+    measured = []
+    for _ in range(tries):
+        begin = time.process_time()
+        with suppress(ReplyError, RejectedPlaybookError):
+            read(text)
+        measured.append(time.process_time() - begin)
+    return min(measured)
+
+
+def repeated(unit: str, length: int) -> str:
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+def refusals(message: str) -> object:
+    return list(quota_usage.refusals([message]))
+
+
+def named_nodes(text: str) -> object:
+    return storm._NODE.findall(text)
+
+
+READERS: dict[Callable[[str], object], tuple[int, str]] = {
+    parse_reply: (MAX_CHARACTERS, "```a\n|```\n|x\n```yaml\n|<think>|- \n|[|{'a':|` ` `|\n"),
+    compile_playbook: (
+        MAX_BYTES,
+        "\n|- |- a\n|[|? |a: |&a |\"|'|#\n|%|>\n|9|['a',|- \\u0061|\"\\x41|a: b\n|{|a: [|<<: ",
+    ),
+    redact: (
+        16_384,
+        '-eyJa|-eyJaaaaaaaa|x://|a://b|bearer |basic a|password=|--key|token:|a.|"|<a|a1B|ghp_|f0',
+    ),
+    sensitive_value: (32_000, "\n| |\r|\n'|a\n|a:b@|://|x://a:|eyJ|Bearer |AKIA"),
+    refusals: (32_000, "exceeded quota: a, limited: x|exceeded quota: a,| limited: | |a"),
+    named_nodes: (32_000, "node |node a-|nodes/|a-|node:::"),
+}
+"""Each with the longest text that it reads (or a long one), and what to repeat up to there."""
+CASES = [
+    pytest.param(read, length, unit, id=f"{read.__name__}-{unit!r}")
+    for read, (length, units) in READERS.items()
+    for unit in units.split("|")
+]
+
+
+@pytest.mark.parametrize(("read", "length", "unit"), CASES)
+def test_reading_takes_time_in_proportion_to_the_length(
+    read: Callable[[str], object], length: int, unit: str
+) -> None:
+    long = seconds(read, repeated(unit, length), 2)
+    if long > UNNOTICED_SECONDS:
+        short = seconds(read, repeated(unit, length // 4), 4)
+        assert long <= 12 * short, (
+            f"{long:.3f} s for {length} characters, {short:.3f} s for a quarter"
+        )
+
+
+def test_a_value_of_only_newlines_is_read_at_once() -> None:
+    """A ConfigMap may hold a mebibyte of them."""
+    assert seconds(lambda text: shown("notes", text), "\n" * 2**20, 1) < 2
+
+
+def test_a_limit_is_read_though_white_space_follows() -> None:
+    text = f"exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4{' ' * 30_000}x"
+    assert seconds(refusals, text, 1) < 0.5

@@ -115,6 +115,42 @@ async def test_a_plan_that_has_changed_since_needs_another_approval(world: World
     assert world.leftovers() == []
 
 
+def ingress_patch(index: str) -> str:
+    path = f"/spec/rules/{index}/http/paths/0/backend/service"
+    patch = [{"op": "replace", "path": path, "value": {"name": "cart", "port": {"number": 80}}}]
+    task = {"kind": "Ingress", "name": "shop", "namespace": NAMESPACE, "patch": patch}
+    return json.dumps([{"kubernetes.core.k8s_json_patch": task}])
+
+
+@pytest.mark.parametrize(
+    ("edit", "rule"),
+    [
+        (ingress_patch("\u00b2"), "Field"),
+        (ingress_patch("9" * 5000), "Field"),
+        ("I would rather restart it", "Shape"),
+        ("- name: '{{ x }}'", "Template"),
+        ("- " * 4000, "TooDeep"),
+        ("- [" + "\u2028", "Syntax"),
+    ],
+)
+async def test_an_edit_that_is_no_playbook_is_refused_with_a_reason(
+    world: World, edit: str, rule: str
+) -> None:
+    open_shop(world.api, mode="Approve")
+    world.model.say([restart()])
+    async with world.operator():
+        file_report(world.api)
+        found = await plan_of(world)
+        decide(world, found, "Edit", edit=edit)
+        refused = await plan_of(world, Reason.EDIT_REFUSED)
+        attempt = refused.status.attempts[0]
+        assert attempt.playbook == found.status.attempts[0].playbook
+        assert attempt.approvals[-1].refusal.startswith(f"{rule}: ")
+        decide(world, refused, "Reject")
+        ended = await world.ended()
+    assert ended.status.reason is Reason.REJECTED_BY_PERSON
+
+
 async def test_an_edited_playbook_passes_the_gate_and_waits_for_its_own_approval(
     world: World,
 ) -> None:

@@ -88,3 +88,12 @@ def test_other_kinds_keep_their_history_elsewhere() -> None:
     known = revisions(DEPLOYMENT, "StatefulSet", history)
     assert chosen(DEPLOYMENT, known, None).number == 1
     assert "$patch" not in patch(DEPLOYMENT, chosen(DEPLOYMENT, known, None))[1]["value"]
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "\uff11", "9" * 5000, "1_0", "", "-1"])
+def test_a_revision_without_a_number_is_not_one(number: str) -> None:
+    """Annotations of ReplicaSets are text that anybody may have written."""
+    odd = replica_set(3, "odd")
+    odd["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = number
+    known = revisions(DEPLOYMENT, "Deployment", [odd, replica_set(2, "good")])
+    assert [revision.number for revision in known] == [2]

@@ -68,7 +68,7 @@ class OpenAIModel:
             ModelUnavailableError: the server is unreachable or fails (ModelBusyError: overloaded).
             ModelTimeoutError: the deadline passed.
             ModelRefusedError: the server rejects the request.
-            ReplyError: the reply is empty or too large, or the response is not one of the OpenAI API.
+            ReplyError: the reply is empty, too large, or not one of the OpenAI API.
         """
         seconds = self._endpoint.timeout_seconds
         deadline = asyncio.get_running_loop().time() + seconds

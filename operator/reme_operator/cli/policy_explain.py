@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from reme_api.base import ObjectMeta
 from reme_api.diagnosis_report import DiagnosisReport
+from reme_api.parsing import parse_int
 from reme_api.policy import RemediationPolicy, RemediationPolicySpec
 from reme_api.remediation import Remediation
 from reme_kube.errors import ForbiddenError, NotFoundError
@@ -221,7 +222,8 @@ async def _setup(
 
 
 def _number(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdecimal() else default
+    number = parse_int(text)
+    return default if number is None else number
 
 
 def _environment(deployment: Mapping[str, Any]) -> dict[str, str]:

@@ -26,7 +26,8 @@ def altered(draw: st.DrawFn) -> str:
     text = json.dumps(form(draw(playbooks(public | internal))))
     for _ in range(draw(st.integers(1, 3))):
         digits = [match.start() for match in re.finditer("[0-9]", text)]
-        if digits and draw(st.booleans()):
+        of_digits: bool = draw(st.booleans())
+        if digits and of_digits:
             place, piece = draw(st.sampled_from(digits)), draw(st.sampled_from(DIGITS))
         else:
             place = draw(st.integers(0, len(text) - 1)) if text else 0

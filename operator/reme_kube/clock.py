@@ -1,8 +1,25 @@
-"""The real clock."""
+"""Time of day, monotonic time and sleeping, so that tests can replace them."""
 
 import asyncio
 import time
 from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time."""
+
+    def now(self) -> datetime:
+        """Return the time of day, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that time."""
+        ...
 
 
 class SystemClock:
@@ -13,9 +30,9 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that never jump."""
+        """Return seconds that never go back."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Let that time pass."""
+        """Return after that time."""
         await asyncio.sleep(seconds)

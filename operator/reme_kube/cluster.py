@@ -1,51 +1,39 @@
-"""The API server as the operator's core sees it: the real `Cluster`."""
+"""The cluster as the operator uses it, through one API server: the real `Cluster`."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from functools import partial
+from typing import Self
 
 from pydantic import ValidationError
 
 from reme_api.base import API_VERSION, GROUP, VERSION, ApiObject, ArtifactReference
 from reme_api.remediation import Remediation
 from reme_kube import artifacts, workloads
-from reme_kube.dry_run import ApiDryRun, rehearsal
-from reme_kube.errors import (
-    AlreadyExistsError,
-    ClusterError,
-    ConflictError,
-    ForeignObjectError,
-    NotFoundError,
-    UnreadableError,
-)
-from reme_kube.http_client import ApiClient, Json
-from reme_kube.protocols import UID_LABEL, EventType, K
-from reme_kube.resources import (
-    CLUSTER_ROLE_BINDINGS,
-    EVENTS,
-    JOBS,
-    POD_METRICS,
-    ROLE_BINDINGS,
-    RUN_GRANTS,
-    SERVICES,
-    WORKLOADS,
-    Resource,
-    resource_for_manifest,
-)
+from reme_kube.adoption import create_or_adopt
+from reme_kube.dry_run import ApiDryRun, dry_run_as
+from reme_kube.errors import ConflictError, NotFoundError, UnreadableError
+from reme_kube.events import EventType, newest_events, post_event
+from reme_kube.http_client import ApiClient
+from reme_kube.protocols import ApiObjectT
+from reme_kube.resources import POD_METRICS, SERVICES, WORKLOADS, Json, Resource
+from reme_kube.watch_cache import WatchCache
+from reme_kube.workloads import Lister, equality_selector, iterate, list_resource
 
 _log = logging.getLogger(__name__)
 
-_EXACT = (CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, RUN_GRANTS)
-"""Kinds that decide what a run may do, and to which the server adds nothing."""
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_SERVER_FIELDS = {"uid", "resourceVersion", "generation", "creationTimestamp"}
 
 
 class ApiCluster:
-    """Reads and writes through one API server.
+    """Reads and writes objects; close it, or use it as a context manager.
 
-    `watched` are the namespaces of reports and targets, the whole cluster when empty; `reporter`
-    is who events come from; `unreadable` is told the kind of each object that cannot be read.
+    `watched` are the namespaces of reports and targets, the whole cluster when empty. `reporter`
+    is the source of events. `on_unreadable` is called with the kind of each object of reme's own
+    kinds that cannot be parsed.
     """
 
     def __init__(
@@ -54,127 +42,148 @@ class ApiCluster:
         *,
         watched: Sequence[str] = (),
         reporter: str = "reme-operator",
-        unreadable: Callable[[str], object] = str,
+        on_unreadable: Callable[[str], object] = str,
     ) -> None:
         self._api = api
+        self._cache = WatchCache(api, _trimmed)
         self._watched = tuple(dict.fromkeys(watched))
         self._reporter = reporter
-        self._unreadable = unreadable
+        self._on_unreadable = on_unreadable
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the watches of cached lists."""
+        await self._cache.aclose()
+
+    async def ping(self) -> None:
+        """Return when the API server responds; raises what any call may raise."""
+        await self._api.get("/version")
 
     # reme's own kinds -------------------------------------------------------------------------
 
-    async def get_object(self, kind: type[K], namespace: str, name: str) -> K:
+    async def get_object(self, kind: type[ApiObjectT], namespace: str, name: str) -> ApiObjectT:
         """Return the object; UnreadableError when it does not fit its type."""
         return _parsed(kind, await self._api.get(_resource(kind).path(namespace, name)))
 
     async def list_objects(
-        self, kind: type[K], namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> list[K]:
+        self,
+        kind: type[ApiObjectT],
+        namespace: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[ApiObjectT]:
         """Return the objects of a namespace, or of every watched one, without unreadable ones."""
-        found: list[K] = []
-        # Parsed one by one: the JSON of a page is gone before the next page comes.
-        async for item in self._each(_resource(kind), namespace, labels):
+        objects: list[ApiObjectT] = []
+        # Parsed one by one: the JSON of a page is released before the next page is read.
+        async for item in self._iterate(_resource(kind), namespace, labels):
             try:
-                found.append(_parsed(kind, item))
+                objects.append(_parsed(kind, item))
             except UnreadableError as error:
-                # One broken object must not stop the repair of all others.
-                _log.warning("object_unreadable", extra={"error": str(error)})
-                self._unreadable(kind.KIND)
-        return found
+                # One broken object must not stop the remediation of all others.
+                _log.warning("object.unreadable", extra={"error": str(error)})
+                self._on_unreadable(kind.KIND)
+        return objects
 
-    async def create_object(self, obj: K) -> K:
+    async def create_object(self, obj: ApiObjectT) -> ApiObjectT:
         """Create the object without its status; AlreadyExistsError when the name is taken."""
         manifest = obj.manifest()
         manifest.pop("status", None)
-        server_side = {"uid", "resourceVersion", "generation", "creationTimestamp"}
         manifest["metadata"] = {
-            k: v for k, v in manifest["metadata"].items() if k not in server_side
+            key: value for key, value in manifest["metadata"].items() if key not in _SERVER_FIELDS
         }
         path = _resource(type(obj)).path(obj.metadata.namespace)
         return _parsed(type(obj), await self._api.create(path, manifest))
 
-    async def write_status(self, obj: K) -> K:
+    async def write_status(self, obj: ApiObjectT) -> ApiObjectT:
         """Replace the whole status if nobody changed the object since; ConflictError otherwise."""
-        meta = obj.metadata
-        if not meta.resource_version:
+        metadata = obj.metadata
+        if not metadata.resource_version:
             raise ValueError("only the status of an object that was read can be written")
         body = {
             "apiVersion": API_VERSION,
             "kind": obj.KIND,
             "metadata": {
-                "name": meta.name,
-                "namespace": meta.namespace,
-                "uid": meta.uid,
-                "resourceVersion": meta.resource_version,
+                "name": metadata.name,
+                "namespace": metadata.namespace,
+                "uid": metadata.uid,
+                "resourceVersion": metadata.resource_version,
             },
             "status": obj.wire()["status"],
         }
-        path = _resource(type(obj)).path(meta.namespace, meta.name, "status")
+        path = _resource(type(obj)).path(metadata.namespace, metadata.name, "status")
         return _parsed(type(obj), await self._api.replace(path, body))
 
     async def delete_object(
-        self, kind: type[K], namespace: str, name: str, uid: str | None = None
+        self, kind: type[ApiObjectT], namespace: str, name: str, uid: str | None = None
     ) -> bool:
         """Delete it, with that UID if one is given; False when it was gone already."""
         return await self.delete(_resource(kind), namespace, name, uid)
 
-    # what a workload looks like now -----------------------------------------------------------
+    # a workload and its namespace; `cached` reads a trimmed list that a watch keeps current ----
 
     async def workload(self, kind: str, namespace: str, name: str) -> Json:
         """Return a Deployment, StatefulSet or DaemonSet."""
         return await self.get(workloads.workload_resource(kind), namespace, name)
 
-    async def workloads(self, namespace: str) -> list[Json]:
-        """Return every workload of the namespace, each with its `kind` filled in."""
-        return [
-            item
-            for resource in WORKLOADS.values()
-            for item in await workloads.find(self._api, resource, namespace)
-        ]
+    async def workloads(self, namespace: str, *, cached: bool = False) -> list[Json]:
+        """Return every workload of the namespace, with its kind; without template when cached."""
+        lister = self._lister(cached=cached)
+        lists = await asyncio.gather(*(lister(r, namespace, "") for r in WORKLOADS.values()))
+        return [item for items in lists for item in items]
 
     async def revisions(self, workload: Json) -> list[Json]:
         """Return its own ReplicaSets or ControllerRevisions, newest revision first."""
-        return await workloads.revisions(self._api, workload)
+        return await workloads.revisions(self._lister(), workload)
 
-    async def pods(self, workload: Json) -> list[Json]:
-        """Return the pods that the workload controls, oldest first."""
-        return await workloads.pods(self._api, workload)
+    async def pods(self, workload: Json, *, cached: bool = False) -> list[Json]:
+        """Return the pods that the workload controls, oldest first; resources only when cached."""
+        return await workloads.pods(self._lister(cached=cached), workload)
 
     async def services(self, namespace: str) -> list[Json]:
         """Return the Services of the namespace."""
-        return await workloads.find(self._api, SERVICES, namespace)
+        return await list_resource(self._api, SERVICES, namespace)
 
-    async def events(self, namespace: str, names: Sequence[str]) -> list[Json]:
+    async def events(self, namespace: str, names: Collection[str]) -> list[Json]:
         """Return the newest events about objects of these names, oldest first, at most 200."""
-        return await workloads.events(self._api, namespace, names)
+        return await newest_events(self._api, namespace, names)
 
-    async def pod_metrics(self, namespace: str, labels: Mapping[str, str]) -> list[Json]:
+    async def pod_metrics(
+        self, namespace: str, labels: Mapping[str, str], *, cached: bool = False
+    ) -> list[Json]:
         """Return the PodMetrics; NotFoundError when no metrics server is installed."""
-        return await workloads.find(self._api, POD_METRICS, namespace, _selector(labels))
+        return await self._lister(cached=cached)(POD_METRICS, namespace, equality_selector(labels))
 
-    # anything else by name --------------------------------------------------------------------
+    def _lister(self, *, cached: bool = False) -> Lister:
+        return self._cache.list_resource if cached else partial(list_resource, self._api)
+
+    # any kind, as JSON ------------------------------------------------------------------------
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
         """Return one object as JSON."""
         return await self._api.get(resource.path(namespace, name))
 
-    async def find(
+    async def list_resource(
         self,
         resource: Resource,
         namespace: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> list[Json]:
-        """Return objects as JSON, read in pages, at most 20,000; UnreadableError when more."""
-        return [item async for item in self._each(resource, namespace, labels)]
+        """Return objects as JSON, at most 20,000; UnreadableError when there are more."""
+        return [item async for item in self._iterate(resource, namespace, labels)]
 
     async def watch(
         self, resource: Resource, namespace: str, labels: Mapping[str, str]
     ) -> AsyncIterator[Json]:
         """Yield every object of a list, then each that changes, until the server ends it."""
-        params = {"labelSelector": _selector(labels)}
-        async for event in self._api.watch(resource.path(namespace), params):
-            if event.get("type") != "BOOKMARK":
-                yield event.get("object") or {}
+        params = {"labelSelector": equality_selector(labels)}
+        async with aclosing(self._api.watch(resource.path(namespace), params)) as events:
+            async for event in events:
+                if event.get("type") != "BOOKMARK":
+                    yield event.get("object") or {}
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str | None = None
@@ -197,127 +206,68 @@ class ApiCluster:
             raise
         return True
 
-    # what the operator makes ------------------------------------------------------------------
+    # what the operator creates ----------------------------------------------------------------
 
-    async def create_or_adopt(self, manifest: Json, owner_uid_label: str = UID_LABEL) -> Json:
-        """Create it, or return the one that is there already if it is the same run's.
+    async def create_or_adopt(self, manifest: Json) -> Json:
+        """Create it, or return the existing object if it belongs to the same remediation."""
+        return await create_or_adopt(self._api, manifest)
 
-        Raises:
-            ForeignObjectError: the name is taken by an object with another label value, or by one
-                that would allow something else.
-            ConflictError: the one that is there is being deleted; try again later.
-
-        """
-        resource, meta = resource_for_manifest(manifest), manifest["metadata"]
-        namespace = meta.get("namespace", "")
-        try:
-            # A Job is not tried again from here: the kill switch is asked anew before each try.
-            once = resource == JOBS
-            return await self._api.create(resource.path(namespace), manifest, once=once)
-        except AlreadyExistsError:
-            found = await self.get(resource, namespace, meta["name"])
-        what = f"{resource.kind} {namespace}/{meta['name']}"
-        if found["metadata"].get("deletionTimestamp"):
-            raise ConflictError(f"{what} is being deleted")
-        owner = meta["labels"][owner_uid_label]
-        if (found["metadata"].get("labels") or {}).get(owner_uid_label) != owner:
-            raise ForeignObjectError(f"{what} exists and belongs to somebody else")
-        exact = resource in _EXACT or manifest.get("immutable") is True
-        if exact and not _holds(found, manifest):
-            raise ForeignObjectError(f"{what} exists with another content")
-        return found
-
-    def rehearsal(self, namespace: str, account: str) -> AbstractAsyncContextManager[ApiDryRun]:
-        """Become the ServiceAccount of a run until the end of the block, for dry runs only."""
-        return rehearsal(self._api, namespace, account)
+    def dry_run_as(self, namespace: str, account: str) -> AbstractAsyncContextManager[ApiDryRun]:
+        """Act as the ServiceAccount of a run until the end of the block, for dry runs only."""
+        return dry_run_as(self._api, namespace, account)
 
     async def store_artifact(
         self, owner: Remediation, name: str, key: str, text: str
     ) -> tuple[ArtifactReference, str]:
-        """Keep a text in an immutable ConfigMap beside its owner; the first text wins."""
+        """Store a text in an immutable ConfigMap of its owner; the first text stays."""
         return await artifacts.store_artifact(self._api, owner, name, key, text)
 
     async def read_artifact(self, namespace: str, reference: ArtifactReference) -> str:
-        """Return a kept text; TamperedError when it does not have the digest."""
+        """Return a stored text; TamperedError when it does not match its digest."""
         return await artifacts.read_artifact(self._api, namespace, reference)
 
     async def post_event(
         self, about: ApiObject, event_type: EventType, reason: str, action: str, message: str
     ) -> None:
-        """Tell people; the same words about the same object are posted once; never fails."""
-        meta, now = about.metadata, datetime.now(UTC).isoformat(timespec="seconds")
-        words = "\n".join((meta.uid, event_type, reason, action, message))
-        event = {
-            "apiVersion": EVENTS.api_version,
-            "kind": EVENTS.kind,
-            "metadata": {
-                "name": f"{meta.name[:200]}.{sha256(words.encode()).hexdigest()[:16]}",
-                "namespace": meta.namespace,
-            },
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": about.KIND,
-                "name": meta.name,
-                "namespace": meta.namespace,
-                "uid": meta.uid,
-            },
-            "type": event_type,
-            "reason": reason,
-            "action": action,
-            "message": message[:1024],
-            "count": 1,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "source": {"component": "reme"},
-            "reportingComponent": f"{GROUP}/operator",
-            "reportingInstance": self._reporter[:128],
-        }
-        try:
-            await self._api.create(EVENTS.path(meta.namespace), event)
-        except AlreadyExistsError:
-            pass
-        except ClusterError as error:
-            # Everything that matters is in the status too.
-            _log.info("event_not_posted", extra={"reason": reason, "error": str(error)})
+        """Post an event about an object, once for the same text; never raises a ClusterError."""
+        await post_event(self._api, about, event_type, reason, action, message, self._reporter)
 
-    async def _each(
+    async def _iterate(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str] | None
     ) -> AsyncIterator[Json]:
-        places: Sequence[str | None] = (namespace,) if namespace else self._watched or (None,)
-        for place in places:
-            async for item in workloads.each(self._api, resource, place, _selector(labels or {})):
+        namespaces: Sequence[str | None] = (namespace,) if namespace else self._watched or (None,)
+        for one in namespaces:
+            async for item in iterate(self._api, resource, one, equality_selector(labels or {})):
                 yield item
-
-    async def ping(self) -> None:
-        """Return when the API server answers; raises what any call may raise."""
-        await self._api.get("/version")
 
 
 def _resource(kind: type[ApiObject]) -> Resource:
     return Resource(GROUP, VERSION, kind.PLURAL, kind.KIND)
 
 
-def _parsed(kind: type[K], item: Json) -> K:
+def _parsed(kind: type[ApiObjectT], item: Json) -> ApiObjectT:
     try:
         return kind.model_validate(item)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        meta = item.get("metadata") or {}
+        location = ".".join(str(part) for part in first["loc"])
+        metadata = item.get("metadata") or {}
         raise UnreadableError(
-            f"{kind.KIND} {meta.get('namespace')}/{meta.get('name')}: {where}: {first['msg']}"
+            f"{kind.KIND} {metadata.get('namespace')}/{metadata.get('name')}:"
+            f" {location}: {first['msg']}"
         ) from error
 
 
-def _selector(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
-def _holds(found: object, wanted: object) -> bool:
-    """Return whether everything that is wanted is there; empty and absent are the same."""
-    if isinstance(wanted, Mapping):
-        present = found if isinstance(found, Mapping) else {}
-        return all(
-            _holds(present.get(key), value) for key, value in wanted.items() if key != "metadata"
-        )
-    return found == wanted or (not found and not wanted)
+def _trimmed(item: Json) -> Json:
+    """Return what the readers of cached lists use, about a tenth of the object."""
+    metadata = {k: v for k, v in item["metadata"].items() if k != "managedFields"}
+    annotations = metadata.get("annotations") or {}
+    metadata["annotations"] = {k: v for k, v in annotations.items() if k != _LAST_APPLIED}
+    spec = item.get("spec") or {}
+    if item["kind"] == "Pod":
+        containers = spec.get("containers") or ()
+        kept = ("name", "resources")
+        spec = {"containers": [{k: c[k] for k in kept if k in c} for c in containers]}
+    else:
+        spec = {key: value for key, value in spec.items() if key != "template"}
+    return {**item, "metadata": metadata, "spec": spec}

@@ -78,6 +78,6 @@ def service_account() -> Credentials | None:
     return Credentials(f"https://{bracketed}:{port}", tls, read_authorization=read)
 
 
-def connector(credentials: Credentials) -> aiohttp.TCPConnector:
-    """Return a pool of at most 32 connections to the API server."""
-    return aiohttp.TCPConnector(limit=32, ssl=credentials.tls or True)
+def connector(credentials: Credentials, limit: int) -> aiohttp.TCPConnector:
+    """Return a pool of at most so many connections to the API server; 0 is no limit."""
+    return aiohttp.TCPConnector(limit=limit, ssl=credentials.tls or True)

@@ -1,9 +1,9 @@
-"""The lease that one operator holds at a time: coordination.k8s.io, with its usual semantics.
+"""Leader election by a Lease of coordination.k8s.io, with its usual semantics.
 
 A candidate never compares clocks with the holder: it takes the lease over when the lease has not
-changed for its whole duration by the candidate's own clock. A holder that could not renew for
-`renew_seconds` stops to act, before anybody can take over; the difference to the duration is the
-time to stop in. A holder that ends gives the lease back, and the next try of a candidate gets it.
+changed for its whole duration by the candidate's own clock. A leader that could not renew for
+`renew` seconds stops acting before another can take over; it has until `duration` to stop. A leader
+that shuts down releases the lease, and the next attempt of a candidate gets it.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from reme_kube.clock import Clock
 from reme_kube.errors import ClusterError, NotFoundError
-from reme_kube.http_client import ApiClient, Json
-from reme_kube.protocols import Clock
-from reme_kube.resources import LEASES
+from reme_kube.http_client import ApiClient
+from reme_kube.resources import LEASES, Json
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +25,34 @@ _RELEASE_SECONDS = 5.0
 """A shutdown does not wait longer for the API server."""
 
 
+class Leadership(Protocol):
+    """The right to act, held by one process at a time."""
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process holds the lease, as of now by its own clock."""
+        ...
+
+    @property
+    def holder(self) -> str:
+        """Identity of the holder as far as known; empty when nobody holds the lease."""
+        ...
+
+    async def acquire(self) -> None:
+        """Wait until this process leads; from then on the lease is renewed in the background."""
+        ...
+
+    async def wait_lost(self) -> None:
+        """Wait until this process has lost the lease, and must stop acting."""
+        ...
+
+    async def release(self) -> None:
+        """Release the lease, so that another takes over at once; safe to call at any time."""
+        ...
+
+
 class LeaseStore(Protocol):
-    """Where the lease is kept; a write fails when the lease has changed since it was read."""
+    """Where the lease is stored; a write fails when the lease has changed since it was read."""
 
     async def read(self) -> Json:
         """Return the lease; NotFoundError when there is none."""
@@ -43,7 +69,7 @@ class LeaseStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LeaseTimes:
-    """The times of a lease, in seconds; retry < renew < duration."""
+    """Durations of a lease, in seconds; retry < renew < duration."""
 
     duration: int = 15
     renew: int = 10
@@ -53,7 +79,7 @@ class LeaseTimes:
 class LeaderElector:
     """One candidate for the lease.
 
-    `changed` is told True when this process begins to lead, False when it does not any more.
+    `on_change` is called with True when this process begins to lead, with False when it stops.
     """
 
     def __init__(
@@ -62,19 +88,19 @@ class LeaderElector:
         clock: Clock,
         identity: str,
         times: LeaseTimes | None = None,
-        changed: Callable[[bool], object] = bool,
+        on_change: Callable[[bool], object] = bool,
     ) -> None:
         self._store = store
         self._clock = clock
         self._identity = identity
         self._times = times or LeaseTimes()
-        self._changed = changed
+        self._on_change = on_change
         self._lease: Json = {}
-        self._seen_at = 0.0
+        self._changed_at = 0.0
         self._renewed_at: float | None = None
-        self._told = False
+        self._announced = False
         self._lost = asyncio.Event()
-        self._renewing: asyncio.Task[None] | None = None
+        self._renewal: asyncio.Task[None] | None = None
 
     @property
     def leading(self) -> bool:
@@ -85,108 +111,112 @@ class LeaderElector:
 
     @property
     def holder(self) -> str:
-        """Who holds it as far as is known; empty when nobody does."""
+        """Identity of the holder as far as known; empty when nobody holds the lease."""
         return str((self._lease.get("spec") or {}).get("holderIdentity") or "")
 
     async def acquire(self) -> None:
         """Wait until this process leads; from then on the lease is renewed in the background."""
-        while not await self._try():
+        while not await self._acquire_or_renew():
             await self._clock.sleep(self._times.retry)
         self._lost.clear()
-        self._told = True
-        self._renewing = asyncio.create_task(self._renew(), name="lease")
-        _log.info("leading", extra={"holder": self._identity})
-        self._changed(True)
+        self._announced = True
+        self._renewal = asyncio.create_task(self._renew(), name="lease renewal")
+        _log.info("leader_election.acquired", extra={"holder": self._identity})
+        self._on_change(True)
 
     async def wait_lost(self) -> None:
-        """Wait until this process has lost the lease, and must stop to act."""
+        """Wait until this process has lost the lease, and must stop acting."""
         await self._lost.wait()
 
     async def release(self) -> None:
-        """Give the lease back, so that another takes over at once; safe to call at any time."""
-        renewing, self._renewing = self._renewing, None
-        if renewing:
-            renewing.cancel()
+        """Release the lease, so that another takes over at once; safe to call at any time."""
+        renewal, self._renewal = self._renewal, None
+        if renewal:
+            renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await renewing
-        mine = self._told
+                await renewal
+        was_leader = self._announced
         self._stop()
-        if mine:
-            # It runs out by itself when it cannot be given back.
+        if was_leader:
+            # The lease expires by itself when it cannot be released.
             with contextlib.suppress(ClusterError, TimeoutError):
                 async with asyncio.timeout(_RELEASE_SECONDS):
-                    await self._give_back()
+                    await self._clear_holder()
 
-    async def _give_back(self) -> None:
-        # Read again: a renewal that was cut off may have been written all the same.
-        self._keep(await self._store.read())
+    async def _clear_holder(self) -> None:
+        # Read again: a renewal that was cancelled may have been written all the same.
+        self._remember(await self._store.read())
         if self.holder == self._identity:
             # One second is the shortest duration that the API allows.
-            self._keep(await self._store.replace(self._lease, self._spec("", 1)))
+            self._remember(await self._store.replace(self._lease, self._spec("", 1)))
 
     async def _renew(self) -> None:
-        while True:
-            await self._clock.sleep(self._times.retry)
-            if not await self._try() and not self.leading:
-                _log.warning("leadership_lost", extra={"holder": self.holder})
-                self._stop()
-                return
+        """Renew the lease until it is lost; whatever ends this also ends the leadership."""
+        try:
+            while True:
+                await self._clock.sleep(self._times.retry)
+                if not await self._acquire_or_renew() and not self.leading:
+                    break
+        except Exception:  # noqa: BLE001 - a leader must not stay without a renewal
+            _log.exception("leader_election.renewal_failed")
+        _log.warning("leader_election.lost", extra={"holder": self.holder})
+        self._stop()
 
     def _stop(self) -> None:
         self._renewed_at = None
         self._lost.set()
-        if self._told:
-            self._told = False
-            self._changed(False)
+        if self._announced:
+            self._announced = False
+            self._on_change(False)
 
-    async def _try(self) -> bool:
-        """Take or renew the lease; return whether this process holds it now."""
-        begun = self._clock.monotonic()
+    async def _acquire_or_renew(self) -> bool:
+        """Write the lease if it is free or ours; return whether this process holds it now."""
+        started_at = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._times.renew - self._times.retry):
-                self._keep(await self._hold())
+                self._remember(await self._write())
         except (ClusterError, TimeoutError) as error:
-            # A conflict is somebody else's success; whatever it is, the next try will see.
-            _log.debug("lease_not_held", extra={"error": str(error)})
+            # A conflict means that another candidate has written; the next attempt reads again.
+            _log.debug("leader_election.attempt_failed", extra={"error": str(error)})
             return False
         if self.holder != self._identity:
             self._renewed_at = None
             return False
-        self._renewed_at = begun  # not now: the server may have taken the time in between
+        self._renewed_at = started_at  # not now: the server may have written it at any time since
         return True
 
-    async def _hold(self) -> Json:
+    async def _write(self) -> Json:
         try:
-            self._keep(await self._store.read())
+            self._remember(await self._store.read())
         except NotFoundError:
             return await self._store.create(self._spec(self._identity, self._times.duration))
-        if self.holder not in ("", self._identity) and not self._run_out():
+        if self.holder not in ("", self._identity) and not self._expired():
             return self._lease
         spec = self._spec(self._identity, self._times.duration)
         return await self._store.replace(self._lease, spec)
 
-    def _keep(self, lease: Json) -> None:
-        """Remember the lease, and when it was first seen as it is."""
+    def _remember(self, lease: Json) -> None:
+        """Keep the lease, and the time at which it was first read with this content."""
         if lease.get("spec") != self._lease.get("spec"):
-            self._seen_at = self._clock.monotonic()
+            self._changed_at = self._clock.monotonic()
         self._lease = lease
 
-    def _run_out(self) -> bool:
+    def _expired(self) -> bool:
         spec = self._lease.get("spec") or {}
         duration = int(spec.get("leaseDurationSeconds") or self._times.duration)
-        return self._clock.monotonic() - self._seen_at >= duration
+        return self._clock.monotonic() - self._changed_at >= duration
 
     def _spec(self, holder: str, duration: int) -> Json:
-        before = self._lease.get("spec") or {}
+        old = self._lease.get("spec") or {}
         now = _micro_time(self._clock.now())
-        changes = int(before.get("leaseTransitions") or 0)
-        same = before.get("holderIdentity") == holder
+        transitions = int(old.get("leaseTransitions") or 0)
+        same_holder = old.get("holderIdentity") == holder
         return {
             "holderIdentity": holder,
             "leaseDurationSeconds": duration,
-            "acquireTime": before.get("acquireTime") if same else now,
+            "acquireTime": old.get("acquireTime") if same_holder else now,
             "renewTime": now,
-            "leaseTransitions": changes if same or not holder else changes + 1,
+            "leaseTransitions": transitions if same_holder or not holder else transitions + 1,
         }
 
 
@@ -221,5 +251,5 @@ class ApiLeaseStore:
         }
 
 
-def _micro_time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _micro_time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

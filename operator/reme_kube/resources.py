@@ -1,14 +1,17 @@
-"""The kinds that the operator touches, and where each is served."""
+"""The kinds that reme reads and writes, and the paths at which the API server serves them."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from reme_api.base import GROUP, VERSION
 
+Json = dict[str, Any]
+"""An object as the API server sends it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind as the API server knows it; those in no namespace are asked for without one."""
+    """One kind as the API server serves it; give no namespace for kinds that have none."""
 
     group: str
     version: str
@@ -26,10 +29,7 @@ class Resource:
         if namespace:
             parts.append(f"namespaces/{namespace}")
         parts.append(self.plural)
-        if name:
-            parts.append(name)
-        if sub:
-            parts.append(sub)
+        parts += filter(None, (name, sub))
         return "/".join(parts)
 
 
@@ -41,7 +41,6 @@ CONTROLLER_REVISIONS = Resource("apps", "v1", "controllerrevisions", "Controller
 DAEMON_SETS = Resource("apps", "v1", "daemonsets", "DaemonSet")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 EVENTS = Resource("", "v1", "events", "Event")
-NEW_EVENTS = Resource("events.k8s.io", "v1", "events", "Event")
 HORIZONTAL_POD_AUTOSCALERS = Resource(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"
 )
@@ -66,7 +65,7 @@ REMEDIATION_POLICIES = Resource(GROUP, VERSION, "remediationpolicies", "Remediat
 RUN_GRANTS = Resource(GROUP, VERSION, "rungrants", "RunGrant")
 
 WORKLOADS = {r.kind: r for r in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)}
-"""The kinds that can be a target, or a neighbour."""
+"""The kinds of a target, and of its neighbours."""
 
 RELATED_RESOURCES = (
     HORIZONTAL_POD_AUTOSCALERS,
@@ -76,9 +75,9 @@ RELATED_RESOURCES = (
     NETWORK_POLICIES,
     JOBS,
 )
-"""The kinds of a namespace that limit a workload, lead to it, or that it waits for."""
+"""The kinds of a namespace that limit a workload, route traffic to it, or that it waits for."""
 
-_WRITTEN = {
+_CREATED = {
     (r.api_version, r.kind): r
     for r in (
         CLUSTER_ROLE_BINDINGS,
@@ -92,15 +91,15 @@ _WRITTEN = {
 }
 
 
-def resource_for_manifest(manifest: dict[str, Any]) -> Resource:
-    """Return the kind of a manifest that the operator creates.
+def resource_for_manifest(manifest: Json) -> Resource:
+    """Return the resource of a manifest that the operator creates.
 
     Raises:
-        ValueError: for a kind that the operator has no business to create.
+        ValueError: the operator never creates objects of this kind.
 
     """
     kind = (str(manifest.get("apiVersion")), str(manifest.get("kind")))
     try:
-        return _WRITTEN[kind]
+        return _CREATED[kind]
     except KeyError:
         raise ValueError(f"the operator does not create {kind[0]} {kind[1]}") from None

@@ -1,147 +1,126 @@
-"""Reads of a workload and of what belongs to it, by ownership and not by names alone."""
+"""Lists objects, and reads the revisions and pods of a workload by ownership, not by name."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from reme_api.parsing import parse_int
 from reme_kube.errors import NotFoundError, UnreadableError
-from reme_kube.http_client import ApiClient, Json
+from reme_kube.http_client import MAX_OBJECTS, ApiClient
 from reme_kube.resources import (
     CONTROLLER_REVISIONS,
-    EVENTS,
     PODS,
     REPLICA_SETS,
     WORKLOADS,
+    Json,
     Resource,
 )
 
-MOST_OBJECTS = 20_000
-_MOST_EVENTS_READ = 5_000
-_MOST_EVENTS = 200
-_REVISION = "deployment.kubernetes.io/revision"
+Lister = Callable[[Resource, str, str], Awaitable[list[Json]]]
+"""Returns the objects of a resource in a namespace that match a label selector."""
+
+_REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 
 
-async def each(
+async def iterate(
     api: ApiClient, resource: Resource, namespace: str | None = None, selector: str = ""
 ) -> AsyncIterator[Json]:
-    """Yield the objects that the selector matches, with the kind that lists leave out.
+    """Yield the objects that match a label selector, with `apiVersion` and `kind` filled in.
 
     Raises:
-        UnreadableError: when there are more than 20,000.
+        UnreadableError: there are more than 20,000.
 
     """
     params = {"labelSelector": selector} if selector else None
     number = 0
     async for item in api.list_items(resource.path(namespace), params):
         number += 1
-        if number > MOST_OBJECTS:
-            raise UnreadableError(f"more than {MOST_OBJECTS} {resource.plural}")
+        if number > MAX_OBJECTS:
+            raise UnreadableError(f"more than {MAX_OBJECTS} {resource.plural}")
         yield {"apiVersion": resource.api_version, "kind": resource.kind, **item}
 
 
-async def find(
+async def list_resource(
     api: ApiClient, resource: Resource, namespace: str | None = None, selector: str = ""
 ) -> list[Json]:
-    """Return all that `each` yields."""
-    return [item async for item in each(api, resource, namespace, selector)]
+    """Return all that `iterate` yields."""
+    return [item async for item in iterate(api, resource, namespace, selector)]
 
 
 def workload_resource(kind: str) -> Resource:
-    """Return where a kind of workload is served; NotFoundError when it is none."""
+    """Return the resource of a kind of workload; NotFoundError when it is not one."""
     try:
         return WORKLOADS[kind]
     except KeyError:
-        raise NotFoundError(f"{kind} is not a kind of workload that reme knows") from None
+        raise NotFoundError(
+            f"{kind} is not a supported workload: use {', '.join(WORKLOADS)}"
+        ) from None
+
+
+def equality_selector(labels: Mapping[str, str]) -> str:
+    """Return the selector of objects that have all of these labels."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def label_selector(selector: Mapping[str, object] | None) -> str:
-    """Return the text form of a selector of the API.
+    """Return the text form of a LabelSelector.
 
     Raises:
-        UnreadableError: for an operator that is not one, or a selector that would match everything.
+        UnreadableError: an operator is unknown, or the selector would match everything.
 
     """
+    selector = selector or {}
     parts: list[str] = []
-    given = selector or {}
-    labels = given.get("matchLabels")
-    if isinstance(labels, Mapping):
-        parts += [f"{key}={value}" for key, value in sorted(labels.items())]
-    expressions = given.get("matchExpressions")
-    for one in expressions if isinstance(expressions, list) else ():
-        values = ",".join(one.get("values") or ())
-        form = {
-            "In": f"{one['key']} in ({values})",
-            "NotIn": f"{one['key']} notin ({values})",
-            "Exists": one["key"],
-            "DoesNotExist": f"!{one['key']}",
-        }.get(one["operator"])
-        if form is None:
-            raise UnreadableError(f"selector operator {one['operator']} is unknown")
-        parts.append(form)
+    labels = selector.get("matchLabels")
+    if isinstance(labels, Mapping) and labels:
+        parts.append(equality_selector(labels))
+    expressions = selector.get("matchExpressions")
+    for expression in expressions if isinstance(expressions, list) else ():
+        key, values = expression["key"], ",".join(expression.get("values") or ())
+        part = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }.get(expression["operator"])
+        if part is None:
+            raise UnreadableError(f"unknown selector operator {expression['operator']}")
+        parts.append(part)
     if not parts:
         raise UnreadableError("the workload has no selector")
     return ",".join(parts)
 
 
-async def revisions(api: ApiClient, workload: Json) -> list[Json]:
-    """Return its own ReplicaSets or ControllerRevisions, newest revision first."""
-    meta = workload["metadata"]
-    deployment = workload["kind"] == "Deployment"
-    resource = REPLICA_SETS if deployment else CONTROLLER_REVISIONS
+async def revisions(lister: Lister, workload: Json) -> list[Json]:
+    """Return the workload's own ReplicaSets or ControllerRevisions, newest revision first."""
+    resource = REPLICA_SETS if workload["kind"] == "Deployment" else CONTROLLER_REVISIONS
     selector = label_selector(workload["spec"].get("selector"))
-    found = await find(api, resource, meta["namespace"], selector)
-    owned = [item for item in found if _controller(item) == meta["uid"]]
-    return sorted(owned, key=_number, reverse=True)
+    items = await lister(resource, workload["metadata"]["namespace"], selector)
+    return sorted(_owned_by(items, {workload["metadata"]["uid"]}), key=_revision, reverse=True)
 
 
-async def pods(api: ApiClient, workload: Json) -> list[Json]:
+async def pods(lister: Lister, workload: Json) -> list[Json]:
     """Return the pods that the workload controls, itself or through a ReplicaSet, oldest first."""
-    meta = workload["metadata"]
-    owners = {meta["uid"]}
+    owners = {workload["metadata"]["uid"]}
     if workload["kind"] == "Deployment":
-        owners = {item["metadata"]["uid"] for item in await revisions(api, workload)}
+        owners = {item["metadata"]["uid"] for item in await revisions(lister, workload)}
     selector = label_selector(workload["spec"].get("selector"))
-    found = await find(api, PODS, meta["namespace"], selector)
-    owned = [item for item in found if _controller(item) in owners]
-    return sorted(owned, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")
+    items = await lister(PODS, workload["metadata"]["namespace"], selector)
+    return sorted(
+        _owned_by(items, owners), key=lambda pod: pod["metadata"].get("creationTimestamp") or ""
+    )
 
 
-async def events(api: ApiClient, namespace: str, names: Sequence[str]) -> list[Json]:
-    """Return the newest events about objects of these names, oldest of them first."""
-    wanted, found, read = set(names), list[Json](), 0
-    async for item in api.list_items(EVENTS.path(namespace)):
-        read += 1
-        if (item.get("involvedObject") or {}).get("name") in wanted:
-            found.append({"apiVersion": EVENTS.api_version, "kind": EVENTS.kind, **item})
-        if read == _MOST_EVENTS_READ:
-            break  # a flood of events must not keep a repair waiting
-    return sorted(found, key=_seen)[-_MOST_EVENTS:]
+def _owned_by(items: list[Json], owners: set[str]) -> list[Json]:
+    """Return the objects whose controller has one of these UIDs."""
+    return [item for item in items if _controller_uid(item) in owners]
 
 
-def _controller(item: Json) -> str:
+def _controller_uid(item: Json) -> str:
     owners = item["metadata"].get("ownerReferences") or ()
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
-def _number(item: Json) -> int:
+def _revision(item: Json) -> int:
     if item["kind"] == CONTROLLER_REVISIONS.kind:
         return int(item.get("revision") or 0)
     annotations = item["metadata"].get("annotations") or {}
-    return parse_int(str(annotations.get(_REVISION, ""))) or 0
-
-
-def _seen(event: Json) -> datetime:
-    """Return when an event was last seen; the API has had three fields for that."""
-    series = event.get("series") or {}
-    for text in (
-        series.get("lastObservedTime"),
-        event.get("lastTimestamp"),
-        event.get("eventTime"),
-        event["metadata"].get("creationTimestamp"),
-    ):
-        if text:
-            try:
-                return datetime.fromisoformat(text)
-            except ValueError:
-                continue
-    return datetime.min.replace(tzinfo=UTC)
+    return parse_int(str(annotations.get(_REVISION_ANNOTATION, ""))) or 0

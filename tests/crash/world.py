@@ -25,10 +25,10 @@ from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
 from reme_kube.http_client import ApiClient
 from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
-from reme_kube.protocols import Sample
 from reme_model.inference.errors import ModelTimeoutError, ModelUnavailableError
 from reme_model.inference.generation import GenerationReply, GenerationRequest
 from reme_operator.app import main
+from reme_operator.probes.sample import Sample
 from reme_operator.reconcile import reconciler
 from reme_operator.settings import OperatorSettings
 from reme_operator.steps import registry
@@ -294,7 +294,7 @@ async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]
                 world.finals[found.metadata.uid] = found
 
         api.hooks += [nodes, remember, chronicle]
-        with mock.patch("reme_kube.http_client.connector", side_effect=lambda _: api.wire()):
+        with mock.patch("reme_kube.http_client.connector", side_effect=lambda *_: api.wire()):
             yield world
 
 

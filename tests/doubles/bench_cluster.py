@@ -9,7 +9,7 @@ from typing import Any
 from reme_benchmark.injection.specs import Target
 from reme_benchmark.scoring.user_sli import Second, UserSli
 from reme_kube.errors import AlreadyExistsError, ConflictError, NotFoundError
-from reme_kube.http_client import HttpResponse
+from reme_kube.responses import HttpResponse
 
 Object = dict[str, Any]
 NAMESPACE = "shop"

@@ -1,8 +1,9 @@
 """An API server in this process: small, but honest about what the operator relies on.
 
-resourceVersion and 409, generation, the status subresource, finalizers, watches with history,
-merge and JSON patches, label selectors, UID preconditions. No schema, no RBAC, no admission: those
-are the real cluster's to test. `faults` lets a test answer a request in the API server's place.
+resourceVersion and 409, generation, the status subresource, finalizers, pages of a list, watches
+with history, merge and JSON patches, label and field selectors, UID preconditions. No schema, no
+RBAC, no admission: those are the real cluster's to test. `faults` lets a test answer a request in
+the API server's place.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import contextlib
 import copy
 import json
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -72,6 +73,11 @@ class FakeApi:
     faults: list[Fault] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    lists: Counter[str] = field(default_factory=Counter)  # LIST requests of each resource
+    watches: Counter[str] = field(default_factory=Counter)
+    unwatchable: set[str] = field(default_factory=set)
+    silent: bool = False  # watches stay open and send nothing
+    compacted: int = 0  # watches from an older version are told "410 Gone"
     url: str = ""
     fenced: bool = True  # a run that writes what its grant does not include is refused
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
@@ -79,7 +85,9 @@ class FakeApi:
     _store: dict[tuple[str, str, str], Json] = field(default_factory=dict)
     _version: int = 100
     _history: list[tuple[int, str, str, Json]] = field(default_factory=list)
+    _watch_round: int = 0
     _changed: dict[int, asyncio.Event] = field(default_factory=dict)
+    _pages: dict[str, tuple[list[Json], str]] = field(default_factory=dict)
     _runner: web.AppRunner | None = None
 
     @contextlib.asynccontextmanager
@@ -208,8 +216,14 @@ class FakeApi:
         if not name:
             if request.method == "POST":
                 return self._create(plural, namespace, head, body)
+            if field_name := _unsupported_field(request, plural):
+                return _status(400, "BadRequest", f"field label not supported: {field_name}")
             if request.query.get("watch"):
+                self.watches[plural] += 1
+                if plural in self.unwatchable:
+                    return _status(403, "Forbidden", f"cannot watch {plural}")
                 return await self._watch(request, plural, namespace)
+            self.lists[plural] += 1
             return self._list(request, plural, namespace, head)
         return self._one(request, (plural, namespace, name), sub, body)
 
@@ -223,10 +237,20 @@ class FakeApi:
         return web.json_response(self._save(key, head | body, None), status=201)
 
     def _list(self, request: web.Request, plural: str, namespace: str, head: Json) -> web.Response:
-        found = [o for o in self.all(plural, namespace) if _selected(request, o)]
-        meta = {"resourceVersion": str(self._version)}
+        if token := request.query.get("continue"):
+            if token not in self._pages:
+                return _status(410, "Expired", "the continue token is too old")
+            items, version = self._pages[token]
+        else:
+            items = [o for o in self.all(plural, namespace) if _selected(request, o)]
+            version = str(self._version)
+        metadata = {"resourceVersion": version}
+        limit = int(request.query.get("limit") or 0) or len(items)
+        if items[limit:]:
+            metadata["continue"] = f"{len(self._pages)}-{version}"
+            self._pages[metadata["continue"]] = (items[limit:], version)
         return web.json_response(
-            head | {"kind": head["kind"] + "List", "metadata": meta, "items": found}
+            head | {"kind": head["kind"] + "List", "metadata": metadata, "items": items[:limit]}
         )
 
     def _one(
@@ -273,30 +297,82 @@ class FakeApi:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         known = request.query.get("resourceVersion")
-        since = int(known or self._version)
+        since, turn = int(known or self._version), self._watch_round
+        if known and since < self.compacted:
+            await _send(response, "ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
+            return response
+        shown = self._shown_at(request, plural, namespace, since)
         changed = self._changed.setdefault(id(response), asyncio.Event())
+        read = 0 if known else len(self._history)
         try:
             if not known:
                 for obj in self.all(plural, namespace):
                     if _selected(request, obj):
                         await _send(response, "ADDED", obj)
-            while True:
+            while not self.watch_ends(turn):
                 changed.clear()
-                for number, kind_plural, kind, obj in self._history:
-                    inside = not namespace or obj["metadata"].get("namespace") == namespace
-                    if (
-                        number > since
-                        and kind_plural == plural
-                        and inside
-                        and _selected(request, obj)
-                    ):
-                        await _send(response, kind, obj)
-                since = self._version
+                await self.before_events()
+                fresh, read = self._history[read:], len(self._history)
+                for number, of, kind, obj in fresh:
+                    if number <= since or of != plural or not _inside(namespace, obj):
+                        continue
+                    if seen_as := _watch_event(request, kind, obj, shown):
+                        await _send(response, seen_as, obj)
                 await changed.wait()
         except ConnectionError:
-            return response
+            pass
         finally:
             self._changed.pop(id(response), None)
+        return response
+
+    def watch_ends(self, turn: int) -> bool:
+        """Return whether a watch of that turn ends now."""
+        return turn != self._watch_round
+
+    async def before_events(self) -> None:
+        """Wait before a watch sends events: for ever while watches are to be silent."""
+        if self.silent:
+            await asyncio.Event().wait()
+
+    def end_watches(self, *, gone: bool = False) -> None:
+        """End every watch; those that go on from an old version are refused if `gone`."""
+        if gone:
+            self.compacted = self._version
+        self._watch_round += 1
+        for event in self._changed.values():
+            event.set()
+
+    @property
+    def open_watches(self) -> int:
+        """The number of watches now."""
+        return len(self._changed)
+
+    def _shown_at(
+        self, request: web.Request, plural: str, namespace: str, version: int
+    ) -> set[str]:
+        """Return the UIDs of the objects that a watch from that version begins with."""
+        shown: set[str] = set()
+        for number, of, kind, obj in self._history:
+            if number <= version and of == plural and _inside(namespace, obj):
+                _watch_event(request, kind, obj, shown)
+        return shown
+
+
+def _watch_event(request: web.Request, kind: str, obj: Json, shown: set[str]) -> str:
+    """Return the type of event that a watch sends of a change, none when it does not select it.
+
+    An object whose labels are changed enters a selection as ADDED and leaves it as DELETED.
+    """
+    uid = obj["metadata"]["uid"]
+    before, selected = uid in shown, kind != "DELETED" and _selected(request, obj)
+    shown.add(uid) if selected else shown.discard(uid)
+    if selected:
+        return "MODIFIED" if before else "ADDED"
+    return "DELETED" if before else ""
+
+
+def _inside(namespace: str, obj: Json) -> bool:
+    return not namespace or obj["metadata"].get("namespace") == namespace
 
 
 async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:
@@ -354,7 +430,30 @@ def _selected(request: web.Request, obj: Json) -> bool:
     labels = obj["metadata"].get("labels") or {}
     wanted = request.query.get("labelSelector", "")
     pairs = [part.split("=", 1) for part in wanted.split(",") if "=" in part]
-    return all(labels.get(key) == value for key, value in pairs)
+    fields = request.query.get("fieldSelector", "")
+    return all(labels.get(key) == value for key, value in pairs) and fields_match(fields, obj)
+
+
+def fields_match(selector: str, obj: Json) -> bool:
+    """Return whether an object has the values that a field selector names."""
+    for part in filter(None, selector.split(",")):
+        path, _, expected = part.partition("=")
+        value: Any = obj
+        for name in path.split("."):
+            value = (value or {}).get(name)
+        if str(value or "") != expected:
+            return False
+    return True
+
+
+def _unsupported_field(request: web.Request, plural: str) -> str:
+    """Return the first field that the real server does not select this resource by."""
+    supported = {"metadata.name", "metadata.namespace"}
+    if plural == "events":
+        supported |= {"involvedObject.kind", "involvedObject.name", "involvedObject.uid", "type"}
+    selector = request.query.get("fieldSelector", "")
+    names = (part.partition("=")[0] for part in selector.split(",") if part)
+    return next((name for name in names if name not in supported), "")
 
 
 def _changed(verb: str, before: Json, body: Any) -> Json:

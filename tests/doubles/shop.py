@@ -9,7 +9,7 @@ from typing import Any
 
 from reme_api.diagnosis_report import Target
 from reme_api.probes import Probe
-from reme_kube.protocols import Sample
+from reme_operator.probes.sample import Sample
 from tests.doubles.fake_api import FakeApi, Json
 
 NAMESPACE, RELEASE = "shop", "reme-system"

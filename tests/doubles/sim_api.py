@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.doubles.fake_api import FakeApi, Json, _selected, _send
+from tests.doubles.fake_api import FakeApi, Json, _selected
 from tests.doubles.sim_loop import Process, now
 from tests.doubles.sim_network import Wire, sender_of
 
@@ -67,9 +67,7 @@ class SimulatedApi(FakeApi):
     lag_seconds: float = 0.0  # how far behind watches are
     behind_at: dict[str, float] = field(default_factory=dict)
     """When a list of a kind last said what was a while ago."""
-    compacted: int = 0  # watches from an older version are told "410 Gone"
     _past: dict[tuple[str, str, str], list[tuple[float, Json | None]]] = field(default_factory=dict)
-    _watch_round: int = 0
     _random: random.Random = field(default_factory=random.Random)
     _server: web.Server | None = None
 
@@ -95,14 +93,6 @@ class SimulatedApi(FakeApi):
         """Return connections of the process that asks for them."""
         assert self._server is not None, "not running"
         return Wire(self._server)
-
-    def end_watches(self, *, gone: bool) -> None:
-        """End every watch; those that go on from an old version are refused if `gone`."""
-        if gone:
-            self.compacted = self._version
-        self._watch_round += 1
-        for event in self._changed.values():
-            event.set()
 
     # what is asked ----------------------------------------------------------------------------
 
@@ -185,36 +175,14 @@ class SimulatedApi(FakeApi):
 
     # watches ----------------------------------------------------------------------------------
 
-    async def _watch(self, request: web.Request, plural: str, namespace: str) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        known = request.query.get("resourceVersion")
-        since, turn = int(known or self._version), self._watch_round
-        if known and since < self.compacted:
-            await _send(response, "ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
-            return response
-        changed = self._changed.setdefault(id(response), asyncio.Event())
-        read = 0 if known else len(self._history)
-        try:
-            if not known:
-                for obj in self.all(plural, namespace):
-                    if _selected(request, obj):
-                        await _send(response, "ADDED", obj)
-            while turn == self._watch_round and not self.down:
-                changed.clear()
-                if self.lag_seconds:
-                    await asyncio.sleep(self.lag_seconds)
-                fresh, read = self._history[read:], len(self._history)
-                for number, of, kind, obj in fresh:
-                    inside = not namespace or obj["metadata"].get("namespace") == namespace
-                    if number > since and of == plural and inside and _selected(request, obj):
-                        await _send(response, kind, obj)
-                await changed.wait()
-        except ConnectionError:
-            pass
-        finally:
-            self._changed.pop(id(response), None)
-        return response
+    def watch_ends(self, turn: int) -> bool:
+        """Return whether a watch of that turn ends now."""
+        return self.down or super().watch_ends(turn)
+
+    async def before_events(self) -> None:
+        """Send the events of watches late."""
+        if self.lag_seconds:
+            await asyncio.sleep(self.lag_seconds)
 
 
 class _Read:

@@ -11,7 +11,7 @@ from reme_benchmark.diagnosis import symptoms
 from reme_benchmark.diagnosis.findings import Finding, Findings, distinct, finding
 from reme_benchmark.kube.cluster import Object
 from reme_benchmark.scoring.case_context import CaseContext
-from reme_kube import workloads
+from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError
 from reme_kube.resources import WORKLOADS
 from reme_playbook.snapshot import unstructured
@@ -58,9 +58,9 @@ async def _about(context: CaseContext, workload: Object | None) -> list[Finding]
     if workload is None:
         text = f"workload {context.case.reported_service} does not exist"
         return [finding(EvidenceKind.TEXT, context.namespace, text, telling=True)]
-    api = context.cluster.api
+    cluster = ApiCluster(context.cluster.api)
     pods, revisions = await asyncio.gather(
-        _or_none(workloads.pods(api, workload)), _or_none(workloads.revisions(api, workload))
+        _or_none(cluster.pods(workload)), _or_none(cluster.revisions(workload))
     )
     newest = list(pods or ())[-_MOST_PODS:]
     names = [
@@ -69,7 +69,7 @@ async def _about(context: CaseContext, workload: Object | None) -> list[Finding]
         *(r["metadata"]["name"] for r in (revisions or ())[:2]),
     ]
     events, metrics, logs = await asyncio.gather(
-        _or_none(workloads.events(api, context.namespace, names)),
+        _or_none(cluster.events(context.namespace, names)),
         _or_none(context.cluster.list("PodMetrics", context.namespace)),
         asyncio.gather(*(_logs(context, pod) for pod in newest)),
     )

@@ -14,8 +14,8 @@ from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import take
 from reme_benchmark.scoring.tamper_check import TamperCheck
 from reme_benchmark.scoring.user_sli import UserSli
+from reme_kube.clock import Clock
 from reme_kube.errors import ClusterError
-from reme_kube.protocols import Clock
 
 Measure = Callable[[Check, CaseContext, Growth], Awaitable[Measured]]
 

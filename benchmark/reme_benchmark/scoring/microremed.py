@@ -18,9 +18,8 @@ from reme_benchmark.scoring import container_usage, service_state
 from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import ready
-from reme_kube.clock import SystemClock
+from reme_kube.clock import Clock, SystemClock
 from reme_kube.errors import ClusterError, InvalidError
-from reme_kube.protocols import Clock
 from reme_playbook.snapshot import quantity
 
 WAITING_SECONDS = 60.0

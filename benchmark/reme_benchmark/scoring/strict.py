@@ -9,9 +9,8 @@ from reme_benchmark.scoring.judge import PERIOD_SECONDS, Judge, Measure
 from reme_benchmark.scoring.records import Measured, Verdict
 from reme_benchmark.scoring.snapshot import Snapshot, difference, take
 from reme_benchmark.scoring.tamper_check import TamperCheck
-from reme_kube.clock import SystemClock
+from reme_kube.clock import Clock, SystemClock
 from reme_kube.errors import ClusterError
-from reme_kube.protocols import Clock
 
 __all__ = ["TamperCheck", "judge", "judge_control"]
 

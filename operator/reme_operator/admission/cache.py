@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from reme_api.diagnosis_report import Target
 from reme_api.policy import RemediationPolicy
 from reme_kube.errors import ClusterError, NotFoundError
-from reme_kube.protocols import Cluster, Json
+from reme_kube.protocols import Cluster
+from reme_kube.resources import Json
 from reme_operator.admission.admit import TargetInfo
 from reme_operator.admission.policy_selection import UnreadablePolicy
 from reme_playbook.snapshot import unstructured

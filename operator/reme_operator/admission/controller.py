@@ -25,7 +25,7 @@ from reme_kube.errors import (
     ConflictError,
     NotFoundError,
 )
-from reme_kube.protocols import EventType
+from reme_kube.events import EventType
 from reme_kube.resources import REMEDIATION_POLICIES
 from reme_operator.admission.admit import (
     Accept,
@@ -319,7 +319,7 @@ class ReportController:
         found: list[RemediationPolicy] = []
         broken: list[UnreadablePolicy] = []
         for where in sorted({namespace, self.deps.settings.release_namespace}):
-            for item in await self.deps.cluster.find(REMEDIATION_POLICIES, where):
+            for item in await self.deps.cluster.list_resource(REMEDIATION_POLICIES, where):
                 policy = parse_policy(item)
                 if isinstance(policy, UnreadablePolicy):
                     broken.append(policy)

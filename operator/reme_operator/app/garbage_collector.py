@@ -7,9 +7,10 @@ import structlog
 
 from reme_api.probes import ProbeVerdict
 from reme_api.remediation import Remediation
+from reme_kube.clock import Clock
 from reme_kube.errors import ClusterError
-from reme_kube.protocols import Clock, Cluster, Json
-from reme_kube.resources import CONFIG_MAPS, JOBS, REMEDIATIONS, RUN_GRANTS
+from reme_kube.protocols import Cluster
+from reme_kube.resources import CONFIG_MAPS, JOBS, REMEDIATIONS, RUN_GRANTS, Json
 from reme_operator.admission.remediation_index import RemediationIndex
 from reme_operator.admission.retention import expired
 from reme_operator.errors import one_line
@@ -63,12 +64,12 @@ async def remove_orphans(cluster: Cluster, namespace: str) -> int:
     labels = {MANAGED_BY_LABEL: "reme"}
     found: list[Json] = []
     for resource in (JOBS, RUN_GRANTS, CONFIG_MAPS):
-        found += await cluster.find(resource, namespace, labels)
+        found += await cluster.list_resource(resource, namespace, labels)
     places = set(_places(found, namespace))
     if not places:
         return 0
     # Listed after the runs: whatever belongs to a remediation finds it here.
-    alive = {str(r["metadata"]["uid"]) for r in await cluster.find(REMEDIATIONS)}
+    alive = {str(r["metadata"]["uid"]) for r in await cluster.list_resource(REMEDIATIONS)}
     orphans = sorted(place for place in places if place.uid not in alive)
     for place in orphans:
         await delete_run(cluster, place)

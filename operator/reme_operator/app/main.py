@@ -12,13 +12,13 @@ import kopf
 import structlog
 from kopf._core.engines.peering import Identity
 
-from reme_kube.clock import SystemClock
+from reme_kube.clock import Clock, SystemClock
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
 from reme_kube.http_client import ApiClient
 from reme_kube.kubeconfig import find_credentials
-from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
-from reme_kube.protocols import Clock, Cluster, Leadership, Prober
+from reme_kube.leader_election import ApiLeaseStore, LeaderElector, Leadership, LeaseTimes
+from reme_kube.protocols import Cluster
 from reme_model.inference.client import OpenAIModel
 from reme_model.inference.generation import ModelEndpoint, PlaybookModel
 from reme_operator.admission.controller import ReportController
@@ -29,6 +29,7 @@ from reme_operator.handlers.context import OperatorContext
 from reme_operator.handlers.policies import schedule_policy_updates
 from reme_operator.kill_switch.watch import KillSwitch, watch_kill_switch
 from reme_operator.probes.prober import ServiceProber
+from reme_operator.probes.sample import Prober
 from reme_operator.reconcile.notifier import Notifiers, watch_runs
 from reme_operator.settings import OperatorSettings
 from reme_operator.steps.context import Dependencies
@@ -98,11 +99,13 @@ async def _outside(
         api = await stack.enter_async_context(_api(settings, credentials))
         # The lease has connections of its own: a flood of work must not cost the leadership.
         renewing = await stack.enter_async_context(_api(settings, credentials))
-        cluster = ApiCluster(
-            api,
-            watched=settings.watch_namespaces,
-            reporter=settings.pod_name,
-            unreadable=metrics.object_unreadable,
+        cluster = await stack.enter_async_context(
+            ApiCluster(
+                api,
+                watched=settings.watch_namespaces,
+                reporter=settings.pod_name,
+                on_unreadable=metrics.object_unreadable,
+            )
         )
         store = ApiLeaseStore(renewing, settings.namespace, settings.lease_name)
         times = LeaseTimes(

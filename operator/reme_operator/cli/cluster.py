@@ -117,7 +117,7 @@ class CliCluster:
         """Return the remediations, newest first, and why others could not be read."""
         namespace = None if all_namespaces else self.namespace
         remediations, problems = [], []
-        for found in self.run(self._cluster.find(REMEDIATIONS, namespace)):
+        for found in self.run(self._cluster.list_resource(REMEDIATIONS, namespace)):
             try:
                 remediations.append(_parse(found))
             except CliError as error:

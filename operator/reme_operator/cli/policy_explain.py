@@ -194,7 +194,7 @@ async def _setup(
 ) -> OperatorSetup:
     """Return the settings of the operator, read from its Deployment."""
     try:
-        deployments = await cluster.find(DEPLOYMENTS, release_namespace, _OPERATOR_LABELS)
+        deployments = await cluster.list_resource(DEPLOYMENTS, release_namespace, _OPERATOR_LABELS)
         problem = f"no operator found in namespace {release_namespace}"
     except ForbiddenError:
         deployments = []
@@ -251,7 +251,7 @@ async def _policies(
     items: list[dict[str, Any]] = []
     for namespace in dict.fromkeys(namespaces):
         try:
-            items += await cluster.find(REMEDIATION_POLICIES, namespace)
+            items += await cluster.list_resource(REMEDIATION_POLICIES, namespace)
         except ForbiddenError:
             notes.append(f"you may not read the policies of namespace {namespace}")
     replaced = {(p.metadata.namespace, p.metadata.name) for p in file_policies}

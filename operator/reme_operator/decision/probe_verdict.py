@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reme_api.probes import NeighbourHealth, ProbeResult, ProbeVerdict, ProbeWindow
-from reme_kube.protocols import Sample
+from reme_operator.probes.sample import Sample
 
 _MOST_NEIGHBOURS = 256
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import structlog
 
+from reme_kube.clock import Clock
 from reme_kube.errors import ClusterError, NotFoundError
-from reme_kube.protocols import Clock, Cluster
+from reme_kube.protocols import Cluster
 from reme_kube.resources import CONFIG_MAPS
 from reme_operator.errors import one_line
 from reme_operator.kill_switch.state import OFF, KillSwitchState, parse_kill_switch

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reme_api.probes import Resource, ResourceUsageProbe
-from reme_kube.protocols import Json, Sample
+from reme_kube.resources import Json
+from reme_operator.probes.sample import Sample
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 
 STALE = timedelta(seconds=90)

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation
-from reme_kube.protocols import Cluster, EventType
+from reme_kube.events import EventType
+from reme_kube.protocols import Cluster
 from reme_operator.decision.conditions import SUCCESSES
 from reme_operator.telemetry.metrics import Metrics
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from reme_kube.clock import Clock
 from reme_kube.errors import ClusterError
-from reme_kube.protocols import Clock, Cluster
+from reme_kube.protocols import Cluster
 from reme_kube.resources import CONFIG_MAPS, JOBS, Resource
 from reme_operator.errors import one_line
 from reme_operator.names import MANAGED_BY_LABEL, REMEDIATION_UID_LABEL

@@ -15,8 +15,8 @@ from reme_api.diagnosis_report import (
 from reme_api.parsing import parse_int
 from reme_api.remediation import Remediation
 from reme_kube.errors import ClusterError, NotFoundError
-from reme_kube.protocols import Cluster, Json
-from reme_kube.resources import CONFIG_MAPS
+from reme_kube.protocols import Cluster
+from reme_kube.resources import CONFIG_MAPS, Json
 from reme_operator.errors import TargetVanishedError
 from reme_operator.snapshot import related_objects
 from reme_playbook.snapshot import related_services, unstructured

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reme_kube.errors import ForbiddenError, NotFoundError
-from reme_kube.protocols import Cluster, Json
+from reme_kube.protocols import Cluster
 from reme_kube.resources import (
     CONFIG_MAPS,
     JOBS,
@@ -19,6 +19,7 @@ from reme_kube.resources import (
     RELATED_RESOURCES,
     SERVICES,
     WORKLOADS,
+    Json,
     Resource,
 )
 from reme_playbook.snapshot import unstructured
@@ -50,7 +51,7 @@ async def nodes(cluster: Cluster) -> tuple[Found, frozenset[tuple[str, str]] | N
     None for the labels where nodes may not be read.
     """
     try:
-        found = await cluster.find(NODES)
+        found = await cluster.list_resource(NODES)
     except (ForbiddenError, NotFoundError):
         return {}, None
     refusing = [
@@ -91,7 +92,7 @@ def _open_jobs(found: list[Json]) -> list[Json]:
 
 async def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Json]:
     try:
-        return await cluster.find(resource, namespace)
+        return await cluster.list_resource(resource, namespace)
     except (ForbiddenError, NotFoundError):
         return []  # not installed, or not for reme to see
 

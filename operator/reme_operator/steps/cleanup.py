@@ -5,7 +5,7 @@ import contextlib
 from typing import NamedTuple
 
 from reme_kube.errors import ForbiddenError, NotFoundError
-from reme_kube.protocols import Cluster, Json
+from reme_kube.protocols import Cluster
 from reme_kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CONFIG_MAPS,
@@ -13,6 +13,7 @@ from reme_kube.resources import (
     ROLE_BINDINGS,
     RUN_GRANTS,
     SERVICE_ACCOUNTS,
+    Json,
     Resource,
 )
 from reme_operator.names import REMEDIATION_UID_LABEL

@@ -7,11 +7,13 @@ from typing import Any
 
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, ManualRollback, Remediation, RemediationStatus
-from reme_kube.protocols import Clock, Cluster, Prober
+from reme_kube.clock import Clock
+from reme_kube.protocols import Cluster
 from reme_model.inference.generation import PlaybookModel
 from reme_operator.decision.observed import Observed
 from reme_operator.decision.probe_verdict import ProbeHistory
 from reme_operator.kill_switch.watch import KillSwitch
+from reme_operator.probes.sample import Prober
 from reme_operator.settings import OperatorSettings
 from reme_operator.telemetry.health import Health
 from reme_operator.telemetry.metrics import Metrics

@@ -19,7 +19,8 @@ from reme_kube.errors import (
     NotFoundError,
     TamperedError,
 )
-from reme_kube.protocols import DryRun, Json
+from reme_kube.protocols import DryRun
+from reme_kube.resources import Json
 from reme_operator.decision.decisions import RenewPlan, RunDryRun
 from reme_operator.errors import one_line
 from reme_operator.names import text_name
@@ -67,7 +68,7 @@ async def rehearse(context: StepContext, _: RunDryRun) -> StepResult:
             context, attempt.playbook, attempt.plan.created_time, attempt.number
         )
         made = await grant_rbac(context, asked)
-        async with context.deps.cluster.rehearsal(asked.release_namespace, made) as server:
+        async with context.deps.cluster.dry_run_as(asked.release_namespace, made) as server:
             await _settled(context, server, asked)
             found = [
                 d

@@ -16,12 +16,13 @@ from reme_kube.errors import (
     NotFoundError,
     TamperedError,
 )
-from reme_kube.protocols import Cluster, Json
+from reme_kube.protocols import Cluster
 from reme_kube.resources import (
     CONFIG_MAPS,
     JOBS,
     PODS,
     RUN_GRANTS,
+    Json,
 )
 from reme_operator.decision.decisions import CleanUp, CreateRun, RecordRun, StopRun
 from reme_operator.decision.observed import JobState, ObservedRun
@@ -79,7 +80,9 @@ async def observe_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> O
     taken = taken or result is not None
     stuck = ""
     if state is JobState.ACTIVE and not taken:
-        pods = await cluster.find(PODS, namespace, {"batch.kubernetes.io/job-name": run.name})
+        pods = await cluster.list_resource(
+            PODS, namespace, {"batch.kubernetes.io/job-name": run.name}
+        )
         stuck = next(filter(None, map(_stuck, pods)), "")
     return ObservedRun(job=state, claimed=taken, message=message, stuck=stuck)
 

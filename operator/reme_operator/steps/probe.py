@@ -5,7 +5,7 @@ import asyncio
 from reme_api.policy import NeighbourScope
 from reme_api.probes import NeighbourHealth, ProbeVerdict, ProbeWindow
 from reme_api.reasons import Reason
-from reme_kube.protocols import Json
+from reme_kube.resources import Json
 from reme_operator.decision.decisions import (
     BeginVerification,
     ConcludeBaseline,
@@ -84,7 +84,7 @@ async def _neighbours(context: StepContext) -> tuple[NeighbourHealth, ...]:
     """Return the health of every workload of the namespace, the target among them."""
     if context.remediation.spec.policy.spec.verification.neighbours is NeighbourScope.NONE:
         return ()
-    found = await context.deps.cluster.workloads(context.namespace)
+    found = await context.deps.cluster.workloads(context.namespace, cached=True)
     return tuple(health(workload) for workload in found)
 
 

@@ -18,9 +18,9 @@ from reme_kube.errors import (
     InvalidError,
     NotFoundError,
 )
+from reme_kube.events import EventType
 from reme_kube.http_client import ApiClient
 from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
-from reme_kube.protocols import EventType
 from reme_kube.resources import CONFIG_MAPS, EVENTS, ROLE_BINDINGS, RUN_GRANTS
 from tests.e2e.crds.conftest import gone
 from tests.support.objects import made
@@ -126,7 +126,7 @@ async def test_an_event_is_about_its_object(cluster: ApiCluster, namespace: str)
         await cluster.post_event(about, EventType.NORMAL, "Verified", "Verify", "it held")
     found = await cluster.events(namespace, [about.metadata.name])
     assert [(e["reason"], e["message"]) for e in found] == [("Verified", "it held")]
-    assert len(await cluster.find(EVENTS, namespace)) >= 1
+    assert len(await cluster.list_resource(EVENTS, namespace)) >= 1
 
 
 async def test_the_system_itself_can_be_read(cluster: ApiCluster) -> None:

@@ -310,7 +310,7 @@ async def row(obj: Object) -> list[Any]:
     found = find_credentials()
     headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io", **found.headers(0)}
     async with (
-        aiohttp.ClientSession(connector=connector(found)) as session,
+        aiohttp.ClientSession(connector=connector(found, 32)) as session,
         session.get(found.server + path(obj, named=True), headers=headers) as response,
     ):
         table = await response.json()

@@ -13,8 +13,8 @@ from reme_api.diagnosis_report import Target, TargetKind
 from reme_api.probes import Probe
 from reme_kube.clock import SystemClock
 from reme_kube.errors import NotFoundError, UnavailableError
-from reme_kube.protocols import Prober
 from reme_operator.probes.prober import ServiceProber
+from reme_operator.probes.sample import Prober
 from tests.support.stub_api import serve
 
 CART = Target(kind=TargetKind.DEPLOYMENT, name="cart")
@@ -37,10 +37,10 @@ class Reads:
         await asyncio.sleep(self.seconds)
         return self._give(self.found)
 
-    async def pods(self, *_: Any) -> Any:
+    async def pods(self, *_: Any, cached: bool = False) -> Any:
         return self.pod_list
 
-    async def pod_metrics(self, *_: Any) -> Any:
+    async def pod_metrics(self, *_: Any, cached: bool = False) -> Any:
         return self._give(self.metrics)
 
     def _give(self, what: Any) -> Any:

@@ -11,7 +11,8 @@ from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.user_sli import UserSli
 from reme_kube.errors import NotFoundError, UnavailableError
-from reme_kube.http_client import ApiClient, HttpResponse
+from reme_kube.http_client import ApiClient
+from reme_kube.responses import HttpResponse
 from tests.doubles.results import case
 
 NS = "bench-shop"

@@ -11,8 +11,8 @@ from reme_benchmark.fidelity.trial import patience
 from reme_benchmark.fidelity.verdict import Watcher
 from reme_benchmark.scenarios.faults import catalog
 from reme_kube.cluster import ApiCluster
-from reme_kube.protocols import Sample
 from reme_operator.probes.prober import ServiceProber
+from reme_operator.probes.sample import Sample
 from reme_playbook.actions.registry import Restart, SetConfigValue
 from reme_playbook.snapshot.object_ref import ObjectRef
 

@@ -15,7 +15,7 @@ from reme_benchmark.scoring.fault_effect import field_holds, measure
 from reme_benchmark.scoring.records import Measured
 from reme_benchmark.scoring.snapshot import take
 from reme_kube.errors import NotFoundError, UnavailableError
-from reme_kube.http_client import HttpResponse
+from reme_kube.responses import HttpResponse
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object
 from tests.doubles.bench_shop import context, shop
 

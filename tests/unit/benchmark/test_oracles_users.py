@@ -7,7 +7,7 @@ import pytest
 
 from reme_benchmark.scoring.user_sli import Second, Users, UserSli, served_again
 from reme_kube.errors import UnavailableError
-from reme_kube.http_client import HttpResponse
+from reme_kube.responses import HttpResponse
 from tests.doubles.bench_cluster import FakeCluster
 
 ROWS = [

@@ -10,7 +10,8 @@ import pytest
 from reme_benchmark.harness.provenance import commit, hardware, images, provenance
 from reme_benchmark.kube.cluster import Cluster
 from reme_kube.errors import ForbiddenError, NotFoundError
-from reme_kube.http_client import ApiClient, HttpResponse
+from reme_kube.http_client import ApiClient
+from reme_kube.responses import HttpResponse
 
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32

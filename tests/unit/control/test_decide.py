@@ -8,11 +8,11 @@ import pytest
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Rejection
-from reme_kube.protocols import Sample
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
 from reme_operator.decision.observed import JobState, ModelFailures, Observed, ObservedRun
 from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
+from reme_operator.probes.sample import Sample
 from tests.doubles.builders import (
     NOW,
     attempt,

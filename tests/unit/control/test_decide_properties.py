@@ -15,7 +15,6 @@ from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Attempt, Generation, ManualRollback, Rejection, Remediation, Run
-from reme_kube.protocols import Sample
 from reme_operator.decision import decisions as d
 from reme_operator.decision.conditions import SUCCESSES, derive
 from reme_operator.decision.decide import decide
@@ -24,6 +23,7 @@ from reme_operator.decision.observed import JobState, ModelFailures, Observed, O
 from reme_operator.decision.plan_approval import PLAN_TRUSTED
 from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
 from reme_operator.names import run_name
+from reme_operator.probes.sample import Sample
 from tests.doubles.builders import (
     DIGEST,
     NOW,

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reme_api.probes import NeighbourHealth, ProbeVerdict
-from reme_kube.protocols import Sample
 from reme_operator.decision.probe_verdict import (
     ProbeHistory,
     ProbeRound,
@@ -16,6 +15,7 @@ from reme_operator.decision.probe_verdict import (
     degraded_neighbours,
     verification_verdict,
 )
+from reme_operator.probes.sample import Sample
 from tests.doubles.builders import NOW, later, neighbour
 
 WINDOW = timedelta(seconds=3)

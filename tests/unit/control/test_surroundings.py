@@ -25,7 +25,7 @@ class Reads:
     lists: dict[Resource, list[Json] | Exception] = field(default_factory=dict)
     objects: dict[str, Json | Exception] = field(default_factory=dict)
 
-    async def find(self, resource: Resource, namespace: str | None = None) -> list[Json]:
+    async def list_resource(self, resource: Resource, namespace: str | None = None) -> list[Json]:
         found = self.lists.get(resource, [])
         if isinstance(found, Exception):
             raise found

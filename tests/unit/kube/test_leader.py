@@ -8,8 +8,7 @@ import pytest
 from reme_kube.errors import (
     UnavailableError,
 )
-from reme_kube.leader_election import LeaderElector
-from reme_kube.protocols import Leadership
+from reme_kube.leader_election import LeaderElector, Leadership
 from tests.support.clock import FakeClock, settle
 from tests.support.lease import FakeStore
 
@@ -20,10 +19,13 @@ class View:
     def __init__(self, store: FakeStore) -> None:
         self.store = store
         self.cut = False
+        self.error: Exception | None = None
 
     def _check(self) -> None:
         if self.cut:
             raise UnavailableError("cut")
+        if self.error:
+            raise self.error
 
     async def read(self) -> dict[str, Any]:
         self._check()
@@ -42,7 +44,7 @@ class Candidate:
     def __init__(self, store: FakeStore, clock: FakeClock, name: str) -> None:
         self.told: list[bool] = []
         self.view = View(store)
-        self.lease = LeaderElector(self.view, clock, name, changed=self.told.append)
+        self.lease = LeaderElector(self.view, clock, name, on_change=self.told.append)
         as_the_core_sees_it: Leadership = self.lease
         assert not as_the_core_sees_it.leading
 
@@ -215,3 +217,16 @@ async def test_release_does_not_fail_when_the_server_is_gone(
     await a.lease.release()
     assert a.told == [True, False]
     assert not a.lease.leading
+
+
+async def test_an_unexpected_error_in_the_renewal_ends_the_leadership(
+    clock: FakeClock, a: Candidate
+) -> None:
+    await a.lease.acquire()
+    a.view.error = ValueError("not a ClusterError")
+    await clock.advance(2)
+    await asyncio.wait_for(a.lease.wait_lost(), 1)
+    assert not a.lease.leading
+    assert a.told == [True, False]
+    a.view.error = None
+    await a.lease.release()

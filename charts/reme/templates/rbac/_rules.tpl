@@ -23,11 +23,18 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 {{/* Where targets live: reading, the texts of remediations, and binding the run roles. */}}
 {{- define "reme.rules.watched" -}}
 {{ include "reme.rules.own" . }}
+# watch: what verification polls
 - apiGroups: [apps]
-  resources: [deployments, statefulsets, daemonsets, replicasets, controllerrevisions]
+  resources: [deployments, statefulsets, daemonsets, replicasets]
+  verbs: [get, list, watch]
+- apiGroups: [apps]
+  resources: [controllerrevisions]
   verbs: [get, list]
 - apiGroups: [""]
-  resources: [pods, services, events, resourcequotas]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [services, events, resourcequotas]
   verbs: [get, list]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]

@@ -99,7 +99,7 @@ class WorldCluster:
             raise NotFoundError(f"{resource.kind} {name}")
         return found
 
-    async def find(
+    async def list_resource(
         self, resource: Resource, namespace: str | None = None, labels: Any = None
     ) -> list[Any]:
         network = network_of(self.world)

@@ -275,7 +275,7 @@ def board() -> dashboard.Dashboard:
                 "Not acted on, by reason; in a storm few are, and with the kill switch on none.",
                 ("sum by (reason) (reme_reports_waiting{OWN})", "{{reason}}"),
                 ("max(reme_storm{OWN})", "storm"),
-                ("max by (running) (reme_kill_switch{OWN})", "kill switch, {{running}}"),
+                ("max by (in_flight) (reme_kill_switch{OWN})", "kill switch, {{in_flight}}"),
             )
         )
         .with_panel(

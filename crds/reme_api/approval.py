@@ -34,9 +34,10 @@ class Approval(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             Rule(
-                "(self.decision == 'Edit') == (has(self.edit) && self.edit != '')",
-                "edit holds the other playbook of the decision Edit, and of no other",
-                ".edit",
+                "(self.decision == 'Edit')"
+                " == (has(self.editedPlaybook) && self.editedPlaybook != '')",
+                "the decision Edit needs editedPlaybook, the other decisions must not have it",
+                ".editedPlaybook",
             ),
             Rule(
                 "self.decision != 'Reject' || (has(self.reason) && self.reason != '')",
@@ -47,12 +48,16 @@ class Approval(ApiModel):
     )
 
     decision: ApprovalDecision
-    by: Username = Field(description="Who decides: the name that the API server knows them by.")
+    username: Username = Field(
+        description="Who decides: the name that the API server knows them by."
+    )
     attempt: int = Field(ge=1, le=5)
-    playbook: Digest = Field(description="Digest of the playbook that this is about.")
-    plan: Digest = Field(description="Digest of the plan that this is about, and of no other.")
+    playbook_digest: Digest = Field(description="Digest of the playbook that this is about.")
+    plan_digest: Digest = Field(
+        description="Digest of the plan that this is about, and of no other."
+    )
     reason: Message = ""
-    edit: Annotated[str, StringConstraints(max_length=16384)] = Field(
+    edited_playbook: Annotated[str, StringConstraints(max_length=16384)] = Field(
         default="", description="The playbook that is to be planned instead."
     )
 
@@ -60,7 +65,7 @@ class Approval(ApiModel):
 class RollbackRequest(ApiModel):
     """That an ended remediation is to be taken back."""
 
-    by: Username = Field(description="Who asks: the name that the API server knows them by.")
+    username: Username = Field(description="Who asks: the name that the API server knows them by.")
     number: int = Field(
         ge=1, le=5, description="1, or one more than the last; the same again asks for nothing."
     )
@@ -81,7 +86,7 @@ class Plan(ObservedModel):
     omitted_changes: int = Field(
         default=0, ge=0, description="Changes for which there is no room here."
     )
-    text: ArtifactReference | None = Field(
+    full_changes: ArtifactReference | None = Field(
         default=None, description="All changes in full length, where they do not fit here."
     )
     cleaned_up: bool = Field(
@@ -93,18 +98,18 @@ class ApprovalRecord(ObservedModel):
     """A decision that was taken note of."""
 
     decision: ApprovalDecision
-    by: Username
-    time: Time
-    playbook: Digest
-    plan: Digest
+    username: Username
+    decision_time: Time
+    playbook_digest: Digest
+    plan_digest: Digest
     reason: Message = ""
-    original: ArtifactReference | None = Field(
+    original_playbook: ArtifactReference | None = Field(
         default=None, description="Of an edit: the playbook that it was made from."
     )
-    edit: ArtifactReference | None = Field(
+    edited_playbook: ArtifactReference | None = Field(
         default=None, description="Of an edit: what was written."
     )
-    refusal: Message = Field(default="", description="Why the edited playbook may not run.")
+    refusal_message: Message = Field(default="", description="Why the edited playbook may not run.")
 
 
 class SkippedField(ObservedModel):

@@ -1,7 +1,8 @@
 """The bounds and the spelling that every type of the API shares."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -26,6 +27,17 @@ class ApiModel(BaseModel):
     def wire(self) -> dict[str, Any]:
         """Return the JSON form as the API server takes it, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other values.
+
+        Raises:
+            TypeError: `update` names a field that the type does not have.
+
+        """
+        if unknown := set(update or ()) - type(self).model_fields.keys():
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        return super().model_copy(update=update, deep=deep)
 
 
 class ObservedModel(ApiModel):

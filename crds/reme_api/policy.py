@@ -325,7 +325,9 @@ class RemediationPolicyStatus(ObservedModel):
     conditions: list[Condition] = Field(
         default_factory=list, max_length=4, json_schema_extra=list_map_key("type")
     )
-    open: int = Field(default=0, ge=0, description="Remediations that are open under this policy.")
+    open_remediations: int = Field(
+        default=0, ge=0, description="Remediations that are open under this policy."
+    )
 
 
 class RemediationPolicy(ApiObject):

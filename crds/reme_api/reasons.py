@@ -42,7 +42,7 @@ class Step(StrEnum):
     CONTEXT = "Context"
     GENERATE = "Generate"
     VALIDATE = "Validate"
-    DRY_RUN = "Plan"
+    DRY_RUN = "DryRun"
     APPROVE = "Approve"
     CAPTURE = "Capture"
     PREPARE = "Prepare"  # grant, identity, Job
@@ -70,14 +70,14 @@ class Reason(StrEnum):
     TARGET_NOT_FOUND = "TargetNotFound"
     TARGET_UNSUPPORTED = "TargetUnsupported"
     TARGET_PROTECTED = "TargetProtected"
-    TARGET_LOCKED = "TargetBusy"
+    TARGET_LOCKED = "TargetLocked"  # another remediation holds the target lock
     COOLING_DOWN = "CoolingDown"
     BUDGET_EXHAUSTED = "BudgetExhausted"
     OUTSIDE_WINDOW = "OutsideWindow"
     SAME_CAUSE = "SameCause"  # in a storm: another report is acted on for this one too
-    REPORT_STORM = "Storm"  # in a storm: few are acted on at once, the worst first
+    REPORT_STORM = "ReportStorm"  # in a storm: few are acted on at once, the worst first
     KILL_SWITCH = "KillSwitch"
-    TOO_LITTLE_EVIDENCE = "TooLittleEvidence"
+    INSUFFICIENT_EVIDENCE = "InsufficientEvidence"
     INVALID_OBJECT = "InvalidObject"
     # On its way
     PENDING = "Pending"
@@ -115,14 +115,14 @@ class Reason(StrEnum):
     PROBES_PASSED = "ProbesPassed"
     PROBES_FAILED = "ProbesFailed"
     PROBES_INCONCLUSIVE = "ProbesInconclusive"
-    NEIGHBOURS_DEGRADED = "NeighboursWorse"
+    NEIGHBOURS_DEGRADED = "NeighboursDegraded"
     # Ended
     ALREADY_HEALTHY = "AlreadyHealthy"
     DIAGNOSIS_CONTRADICTED = "DiagnosisContradicted"  # what is seen is not what was reported
     FAULT_ELSEWHERE = "FaultElsewhere"
     NO_ACTION_HELPS = "NoActionHelps"
-    ROLLBACK_DISABLED = "NotUndone"  # it did not help, and the policy forbids undoing
-    TARGET_DELETED = "TargetVanished"
+    ROLLBACK_DISABLED = "RollbackDisabled"  # the run did not help and the policy disables rollback
+    TARGET_DELETED = "TargetDeleted"
     REPORT_DELETED = "ReportDeleted"
     ATTEMPTS_EXHAUSTED = "AttemptsExhausted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

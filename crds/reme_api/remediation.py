@@ -57,7 +57,10 @@ class RemediationSpec(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             *(
-                fixed(name, f"{name} cannot be changed: suspend, cancel, approval and undo can")
+                fixed(
+                    name,
+                    f"{name} cannot be changed: only suspend, cancel, approval and rollback can",
+                )
                 for name in ("reportRef", "target", "fault", "probes", "policy")
             ),
             Rule(
@@ -79,7 +82,7 @@ class RemediationSpec(ApiModel):
         default=None,
         description="In mode Approve: what a person with the verb `approve` decided.",
     )
-    undo: RollbackRequest | None = Field(
+    rollback: RollbackRequest | None = Field(
         default=None,
         description="After the end: that a person with the verb `approve` wants it taken back.",
     )
@@ -112,7 +115,9 @@ class Generation(ObservedModel):
     completion_tokens: int = Field(default=0, ge=0)
     finish_reason: Short = ""
     constrained: bool = True
-    abstained: Message = Field(default="", description="Why the model would rather do nothing.")
+    abstention_reason: Message = Field(
+        default="", description="Why the model would rather do nothing."
+    )
 
 
 class ActionRecord(ObservedModel):
@@ -152,8 +157,8 @@ class Run(ObservedModel):
     completion_time: Time | None = None
     reason: Reason | None = Field(default=None, description="How it ended; absent while it runs.")
     message: Message = ""
-    tasks: int = Field(default=0, ge=0)
-    changed: int = Field(default=0, ge=0)
+    task_count: int = Field(default=0, ge=0)
+    changed_task_count: int = Field(default=0, ge=0)
     events: ArtifactReference | None = None
     cleaned_up: bool = False
 
@@ -171,7 +176,7 @@ class Attempt(ObservedModel):
     plan: Plan | None = None
     approvals: list[ApprovalRecord] = Field(default_factory=list, max_length=8)
     rejection: Rejection | None = None
-    seen: list[Message] = Field(
+    observations: list[Message] = Field(
         default_factory=list,
         max_length=12,
         description="When nothing was done: the lines of the context that speak most of a fault.",
@@ -180,9 +185,9 @@ class Attempt(ObservedModel):
     run: Run | None = None
     verification: ProbeWindow | None = None
     rollback_playbook: ArtifactReference | None = None
-    undo: Run | None = None
+    rollback: Run | None = None
     rollback_verification: ProbeWindow | None = None
-    kept: list[SkippedField] = Field(
+    skipped_fields: list[SkippedField] = Field(
         default_factory=list,
         max_length=32,
         description="Changed by somebody else meanwhile, so that the undo left it alone.",
@@ -197,7 +202,7 @@ class ManualRollback(ObservedModel):
     """An undo that a person asked for after the end, and what came of it."""
 
     number: int = Field(ge=1, le=5)
-    by: Username
+    username: Username
     reason: Message = ""
     attempt: int = Field(default=0, ge=0, le=5, description="Which is taken back; 0 when none can.")
     start_time: Time
@@ -205,7 +210,7 @@ class ManualRollback(ObservedModel):
     playbook: ArtifactReference | None = None
     run: Run | None = None
     verification: ProbeWindow | None = None
-    kept: list[SkippedField] = Field(default_factory=list, max_length=32)
+    skipped_fields: list[SkippedField] = Field(default_factory=list, max_length=32)
     outcome: Outcome | None = Field(
         default=None, description="RolledBack, RollbackFailed, or Rejected: nothing was done."
     )

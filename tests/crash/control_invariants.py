@@ -47,7 +47,10 @@ def _approvals(world: World) -> Iterator[tuple[str, str]]:
             name = f"{found.metadata.name}, attempt {attempt.number}"
             for record in attempt.approvals:
                 if not any(_same(record, decision) for decision in decisions):
-                    yield "untrue", f"{name}: nobody decided {record.decision} of {record.plan}"
+                    yield (
+                        "untrue",
+                        f"{name}: nobody decided {record.decision} of {record.plan_digest}",
+                    )
             for one, other in pairwise(attempt.approvals):
                 if _words(one) == _words(other):
                     yield "repeated", f"{name}: {one.decision} was taken note of twice"
@@ -70,22 +73,35 @@ def _allowed(
         return
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
     said = [r for r in attempt.approvals if r.decision is ApprovalDecision.APPROVE]
-    if not any((r.playbook, r.plan) == plan for r in said):
+    if not any((r.playbook_digest, r.plan_digest) == plan for r in said):
         yield "untrue", f"{job.run} began, and no approval of its plan was taken note of"
     if not any(
-        d.decision is ApprovalDecision.APPROVE and (d.playbook, d.plan) == plan for d in decisions
+        d.decision is ApprovalDecision.APPROVE and (d.playbook_digest, d.plan_digest) == plan
+        for d in decisions
     ):
         yield "untrue", f"{job.run} began, and nobody had approved its plan"
 
 
 def _same(record: ApprovalRecord, decision: Approval) -> bool:
-    mine = (record.decision, record.by, record.playbook, record.plan)
-    return mine == (decision.decision, decision.by, decision.playbook, decision.plan)
+    mine = (record.decision, record.username, record.playbook_digest, record.plan_digest)
+    return mine == (
+        decision.decision,
+        decision.username,
+        decision.playbook_digest,
+        decision.plan_digest,
+    )
 
 
 def _words(record: ApprovalRecord) -> tuple[Any, ...]:
-    edit = record.edit.digest if record.edit else ""
-    return record.decision, record.by, record.playbook, record.plan, record.reason, edit
+    edit = record.edited_playbook.digest if record.edited_playbook else ""
+    return (
+        record.decision,
+        record.username,
+        record.playbook_digest,
+        record.plan_digest,
+        record.reason,
+        edit,
+    )
 
 
 # undo by hand ------------------------------------------------------------------------------------
@@ -146,7 +162,7 @@ def _stops(world: World) -> Iterator[tuple[float, float]]:
     switched = [*world.chronicle.switched, (world.time(), "")]
     for (since, said), (until, _) in pairwise(switched):
         told = [at for at, who in world.chronicle.told if since <= at < until and who in alive]
-        if said == "Stop" and told:
+        if said == "Abort" and told:
             yield max([min(told), *(at for at in world.faults_at if at < until)]), until
 
 

@@ -88,7 +88,7 @@ class History:
                 self._note_both()
             case [_, "configmaps"] if obj["metadata"]["name"] == SWITCH:
                 gone = what.startswith("DELETED")
-                said = "" if gone else (obj.get("data") or {}).get("running", "Finish")
+                said = "" if gone else (obj.get("data") or {}).get("inFlight", "Drain")
                 self.switched.append((self._time(), said))
 
     def _note_job(self, job: Json) -> None:
@@ -127,7 +127,7 @@ class History:
         repaired, undone = set(), set()
         for one in self._remediations():
             target, manual_rollbacks = one.spec.target.name, one.status.manual_rollbacks
-            if any(_runs(run) for a in one.status.attempts for run in (a.run, a.undo)):
+            if any(_runs(run) for a in one.status.attempts for run in (a.run, a.rollback)):
                 repaired.add(target)
             if manual_rollbacks and _runs(manual_rollbacks[-1].run):
                 undone.add(target)

@@ -223,11 +223,11 @@ def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
         yield from _text(world, "capture", attempt.capture)
         if not attempt.actions or not attempt.timings:
             yield "no actions or no timings"
-    if attempt.undo is not None:
+    if attempt.rollback is not None:
         yield from _text(world, "undo playbook", attempt.rollback_playbook)
         if attempt.rollback_verification is None and attempt.outcome is not Outcome.CANCELLED:
             yield "its undo was not looked at"
-    for run in filter(None, (attempt.run, attempt.undo)):
+    for run in filter(None, (attempt.run, attempt.rollback)):
         if run.reason is None or run.completion_time is None or run.created_time is None:
             yield f"{run.name} has no reason, beginning or end"
         if not run.uid and any(e.run == run.name and e.claimed for e in world.nodes.executions):

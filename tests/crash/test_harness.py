@@ -181,7 +181,7 @@ def test_an_undo_that_is_begun_again_is_caught() -> None:
     wanted = manual_rollback.manual_rollback_requested
 
     def again(remediation: Remediation) -> bool:
-        asked, manual_rollbacks = remediation.spec.undo, remediation.status.manual_rollbacks
+        asked, manual_rollbacks = remediation.spec.rollback, remediation.status.manual_rollbacks
         return wanted(remediation) or (asked is not None and len(manual_rollbacks) == 1)
 
     with (

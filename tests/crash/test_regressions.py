@@ -85,7 +85,7 @@ def test_a_job_is_not_tried_again_when_the_kill_switch_came_meanwhile() -> None:
             return await answer()
         lost.append(asked)
         meta = {"name": SWITCH, "namespace": RELEASE}
-        found.world.api.put("configmaps", {"metadata": meta, "data": {"running": "Finish"}})
+        found.world.api.put("configmaps", {"metadata": meta, "data": {"inFlight": "Drain"}})
         asyncio.get_running_loop().call_later(
             30, found.world.api.remove, "configmaps", RELEASE, SWITCH, context=Context()
         )

@@ -104,7 +104,7 @@ def remediation(
     suspend: bool = False,
     cancel: bool = False,
     approval: Approval | None = None,
-    undo: RollbackRequest | None = None,
+    rollback_request: RollbackRequest | None = None,
     deleting: bool = False,
     name: str = "cart-down-12345678",
     uid: str = UID,
@@ -132,7 +132,7 @@ def remediation(
             suspend=suspend,
             cancel=cancel,
             approval=approval,
-            undo=undo,
+            rollback=rollback_request,
         ),
         status=RemediationStatus(
             start_time=NOW if begun else None,
@@ -188,7 +188,7 @@ def attempt(number: int = 1, **fields: Any) -> Attempt:
 
 def generated(number: int = 1, *, abstained: str = "", **fields: Any) -> Attempt:
     """Return an attempt whose reply is there."""
-    generation = Generation(prompt=text("prompt"), reply=text("reply"), abstained=abstained)
+    generation = Generation(prompt=text("prompt"), reply=text("reply"), abstention_reason=abstained)
     return attempt(number, generation=generation, **fields)
 
 

@@ -120,8 +120,8 @@ def record(kubectl: Kubectl, remediation: Remediation) -> RenderableType:
             parts.append(Syntax(text, "yaml", word_wrap=True))
         if attempt.rejection:
             parts.append(Text(f"Rejected by {attempt.rejection.rule}: {attempt.rejection.message}"))
-        if attempt.generation and attempt.generation.abstained:
-            parts.append(Text(f"The model abstained: {attempt.generation.abstained}"))
+        if attempt.generation and attempt.generation.abstention_reason:
+            parts.append(Text(f"The model abstained: {attempt.generation.abstention_reason}"))
         if attempt.changes:
             table = Table("object", "field", "before", "after", title="Diff", title_justify="left")
             for change in attempt.changes:

@@ -140,7 +140,7 @@ def _too_unsure(report: DiagnosisReport, policy: RemediationPolicy) -> Refuse | 
     if sure is None or sure >= least:
         return None
     return Refuse(
-        Reason.TOO_LITTLE_EVIDENCE,
+        Reason.INSUFFICIENT_EVIDENCE,
         f"the diagnosis is {sure} % sure, policy {_key(policy)} asks for {least} %",
     )
 

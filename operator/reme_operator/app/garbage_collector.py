@@ -101,7 +101,7 @@ def _over(remediation: Remediation, now: datetime) -> set[RunLocation]:
         # An undo that did not do all may be tried again by hand, under the same name.
         looked = attempt.rollback_verification
         undone = looked is not None and looked.verdict is ProbeVerdict.PASSED
-        undo = attempt.undo if undone else None
+        undo = attempt.rollback if undone else None
         # A run takes over the rights of its dry run, name and all.
         runs = [run for run in (attempt.run or attempt.plan, undo) if run is not None]
         if all(run.cleaned_up for run in runs):

@@ -32,7 +32,7 @@ def preferences(found: Remediation, read: Read) -> Iterator[dict[str, Any]]:
                 "attempt": attempt.number,
                 "decision": record.decision.value,
                 "reason": record.reason,
-                "time": record.time.isoformat(),
+                "time": record.decision_time.isoformat(),
                 "outcome": attempt.outcome.value if attempt.outcome else None,
                 "prompt": prompt,
                 **pair,
@@ -45,9 +45,9 @@ def _pair(
     """Return the two sides of a decision; an edit that the gate refused teaches nothing."""
     match record.decision:
         case ApprovalDecision.EDIT:
-            edit = read(record.edit) if record.edit else None
-            original = read(record.original) if record.original else proposed
-            if record.refusal or edit is None or original is None:
+            edit = read(record.edited_playbook) if record.edited_playbook else None
+            original = read(record.original_playbook) if record.original_playbook else proposed
+            if record.refusal_message or edit is None or original is None:
                 return None
             return {"chosen": edit, "rejected": original}
         case ApprovalDecision.REJECT:
@@ -59,7 +59,9 @@ def _pair(
 
 def _proposed(attempt: Attempt, read: Read) -> str | None:
     """Return the playbook that people saw first."""
-    first = next((r.original for r in attempt.approvals if r.original), attempt.playbook)
+    first = next(
+        (r.original_playbook for r in attempt.approvals if r.original_playbook), attempt.playbook
+    )
     return read(first) if first else None
 
 

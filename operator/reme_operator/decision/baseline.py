@@ -38,7 +38,7 @@ def baseline_is_stale(seen: Observed, attempt: Attempt, now: datetime) -> bool:
     if now - baseline.completion_time >= BASELINE_TRUSTED:
         return True
     by_person = seen.remediation.spec.policy.spec.mode is Mode.APPROVE and attempt.approvals
-    return bool(by_person) and baseline.completion_time < attempt.approvals[-1].time
+    return bool(by_person) and baseline.completion_time < attempt.approvals[-1].decision_time
 
 
 def persistence_end(seen: Observed) -> datetime | None:

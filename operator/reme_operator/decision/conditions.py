@@ -80,8 +80,10 @@ def _generated(attempt: Attempt | None, wait: Wait | None) -> Statement:
     if attempt is None:
         return _PENDING
     if attempt.generation is not None:
-        if attempt.generation.abstained:
-            return Statement(Status.FALSE, Reason.MODEL_ABSTAINED, attempt.generation.abstained)
+        if attempt.generation.abstention_reason:
+            return Statement(
+                Status.FALSE, Reason.MODEL_ABSTAINED, attempt.generation.abstention_reason
+            )
         return Statement(Status.TRUE, Reason.PLAYBOOK_GENERATED)
     if attempt.rejection is not None:
         return Statement(Status.FALSE, _rejected_for(attempt), attempt.rejection.message)
@@ -117,7 +119,7 @@ def _approved(attempt: Attempt | None, mode: Mode, wait: Wait | None) -> Stateme
     if attempt.run is not None:
         if mode is not Mode.APPROVE:
             return Statement(Status.TRUE, Reason.APPROVED_BY_POLICY)
-        by = attempt.approvals[-1].by if attempt.approvals else ""
+        by = attempt.approvals[-1].username if attempt.approvals else ""
         return Statement(Status.TRUE, Reason.APPROVED_BY_PERSON, f"approved by {by}")
     if attempt.outcome is not None:
         return Statement(Status.FALSE, attempt.reason or Reason.CANCELLED, attempt.message)

@@ -6,7 +6,7 @@
                    -> BeginVerification -> Verify.. -> ConcludeVerification -> CloseAttempt
        and when that did not help, or somebody called it off:
                    GoBack -> (StopRun) -> PlanUndo -> CreateRun -> RecordRun -> CleanUp
-                   -> VerifyUndo
+                   -> VerifyRollback
                    -> CloseAttempt -> the next OpenAttempt, or Finish
        and after the end, when a person wants it: `hand_undo`
 
@@ -100,7 +100,7 @@ def decide(seen: Observed, now: datetime) -> Decision:
 
 def _untidy(seen: Observed) -> Decision | None:
     for attempt in seen.remediation.status.attempts:
-        for run, undo in ((attempt.run, False), (attempt.undo, True)):
+        for run, undo in ((attempt.run, False), (attempt.rollback, True)):
             if run is not None and not run.cleaned_up:
                 return CleanUp(attempt.number, undo)
         # A run takes over the rights of its dry run, and they end with it.
@@ -126,7 +126,9 @@ def _called_off(seen: Observed, now: datetime) -> tuple[Reason, str] | None:
     limit = spec.policy.spec.deadline_seconds
     if waits_for_person(seen):
         return None
-    decided = [a.time for attempt in remediation.status.attempts for a in attempt.approvals]
+    decided = [
+        a.decision_time for attempt in remediation.status.attempts for a in attempt.approvals
+    ]
     start = max([start, *decided]) if start is not None else None
     if start is not None and now >= start + timedelta(seconds=limit):
         return Reason.DEADLINE_EXCEEDED, f"not done within {limit} s"
@@ -216,9 +218,9 @@ def _before_run(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
         return CloseAttempt(outcome, reason, attempt.rejection.message)
     if attempt.generation is None:
         return _generating(seen, now)
-    if attempt.generation.abstained:
+    if attempt.generation.abstention_reason:
         return CloseAttempt(
-            Outcome.ABSTAINED, *abstention_reason(seen, attempt.generation.abstained)
+            Outcome.ABSTAINED, *abstention_reason(seen, attempt.generation.abstention_reason)
         )
     if attempt.playbook is None:
         return Validate()
@@ -328,7 +330,7 @@ def _close_verified(seen: Observed, attempt: Attempt) -> Decision:
 
 
 def _going_back(seen: Observed, attempt: Attempt, now: datetime) -> Decision:
-    run, undo = attempt.run, attempt.undo
+    run, undo = attempt.run, attempt.rollback
     if run is None or run.reason in _DID_NOTHING:
         return _close_gone_back(attempt, f"{attempt.message}; nothing had been changed")
     if attempt.rollback_verification is not None:

@@ -38,7 +38,7 @@ _OUTCOMES = {
 
 def manual_rollback_requested(remediation: Remediation) -> bool:
     """Return whether an undo is under way, or was asked for and not begun."""
-    request, status = remediation.spec.undo, remediation.status
+    request, status = remediation.spec.rollback, remediation.status
     last = status.manual_rollbacks[-1] if status.manual_rollbacks else None
     if status.outcome is None:
         return False

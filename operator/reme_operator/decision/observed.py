@@ -76,8 +76,8 @@ def current_run(remediation: Remediation) -> Run | None:
     if not attempts or attempts[-1].outcome is not None:
         return None
     last = attempts[-1]
-    if last.undo is not None and last.undo.reason is None:
-        return last.undo
+    if last.rollback is not None and last.rollback.reason is None:
+        return last.rollback
     if last.run is not None and last.run.reason is None:
         return last.run
     return None

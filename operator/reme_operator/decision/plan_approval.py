@@ -152,9 +152,9 @@ def _by_person(seen: Observed, attempt: Attempt, now: datetime) -> Decision | No
             case ApprovalDecision.APPROVE:
                 return _hold(seen, now)
             case ApprovalDecision.REJECT:
-                words = f"rejected by {last.by}: {last.reason}"
+                words = f"rejected by {last.username}: {last.reason}"
                 return CloseAttempt(Outcome.REJECTED, Reason.REJECTED_BY_PERSON, words[:1024])
-            case ApprovalDecision.EDIT if not last.refusal:
+            case ApprovalDecision.EDIT if not last.refusal_message:
                 return ApplyEdit()
     return _waiting(seen, attempt, last, now)
 
@@ -171,12 +171,12 @@ def _waiting(
         words = f"nobody approved the plan within {seconds} s"
         return CloseAttempt(Outcome.TIMED_OUT, Reason.APPROVAL_EXPIRED, words)
     reason, message = Reason.WAITING_FOR_APPROVAL, f"plan {plan.digest} waits for a decision"
-    if last is not None and last.refusal:
+    if last is not None and last.refusal_message:
         reason = Reason.EDIT_REFUSED
-        message = f"{message}; the edit of {last.by} may not run: {last.refusal}"
+        message = f"{message}; the edit of {last.username} may not run: {last.refusal_message}"
     elif last is not None and last.decision is ApprovalDecision.APPROVE:
         reason = Reason.PLAN_CHANGED
-        message = f"{message}; it is not the plan any more that {last.by} approved"
+        message = f"{message}; it is not the plan any more that {last.username} approved"
     return Wait(min(now + HELD_POLL, until), reason, message[:1024])
 
 
@@ -186,28 +186,28 @@ def is_new_decision(approval: Approval | None, attempt: Attempt) -> bool:
     if approval is None or plan is None or playbook is None:
         return False
     now = (attempt.number, playbook.digest, plan.digest)
-    if (approval.attempt, approval.playbook, approval.plan) != now:
+    if (approval.attempt, approval.playbook_digest, approval.plan_digest) != now:
         return False
     last = attempt.approvals[-1] if attempt.approvals else None
     return last is None or _words(approval) != (
         last.decision,
-        last.by,
-        last.playbook,
-        last.plan,
+        last.username,
+        last.playbook_digest,
+        last.plan_digest,
         last.reason,
-        last.edit.digest if last.edit else "",
+        last.edited_playbook.digest if last.edited_playbook else "",
     )
 
 
 def _words(approval: Approval) -> tuple[str, ...]:
     edit = ""
     if approval.decision is ApprovalDecision.EDIT:
-        edit = f"sha256:{sha256(approval.edit.encode()).hexdigest()}"
+        edit = f"sha256:{sha256(approval.edited_playbook.encode()).hexdigest()}"
     return (
         approval.decision,
-        approval.by,
-        approval.playbook,
-        approval.plan,
+        approval.username,
+        approval.playbook_digest,
+        approval.plan_digest,
         approval.reason,
         edit,
     )
@@ -218,5 +218,5 @@ def _is_about(record: ApprovalRecord, attempt: Attempt) -> bool:
     return (
         plan is not None
         and playbook is not None
-        and (record.playbook, record.plan) == (playbook.digest, plan.digest)
+        and (record.playbook_digest, record.plan_digest) == (playbook.digest, plan.digest)
     )

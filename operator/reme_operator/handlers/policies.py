@@ -33,7 +33,7 @@ async def judge(context: OperatorContext, policy: RemediationPolicy) -> None:
             generation=meta.generation,
             now=now,
         ),
-        open=sum(e.open and e.policy == key for e in context.index.entries()),
+        open_remediations=sum(e.open and e.policy == key for e in context.index.entries()),
     )
     if status == policy.status:
         return

@@ -32,7 +32,9 @@ def needs_reconcile(
     if not status or not status.get("outcome"):
         return True
     attempts, manual_rollbacks = status.get("attempts") or [], status.get("manualRollbacks") or []
-    runs = [attempt[kind] for attempt in attempts for kind in ("run", "undo") if attempt.get(kind)]
+    runs = [
+        attempt[kind] for attempt in attempts for kind in ("run", "rollback") if attempt.get(kind)
+    ]
     runs += [
         attempt["plan"] for attempt in attempts if attempt.get("plan") and not attempt.get("run")
     ]
@@ -41,7 +43,7 @@ def needs_reconcile(
     last: dict[str, Any] = (
         manual_rollbacks[-1] if manual_rollbacks else {"number": 0, "outcome": "none"}
     )
-    wanted = ((spec or {}).get("undo") or {}).get("number") or 0
+    wanted = ((spec or {}).get("rollback") or {}).get("number") or 0
     return not last.get("outcome") or wanted > last["number"]
 
 

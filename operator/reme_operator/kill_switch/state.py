@@ -1,10 +1,10 @@
 """The kill switch: one ConfigMap of the release namespace that stops every new write.
 
-    kubectl -n reme-system create configmap reme-stop --from-literal=running=Stop
+    kubectl -n reme-system create configmap reme-stop --from-literal=inFlight=Abort
 
 It is on while it exists. No Job is created meanwhile, neither of a run nor of an undo. With
-`running: Finish`, which is what it means when nothing is said, runs that are under way go on to
-their end; with `Stop` their rights are taken away and their Jobs ended at once. What was held or
+`inFlight: Drain`, the default, runs in flight continue to their end; with `Abort` their RBAC is
+revoked and their Jobs are ended at once. What was held or
 stopped goes on, or is undone, once it is deleted. It lives in the API server, so it holds for
 every replica and after every restart, and it is asked again right before a Job is created
 (`switch_watch`).
@@ -27,8 +27,8 @@ _LONGEST_REASON = 200
 class InFlightPolicy(StrEnum):
     """What becomes of the runs that are under way."""
 
-    DRAIN = "Finish"
-    ABORT = "Stop"
+    DRAIN = "Drain"
+    ABORT = "Abort"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class KillSwitchState:
     """What the switch says."""
 
     on: bool = False
-    running: InFlightPolicy = InFlightPolicy.DRAIN
+    in_flight: InFlightPolicy = InFlightPolicy.DRAIN
     reason: str = ""
 
     @property
     def stops(self) -> bool:
         """Whether runs that are under way must end."""
-        return self.on and self.running is InFlightPolicy.ABORT
+        return self.on and self.in_flight is InFlightPolicy.ABORT
 
     def text(self) -> str:
         """Return it in words for people; empty when it is off."""
@@ -57,12 +57,12 @@ OFF = KillSwitchState()
 def parse_kill_switch(found: Mapping[str, Any] | None) -> KillSwitchState:
     """Return what the ConfigMap says; one that is being deleted is off.
 
-    A word for `running` that is none stops the runs: whoever wrote it wanted less, not more.
+    An unrecognised value of `inFlight` is treated as `Abort`, the safer of the two.
     """
     if found is None or unstructured.text(found, "metadata", "deletionTimestamp"):
         return OFF
     data = unstructured.strings(found, "data")
-    word = data.get("running", "").strip().lower()
+    word = data.get("inFlight", "").strip().lower()
     finish = word in ("", InFlightPolicy.DRAIN.lower())
     reason = data.get("reason", "").strip()
     said = quote(reason, _LONGEST_REASON)[1:-1] if reason else ""

@@ -49,7 +49,7 @@ class KillSwitch:
         if state == self.state:
             return
         self.state = state
-        _log.warning("switch.changed", on=state.on, running=state.running)
+        _log.warning("switch.changed", on=state.on, in_flight=state.in_flight)
         for changed in self._watchers:
             changed(state)
 

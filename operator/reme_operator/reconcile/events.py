@@ -24,7 +24,7 @@ async def announce(cluster: Cluster, before: Remediation, after: Remediation) ->
         if undo.outcome is not None and (old is None or old.outcome is None):
             good = undo.outcome is Outcome.ROLLED_BACK
             kind = EventType.NORMAL if good else EventType.WARNING
-            words = f"undo {undo.number} by {undo.by}: {undo.message}"
+            words = f"undo {undo.number} by {undo.username}: {undo.message}"
             await cluster.post_event(after, kind, undo.outcome.value, _ACTION, words)
     outcome = after.status.outcome
     if outcome is not None and before.status.outcome is None:
@@ -40,14 +40,14 @@ def _news(was: Attempt | None, now: Attempt) -> list[tuple[EventType, str, str]]
         planned = "; ".join(action.summary for action in now.actions)
         news.append((EventType.NORMAL, Reason.PLAYBOOK_ALLOWED, f"attempt {n}: {planned}"))
     for record in now.approvals[len(was.approvals) if was else 0 :]:
-        words = f"attempt {n}: {record.decision} by {record.by}: {record.reason}"
+        words = f"attempt {n}: {record.decision} by {record.username}: {record.reason}"
         news.append((EventType.NORMAL, "Decided", words.removesuffix(": ")))
     if now.rejection is not None and (was is None or was.rejection is None):
         words = f"attempt {n}: {now.rejection.rule}: {now.rejection.message}"
         news.append((EventType.WARNING, Reason.PLAYBOOK_REJECTED, words))
     for what, old, run in (
         ("run", was.run if was else None, now.run),
-        ("undo", was.undo if was else None, now.undo),
+        ("undo", was.rollback if was else None, now.rollback),
     ):
         if run is not None and run.uid and (old is None or not old.uid):
             words = f"attempt {n}: {what} {run.name} in {run.namespace}"

@@ -21,17 +21,22 @@ async def note_approval(context: StepContext, _: RecordApproval) -> StepResult:
     assert approval is not None, "only a decision that was made is taken note of"
     record = ApprovalRecord(
         decision=approval.decision,
-        by=approval.by,
-        time=context.now(),
-        playbook=approval.playbook,
-        plan=approval.plan,
+        username=approval.username,
+        decision_time=context.now(),
+        playbook_digest=approval.playbook_digest,
+        plan_digest=approval.plan_digest,
         reason=approval.reason,
     )
     if approval.decision is ApprovalDecision.EDIT:
         edit, _text = await context.deps.cluster.store_artifact(
-            context.remediation, _name(context, "edit", approval.edit), EDIT_KEY, approval.edit
+            context.remediation,
+            _name(context, "edit", approval.edited_playbook),
+            EDIT_KEY,
+            approval.edited_playbook,
         )
-        record = record.model_copy(update={"original": attempt.playbook, "edit": edit})
+        record = record.model_copy(
+            update={"original_playbook": attempt.playbook, "edited_playbook": edit}
+        )
     return StepResult(context.revised(approvals=[*attempt.approvals, record][-_MOST_RECORDS:]))
 
 
@@ -39,19 +44,19 @@ async def take_edit(context: StepContext, _: ApplyEdit) -> StepResult:
     """Put the edited playbook through the same gate as the model's, and have it planned."""
     attempt = context.attempt
     *earlier, record = attempt.approvals
-    assert record.edit is not None, "an edit is kept when it is taken note of"
+    assert record.edited_playbook is not None, "an edit is kept when it is taken note of"
     try:
-        text = await context.deps.cluster.read_artifact(context.namespace, record.edit)
+        text = await context.deps.cluster.read_artifact(context.namespace, record.edited_playbook)
         actions, live = await admitted(context, text)
     except (RejectedPlaybookError, TamperedError) as error:
-        refused = record.model_copy(update={"refusal": clip(one_line(error, 1000))})
+        refused = record.model_copy(update={"refusal_message": clip(one_line(error, 1000))})
         return StepResult(context.revised(approvals=[*earlier, refused]))
     text = canonical(actions)
     playbook, _text = await context.deps.cluster.store_artifact(
         context.remediation, _name(context, "playbook", text), PLAYBOOK_KEY, text
     )
     if playbook == attempt.playbook:
-        refused = record.model_copy(update={"refusal": "it says the same as before"})
+        refused = record.model_copy(update={"refusal_message": "it says the same as before"})
         return StepResult(context.revised(approvals=[*earlier, refused]))
     return record_playbook(context, playbook, actions, live)
 

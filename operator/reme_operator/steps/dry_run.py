@@ -52,7 +52,7 @@ async def replan(context: StepContext, _: RenewPlan) -> StepResult:
         kept = {
             "digest": before.digest,
             "omitted_changes": before.omitted_changes,
-            "text": before.text,
+            "full_changes": before.full_changes,
         }
         fresh = fresh.model_copy(update=kept)
     return StepResult(context.revised(plan=fresh))
@@ -89,7 +89,7 @@ async def rehearse(context: StepContext, _: RunDryRun) -> StepResult:
             "completion_time": context.now(),
             "digest": object_diff.digest(attempt.playbook.digest, found),
             "omitted_changes": len(found) - len(shown),
-            "text": await _kept(context, found),
+            "full_changes": await _kept(context, found),
         }
     )
     return StepResult(context.revised(plan=planned, changes=shown))

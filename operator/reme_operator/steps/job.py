@@ -301,8 +301,8 @@ async def _ended(
     if result := _readable(data):
         update |= {
             "first_task_time": result.first_task,
-            "tasks": result.tasks,
-            "changed": result.changed,
+            "task_count": result.tasks,
+            "changed_task_count": result.changed,
         }
         if result.message and not message:
             update["message"] = clip(result.message)
@@ -332,7 +332,7 @@ async def clean_up(context: StepContext, decision: CleanUp) -> StepResult:
         await delete_run(context.deps.cluster, _place(remediation, run))
         return _changed(context, decision, cleaned_up=True)
     attempt = remediation.status.attempts[decision.attempt - 1]
-    field = "plan" if decision.plan else "undo" if decision.undo else "run"
+    field = "plan" if decision.plan else "rollback" if decision.undo else "run"
     run = getattr(attempt, field)
     assert run is not None, "only a run that was named is cleaned up"
     await delete_run(context.deps.cluster, _place(remediation, run))
@@ -367,7 +367,7 @@ def _rounded(now: datetime) -> datetime:
 
 def _run_of(context: StepContext, decision: CreateRun | RecordRun | StopRun | CleanUp) -> Run:
     attempt, manual = context.attempt, decision.manual
-    run = context.hand_undo.run if manual else attempt.undo if decision.undo else attempt.run
+    run = context.hand_undo.run if manual else attempt.rollback if decision.undo else attempt.run
     assert run is not None, "a run is named before anything is done about it"
     return run
 
@@ -378,4 +378,4 @@ def _changed(
     changed = _run_of(context, decision).model_copy(update=fields)
     if decision.manual:
         return StepResult(context.with_manual_rollback(run=changed))
-    return StepResult(context.revised(**{"undo" if decision.undo else "run": changed}))
+    return StepResult(context.revised(**{"rollback" if decision.undo else "run": changed}))

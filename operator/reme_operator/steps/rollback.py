@@ -34,12 +34,12 @@ _TOUCHED_NOTHING = {Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED}
 
 async def begin_undo(context: StepContext, _: BeginManualRollback) -> StepResult:
     """Record who wants it undone, and which attempt that is about."""
-    request = context.remediation.spec.undo
+    request = context.remediation.spec.rollback
     assert request is not None, "an undo by hand is begun because somebody asked"
     found = last_attempt_with_changes(context.status.attempts)
     begun = ManualRollback(
         number=request.number,
-        by=request.by,
+        username=request.username,
         reason=request.reason,
         attempt=found.number if found else 0,
         start_time=context.now(),
@@ -111,7 +111,7 @@ async def plan_undo(context: StepContext, decision: PlanRollback) -> StepResult:
     )
     if manual:
         return StepResult(context.with_manual_rollback(playbook=playbook, run=run))
-    return StepResult(context.revised(rollback_playbook=playbook, undo=run))
+    return StepResult(context.revised(rollback_playbook=playbook, rollback=run))
 
 
 async def verify_undo(context: StepContext, decision: VerifyRollback) -> StepResult:
@@ -190,8 +190,8 @@ def _concluded(
     )
     kept = [_record(c) for c in (*plan.kept, *plan.lost)][:_MOST_KEPT] if plan else []
     if manual:
-        return StepResult(context.with_manual_rollback(verification=window, kept=kept))
-    return StepResult(context.revised(rollback_verification=window, kept=kept))
+        return StepResult(context.with_manual_rollback(verification=window, skipped_fields=kept))
+    return StepResult(context.revised(rollback_verification=window, skipped_fields=kept))
 
 
 def _record(conflict: Conflict) -> SkippedField:

@@ -126,8 +126,8 @@ class Metrics:
         )
         self._switch = Gauge(
             "reme_kill_switch",
-            "1 while the kill switch is on, by what it means for runs under way.",
-            ["running"],
+            "1 while the kill switch is on, by its policy for runs in flight.",
+            ["in_flight"],
             registry=self.registry,
         )
         self._waiting = Gauge(
@@ -191,8 +191,8 @@ class Metrics:
 
     def kill_switch(self, state: KillSwitchState) -> None:
         """Tell whether the kill switch is on."""
-        for running in InFlightPolicy:
-            self._switch.labels(running.value).set(state.on and state.running is running)
+        for in_flight in InFlightPolicy:
+            self._switch.labels(in_flight.value).set(state.on and state.in_flight is in_flight)
 
     def reports_waiting(self, counts: Mapping[Reason, int]) -> None:
         """Tell how many reports wait, and why; reasons that are not named have none."""
@@ -258,7 +258,7 @@ _USUAL_ENDS = (
     (Outcome.ABSTAINED, Reason.DIAGNOSIS_CONTRADICTED),
     (Outcome.ABSTAINED, Reason.FAULT_ELSEWHERE),
     (Outcome.ABSTAINED, Reason.NO_ACTION_HELPS),
-    (Outcome.ABSTAINED, Reason.TOO_LITTLE_EVIDENCE),
+    (Outcome.ABSTAINED, Reason.INSUFFICIENT_EVIDENCE),
     (Outcome.CANCELLED, Reason.KILL_SWITCH),
 )
 """What alerts ask for; other pairs begin with their first event."""

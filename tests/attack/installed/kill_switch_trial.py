@@ -24,7 +24,7 @@ _NO = (401, 403)
 class KillSwitchTrial(NamedTuple):
     """One try: when it was switched on, and what followed how many seconds later."""
 
-    running: str
+    in_flight: str
     moment: str
     runs: int  # that were under way
     written: float  # until the API server had the switch
@@ -143,17 +143,17 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
         else:
             raise ValueError(moment)
 
-    def turned(self, running: str, moment: str, settled: Callable[[], bool]) -> KillSwitchTrial:
+    def turned(self, in_flight: str, moment: str, settled: Callable[[], bool]) -> KillSwitchTrial:
         """Turn the switch on, wait until nothing happens any more, and return what was seen."""
         begun = time.monotonic()
-        self._switch_on(running)
+        self._switch_on(in_flight)
         written = time.monotonic() - begun
         under_way = {e.name for e in self.jobs.events if e.what == "ADDED" and e.moment < begun}
         policy = metric = None
         until = time.monotonic() + 60
         while time.monotonic() < until:
             policy = policy or (self._policy_says() and time.monotonic()) or None
-            metric = metric or (self._metric_says(running) and time.monotonic()) or None
+            metric = metric or (self._metric_says(in_flight) and time.monotonic()) or None
             if policy and metric and settled() and self._quiet():
                 break
             time.sleep(0.1)
@@ -161,9 +161,9 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
         changes = [e for e in rewritten(self.targets) if e.moment > begun]
         gone = [e for e in self.bindings.since(begun) if e.what == "DELETED" and _of_run(e)]
         ended = [e for e in self.jobs.since(begun) if e.what == "DELETED" and e.name in under_way]
-        stops = running == "Stop"
+        stops = in_flight == "Abort"
         return KillSwitchTrial(
-            running=running,
+            in_flight=in_flight,
             moment=moment,
             runs=len(under_way),
             written=written,
@@ -187,9 +187,9 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
         heard = [w.events[-1].moment for w in (self.jobs, self.bindings) if w.events]
         return time.monotonic() - max(heard, default=0.0) > 3
 
-    def _switch_on(self, running: str) -> None:
+    def _switch_on(self, in_flight: str) -> None:
         head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": SWITCH}}
-        data = {"running": running, "reason": "it is tried out"}
+        data = {"inFlight": in_flight, "reason": "it is tried out"}
         reply = self.api("POST", _CONFIG_MAPS, {**head, "data": data})
         assert reply.status == 201, reply
 
@@ -199,9 +199,9 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
         conditions = self.api("GET", path).body.get("status", {}).get("conditions", [])
         return any((c["type"], c["reason"]) == ("Ready", "KillSwitch") for c in conditions)
 
-    def _metric_says(self, running: str) -> bool:
+    def _metric_says(self, in_flight: str) -> bool:
         page = self.api("GET", _METRICS).message
-        return f'reme_kill_switch{{running="{running}"}} 1.0' in page
+        return f'reme_kill_switch{{in_flight="{in_flight}"}} 1.0' in page
 
 
 def switch_off(api: Api) -> None:

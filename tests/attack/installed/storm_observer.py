@@ -80,7 +80,7 @@ def touched(found: Iterable[Remediation]) -> list[tuple[datetime, str]]:
         (run.created_time, r.spec.target.name)
         for r in found
         for attempt in r.status.attempts
-        for run in (attempt.run, attempt.undo)
+        for run in (attempt.run, attempt.rollback)
         if run is not None and run.created_time is not None
     )
 

@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 TARGETS = ("anvil", "bellows", "crucible")
 MOMENTS = ("a Job is created", "a run is taken", "a run has changed something")
 TRIES = [
-    *(("Stop", moment) for moment in MOMENTS for _ in range(2)),
-    *(("Finish", "a Job is created") for _ in range(2)),
+    *(("Abort", moment) for moment in MOMENTS for _ in range(2)),
+    *(("Drain", "a Job is created") for _ in range(2)),
 ]
 MOST_SECONDS = 10.0
 """Far beyond the goal of 2 s: how fast a busy machine is proves nothing of the switch."""
 HEAD = (
-    *("running", "switched on when", "runs then", "written after", "last Job created after"),
+    *("in_flight", "switched on when", "runs then", "written after", "last Job created after"),
     *("last workload changed after", "next write refused after", "rights gone after"),
     *("Jobs gone after", "policy says so after", "metric says so after"),
 )
@@ -47,7 +47,7 @@ def fleet(kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api) 
         made.remove()
 
 
-def tried(fleet: Fleet, api: Api, number: int, running: str, moment: str) -> KillSwitchTrial:
+def tried(fleet: Fleet, api: Api, number: int, in_flight: str, moment: str) -> KillSwitchTrial:
     """Begin a repair of each service at once, and turn the switch on in the midst of it."""
     fleet.deploy(dict.fromkeys(TARGETS, ""))
     fleet.fail(*TARGETS)
@@ -68,8 +68,8 @@ def tried(fleet: Fleet, api: Api, number: int, running: str, moment: str) -> Kil
         fleet.kubectl.apply(*reports)
         eyes.reaches(moment)
         try:
-            settled = (lambda: not eyes.jobs_left()) if running == "Stop" else (lambda: True)
-            found = eyes.turned(running, moment, settled)
+            settled = (lambda: not eyes.jobs_left()) if in_flight == "Abort" else (lambda: True)
+            found = eyes.turned(in_flight, moment, settled)
         finally:
             switch_off(api)
     uids = {r["metadata"]["uid"] for r in fleet.reports()}
@@ -86,8 +86,8 @@ def test_the_kill_switch_stops_the_writes(
 ) -> None:
     found: list[KillSwitchTrial] = []
     try:
-        for number, (running, moment) in enumerate(TRIES):
-            found.append(tried(fleet, api, number, running, moment))
+        for number, (in_flight, moment) in enumerate(TRIES):
+            found.append(tried(fleet, api, number, in_flight, moment))
     finally:
         worst = max((t.last_write for t in found), default=0.0)
         refused = [t.refused for t in found if t.refused is not None]
@@ -101,7 +101,7 @@ def test_the_kill_switch_stops_the_writes(
         assert one.last_write < MOST_SECONDS, one
         assert one.policy_says is not None, one
         assert one.metric_says is not None, one
-        if one.running == "Stop":
+        if one.in_flight == "Abort":
             assert one.jobs_gone is not None or not one.runs, one
     assert refused, "no run was there whose next write could have been refused"
     assert max(refused) < MOST_SECONDS

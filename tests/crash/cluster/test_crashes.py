@@ -49,8 +49,8 @@ BOUNDARIES: dict[str, Moment] = {
 }
 ROLLBACK: dict[str, Moment] = {
     "going back": lambda status: (a := attempt(status)) and a.run and a.reason,
-    "undo named": of_run("name", "undo"),
-    "undo recorded": of_run("reason", "undo"),
+    "undo named": of_run("name", "rollback"),
+    "undo recorded": of_run("reason", "rollback"),
     "undo verified": of("rollback_verification"),
 }
 
@@ -72,7 +72,7 @@ def settled(crashes: Crashes, what: str, report: dict[str, Any]) -> Remediation:
     runs = {
         run.name: run
         for one in ended.status.attempts
-        for run in (one.run, one.undo)
+        for run in (one.run, one.rollback)
         if run is not None
     }
     crashes.rows.append(

@@ -259,10 +259,10 @@ def test_a_playbook_is_approved_with_the_verb_approve_only(kubectl: Kubectl, pla
         kubectl.run("create", "rolebinding", name, "-n", place, f"--role={name}", f"--user={name}")
     patch = ["patch", "remediation", "held", "-n", place, "--type=merge", "--dry-run=server", "-p"]
     digest = f"sha256:{'a' * 64}"
-    about = {"attempt": 1, "playbook": digest, "plan": digest}
-    decision = {"decision": "Approve", "by": "approver", **about}
+    about = {"attempt": 1, "playbookDigest": digest, "planDigest": digest}
+    decision = {"decision": "Approve", "username": "approver", **about}
     approval = json.dumps({"spec": {"approval": decision}})
-    undo = json.dumps({"spec": {"undo": {"by": "approver", "number": 1}}})
+    undo = json.dumps({"spec": {"rollback": {"username": "approver", "number": 1}}})
     for wanted in (approval, undo):
         assert "needs the verb approve" in refused(kubectl, *patch, wanted, "--as=patcher")
         assert "must be who you are" in refused(

@@ -65,10 +65,10 @@ def approval(found: Remediation, by: str, **fields: Any) -> str:
     assert attempt.plan is not None
     said = {
         "decision": "Approve",
-        "by": by,
+        "username": by,
         "attempt": attempt.number,
-        "playbook": attempt.playbook.digest,
-        "plan": attempt.plan.digest,
+        "playbookDigest": attempt.playbook.digest,
+        "planDigest": attempt.plan.digest,
     }
     return json.dumps({"spec": {"approval": said | fields}})
 
@@ -142,7 +142,7 @@ def test_only_who_may_approve_does_and_under_their_own_name(asking: Testbed) -> 
     ended = asking.ended(report, PATIENCE_SECONDS)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     (record,) = ended.status.attempts[0].approvals
-    assert (record.by, record.reason) == ("ann", "looks right")
+    assert (record.username, record.reason) == ("ann", "looks right")
     asking.until("clean-up", lambda: not asking.leftovers(ended), 120)
 
 
@@ -269,7 +269,7 @@ def test_a_repair_is_taken_back_by_hand(asking: Testbed) -> None:
     assert "nothing to restore" in command(shop, "rollback", name, by="ann")
     now = read(shop, ended)
     assert now.status.outcome is Outcome.VERIFIED
-    assert [u.by for u in now.status.manual_rollbacks] == ["ann", "ann"]
+    assert [u.username for u in now.status.manual_rollbacks] == ["ann", "ann"]
     shop.until("clean-up", lambda: not shop.leftovers(ended), 120)
 
 
@@ -285,7 +285,7 @@ def test_what_was_changed_since_is_not_undone(asking: Testbed) -> None:
     (undo,) = read(shop, ended).status.manual_rollbacks
     assert undo.outcome is Outcome.REJECTED
     assert undo.run is None
-    assert [k.field for k in undo.kept] == ["spec.template"]
+    assert [k.field for k in undo.skipped_fields] == ["spec.template"]
     assert fails_percent(shop) == "0"
 
 

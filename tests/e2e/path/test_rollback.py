@@ -73,9 +73,9 @@ def test_a_stateful_set_that_its_rollback_broke_is_whole_again(books: Testbed) -
     target = {"kind": "StatefulSet", "name": "ledger"}
     ended = books.ended(books.report("stuck", target=target, probes=PROBE), PATIENCE_SECONDS)
     assert ended.status.outcome is Outcome.ROLLED_BACK, ended.status.message
-    undo = ended.status.attempts[0].undo
+    undo = ended.status.attempts[0].rollback
     assert undo is not None
-    assert undo.tasks == 2, "the template, and the pod that the StatefulSet would wait for"
+    assert undo.task_count == 2, "the template, and the pod that the StatefulSet would wait for"
     books.until("it is as before", lambda: ready(books) == 2, PATIENCE_SECONDS)
 
 

@@ -52,12 +52,12 @@ def decide(world: World, found: Remediation, decision: str = "Approve", **fields
     assert attempt.plan is not None
     approval = {
         "decision": decision,
-        "by": "ann",
+        "username": "ann",
         "attempt": attempt.number,
-        "playbook": attempt.playbook.digest,
-        "plan": attempt.plan.digest,
+        "playbookDigest": attempt.playbook.digest,
+        "planDigest": attempt.plan.digest,
         "reason": None,
-        "edit": None,
+        "editedPlaybook": None,
     }
     body = {"spec": {"approval": approval | fields}}
     world.api.edit("remediations", NAMESPACE, found.metadata.name, body)
@@ -71,7 +71,7 @@ async def test_an_approved_plan_runs_and_the_record_says_whose_word_it_was(world
         found = await plan_of(world)
         assert not any(world.api.all(kind) for kind in RIGHTS), "rights while a person thinks"
         assert image_of(world.api) == BAD
-        decide(world, found, plan="sha256:" + "0" * 64)
+        decide(world, found, planDigest="sha256:" + "0" * 64)
         await asyncio.sleep(0.5)
         assert world.api.writes("/jobs") == []
         decide(world, found, reason="looks right")
@@ -79,9 +79,9 @@ async def test_an_approved_plan_runs_and_the_record_says_whose_word_it_was(world
     assert ended.status.outcome is Outcome.VERIFIED
     (attempt,) = ended.status.attempts
     (record,) = attempt.approvals
-    assert (record.decision, record.by, record.reason) == ("Approve", "ann", "looks right")
+    assert (record.decision, record.username, record.reason) == ("Approve", "ann", "looks right")
     assert attempt.plan is not None
-    assert record.plan == attempt.plan.digest
+    assert record.plan_digest == attempt.plan.digest
     approved = find(ended.status.conditions, ConditionType.APPROVED)
     assert approved is not None
     assert (approved.status, approved.reason) == (Status.TRUE, Reason.APPROVED_BY_PERSON)
@@ -160,10 +160,16 @@ async def test_an_edited_playbook_passes_the_gate_and_waits_for_its_own_approval
         file_report(world.api)
         found = await plan_of(world)
         outside = json.dumps([rollback() | {"name": "x"}]).replace("cart", "stock")
-        decide(world, found, "Edit", edit=outside)
+        decide(world, found, "Edit", editedPlaybook=outside)
         refused = await plan_of(world, Reason.EDIT_REFUSED)
         assert refused.status.attempts[0].playbook == found.status.attempts[0].playbook
-        decide(world, refused, "Edit", edit=json.dumps([rollback()]), reason="go back instead")
+        decide(
+            world,
+            refused,
+            "Edit",
+            editedPlaybook=json.dumps([rollback()]),
+            reason="go back instead",
+        )
 
         def edited() -> Remediation | None:
             (now,) = world.remediations()
@@ -181,10 +187,10 @@ async def test_an_edited_playbook_passes_the_gate_and_waits_for_its_own_approval
     assert image_of(world.api) == GOOD
     records = ended.status.attempts[0].approvals
     assert [r.decision for r in records] == ["Edit", "Edit", "Approve"]
-    assert records[0].refusal
-    assert records[1].original == found.status.attempts[0].playbook
-    assert records[1].edit is not None
-    kept = world.api.get("configmaps", NAMESPACE, records[1].edit.name)
+    assert records[0].refusal_message
+    assert records[1].original_playbook == found.status.attempts[0].playbook
+    assert records[1].edited_playbook is not None
+    kept = world.api.get("configmaps", NAMESPACE, records[1].edited_playbook.name)
     assert kept is not None
     assert json.loads(kept["data"]["playbook.txt"]) == [rollback()]
 
@@ -255,7 +261,7 @@ async def test_observe_has_the_plan_and_leaves_no_rights(world: World) -> None:
 
 def ask_undo(world: World, number: int = 1) -> None:
     (found,) = world.remediations()
-    body = {"spec": {"undo": {"by": "ann", "number": number}}}
+    body = {"spec": {"rollback": {"username": "ann", "number": number}}}
     world.api.edit("remediations", NAMESPACE, found.metadata.name, body)
 
 
@@ -283,7 +289,7 @@ async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
         assert image_of(world.api) == BAD
         assert found.status.outcome is Outcome.VERIFIED, "what it came to stays on record"
         (undo,) = found.status.manual_rollbacks
-        assert (undo.outcome, undo.by, undo.attempt) == (Outcome.ROLLED_BACK, "ann", 1)
+        assert (undo.outcome, undo.username, undo.attempt) == (Outcome.ROLLED_BACK, "ann", 1)
         assert undo.run is not None
         assert world.runner.ran[-1] == undo.run.name
         await world.until(lambda: not world.leftovers())
@@ -318,7 +324,9 @@ async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: 
         (undo,) = found.status.manual_rollbacks
         assert undo.outcome is Outcome.REJECTED
         assert undo.run is None
-        assert [(k.object_name, k.field) for k in undo.kept] == [("cart", "spec.replicas")]
+        assert [(k.object_name, k.field) for k in undo.skipped_fields] == [
+            ("cart", "spec.replicas")
+        ]
         cart = world.api.get("deployments", NAMESPACE, "cart")
         assert cart is not None
         assert cart["spec"]["replicas"] == 5
@@ -357,7 +365,7 @@ async def test_what_somebody_else_changed_meanwhile_is_kept_and_named(world: Wor
         ended = await world.ended(40)
     (attempt,) = ended.status.attempts
     assert ended.status.outcome is Outcome.ROLLED_BACK
-    assert [(k.object_name, k.field) for k in attempt.kept] == [("cart", "spec.replicas")]
+    assert [(k.object_name, k.field) for k in attempt.skipped_fields] == [("cart", "spec.replicas")]
     assert attempt.rollback_verification is not None
     assert attempt.rollback_verification.verdict is ProbeVerdict.PASSED
     assert "kept" in ended.status.message

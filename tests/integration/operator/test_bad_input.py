@@ -140,7 +140,7 @@ async def test_a_pod_that_never_starts_is_not_undone(world: World) -> None:
         ended = await world.ended(30)
     assert ended.status.outcome is Outcome.FAILED
     assert ended.status.reason is Reason.RUN_NOT_STARTED
-    assert ended.status.attempts[0].undo is None
+    assert ended.status.attempts[0].rollback is None
 
 
 async def test_a_run_that_fails_is_undone(world: World) -> None:

@@ -68,7 +68,7 @@ async def test_nothing_begins_while_the_kill_switch_is_on(world: World) -> None:
     world.model.say([rollback()])
     switch_on(world, reason="a bad day")
     async with world.operator():
-        await world.until(lambda: gauge(world, "reme_kill_switch", running="Finish") == 1)
+        await world.until(lambda: gauge(world, "reme_kill_switch", in_flight="Drain") == 1)
         file_report(world.api)
         await world.until(lambda: refused(world, Reason.KILL_SWITCH))
         found = accepted(world)
@@ -79,7 +79,7 @@ async def test_nothing_begins_while_the_kill_switch_is_on(world: World) -> None:
         ended = await world.ended()
         await world.until(lambda: (c := ready(world)) and c.reason is Reason.POLICY_READY)
     assert ended.status.outcome is Outcome.VERIFIED
-    assert gauge(world, "reme_kill_switch", running="Finish") == 0
+    assert gauge(world, "reme_kill_switch", in_flight="Drain") == 0
 
 
 async def test_no_job_is_created_within_two_seconds_of_the_switch(world: World) -> None:
@@ -146,7 +146,7 @@ async def test_or_is_stopped_within_two_seconds_and_undone_later(world: World) -
 
     def stop() -> None:
         turned.append(datetime.now(UTC))
-        switch_on(world, running="Stop")
+        switch_on(world, inFlight="Abort")
 
     gone: list[datetime] = []
     world.runner.before = stop
@@ -336,7 +336,7 @@ async def test_where_no_allowed_action_helps_nothing_is_done_and_what_was_seen_i
     assert "ResumeRollout NoChange" in ended.status.message
     assert "probe answers passed 0 of 1" in ended.status.message
     (attempt,) = ended.status.attempts
-    assert any("cart" in line for line in attempt.seen)
+    assert any("cart" in line for line in attempt.observations)
     assert world.model.asked == []
     page = world.metrics.page().body.decode()
     assert 'reme_remediations_total{outcome="Abstained",reason="NoActionHelps"} 1.0' in page

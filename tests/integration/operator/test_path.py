@@ -103,7 +103,7 @@ async def test_a_useless_playbook_is_never_called_verified(world: World) -> None
     assert ended.status.outcome is Outcome.ROLLED_BACK
     assert condition(ended, ConditionType.SUCCEEDED)[0] is Status.FALSE
     assert condition(ended, ConditionType.VERIFIED) == (Status.FALSE, Reason.PROBES_FAILED)
-    assert ended.status.attempts[0].undo is None  # a restart has nothing to undo
+    assert ended.status.attempts[0].rollback is None  # a restart has nothing to undo
     assert world.leftovers() == []
 
 
@@ -117,7 +117,7 @@ async def test_a_repair_in_the_wrong_field_is_undone_by_a_job_of_its_own(world: 
     assert replicas(world) == 1
     (attempt,) = ended.status.attempts
     assert attempt.run is not None
-    assert attempt.undo is not None
+    assert attempt.rollback is not None
     assert world.runner.ran == [attempt.run.name, f"{attempt.run.name}-undo"]
     assert attempt.rollback_verification is not None
     assert world.leftovers() == []

@@ -11,7 +11,10 @@ async def test_its_rights_go_before_the_record_is_written(world: World) -> None:
     open_shop(world.api)
     world.model.say([rollback()])
     world.runner.seconds = 20.0
-    switch = {"metadata": {"name": "reme-stop", "namespace": RELEASE}, "data": {"running": "Stop"}}
+    switch = {
+        "metadata": {"name": "reme-stop", "namespace": RELEASE},
+        "data": {"inFlight": "Abort"},
+    }
 
     def turned_on() -> None:
         world.api.put("configmaps", switch)

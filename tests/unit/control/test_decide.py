@@ -231,7 +231,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a named undo",
         seen(
-            executed(ended=Reason.RUN_FAILED, undo=run(uid="", undo=True)).model_copy(
+            executed(ended=Reason.RUN_FAILED, rollback=run(uid="", undo=True)).model_copy(
                 update={"reason": Reason.RUN_FAILED}
             )
         ),
@@ -240,7 +240,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "an undo under way",
         seen(
-            executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED}),
+            executed(rollback=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED}),
             run=ObservedRun(JobState.ACTIVE, claimed=True),
         ),
         d.Wait(later(2)),
@@ -248,7 +248,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "an undo that ended",
         seen(
-            executed(undo=run(Reason.RUN_SUCCEEDED, undo=True)).model_copy(
+            executed(rollback=run(Reason.RUN_SUCCEEDED, undo=True)).model_copy(
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
@@ -257,7 +257,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "an undo that is to be verified, whatever its Job said",
         seen(
-            executed(undo=run(Reason.RUN_FAILED, undo=True, clean=True)).model_copy(
+            executed(rollback=run(Reason.RUN_FAILED, undo=True, clean=True)).model_copy(
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
@@ -412,7 +412,9 @@ def test_the_deadline_counts_from_the_start_and_stops_a_run() -> None:
 
 
 def test_the_deadline_does_not_stop_an_undo() -> None:
-    rolling_back = executed(undo=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED})
+    rolling_back = executed(rollback=run(undo=True)).model_copy(
+        update={"reason": Reason.PROBES_FAILED}
+    )
     around = seen(rolling_back, run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30)
     assert isinstance(decide(around, later(60)), d.Wait)
 

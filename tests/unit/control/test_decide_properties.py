@@ -45,7 +45,7 @@ runs = st.builds(
     name=st.just("reme-0a1b2c3d-1"),
     namespace=st.just(RELEASE),
     uid=st.sampled_from(["", "uid"]),
-    created_time=times,
+    createdTime=times,
     reason=st.none() | reasons,
     cleaned_up=st.booleans(),
 )
@@ -53,7 +53,7 @@ plans = st.builds(
     Plan,
     name=st.just("reme-0a1b2c3d-1"),
     namespace=st.just(RELEASE),
-    created_time=times,
+    createdTime=times,
     completion_time=st.none() | times,
     digest=st.sampled_from([PLAN_DIGEST, DIGEST]),
     cleaned_up=st.booleans(),
@@ -61,38 +61,38 @@ plans = st.builds(
 approvals = st.builds(
     Approval,
     decision=st.sampled_from(["Approve", "Reject", "Edit"]),
-    by=st.sampled_from(["ann", "bob"]),
+    username=st.sampled_from(["ann", "bob"]),
     attempt=st.integers(1, 2),
-    playbook=st.just(DIGEST),
-    plan=st.sampled_from([PLAN_DIGEST, DIGEST]),
+    playbookDigest=st.just(DIGEST),
+    planDigest=st.sampled_from([PLAN_DIGEST, DIGEST]),
     reason=st.sampled_from(["", "because"]),
-    edit=st.sampled_from(["", "[]"]),
+    edited_playbook=st.sampled_from(["", "[]"]),
 )
 records = st.builds(
     ApprovalRecord,
     decision=st.sampled_from(["Approve", "Reject", "Edit"]),
-    by=st.sampled_from(["ann", "bob"]),
-    time=times,
-    playbook=st.just(DIGEST),
-    plan=st.sampled_from([PLAN_DIGEST, DIGEST]),
-    refusal=st.sampled_from(["", "no"]),
+    username=st.sampled_from(["ann", "bob"]),
+    decisionTime=times,
+    playbookDigest=st.just(DIGEST),
+    planDigest=st.sampled_from([PLAN_DIGEST, DIGEST]),
+    refusal_message=st.sampled_from(["", "no"]),
 )
 manual_rollbacks = st.builds(
     ManualRollback,
     number=st.integers(1, 2),
-    by=st.just("ann"),
+    username=st.just("ann"),
     attempt=st.integers(0, 1),
-    start_time=times,
+    startTime=times,
     run=st.none() | runs,
     verification=st.none() | st.builds(window, st.sampled_from(list(ProbeVerdict))),
     outcome=st.none() | st.sampled_from([Outcome.ROLLED_BACK, Outcome.REJECTED]),
 )
 windows = st.builds(window, st.none() | verdicts)
-generations = st.builds(Generation, abstained=st.sampled_from(["", "unclear"]))
+generations = st.builds(Generation, abstention_reason=st.sampled_from(["", "unclear"]))
 attempts = st.builds(
     Attempt,
     number=st.integers(1, 5),
-    start_time=times,
+    startTime=times,
     generation=st.none() | generations,
     playbook=st.none() | st.just(text()),
     plan=st.none() | plans,
@@ -101,7 +101,7 @@ attempts = st.builds(
     capture=st.none() | st.just(text()),
     run=st.none() | runs,
     verification=st.none() | windows,
-    undo=st.none() | runs,
+    rollback=st.none() | runs,
     rollback_verification=st.none() | windows,
     outcome=st.none() | st.sampled_from(list(Outcome)),
     reason=st.none() | reasons,
@@ -125,8 +125,9 @@ def anything(draw: st.DrawFn) -> Observed:
         outcome=draw(st.none() | st.sampled_from(list(Outcome))),
         cancel=draw(st.booleans()),
         approval=draw(st.none() | approvals),
-        undo=draw(
-            st.none() | st.builds(RollbackRequest, by=st.just("ann"), number=st.integers(1, 2))
+        rollback_request=draw(
+            st.none()
+            | st.builds(RollbackRequest, username=st.just("ann"), number=st.integers(1, 2))
         ),
         deleting=draw(st.booleans()),
         mode=draw(st.sampled_from(["Auto", "Approve", "Observe"])),
@@ -174,7 +175,7 @@ def test_a_run_with_a_job_is_never_created(seen: Observed, now: datetime) -> Non
     decision = decide(seen, now)
     if isinstance(decision, d.CreateRun) and not decision.manual:
         assert seen.attempt is not None
-        run = seen.attempt.undo if decision.undo else seen.attempt.run
+        run = seen.attempt.rollback if decision.undo else seen.attempt.run
         assert run is not None
         assert run.uid == ""
         assert run.reason is None
@@ -194,7 +195,7 @@ def test_nothing_runs_but_a_fresh_plan_that_was_allowed(seen: Observed, now: dat
     if seen.remediation.spec.policy.spec.mode is Mode.APPROVE:
         last = attempt.approvals[-1]
         assert last.decision is ApprovalDecision.APPROVE
-        assert last.plan == attempt.plan.digest
+        assert last.plan_digest == attempt.plan.digest
 
 
 @given(anything(), times)
@@ -279,12 +280,12 @@ class World:
         decision = self.one_of("Approve", "Approve", "Reject", "Edit")
         approval = Approval(
             decision=decision,
-            by=self.one_of("ann", "bob"),
+            username=self.one_of("ann", "bob"),
             attempt=last.number,
-            playbook=last.playbook.digest,
-            plan=self.one_of(last.plan.digest, DIGEST),
+            playbook_digest=last.playbook.digest,
+            plan_digest=self.one_of(last.plan.digest, DIGEST),
             reason="because",
-            edit="[]" if decision == "Edit" else "",
+            edited_playbook="[]" if decision == "Edit" else "",
         )
         spec = self.found.spec.model_copy(update={"approval": approval})
         self.found = self.found.model_copy(update={"spec": spec})
@@ -299,9 +300,9 @@ class World:
 
     def run(self, undo: bool, **fields: Any) -> None:
         last = self.found.status.attempts[-1]
-        run = last.undo if undo else last.run
+        run = last.rollback if undo else last.run
         assert run is not None
-        self.attempt(**{"undo" if undo else "run": run.model_copy(update=fields)})
+        self.attempt(**{"rollback" if undo else "run": run.model_copy(update=fields)})
 
     def round(self) -> None:
         passed = self.one_of(True, False, None)
@@ -323,7 +324,7 @@ class World:
         )
         if self.alive.claimed and not before:
             last = self.found.status.attempts[-1]
-            self.claims[last.undo.name if last.undo else last.run.name] += 1  # type: ignore[union-attr]
+            self.claims[last.rollback.name if last.rollback else last.run.name] += 1  # type: ignore[union-attr]
 
 
 def dry_run(world: World) -> Plan:
@@ -365,7 +366,9 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             elif said == "nonsense":
                 world.attempt(rejection=Rejection(rule="ModelReplyInvalid", message="no"))
             else:
-                world.attempt(generation=Generation(abstained="no" if said == "abstain" else ""))
+                world.attempt(
+                    generation=Generation(abstention_reason="no" if said == "abstain" else "")
+                )
         case d.Validate():
             if world.one_of(True, True, False):
                 world.attempt(playbook=text(), plan=dry_run(world))
@@ -390,12 +393,12 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             assert approval is not None
             record = ApprovalRecord(
                 decision=approval.decision,
-                by=approval.by,
-                time=world.now,
-                playbook=approval.playbook,
-                plan=approval.plan,
+                username=approval.username,
+                decision_time=world.now,
+                playbook_digest=approval.playbook_digest,
+                plan_digest=approval.plan_digest,
                 reason=approval.reason,
-                edit=text() if approval.edit else None,
+                edited_playbook=text() if approval.edited_playbook else None,
             )
             world.attempt(approvals=[*last.approvals, record])
         case d.ApplyEdit():
@@ -406,7 +409,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 world.attempt(playbook=other_text(), plan=dry_run(world))
             else:
                 *earlier, record = last.approvals
-                refused = record.model_copy(update={"refusal": "no"})
+                refused = record.model_copy(update={"refusal_message": "no"})
                 world.attempt(approvals=[*earlier, refused])
         case d.Capture():
             policy, start = world.found.spec.policy.spec, world.found.status.start_time
@@ -415,7 +418,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.attempt(capture=text(), run=named(world, undo=False))
         case d.CreateRun(undo):
             last = world.found.status.attempts[-1]
-            run = last.undo if undo else last.run
+            run = last.rollback if undo else last.run
             assert run is not None
             assert run.name not in world.recorded
             if world.alive.job is JobState.ABSENT:
@@ -451,7 +454,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.attempt(reason=reason, message=message)
         case d.PlanRollback():
             if world.one_of(True, False):
-                world.attempt(undo=named(world, undo=True))
+                world.attempt(rollback=named(world, undo=True))
             else:
                 world.attempt(rollback_verification=window(world.one_of(*ProbeVerdict)))
         case d.VerifyRollback():
@@ -506,14 +509,14 @@ def _is_honest(found: Remediation) -> None:
     assert [a.number for a in status.attempts] == list(range(1, len(status.attempts) + 1))
     assert len(status.attempts) <= found.spec.policy.spec.max_attempts
     for attempt in status.attempts:
-        for run in (attempt.run, attempt.undo):
+        for run in (attempt.run, attempt.rollback):
             assert run is None or (run.reason is not None and run.cleaned_up)
         if attempt.run is None:
             assert attempt.plan is None or attempt.plan.cleaned_up
         elif found.spec.policy.spec.mode is Mode.APPROVE:
             assert attempt.plan is not None
             assert attempt.approvals[-1].decision is ApprovalDecision.APPROVE
-            assert attempt.approvals[-1].plan == attempt.plan.digest
+            assert attempt.approvals[-1].plan_digest == attempt.plan.digest
         assert attempt.run is None or found.spec.policy.spec.mode is not Mode.OBSERVE
         wrote = attempt.run is not None and attempt.run.reason not in (
             Reason.RUN_NOT_STARTED,

@@ -39,7 +39,7 @@ def test_what_is_said_of_the_report_is_what_admission_says() -> None:
     case = AdmissionInput(report(), SEEN, [policy()], [opened("other")], RELEASE)
     found = explain(case, None, NOW)
     assert not isinstance(admit(case, NOW), Accept)
-    assert (found.accepted, found.reason) == (False, "TargetBusy")
+    assert (found.accepted, found.reason) == (False, "TargetLocked")
     assert explained(policy()).accepted
 
 

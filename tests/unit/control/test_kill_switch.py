@@ -39,9 +39,9 @@ def config_map(**data: str) -> dict[str, Any]:
         (None, OFF),
         ({"metadata": {"name": "reme-stop"}}, KillSwitchState(True)),
         (config_map(), KillSwitchState(True)),
-        (config_map(running="Finish"), KillSwitchState(True)),
-        (config_map(running=" stop "), KillSwitchState(True, InFlightPolicy.ABORT)),
-        (config_map(running="what?"), KillSwitchState(True, InFlightPolicy.ABORT)),
+        (config_map(inFlight="Drain"), KillSwitchState(True)),
+        (config_map(inFlight=" abort "), KillSwitchState(True, InFlightPolicy.ABORT)),
+        (config_map(inFlight="what?"), KillSwitchState(True, InFlightPolicy.ABORT)),
         (
             config_map(reason="fire\ndrill"),
             KillSwitchState(True, InFlightPolicy.DRAIN, "fire\\ndrill"),
@@ -79,7 +79,9 @@ def test_no_job_is_created(switch: KillSwitchState) -> None:
     # What was looked at for it would be old later: it is given up, and nothing was changed.
     given_up = next_of(named, switch=switch)
     assert given_up == d.AbortAttempt(Reason.KILL_SWITCH, switch.text())
-    rolling_back = executed(reason=Reason.PROBES_FAILED, message="no", undo=run(uid="", undo=True))
+    rolling_back = executed(
+        reason=Reason.PROBES_FAILED, message="no", rollback=run(uid="", undo=True)
+    )
     assert isinstance(next_of(rolling_back, switch=OFF), d.CreateRun)
     held = next_of(rolling_back, switch=switch)
     assert isinstance(held, d.Wait)
@@ -114,7 +116,7 @@ def test_an_undo_that_is_under_way_is_stopped_too() -> None:
         reason=Reason.PROBES_FAILED,
         message="no",
         rollback_playbook=text("undo"),
-        undo=run(undo=True),
+        rollback=run(undo=True),
     )
     assert isinstance(next_of(rolling_back, switch=DRAIN, run=ACTIVE), d.Wait)
     stopped = next_of(rolling_back, switch=ABORT, run=ACTIVE)
@@ -127,7 +129,7 @@ def test_what_was_stopped_and_undone_was_cancelled() -> None:
         ended=Reason.RUN_TIMED_OUT,
         reason=Reason.KILL_SWITCH,
         message="the kill switch is on",
-        undo=run(Reason.RUN_SUCCEEDED, undo=True, clean=True),
+        rollback=run(Reason.RUN_SUCCEEDED, undo=True, clean=True),
         rollback_verification={"start_time": NOW, "completion_time": NOW, "verdict": "Passed"},
     )
     closed = next_of(undone, switch=OFF)
@@ -138,9 +140,9 @@ def test_what_was_stopped_and_undone_was_cancelled() -> None:
 def test_it_is_seen_in_the_metrics() -> None:
     metrics = Metrics()
     value = metrics.registry.get_sample_value
-    assert value("reme_kill_switch", {"running": "Stop"}) == 0
+    assert value("reme_kill_switch", {"in_flight": "Abort"}) == 0
     metrics.kill_switch(ABORT)
-    assert value("reme_kill_switch", {"running": "Stop"}) == 1
-    assert value("reme_kill_switch", {"running": "Finish"}) == 0
+    assert value("reme_kill_switch", {"in_flight": "Abort"}) == 1
+    assert value("reme_kill_switch", {"in_flight": "Drain"}) == 0
     metrics.kill_switch(OFF)
-    assert value("reme_kill_switch", {"running": "Stop"}) == 0
+    assert value("reme_kill_switch", {"in_flight": "Abort"}) == 0

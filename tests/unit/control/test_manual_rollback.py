@@ -15,14 +15,18 @@ from reme_operator.kill_switch.state import InFlightPolicy, KillSwitchState
 from reme_operator.steps.rollback import last_attempt_with_changes
 from tests.doubles.builders import NOW, executed, later, remediation, run, validated_attempt, window
 
-ASKED = RollbackRequest(by="ann", number=1)
+ASKED = RollbackRequest(username="ann", number=1)
 
 
 def ended(
-    *manual_rollbacks: ManualRollback, undo: RollbackRequest | None = ASKED, **fields: Any
+    *manual_rollbacks: ManualRollback,
+    rollback_request: RollbackRequest | None = ASKED,
+    **fields: Any,
 ) -> Remediation:
     attempt = executed(outcome=Outcome.VERIFIED, reason=Reason.PROBES_PASSED)
-    found = remediation(attempt, outcome=Outcome.VERIFIED, undo=undo, **fields)
+    found = remediation(
+        attempt, outcome=Outcome.VERIFIED, rollback_request=rollback_request, **fields
+    )
     status: RemediationStatus = found.status.model_copy(
         update={"manual_rollbacks": list(manual_rollbacks)}
     )
@@ -30,7 +34,7 @@ def ended(
 
 
 def undo(number: int = 1, **fields: Any) -> ManualRollback:
-    return ManualRollback(number=number, by="ann", attempt=1, start_time=NOW, **fields)
+    return ManualRollback(number=number, username="ann", attempt=1, start_time=NOW, **fields)
 
 
 def is_unfinished(found: Remediation) -> bool:
@@ -89,23 +93,25 @@ def test_it_is_done_once_for_each_number() -> None:
     assert decide(Observed(done), NOW) == d.Done()
     assert not is_unfinished(done)
     assert not entry(done, NOW).busy
-    again = ended(undo(outcome=Outcome.REJECTED), undo=RollbackRequest(by="ann", number=2))
+    again = ended(
+        undo(outcome=Outcome.REJECTED), rollback_request=RollbackRequest(username="ann", number=2)
+    )
     assert decide(Observed(again), NOW) == d.BeginManualRollback()
 
 
 def test_nobody_asked() -> None:
-    found = ended(undo=None)
+    found = ended(rollback_request=None)
     assert decide(Observed(found), NOW) == d.Done()
     assert not is_unfinished(found)
 
 
 def test_it_waits_for_the_end() -> None:
-    found = remediation(undo=ASKED)
+    found = remediation(rollback_request=ASKED)
     assert isinstance(decide(Observed(found), NOW), d.OpenAttempt)
 
 
 def test_the_kill_switch_holds_it_and_stops_it() -> None:
-    on, stop = KillSwitchState(on=True), KillSwitchState(on=True, running=InFlightPolicy.ABORT)
+    on, stop = KillSwitchState(on=True), KillSwitchState(on=True, in_flight=InFlightPolicy.ABORT)
     held = decide(Observed(ended(), switch=on), NOW)
     assert isinstance(held, d.Wait)
     assert held.until > NOW

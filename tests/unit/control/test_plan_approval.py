@@ -43,23 +43,23 @@ def seen(*attempts: Attempt, around: dict[str, Any] | None = None, **fields: Any
 def said(decision: str = "Approve", **fields: Any) -> Approval:
     base: dict[str, Any] = {
         "decision": decision,
-        "by": "ann",
+        "username": "ann",
         "attempt": 1,
-        "playbook": DIGEST,
-        "plan": PLAN_DIGEST,
+        "playbook_digest": DIGEST,
+        "plan_digest": PLAN_DIGEST,
     }
     if decision == "Edit":
-        base["edit"] = "[]"
+        base["edited_playbook"] = "[]"
     return Approval.model_validate(base | fields)
 
 
 def noted(decision: str = "Approve", **fields: Any) -> ApprovalRecord:
     base: dict[str, Any] = {
         "decision": decision,
-        "by": "ann",
-        "time": NOW,
-        "playbook": DIGEST,
-        "plan": PLAN_DIGEST,
+        "username": "ann",
+        "decision_time": NOW,
+        "playbook_digest": DIGEST,
+        "plan_digest": PLAN_DIGEST,
     }
     return ApprovalRecord.model_validate(base | fields)
 
@@ -122,12 +122,14 @@ def test_a_plan_that_has_changed_needs_an_approval_of_its_own() -> None:
     assert isinstance(waits, d.Wait)
     assert waits.why is Reason.PLAN_CHANGED
     assert "ann" in waits.message
-    anew = said(plan=OTHER)
+    anew = said(plan_digest=OTHER)
     assert decide(seen(found, mode="Approve", approval=anew), NOW) == d.RecordApproval()
 
 
 @pytest.mark.parametrize(
-    "about", [{"plan": OTHER}, {"playbook": OTHER}, {"attempt": 2}], ids=lambda a: next(iter(a))
+    "about",
+    [{"plan_digest": OTHER}, {"playbook_digest": OTHER}, {"attempt": 2}],
+    ids=lambda a: next(iter(a)),
 )
 def test_an_approval_of_something_else_is_none(about: dict[str, Any]) -> None:
     found = seen(planned(**CLEAN), mode="Approve", approval=said(**about))
@@ -137,7 +139,7 @@ def test_an_approval_of_something_else_is_none(about: dict[str, Any]) -> None:
 
 
 def test_before_an_approved_run_the_baseline_is_taken_anew() -> None:
-    approved = planned(**CLEAN, approvals=[noted(time=later(20))])
+    approved = planned(**CLEAN, approvals=[noted(decision_time=later(20))])
     found = seen(approved, mode="Approve")
     assert decide(found, later(20)) == d.ProbeBaseline(again=True)
 
@@ -175,19 +177,21 @@ def test_a_rejection_ends_it_with_its_reason() -> None:
 
 def test_an_edit_is_taken_once_and_then_waits_for_its_own_approval() -> None:
     edit = text("edit").model_copy(update={"digest": f"sha256:{sha256(b'[]').hexdigest()}"})
-    found = planned(**CLEAN, approvals=[noted("Edit", edit=edit)])
+    found = planned(**CLEAN, approvals=[noted("Edit", edited_playbook=edit)])
     assert decide(seen(found, mode="Approve", approval=said("Edit")), NOW) == d.ApplyEdit()
-    refused = planned(**CLEAN, approvals=[noted("Edit", edit=edit, refusal="Bounds: too much")])
+    refused = planned(
+        **CLEAN, approvals=[noted("Edit", edited_playbook=edit, refusal_message="Bounds: too much")]
+    )
     waits = decide(seen(refused, mode="Approve", approval=said("Edit")), NOW)
     assert isinstance(waits, d.Wait)
     assert waits.why is Reason.EDIT_REFUSED
     assert "too much" in waits.message
-    other = said("Edit", edit='[{"a": 1}]')
+    other = said("Edit", edited_playbook='[{"a": 1}]')
     assert decide(seen(refused, mode="Approve", approval=other), NOW) == d.RecordApproval()
 
 
 def test_rights_are_gone_before_an_edit_takes_the_place_of_the_playbook() -> None:
-    found = planned(approvals=[noted("Edit", edit=text("edit"))])
+    found = planned(approvals=[noted("Edit", edited_playbook=text("edit"))])
     assert decide(seen(found, mode="Approve"), NOW) == d.CleanUp(1, plan=True)
 
 
@@ -205,11 +209,13 @@ def test_the_deadline_does_not_count_while_a_person_thinks() -> None:
     limits: dict[str, Any] = {"deadline_seconds": 60, "approval_timeout_seconds": 3600}
     waits = decide(seen(planned(**CLEAN), mode="Approve", **limits), later(600))
     assert isinstance(waits, d.Wait)
-    approved = planned(**CLEAN, approvals=[noted(time=later(600))])
+    approved = planned(**CLEAN, approvals=[noted(decision_time=later(600))])
     assert decide(seen(approved, mode="Approve", **limits), later(610)) == d.ProbeBaseline(
         again=True
     )
-    ran = planned(approvals=[noted(time=later(600))], rejection=Rejection(rule="X", message="no"))
+    ran = planned(
+        approvals=[noted(decision_time=later(600))], rejection=Rejection(rule="X", message="no")
+    )
     late = decide(seen(ran, mode="Approve", **limits), later(661))
     assert isinstance(late, d.CloseAttempt)
     assert late.reason is Reason.DEADLINE_EXCEEDED
@@ -343,7 +349,7 @@ def test_what_cannot_be_measured_after_the_wait_is_acted_on_only_where_that_is_a
             continue
         assert isinstance(decision, d.CloseAttempt)
         assert decision.outcome is Outcome.ABSTAINED
-        assert decision.reason is Reason.TOO_LITTLE_EVIDENCE
+        assert decision.reason is Reason.INSUFFICIENT_EVIDENCE
 
 
 def test_an_attempt_that_came_to_no_run_does_not_shorten_the_wait() -> None:

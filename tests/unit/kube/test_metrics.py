@@ -98,7 +98,7 @@ def test_gauges_follow_the_truth(metrics: Metrics) -> None:
 def test_labels_come_from_bounded_sets_and_names_follow_the_style(metrics: Metrics) -> None:
     metrics.report_decided(Reason.NO_POLICY_MATCHES)
     metrics.object_unreadable("Remediation")
-    allowed = {"outcome", "reason", "step", "result", "kind", "rule", "version", "running", "le"}
+    allowed = {"outcome", "reason", "step", "result", "kind", "rule", "version", "in_flight", "le"}
     for name, labels in scraped(metrics):
         assert name.startswith("reme_"), name
         assert {key for key, _ in labels} <= allowed, name

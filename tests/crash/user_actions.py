@@ -118,18 +118,18 @@ async def _file_late(world: World) -> None:
 
 async def stop(world: World) -> None:
     """Stop everything at some moment, for a while."""
-    await _switched(world, "Stop")
+    await _switched(world, "Abort")
 
 
 async def finish(world: World) -> None:
     """Let nothing new begin at some moment, for a while."""
-    await _switched(world, "Finish")
+    await _switched(world, "Drain")
 
 
-async def _switched(world: World, running: str) -> None:
+async def _switched(world: World, in_flight: str) -> None:
     await asyncio.sleep(world.rng.uniform(0, 14))
     meta = {"name": SWITCH, "namespace": RELEASE}
-    world.api.put("configmaps", {"metadata": meta, "data": {"running": running}})
+    world.api.put("configmaps", {"metadata": meta, "data": {"inFlight": in_flight}})
     await asyncio.sleep(world.rng.choice((5, 20, 60)))
     world.api.remove("configmaps", RELEASE, SWITCH)
 
@@ -154,9 +154,9 @@ def _is_decided(world: World, found: Remediation) -> bool:
     """Return whether somebody has decided about this very plan, and no refusal has come of it."""
     attempt = found.status.attempts[-1]
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
-    about = [d for _, d in world.people.decisions if (d.playbook, d.plan) == plan]
-    noted = [r for r in attempt.approvals if (r.playbook, r.plan) == plan]
-    return len(about) > len([r for r in noted if r.refusal])
+    about = [d for _, d in world.people.decisions if (d.playbook_digest, d.plan_digest) == plan]
+    noted = [r for r in attempt.approvals if (r.playbook_digest, r.plan_digest) == plan]
+    return len(about) > len([r for r in noted if r.refusal_message])
 
 
 def _decide(world: World, found: Remediation, decision: ApprovalDecision, **words: str) -> None:
@@ -184,7 +184,7 @@ async def ended(world: World) -> Remediation:
 def ask_undo(world: World, found: Remediation) -> int:
     """Ask for an undo, and return its number."""
     spec = spec_patches.rollback(found, WHO, "it was fine before")
-    number = int(spec["undo"]["number"])
+    number = int(spec["rollback"]["number"])
     world.people.manual_rollbacks.append((world.time(), found.metadata.uid, number))
     world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": spec})
     return number

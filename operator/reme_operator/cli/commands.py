@@ -172,13 +172,13 @@ def edit(
             last = now.status.attempts[-1]
             return (
                 now.status.outcome is not None
-                or (len(last.approvals) > known and bool(last.approvals[-1].refusal))
+                or (len(last.approvals) > known and bool(last.approvals[-1].refusal_message))
                 or (last.playbook != before.playbook and waits(now))
             )
 
         now = _wait(cluster, name, is_answered, timeout)
         last = now.status.attempts[-1]
-        if len(last.approvals) > known and (refusal := last.approvals[-1].refusal):
+        if len(last.approvals) > known and (refusal := last.approvals[-1].refusal_message):
             raise CliError(f"the edited playbook may not run: {escape(refusal)}", ExitCode.NEGATIVE)
         if now.status.outcome is not None:
             raise CliError(f"{name} ended meanwhile: {escape(now.status.message)}")
@@ -206,7 +206,7 @@ def rollback(
     with options.connect() as cluster:
         found = cluster.remediation(name)
         spec = spec_patches.rollback(found, cluster.username(), reason)
-        number = spec["undo"]["number"]
+        number = spec["rollback"]["number"]
         cluster.patch(name, spec)
         if not wait:
             print(f"{name}: rollback {number} requested")
@@ -265,7 +265,7 @@ def _full_changes(
     cluster: CliCluster, remediation: Remediation, attempt: Attempt
 ) -> Sequence[Change]:
     """Return all changes of an attempt; those in the record where there is no longer text."""
-    reference = attempt.plan.text if attempt.plan else None
+    reference = attempt.plan.full_changes if attempt.plan else None
     text = cluster.artifact(remediation.metadata.namespace, reference) if reference else None
     if text is None:
         return attempt.changes

@@ -116,14 +116,18 @@ def _attempt(attempt: Attempt, changes: Sequence[Change]) -> Iterator[Text]:
     yield Text.assemble((f"Attempt {attempt.number}", "bold"), ended)
     for action in attempt.actions:
         yield _line("action", action.summary)
-    if attempt.generation and attempt.generation.abstained:
-        yield _line("abstained", attempt.generation.abstained)
+    if attempt.generation and attempt.generation.abstention_reason:
+        yield _line("abstained", attempt.generation.abstention_reason)
     if attempt.rejection:
         yield _line("rejected", f"{attempt.rejection.rule}: {attempt.rejection.message}")
     plan = attempt.plan
     if plan and plan.digest:
         omitted = plan.omitted_changes if len(changes) == len(attempt.changes) else 0
-        more = f", {omitted} more in ConfigMap {plan.text.name}" if omitted and plan.text else ""
+        more = (
+            f", {omitted} more in ConfigMap {plan.full_changes.name}"
+            if omitted and plan.full_changes
+            else ""
+        )
         yield _line("plan", f"{plan.digest}, by dry run{more}")
     elif changes:
         yield _line("plan", "no dry run yet; expected changes:")
@@ -138,10 +142,12 @@ def _attempt(attempt: Attempt, changes: Sequence[Change]) -> Iterator[Text]:
 
 def _decisions(attempt: Attempt) -> Iterator[Text]:
     for record in attempt.approvals:
-        decision = f"{record.decision} by {record.by} at {record.time:%Y-%m-%d %H:%M:%S}"
+        decision = (
+            f"{record.decision} by {record.username} at {record.decision_time:%Y-%m-%d %H:%M:%S}"
+        )
         yield _line("decision", f"{decision}: {record.reason}" if record.reason else decision)
-        if record.refusal:
-            yield _line("", f"refused: {record.refusal}")
+        if record.refusal_message:
+            yield _line("", f"refused: {record.refusal_message}")
 
 
 def _runs(attempt: Attempt) -> Iterator[Text]:
@@ -149,12 +155,12 @@ def _runs(attempt: Attempt) -> Iterator[Text]:
         yield _line("run", _run(attempt.run))
     if attempt.verification and attempt.verification.verdict:
         yield _line("verified", f"{attempt.verification.verdict}: {attempt.verification.message}")
-    if attempt.undo:
-        yield _line("rollback", _run(attempt.undo))
+    if attempt.rollback:
+        yield _line("rollback", _run(attempt.rollback))
     window = attempt.rollback_verification
     if window and window.verdict:
         yield _line("verified", f"after the rollback {window.verdict}: {window.message}")
-    yield from _skipped(attempt.kept)
+    yield from _skipped(attempt.skipped_fields)
 
 
 def _manual_rollback(rollback: ManualRollback) -> Iterator[Text]:
@@ -167,13 +173,13 @@ def _manual_rollback(rollback: ManualRollback) -> Iterator[Text]:
     )
     outcome = rollback.outcome.value if rollback.outcome else "InProgress"
     yield Text.assemble((f"Rollback {rollback.number}", "bold"), "  ", (outcome, style))
-    requested = f"by {rollback.by} at {rollback.start_time:%Y-%m-%d %H:%M:%S}"
+    requested = f"by {rollback.username} at {rollback.start_time:%Y-%m-%d %H:%M:%S}"
     yield _line("requested", f"{requested}: {rollback.reason}" if rollback.reason else requested)
     if rollback.attempt:
         yield _line("of", f"attempt {rollback.attempt}")
     if rollback.run:
         yield _line("run", _run(rollback.run))
-    yield from _skipped(rollback.kept)
+    yield from _skipped(rollback.skipped_fields)
     if rollback.message:
         yield _line("message", rollback.message)
 
@@ -184,7 +190,8 @@ def _skipped(fields: Iterable[SkippedField]) -> Iterator[Text]:
 
 
 def _run(run: Run) -> str:
-    summary = f"{run.name} {run.reason or 'InProgress'}, {run.changed} of {run.tasks} tasks changed"
+    tasks = f"{run.changed_task_count} of {run.task_count} tasks changed"
+    summary = f"{run.name} {run.reason or 'InProgress'}, {tasks}"
     return f"{summary}: {run.message}" if run.message else summary
 
 

@@ -49,13 +49,13 @@ def approval(
     return {
         "approval": {
             "decision": decision.value,
-            "by": username,
+            "username": username,
             "attempt": attempt.number,
-            "playbook": attempt.playbook.digest,
-            "plan": attempt.plan.digest,
+            "playbookDigest": attempt.playbook.digest,
+            "planDigest": attempt.plan.digest,
             # None deletes the field: a merge patch keeps what it does not name.
             "reason": reason or None,
-            "edit": edit or None,
+            "editedPlaybook": edit or None,
         }
     }
 
@@ -75,14 +75,14 @@ def rollback(remediation: Remediation, username: str, reason: str = "") -> dict[
         )
     last = manual_rollbacks[-1] if manual_rollbacks else None
     if last is not None and last.outcome is None:
-        raise CliError(f"{name}: a rollback requested by {last.by} is in progress")
+        raise CliError(f"{name}: a rollback requested by {last.username} is in progress")
     number = last.number if last else 0
-    requested = remediation.spec.undo
+    requested = remediation.spec.rollback
     if requested is not None and requested.number > number:
-        raise CliError(f"{name}: a rollback was requested already, by {requested.by}")
+        raise CliError(f"{name}: a rollback was requested already, by {requested.username}")
     if number >= _MAX_ROLLBACKS:
         raise CliError(f"{name} was rolled back {number} times already, which is the maximum")
-    return {"undo": {"by": username, "number": number + 1, "reason": reason or None}}
+    return {"rollback": {"username": username, "number": number + 1, "reason": reason or None}}
 
 
 def _name(remediation: Remediation) -> str:

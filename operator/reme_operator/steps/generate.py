@@ -129,8 +129,10 @@ async def generate(context: StepContext, _: Generate) -> StepResult:
         refusal = Rejection(rule=_why(error), message=one_line(error))
         return StepResult(context.revised(generation=generation, rejection=refusal))
     if isinstance(parsed, Abstention):
-        generation.abstained = clip(parsed.reason, 256) or "no reason given"
-        return StepResult(context.revised(generation=generation, seen=_telling(prompt_context)))
+        generation.abstention_reason = clip(parsed.reason, 256) or "no reason given"
+        return StepResult(
+            context.revised(generation=generation, observations=_telling(prompt_context))
+        )
     return StepResult(context.revised(generation=generation))
 
 
@@ -215,7 +217,7 @@ def _nothing(context: StepContext, prompt_context: str, refusals: Mapping[str, s
     if refusals:
         why += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
     rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(why))
-    return StepResult(context.revised(rejection=rejection, seen=_telling(prompt_context)))
+    return StepResult(context.revised(rejection=rejection, observations=_telling(prompt_context)))
 
 
 def _telling(prompt_context: str) -> list[str]:

@@ -73,7 +73,7 @@ def test_list_goes_on_past_an_object_that_cannot_be_read(cluster: Cluster) -> No
 
 def test_show_has_changes_in_full_length(cluster: Cluster) -> None:
     reference = ArtifactReference(name="changes", key="text", digest=DIGEST)
-    found = waiting(plan=plan(clean=True).model_copy(update={"text": reference}))
+    found = waiting(plan=plan(clean=True).model_copy(update={"full_changes": reference}))
     cluster.holds(found)
     assert "+ 2" in cluster.run("show", NAME), "those in the record when the text is gone"
     item = {"kind": "Deployment", "object_name": "cart", "field": "x", "after": "y" * 5000}
@@ -86,8 +86,8 @@ def test_approve_sends_the_plan_and_the_name_of_the_person(cluster: Cluster) -> 
     printed = cluster.run("approve", NAME, "-n", NAMESPACE, "--yes", "--reason", "ok")
     assert "+ 2" in printed
     assert f"approved plan {PLAN_DIGEST}" in printed
-    assert cluster.sent["approval"]["by"] == "ann"
-    assert cluster.sent["approval"]["plan"] == PLAN_DIGEST
+    assert cluster.sent["approval"]["username"] == "ann"
+    assert cluster.sent["approval"]["planDigest"] == PLAN_DIGEST
 
 
 def test_approve_asks_or_wants_the_digest(
@@ -117,7 +117,7 @@ CALLS: list[tuple[list[str], Callable[[], Remediation], dict[str, Any]]] = [
     (
         ["rollback", NAME, "--no-wait", "--reason", "why"],
         over,
-        {"undo": {"by": "ann", "number": 1, "reason": "why"}},
+        {"rollback": {"username": "ann", "number": 1, "reason": "why"}},
     ),
 ]
 
@@ -142,7 +142,7 @@ def test_rollback_waits_for_the_end(cluster: Cluster) -> None:
     assert "did not answer within 0 s" in error
     ended = {
         "number": 1,
-        "by": "ann",
+        "username": "ann",
         "startTime": NOW.isoformat(),
         "outcome": "RollbackFailed",
         "message": "forbidden",
@@ -174,7 +174,7 @@ def test_an_edit_that_nobody_answers(cluster: Cluster, tmp_path: Path) -> None:
     file.write_text("- a: b\n")
     error = cluster.run("edit", NAME, "-f", str(file), "--timeout", "0", fails=1)
     assert "the operator did not answer within 0 s" in error
-    assert cluster.sent["approval"]["edit"] == "- a: b\n"
+    assert cluster.sent["approval"]["editedPlaybook"] == "- a: b\n"
     assert "cannot be read" in cluster.run("edit", NAME, "-f", "/no/such/file", fails=1)
 
 
@@ -187,11 +187,11 @@ def test_an_edit_that_is_refused_says_why(cluster: Cluster, tmp_path: Path) -> N
         if method == "PATCH":
             record = ApprovalRecord(
                 decision=ApprovalDecision.EDIT,
-                by="ann",
-                time=NOW,
-                playbook=DIGEST,
-                plan=PLAN_DIGEST,
-                refusal="Parameter: no such thing",
+                username="ann",
+                decision_time=NOW,
+                playbook_digest=DIGEST,
+                plan_digest=PLAN_DIGEST,
+                refusal_message="Parameter: no such thing",
             )
             cluster.holds(waiting(approvals=[record]))
         return None
@@ -213,7 +213,7 @@ def test_the_editor_gets_the_playbook_that_waits(
     assert "ended with 1: nothing was sent" in cluster.run("edit", NAME, fails=1)
     monkeypatch.setenv("KUBE_EDITOR", "sed -i s/localhost/elsewhere/")
     cluster.run("edit", NAME, "--timeout", "0", fails=1)
-    assert "elsewhere" in cluster.sent["approval"]["edit"]
+    assert "elsewhere" in cluster.sent["approval"]["editedPlaybook"]
 
 
 def test_preferences_are_lines_of_json(cluster: Cluster) -> None:
@@ -222,10 +222,10 @@ def test_preferences_are_lines_of_json(cluster: Cluster) -> None:
         approvals=[
             ApprovalRecord(
                 decision=ApprovalDecision.REJECT,
-                by="ann",
-                time=NOW,
-                playbook=DIGEST,
-                plan=PLAN_DIGEST,
+                username="ann",
+                decision_time=NOW,
+                playbook_digest=DIGEST,
+                plan_digest=PLAN_DIGEST,
                 reason="no",
             )
         ],

@@ -141,11 +141,11 @@ async def test_an_edit_that_is_no_playbook_is_refused_with_a_reason(
     async with world.operator():
         file_report(world.api)
         found = await plan_of(world)
-        decide(world, found, "Edit", edit=edit)
+        decide(world, found, "Edit", editedPlaybook=edit)
         refused = await plan_of(world, Reason.EDIT_REFUSED)
         attempt = refused.status.attempts[0]
         assert attempt.playbook == found.status.attempts[0].playbook
-        assert attempt.approvals[-1].refusal.startswith(f"{rule}: ")
+        assert attempt.approvals[-1].refusal_message.startswith(f"{rule}: ")
         decide(world, refused, "Reject")
         ended = await world.ended()
     assert ended.status.reason is Reason.REJECTED_BY_PERSON

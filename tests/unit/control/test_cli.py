@@ -87,12 +87,12 @@ def test_foreign_text_cannot_move_the_cursor_nor_turn_a_line_around(hostile: str
 def test_decisions_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     record = ApprovalRecord(
         decision=ApprovalDecision.REJECT,
-        by="ann",
-        time=NOW,
-        playbook=DIGEST,
-        plan=PLAN_DIGEST,
+        username="ann",
+        decision_time=NOW,
+        playbook_digest=DIGEST,
+        plan_digest=PLAN_DIGEST,
         reason="no",
-        refusal="",
+        refusal_message="",
     )
     printed = shown(waiting(approvals=[record]), monkeypatch)
     assert "Reject by ann" in printed
@@ -123,17 +123,17 @@ def test_only_a_plan_waits() -> None:
 
 def test_a_decision_is_about_what_was_read() -> None:
     said = approval(waiting(), ApprovalDecision.APPROVE, "ann")["approval"]
-    assert (said["attempt"], said["playbook"], said["plan"]) == (1, DIGEST, PLAN_DIGEST)
-    assert said["edit"] is None, "a merge would keep the edit of before"
+    assert (said["attempt"], said["playbookDigest"], said["planDigest"]) == (1, DIGEST, PLAN_DIGEST)
+    assert said["editedPlaybook"] is None, "a merge would keep the edit of before"
     with pytest.raises(CliError, match="does not wait"):
         approval(over(), ApprovalDecision.APPROVE, "ann")
 
 
 def test_a_rollback_is_requested_once() -> None:
-    assert rollback(over(), "ann")["undo"] == {"by": "ann", "number": 1, "reason": None}
+    assert rollback(over(), "ann")["rollback"] == {"username": "ann", "number": 1, "reason": None}
     with pytest.raises(CliError, match="has not ended"):
         rollback(waiting(), "ann")
-    requested = over(undo={"by": "bob", "number": 1})
+    requested = over(rollback_request={"username": "bob", "number": 1})
     with pytest.raises(CliError, match="requested already, by bob"):
         rollback(requested, "ann")
 
@@ -151,11 +151,18 @@ def test_preferences_have_both_versions_and_what_was_asked() -> None:
 
     def record(decision: ApprovalDecision, **fields: Any) -> ApprovalRecord:
         return ApprovalRecord(
-            decision=decision, by="ann", time=NOW, playbook=DIGEST, plan=PLAN_DIGEST, **fields
+            decision=decision,
+            username="ann",
+            decision_time=NOW,
+            playbook_digest=DIGEST,
+            plan_digest=PLAN_DIGEST,
+            **fields,
         )
 
-    edit = record(ApprovalDecision.EDIT, original=named("playbook"), edit=named("edit"))
-    refused = edit.model_copy(update={"refusal": "no"})
+    edit = record(
+        ApprovalDecision.EDIT, original_playbook=named("playbook"), edited_playbook=named("edit")
+    )
+    refused = edit.model_copy(update={"refusal_message": "no"})
     approve = record(ApprovalDecision.APPROVE, reason="better")
     found = waiting(playbook=named("later"), approvals=[refused, edit, approve])
     pairs = list(preferences(found, lambda r: kept.get(r.name)))

@@ -78,6 +78,14 @@ def service_account() -> Credentials | None:
     return Credentials(f"https://{bracketed}:{port}", tls, read_authorization=read)
 
 
+def service_account_namespace() -> str:
+    """Return the namespace of the pod."""
+    try:
+        return (_MOUNTED / "namespace").read_text().strip()
+    except OSError:
+        return "default"
+
+
 def connector(credentials: Credentials, limit: int) -> aiohttp.TCPConnector:
     """Return a pool of at most so many connections to the API server; 0 is no limit."""
     return aiohttp.TCPConnector(limit=limit, ssl=credentials.tls or True)

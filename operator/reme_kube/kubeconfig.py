@@ -16,14 +16,19 @@ from typing import Any
 
 import yaml
 
-from reme_kube.credentials import Credentials, CredentialsError, service_account
+from reme_kube.credentials import (
+    Credentials,
+    CredentialsError,
+    service_account,
+    service_account_namespace,
+)
 
 _DEFAULT_PATH = "~/.kube/config"
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A context of a kubeconfig, logged in; both names are empty in a pod without a kubeconfig."""
+    """A context of a kubeconfig, logged in; without a name the service account of a pod."""
 
     name: str
     namespace: str
@@ -46,13 +51,34 @@ def load_context(
     """Return a context, after its login plugin has run, if it has one.
 
     `paths` are files separated by `:`, by default `$KUBECONFIG`, else `~/.kube/config`. `context`
-    is the current one by default. `username` and `groups` are impersonated.
+    is the current one by default. `username` and `groups` are impersonated. Without any file, a
+    pod's service account is used.
 
     Raises:
-        CredentialsError: there is no file, a file is invalid, the context does not exist, or the
-            login failed.
+        CredentialsError: there is neither a file nor a service account, a file is invalid, the
+            context does not exist, or the login failed.
 
     """
+    searched = paths or os.environ.get("KUBECONFIG") or _DEFAULT_PATH
+    files = _existing_files(searched)
+    account = None if files or paths or context else service_account()
+    if files:
+        loaded = _load(files, context)
+    elif account is not None:
+        loaded = Context("", service_account_namespace(), account)
+    else:
+        raise CredentialsError(
+            f"no kubeconfig: {searched} does not exist or is empty;"
+            " set KUBECONFIG or use --kubeconfig"
+        )
+    loaded.credentials.impersonation = (
+        *([("Impersonate-User", username)] if username else ()),
+        *(("Impersonate-Group", group) for group in groups),
+    )
+    return loaded
+
+
+def _load(files: Sequence[str], context: str) -> Context:
     try:
         from kubernetes.client import Configuration
         from kubernetes.config import ConfigException
@@ -61,7 +87,6 @@ def load_context(
         raise CredentialsError(
             "reading a kubeconfig needs the Python package kubernetes; run: pip install 'reme[cli]'"
         ) from None
-    files = _existing_files(paths or os.environ.get("KUBECONFIG") or _DEFAULT_PATH)
     configuration = Configuration()
     login_errors: list[str] = []
     try:
@@ -95,32 +120,21 @@ def load_context(
         return str(configuration.api_key.get("BearerToken", ""))
 
     secure = configuration.host.startswith("https://")
-    impersonation = [("Impersonate-User", username)] if username else []
-    return Context(
-        name,
-        str(selected.get("namespace") or "default"),
-        Credentials(
-            configuration.host,
-            _tls(configuration, with_certificate=True) if secure else None,
-            read_authorization=read_authorization,
-            anonymous=_tls(configuration, with_certificate=False) if secure else None,
-            impersonation=(*impersonation, *(("Impersonate-Group", group) for group in groups)),
-            tls_server_name=configuration.tls_server_name,
-            proxy=_proxy(configuration),
-        ),
+    credentials = Credentials(
+        configuration.host,
+        _tls(configuration, with_certificate=True) if secure else None,
+        read_authorization=read_authorization,
+        anonymous=_tls(configuration, with_certificate=False) if secure else None,
+        tls_server_name=configuration.tls_server_name,
+        proxy=_proxy(configuration),
     )
+    return Context(name, str(selected.get("namespace") or "default"), credentials)
 
 
 def _existing_files(paths: str) -> list[str]:
     """Return the files that exist and are not empty, as kubectl ignores the others."""
-    files = [Path(path).expanduser() for path in paths.split(os.pathsep) if path]
-    existing = [str(file) for file in files if file.is_file() and file.stat().st_size]
-    if not existing:
-        raise CredentialsError(
-            f"no kubeconfig: {', '.join(map(str, files))} does not exist or is empty;"
-            " set KUBECONFIG or use --kubeconfig"
-        )
-    return existing
+    files = (Path(path).expanduser() for path in paths.split(os.pathsep) if path)
+    return [str(file) for file in files if file.is_file() and file.stat().st_size]
 
 
 def _select_context(files: Mapping[str, Any], context: str) -> str:

@@ -5,6 +5,7 @@ import trustme
 
 from reme_kube import credentials as module
 from reme_kube.credentials import Credentials, CredentialsError, service_account
+from reme_kube.kubeconfig import load_context
 
 
 def test_a_token_is_sent_and_never_shown() -> None:
@@ -57,3 +58,17 @@ def test_a_pod_has_its_service_account(pod: Path) -> None:
     (pod / "token").unlink()
     with pytest.raises(CredentialsError, match="cannot be read"):
         found.headers(200)
+
+
+def test_without_a_kubeconfig_the_command_line_uses_it_too(
+    pod: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(pod / "none"))
+    (pod / "token").write_text("one")
+    (pod / "namespace").write_text("tools")
+    found = load_context(username="ann")
+    assert (found.name, found.namespace) == ("", "tools")
+    assert found.credentials.headers(0)["Authorization"] == "Bearer one"
+    assert found.credentials.impersonation == (("Impersonate-User", "ann"),)
+    with pytest.raises(CredentialsError, match="no kubeconfig"):
+        load_context(str(pod / "none"))

@@ -1,4 +1,4 @@
-"""The commands that show remediations and decide about them."""
+"""The commands that decide about remediations."""
 
 import json
 import os
@@ -6,28 +6,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import yaml
 from cyclopts import App, Parameter
-from pydantic import ValidationError
 
 from reme_api.approval import ApprovalDecision
-from reme_api.remediation import Attempt, Change, Remediation
+from reme_api.remediation import Attempt, Remediation
 from reme_operator.cli import spec_patches
 from reme_operator.cli.cluster import CliCluster, ClusterOptions
 from reme_operator.cli.errors import CliError, ExitCode
-from reme_operator.cli.preferences import preferences
-from reme_operator.cli.remediation_text import (
-    change_lines,
-    remediation_lines,
-    remediations_table,
-    waits,
-)
+from reme_operator.cli.remediation_text import change_lines, waits
 from reme_operator.cli.terminal import Output, escape
 
 _POLL_SECONDS = 0.5
@@ -35,55 +26,13 @@ _DEFAULTS = ClusterOptions()
 
 Name = Annotated[str, Parameter(help="Name of a Remediation.")]
 Reason = Annotated[str, Parameter(help="Reason, stored with the record.")]
-AllNamespaces = Annotated[
-    bool, Parameter(name="--all-namespaces", alias="-A", negative=(), help="All namespaces.")
-]
 Seconds = Annotated[int, Parameter(show_default=True)]
-Flag = Parameter(negative=())
 
 
 def register(app: App) -> None:
     """Add the commands to the program."""
-    app.command(list_remediations, name="list")
-    for command in (show, approve, reject, edit, rollback, cancel, suspend, resume):
+    for command in (approve, reject, edit, rollback, cancel, suspend, resume):
         app.command(command)
-    app.command(print_preferences, name="preferences")
-
-
-def list_remediations(
-    *,
-    all_namespaces: AllNamespaces = False,
-    waiting: Annotated[bool, Flag] = False,
-    options: ClusterOptions = _DEFAULTS,
-) -> int:
-    """List remediations, newest first.
-
-    Args:
-        waiting: Only those whose plan waits for a decision.
-
-    """
-    with options.connect() as cluster:
-        found, problems = cluster.remediations(all_namespaces=all_namespaces)
-    for problem in problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    shown = [remediation for remediation in found if waits(remediation) or not waiting]
-    if not shown:
-        where = "any namespace" if all_namespaces else f"namespace {cluster.namespace}"
-        what = "remediations wait for a decision" if waiting else "remediations found"
-        print(f"No {what} in {where}.", file=sys.stderr)
-        return ExitCode.DONE
-    now = datetime.now(UTC)
-    Output(options.color).print(remediations_table(shown, now, with_namespace=all_namespaces))
-    return ExitCode.DONE
-
-
-def show(name: Name, /, *, options: ClusterOptions = _DEFAULTS) -> int:
-    """Show a remediation: state, plan as a diff, decisions, runs, times."""
-    with options.connect() as cluster:
-        found = cluster.remediation(name)
-        changes = {a.number: _full_changes(cluster, found, a) for a in found.status.attempts}
-    Output(options.color).lines(remediation_lines(found, changes))
-    return ExitCode.DONE
 
 
 def approve(
@@ -236,21 +185,6 @@ def resume(name: Name, /, *, options: ClusterOptions = _DEFAULTS) -> int:
     return _set(options, name, "resumed", suspend=False)
 
 
-def print_preferences(
-    *, all_namespaces: AllNamespaces = False, options: ClusterOptions = _DEFAULTS
-) -> int:
-    """Print the decisions of people as JSON lines, to train a model on."""
-    with options.connect() as cluster:
-        found, problems = cluster.remediations(all_namespaces=all_namespaces)
-        for problem in problems:
-            print(f"warning: {problem}", file=sys.stderr)
-        for remediation in reversed(found):
-            read = partial(cluster.artifact, remediation.metadata.namespace)
-            for line in preferences(remediation, read):
-                print(json.dumps(line, ensure_ascii=False))
-    return ExitCode.DONE
-
-
 def _set(options: ClusterOptions, name: str, result: str, **fields: bool) -> int:
     with options.connect() as cluster:
         outcome = cluster.remediation(name).status.outcome
@@ -261,30 +195,6 @@ def _set(options: ClusterOptions, name: str, result: str, **fields: bool) -> int
     return ExitCode.DONE
 
 
-def _full_changes(
-    cluster: CliCluster, remediation: Remediation, attempt: Attempt
-) -> Sequence[Change]:
-    """Return all changes of an attempt; those in the record where there is no longer text."""
-    reference = attempt.plan.full_changes if attempt.plan else None
-    text = cluster.artifact(remediation.metadata.namespace, reference) if reference else None
-    if text is None:
-        return attempt.changes
-    try:
-        return [_change(item) for item in json.loads(text)]
-    except (ValueError, TypeError, KeyError, ValidationError):
-        return attempt.changes
-
-
-def _change(item: dict[str, str]) -> Change:
-    return Change.model_construct(
-        kind=item["kind"],
-        object_name=item["object_name"],
-        field=item["field"],
-        before=item.get("before", ""),
-        after=item.get("after", ""),
-    )
-
-
 def _print_plan(
     cluster: CliCluster, remediation: Remediation, attempt: Attempt, options: ClusterOptions
 ) -> None:
@@ -293,7 +203,7 @@ def _print_plan(
     digest = attempt.plan.digest
     output.print(f"{meta.namespace}/{meta.name}, attempt {attempt.number}, plan {digest}")
     output.lines(f"  {escape(action.summary)}" for action in attempt.actions)
-    output.lines(change_lines(_full_changes(cluster, remediation, attempt)))
+    output.lines(change_lines(cluster.changes(remediation, attempt)))
 
 
 def _wait(
@@ -325,13 +235,16 @@ def _read(path: str) -> str:
 
 def _edit(playbook: str) -> str:
     """Return the playbook as the person has changed it in their editor."""
-    text = yaml.safe_dump(json.loads(playbook), sort_keys=False, width=100)
+    try:
+        text = yaml.safe_dump(json.loads(playbook), sort_keys=False, width=100)
+    except ValueError:
+        text = playbook  # stored as it is: the person decides what to do with it
     editor = os.environ.get("KUBE_EDITOR") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="reme-") as folder:
         path = Path(folder) / "playbook.yaml"
         path.write_text(text)
         done = subprocess.run(["/bin/sh", "-c", f'{editor} "$1"', "edit", str(path)], check=False)
-        after = path.read_text()
+        after = _read(str(path))
     if done.returncode:
         raise CliError(f"{editor} ended with {done.returncode}: nothing was sent")
     if after == text:

@@ -37,7 +37,13 @@ from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import PlaybookError
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.execution.pod import PodOptions
-from reme_playbook.execution.result import RunResult, UnreadableResultError, claimed, events, parse
+from reme_playbook.execution.result import (
+    RunResult,
+    UnreadableResultError,
+    event_lines,
+    parse_claim,
+    parse_result,
+)
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
 from reme_playbook.snapshot.views import pod
@@ -71,8 +77,8 @@ async def observe_run(cluster: Cluster, namespace: str, run: Run, uid: str) -> O
     if data is None:
         return ObservedRun(job=state, message=message)
     try:
-        result = parse(data.get("data") or {})
-        taken = claimed(data.get("data") or {}) is not None
+        result = parse_result(data.get("data") or {})
+        taken = parse_claim(data.get("data") or {}) is not None
     except UnreadableResultError as error:
         return ObservedRun(job=state, claimed=True, message=one_line(error))
     if result is not None and result.ended:
@@ -306,7 +312,7 @@ async def _ended(
         }
         if result.message and not message:
             update["message"] = clip(result.message)
-    if text := events(data):
+    if text := event_lines(data):
         number, what = context.attempt.number, "undo-events" if decision.undo else "events"
         if decision.manual:
             number, what = context.hand_undo.attempt, f"undo-{context.hand_undo.number}-events"
@@ -319,7 +325,7 @@ async def _ended(
 
 def _readable(data: dict[str, str]) -> RunResult | None:
     try:
-        return parse(data)
+        return parse_result(data)
     except UnreadableResultError:
         return None
 

@@ -193,7 +193,9 @@ class _OpenNode:
             self._key = None
         elif not isinstance(value, str):
             if isinstance(value, dict | list):
-                reason = "an object or list is not a key; a template such as {{ x }} is not allowed either"
+                reason = (
+                    "an object or list is not a key (templates such as {{ x }} are not allowed)"
+                )
             else:
                 reason = f"the key {quote(value)} is not text: quote it"
             raise RejectedPlaybookError(RejectionRule.SYNTAX, reason)

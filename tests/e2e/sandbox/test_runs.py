@@ -134,7 +134,7 @@ class Sandboxes:
         return found
 
     def result(self, name: str) -> RunResult | None:
-        return result.parse(self.data(name))
+        return result.parse_result(self.data(name))
 
     def pods(self, name: str) -> list[Object]:
         path = f"/api/v1/namespaces/{self.admission.system}/pods?labelSelector=job-name%3D{name}"
@@ -202,7 +202,7 @@ def test_a_run_changes_what_it_says_and_tells_of_it(
         took = seconds(state, job, moment)
         record_property(f"job created to {moment}, seconds", took)
         print(f"job created -> {moment}: {took:.1f} s")
-    print(result.events(sandboxes.data(request.name)))
+    print(result.event_lines(sandboxes.data(request.name)))
 
 
 def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
@@ -214,7 +214,9 @@ def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
     for pod in sandboxes.pods(request.name):
         path = f"/api/v1/namespaces/{sandboxes.admission.system}/pods/{pod['metadata']['name']}"
         sandboxes.admission.api("DELETE", path)
-    kept = [json.loads(line) for line in result.events(sandboxes.data(request.name)).splitlines()]
+    kept = [
+        json.loads(line) for line in result.event_lines(sandboxes.data(request.name)).splitlines()
+    ]
     assert kept == said
 
 
@@ -501,6 +503,6 @@ def test_a_run_ends_at_its_deadline(sandboxes: Sandboxes) -> None:
     sandboxes.prepare(made)
     sandboxes.create(made.job)
     assert sandboxes.ended(request.name) == "Failed"
-    assert result.claimed(sandboxes.data(request.name)) is None
+    assert result.parse_claim(sandboxes.data(request.name)) is None
     assert "has ended" in sandboxes.log(request.name)
     assert sandboxes.cart()["spec"] == before

@@ -253,8 +253,8 @@ def test_the_digest_changes_with_the_playbook() -> None:
 
 def test_the_result_begins_unclaimed_and_empty() -> None:
     data = manifests(REQUEST).result_config_map["data"]
-    assert result.claimed(data) is None
-    assert result.parse(data) is None
+    assert result.parse_claim(data) is None
+    assert result.parse_result(data) is None
 
 
 def test_the_job_runs_once() -> None:

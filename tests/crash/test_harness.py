@@ -25,7 +25,8 @@ from reme_operator.reconcile import observe, reconciler
 from reme_operator.steps import job, registry, rollback
 from reme_operator.steps.context import StepContext, StepResult
 from reme_operator.steps.registry import STEP_HANDLERS
-from reme_playbook.actions.registry import Action, Scale
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution import manifests
 from reme_playbook.execution import rollback as sandbox_undo
@@ -193,14 +194,14 @@ def test_an_undo_that_is_begun_again_is_caught() -> None:
 
 
 def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
-    plan = sandbox_undo.undo
+    plan = sandbox_undo.plan_rollback
 
     def over(capture: Any, live: Any) -> Any:
         after = (digest(live.template),)
         items = [item.model_copy(update={"after": after}) for item in capture.items]
         return plan(capture.model_copy(update={"items": items}), live)
 
-    with mock.patch.object(rollback, "undo", over):
+    with mock.patch.object(rollback, "plan_rollback", over):
         found = simulate(Schedule(1, "hand-undone-later"))
     assert says(found, "an undo went over it"), found.violations
 

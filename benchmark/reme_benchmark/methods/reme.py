@@ -5,12 +5,12 @@ import json
 import time
 from typing import Any
 
+from reme_api.actions import ActionName
 from reme_api.remediation import Attempt, Remediation
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.methods.base import MethodError, Simple, Task
 from reme_benchmark.scoring.records import Asked, MethodReport, Tokens
 from reme_kube.errors import NotFoundError
-from reme_playbook.actions.registry import ActionName
 
 POLICY = "benchmark"
 

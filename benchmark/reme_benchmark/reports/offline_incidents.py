@@ -14,7 +14,11 @@ from reme_benchmark.reports.reply_enumeration import replies
 from reme_benchmark.scenarios.faults.model import Control
 from reme_benchmark.scoring.records import Asked, CaseResult
 from reme_model.prompt.schema import ABSTAIN, Abstain
-from reme_playbook.actions.registry import Action, Scale, SetAutoscaling, SetQuota, SetResources
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.snapshot.quantity import cpu_millicores

@@ -7,8 +7,9 @@ from itertools import groupby
 from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import World
-from reme_playbook.actions.field_paths import writes
-from reme_playbook.actions.registry import Action, DeletePod, Rollback
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision, previous
 
@@ -62,7 +63,7 @@ def _done(world: World, action: Action, place: int) -> World | None:
             (action.target, set_field(found, revision.template, "spec", "template"))
         )
     # Each run marks a restart with its own id, so that each is a new revision.
-    changed = write_fields(found, writes(action, f"run-{world.clock}-{place}"))
+    changed = write_fields(found, action.writes(f"run-{world.clock}-{place}"))
     return world if changed is found else world.with_objects((action.target, changed))
 
 

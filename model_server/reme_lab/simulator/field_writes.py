@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reme_playbook.actions.field_paths import TAINT, Entry, Index, Path, Step, Write
+from reme_playbook.snapshot.field_path import TAINT, Entry, Index, Path, Step, Write
 
 Json = Mapping[str, Any]
 

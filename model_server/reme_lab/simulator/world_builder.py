@@ -11,7 +11,7 @@ from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.program import BehaviourRule, Program, Stress
 from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import GroundTruth, World
-from reme_playbook.actions.field_paths import Write, container_path
+from reme_playbook.snapshot.field_path import Write, container_path
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 

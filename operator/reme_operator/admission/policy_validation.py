@@ -2,25 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from reme_api.actions import ActionName
 from reme_api.policy import ActionRule, RemediationPolicy, RemediationPolicySpec
 from reme_api.windows import TimeWindow, zone_of
-from reme_playbook.actions import registry as a
-from reme_playbook.actions.registry import Public
-
-_KINDS: dict[ActionName, frozenset[str]] = {kind.NAME: kind.KINDS for kind in Public.__args__}
-_WITHOUT_FIELDS = {
-    kind.NAME
-    for kind in (
-        a.Restart,
-        a.Rollback,
-        a.DeletePod,
-        a.ResumeRollout,
-        a.ResumeJob,
-        a.UncordonNode,
-    )
-}
-_WITH_CONTAINER = {k.NAME for k in Public.__args__ if "container" in k.model_fields}
+from reme_playbook.actions.registry import PUBLIC
 
 
 def problems(policy: RemediationPolicy, release_namespace: str) -> list[str]:
@@ -56,17 +40,13 @@ def _matched(spec: RemediationPolicySpec) -> tuple[object, ...]:
 
 
 def _rule(rule: ActionRule) -> Iterator[str]:
-    # Pods are nobody's to name: a rule about them names their workload.
-    possible = _KINDS[rule.name] | (
-        {"Deployment", "StatefulSet", "DaemonSet"}
-        if rule.name is ActionName.DELETE_POD
-        else frozenset()
-    )
+    action = PUBLIC[rule.name]
+    possible = action.KINDS | action.RULE_KINDS
     if rule.kinds and not possible & set(rule.kinds):
         yield f"it is never about a {', '.join(rule.kinds)}"
-    if rule.fields and rule.name in _WITHOUT_FIELDS:
+    if rule.fields and not action.has_field_names():
         yield "it sets no field that fields could name"
-    if rule.containers and rule.name not in _WITH_CONTAINER:
+    if rule.containers and "container" not in action.model_fields:
         yield "it is not about a container"
     yield from _times("windows", rule.windows)
 

@@ -26,9 +26,9 @@ from reme_operator.errors import one_line
 from reme_operator.names import text_name
 from reme_operator.steps.context import StepContext, StepResult, clip
 from reme_operator.steps.job import PERMANENT_ERRORS, build_run_request, grant_rbac, new_plan
-from reme_playbook.actions.registry import Action, DeletePod, Scale
+from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.execution.dry_run import DryRunTask, dry_run_tasks, request
+from reme_playbook.execution.dry_run import DryRunTask, dry_run_tasks, requests
 from reme_playbook.execution.manifests import RunRequest
 from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.object_diff import Difference
@@ -146,40 +146,41 @@ async def _tried(
     context: StepContext, server: DryRun, part: DryRunTask, run_id: str
 ) -> list[Difference]:
     for tries_left in reversed(range(_TRIES)):
-        before = await server.read(part.path)
+        before = await server.read(part.target.path)
         history = _items(await server.read(part.history)) if part.history else []
-        wanted = request(part, run_id, before, history)
+        (request,) = requests(part, run_id, before, history)
         try:
-            after = await server.send(wanted.method, wanted.path, wanted.body, wanted.content_type)
+            after = await server.send(
+                request.method, request.path, request.body, request.content_type
+            )
         except (ConflictError, InvalidError):
             # A test of a JSON patch that fails looks like any other bad request: controllers
             # write the object too, so that it may have changed after it was read.
             if not part.history or not tries_left:
                 raise
         else:
-            if _same_version(part, before, after) or not tries_left:
-                return _differences(part, before, after)
+            if _same_version(request, before, after) or not tries_left:
+                return _differences(request, before, after)
         await context.deps.clock.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _same_version(part: DryRunTask, before: Json, after: Json) -> bool:
+def _same_version(request: ApiRequest, before: Json, after: Json) -> bool:
     """Return whether nobody wrote the object between the look and the dry run."""
-    if isinstance(part.actions[0], DeletePod | Scale):
+    if request.method == "DELETE" or request.path.endswith("/scale"):
         return True
     versions = [found["metadata"].get("resourceVersion") for found in (before, after)]
     return bool(versions[0] == versions[1])
 
 
-def _differences(part: DryRunTask, before: Json, after: Json) -> list[Difference]:
-    action: Action = part.actions[0]
-    if isinstance(action, DeletePod):
-        return [Difference(part.target, "metadata.deletionTimestamp", None, "now")]
-    if isinstance(action, Scale):
+def _differences(request: ApiRequest, before: Json, after: Json) -> list[Difference]:
+    if request.method == "DELETE":
+        return [Difference(request.target, "metadata.deletionTimestamp", None, "now")]
+    if request.path.endswith("/scale"):
         was, now = (str((o.get("spec") or {}).get("replicas", 0)) for o in (before, after))
         same = was == now
-        return [] if same else [Difference(part.target, "spec.replicas", was, now)]
-    return object_diff.differences(part.target, before, after)
+        return [] if same else [Difference(request.target, "spec.replicas", was, now)]
+    return object_diff.differences(request.target, before, after)
 
 
 def _items(found: Json) -> list[Json]:

@@ -32,7 +32,8 @@ from reme_operator.settings import OperatorSettings
 from reme_operator.steps.cleanup import RunLocation, delete_run, own, revoke_rbac
 from reme_operator.steps.context import StepContext, StepResult, clip
 from reme_operator.steps.target_conflicts import find_open_remediation
-from reme_playbook.actions.registry import Action, Rollback
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import PlaybookError
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests

@@ -20,10 +20,11 @@ from reme_operator.snapshot.collect import collect_snapshot, read_report
 from reme_operator.steps.context import StepContext, StepResult, clip
 from reme_operator.steps.job import new_run
 from reme_operator.steps.target_conflicts import find_open_remediation
+from reme_playbook.actions.base import Conflict
 from reme_playbook.errors import PlaybookError
 from reme_playbook.execution.capture import Capture
 from reme_playbook.execution.render import render
-from reme_playbook.execution.rollback import Conflict, RollbackPlan, undo
+from reme_playbook.execution.rollback import RollbackPlan, plan_rollback
 
 UNDO_KEY = "undo.json"
 _PROBE = "captured-fields"
@@ -91,9 +92,9 @@ async def plan_undo(context: StepContext, decision: PlanRollback) -> StepResult:
         unusable = f"the captured state cannot be used: {one_line(error)}"
         verdict = ProbeVerdict.UNKNOWN if manual else ProbeVerdict.FAILED
         return _concluded(context, manual, verdict, unusable)
-    if manual and (plan.kept or plan.lost):
+    if manual and (plan.conflicts or plan.unrestorable):
         # Nobody waits for this one, so that a person may as well look first.
-        words = "; ".join(c.message for c in (*plan.kept, *plan.lost))
+        words = "; ".join(c.message for c in (*plan.conflicts, *plan.unrestorable))
         message = f"not undone, because it is not as the run left it: {words}"
         return _concluded(context, manual, ProbeVerdict.UNKNOWN, message, plan)
     if not plan.actions:
@@ -158,15 +159,15 @@ async def _plan(context: StepContext, manual: bool) -> RollbackPlan:
     live = await collect_snapshot(
         context.deps.cluster, context.remediation, report, context.now(), also=written
     )
-    return undo(capture, live)
+    return plan_rollback(capture, live)
 
 
 def _told(context: StepContext, manual: bool, plan: RollbackPlan, words: str) -> StepResult:
-    if plan.lost:
-        message = "; ".join(conflict.message for conflict in plan.lost)
+    if plan.unrestorable:
+        message = "; ".join(conflict.message for conflict in plan.unrestorable)
         return _concluded(context, manual, ProbeVerdict.FAILED, f"not restored: {message}", plan)
-    if plan.kept:
-        fields = ", ".join(f"{c.target} {c.field}".strip() for c in plan.kept)
+    if plan.conflicts:
+        fields = ", ".join(f"{c.target} {c.field}".strip() for c in plan.conflicts)
         words = f"{words}; changed by somebody else meanwhile, and kept: {fields}"
     return _concluded(context, manual, ProbeVerdict.PASSED, words, plan)
 
@@ -188,7 +189,7 @@ def _concluded(
         probes=[probe],
         message=clip(message),
     )
-    kept = [_record(c) for c in (*plan.kept, *plan.lost)][:_MOST_KEPT] if plan else []
+    kept = [_record(c) for c in (*plan.conflicts, *plan.unrestorable)][:_MOST_KEPT] if plan else []
     if manual:
         return StepResult(context.with_manual_rollback(verification=window, skipped_fields=kept))
     return StepResult(context.revised(rollback_verification=window, skipped_fields=kept))

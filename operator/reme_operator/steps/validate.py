@@ -22,10 +22,9 @@ from reme_playbook.actions.registry import Action
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.execution.capture import capture as captured
-from reme_playbook.execution.capture import pin_revisions
-from reme_playbook.execution.planned_changes import changes
+from reme_playbook.execution.capture import pin, planned_changes
 from reme_playbook.execution.render import render
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 PLAYBOOK_KEY = "playbook.json"
@@ -73,7 +72,7 @@ def record_playbook(
         context.revised(
             playbook=playbook,
             actions=[_action_record(action) for action in actions],
-            changes=changes(actions, live)[:32],
+            changes=planned_changes(actions, live)[:32],
             plan=new_plan(context, context.attempt.number),
         )
     )
@@ -118,7 +117,7 @@ async def admitted(context: StepContext, text: str) -> tuple[tuple[Action, ...],
     live = await _live(context)
     _check(context, actions, live)
     # What is checked here, and perhaps approved, is then what runs: revisions by number.
-    return pin_revisions(actions, live), live
+    return pin(actions, live), live
 
 
 async def _live(context: StepContext) -> ClusterSnapshot:
@@ -129,7 +128,7 @@ async def _live(context: StepContext) -> ClusterSnapshot:
 def _check(context: StepContext, actions: tuple[Action, ...], live: ClusterSnapshot) -> None:
     policy = context.remediation.spec.policy.spec
     home = context.deps.settings.release_namespace
-    check(actions, policy, live, release_namespace=home, now=context.now())
+    validate(actions, policy, live, release_namespace=home, now=context.now())
 
 
 def _rejected(context: StepContext, rule: str, message: str) -> StepResult:

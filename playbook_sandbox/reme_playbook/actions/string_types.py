@@ -127,6 +127,8 @@ CountOrPercent = Annotated[
 Host = Annotated[
     str, StringConstraints(strict=True, max_length=253, pattern=rf"^(\*\.)?{_DOMAIN}$")
 ]
+Position = Annotated[int, Field(strict=True, ge=0, le=31)]
+"""A position in a list of rules or paths."""
 Labels = Annotated[dict[LabelKey, LabelValue], Field(min_length=1, max_length=16)]
 ServiceName = Annotated[
     str, StringConstraints(strict=True, max_length=63, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")

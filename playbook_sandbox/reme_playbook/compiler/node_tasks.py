@@ -5,19 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reme_playbook.actions.registry import Action, AddTaint, RemoveTaint
-from reme_playbook.compiler.strategic_merge import build
+from reme_playbook.actions.registry import Action, build
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 from reme_playbook.snapshot.object_ref import ObjectRef
-
-
-def taint_parameters(action: RemoveTaint | AddTaint) -> dict[str, Any]:
-    """Return the parameters of kubernetes.core.k8s_taint that carry the action out."""
-    taint = {"key": action.key, "effect": action.effect}
-    if isinstance(action, AddTaint):
-        taint["value"] = action.value
-    state = "present" if isinstance(action, AddTaint) else "absent"
-    return {"name": action.target.name, "state": state, "taints": [taint]}
 
 
 def read_node_task(

@@ -10,26 +10,31 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reme_playbook.actions.field_paths import dotted, overlap, written
-from reme_playbook.actions.registry import Action
+from reme_playbook.actions.modules import (
+    K8S,
+    K8S_DRAIN,
+    K8S_JSON_PATCH,
+    K8S_ROLLBACK,
+    K8S_SCALE,
+    K8S_TAINT,
+    MERGE_TYPE,
+    PLAY,
+    REME_ROLLBACK,
+)
+from reme_playbook.actions.registry import Action, build
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.document import load
 from reme_playbook.compiler.json_patch import read_operations
 from reme_playbook.compiler.node_tasks import read_node_task
-from reme_playbook.compiler.strategic_merge import build, read_patch
+from reme_playbook.compiler.strategic_merge import read_patch
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.snapshot.field_path import Path, dotted, overlap
 from reme_playbook.snapshot.object_ref import API_VERSIONS, CLUSTER_SCOPED, ObjectRef
 
 MAX_TASKS = 8
 MAX_ACTIONS = 8
 MAX_ROLLBACK_ACTIONS = 16
 
-K8S = "kubernetes.core.k8s"
-K8S_SCALE = "kubernetes.core.k8s_scale"
-K8S_ROLLBACK = "kubernetes.core.k8s_rollback"
-K8S_JSON_PATCH = "kubernetes.core.k8s_json_patch"
-K8S_TAINT = "kubernetes.core.k8s_taint"
-K8S_DRAIN = "kubernetes.core.k8s_drain"
-REME_ROLLBACK = "reme_rollback"
 _MODULES = {
     K8S: K8S,
     "k8s": K8S,
@@ -55,9 +60,6 @@ _PARAMETERS = {
     K8S_TAINT: frozenset({"name", "state", "taints"}),
     K8S_DRAIN: frozenset({"name", "state"}),
 }
-# What the renderer writes beside the fields; no other value is accepted.
-MERGE_TYPE = ["strategic-merge"]
-PLAY: dict[str, Any] = {"hosts": "localhost", "connection": "local", "gather_facts": False}
 
 
 def compile_playbook(text: str, *, for_rollback: bool = False) -> tuple[Action, ...]:
@@ -78,17 +80,15 @@ def check_conflicts(actions: Sequence[Action], limit: int = MAX_ACTIONS) -> None
     """Reject actions that are too many, or of which two write the same field."""
     if not 1 <= len(actions) <= limit:
         raise RejectedPlaybookError(RejectionRule.SHAPE, f"a playbook has 1 to {limit} actions")
-    seen: list[tuple[ObjectRef, Any]] = []
+    seen: list[tuple[ObjectRef, Path]] = []
     for action in actions:
-        # A deletion touches the whole of its object.
-        own = [(action.target, path) for path in written(action) or ((),)]
-        for target, path in own:
+        for target, path in action.touches():
             if any(target == other and overlap(path, before) for other, before in seen):
                 where = f" ({quote(dotted(path), 120)})" if path else ""
                 raise RejectedPlaybookError(
                     RejectionRule.TWICE, f"two actions write the same of {target}{where}"
                 )
-        seen.extend(own)
+        seen.extend(action.touches())
 
 
 def _tasks(document: Any, limit: int) -> list[Any]:
@@ -202,7 +202,7 @@ def _k8s(parameters: dict[str, Any], *, for_rollback: bool) -> tuple[Action, ...
 
 def _checked_scale(actions: tuple[Action, ...], *, for_rollback: bool) -> tuple[Action, ...]:
     for action in actions:
-        if action.action == "Scale" and action.replicas == 0 and not for_rollback:
+        if isinstance(action, Scale) and action.replicas == 0 and not for_rollback:
             raise RejectedPlaybookError(RejectionRule.HIDES_SYMPTOM, "replicas may not become 0")
     return actions
 

@@ -12,25 +12,21 @@ from typing import Any
 import pytest
 
 from reme_api.policy import Sandbox
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    ObjectRef,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    Restart,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetImage,
-    SetResources,
-    UnsetEnv,
-)
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.execution.result import RunEnd, RunResult
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, revisions
 from tests.e2e.sandbox.conftest import Object, RunAdmission, eventually
 

@@ -12,7 +12,9 @@ from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import OUTCOMES, Outcomes
 from reme_benchmark.fidelity.summary import text
 from reme_benchmark.reports.errors import DifferentRunError, ResultsError
-from reme_playbook.actions.registry import ACTIONS, Action, Restart, Rollback
+from reme_playbook.actions.registry import ACTIONS, Action
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
 
 TIME = "time-service"

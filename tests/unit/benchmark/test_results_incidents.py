@@ -13,7 +13,9 @@ from reme_benchmark.scoring.records import Asked, CaseResult, MethodReport, Stat
 from reme_lab.training.dataset import Incident
 from reme_model.prompt.messages import PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import reply_schema
-from reme_playbook.actions.registry import Action, Restart, SetResources
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
 from reme_playbook.execution.render import tasks
 from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.results import case, result, run

@@ -10,20 +10,17 @@ import pytest
 
 from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrantSpec, Verb
-from reme_playbook.actions.registry import (
-    ObjectRef,
-    Restart,
-    Scale,
-    SetEnv,
-    SetResources,
-    UncordonNode,
-    UnsetEnv,
-)
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.node import UncordonNode
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution import manifests as manifests_module
 from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunRequest, manifests
 from reme_playbook.execution.pod import PodOptions
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 CART = ObjectRef("Deployment", "shop", "cart")
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

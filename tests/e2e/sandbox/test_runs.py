@@ -393,7 +393,7 @@ def test_a_pod_that_is_killed_leaves_the_truth_behind(sandboxes: Sandboxes, grac
     if grace:
         assert state.end is RunEnd.INTERRUPTED
         assert state.tasks < state.planned
-        assert "told to stop" in state.message
+        assert "pod was terminated" in state.message
     else:
         # There may have been no time to write an end: then it is open, and says so.
         assert state.end in (RunEnd.INTERRUPTED, RunEnd.RUNNING)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from reme_lab.simulator.api_defaults import with_defaults
 from reme_lab.simulator.program import Stress
+from reme_lab.simulator.revisions import with_defaults
 from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, ReplicaSet
 from reme_playbook.snapshot import unstructured, views

@@ -15,10 +15,9 @@ from reme_lab.fidelity.snapshot_history import (
     replica_sets_of,
     revision_history,
 )
-from reme_lab.simulator.aging import with_overload
 from reme_lab.simulator.program import Behaviour, Program, Stress
-from reme_lab.simulator.quotas import used_amount
-from reme_lab.simulator.settling import settle
+from reme_lab.simulator.scheduling import used_amount
+from reme_lab.simulator.settling import settle, with_overload
 from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, ReplicaSet, World
 from reme_playbook.snapshot import views
 from reme_playbook.snapshot.object_ref import ObjectRef

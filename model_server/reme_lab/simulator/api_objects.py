@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from reme_lab.simulator.autoscaling import autoscaler_decision
-from reme_lab.simulator.health import disruptions_allowed
+from reme_lab.simulator.health import ReplicaCounts, disruptions_allowed
 from reme_lab.simulator.network import Network
 from reme_lab.simulator.pod_status import PodStatus
-from reme_lab.simulator.quotas import format_amount, used_amount
-from reme_lab.simulator.replica_counts import ReplicaCounts
 from reme_lab.simulator.revisions import api_time, template_hash
+from reme_lab.simulator.scheduling import format_amount, used_amount
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef

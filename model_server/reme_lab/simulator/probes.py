@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from reme_api.probes import HttpProbe, Probe, Resource, ResourceUsageProbe, RolloutProbe
 from reme_lab.simulator.api_objects import phase_of
+from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.replica_counts import replica_counts
 from reme_lab.simulator.template_facts import cpu_or_zero, memory_or_zero, template_facts
 
 

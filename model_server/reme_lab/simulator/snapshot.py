@@ -5,9 +5,9 @@ from typing import Any
 
 from reme_lab.simulator.api_objects import phase_of, pod_object, related_object, workload_object
 from reme_lab.simulator.events import events
+from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import network_of
 from reme_lab.simulator.pod_status import PodStatus
-from reme_lab.simulator.replica_counts import replica_counts
 from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured

@@ -47,7 +47,7 @@ ADDRESSES = {
 
 @pytest.fixture(scope="module")
 def around(admission: RunAdmission) -> Iterator[RunAdmission]:
-    path = str(Path(__file__).with_name("around.yaml"))
+    path = str(Path(__file__).with_name("related.yaml"))
     admission.kubectl.run("apply", "-n", admission.shop, "-f", path)
     taints = [
         {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},

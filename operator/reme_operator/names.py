@@ -31,7 +31,7 @@ def remediation_name(report: DiagnosisReport) -> str:
 
 def run_name(remediation: Remediation, attempt: int, *, undo: bool = False) -> str:
     """Return the name of the Job of an attempt, of its identity and of its grant."""
-    return f"reme-{remediation.metadata.uid[:8]}-{attempt}{'-undo' if undo else ''}"
+    return f"reme-{remediation.metadata.uid[:8]}-{attempt}{'-rollback' if undo else ''}"
 
 
 def text_name(remediation: Remediation, attempt: int, what: str) -> str:

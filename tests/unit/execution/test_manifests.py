@@ -81,7 +81,7 @@ def test_an_undo_shares_no_object_with_its_run() -> None:
     first = {(m["kind"], m["metadata"]["name"]) for m in everything()}
     second = {(m["kind"], m["metadata"]["name"]) for m in everything(undo)}
     assert not first & second
-    assert manifests(undo).job["metadata"]["name"] == "reme-0a1b2c3d-1-undo"
+    assert manifests(undo).job["metadata"]["name"] == "reme-0a1b2c3d-1-rollback"
 
 
 def test_the_pod_is_told_that_it_may_undo_only_when_it_undoes() -> None:

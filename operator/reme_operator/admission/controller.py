@@ -219,7 +219,7 @@ class ReportController:
             self._current = None
 
     def _count_waiting(self) -> None:
-        self.deps.metrics.reports_waiting(
+        self.deps.metrics.reports_pending(
             Counter(f.reason for f in self._queue.values() if f.reason is not None)
         )
 

@@ -124,7 +124,7 @@ class RemediationReconciler:
             self._watched(decision),
         ):
             # A look that led to nothing cost nobody time; this one did.
-            self._timer.add(step, perf_counter() - looking)
+            self._timer.charge(step, perf_counter() - looking)
             effect = await STEP_HANDLERS[type(decision)](work, decision)
             await self._apply(decision, effect)
         return False

@@ -157,7 +157,7 @@ async def _plan(context: StepContext, manual: bool) -> RollbackPlan:
     report = await read_report(context.deps.cluster, context.remediation)
     written = [item.action.target for item in capture.items]
     live = await collect_snapshot(
-        context.deps.cluster, context.remediation, report, context.now(), also=written
+        context.deps.cluster, context.remediation, report, context.now(), include=written
     )
     return plan_rollback(capture, live)
 

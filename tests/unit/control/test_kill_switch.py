@@ -140,9 +140,9 @@ def test_what_was_stopped_and_undone_was_cancelled() -> None:
 def test_it_is_seen_in_the_metrics() -> None:
     metrics = Metrics()
     value = metrics.registry.get_sample_value
-    assert value("reme_kill_switch", {"in_flight": "Abort"}) == 0
+    assert value("reme_kill_switch_active", {"in_flight": "Abort"}) == 0
     metrics.kill_switch(ABORT)
-    assert value("reme_kill_switch", {"in_flight": "Abort"}) == 1
-    assert value("reme_kill_switch", {"in_flight": "Drain"}) == 0
+    assert value("reme_kill_switch_active", {"in_flight": "Abort"}) == 1
+    assert value("reme_kill_switch_active", {"in_flight": "Drain"}) == 0
     metrics.kill_switch(OFF)
-    assert value("reme_kill_switch", {"in_flight": "Abort"}) == 0
+    assert value("reme_kill_switch_active", {"in_flight": "Abort"}) == 0

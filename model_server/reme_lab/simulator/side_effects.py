@@ -9,6 +9,8 @@ from reme_lab.simulator.health import WorldHealth, world_health
 from reme_lab.simulator.identity_cache import cache_by_identity
 from reme_lab.simulator.world import AllowedDifference, World
 from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.field_path import dotted
+from reme_playbook.snapshot.object_diff import leaves
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
 from reme_playbook.snapshot.quantity import memory_bytes
@@ -16,14 +18,6 @@ from reme_playbook.snapshot.quantity import memory_bytes
 Json = Mapping[str, Any]
 Fields = Mapping[str, Any]
 
-_BY = {
-    "containers": "name",
-    "initContainers": "name",
-    "env": "name",
-    "volumes": "name",
-    "ports": "port",
-    "taints": "key",
-}
 _MAX_FACTOR = 2
 _AMOUNTS = (".resources.limits.", ".resources.requests.")
 
@@ -56,20 +50,24 @@ def _changed(
     healthy = before.healthy.objects.get(key) if before.healthy else None
     if before.healthy is not None and healthy is None:
         return  # the fault added this object; any change of it is acceptable
-    old, new = _fields(old_object), _differing(old_object, new_object)
-    healthy_fields = _fields(healthy) if healthy is not None else old
-    for path, value in new.items():
-        if old.get(path) == value or value == healthy_fields.get(path):
+    old = _fields(_unshared(old_object, new_object))
+    new = _fields(_unshared(new_object, old_object))
+    healthy_fields = _all_fields(healthy) if healthy is not None else old
+    for path in dict.fromkeys([*new, *old]):
+        values = old.get(path), new.get(path), healthy_fields.get(path)
+        if values[1] in (values[0], values[2]):
             continue
-        text = _side_effect(
-            before, after, key, path, (old.get(path), value, healthy_fields.get(path))
-        )
+        text = _side_effect(before, after, key, path, values)
         if text:
             yield text
 
 
 def _side_effect(
-    before: World, after: World, key: ObjectRef, path: str, values: tuple[Any, Any, Any]
+    before: World,
+    after: World,
+    key: ObjectRef,
+    path: str,
+    values: tuple[Any, Any, Any],
 ) -> str:
     old, new, healthy_value = values
     where = f"{path} of {key}"
@@ -106,7 +104,11 @@ def _is_autoscaled(world: World, key: ObjectRef) -> bool:
 
 
 def _tolerated(
-    tolerance: AllowedDifference, key: ObjectRef, path: str, new: Any, healthy_value: Any
+    tolerance: AllowedDifference,
+    key: ObjectRef,
+    path: str,
+    new: Any,
+    healthy_value: Any,
 ) -> bool:
     if (tolerance.kind, tolerance.name) != (key.kind, key.name):
         return False
@@ -137,53 +139,27 @@ def _parsed(text: str) -> float:
         return 0.0
 
 
-@cache_by_identity
 def _fields(stored: Json) -> Fields:
-    """Return every field of spec and data with its dotted path."""
-    fields: dict[str, Any] = {}
-    for part in ("spec", "data"):
-        _walk(stored.get(part), part, part, fields)
-    return fields
+    """Return every field of spec and data by dotted path; empty ones are left out."""
+    return {
+        dotted(path): value
+        for part in ("spec", "data")
+        for path, value in leaves(stored.get(part), (part,))
+        if value is not None and value is not False and value not in ([], {})
+    }
 
 
-def _differing(was: Json, now: Json) -> Fields:
-    """Return the fields that may differ from an earlier version; None for a removed field.
-
-    Parts that both versions share are skipped.
-    """
-    fields: dict[str, Any] = {}
-    for part in ("spec", "data"):
-        _compare(was.get(part), now.get(part), part, part, fields)
-    return fields
+@cache_by_identity
+def _all_fields(stored: Json) -> Fields:
+    return _fields(stored)
 
 
-def _compare(was: Any, now: Any, path: str, name: str, into: dict[str, Any]) -> None:
-    if was is now:
-        return
-    if type(was) is dict and type(now) is dict:
-        for key in now:
-            _compare(was.get(key), now[key], f"{path}.{key}", key, into)
-        for key in was:
-            if key not in now:
-                gone: dict[str, Any] = {}
-                _walk(was[key], f"{path}.{key}", key, gone)
-                into |= dict.fromkeys(gone)
-        return
-    old: dict[str, Any] = {}
-    _walk(was, path, name, old)
-    new: dict[str, Any] = {}
-    _walk(now, path, name, new)
-    into |= {**dict.fromkeys(old), **new}
-
-
-def _walk(value: Any, path: str, name: str, into: dict[str, Any]) -> None:
-    if type(value) is dict or isinstance(value, Mapping):  # the first test is much faster
-        for key, inner in value.items():
-            _walk(inner, f"{path}.{key}", key, into)
-    elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-        by = _BY.get(name)
-        for place, entry in enumerate(value):
-            mark = entry.get(by, place) if by else place
-            _walk(entry, f"{path}[{mark}]", "", into)
-    elif value is not None and value is not False and value != []:
-        into[path] = value  # an empty or false value is equivalent to a missing one
+def _unshared(value: Any, other: Any) -> Any:
+    """Return the value without the parts that are the same objects in the other value."""
+    if isinstance(value, dict) and isinstance(other, dict):
+        return {
+            key: _unshared(inner, other.get(key))
+            for key, inner in value.items()
+            if inner is not other.get(key)
+        }
+    return value

@@ -48,8 +48,8 @@ class Difference:
 
 def leaves(
     value: Any, path: Path = (), *, atomic: AbstractSet[str] = ATOMIC_LISTS
-) -> Iterator[tuple[Path, str]]:
-    """Yield every field that holds no other, with its value as text.
+) -> Iterator[tuple[Path, Any]]:
+    """Yield every field that holds no other, with its value.
 
     Entries of lists are identified by their keys, or by position where they have none. Lists in
     `atomic` are one value.
@@ -71,7 +71,7 @@ def leaves(
                 rest = {k: v for k, v in entry.items() if k not in keys}
                 yield from leaves(rest, (*path, Entry(marks[place], name)), atomic=atomic)
     else:
-        yield path, text(value)
+        yield path, value
 
 
 def text(value: Any) -> str:
@@ -83,8 +83,8 @@ def field_changes(
     before: Any, after: Any, *, atomic: AbstractSet[str] = ATOMIC_LISTS
 ) -> list[FieldChange]:
     """Return every field that differs, in the order of the dotted paths."""
-    old = {dotted(path): value for path, value in leaves(before, atomic=atomic)}
-    new = {dotted(path): value for path, value in leaves(after, atomic=atomic)}
+    old = {dotted(path): text(value) for path, value in leaves(before, atomic=atomic)}
+    new = {dotted(path): text(value) for path, value in leaves(after, atomic=atomic)}
     return [
         FieldChange(path, old.get(path), new.get(path))
         for path in sorted(old.keys() | new.keys())

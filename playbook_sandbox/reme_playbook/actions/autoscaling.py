@@ -49,9 +49,9 @@ class SetAutoscaling(Action):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if not self.values():
-            raise ValueError("min_replicas or max_replicas must be set")
+            raise ValueError("minReplicas or maxReplicas must be set")
         if self.min_replicas and self.max_replicas and self.min_replicas > self.max_replicas:
-            raise ValueError("min_replicas may not be more than max_replicas")
+            raise ValueError("minReplicas must be at most maxReplicas")
         return self
 
     def values(self) -> dict[str, int]:

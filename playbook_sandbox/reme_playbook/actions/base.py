@@ -19,7 +19,8 @@ from reme_api.run_grant import GrantRule, Verb
 from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.actions.disruption import stops_all_pods
 from reme_playbook.actions.modules import K8S, Task
-from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.actions.string_types import problem_of
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot.field_path import (
     FieldValue,
     Path,
@@ -112,7 +113,8 @@ class Action(BaseModel):
     @model_validator(mode="after")
     def _kind_fits(self) -> Self:
         if self.target.kind not in self.KINDS:
-            raise ValueError(f"{self.NAME} is not possible for a {self.target.kind}")
+            kinds = ", ".join(sorted(self.KINDS))
+            raise ValueError(f"not possible for a {self.target.kind}, only for {kinds}")
         return self
 
     @property
@@ -364,11 +366,11 @@ def build(draft: Draft) -> Action:
     try:
         return CLASSES[name].model_validate(draft)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        field = f" {quote(where)}" if where else ""
-        raise RejectedPlaybookError(RejectionRule.VALUE, f"{name}{field}: {reason}") from None
+        field, problem = problem_of(error)
+        raise RejectedPlaybookError(
+            RejectionRule.VALUE,
+            f"{name}: {camel(field)} {problem}" if field else f"{name}: {problem}",
+        ) from None
 
 
 def existing(target: ObjectRef, snapshot: ClusterSnapshot) -> Mapping[str, Any]:

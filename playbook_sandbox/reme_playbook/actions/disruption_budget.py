@@ -47,7 +47,7 @@ class SetDisruptionBudget(Action):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if len(self.values()) != 1:
-            raise ValueError("exactly one of min_available and max_unavailable must be set")
+            raise ValueError("either minAvailable or maxUnavailable must be set")
         return self
 
     def values(self) -> dict[str, int | str]:

@@ -179,7 +179,7 @@ class EgressRule(NetworkPolicyRule):
     @model_validator(mode="after")
     def _both(self) -> Self:
         if (self.labels is None) != (self.port is None):
-            raise ValueError("labels and port belong together; without them it is the DNS")
+            raise ValueError("labels and port must be set together; a rule without both allows DNS")
         return self
 
     def rule(self) -> Mapping[str, Any]:

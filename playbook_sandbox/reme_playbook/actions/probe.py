@@ -70,7 +70,7 @@ class PatchProbe(ContainerAction):
             raise ValueError("at least one field of the probe must be set")
         has_address = self.path is not None or self.port is not None
         if has_address != (self.handler is not None):
-            raise ValueError("path and port belong to httpGet, tcpSocket or grpc")
+            raise ValueError("path and port need a handler: httpGet, tcpSocket or grpc")
         if self.path is not None and self.handler != "httpGet":
             raise ValueError("only httpGet has a path")
         if self.handler == "grpc" and isinstance(self.port, str):

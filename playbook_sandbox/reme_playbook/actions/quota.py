@@ -39,7 +39,7 @@ _STEPS = ((3, 2), (2, 1))
 
 def _texts(value: Any) -> Any:
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise ValueError("must be amounts as strings")
+        raise ValueError("must have quantities as text")
     return value
 
 

@@ -55,7 +55,7 @@ MAX_EARLIER = 3
 
 def _text(value: Any) -> Any:
     if not isinstance(value, str):
-        raise ValueError("must be a string")
+        raise ValueError("must be text")
     return value
 
 

@@ -124,7 +124,7 @@ class SetUpdateStrategy(Action):
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if not self.values():
-            raise ValueError("max_surge or max_unavailable must be set")
+            raise ValueError("maxSurge or maxUnavailable must be set")
         return self
 
     def values(self) -> dict[str, int | str]:

@@ -24,13 +24,15 @@ def read_patch(
     """
     if not definition:
         raise RejectedPlaybookError(
-            RejectionRule.SHAPE, f"the definition of {target} changes nothing"
+            RejectionRule.SHAPE, f"the definition of {target} has no field to change: add one"
         )
     drafts: dict[tuple[Any, ...], Draft] = {}
     for path, value in _leaves(definition, ()):
         part = _part(path, value)
         if value is None and not CLASSES[part.draft["action"]].ACCEPTS_NULL:
-            raise RejectedPlaybookError(RejectionRule.VALUE, f"{_shown(path)} may not be removed")
+            raise RejectedPlaybookError(
+                RejectionRule.VALUE, f"{_shown(path)} may not be removed: write a value"
+            )
         _merge(drafts.setdefault(part.group, {"target": target}), part.draft)
     actions = tuple(build(draft) for draft in drafts.values())
     for action in actions:
@@ -46,7 +48,9 @@ def _part(path: Path, value: Any) -> PatchPart:
         part = action.from_patch(path, value)
         if part is not None:
             return part
-    raise RejectedPlaybookError(RejectionRule.FIELD, f"{_shown(path)} may not be written")
+    raise RejectedPlaybookError(
+        RejectionRule.FIELD, f"{_shown(path)} may not be written: no action changes it"
+    )
 
 
 def _merge(into: Draft, draft: Draft) -> None:
@@ -57,7 +61,7 @@ def _merge(into: Draft, draft: Draft) -> None:
             into[name] = tuple(f for f in RESOURCE_FIELDS if f in (*into.get(name, ()), *value))
         elif into.setdefault(name, value) != value:
             raise RejectedPlaybookError(
-                RejectionRule.CONTRADICTION, f"{quote(name)} has two meanings"
+                RejectionRule.CONTRADICTION, f"{quote(name)} has two different values: keep one"
             )
 
 
@@ -65,7 +69,9 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     name = path[-1] if path and isinstance(path[-1], str) else ""
     if isinstance(value, dict):
         if not value:
-            raise RejectedPlaybookError(RejectionRule.FIELD, f"{_shown(path)} is empty")
+            raise RejectedPlaybookError(
+                RejectionRule.FIELD, f"{_shown(path)} is empty: write a value, or leave it out"
+            )
         for key, inner in value.items():
             yield from _leaves(inner, (*path, Entry(key) if name in NAMED_MAPS else key))
     elif isinstance(value, list) and not (name in ATOMIC_LISTS and value):
@@ -78,7 +84,7 @@ def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, 
     kind = _WRITABLE_LISTS.get(name)
     if kind is None or not entries:
         raise RejectedPlaybookError(
-            RejectionRule.FIELD, f"the list {_shown(path)} may not be written"
+            RejectionRule.FIELD, f"the list {_shown(path)} may not be written: no action changes it"
         )
     by = "port" if name == "ports" else LIST_KEYS[name][0]
     seen: set[str | int] = set()
@@ -86,11 +92,12 @@ def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, 
         mark: Any = entry.get(by) if isinstance(entry, dict) else None
         if not isinstance(mark, str | int) or type(mark) is not kind:
             raise RejectedPlaybookError(
-                RejectionRule.SHAPE, f"each entry of {_shown(path)} needs its {by}"
+                RejectionRule.SHAPE, f"each entry of {_shown(path)} must name its {by}"
             )
         if mark in seen:
             raise RejectedPlaybookError(
-                RejectionRule.DUPLICATE_KEY, f"{_shown(path)} names {quote(mark)} twice"
+                RejectionRule.DUPLICATE_KEY,
+                f"{_shown(path)} has two entries {quote(mark)}: keep one",
             )
         seen.add(mark)
         rest = {key: inner for key, inner in entry.items() if key != by}

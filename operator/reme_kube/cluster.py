@@ -84,7 +84,7 @@ class ApiCluster:
                 objects.append(_parsed(kind, item))
             except UnreadableError as error:
                 # One broken object must not stop the remediation of all others.
-                _log.warning("object.unreadable", extra={"error": str(error)})
+                _log.warning("object_unreadable", extra={"error": str(error)})
                 self._on_unreadable(kind.KIND)
         return objects
 

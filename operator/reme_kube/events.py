@@ -134,4 +134,4 @@ async def post_event(
         pass
     except ClusterError as error:
         # Everything that matters is in the status too.
-        _log.info("event.not_posted", extra={"reason": reason, "error": str(error)})
+        _log.info("event_not_posted", extra={"reason": reason, "error": str(error)})

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from reme_benchmark.kube.cluster import CLUSTER_SCOPED, Cluster
+from reme_benchmark.kube.cluster import Cluster
 from reme_kube.errors import ConflictError, InvalidError
 from reme_operator.probes.rollout import rollout_sample
 from reme_playbook.actions.delete_pod import DeletePod
@@ -64,7 +64,7 @@ async def carry_out(cluster: Cluster, actions: Sequence[Action]) -> None:
 
 async def _perform(cluster: Cluster, action: Action) -> None:
     key = action.target
-    namespace = "" if key.kind in CLUSTER_SCOPED else key.namespace
+    namespace = key.namespace
     if isinstance(action, DeletePod):
         await cluster.delete("Pod", key.name, namespace)
     elif isinstance(action, Rollback):

@@ -42,12 +42,12 @@ class Progress:
 
 
 def _words(result: CaseResult) -> str:
-    method_report = result.method_report.error or result.method_report.outcome
+    said = result.said.error or result.said.outcome
     if result.state is State.ASKED:
-        return method_report
+        return said
     if result.state is not State.JUDGED:
         return f"{result.state}: {result.message}"[:160]
     if result.passed:
-        return method_report
+        return said
     reasons = result.strict.reasons if result.strict else []
-    return f"{method_report}; {reasons[0] if reasons else 'did not hold'}"[:160]
+    return f"{said}; {reasons[0] if reasons else 'did not hold'}"[:160]

@@ -6,9 +6,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from reme_benchmark.reports.statistics import median, percentile, wilson
-from reme_benchmark.scoring.records import Record, Tokens
-
-VERSION = 1
+from reme_benchmark.scoring.records import VERSION, Record, Tokens
 
 
 class Share(Record):
@@ -94,7 +92,7 @@ class Times(Record):
     repaired_seconds: float | None  # median from the report until all held, of successes
 
 
-class UserImpactSummary(Record):
+class Felt(Record):
     """What users and neighbours felt; totals are over the judged cases."""
 
     served_again_seconds: float | None  # median of those that were served again
@@ -163,7 +161,7 @@ class Summary(Record):
     abstention: Abstention
     agreement: Agreement
     time: Times
-    users: UserImpactSummary
+    users: Felt
     cost: Cost
     flakes: Flakes
     bootstrap: Range | None  # None: no case was repeated

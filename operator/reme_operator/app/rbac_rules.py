@@ -58,16 +58,19 @@ _OWN_KINDS: tuple[Rule, ...] = (
 WATCHED_NAMESPACE_RULES: tuple[Rule, ...] = (
     *_OWN_KINDS,
     {
-        # watch: what verification polls
         "apiGroups": ["apps"],
-        "resources": ["deployments", "statefulsets", "daemonsets", "replicasets"],
-        "verbs": ["get", "list", "watch"],
+        "resources": [
+            "deployments",
+            "statefulsets",
+            "daemonsets",
+            "replicasets",
+            "controllerrevisions",
+        ],
+        "verbs": ["get", "list"],
     },
-    {"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": ["get", "list"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
     {
         "apiGroups": [""],
-        "resources": ["services", "events", "resourcequotas"],
+        "resources": ["pods", "services", "events", "resourcequotas"],
         "verbs": ["get", "list"],
     },
     {

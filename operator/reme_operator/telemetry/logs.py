@@ -1,17 +1,20 @@
-"""Logging with one line per event: JSON for machines, plain text on a terminal.
+"""Logs as one line per event: JSON for machines, plain for a person who looks on.
 
-`structlog` and the standard library (kopf, aiohttp) write lines of the same form.
+`structlog` and the standard library (kopf, aiohttp, ours) end in the same line. What is bound with
+`bind` is on every line of the task that bound it.
 """
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Any, Literal, TextIO
 
 import structlog
 
-_MAX_VALUE_CHARACTERS = 2000
-"""A foreign text must not fill the log."""
+_LONGEST = 2000
+"""Characters of one value: a foreign text must not fill the log."""
 
 
 def configure(
@@ -19,15 +22,16 @@ def configure(
     form: Literal["auto", "json", "console"] = "auto",
     stream: TextIO | None = None,
 ) -> None:
-    """Write all logs of this process to one stream in one form; replaces earlier settings."""
+    """Send every log of this process to one stream in one form; replaces what was set before."""
     stream = stream or sys.stderr
     shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        _truncated,
+        _cut,
     ]
     structlog.configure(
         processors=[
@@ -39,31 +43,69 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    plain_text = form == "console" or (form == "auto" and stream.isatty())
-    renderers: list[structlog.types.Processor] = (
+    plain = form == "console" or (form == "auto" and stream.isatty())
+    last: list[structlog.types.Processor] = (
         [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-        if plain_text
+        if plain
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # One line per request would repeat what the metrics show.
+    # A line per request says nothing that the metrics do not.
     for noisy in ("aiohttp.access", "httpx2", "httpcore2", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _truncated(
-    _logger: Any, _method: str, values: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def bind(**values: object) -> None:
+    """Put these on every further line of the running task: namespace, name, uid, attempt, …"""
+    structlog.contextvars.bind_contextvars(**values)
+
+
+class Line:
+    """What one pass has to say, gathered while it goes on and written once at its end."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, object] = {}
+
+    def say(self, **values: object) -> None:
+        """Add to the line."""
+        self.said.update(values)
+
+
+@contextmanager
+def canonical_line(event: str, **bound: object) -> Iterator[Line]:
+    """Write one line about everything inside, at its end, whether it succeeded or not.
+
+    What is given is on every line that is logged inside, too. A pass that decided nothing new may
+    set `quiet=True` and is logged at debug level only.
+    """
+    log, line, begun = structlog.stdlib.get_logger("reme"), Line(), perf_counter()
+    with structlog.contextvars.bound_contextvars(**bound):
+        try:
+            yield line
+        except Exception as error:
+            spent = _milliseconds(begun)
+            log.warning(event, **line.said, milliseconds=spent, error=type(error).__name__)
+            raise
+        quiet = bool(line.said.pop("quiet", False))
+        write = log.debug if quiet else log.info
+        write(event, **line.said, milliseconds=_milliseconds(begun))
+
+
+def _milliseconds(begun: float) -> int:
+    return round((perf_counter() - begun) * 1000)
+
+
+def _cut(_logger: Any, _method: str, values: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in values.items():
-        if isinstance(value, str) and len(value) > _MAX_VALUE_CHARACTERS:
-            values[key] = f"{value[:_MAX_VALUE_CHARACTERS]}…"
+        if isinstance(value, str) and len(value) > _LONGEST:
+            values[key] = f"{value[:_LONGEST]}…"
     return values

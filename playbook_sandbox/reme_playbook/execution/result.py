@@ -1,6 +1,7 @@
-"""The result ConfigMap of a run: what the runner writes, and how the operator reads it."""
+"""What a run leaves behind in its result ConfigMap, and how it is read again."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field, ValidationError
@@ -13,7 +14,7 @@ CLAIM_KEY = "claim.json"
 RESULT_KEY = "result.json"
 EVENTS_KEY = "events.jsonl"
 UNCLAIMED = ""
-"""Value of the claim before a pod claims the run: a claim replaces exactly this value."""
+"""What the claim holds until a pod takes it: taking is replacing exactly this."""
 
 MAX_RESULT_BYTES = 8 * 1024
 MAX_EVENTS_BYTES = 64 * 1024
@@ -21,17 +22,17 @@ MAX_MESSAGE = 512
 
 
 class UnreadableResultError(PlaybookError):
-    """The result ConfigMap contains what no runner writes."""
+    """What lies in the result ConfigMap was not written by a runner."""
 
 
 class RunEnd(StrEnum):
-    """How a run ended, as its runner recorded it."""
+    """How a run ended, as the run itself saw it."""
 
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"  # a task failed, or Ansible did
-    REJECTED = "Rejected"  # the playbook in the pod is not the granted one; nothing ran
-    INTERRUPTED = "Interrupted"  # the pod was terminated
+    REJECTED = "Rejected"  # the playbook in the pod is not what was granted; nothing ran
+    INTERRUPTED = "Interrupted"  # the pod was told to stop
     TIMED_OUT = "TimedOut"
 
 
@@ -46,7 +47,7 @@ _REASONS = {
 
 
 class Claim(ObservedModel):
-    """The pod that claimed the run; at most one ever does."""
+    """Which pod took the run: at most one ever does."""
 
     pod: Short
     nonce: Short
@@ -54,7 +55,7 @@ class Claim(ObservedModel):
 
 
 class RunResult(ObservedModel):
-    """The progress and end of a run; `end` is Running until the runner has ended."""
+    """What happened, written as it happens; `end` is Running until the run knows better."""
 
     run: Short
     end: RunEnd = RunEnd.RUNNING
@@ -62,40 +63,40 @@ class RunResult(ObservedModel):
     first_task: Time | None = None
     finished: Time | None = None
     planned: int = Field(default=0, ge=0, description="Tasks of the playbook.")
-    tasks: int = Field(default=0, ge=0, description="Tasks that ended, successful or not.")
+    tasks: int = Field(default=0, ge=0, description="Tasks that ended, well or not.")
     changed: int = Field(default=0, ge=0, description="Tasks that changed something.")
     running_task: Short = Field(
-        default="", description="Started and not seen to end: it may or may not have been applied."
+        default="", description="Begun and not seen to end: it may or may not have been applied."
     )
     failed_task: Short = ""
     message: str = Field(default="", max_length=MAX_MESSAGE)
 
     @property
     def ok(self) -> bool:
-        """Whether every task succeeded."""
+        """Whether every task was carried out."""
         return self.end is RunEnd.SUCCEEDED
 
     @property
     def ended(self) -> bool:
-        """Whether the runner has recorded an end."""
+        """Whether the run itself has nothing more to say."""
         return self.end is not RunEnd.RUNNING
 
     @property
     def reason(self) -> Reason:
-        """The reason of the run's end, when its Job is over."""
+        """The reason for the record, given that the Job is over."""
         return _REASONS[self.end]
 
     @property
     def no_task_started(self) -> bool:
-        """Whether it is certain that no task started, so that there is nothing to roll back.
+        """Whether it is certain that no task began, so that there is nothing to undo.
 
-        A run without a recorded end may have started one and been killed before it recorded it.
+        A run that did not say how it ended may have begun one and died before it could say so.
         """
         return self.ended and self.first_task is None
 
 
-def parse_claim(data: Mapping[str, str]) -> Claim | None:
-    """Return the claim, or None before a pod has claimed the run.
+def claimed(data: Mapping[str, str]) -> Claim | None:
+    """Return who took the run, or None while nobody has.
 
     Raises:
         UnreadableResultError: the claim is not what a runner writes.
@@ -106,13 +107,11 @@ def parse_claim(data: Mapping[str, str]) -> Claim | None:
     try:
         return Claim.model_validate_json(text)
     except ValidationError as error:
-        raise UnreadableResultError(
-            f"{CLAIM_KEY} is not a claim that a runner writes ({error.error_count()} errors)"
-        ) from error
+        raise UnreadableResultError(f"claim: {error.error_count()} errors") from error
 
 
-def parse_result(data: Mapping[str, str]) -> RunResult | None:
-    """Return the last recorded state, or None before there is one.
+def parse(data: Mapping[str, str]) -> RunResult | None:
+    """Return what the run wrote last, or None while it has written nothing.
 
     Raises:
         UnreadableResultError: the result is not what a runner writes.
@@ -121,17 +120,23 @@ def parse_result(data: Mapping[str, str]) -> RunResult | None:
     if not text:
         return None
     if len(text) > MAX_RESULT_BYTES:
-        raise UnreadableResultError(
-            f"{RESULT_KEY} has {len(text)} characters; a runner writes at most {MAX_RESULT_BYTES}"
-        )
+        raise UnreadableResultError(f"result: {len(text)} characters are too many")
     try:
         return RunResult.model_validate_json(text)
     except ValidationError as error:
-        raise UnreadableResultError(
-            f"{RESULT_KEY} is not a result that a runner writes ({error.error_count()} errors)"
-        ) from error
+        raise UnreadableResultError(f"result: {error.error_count()} errors") from error
 
 
-def event_lines(data: Mapping[str, str]) -> str:
-    """Return the run's events, one JSON object per line, cut at MAX_EVENTS_BYTES characters."""
+def started(data: Mapping[str, str]) -> datetime | None:
+    """Return when the run was taken by a pod, or None while it was not.
+
+    Raises:
+        UnreadableResultError: the claim is not what a runner writes.
+    """
+    claim = claimed(data)
+    return claim.time if claim else None
+
+
+def events(data: Mapping[str, str]) -> str:
+    """Return the run's events, one JSON object a line, bounded."""
     return data.get(EVENTS_KEY, "")[:MAX_EVENTS_BYTES]

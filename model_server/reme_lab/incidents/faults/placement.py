@@ -12,8 +12,7 @@ from reme_lab.incidents.faults.common import (
 )
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
-from reme_playbook.actions.node import RemoveTaint, UncordonNode
-from reme_playbook.actions.node_selector import PatchNodeSelector
+from reme_playbook.actions.registry import PatchNodeSelector, RemoveTaint, UncordonNode
 
 
 def _matched_by_none(rng: Rng, system: System) -> None:

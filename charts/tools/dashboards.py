@@ -200,7 +200,7 @@ def board() -> dashboard.Dashboard:
                 "Decisions on reports",
                 "short",
                 "RemediationCreated accepts; the others say why a report waits or is refused.",
-                counts("reme_reports_total", "reason"),
+                counts("reme_report_decisions_total", "reason"),
                 bars=True,
             )
         )
@@ -235,7 +235,7 @@ def board() -> dashboard.Dashboard:
                 "Time of a reply",
                 "s",
                 "As the operator waits for it.",
-                *quantiles("reme_llm_request_duration_seconds", "result"),
+                *quantiles("reme_model_request_duration_seconds", "result"),
             )
         )
         .with_panel(
@@ -243,7 +243,7 @@ def board() -> dashboard.Dashboard:
                 "Requests",
                 "short",
                 "By how they ended.",
-                counts("reme_llm_request_duration_seconds_count", "result"),
+                counts("reme_model_request_duration_seconds_count", "result"),
                 bars=True,
             )
         )
@@ -253,7 +253,7 @@ def board() -> dashboard.Dashboard:
                 "short",
                 "As the model server counts them.",
                 (
-                    "sum by (kind) (rate(reme_llm_tokens_total{OWN}[$__rate_interval]))",
+                    "sum by (kind) (rate(reme_model_tokens_total{OWN}[$__rate_interval]))",
                     "{{kind}} per second",
                 ),
             )
@@ -273,9 +273,9 @@ def board() -> dashboard.Dashboard:
                 "Reports that wait",
                 "short",
                 "Not acted on, by reason; in a storm few are, and with the kill switch on none.",
-                ("sum by (reason) (reme_reports_waiting{OWN})", "{{reason}}"),
-                ("max(reme_storm{OWN})", "storm"),
-                ("max by (in_flight) (reme_kill_switch{OWN})", "kill switch, {{in_flight}}"),
+                ("sum by (reason) (reme_reports_pending{OWN})", "{{reason}}"),
+                ("max(reme_report_storm_active{OWN})", "storm"),
+                ("max by (in_flight) (reme_kill_switch_active{OWN})", "kill switch, {{in_flight}}"),
             )
         )
         .with_panel(

@@ -250,13 +250,6 @@ class RemediationPolicySpec(ApiModel):
         description="In mode Approve: a plan that nobody decides on in this time is not run. The"
         " deadline does not count while it waits.",
     )
-    hold_timeout_seconds: int = Field(
-        default=86400,
-        ge=5,
-        le=604800,
-        description="A plan that was on hold for this time in all, by a window, a suspension, the"
-        " kill switch or another remediation, is not run. The deadline does not count meanwhile.",
-    )
     method: Method = Method.SOLO_GEN
     max_attempts: int = Field(
         default=2,
@@ -266,11 +259,7 @@ class RemediationPolicySpec(ApiModel):
         json_schema_extra=default_from_profile,
     )
     deadline_seconds: int = Field(
-        default=1800,
-        ge=30,
-        le=86400,
-        description="Longest remediation, all attempts together; neither the time that it is on"
-        " hold counts, nor the time that it waits for a person.",
+        default=1800, ge=30, le=86400, description="Longest remediation, all attempts together."
     )
     actions: list[ActionRule] = Field(
         default_factory=list,

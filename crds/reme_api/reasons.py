@@ -105,7 +105,6 @@ class Reason(StrEnum):
     REJECTED_BY_PERSON = "RejectedByPerson"
     APPROVAL_EXPIRED = "ApprovalExpired"
     OBSERVE_ONLY = "ObserveOnly"
-    HOLD_EXPIRED = "HoldExpired"  # on hold for longer than holdTimeoutSeconds
     # Executed
     RUN_SUCCEEDED = "RunSucceeded"
     RUN_FAILED = "RunFailed"

@@ -217,13 +217,6 @@ class ManualRollback(ObservedModel):
     message: Message = ""
 
 
-class Hold(ObservedModel):
-    """A remediation that may not go on for now: before its run, so that nothing was changed."""
-
-    reason: Reason
-    start_time: Time
-
-
 class RemediationStatus(ObservedModel):
     """What has happened so far."""
 
@@ -237,14 +230,6 @@ class RemediationStatus(ObservedModel):
     start_time: Time | None = None
     completion_time: Time | None = None
     baseline: ProbeWindow | None = None
-    hold: Hold | None = Field(
-        default=None,
-        description="Present while it is on hold: it has no rights, and takes neither its target"
-        " nor room in the budgets.",
-    )
-    held_seconds: int = Field(
-        default=0, ge=0, description="How long it was on hold: that does not count as its time."
-    )
     attempts: list[Attempt] = Field(default_factory=list, max_length=5)
     manual_rollbacks: list[ManualRollback] = Field(default_factory=list, max_length=5)
     timings: list[Timing] = Field(default_factory=list, max_length=16)

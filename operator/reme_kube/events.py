@@ -21,6 +21,7 @@ _MAX_NAME_SELECTORS = 16
 all events of the namespace for each field selector."""
 _PAGE_SIZE = 500
 _MAX_MESSAGE_CHARACTERS = 1024
+_UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
 
 
 class EventType(StrEnum):
@@ -43,7 +44,7 @@ async def newest_events(api: ApiClient, namespace: str, names: Collection[str]) 
     lists = await asyncio.gather(
         *(_newest_of_list(api, namespace, selector, set(names)) for selector in selectors)
     )
-    return sorted((event for events in lists for event in events), key=last_seen)[-_MAX_EVENTS:]
+    return sorted((event for events in lists for event in events), key=_by_time)[-_MAX_EVENTS:]
 
 
 async def _newest_of_list(
@@ -55,7 +56,7 @@ async def _newest_of_list(
         if (event.get("involvedObject") or {}).get("name") not in names:
             continue
         number += 1
-        entry = (last_seen(event), number, event)
+        entry = (_by_time(event), number, event)
         if len(newest) < _MAX_EVENTS:
             heapq.heappush(newest, entry)
         else:
@@ -69,21 +70,25 @@ async def _list_events(api: ApiClient, namespace: str, field_selector: str) -> A
         yield {"apiVersion": EVENTS.api_version, "kind": EVENTS.kind, **item}
 
 
-def last_seen(event: Json) -> datetime:
-    """Return when an event was last seen; the API has had three fields for it."""
+def last_seen(event: Json) -> datetime | None:
+    """Return when an event was last seen, if it says so; the API has had three fields for it."""
     series = event.get("series") or {}
     for text in (
         series.get("lastObservedTime"),
         event.get("lastTimestamp"),
         event.get("eventTime"),
-        event["metadata"].get("creationTimestamp"),
+        (event.get("metadata") or {}).get("creationTimestamp"),
     ):
         try:
             time = datetime.fromisoformat(text or "")
         except ValueError:
             continue
         return time if time.tzinfo else time.replace(tzinfo=UTC)
-    return datetime.min.replace(tzinfo=UTC)
+    return None
+
+
+def _by_time(event: Json) -> datetime:
+    return last_seen(event) or _UNKNOWN_TIME
 
 
 async def post_event(
@@ -129,4 +134,4 @@ async def post_event(
         pass
     except ClusterError as error:
         # Everything that matters is in the status too.
-        _log.info("event.not_posted", extra={"reason": reason, "error": str(error)})
+        _log.info("event_not_posted", extra={"reason": reason, "error": str(error)})

@@ -15,7 +15,7 @@ import aiohttp
 import stamina
 from multidict import CIMultiDict
 
-from reme_api.content_types import MERGE_PATCH
+from reme_api.content_types import APPLY_PATCH, MERGE_PATCH
 from reme_kube.credentials import Credentials, connector
 from reme_kube.errors import ClusterError, ThrottledError, UnavailableError, UnreadableError
 from reme_kube.resources import Json
@@ -196,6 +196,11 @@ class ApiClient:
         return await self._request(
             "PATCH", path, params=params, body=body, content_type=content_type
         )
+
+    async def apply(self, path: str, body: Json, *, manager: str) -> Json:
+        """Create an object, or change it to the body, by a forced server-side apply."""
+        query = {"fieldManager": manager, "force": "true"}
+        return await self.patch(path, body, params=query, content_type=APPLY_PATCH)
 
     async def delete(
         self, path: str, body: Json | None = None, *, params: Mapping[str, str] | None = None

@@ -121,7 +121,7 @@ class LeaderElector:
         self._lost.clear()
         self._announced = True
         self._renewal = asyncio.create_task(self._renew(), name="lease renewal")
-        _log.info("leader_election.acquired", extra={"holder": self._identity})
+        _log.info("leadership_acquired", extra={"holder": self._identity})
         self._on_change(True)
 
     async def wait_lost(self) -> None:
@@ -158,8 +158,8 @@ class LeaderElector:
                 if not await self._acquire_or_renew() and not self.leading:
                     break
         except Exception:  # noqa: BLE001 - a leader must not stay without a renewal
-            _log.exception("leader_election.renewal_failed")
-        _log.warning("leader_election.lost", extra={"holder": self.holder})
+            _log.exception("lease_renewal_failed")
+        _log.warning("leadership_lost", extra={"holder": self.holder})
         self._stop()
 
     def _stop(self) -> None:
@@ -177,7 +177,7 @@ class LeaderElector:
                 self._remember(await self._write())
         except (ClusterError, TimeoutError) as error:
             # A conflict means that another candidate has written; the next attempt reads again.
-            _log.debug("leader_election.attempt_failed", extra={"error": str(error)})
+            _log.debug("lease_attempt_failed", extra={"error": str(error)})
             return False
         if self.holder != self._identity:
             self._renewed_at = None

@@ -145,9 +145,9 @@ class WatchCache:
         except ClusterError as error:
             if not error.retryable and error.status != 410:
                 cached.no_watch_until = _now() + _WATCH_RETRY_SECONDS
-            _log.debug("watch_cache.watch_ended", extra={"path": path, "error": str(error)})
+            _log.debug("watch_ended", extra={"path": path, "error": str(error)})
         except Exception:  # noqa: BLE001 - the next reader reads the list again
-            _log.exception("watch_cache.watch_failed", extra={"path": path})
+            _log.exception("watch_failed", extra={"path": path})
 
     def _apply(self, resource: Resource, cached: _CachedList, event: Json) -> None:
         cached.confirmed_at = _now()

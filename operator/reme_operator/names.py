@@ -1,4 +1,4 @@
-"""Names and labels that follow from what exists already: a second try finds what the first made."""
+"""Names and labels that follow from what already exists, so that a second try finds the first."""
 
 from hashlib import sha256
 
@@ -12,26 +12,33 @@ PROTECTED_LABEL = "reme.dev/protected"
 REPORT_UID_LABEL = "reme.dev/report-uid"
 REPORT_NAME_LABEL = "reme.dev/report-name"
 REMEDIATION_UID_LABEL = "reme.dev/remediation-uid"
+REMEDIATION_NAME_LABEL = "reme.dev/remediation-name"
 REMEDIATION_NAMESPACE_LABEL = "reme.dev/remediation-namespace"
+ATTEMPT_LABEL = "reme.dev/attempt"
 FAILURES_ANNOTATION = "reme.dev/failures-before"
-"""On a remediation: how many of its target in a row had not helped when it was created."""
+"""On a remediation: how many of its target in a row, up to its beginning, had not helped."""
 
-_MAX_LABEL = 63  # the name of a remediation is a label value on everything that it creates
+_LONGEST = 63  # of a label value: the name of a remediation is one on everything that it makes
 
 
 def remediation_name(report: DiagnosisReport) -> str:
-    """Return the name of the remediation of this generation of the report."""
+    """Return the one name that a remediation of this report, as it is now, can have."""
     meta = report.metadata
-    digest = sha256(f"{meta.uid}/{meta.generation}".encode()).hexdigest()[:8]
-    stem = meta.name[: _MAX_LABEL - len(digest) - 1].rstrip("-.")
-    return f"{stem}-{digest}"
+    mark = sha256(f"{meta.uid}/{meta.generation}".encode()).hexdigest()[:8]
+    stem = meta.name[: _LONGEST - len(mark) - 1].rstrip("-.")
+    return f"{stem}-{mark}"
 
 
-def artifact_name(remediation: Remediation, attempt: int, what: str) -> str:
-    """Return the name of the ConfigMap with an artifact of an attempt."""
+def run_name(remediation: Remediation, attempt: int, *, undo: bool = False) -> str:
+    """Return the name of the Job of an attempt, of its identity and of its grant."""
+    return f"reme-{remediation.metadata.uid[:8]}-{attempt}{'-rollback' if undo else ''}"
+
+
+def text_name(remediation: Remediation, attempt: int, what: str) -> str:
+    """Return the name of the ConfigMap that keeps a text of an attempt."""
     return f"{remediation.metadata.name}-{attempt}-{what}"
 
 
-def label_value(text: str) -> str:
-    """Return the text cut to what a label can hold."""
-    return text[:_MAX_LABEL].rstrip("-._")
+def clipped(value: str) -> str:
+    """Return the value cut to what a label can hold."""
+    return value[:_LONGEST].rstrip("-._")

@@ -1,20 +1,23 @@
-"""What can go wrong with a playbook, before anything ran.
+"""Errors of the playbook domain.
 
-SandboxError
-└── RejectedPlaybookError: the playbook is not in the language, or the policy forbids it
+PlaybookError
+├── RejectedPlaybookError      the playbook does not compile, or the policy forbids it
+├── RevisionNotFoundError      a workload has no such revision
+├── UnreadableResultError      a run's result is not what a runner writes
+└── RunnerSettingsError        the environment of a runner is not that of a Job (reme_runner)
 """
 
 from enum import StrEnum
 
 
 class PlaybookError(Exception):
-    """Root of everything that this package raises on purpose."""
+    """Base class of all errors that this package raises."""
 
 
 class RejectionRule(StrEnum):
-    """The rule that a rejected playbook broke: few and fixed, so that they can be counted."""
+    """The rule that a playbook violates; the values are labels of a metric."""
 
-    # The text is no document of the language
+    # The text is not a document that is accepted
     EMPTY = "Empty"
     TOO_LARGE = "TooLarge"
     SYNTAX = "Syntax"
@@ -24,7 +27,7 @@ class RejectionRule(StrEnum):
     TOO_DEEP = "TooDeep"
     TEMPLATE = "Template"
     CHARACTER = "Character"
-    # The document is no playbook of the language
+    # The document is not a playbook
     SHAPE = "Shape"
     KEYWORD = "Keyword"
     MODULE = "Module"
@@ -51,7 +54,7 @@ class RejectionRule(StrEnum):
 
 
 class RejectedPlaybookError(PlaybookError):
-    """Says which rule a playbook broke, and how, in words for people."""
+    """The playbook violates a rule; the message says how, and what to write instead."""
 
     def __init__(self, rule: RejectionRule, message: str) -> None:
         self.rule = rule
@@ -60,6 +63,6 @@ class RejectedPlaybookError(PlaybookError):
 
 
 def quote(text: object, limit: int = 64) -> str:
-    """Return foreign text fit for a message: short, ASCII, without control characters."""
+    """Return untrusted text for a message: quoted, short, ASCII, without control characters."""
     plain = ascii(text) if not isinstance(text, str) else ascii(text)[1:-1]
     return f"'{plain[:limit]}…'" if len(plain) > limit else f"'{plain}'"

@@ -1,4 +1,4 @@
-"""From Ansible's events to what is told of them: pure, bounded, and without module output."""
+"""Turns Ansible's events into the recorded state of a run: pure, bounded, without module output."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from reme_playbook.execution.result import MAX_MESSAGE, RunEnd, RunResult
 
 
 class RunEvent(ObservedModel):
-    """One line of the run's log, and of what is kept of it."""
+    """One line of the run's log and of its stored events."""
 
     time: Time
     event: Short
@@ -27,40 +27,40 @@ class RunEvent(ObservedModel):
         return self.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
-class Step(NamedTuple):
-    """The state after an event, and the line that it is worth."""
+class Update(NamedTuple):
+    """The state after an event, and the line to log, if any."""
 
     state: RunResult
     event: RunEvent | None = None
 
 
-def advance(state: RunResult, raw: Mapping[str, Any]) -> Step:
-    """Take one event of ansible-runner into account; unknown ones change nothing."""
-    data = raw.get("event_data")
+def apply_event(state: RunResult, event: Mapping[str, Any]) -> Update:
+    """Return the state after one event of ansible-runner; unknown events change nothing."""
+    data = event.get("event_data")
     data = data if isinstance(data, Mapping) else {}
-    match raw.get("event"):
+    match event.get("event"):
         case "playbook_on_task_start":
-            return _started(state, _time(raw), _short(data.get("task")))
+            return _start_task(state, _time(event), _short(data.get("task")))
         case "runner_on_ok":
-            return _ended(state, raw, data, _unless_missing(data))
+            return _end_task(state, event, data, _missing_object(data))
         case "runner_on_failed" | "runner_on_unreachable":
-            return _ended(state, raw, data, _failure(data))
+            return _end_task(state, event, data, _failure(data))
         case "runner_on_skipped":
-            return _ended(state, raw, data, "the task was skipped")
+            return _end_task(state, event, data, "the task was skipped")
         case "playbook_on_stats":
-            # All is said: nobody need wait until Ansible has taken itself apart.
-            return close(state, *outcome(state, 0), _time(raw))
+            # Recorded now, because Ansible takes some time to exit after this event.
+            return end_run(state, *outcome(state, 0), _time(event))
         case "verbose" | "error" if not state.message:
-            return Step(state.model_copy(update={"message": _complaint(raw)}))
+            return Update(state.model_copy(update={"message": _ansible_error(event)}))
         case _:
-            return Step(state)
+            return Update(state)
 
 
-def close(state: RunResult, end: RunEnd, message: str, now: datetime) -> Step:
-    """Say how the run ended; what is already known of a failed task is kept."""
+def end_run(state: RunResult, end: RunEnd, message: str, now: datetime) -> Update:
+    """Return the state with the end of the run; the message of a failed task is kept."""
     if state.running_task:
         message = f"{message}; '{state.running_task}' may or may not have been applied"
-    closed = state.model_copy(
+    ended = state.model_copy(
         update={
             "end": end,
             "finished": now,
@@ -68,58 +68,61 @@ def close(state: RunResult, end: RunEnd, message: str, now: datetime) -> Step:
         }
     )
     event = RunEvent(
-        time=now, event="run-ended", run=state.run, status=end.value, message=closed.message
+        time=now, event="run-ended", run=state.run, status=end.value, message=ended.message
     )
-    return Step(closed, event)
+    return Update(ended, event)
 
 
 def outcome(state: RunResult, return_code: int | None) -> tuple[RunEnd, str]:
-    """Judge a run whose Ansible has ended by itself: every task seen to succeed, or a failure."""
+    """Return how a run ended whose Ansible has exited: it succeeded if every task did."""
     if state.failed_task:
         return RunEnd.FAILED, state.message
     if return_code != 0:
-        return RunEnd.FAILED, state.message or f"Ansible ended with code {return_code}"
+        return RunEnd.FAILED, state.message or f"Ansible exited with code {return_code}"
     if state.tasks < state.planned:
-        return RunEnd.FAILED, f"only {state.tasks} of {state.planned} tasks were carried out"
+        return RunEnd.FAILED, f"only {state.tasks} of {state.planned} tasks were executed"
     return RunEnd.SUCCEEDED, ""
 
 
-def _started(state: RunResult, time: datetime, task: str) -> Step:
+def _start_task(state: RunResult, time: datetime, task: str) -> Update:
     after = state.model_copy(update={"first_task": state.first_task or time, "running_task": task})
-    return Step(after, RunEvent(time=time, event="task-started", run=state.run, task=task))
+    return Update(after, RunEvent(time=time, event="task-started", run=state.run, task=task))
 
 
-def _ended(state: RunResult, raw: Mapping[str, Any], data: Mapping[str, Any], why: str) -> Step:
+def _end_task(
+    state: RunResult, event: Mapping[str, Any], data: Mapping[str, Any], failure: str
+) -> Update:
+    """Return the state after a task; an empty `failure` is a success."""
     task = _short(data.get("task")) or state.running_task
     result = data.get("res")
-    changed = not why and isinstance(result, Mapping) and result.get("changed") is True
+    changed = not failure and isinstance(result, Mapping) and result.get("changed") is True
     update: dict[str, Any] = {
         "tasks": state.tasks + 1,
         "changed": state.changed + changed,
         "running_task": "",
     }
-    if why and not state.failed_task:
-        update |= {"failed_task": task or "unknown", "message": why}
-    event = RunEvent(
-        time=_time(raw),
+    if failure and not state.failed_task:
+        update |= {"failed_task": task or "unknown", "message": failure}
+    line = RunEvent(
+        time=_time(event),
         event="task-ended",
         run=state.run,
         task=task,
-        status="failed" if why else "changed" if changed else "unchanged",
+        status="failed" if failure else "changed" if changed else "unchanged",
         milliseconds=_milliseconds(data.get("duration")),
-        message=why,
+        message=failure,
     )
-    return Step(state.model_copy(update=update), event)
+    return Update(state.model_copy(update=update), line)
 
 
-def _complaint(raw: Mapping[str, Any]) -> str:
-    """Return what Ansible itself says when it cannot even begin."""
-    text = str(raw.get("stdout", "")).strip()
+def _ansible_error(event: Mapping[str, Any]) -> str:
+    """Return the first line of an error that Ansible prints before any task."""
+    text = str(event.get("stdout", "")).strip()
     return text.splitlines()[0][:MAX_MESSAGE] if text.startswith(("ERROR", "[ERROR]")) else ""
 
 
-def _unless_missing(data: Mapping[str, Any]) -> str:
-    """Call a patch of nothing a failure: the module only warns when the object is not there."""
+def _missing_object(data: Mapping[str, Any]) -> str:
+    """Return that the object does not exist: the module succeeds then, with a warning."""
     result = data.get("res")
     if not isinstance(result, Mapping) or result.get("changed") is True:
         return ""
@@ -131,19 +134,20 @@ def _unless_missing(data: Mapping[str, Any]) -> str:
 
 
 def _failure(data: Mapping[str, Any]) -> str:
-    """Say why a task failed: what the API server said of it where it spoke, else the first line."""
+    """Return why a task failed: the API server's message if there is one, else the first line."""
     result = data.get("res")
     text = str(result.get("msg", "")) if isinstance(result, Mapping) else ""
     begin, end = text.find("{"), text.rfind("}")
     if 0 <= begin < end:
-        quote = text[begin : end + 1]
-        for form in (quote, quote.replace("\\'", "'").replace("\\\\", "\\")):
+        body = text[begin : end + 1]
+        # The module quotes the server's JSON as it is, or as a Python string.
+        for form in (body, body.replace("\\'", "'").replace("\\\\", "\\")):
             try:
                 return str(json.loads(form)["message"])[:MAX_MESSAGE]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
     lines = text.strip().splitlines()
-    return lines[0][:MAX_MESSAGE] if lines else "the task failed without a word"
+    return lines[0][:MAX_MESSAGE] if lines else "the task failed without a message"
 
 
 def _milliseconds(seconds: object) -> int | None:
@@ -156,9 +160,9 @@ def _short(value: object) -> str:
     return value[:256] if isinstance(value, str) else ""
 
 
-def _time(raw: Mapping[str, Any]) -> datetime:
+def _time(event: Mapping[str, Any]) -> datetime:
     try:
-        time = datetime.fromisoformat(str(raw.get("created")))
+        time = datetime.fromisoformat(str(event.get("created")))
     except ValueError:
         return datetime.now(UTC)
     return time if time.tzinfo else time.replace(tzinfo=UTC)

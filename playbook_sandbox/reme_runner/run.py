@@ -12,7 +12,7 @@ from reme_playbook.execution.granted_playbook import load_granted
 from reme_runner.ansible_run import play, prepare
 from reme_runner.api_client import ResultClient
 from reme_runner.claim import ClaimOutcome, claim_run
-from reme_runner.progress import RunEvent, advance, close, outcome
+from reme_runner.progress import RunEvent, apply_event, end_run, outcome
 from reme_runner.recorder import Recorder
 from reme_runner.settings import Settings
 from reme_runner.stop_signal import StopSignal
@@ -49,7 +49,7 @@ def execute(
     else:
         state, end, message = _play(playbook, scratch, variables, state, recorder, stop)
     if not state.ended:
-        state, last_event = close(state, end, message, datetime.now(UTC))
+        state, last_event = end_run(state, end, message, datetime.now(UTC))
         recorder.note(state, last_event)
     recorded = recorder.finish(stop.seconds_to_record())
     return EXIT_SUCCEEDED if state.ok and recorded else EXIT_FAILED
@@ -79,7 +79,7 @@ def _play(
 
     def on_event(raw: Mapping[str, Any]) -> None:
         nonlocal state
-        state, event = advance(state, raw)
+        state, event = apply_event(state, raw)
         if event:
             recorder.note(state, event)
 

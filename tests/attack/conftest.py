@@ -77,7 +77,7 @@ def environment(kubectl: Kubectl, admission: RunAdmission) -> Iterator[AttackEnv
     for namespace in (made.next, made.faults):
         kubectl.run("create", "namespace", namespace)
     kubectl.run("label", "namespace", made.faults, "reme.dev/protected=true")
-    around = Path(__file__).parents[1] / "e2e" / "sandbox" / "around.yaml"
+    around = Path(__file__).parents[1] / "e2e" / "sandbox" / "related.yaml"
     try:
         kubectl.run("apply", "-n", admission.shop, "-f", str(around))
         # Something to scale, and something to go back to; no pod of it ever needs to start.

@@ -9,29 +9,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from reme_playbook.actions.registry import (
-    Action,
-    AllowIngress,
-    DeletePod,
-    ObjectRef,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    RemoveTaint,
-    Restart,
-    Rollback,
-    Scale,
-    SetAutoscaling,
-    SetConfigValue,
-    SetDisruptionBudget,
-    SetEnv,
-    SetImage,
-    SetIngressBackend,
-    SetQuota,
-    SetResources,
-    UncordonNode,
-)
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.network_policy import AllowIngress
+from reme_playbook.actions.node import RemoveTaint, UncordonNode
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.execution.manifests import RunManifests, manifests
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.attack.attack import Attack, Object, Placeholders
 from tests.attack.cluster_hashes import Snapshot, differences, take
 from tests.attack.host_attacks import HostAttack

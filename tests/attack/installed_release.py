@@ -23,7 +23,7 @@ def admission_of_release(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     mark = secrets.token_hex(3)
     made = RunAdmission(kubectl, api, SYSTEM, f"shop-{mark}", RELEASE)
     policy = (
-        f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{RELEASE}-run-fence"
+        f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{RELEASE}-run-admission"
     )
     assert api("GET", policy).status == 200, "the chart is not installed"
     try:

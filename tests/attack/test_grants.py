@@ -43,11 +43,11 @@ def test_a_grant_outlives_every_attempt_to_take_it_away(
     for name, (method, path, body, by) in attempts.items():
         reply = admission.api(method, path, body, by=by, content_type=MERGE if body else "")
         who = note(name, reply)
-        assert who == "admission: grants" or "operator" in name, (name, reply)
+        assert who == "admission: grant protection" or "operator" in name, (name, reply)
         assert who.startswith("admission"), (name, reply)
     # The run is as free, and as bound, as before.
     stolen = bearer(environment, minted(environment, run, pod).body["status"]["token"])
     eventually(lambda: write(environment, stolen, run, dry=True).status == 200)
     other = deployment("other").replace("{shop}", admission.shop)
     reply = stolen("PATCH", other, restart(run), content_type="application/merge-patch+json")
-    assert note("a write beyond it, after all of that", reply) == "admission: fence"
+    assert note("a write beyond it, after all of that", reply) == "admission: run admission"

@@ -33,4 +33,4 @@ def test_no_job_but_a_run_of_reme(
         reply = create(admission, operator, job)
         who = stopped_by(reply.status, reply.message)
         verdicts.append(Verdict(OPERATOR, f"a Job: {name}", who, reply.message))
-        assert who == "admission: operator", (name, reply)
+        assert who == "admission: operator admission", (name, reply)

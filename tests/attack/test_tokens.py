@@ -96,7 +96,7 @@ def test_a_token_lives_as_long_as_its_pod_and_no_longer(
     other = environment.sandboxes.key("Deployment", "other").name
     path = f"/apis/apps/v1/namespaces/{environment.admission.shop}/deployments/{other}"
     beyond = stolen("PATCH", path, restart(run), content_type=STRATEGIC)
-    assert note("a stolen token, beyond its grant", beyond) == "admission: fence"
+    assert note("a stolen token, beyond its grant", beyond) == "admission: run admission"
 
     path = f"/api/v1/namespaces/{environment.admission.system}/pods/{pod['metadata']['name']}"
     environment.admission.api("DELETE", f"{path}?gracePeriodSeconds=0")
@@ -148,4 +148,4 @@ def test_nothing_is_written_after_the_deadline(environment: AttackEnvironment, n
     answer = environment.answers(run)["late"]
     assert "has ended" in answer.message
     who = note("a granted write after the deadline", Reply(answer.status, vars(answer)))
-    assert who == "admission: fence"
+    assert who == "admission: run admission"

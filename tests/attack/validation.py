@@ -7,7 +7,7 @@ from reme_api.actions import ActionName
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.object_ref import PLURALS, ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.attack.attack import Object
@@ -23,7 +23,7 @@ def said(playbook: list[Object], live: ClusterSnapshot, release_namespace: str) 
     """Return the rule by which a playbook is rejected, or that it is let through."""
     try:
         actions = compile_playbook(json.dumps(playbook))
-        check(actions, EVERYTHING, live, release_namespace=release_namespace)
+        validate(actions, EVERYTHING, live, release_namespace=release_namespace)
     except RejectedPlaybookError as error:
         return str(error.rule)
     return PASSED

@@ -9,10 +9,10 @@ from pathlib import Path
 ESCAPED = "nobody"
 OPEN = "not enforced here"
 _POLICIES = {
-    "-run-fence": "fence",
-    "-run-bounds": "bounds",
-    "-run-grants": "grants",
-    "-operator-bounds": "operator",
+    "-run-admission": "run admission",
+    "-run-limits": "run limits",
+    "-grant-protection": "grant protection",
+    "-operator-admission": "operator admission",
 }
 
 

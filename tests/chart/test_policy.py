@@ -49,7 +49,7 @@ def test_the_default_policy_comes_after_its_definition() -> None:
 
 
 def test_the_first_installation_waits_for_the_definitions() -> None:
-    first = render("default").one("Job", "reme-definitions-served")
+    first = render("default").one("Job", "reme-wait-for-crds")
     assert first["metadata"]["annotations"]["helm.sh/hook"] == "post-install"
     assert int(first["metadata"]["annotations"]["helm.sh/hook-weight"]) < 0
     assert render("default", options=SERVED).of("Job") == []

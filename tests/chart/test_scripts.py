@@ -26,7 +26,7 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture
 def check(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    module = script("check")
+    module = script("check_release")
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0)
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
     return module
@@ -94,7 +94,7 @@ def test_the_report_is_a_dry_run(check: ModuleType, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_check_gets_every_variable_that_it_reads() -> None:
-    text = (CHART / "files" / "check.py").read_text()
+    text = (CHART / "files" / "check_release.py").read_text()
     pod = render("endpoint").one("Pod", "reme-test")["spec"]
     given = {e["name"] for e in pod["containers"][0]["env"]}
     read = set(re.findall(r"""os\.environ\[["'](\w+)["']\]""", text))
@@ -123,7 +123,7 @@ class Discovery:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    module = script("served")
+    module = script("wait_for_crds")
     (tmp_path / "token").write_text("token")
     monkeypatch.setattr(module, "TOKEN", tmp_path)
     monkeypatch.setattr(module.ssl, "create_default_context", lambda **_: None)

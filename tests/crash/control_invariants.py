@@ -55,7 +55,7 @@ def _approvals(world: World) -> Iterator[tuple[str, str]]:
                 if _words(one) == _words(other):
                     yield "repeated", f"{name}: {one.decision} was taken note of twice"
     for job in world.chronicle.jobs:
-        if job.remediation is not None and not job.run.endswith("-undo"):
+        if job.remediation is not None and not job.run.endswith("-rollback"):
             yield from _allowed(world, job, job.remediation, decisions)
 
 

@@ -172,7 +172,7 @@ def run(
 ) -> Run:
     """Return the record of a run."""
     return Run(
-        name=f"reme-{UID[:8]}-1{'-undo' if undo else ''}",
+        name=f"reme-{UID[:8]}-1{'-rollback' if undo else ''}",
         namespace=RELEASE,
         uid=uid,
         created_time=created,

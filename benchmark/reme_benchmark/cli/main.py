@@ -16,11 +16,10 @@ from reme_benchmark.fidelity import command as fidelity
 from reme_benchmark.harness.run import RunError, RunOptions, clean, replay, run
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.choose import NAMES
-from reme_benchmark.reports.compare_runs import compare
-from reme_benchmark.reports.errors import ResultsError
+from reme_benchmark.reports.comparison import compare_stores
 from reme_benchmark.reports.offline_incidents import incidents
-from reme_benchmark.reports.output import summary_text, written
-from reme_benchmark.reports.store import Store
+from reme_benchmark.reports.output import summary_text, write_report_files
+from reme_benchmark.reports.store import ResultsError, Store
 from reme_benchmark.reports.summary import summarize
 from reme_benchmark.scenarios.cases import suites
 from reme_benchmark.scenarios.faults import catalog
@@ -119,7 +118,7 @@ def _do(chosen: argparse.Namespace, console: Console) -> int:
             figures = summarize(store.load_run(), store.results(), catalog.faults())
             print(figures.model_dump_json(indent=1) if chosen.json else summary_text(store))
         case "report":
-            for path in written(Store(chosen.results)):
+            for path in write_report_files(Store(chosen.results)):
                 console.print(str(path), highlight=False)
         case "incidents":
             found = [one for path in chosen.results for one in incidents(Store(path).results())]
@@ -127,7 +126,7 @@ def _do(chosen: argparse.Namespace, console: Console) -> int:
             chosen.out.write_text("".join(f"{line}\n" for line in lines))
             console.print(f"{len(found)} incidents in {chosen.out}", highlight=False)
         case "compare":
-            print(compare(Store(chosen.a), Store(chosen.b)).text())
+            print(compare_stores(Store(chosen.a), Store(chosen.b)).markdown())
         case "list":
             for line in _listed(chosen.what):
                 print(line)

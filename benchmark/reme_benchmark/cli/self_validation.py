@@ -18,9 +18,8 @@ from rich.table import Table
 from reme_benchmark.harness.run import RunError, RunOptions, run
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.cheats import CHEATS
-from reme_benchmark.reports.errors import ResultsError
 from reme_benchmark.reports.statistics import wilson
-from reme_benchmark.reports.store import Store
+from reme_benchmark.reports.store import ResultsError, Store
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scoring.records import CaseResult, State
 from reme_kube.errors import ClusterError

@@ -10,11 +10,14 @@ from reme_benchmark.fidelity.records import Drawn
 from reme_benchmark.methods.reme import policy
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.faults.placeholders import FillError, fill
-from reme_playbook.actions.registry import Action, DeletePod, Restart, Rollback
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.action_space import allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST_GOOD = 2
@@ -79,7 +82,7 @@ def passes(
 ) -> bool:
     """Return whether the gate lets a playbook through."""
     try:
-        check(actions, limits, live)
+        validate(actions, limits, live)
     except RejectedPlaybookError:
         return False
     return True

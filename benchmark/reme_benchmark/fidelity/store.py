@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from reme_benchmark.fidelity.records import Inputs, Outcome, Plan, Problem
 from reme_benchmark.fidelity.serialization import inputs_from_json, inputs_to_json
-from reme_benchmark.reports.errors import DifferentRunError, ResultsError
+from reme_benchmark.reports.store import DifferentRunError, ResultsError
 
 PLAN, OUTCOMES, PROBLEMS, INPUTS = "plan.json", "outcomes.jsonl", "problems.jsonl", "inputs"
 

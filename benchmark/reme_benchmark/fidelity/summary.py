@@ -7,8 +7,8 @@ from pydantic import Field
 
 from reme_benchmark.fidelity.comparison import Kind, agrees, agrees_on_cure, compare
 from reme_benchmark.fidelity.records import Outcome, Plan, Simulated
-from reme_benchmark.reports.markdown import table
 from reme_benchmark.reports.statistics import wilson
+from reme_benchmark.reports.templates import table
 from reme_benchmark.scenarios.faults.model import Data
 
 GOAL = 0.95
@@ -119,12 +119,17 @@ HEADS = (
 )
 
 
-def text(found: Fidelity) -> str:
-    """Return the tables."""
-    parts = [
-        table(("", *HEADS), rows({"all": found.whole, **found.by_drawn})),
-        table(("fault", *HEADS), rows(found.by_fault)),
-    ]
-    if found.left_out:
-        parts.append(table(("not measured", "why"), list(found.left_out.items())))
+def tables(fidelity: Fidelity) -> str:
+    """Return the agreement by origin of the playbooks and by fault, as Markdown."""
+    whole = rows({"all": fidelity.whole, **fidelity.by_drawn})
+    return "\n\n".join(
+        [table(("", *HEADS), whole), table(("fault", *HEADS), rows(fidelity.by_fault))]
+    )
+
+
+def text(fidelity: Fidelity) -> str:
+    """Return the tables, and the faults that were not measured."""
+    parts = [tables(fidelity)]
+    if fidelity.left_out:
+        parts.append(table(("not measured", "reason"), list(fidelity.left_out.items())))
     return "\n\n".join(parts)

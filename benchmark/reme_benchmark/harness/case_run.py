@@ -25,8 +25,14 @@ from reme_benchmark.scenarios.faults.placeholders import FillError, case_values,
 from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.fault_effect import measure
 from reme_benchmark.scoring.microremed import judge_microremed
-from reme_benchmark.scoring.records import CaseResult, MethodReport, State, Timing, Verdict
-from reme_benchmark.scoring.records import Users as UsersFelt
+from reme_benchmark.scoring.records import (
+    CaseResult,
+    MethodReport,
+    State,
+    Timing,
+    UserImpact,
+    Verdict,
+)
 from reme_benchmark.scoring.snapshot import Snapshot, take
 from reme_benchmark.scoring.strict import TamperCheck, judge, judge_control
 from reme_benchmark.scoring.unintended_changes import changes
@@ -110,11 +116,11 @@ async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> Case
         await tamper_check.mark(context)
         watch.charge("report")
         reported = time.time()
-        said = await _asked(bench.method, task)
+        method_report = await _asked(bench.method, task)
         watch.charge("method")
-        good = _good(fault, context)
+        references = _reference_playbooks(fault, context)
         if not bench.method.acts:
-            return ended(State.ASKED, said=said, good=good)
+            return ended(State.ASKED, method_report=method_report, reference_playbooks=references)
         strict, published = await _judged(context, tamper_check)
         watch.charge("judge")
         now = await take(bench.cluster, instance.namespace)
@@ -124,8 +130,8 @@ async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> Case
             published=published,
             users=await _felt(instance, reported),
             changes=changes(context, now),
-            said=said,
-            good=good,
+            method_report=method_report,
+            reference_playbooks=references,
             report_time=datetime.fromtimestamp(reported, UTC),
             pods_replaced=replaced(context.before, now),
             restarts=restarted(context.before, now),
@@ -141,7 +147,7 @@ async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> Case
         watch.charge("reset")
 
 
-def _good(fault: Fault | None, context: CaseContext) -> list[list[dict[str, Any]]]:
+def _reference_playbooks(fault: Fault | None, context: CaseContext) -> list[list[dict[str, Any]]]:
     """Return the known good playbooks for this target, as far as all of their values are known."""
     if fault is None or context.case.control is not None:
         return []
@@ -203,7 +209,7 @@ async def _asked(method: Method, task: Task) -> MethodReport:
     begun = time.monotonic()
     try:
         async with asyncio.timeout(task.deadline_seconds + _GRACE_SECONDS):
-            said = await method.repair(task)
+            method_report = await method.repair(task)
     except TimeoutError:
         took = time.monotonic() - begun
         return MethodReport(outcome="TimedOut", acted=True, error=f"no answer in {took:.0f} s")
@@ -212,8 +218,8 @@ async def _asked(method: Method, task: Task) -> MethodReport:
     except Exception as error:  # noqa: BLE001 - a method may fail in any way
         text = f"{type(error).__name__}: {error}"[:1000]
         return MethodReport(outcome="Failed", acted=True, error=text)
-    said.steps.setdefault("all", time.monotonic() - begun)
-    return said
+    method_report.steps.setdefault("all", time.monotonic() - begun)
+    return method_report
 
 
 async def _judged(
@@ -224,17 +230,17 @@ async def _judged(
     return await asyncio.gather(judge(context, tamper_check), judge_microremed(context))
 
 
-async def _felt(instance: SystemInstance, reported: float) -> UsersFelt:
+async def _felt(instance: SystemInstance, reported: float) -> UserImpact:
     """Return what users felt from the report until now; their counts come seconds late."""
     now, until = time.time(), time.monotonic() + _COUNTED_SECONDS
     while (felt := await instance.users.between(reported, now)) is None:
         if time.monotonic() > until:
-            return UsersFelt(before_percent=round(instance.usual.percent, 1))
+            return UserImpact(before_percent=round(instance.usual.percent, 1))
         await asyncio.sleep(0.5)
     last = [s for s in felt.seconds if s.time >= int(now) - _LAST_SECONDS]
     asked = sum(s.ok + s.failed for s in last)
     again = served_again(felt.seconds, reported)
-    return UsersFelt(
+    return UserImpact(
         before_percent=round(instance.usual.percent, 1),
         after_percent=round(100 * sum(s.ok for s in last) / asked, 1) if asked else None,
         failed_requests=felt.failed,

@@ -42,12 +42,12 @@ class Progress:
 
 
 def _words(result: CaseResult) -> str:
-    said = result.said.error or result.said.outcome
+    method_report = result.method_report.error or result.method_report.outcome
     if result.state is State.ASKED:
-        return said
+        return method_report
     if result.state is not State.JUDGED:
         return f"{result.state}: {result.message}"[:160]
     if result.passed:
-        return said
+        return method_report
     reasons = result.strict.reasons if result.strict else []
-    return f"{said}; {reasons[0] if reasons else 'did not hold'}"[:160]
+    return f"{method_report}; {reasons[0] if reasons else 'did not hold'}"[:160]

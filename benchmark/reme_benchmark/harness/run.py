@@ -25,7 +25,7 @@ from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.base import Method
 from reme_benchmark.methods.choose import choose
-from reme_benchmark.reports.output import summary_text, written
+from reme_benchmark.reports.output import summary_text, write_report_files
 from reme_benchmark.reports.store import Store
 from reme_benchmark.scenarios.cases import suites
 from reme_benchmark.scenarios.cases.model import Case
@@ -276,7 +276,7 @@ def _new_folder(options: RunOptions) -> Path:
 
 def _close(store: Store, console: Console) -> None:
     console.print(Rule(f"results in {store.path}", align="left"))
-    written(store)
+    write_report_files(store)
     console.print(summary_text(store), markup=False, highlight=False)
 
 

@@ -66,12 +66,8 @@ class FaultAgents:
         await self._ensure("/api/v1/namespaces", namespace)
         await self._ensure(_SECRETS, await self._secret())
         self._token = ""  # an existing Secret keeps its token
-        await self._api.patch(
-            f"{_DAEMON_SETS}/{_NAME}",
-            daemon_set,
-            params={"fieldManager": "reme-benchmark", "force": "true"},
-            content_type="application/apply-patch+yaml",
-        )
+        path = f"{_DAEMON_SETS}/{_NAME}"
+        await self._api.apply(path, daemon_set, manager="reme-benchmark")
         loop = asyncio.get_running_loop()
         until = loop.time() + _READY_SECONDS
         while not await self.ready():

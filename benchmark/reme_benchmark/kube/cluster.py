@@ -13,85 +13,17 @@ from reme_api.content_types import JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATC
 from reme_kube.errors import AlreadyExistsError, NotFoundError
 from reme_kube.http_client import ApiClient
 from reme_kube.kubeconfig import find_credentials
-from reme_kube.resources import (
-    CONFIG_MAPS,
-    CONTROLLER_REVISIONS,
-    DAEMON_SETS,
-    DEPLOYMENTS,
-    DIAGNOSIS_REPORTS,
-    EVENTS,
-    JOBS,
-    LEASES,
-    POD_METRICS,
-    PODS,
-    REMEDIATION_POLICIES,
-    REMEDIATIONS,
-    REPLICA_SETS,
-    RUN_GRANTS,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    STATEFUL_SETS,
-    Resource,
-)
+from reme_kube.resources import RESOURCES
+from reme_kube.workloads import equality_selector, list_resource
 
 Object = dict[str, Any]
 PatchKind = Literal["merge", "strategic", "json"]
-
-NODES = Resource("", "v1", "nodes", "Node")
-NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
-SECRETS = Resource("", "v1", "secrets", "Secret")
-LIMIT_RANGES = Resource("", "v1", "limitranges", "LimitRange")
-CLAIMS = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-CRON_JOBS = Resource("batch", "v1", "cronjobs", "CronJob")
-QUOTAS = Resource("", "v1", "resourcequotas", "ResourceQuota")
-ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
-AUTOSCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
-INGRESSES = Resource("networking.k8s.io", "v1", "ingresses", "Ingress")
-BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
-
-KINDS: Mapping[str, Resource] = {
-    r.kind: r
-    for r in (
-        AUTOSCALERS,
-        BUDGETS,
-        CLAIMS,
-        CONFIG_MAPS,
-        CONTROLLER_REVISIONS,
-        CRON_JOBS,
-        DAEMON_SETS,
-        DEPLOYMENTS,
-        DIAGNOSIS_REPORTS,
-        ENDPOINT_SLICES,
-        EVENTS,
-        INGRESSES,
-        JOBS,
-        LEASES,
-        LIMIT_RANGES,
-        NAMESPACES,
-        NETWORK_POLICIES,
-        NODES,
-        POD_METRICS,
-        PODS,
-        QUOTAS,
-        REMEDIATIONS,
-        REMEDIATION_POLICIES,
-        REPLICA_SETS,
-        RUN_GRANTS,
-        SECRETS,
-        SERVICES,
-        SERVICE_ACCOUNTS,
-        STATEFUL_SETS,
-    )
-}
-CLUSTER_SCOPED = frozenset({"Node", "Namespace"})
 
 _CONTENT: Mapping[PatchKind, str] = {
     "merge": MERGE_PATCH,
     "strategic": STRATEGIC_MERGE_PATCH,
     "json": JSON_PATCH,
 }
-_APPLY = "application/apply-patch+yaml"
 
 
 @dataclass(frozen=True)
@@ -131,14 +63,8 @@ class Cluster:
         self, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None
     ) -> "list[Object]":
         """Return the objects of a kind, of every namespace when none is named."""
-        chosen = (
-            {"labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())} if labels else {}
-        )
-        resource = KINDS[kind]
-        return [
-            {"apiVersion": resource.api_version, "kind": kind, **item}
-            async for item in self.api.list_items(self.path(kind, namespace), chosen)
-        ]
+        selector = equality_selector(labels or {})
+        return await list_resource(self.api, RESOURCES[kind], namespace or None, selector)
 
     async def create(self, body: Object) -> Object:
         """Create an object; one of that name is an error (AlreadyExistsError)."""
@@ -153,10 +79,9 @@ class Cluster:
 
     async def apply(self, bodies: Iterable[Object], manager: str = "reme-benchmark") -> None:
         """Create the objects, or change them to what is given (server-side apply, forced)."""
-        query = {"fieldManager": manager, "force": "true"}
         for body in bodies:
             path = f"{self._collection(body)}/{body['metadata']['name']}"
-            await self.api.patch(path, body, params=query, content_type=_APPLY)
+            await self.api.apply(path, body, manager=manager)
 
     async def replace(self, body: Object) -> Object:
         """Replace an object by one that was read and changed."""
@@ -185,8 +110,7 @@ class Cluster:
     @staticmethod
     def path(kind: str, namespace: str = "", name: str = "") -> str:
         """Return where a kind, or one object of it, is served."""
-        where = None if kind in CLUSTER_SCOPED else namespace or None
-        return KINDS[kind].path(where, name or None)
+        return RESOURCES[kind].path(namespace or None, name or None)
 
     def _collection(self, body: Object) -> str:
         return self.path(body["kind"], body["metadata"].get("namespace", ""))

@@ -6,14 +6,17 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from reme_benchmark.kube.cluster import CLUSTER_SCOPED, Cluster
+from reme_benchmark.kube.cluster import Cluster
 from reme_kube.errors import ConflictError, InvalidError
 from reme_operator.probes.rollout import rollout_sample
-from reme_playbook.actions.field_paths import patch as patch_of
-from reme_playbook.actions.field_paths import writes
-from reme_playbook.actions.registry import Action, DeletePod, RemoveTaint, Rollback, Scale
-from reme_playbook.compiler.json_patch import ByPlace, operations
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.json_patch import JsonPatchAction
+from reme_playbook.actions.node import RemoveTaint
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
+from reme_playbook.snapshot.field_path import merge_patch
 from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, patch, revisions
 
 
@@ -61,7 +64,7 @@ async def carry_out(cluster: Cluster, actions: Sequence[Action]) -> None:
 
 async def _perform(cluster: Cluster, action: Action) -> None:
     key = action.target
-    namespace = "" if key.kind in CLUSTER_SCOPED else key.namespace
+    namespace = key.namespace
     if isinstance(action, DeletePod):
         await cluster.delete("Pod", key.name, namespace)
     elif isinstance(action, Rollback):
@@ -71,11 +74,11 @@ async def _perform(cluster: Cluster, action: Action) -> None:
         await cluster.patch(key.kind, key.name, namespace, body, "merge")
     elif isinstance(action, RemoveTaint):
         await _untaint(cluster, action)
-    elif isinstance(action, ByPlace):
+    elif isinstance(action, JsonPatchAction):
         # Only their place tells the entries of these lists apart.
-        await cluster.patch(key.kind, key.name, namespace, operations(action), "json")
+        await cluster.patch(key.kind, key.name, namespace, action.operations(), "json")
     else:
-        await cluster.patch(key.kind, key.name, namespace, patch_of(writes(action, "bench")))
+        await cluster.patch(key.kind, key.name, namespace, merge_patch(action.writes("bench")))
 
 
 async def _untaint(cluster: Cluster, action: RemoveTaint) -> None:

@@ -5,12 +5,12 @@ import json
 import time
 from typing import Any
 
+from reme_api.actions import ActionName
 from reme_api.remediation import Attempt, Remediation
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.methods.base import MethodError, Simple, Task
-from reme_benchmark.scoring.records import Asked, MethodReport, Tokens
+from reme_benchmark.scoring.records import MethodReport, ModelExchange, Tokens
 from reme_kube.errors import NotFoundError
-from reme_playbook.actions.registry import ActionName
 
 POLICY = "benchmark"
 
@@ -144,9 +144,9 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
     for timing in [*status.timings, *(t for a in status.attempts for t in a.timings)]:
         steps[timing.step] = steps.get(timing.step, 0) + timing.duration_milliseconds / 1000
     tokens, playbooks, rejected, model = Tokens(), [], 0, ""
-    asked: list[Asked] = []
+    exchanges: list[ModelExchange] = []
     for attempt in status.attempts:
-        asked += await _asked(cluster, ended.metadata.namespace, attempt)
+        exchanges += await _exchanges(cluster, ended.metadata.namespace, attempt)
         if made := attempt.generation:
             tokens.prompt += made.prompt_tokens
             tokens.completion += made.completion_tokens
@@ -169,11 +169,11 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
         ),
         steps=steps,
         model=model,
-        asked=asked,
+        exchanges=exchanges,
     )
 
 
-async def _asked(cluster: Cluster, namespace: str, attempt: Attempt) -> list[Asked]:
+async def _exchanges(cluster: Cluster, namespace: str, attempt: Attempt) -> list[ModelExchange]:
     """Return what the model was asked in an attempt, and its reply, as far as they were kept."""
     made, kept = attempt.generation, []
     for ref in (made.prompt, made.reply) if made else ():
@@ -183,4 +183,4 @@ async def _asked(cluster: Cluster, namespace: str, attempt: Attempt) -> list[Ask
         return []
     prompt, reply = kept
     said = reply.get("text", "")
-    return [Asked(messages=prompt["messages"], reply_schema=prompt["schema"], reply=said)]
+    return [ModelExchange(messages=prompt["messages"], reply_schema=prompt["schema"], reply=said)]

@@ -1,214 +1,138 @@
-"""Write docs/benchmark-results.md from the summaries in benchmark/results/bench.
+"""Writes docs/benchmark-results.md from the summaries in benchmark/results/bench.
 
-No figure on that page is typed by hand.
-
-`python -m reme_benchmark.reports.benchmark_page --take RESULTS NAME` first copies the summary of a run there.
-"""  # noqa: E501
+`python -m reme_benchmark.reports.benchmark_page --take RESULTS NAME` stores the summary of a run
+there first.
+"""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from reme_benchmark.reports import pages
-from reme_benchmark.reports.markdown import table
-from reme_benchmark.reports.output import summary_of
+from reme_benchmark.reports.output import load_summary
 from reme_benchmark.reports.pages import Summaries
 from reme_benchmark.reports.store import Store
 from reme_benchmark.reports.summary_model import Share, Summary
+from reme_benchmark.reports.templates import render, table
 from reme_benchmark.scenarios.faults.catalog import faults
 
-KEPT = Summaries(Path("benchmark/results/bench"), Summary)
+SUMMARIES = Summaries(pages.RESULTS / "bench", Summary)
 PAGE = Path("docs/benchmark-results.md")
 _CHEAT = "cheat-"
 
+Runs = Mapping[str, Summary]
 
-def percent(found: Share) -> str:
+
+def page(runs: Runs) -> str:
+    """Return the page for some runs, by name."""
+    of_reme = {name: s for name, s in runs.items() if s.method == "reme"}
+    with_repairs = {name: s for name, s in of_reme.items() if s.repairs.cases}
+    no_cheats = {name: s for name, s in runs.items() if not s.method.startswith(_CHEAT)}
+    return render(
+        "benchmark.md.j2",
+        runs=[(name, *_headline(s)) for name, s in runs.items()],
+        times=[(name, *_times(s)) for name, s in runs.items()],
+        by_quality=_share_table(of_reme, "report", lambda s: s.by_quality),
+        by_system=_share_table(of_reme, "system", lambda s: s.by_system),
+        by_split=_share_table(with_repairs, "faults", _by_split),
+        generation=[(name, *_generation(s)) for name, s in of_reme.items()],
+        causes=[(name, *_causes(s)) for name, s in of_reme.items()],
+        by_fault=_by_fault(no_cheats),
+        environment=[(name, *_environment(s)) for name, s in runs.items()],
+    )
+
+
+def percent(share: Share) -> str:
     """Return a rate with its Wilson interval."""
-    if found.rate is None:
+    if share.rate is None:
         return ""
-    interval = f"{100 * found.low:.0f} to {100 * found.high:.0f}"
-    return f"{found.passed} of {found.cases} ({100 * found.rate:.0f}%; {interval})"
+    interval = f"{100 * share.low:.0f} to {100 * share.high:.0f}"
+    return f"{share.passed} of {share.cases} ({100 * share.rate:.0f}%; {interval})"
 
 
 def _seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
-def page(runs: dict[str, Summary]) -> str:
-    """Return the page for some runs, by name."""
-    heads = ("run", "method", "cases", "strict", "published", "controls", "not applicable", "flaky")
+def _headline(s: Summary) -> Iterator[str]:
+    yield from (s.method, f"{s.ended} of {s.planned}")
+    yield from (percent(s.repairs), percent(s.published), percent(s.controls))
+    yield str(s.states.get("not-applicable", 0))
+    yield f"{s.flakes.flaky} of {s.flakes.repeated}" if s.flakes.repeated else ""
+
+
+def _times(s: Summary) -> Iterator[str]:
+    yield _seconds(s.time.overhead_seconds)
+    for step in ("method", "judge"):
+        spread = s.time.harness.get(step)
+        yield _seconds(spread.median if spread else None)
+    yield _seconds(s.users.served_again_seconds)
+
+
+def _share_table(runs: Runs, about: str, shares: Callable[[Summary], Mapping[str, Share]]) -> str:
+    """Return a table with one row per run and one column per group."""
+    groups = sorted({group for s in runs.values() for group in shares(s)})
     rows = [
-        (
-            name,
-            s.method,
-            f"{s.ended} of {s.planned}",
-            percent(s.repairs),
-            percent(s.published),
-            percent(s.controls),
-            str(s.states.get("not-applicable", 0)),
-            f"{s.flakes.flaky} of {s.flakes.repeated}" if s.flakes.repeated else "",
-        )
+        (name, *(percent(shares(s)[group]) if group in shares(s) else "" for group in groups))
         for name, s in runs.items()
     ]
-    time_heads = ("run", "harness overhead s", "method s", "judge s", "served again s")
-    time_rows = [
-        (
-            name,
-            _seconds(s.time.overhead_seconds),
-            _seconds(s.time.harness["method"].median if "method" in s.time.harness else None),
-            _seconds(s.time.harness["judge"].median if "judge" in s.time.harness else None),
-            _seconds(s.users.served_again_seconds),
-        )
-        for name, s in runs.items()
-    ]
-    return "\n".join(
-        [
-            "# Results of the benchmark",
-            "",
-            "<!-- generated by `python -m reme_benchmark.reports.benchmark_page`, do not edit -->",
-            "",
-            "Rates of success with Wilson 95% intervals. Failed injections and errors of the",
-            "harness are in the denominator; what the cluster cannot have is in none. A case that",
-            "was repeated is flaky when its repeats did not all get the same strict verdict.",
-            "",
-            table(heads, rows),
-            "",
-            "Medians of the judged cases:",
-            "",
-            table(time_heads, time_rows),
-            "",
-            *_measured(runs),
-            "## By fault",
-            "",
-            _by_fault({name: s for name, s in runs.items() if not s.method.startswith(_CHEAT)}),
-            "",
-            "## On what",
-            "",
-            table(("run", "commit", "cores", "processor", "model"), _where(runs)),
-            "",
-        ]
-    )
+    return table((f"run, by {about}", *groups), rows)
 
 
-def _measured(runs: dict[str, Summary]) -> list[str]:
-    """Return what told the cases of reme apart, and why it failed."""
-    some = {name: s for name, s in runs.items() if s.method == "reme"}
-    held = {name for name, one in faults().items() if one.held_out}
-    return [
-        "## reme: by report, by system, by what was kept from training",
-        "",
-        "*Held-out faults* are whole types of fault that no trace has.",
-        "",
-        _grouped(some, "report", lambda s: s.by_quality),
-        "",
-        _grouped(some, "system", lambda s: s.by_system),
-        "",
-        _grouped(
-            {name: s for name, s in some.items() if s.repairs.cases},
-            "faults",
-            lambda s: _kept(s.by_fault, held),
-        ),
-        "",
-        "## reme: what it wrote, and how long that took",
-        "",
-        "Rejected is what the gate refused. Tokens and seconds are medians: of the model, and",
-        "from the report until the repair was verified.",
-        "",
-        table(
-            (
-                "run",
-                "playbooks rejected",
-                "abstained rightly",
-                "controls left alone",
-                "tokens",
-                "model s",
-                "repaired s",
-            ),
-            [(name, *_wrote(s)) for name, s in some.items()],
-        ),
-        "",
-        "## reme: why it failed",
-        "",
-        table(("run", "causes", "controls in which it acted"), _causes(some)),
-        "",
-    ]
-
-
-def _grouped(
-    runs: dict[str, Summary], about: str, of: Callable[[Summary], Mapping[str, Share]]
-) -> str:
-    names = sorted({name for s in runs.values() for name in of(s)})
-    rows = [
-        (run, *(percent(of(s)[name]) if name in of(s) else "" for name in names))
-        for run, s in runs.items()
-    ]
-    return table((f"run, by {about}", *names), rows)
-
-
-def _kept(by_fault: Mapping[str, Share], held: set[str]) -> dict[str, Share]:
+def _by_split(summary: Summary) -> dict[str, Share]:
     """Return the shares of the faults that training never sees, and of the others."""
-    found = {}
-    for name, kept in (("held-out", True), ("other", False)):
-        some = [share for fault, share in by_fault.items() if (fault in held) is kept]
-        if some:
-            found[name] = Share.of(sum(s.passed for s in some), sum(s.cases for s in some))
-    return found
+    held_out = {name for name, fault in faults().items() if fault.held_out}
+    groups = {}
+    for group, in_training in (("held-out", False), ("other", True)):
+        shares = [s for fault, s in summary.by_fault.items() if (fault in held_out) != in_training]
+        if shares:
+            groups[group] = Share.of(sum(s.passed for s in shares), sum(s.cases for s in shares))
+    return groups
 
 
-def _wrote(s: Summary) -> tuple[str, ...]:
-    """Return what became of what the model wrote, and what it cost."""
-    cost, chose, false = s.cost, s.abstention, s.false_actions
+def _generation(s: Summary) -> Iterator[str]:
+    """Yield how many playbooks were rejected, how well it abstained, and the costs."""
+    cost, abstention, false = s.cost, s.abstention, s.false_actions
+    yield percent(Share.of(cost.rejected, cost.playbooks))
+    yield percent(Share.of(abstention.right, abstention.abstained))
+    yield percent(Share.of(false.controls - false.acted, false.controls))
+    yield "" if cost.tokens_median is None else f"{cost.tokens_median:.0f}"
     generate = s.time.method.get("Generate")
-    return (
-        percent(Share.of(cost.rejected, cost.playbooks)),
-        percent(Share.of(chose.right, chose.abstained)),
-        percent(Share.of(false.controls - false.acted, false.controls)),
-        "" if cost.tokens_median is None else f"{cost.tokens_median:.0f}",
-        _seconds(generate.median if generate else None),
-        _seconds(s.time.repaired_seconds),
-    )
+    yield _seconds(generate.median if generate else None)
+    yield _seconds(s.time.repaired_seconds)
 
 
-def _causes(runs: dict[str, Summary]) -> Iterable[tuple[str, ...]]:
-    for name, s in runs.items():
-        causes = sorted(s.causes.items(), key=lambda item: (-item[1], item[0]))
-        yield (
-            name,
-            ", ".join(f"{cause} {count}" for cause, count in causes),
-            ", ".join(s.false_actions.cases),
-        )
+def _causes(s: Summary) -> tuple[str, str]:
+    causes = sorted(s.causes.items(), key=lambda item: (-item[1], item[0]))
+    text = ", ".join(f"{cause} {count}" for cause, count in causes)
+    return text, ", ".join(s.false_actions.cases)
 
 
-def _by_fault(runs: dict[str, Summary]) -> str:
+def _by_fault(runs: Runs) -> str:
     names = sorted({fault for s in runs.values() for fault in s.by_fault})
 
     def cell(summary: Summary, fault: str) -> str:
-        found = summary.by_fault.get(fault)
-        return f"{found.passed}/{found.cases}" if found else ""
+        share = summary.by_fault.get(fault)
+        return f"{share.passed}/{share.cases}" if share else ""
 
     rows = [(fault, *(cell(s, fault) for s in runs.values())) for fault in names]
     return table(("fault", *runs), rows)
 
 
-def _where(runs: dict[str, Summary]) -> Iterable[tuple[str, ...]]:
-    for name, s in runs.items():
-        changed = " with changes" if s.dirty else ""
-        yield (
-            name,
-            f"{s.commit[:10]}{changed}",
-            str(s.hardware.get("cores", "")),
-            str(s.hardware.get("processor", "")),
-            s.model or "",
-        )
+def _environment(s: Summary) -> Iterator[str]:
+    yield f"{s.commit[:10]}{' with changes' if s.dirty else ''}"
+    yield str(s.hardware.get("cores", ""))
+    yield str(s.hardware.get("processor", ""))
+    yield s.model or ""
 
 
 def main() -> int:
-    """Take a run's summary if one is named, and write the page."""
+    """Store the summary of a run if one is named, and write the page."""
     chosen = pages.options("reme_benchmark.reports.benchmark_page", __doc__, take=True).parse_args()
     if chosen.take:
         results, name = chosen.take
-        KEPT.keep(name, summary_of(Store(Path(results))))
-    return pages.write(PAGE, page(KEPT.by_name()), check=chosen.check)
+        SUMMARIES.store(name, load_summary(Store(Path(results))))
+    return pages.write(PAGE, page(SUMMARIES.by_name()), check=chosen.check)
 
 
 if __name__ == "__main__":

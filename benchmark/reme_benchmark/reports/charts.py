@@ -1,22 +1,46 @@
-"""Draws charts as SVG, by hand: a report must open anywhere, without a network and without scripts.
+"""Draws the charts of the report as SVG, with matplotlib.
 
-Colours are classes of the page's style sheet, so that the charts follow dark mode and print.
-Every label is escaped: names and messages may come from a model.
+Colours are replaced by the variables of the report's style sheet, so that charts follow the dark
+mode of the browser.
 """
 
+import hashlib
+import io
+import re
+import warnings
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from reme_benchmark.reports.summary_model import Share
 
-WIDTH = 760
-_ROW = 26
-_AXIS = 24
-_LABEL = 210
-_VALUE = 96
-_CHARACTER = 6.7
-"""About the width of a character at 12 pixels."""
+_WIDTH_INCHES, _ROW_INCHES, _AXIS_INCHES = 9.0, 0.3, 0.35
+_LEFT, _RIGHT = 0.29, 0.86
+_LONGEST_LABEL = 34
+_INK, _SOFT, _LINE, _PAPER = "#1b2430", "#5b6675", "#dde2e8", "#fefefe"
+_SERIES = (
+    *("#8b95a1", "#2563a8", "#d98324", "#2a9d8f", "#8e5ea2"),
+    *("#c0504d", "#7aa6d1", "#a9b665", "#6b7280", "#e0b252"),
+)
+_VARIABLES = {
+    _INK: "--ink",
+    _SOFT: "--soft",
+    _LINE: "--line",
+    _PAPER: "--paper",
+    **{colour: f"--c{number}" for number, colour in enumerate(_SERIES)},
+}
+_SETTINGS: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "reme",
+    "text.color": _INK,
+    "text.parse_math": False,  # names may contain dollar signs
+}
 
 
 class Part(NamedTuple):
@@ -26,150 +50,97 @@ class Part(NamedTuple):
     amount: float
 
 
-def rates(rows: Sequence[tuple[str, Share]]) -> str:
-    """Draw shares as points with the whiskers of their Wilson intervals."""
-    height = len(rows) * _ROW + _AXIS
-    left, right = _LABEL, WIDTH - _VALUE
-    x = _scale(left, right, 1.0)
-    drawn = [_grid(left, right, height, [(x(p / 100), f"{p}%") for p in range(0, 101, 25)])]
-    for place, (name, share) in enumerate(rows):
-        middle = place * _ROW + _ROW / 2
-        drawn.append(_label(name, middle))
-        count = f"{share.passed}/{share.cases}"
-        if share.rate is not None:
-            low, high, at = x(share.low), x(share.high), x(share.rate)
-            tip = f"{name}: {count}, {_percent(share.low)} to {_percent(share.high)}"
-            drawn.append(
-                f"<g><title>{escape(tip)}</title>"
-                f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}"'
-                f' y1="{middle:.1f}" y2="{middle:.1f}"/>'
-                + "".join(
-                    f'<line class="whisker" x1="{end:.1f}" x2="{end:.1f}"'
-                    f' y1="{middle - 4:.1f}" y2="{middle + 4:.1f}"/>'
-                    for end in (low, high)
-                )
-                + f'<circle class="point" cx="{at:.1f}" cy="{middle:.1f}" r="5"/></g>'
-            )
+def rates(rows: Sequence[tuple[str, Share]]) -> Markup:
+    """Draw shares as points, with their Wilson intervals as whiskers."""
+    figure, axes = _axes([name for name, _ in rows])
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda rate, _: f"{rate * 100:.0f}%")
+    for row, (_, share) in enumerate(rows):
         if share.rate is None:
-            drawn.append(_value("no cases", right + 10, middle))
+            _note(axes, row, "no cases")
             continue
-        drawn.append(_value(_percent(share.rate), right + 44, middle, "end"))
-        drawn.append(_value(count, WIDTH, middle, "end"))
-    return _svg(height, drawn, "share of cases that passed, with 95% intervals")
+        whiskers = [[share.rate - share.low], [share.high - share.rate]]
+        axes.errorbar(
+            share.rate, row, xerr=whiskers, fmt="o", color=_SERIES[1], capsize=3, clip_on=False
+        )
+        _note(axes, row, f"{share.rate * 100:.0f}%   {share.passed}/{share.cases}")
+    return _svg(figure, "share of cases that passed, with 95% intervals")
 
 
-def stacked(rows: Sequence[tuple[str, Sequence[Part]]], colours: Mapping[str, int]) -> str:
-    """Draw amounts of seconds on top of each other; a colour is a class `cN` by its part's name."""
-    most = max((sum(p.amount for p in parts) for _, parts in rows), default=0)
-    height = len(rows) * _ROW + _AXIS
-    left, right = _LABEL, WIDTH - _VALUE
-    x = _scale(left, right, most)
-    step = nice_step(most)
-    ticks = [n * step for n in range(int(most / step) + 1)] if most else [0.0]
-    drawn = [_grid(left, right, height, [(x(t), f"{t:g} s") for t in ticks])]
-    for place, (name, parts) in enumerate(rows):
-        top, done = place * _ROW + 4, 0.0
-        drawn.append(_label(name, place * _ROW + _ROW / 2))
-        for part in parts:
-            begin, end = x(done), x(done + part.amount)
-            done += part.amount
-            tip = f"{name}, {part.name}: {part.amount:.1f} s"
-            drawn.append(
-                f'<rect class="c{colours.get(part.name, 0)}" x="{begin:.1f}" y="{top}"'
-                f' width="{max(0.0, end - begin):.1f}" height="{_ROW - 8}">'
-                f"<title>{escape(tip)}</title></rect>"
-            )
-        drawn.append(_value(f"{done:.1f} s", right + 10, place * _ROW + _ROW / 2))
-    return _svg(height, drawn, "seconds by step")
+def stacked(rows: Sequence[tuple[str, Sequence[Part]]], colours: Mapping[str, int]) -> Markup:
+    """Draw seconds as stacked bars with a legend; `colours` maps parts to colour numbers."""
+    figure, axes = _axes([name for name, _ in rows], legend=True)
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g} s")
+    starts = [0.0] * len(rows)
+    for name, colour in colours.items():
+        amounts = [sum(p.amount for p in parts if p.name == name) for _, parts in rows]
+        axes.barh(
+            range(len(rows)), amounts, left=starts, height=0.66, color=_SERIES[colour], label=name
+        )
+        starts = [start + amount for start, amount in zip(starts, amounts, strict=True)]
+    for row, total in enumerate(starts):
+        _note(axes, row, f"{total:.1f} s")
+    axes.set_xlim(0, max(starts, default=0) or 1)
+    figure.legend(loc="lower left", ncols=6, frameon=False, labelcolor=_SOFT)
+    return _svg(figure, "seconds by step")
 
 
 def bars(
-    rows: Sequence[tuple[str, float | None]], unit: str = "", *, colour: str = "c1", none: str = "-"
-) -> str:
-    """Draw one amount for each row, and the word `none` where there is none."""
-    most = max((amount for _, amount in rows if amount is not None), default=0)
-    height = len(rows) * _ROW + 4
-    left, right = _LABEL, WIDTH - _VALUE
-    x = _scale(left, right, most)
-    drawn = []
-    for place, (name, amount) in enumerate(rows):
-        middle = place * _ROW + _ROW / 2
-        drawn.append(_label(name, middle))
-        if amount is None:
-            drawn.append(_value(none, left + 8, middle))
-            continue
-        drawn.append(
-            f'<rect class="{colour}" x="{left}" y="{place * _ROW + 4}"'
-            f' width="{max(1.5, x(amount) - left):.1f}" height="{_ROW - 8}"/>'
-        )
-        drawn.append(_value(f"{amount:g}{unit}", x(amount) + 8, middle))
-    return _svg(height, drawn, "amounts")
+    rows: Sequence[tuple[str, float | None]], unit: str = "", colour: int = 1, missing: str = "-"
+) -> Markup:
+    """Draw one bar for each row, and the word `missing` where there is no amount."""
+    figure, axes = _axes([name for name, _ in rows])
+    axes.barh(range(len(rows)), [n or 0 for _, n in rows], height=0.66, color=_SERIES[colour])
+    for row, (_, amount) in enumerate(rows):
+        _note(axes, row, missing if amount is None else f"{amount:g}{unit}")
+    return _svg(figure, "amounts")
 
 
-def legend(names: Sequence[str], colours: Mapping[str, int]) -> str:
-    """Return what the colours of stacked bars mean."""
-    shown = "".join(f'<li><i class="b{colours[name]}"></i>{escape(name)}</li>' for name in names)
-    return f'<ul class="legend">{shown}</ul>'
+def _axes(names: Sequence[str], *, legend: bool = False) -> tuple[Figure, Axes]:
+    """Return a figure with one labelled row per name, the first one on top."""
+    bottom = _AXIS_INCHES * (2 if legend else 1)
+    height = max(1, len(names)) * _ROW_INCHES + bottom
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(_WIDTH_INCHES, height))
+        axes = figure.add_axes((_LEFT, bottom / height, _RIGHT - _LEFT, 1 - bottom / height))
+        axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
+        axes.set_ylim(max(1, len(names)) - 0.5, -0.5)
+        axes.tick_params(axis="x", length=0, labelcolor=_SOFT)
+        axes.tick_params(axis="y", length=0, labelcolor=_INK)
+        axes.grid(axis="x", color=_LINE)
+        axes.set_axisbelow(True)
+        axes.spines[:].set_visible(False)
+    return figure, axes
 
 
-def nice_step(most: float, ticks: int = 6) -> float:
-    """Return a round distance between ticks, so that there are about so many."""
-    step = 1e-3
-    while True:
-        for factor in (1, 2, 5):
-            if most <= step * factor * ticks:
-                return step * factor
-        step *= 10
+def _note(axes: Axes, row: int, text: str) -> None:
+    """Write a figure to the right of a row."""
+    with mpl.rc_context(_SETTINGS):
+        axes.text(1.03, row, text, transform=axes.get_yaxis_transform(), color=_SOFT, va="center")
 
 
-class _Scale(NamedTuple):
-    left: float
-    right: float
-    most: float
-
-    def __call__(self, value: float) -> float:
-        share = value / self.most if self.most else 0
-        return self.left + (self.right - self.left) * share
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
 
 
-def _scale(left: float, right: float, most: float) -> _Scale:
-    return _Scale(left, right, most)
-
-
-def _svg(height: float, drawn: Sequence[str], title: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">'
-        f"{''.join(drawn)}</svg>"
+def _svg(figure: Figure, title: str) -> Markup:
+    """Return the figure as an SVG element that can stand in a page with others."""
+    buffer = io.StringIO()
+    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the browser may have the glyphs that this font lacks
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
+    # Identifiers must be unique in the page, and most of them are referred to by nothing.
+    unique = hashlib.sha256(text.encode()).hexdigest()[:8]
+    used = set(re.findall(r"[\"(]#([\w-]+)[\")]", text))
+    text = re.sub(
+        r' id="([^"]*)"', lambda m: f' id="{unique}-{m[1]}"' if m[1] in used else "", text
     )
-
-
-def _grid(left: float, right: float, height: float, ticks: Sequence[tuple[float, str]]) -> str:
-    bottom = height - _AXIS + 4
-    lines = "".join(
-        f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{bottom:.1f}"/>'
-        f'<text class="tick" x="{at:.1f}" y="{height - 6:.1f}" text-anchor="middle">'
-        f"{escape(text)}</text>"
-        for at, text in ticks
-    )
-    base = f'<line class="grid" x1="{left}" x2="{right}" y1="{bottom:.1f}" y2="{bottom:.1f}"/>'
-    return lines + base
-
-
-def _label(name: str, middle: float) -> str:
-    most = int((_LABEL - 14) / _CHARACTER)
-    shown = name if len(name) <= most else name[: most - 1] + "…"
-    return (
-        f'<text class="name" x="{_LABEL - 10}" y="{middle + 4:.1f}" text-anchor="end">'
-        f"<title>{escape(name)}</title>{escape(shown)}</text>"
-    )
-
-
-def _value(text: str, x: float, middle: float, anchor: str = "start") -> str:
-    return (
-        f'<text class="value" x="{x:.1f}" y="{middle + 4:.1f}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.0f}%"
+    text = re.sub(r"([\"(])#([\w-]+)([\")])", rf"\1#{unique}-\2\3", text)
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    label = f'<svg role="img" aria-label="{title}"'
+    return Markup(text.replace("<svg", label, 1))  # noqa: S704 - matplotlib escapes text

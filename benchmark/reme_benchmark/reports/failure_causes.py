@@ -100,22 +100,22 @@ def cause_of(result: CaseResult, fault: Fault | None = None) -> Cause:
         return Cause.INJECTION_FAILED
     if result.state is not State.JUDGED or result.strict is None:
         return Cause.HARNESS_ERROR
-    said, verdict = result.said, result.strict
+    method_report, verdict = result.method_report, result.strict
     if failed(verdict, _INJECTOR):
         return Cause.INJECTOR_TOUCHED
     if result.case.control is not None:
         return _of_control(result, verdict)
-    if said.outcome in _BY_OUTCOME:
-        return _BY_OUTCOME[said.outcome]
-    if said.error or said.outcome == "Failed":
-        return _of_error(f"{said.error} {said.message}")
-    if not said.acted:
-        return Cause.REJECTED if said.rejected else Cause.DID_NOTHING
+    if method_report.outcome in _BY_OUTCOME:
+        return _BY_OUTCOME[method_report.outcome]
+    if method_report.error or method_report.outcome == "Failed":
+        return _of_error(f"{method_report.error} {method_report.message}")
+    if not method_report.acted:
+        return Cause.REJECTED if method_report.rejected else Cause.DID_NOTHING
     if (found := _found(verdict)) is not Cause.UNKNOWN:
         return found
     if fault is None or not fault.repairs:
         return Cause.WRONG_ACTION
-    right = same_kind(said.playbooks, fault, result.case)
+    right = same_kind(method_report.playbooks, fault, result.case)
     return Cause.NOT_SUFFICIENT if right else Cause.WRONG_ACTION
 
 
@@ -131,7 +131,7 @@ def acted(result: CaseResult) -> bool:
 
     Seen it can only be where nothing may be done: elsewhere the fault's own changes are among them.
     """
-    if result.said.acted:
+    if result.method_report.acted:
         return True
     if result.case.control is None or result.strict is None:
         return False

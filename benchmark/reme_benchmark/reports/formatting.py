@@ -1,9 +1,10 @@
-"""How figures are written for people, the same in Markdown, HTML and on the terminal."""
+"""Formats figures for people, in the same way in Markdown, in HTML and on the terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from reme_benchmark.reports.summary_model import Share, Spread
+from reme_benchmark.reports.failure_causes import MEANING, Cause, cause_of
+from reme_benchmark.reports.summary_model import Share, Spread, Summary
 from reme_benchmark.scoring.records import CaseResult, State
 
 STATES: dict[State, str] = {
@@ -14,78 +15,119 @@ STATES: dict[State, str] = {
     State.NOT_APPLICABLE: "not applicable",
 }
 HARNESS_STEPS = ("reset", "inject", "confirm", "report", "method", "judge")
-"""In the order in which they happen; the total is their sum."""
+"""The steps of a case in their order; their sum is the total."""
 
 
-def percent(share: float | None) -> str:
-    """Return a share in whole percent."""
-    return "-" if share is None else f"{share * 100:.0f}%"
+def percent(rate: float | None) -> str:
+    """Return a rate in whole per cent."""
+    return "-" if rate is None else f"{rate * 100:.0f}%"
 
 
-def of(share: Share) -> str:
-    """Return a share with its interval and its counts."""
-    if share.rate is None:
+def share(counted: Share) -> str:
+    """Return a share as its rate with counts and interval."""
+    if counted.rate is None:
         return "no cases"
-    low, high = percent(share.low).rstrip("%"), percent(share.high)
-    return f"{percent(share.rate)} ({share.passed}/{share.cases}, {low} to {high})"
+    low, high = percent(counted.low).rstrip("%"), percent(counted.high)
+    return f"{percent(counted.rate)} ({counted.passed}/{counted.cases}, {low} to {high})"
 
 
-def counts(share: Share) -> str:
-    """Return the counts of a share and its interval, for where its rate stands already."""
-    if share.rate is None:
+def share_counts(counted: Share) -> str:
+    """Return the counts and the interval of a share, for where its rate is shown already."""
+    if counted.rate is None:
         return "no cases"
-    low, high = percent(share.low).rstrip("%"), percent(share.high)
-    return f"{share.passed} of {share.cases} cases; 95%: {low} to {high}"
+    low, high = percent(counted.low).rstrip("%"), percent(counted.high)
+    return f"{counted.passed} of {counted.cases} cases; 95%: {low} to {high}"
 
 
-def seconds(value: float | None) -> str:
-    """Return seconds, with a decimal where it matters."""
-    if value is None:
+def seconds(duration: float | None) -> str:
+    """Return seconds, with one decimal below 100 s."""
+    if duration is None:
         return "-"
-    return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+    return f"{duration:.1f} s" if duration < 100 else f"{duration:.0f} s"
 
 
-def spread(value: Spread) -> str:
-    """Return the middle and the high end."""
-    return f"{seconds(value.median)} (p95 {seconds(value.p95)})"
-
-
-def number(value: float | None) -> str:
+def number(count: float | None) -> str:
     """Return a count, or a median of counts."""
-    return "-" if value is None else f"{value:,.10g}"
+    return "-" if count is None else f"{count:,.10g}"
 
 
-def options(said: Mapping[str, Any]) -> str:
+def options(method_options: Mapping[str, Any]) -> str:
     """Return the options of a method, as `maxAttempts 2, evidence.minPersistenceSeconds 30`."""
-    return ", ".join(f"{name} {value}" for name, value in _flat(said))
+    return ", ".join(f"{name} {value}" for name, value in _flattened(method_options))
 
 
-def _flat(said: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in said.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
+def _flattened(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, entry in nested.items():
+        if isinstance(entry, Mapping):
+            yield from _flattened(entry, f"{prefix}{name}.")
         else:
-            yield f"{before}{name}", value
+            yield f"{prefix}{name}", entry
+
+
+def value(content: Any) -> str:
+    """Return a value of any JSON type in words."""
+    if isinstance(content, dict):
+        return ", ".join(f"{k} {value(v)}" for k, v in content.items()) or "none"
+    if isinstance(content, list | tuple):
+        return ", ".join(value(v) for v in content) or "none"
+    if isinstance(content, bool):
+        return "yes" if content else "no"
+    return "not known" if content is None or content == "" else str(content)
+
+
+def commit(summary: Summary) -> str:
+    """Return the commit of a run, with a note about changes that were not committed."""
+    return (summary.commit or "not known") + (
+        " (with uncommitted changes)" if summary.dirty else ""
+    )
+
+
+def share_rows(shares: Mapping[str, Share]) -> list[tuple[str, str]]:
+    """Return the rows of a table of shares."""
+    return [(name, share(counted)) for name, counted in shares.items()]
+
+
+def spread_rows(spreads: Iterable[tuple[str, Spread]]) -> list[tuple[str, ...]]:
+    """Return the rows of a table of durations: name, cases, median, p95, total."""
+    return [
+        (name, str(s.cases), seconds(s.median), seconds(s.p95), seconds(s.total))
+        for name, s in spreads
+    ]
 
 
 def verdict(result: CaseResult) -> str:
-    """Return how a case ended, in two words at most."""
+    """Return how a case ended, in at most two words."""
     if result.state is not State.JUDGED:
         return STATES[result.state]
     return "passed" if result.passed else "failed"
 
 
 def published(result: CaseResult) -> str:
-    """Return what MicroRemed's own check says."""
+    """Return the verdict of MicroRemed's own check."""
     if result.published is None:
         return "-"
     return "passed" if result.published.passed else "failed"
 
 
-def why(result: CaseResult) -> str:
-    """Return the first reason that a case was not passed."""
+def reason(result: CaseResult) -> str:
+    """Return the first reason why a case was not passed."""
     if result.state is not State.JUDGED:
         return result.message
     if result.strict is None or result.passed:
         return ""
-    return (result.strict.reasons or [result.said.error or result.said.message or "-"])[0]
+    return (
+        result.strict.reasons or [result.method_report.error or result.method_report.message or "-"]
+    )[0]
+
+
+def cause(result: CaseResult) -> str:
+    """Return the recorded cause of a failure, or classify it again."""
+    return result.cause or str(cause_of(result))
+
+
+def cause_meaning(name: str) -> str:
+    """Return the explanation of a cause; empty for a cause of a newer version."""
+    try:
+        return MEANING[Cause(name)]
+    except (KeyError, ValueError):
+        return ""

@@ -1,157 +1,232 @@
-"""Writes one self-contained HTML file about a run: no scripts, no fonts, nothing from a network.
+"""Writes one self-contained HTML file about a run, without scripts and without requests.
 
-Whatever comes from a model, a log or an object is escaped, and the page's own policy forbids
-scripts and requests besides.
+Jinja2 escapes whatever comes from a model, a log or an object, and the page's content security
+policy forbids scripts and requests as well.
 """
 
-from collections.abc import Sequence
-from html import escape
-from typing import Any
+import json
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-from reme_benchmark.reports import formatting
-from reme_benchmark.reports.failure_sections import failures, table
-from reme_benchmark.reports.sections import (
-    cases,
-    causes,
-    disruption,
-    not_judged,
-    shares,
-    time_split,
-)
-from reme_benchmark.reports.style import STYLE
+import yaml
+
+from reme_benchmark.reports import charts, formatting
+from reme_benchmark.reports.charts import Part
 from reme_benchmark.reports.summary_model import Share, Summary
-from reme_benchmark.scoring.records import CaseResult, Run
+from reme_benchmark.reports.templates import render
+from reme_benchmark.scoring.records import CaseResult, Change, Run, State
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+LONGEST_TEXT = 20_000
+"""Characters of a playbook or a diff that are shown; a model may write without end."""
+_MOST_CHANGES = 40
+_HARNESS_COLOURS = {"reset": 0, "inject": 5, "confirm": 2, "report": 4, "method": 1, "judge": 3}
+_METHOD_COLOURS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 0)
+_IMPACTS: tuple[tuple[str, Callable[[CaseResult], float | None], str, int], ...] = (
+    ("Failed requests, median", lambda r: r.users.failed_requests, "", 5),
+    ("Until served again, median", lambda r: r.users.served_again_seconds, " s", 1),
+    ("Pods replaced, mean", lambda r: r.pods_replaced, "", 4),
+)
+
+
+class Failure(NamedTuple):
+    """A case that was judged and not passed, as the report shows it."""
+
+    result: CaseResult
+    cause: str
+    meaning: str
+    reason: str
+    facts: list[tuple[str, str]]
+    changes: list[Change]
+    more_changes: int
+    playbooks: list[str]
+    diff: list[str]
 
 
 def page(run: Run, results: Sequence[CaseResult], summary: Summary) -> str:
-    """Return the whole report."""
-    title = f"{summary.suite} · {summary.method}"
-    parts = [
-        _head(run, summary),
-        _tiles(summary),
-        "<h2>Repaired</h2>" + shares(results, summary),
-        "<h2>Where the time went</h2>" + time_split(results, summary),
-        "<h2>What users and neighbours felt</h2>" + disruption(results, summary),
-        "<h2>Where it failed, and why</h2>" + causes(summary),
-        "<h3>Each failure</h3>" + failures(results),
-        "<h2>Not judged</h2>" + not_judged(results),
-        "<h2>All cases</h2>" + cases(results),
-        "<h2>What it was run on</h2>" + _provenance(summary),
+    """Return the report as HTML."""
+    judged = [r for r in results if r.state is State.JUDGED]
+    steps = [name for name in summary.time.method if name != "all"]
+    return render(
+        "report.html.j2",
+        run=run,
+        results=results,
+        summary=summary,
+        judged=judged,
+        rates=charts.rates,
+        stacked=charts.stacked,
+        bars=charts.bars,
+        verdict=formatting.verdict,
+        published=formatting.published,
+        cause=formatting.cause,
+        rate_groups=_rate_groups(summary),
+        systems=list(summary.by_system),
+        by_fault_and_system=_by_fault_and_system(results, summary),
+        harness_times=_harness_times(judged, summary),
+        harness_colours=_HARNESS_COLOURS,
+        method_times=_method_times(judged, steps),
+        method_colours=dict(zip(steps, _METHOD_COLOURS * len(steps), strict=False)),
+        impacts=list(_impacts(judged)),
+        causes=[(c, n, formatting.cause_meaning(c)) for c, n in summary.causes.items()],
+        failures=[_failure(r) for r in judged if not r.passed],
+        not_judged=sorted(
+            (r for r in results if r.state is not State.JUDGED), key=lambda r: r.state
+        ),
+        environment=[(name, formatting.value(entry)) for name, entry in _environment(summary)],
+    )
+
+
+def _rate_groups(summary: Summary) -> list[tuple[str, list[tuple[str, Share]]]]:
+    """Return the charts of fix rates, each with its lowest rate first."""
+    groups = (
+        ("By fault", summary.by_fault),
+        ("By system", summary.by_system),
+        ("By group", summary.by_group),
+        ("By quality of the report", summary.by_quality),
+        ("Controls: nothing should be done", summary.by_control),
+    )
+    return [
+        (title, sorted(shares.items(), key=lambda item: (item[1].rate or 0, item[0])))
+        for title, shares in groups
+        # A single group shows the same as the chart of all cases.
+        if len(shares) > 1 or (shares and title != "By group")
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)} - reme benchmark</title><style>{STYLE}</style></head>\n<body>"
-        + "\n".join(parts)
-        + f"\n<footer>{escape(_footer(summary))}</footer></body></html>\n"
-    )
 
 
-def _head(run: Run, summary: Summary) -> str:
-    begun = f"{run.start_time:%Y-%m-%d %H:%M} UTC"
-    options = formatting.options(summary.method_options)
-    line = f"method {summary.method}" + (f" ({options})" if options else "")
-    facts = [line, f"seed {summary.seed}", f"{summary.ended} cases", begun]
-    if summary.model:
-        facts.insert(1, f"model {summary.model}")
-    warning = ""
-    if not summary.complete:
-        warning = (
-            f'<div class="alert">This run is not complete: {summary.ended} of {summary.planned} '
-            "planned cases have ended. Its figures are of those alone.</div>"
-        )
-    return (
-        f"<header><h1>reme benchmark: {escape(summary.suite)}</h1>"
-        f'<p class="soft">{escape(" · ".join(facts))}</p></header>{warning}'
-    )
+def _by_fault_and_system(results: Iterable[CaseResult], summary: Summary) -> list[tuple[str, ...]]:
+    """Return passed and counted cases of each fault on each system, without the controls."""
+    counted: dict[tuple[str, str], list[bool]] = {}
+    for r in results:
+        if r.state is not State.NOT_APPLICABLE and r.case.control is None:
+            counted.setdefault((_fault(r), r.case.system), []).append(r.passed)
+
+    def cell(fault: str, system: str) -> str:
+        passed = counted.get((fault, system), [])
+        return f"{sum(passed)}/{len(passed)}" if passed else "-"
+
+    return [(fault, *(cell(fault, s) for s in summary.by_system)) for fault in summary.by_fault]
 
 
-def _tiles(summary: Summary) -> str:
-    false, abstention = summary.false_actions, summary.abstention
-    tiles: list[tuple[str, str, str, str | Share]] = [
-        (
-            "main",
-            formatting.percent(summary.strict.rate),
-            "fix rate, strict oracle",
-            summary.strict,
-        ),
-        (
-            "",
-            formatting.percent(summary.published.rate),
-            "by MicroRemed's checks",
-            summary.published,
-        ),
-        (
-            "",
-            f"{false.acted} of {false.controls}",
-            "false actions",
-            "controls in which something was done",
-        ),
-        (
-            "",
-            formatting.percent(abstention.precision),
-            "abstentions that were right",
-            (
-                f"{abstention.right} of {abstention.abstained}; "
-                f"recall {formatting.percent(abstention.recall)}"
-            ),
-        ),
-        (
-            "",
-            formatting.seconds(summary.users.served_again_seconds),
-            "until users were served again",
-            f"median; in {summary.users.never_served_again} cases never",
-        ),
-        (
-            "",
-            formatting.seconds(summary.time.overhead_seconds),
-            "overhead of a case",
-            "median, beside method and oracle",
-        ),
+def _harness_times(judged: Sequence[CaseResult], summary: Summary) -> list[tuple[str, list[Part]]]:
+    """Return mean seconds of each step: of all cases, by system, and by fault."""
+    order = [name for name in formatting.HARNESS_STEPS if name in summary.time.harness]
+
+    def mean(results: Sequence[CaseResult]) -> list[Part]:
+        return [Part(n, statistics.fmean(getattr(r.timing, n) for r in results)) for n in order]
+
+    if not judged:
+        return []
+    return [
+        ("mean of all cases", mean(judged)),
+        *((f"system {name}", mean(of)) for name, of in _grouped(judged, lambda r: r.case.system)),
+        *((name, mean(of)) for name, of in _grouped(judged, _fault)),
     ]
-    shown = "".join(
-        f'<div class="tile {kind}"><span>{escape(name)}</span><b>{escape(value)}</b><span>'
-        f"{escape(more if isinstance(more, str) else formatting.counts(more))}</span></div>"
-        for kind, value, name, more in tiles
+
+
+def _method_times(
+    judged: Iterable[CaseResult], steps: Sequence[str]
+) -> list[tuple[str, list[Part]]]:
+    """Return mean seconds of each step of the method, of passed and of failed cases."""
+    rows = []
+    for name, passed in (("passed", True), ("not passed", False)):
+        timed = [
+            r.method_report.steps
+            for r in judged
+            if r.passed is passed and any(step in r.method_report.steps for step in steps)
+        ]
+        if timed:
+            means = [Part(n, statistics.fmean(t.get(n, 0) for t in timed)) for n in steps]
+            rows.append((name, means))
+    return rows
+
+
+def _impacts(
+    judged: Sequence[CaseResult],
+) -> Iterator[tuple[str, list[tuple[str, float | None]], str, int]]:
+    for title, amount, unit, colour in _IMPACTS:
+        average = statistics.fmean if title.endswith("mean") else statistics.median
+        rows: list[tuple[str, float | None]] = []
+        for fault, results in _grouped(judged, _fault):
+            amounts = [n for r in results if (n := amount(r)) is not None]
+            rows.append((fault, round(average(amounts), 1) if amounts else None))
+        yield title, rows, unit, colour
+
+
+def _failure(result: CaseResult) -> Failure:
+    name = formatting.cause(result)
+    return Failure(
+        result=result,
+        cause=name,
+        meaning=formatting.cause_meaning(name),
+        reason=formatting.reason(result),
+        facts=list(_facts(result)),
+        changes=result.changes[:_MOST_CHANGES],
+        more_changes=max(0, len(result.changes) - _MOST_CHANGES),
+        playbooks=[_shortened(_as_yaml(playbook)) for playbook in result.method_report.playbooks],
+        diff=_shortened(result.method_report.diff).splitlines(),
     )
-    return f'<section class="tiles">{shown}</section>'
 
 
-def _provenance(summary: Summary) -> str:
-    rows: list[tuple[str, Any]] = [
-        ("commit", summary.commit + (" (with changes that are not in it)" * summary.dirty)),
-        ("model", summary.model),
-        ("method options", summary.method_options),
-        ("seed", summary.seed),
-        ("begun", summary.start_time.isoformat(timespec="seconds")),
-        (
-            "ended",
-            summary.completion_time and summary.completion_time.isoformat(timespec="seconds"),
-        ),
-        *((f"image {name}", digest) for name, digest in summary.images.items()),
-        *((f"cluster: {name}", value) for name, value in summary.cluster.items()),
-        *((f"hardware: {name}", value) for name, value in summary.hardware.items()),
-    ]
-    shown = ((escape(name), escape(_text(value))) for name, value in rows)
-    return table(["what", "which"], shown)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_text(v)}" for k, v in value.items()) or "none"
-    if isinstance(value, list | tuple):
-        return ", ".join(_text(v) for v in value) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "not known" if value is None or value == "" else str(value)
-
-
-def _footer(summary: Summary) -> str:
-    return (
-        f"Result format {summary.version}. Intervals are Wilson's, at 95%. The denominator is "
-        "every case that this cluster can have: failed injections and harness errors are in it."
+def _facts(result: CaseResult) -> Iterator[tuple[str, str]]:
+    case, method_report, users = result.case, result.method_report, result.users
+    reported = "" if case.reported_service == case.service else f", names {case.reported_service}"
+    again = users.served_again_seconds
+    served = "never served again" if again is None else f"served again after {again:.1f} s"
+    yield "report", f"{case.quality}{reported}"
+    yield "parameters", ", ".join(f"{k} {v}" for k, v in case.parameters.items()) or "none"
+    yield (
+        "outcome of the method",
+        f"{method_report.outcome} {method_report.message}".strip() or "none",
     )
+    yield "published check", formatting.published(result)
+    yield "users", f"{users.failed_requests} failed requests, {served}"
+    yield "pods", f"{result.pods_replaced} replaced, {result.restarts} restarts"
+    times = (formatting.seconds(result.timing.method), formatting.seconds(result.timing.total))
+    yield "time", f"method {times[0]}, all {times[1]}"
+    if method_report.error:
+        yield "error", method_report.error
+
+
+def _environment(summary: Summary) -> Iterator[tuple[str, Any]]:
+    yield "commit", formatting.commit(summary)
+    yield "model", summary.model
+    yield "method options", summary.method_options
+    yield "seed", summary.seed
+    yield "started", summary.start_time.isoformat(timespec="seconds")
+    ended = summary.completion_time
+    yield "ended", ended and ended.isoformat(timespec="seconds")
+    for prefix, entries in (
+        ("image ", summary.images),
+        ("cluster: ", summary.cluster),
+        ("hardware: ", summary.hardware),
+    ):
+        yield from ((f"{prefix}{name}", entry) for name, entry in entries.items())
+
+
+def _as_yaml(playbook: str) -> str:
+    """Return a playbook as YAML; models write JSON."""
+    if not playbook.lstrip().startswith(("[", "{")) or len(playbook) > LONGEST_TEXT:
+        return playbook
+    try:
+        return yaml.safe_dump(json.loads(playbook), sort_keys=False, allow_unicode=True, width=100)
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return playbook
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT]}\n… {len(text) - LONGEST_TEXT} characters more"
+
+
+def _fault(result: CaseResult) -> str:
+    return result.case.fault or "healthy"
+
+
+def _grouped(
+    results: Iterable[CaseResult], key: Callable[[CaseResult], str]
+) -> list[tuple[str, list[CaseResult]]]:
+    groups: dict[str, list[CaseResult]] = {}
+    for result in results:
+        groups.setdefault(key(result), []).append(result)
+    return sorted(groups.items())

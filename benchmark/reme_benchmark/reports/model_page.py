@@ -1,24 +1,22 @@
 """Writes the measured part of docs/model.md from benchmark/results/model.
 
-`asked-*.json` are what `reme_lab.training.evaluate` found when the incidents of the benchmark, as
-`reme bench incidents` kept them, were put to one model after another; `speed-*.json` are what
-`reme_lab.serving_speed` measured.
-
-`python -m reme_benchmark.reports.model_page --check` fails when the page is not as kept.
+`asked-*.json` hold the answers of one training stage after another to the incidents of the
+benchmark, as `reme_lab.training.evaluate` scores them; `speed-*.json` hold the measurements of
+`reme_lab.serving_speed`.
 """
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from reme_benchmark.reports import pages
-from reme_benchmark.reports.markdown import table
 from reme_benchmark.reports.statistics import mcnemar
+from reme_benchmark.reports.templates import render, table
 from reme_lab import docs_section
 
-KEPT = Path("benchmark/results/model")
+FOLDER = pages.RESULTS / "model"
 PAGE = Path("docs/model.md")
 BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {
@@ -28,163 +26,142 @@ STAGES = {
     "rft": "SFT before, then Sim-RFT",
     "sft": "SFT, as released",
 }
-"""Who was asked, in the order in which the model came about."""
-PAIRS = (
+"""Names of the training stages, in their order."""
+COMPARED = (
     ("zero-shot", "few-shot"),
     ("few-shot", "before"),
     ("before", "rft"),
     ("before", "sft"),
     ("rft", "sft"),
 )
-"""Who is compared with whom: with what it came from, and the two that came from one."""
+"""(baseline, stage): each stage and the one it was trained from, and the two last ones."""
 MODES = {"constrained": "grammar", "free": "free"}
 
 Result = Mapping[str, Any]
 
 
-def share(found: Result) -> str:
-    """Return a share with its interval."""
-    if not found["cases"]:
-        return ""
-    low, high = 100 * found["low"], 100 * found["high"]
-    return f"{found['passed']} of {found['cases']} ({low:.0f} to {high:.0f}%)"
+class PairedTest(NamedTuple):
+    """McNemar's exact test between two stages."""
+
+    stage: str
+    baseline: str
+    incidents: int
+    better: int
+    worse: int
+    p: float
 
 
-def asked_section(results: Mapping[str, Result]) -> list[str]:
-    """Return the tables of what the models answered to the benchmark's incidents."""
-    told = [(key, mode) for key in STAGES if key in results for mode in results[key]["modes"]]
-    if not told:
-        return []
-    heads = (
-        "model",
-        "decoding",
-        "right",
-        "of repairs",
-        "false actions",
-        "invalid",
-        "abstained rightly",
+def section(folder: Path) -> str:
+    """Return the generated part of the page."""
+    results = {
+        stage: json.loads((folder / f"asked-{stage}.json").read_bytes())
+        for stage in STAGES
+        if (folder / f"asked-{stage}.json").exists()
+    }
+    speeds = [json.loads(path.read_bytes()) for path in sorted(folder.glob("speed-*.json"))]
+    return render(
+        "model.md.j2",
+        answers=list(_answers(results)),
+        by_group=_by_group(results),
+        never_right=", ".join(_never_right(results)),
+        pairs=list(_pairs(results)),
+        speeds=[row for speed in speeds for row in _speed(speed)],
     )
-    rows = []
-    for key, mode in told:
-        found = results[key]["modes"][mode]
-        kinds = [one for name, one in found["by_kind"].items() if name != "control"]
-        rows.append(
-            (
-                STAGES[key],
+
+
+def _share(counted: Result) -> str:
+    """Return a share with its interval."""
+    if not counted["cases"]:
+        return ""
+    low, high = 100 * counted["low"], 100 * counted["high"]
+    return f"{counted['passed']} of {counted['cases']} ({low:.0f} to {high:.0f}%)"
+
+
+def _answers(results: Mapping[str, Result]) -> Iterator[tuple[str, ...]]:
+    for stage, result in results.items():
+        for mode, figures in result["modes"].items():
+            repairs = [c for kind, c in figures["by_kind"].items() if kind != "control"]
+            passed, cases = (sum(c[key] for c in repairs) for key in ("passed", "cases"))
+            yield (
+                STAGES[stage],
                 MODES[mode],
-                share(found["acceptable"]),
-                f"{sum(k['passed'] for k in kinds)} of {sum(k['cases'] for k in kinds)}",
-                share(found["false_action"]),
-                share(found["invalid"]),
-                share(found["abstention_precision"]),
+                _share(figures["acceptable"]),
+                f"{passed} of {cases}",
+                _share(figures["false_action"]),
+                _share(figures["invalid"]),
+                _share(figures["abstention_precision"]),
             )
-        )
-    return [table(heads, rows), "", *_by_group(results, told), "", *_paired(results)]
 
 
-def _by_group(results: Mapping[str, Result], told: Sequence[tuple[str, str]]) -> list[str]:
-    some = [(key, mode) for key, mode in told if mode == "constrained"]
+def _constrained(results: Mapping[str, Result]) -> dict[str, Result]:
+    """Return the figures of the stages that were measured under the grammar."""
+    return {
+        stage: result["modes"]["constrained"]
+        for stage, result in results.items()
+        if "constrained" in result["modes"]
+    }
+
+
+def _by_group(results: Mapping[str, Result]) -> str:
+    stages = _constrained(results)
     rows = []
     for group in ("by_kind", "by_quality"):
-        names = sorted({n for key, mode in some for n in results[key]["modes"][mode][group]})
-        for name in names:
-            cells = [results[key]["modes"][mode][group].get(name) for key, mode in some]
-            shown = [f"{c['passed']} of {c['cases']}" if c else "" for c in cells]
-            rows.append((f"{group.removeprefix('by_')} {name}", *shown))
-    heads = ("right, under the grammar", *(STAGES[key] for key, _ in some))
-    last = results[some[-1][0]]["modes"]["constrained"]["by_fault"] if some else {}
-    never = [
-        f"{name} ({c['passed']} of {c['cases']})" for name, c in last.items() if not c["passed"]
-    ]
-    return [
-        table(heads, rows),
-        "",
-        f"Never right by the last of them: {', '.join(never) or 'none'}.",
-    ]
+        for name in sorted({name for figures in stages.values() for name in figures[group]}):
+            counts = [figures[group].get(name) for figures in stages.values()]
+            cells = [f"{c['passed']} of {c['cases']}" if c else "" for c in counts]
+            rows.append((f"{group.removeprefix('by_')} {name}", *cells))
+    return table(("right, under the grammar", *(STAGES[stage] for stage in stages)), rows)
 
 
-def _paired(results: Mapping[str, Result]) -> list[str]:
-    """Return McNemar's exact test between stages."""
-    lines = []
-    for one, other in PAIRS:
-        if not {one, other} <= results.keys():
+def _never_right(results: Mapping[str, Result]) -> Iterator[str]:
+    stages = _constrained(results)
+    last = stages[list(stages)[-1]]["by_fault"] if stages else {}
+    for fault, counted in last.items():
+        if not counted["passed"]:
+            yield f"{fault} ({counted['passed']} of {counted['cases']})"
+
+
+def _pairs(results: Mapping[str, Result]) -> Iterator[PairedTest]:
+    for baseline, stage in COMPARED:
+        if not {baseline, stage} <= results.keys():
             continue
-        a, b = results[one], results[other]
-        both = set(a["ids"]) & set(b["ids"])
-        before, after = _wrong(a), _wrong(b)
-        gained, worse = len((before - after) & both), len((after - before) & both)
-        p = mcnemar(gained, worse)
-        lines.append(
-            f"- {STAGES[other]} against {STAGES[one]}, paired over {len(both)} incidents: "
-            f"{gained} better, {worse} worse, p = {p:.2g}."
-        )
-    return lines
+        common = set(results[baseline]["ids"]) & set(results[stage]["ids"])
+        before, after = _wrong(results[baseline]), _wrong(results[stage])
+        better, worse = len((before - after) & common), len((after - before) & common)
+        p = mcnemar(better, worse)
+        yield PairedTest(STAGES[stage], STAGES[baseline], len(common), better, worse, p)
 
 
 def _wrong(result: Result) -> set[str]:
-    return {one["id"] for one in result["failures"].get("constrained", [])}
+    return {failure["id"] for failure in result["failures"].get("constrained", [])}
 
 
-def speed_section(found: Sequence[Result]) -> list[str]:
-    """Return the table of how fast replies came."""
-    if not found:
-        return []
-    heads = (
-        "server",
-        "decoding",
-        "median s",
-        "90% s",
-        "tokens",
-        "tokens/s",
-        "bound tokens/s",
-        "16 at once: s",
-        "tokens/s",
-    )
-    rows = []
-    for one in found:
-        for way, name in (("grammar", "grammar"), ("free", "free")):
-            alone, company = one["alone"][way], one["together"][way]
-            rows.append(
-                (
-                    one["name"],
-                    name,
-                    f"{alone['median_seconds']:.2f}",
-                    f"{alone['p90_seconds']:.2f}",
-                    f"{alone['median_tokens']:.0f}",
-                    f"{alone['tokens_per_second']:.1f}",
-                    f"{one['bound']['tokens_per_second']:.0f}",
-                    f"{company['seconds']:.1f}",
-                    f"{company['tokens_per_second']:.1f}",
-                )
-            )
-    return [table(heads, rows)]
+def _speed(server: Result) -> Iterator[Sequence[str]]:
+    for mode in MODES.values():
+        alone, together = server["alone"][mode], server["together"][mode]
+        yield (
+            server["name"],
+            mode,
+            f"{alone['median_seconds']:.2f}",
+            f"{alone['p90_seconds']:.2f}",
+            f"{alone['median_tokens']:.0f}",
+            f"{alone['tokens_per_second']:.1f}",
+            f"{server['bound']['tokens_per_second']:.0f}",
+            f"{together['seconds']:.1f}",
+            f"{together['tokens_per_second']:.1f}",
+        )
 
 
-def section(kept: Path) -> str:
-    """Return all that the result files say."""
-    results = {
-        key: json.loads((kept / f"asked-{key}.json").read_bytes())
-        for key in STAGES
-        if (kept / f"asked-{key}.json").exists()
-    }
-    speeds = [json.loads(path.read_bytes()) for path in sorted(kept.glob("speed-*.json"))]
-    lines = []
-    if results:
-        lines += ["### The benchmark's incidents", "", *asked_section(results), ""]
-    if speeds:
-        lines += ["### Speed", "", *speed_section(speeds), ""]
-    return "\n".join(lines)
-
-
-def replaced(page: str, text: str) -> str:
-    """Return the page with new text between its marks."""
+def replace_section(page: str, text: str) -> str:
+    """Return the page with a new generated part."""
     return docs_section.replace_section(page, BEGIN, END, text)
 
 
 def main() -> int:
-    """Write the page, or compare it with what is kept."""
+    """Write the page, or compare it."""
     chosen = pages.options("reme_benchmark.reports.model_page", __doc__).parse_args()
-    return pages.write(PAGE, replaced(PAGE.read_text(), section(KEPT)), check=chosen.check)
+    text = replace_section(PAGE.read_text(), section(FOLDER))
+    return pages.write(PAGE, text, check=chosen.check)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,17 @@ for whatever reason: the cause may be elsewhere, or nothing that is allowed repa
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
-from reme_benchmark.reports.reply_enumeration import replies
 from reme_benchmark.scenarios.faults.model import Control
-from reme_benchmark.scoring.records import Asked, CaseResult
+from reme_benchmark.scoring.records import CaseResult, ModelExchange
 from reme_model.prompt.schema import ABSTAIN, Abstain
-from reme_playbook.actions.registry import Action, Scale, SetAutoscaling, SetQuota, SetResources
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.snapshot.quantity import cpu_millicores
@@ -37,15 +41,15 @@ _RIGHT: Mapping[Control, Abstain] = {
 def incidents(results: Iterable[CaseResult]) -> Iterator[dict[str, Any]]:
     """Yield an incident for each case in which a model was asked: its first question alone."""
     for result in results:
-        if result.said.asked:
-            yield incident(result, result.said.asked[0])
+        if result.method_report.exchanges:
+            yield incident(result, result.method_report.exchanges[0])
 
 
-def incident(result: CaseResult, asked: Asked) -> dict[str, Any]:
+def incident(result: CaseResult, asked: ModelExchange) -> dict[str, Any]:
     """Return one question with every possible reply, and those of them that are good."""
     possible = replies(asked.reply_schema)
     case = result.case
-    good = () if case.control is not None else tuple(_good(result.good, possible))
+    good = () if case.control is not None else tuple(_good(result.reference_playbooks, possible))
     if not good:
         why = _RIGHT.get(case.control, Abstain.UNCLEAR) if case.control else Abstain.NO_ACTION
         right = _nothing(why)
@@ -107,3 +111,36 @@ def _near(a: Any, b: Any) -> bool:
         return 1 / NEAR <= cpu_millicores(str(a)) / cpu_millicores(str(b)) <= NEAR
     except (ValueError, ZeroDivisionError):
         return False
+
+
+def replies(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return all replies under a schema of `reme_model.prompt.schema`, as compact as models write them.
+
+    Raises:
+        ValueError: the schema has a form that is not one of ours.
+    """  # noqa: E501
+    written = (
+        json.dumps(one, separators=(",", ":"), ensure_ascii=False)
+        for one in _values(schema, schema.get("$defs", {}))
+    )
+    return tuple(dict.fromkeys(written))
+
+
+def _values(schema: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
+    if "$ref" in schema:
+        yield from _values(parts[str(schema["$ref"]).removeprefix("#/$defs/")], parts)
+    elif "anyOf" in schema:
+        for choice in schema["anyOf"]:
+            yield from _values(choice, parts)
+    elif "enum" in schema:
+        yield from schema["enum"]
+    elif schema.get("type") == "object":
+        inner = schema["properties"]
+        for some in product(*(tuple(_values(inner[key], parts)) for key in inner)):
+            yield dict(zip(inner, some, strict=True))
+    elif schema.get("type") == "array":
+        entries = schema.get("prefixItems") or [schema["items"]] * schema["minItems"]
+        for some in product(*(tuple(_values(entry, parts)) for entry in entries)):
+            yield list(some)
+    else:
+        raise ValueError(f"no schema of a reply: {sorted(schema)}")

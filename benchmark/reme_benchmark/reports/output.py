@@ -1,4 +1,4 @@
-"""Writes what people read of a run, from its records alone."""
+"""Writes the generated files of a run from its stored results."""
 
 from pathlib import Path
 
@@ -10,19 +10,19 @@ from reme_benchmark.reports.summary_model import Summary
 from reme_benchmark.scenarios.faults import catalog
 
 
-def summary_of(store: Store) -> Summary:
+def load_summary(store: Store) -> Summary:
     """Return the figures of a run."""
     return summarize(store.load_run(), store.results(), catalog.faults())
 
 
 def summary_text(store: Store) -> str:
-    """Return the summary of a run for people."""
+    """Return the summary of a run as Markdown."""
     run, results = store.load_run(), store.results()
     return markdown(run, results, summarize(run, results, catalog.faults()))
 
 
-def written(store: Store) -> list[Path]:
-    """Write everything that is generated from results; return the files."""
+def write_report_files(store: Store) -> list[Path]:
+    """Write summary.json, summary.md and report.html; return their paths."""
     run, results = store.load_run(), store.results()
     summary = summarize(run, results, catalog.faults())
     return [

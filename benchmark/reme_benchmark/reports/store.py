@@ -1,7 +1,11 @@
-"""A run's directory: what is saved is whole, whatever ends the process.
+"""Stores the results of a run in a directory, one file per case.
 
-A case is written beside its place, forced to disk and moved there in one step. A reader therefore
-sees all of it or nothing of it, and a full disk costs the case at hand and none before it.
+A file is written under a temporary name, synced and renamed, so that a reader sees a whole file or
+none. A full disk or a killed process costs at most the case at hand.
+
+ResultsError
+├── DifferentRunError   the directory holds another run, so this one cannot be resumed in it
+└── UnknownVersionError the files were written by another version of the benchmark
 """
 
 import json
@@ -13,17 +17,28 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reme_benchmark.reports.errors import DifferentRunError, ResultsError, UnknownVersionError
 from reme_benchmark.scoring.records import VERSION, CaseResult, Run, State
 
 RUN = "run.json"
 CASES = "cases"
 GENERATED = frozenset({"summary.json", "summary.md", "report.html"})
 SETTLED = frozenset({State.JUDGED, State.ASKED, State.NOT_APPLICABLE, State.INJECTION_FAILED})
-"""A harness error is no answer, so that case is run again when the run is resumed."""
+"""A case that ended with a harness error runs again when the run is resumed."""
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _TEMPORARY = ".writing-"
+
+
+class ResultsError(Exception):
+    """A result directory that cannot be read or written; the message says what to do."""
+
+
+class DifferentRunError(ResultsError):
+    """The directory holds another run."""
+
+
+class UnknownVersionError(ResultsError):
+    """The files were written by another version of the benchmark."""
 
 
 class Store:
@@ -33,14 +48,14 @@ class Store:
         self.path = path
 
     def begin(self, run: Run) -> Run:
-        """Make the directory, or take up the run that is in it; return what is recorded there.
+        """Create the directory, or resume the run in it; return the record of the run.
 
-        A resumed run keeps its first record; where the code differs now, it counts as dirty, since
+        A resumed run keeps its first record. It is marked dirty when the code has changed, because
         no single commit made its results.
 
         Raises:
-            DifferentRunError: another run, or something that is no run, is in there.
-            ResultsError: it cannot be read or written.
+            DifferentRunError: the directory holds another run, or other files.
+            ResultsError: the directory cannot be read or written.
         """
         if self._run_file.exists():
             return self._resume(run)
@@ -48,62 +63,64 @@ class Store:
             raise DifferentRunError(f"{self.path} is a file, not a directory for results")
         for case in run.cases:
             _file_name(case.id)
-        strangers = self._strangers()
-        if strangers:
+        foreign = self._foreign_entries()
+        if foreign:
             raise DifferentRunError(
-                f"{self.path} holds something else ({', '.join(strangers[:3])}): "
+                f"{self.path} holds other files ({', '.join(foreign[:3])}): "
                 "choose a directory that is empty or does not exist"
             )
         self._write(RUN, run.model_dump_json(indent=2))
         return run
 
     def load_run(self) -> Run:
-        """Return what was planned.
+        """Return the record of the run.
 
         Raises:
-            ResultsError: there is no run here, or it cannot be read.
+            ResultsError: the directory holds no run, or the record cannot be read.
         """
         if not self._run_file.is_file():
-            raise ResultsError(f"{self.path} holds no results: there is no {RUN} in it")
+            raise ResultsError(f"{self.path} holds no results: it has no file {RUN}")
         return Run.model_validate(_versioned(self._run_file, Run))
 
     def save(self, result: CaseResult) -> None:
-        """Keep the result of a case, in place of an earlier one.
+        """Store the result of a case; an earlier one is replaced.
 
         Raises:
-            ResultsError: it could not be written; what was saved before is whole.
+            ResultsError: the file cannot be written; earlier results are not affected.
         """
         self._write(f"{CASES}/{_file_name(result.case.id)}", result.model_dump_json(indent=2))
 
     def results(self) -> list[CaseResult]:
-        """Return the cases that have ended, in the order in which they were planned.
+        """Return the results of the ended cases, in planned order.
 
         Raises:
-            ResultsError: one cannot be read, or was never planned.
+            ResultsError: a file cannot be read, or its case was not planned.
         """
         order = {case.id: place for place, case in enumerate(self.load_run().cases)}
-        found = []
+        stored = []
         for file in sorted((self.path / CASES).glob("[!.]*.json")):
             result = CaseResult.model_validate(_versioned(file, CaseResult))
             if result.case.id not in order or file.name != _file_name(result.case.id):
-                raise ResultsError(f"{file} is of case {result.case.id}, which was not planned")
-            found.append(result)
-        return sorted(found, key=lambda result: order[result.case.id])
+                raise ResultsError(
+                    f"{file} holds case {result.case.id}, which the run did not plan"
+                )
+            stored.append(result)
+        return sorted(stored, key=lambda result: order[result.case.id])
 
     def done(self) -> set[str]:
-        """Return the ids of the cases that need not be run again."""
+        """Return the ids of the cases that need not run again."""
         return {result.case.id for result in self.results() if result.state in SETTLED}
 
     def end(self, moment: datetime) -> Run:
-        """Record when the run was complete, and return its record."""
+        """Record the time at which the run was complete, and return its record."""
         run = self.load_run().model_copy(update={"completion_time": moment})
         self._write(RUN, run.model_dump_json(indent=2))
         return run
 
     def write(self, name: str, text: str) -> Path:
-        """Write one of the files that are generated from the results; return where it is."""
+        """Write one of the generated files and return its path."""
         if name not in GENERATED:
-            raise ValueError(f"{name} is none of {', '.join(sorted(GENERATED))}")
+            raise ValueError(f"{name} must be one of {', '.join(sorted(GENERATED))}")
         self._write(name, text)
         return self.path / name
 
@@ -111,8 +128,8 @@ class Store:
     def _run_file(self) -> Path:
         return self.path / RUN
 
-    def _strangers(self) -> list[str]:
-        """Return what is in the directory and not of a run that has only just begun."""
+    def _foreign_entries(self) -> list[str]:
+        """Return the entries of the directory that do not belong to a run that was just created."""
         if not self.path.is_dir():
             return []
         names = sorted(entry.name for entry in self.path.iterdir())
@@ -123,30 +140,32 @@ class Store:
         return name == CASES and directory.is_dir() and not any(directory.iterdir())
 
     def _resume(self, run: Run) -> Run:
-        there = self.load_run()
+        stored = self.load_run()
         compared = ["suite", "method", "method_options", "seed"]
-        if there.model and run.model:  # it is not always known before the first answer
+        if stored.model and run.model:  # unknown until the first answer, in some runs
             compared.append("model")
         differs = [
-            f"{name} ({_short(before)} there, {_short(now)} here)"
+            f"{name} ({_short(before)} stored, {_short(now)} requested)"
             for name in compared
-            if (before := getattr(there, name)) != (now := getattr(run, name))
+            if (before := getattr(stored, name)) != (now := getattr(run, name))
         ]
-        if not differs and there.cases != run.cases:
-            differs = [f"cases ({len(there.cases)} there, {len(run.cases)} here, not all alike)"]
+        if not differs and stored.cases != run.cases:
+            differs = [
+                f"cases ({len(stored.cases)} stored, {len(run.cases)} requested, not all equal)"
+            ]
         if differs:
             raise DifferentRunError(
-                f"{self.path} holds another run: it differs in {'; '.join(differs)}; "
+                f"{self.path} holds another run, which differs in {'; '.join(differs)}: "
                 "resume it with the same options, or choose another directory"
             )
         for directory in (self.path, self.path / CASES):
-            for left in directory.glob(f"{_TEMPORARY}*"):
-                left.unlink(missing_ok=True)
-        changed = there.commit != run.commit or run.dirty
-        resumed = there.model_copy(
-            update={"completion_time": None, "dirty": there.dirty or changed}
+            for unfinished in directory.glob(f"{_TEMPORARY}*"):
+                unfinished.unlink(missing_ok=True)
+        changed = stored.commit != run.commit or run.dirty
+        resumed = stored.model_copy(
+            update={"completion_time": None, "dirty": stored.dirty or changed}
         )
-        if resumed != there:
+        if resumed != stored:
             self._write(RUN, resumed.model_dump_json(indent=2))
         return resumed
 
@@ -164,13 +183,13 @@ class Store:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise ResultsError(
-                f"cannot write {place}: {error.strerror or error}; "
-                "what was saved before is whole, and the run can be resumed"
+                f"cannot write {place}: {error.strerror or error}. "
+                "Earlier results are not affected, and the run can be resumed"
             ) from error
 
 
 def _sync(directory: Path) -> None:
-    """Force the move itself to disk, not only what was moved."""
+    """Sync a directory, so that a rename in it survives a crash."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -180,21 +199,21 @@ def _sync(directory: Path) -> None:
 
 def _file_name(case: str) -> str:
     if not _SAFE.fullmatch(case):
-        raise ResultsError(f"case id {case[:80]!r} cannot be the name of a file")
+        raise ResultsError(f"case id {case[:80]!r} cannot be used as a file name")
     return f"{case}.json"
 
 
 def _versioned(file: Path, kind: type[Run] | type[CaseResult]) -> dict[str, Any]:
-    """Return what a file holds, if this code reads its version and it is of the kind."""
+    """Return the content of a result file after checking its version and its fields."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ResultsError(f"{file} cannot be read: {error}") from error
     if not isinstance(content, dict) or "version" not in content:
-        raise ResultsError(f"{file} is no result file: it has no version")
+        raise ResultsError(f"{file} is not a result file: it has no version")
     if content["version"] != VERSION:
         raise UnknownVersionError(
-            f"{file} is of version {_short(content['version'])}, and only {VERSION} is read here"
+            f"{file} has version {_short(content['version'])}; only {VERSION} can be read"
         )
     try:
         kind.model_validate(content)

@@ -4,24 +4,28 @@ Every case that the cluster can have is in the denominator, also where the injec
 failed: leaving those out would let a fragile harness look like a good method.
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reme_benchmark.reports.failure_causes import acted, cause_of, effect_gone
-from reme_benchmark.reports.repeats import flakes, interval, repeats
-from reme_benchmark.reports.statistics import median
+from reme_benchmark.reports.statistics import bootstrap, median
 from reme_benchmark.reports.summary_model import (
     Abstention,
     Agreement,
     Cost,
     FalseActions,
-    Felt,
+    Flakes,
     NotApplicable,
+    Range,
     Share,
     Spread,
     Summary,
     Times,
+    UserImpactSummary,
 )
+from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault, Published
 from reme_benchmark.scoring.records import CaseResult, Run, State, Timing, Tokens
 
@@ -44,7 +48,7 @@ def summarize(
     counted = [r for r in ended if r.state is not State.NOT_APPLICABLE]
     judged = [r for r in counted if r.state is State.JUDGED]
     known = faults or {}
-    groups = repeats(counted)
+    groups = group_by_case(counted)
     return Summary(
         suite=run.suite,
         method=run.method,
@@ -73,11 +77,12 @@ def summarize(
         abstention=_abstention(judged),
         agreement=_agreement(judged),
         time=_times(judged),
-        users=_felt(judged),
+        users=_user_impact(judged),
         cost=_cost(judged),
-        flakes=flakes(groups),
-        bootstrap=interval(groups, run.seed),
-        model=run.model or ", ".join(sorted({r.said.model for r in ended if r.said.model})),
+        flakes=_flakes(groups),
+        bootstrap=_bootstrap(groups, run.seed),
+        model=run.model
+        or ", ".join(sorted({r.method_report.model for r in ended if r.method_report.model})),
         **run.model_dump(
             include={
                 "method_options",
@@ -95,8 +100,13 @@ def summarize(
 
 def abstained(result: CaseResult) -> bool:
     """Return whether the method chose to do nothing; what was stopped did not choose."""
-    said = result.said
-    return not (acted(result) or said.error or said.rejected or said.outcome in _STOPPED)
+    method_report = result.method_report
+    return not (
+        acted(result)
+        or method_report.error
+        or method_report.rejected
+        or method_report.outcome in _STOPPED
+    )
 
 
 def has_published(results: Iterable[CaseResult], faults: Mapping[str, Fault]) -> set[str]:
@@ -193,7 +203,7 @@ def _times(judged: Sequence[CaseResult]) -> Times:
     }
     method: dict[str, list[float]] = {}
     for result in judged:
-        for name, seconds in result.said.steps.items():
+        for name, seconds in result.method_report.steps.items():
             method.setdefault(name, []).append(seconds)
     return Times(
         harness=_spreads(harness),
@@ -209,12 +219,12 @@ def _spreads(values: Mapping[str, list[float]]) -> dict[str, Spread]:
     return {name: found for name, seconds in values.items() if (found := Spread.of(seconds))}
 
 
-def _felt(judged: Sequence[CaseResult]) -> Felt:
+def _user_impact(judged: Sequence[CaseResult]) -> UserImpactSummary:
     served = [r.users.served_again_seconds for r in judged]
     # Where the effect remains, what the fault itself changed is among the changes.
     gone = [r for r in judged if r.strict is not None and effect_gone(r.strict)]
     left = [{c.object for c in r.changes if not c.allowed} for r in gone]
-    return Felt(
+    return UserImpactSummary(
         served_again_seconds=median([s for s in served if s is not None]),
         never_served_again=sum(s is None for s in served),
         failed_requests=sum(r.users.failed_requests for r in judged),
@@ -228,10 +238,10 @@ def _felt(judged: Sequence[CaseResult]) -> Felt:
 
 
 def _cost(judged: Sequence[CaseResult]) -> Cost:
-    used = [r.said.tokens for r in judged]
+    used = [r.method_report.tokens for r in judged]
     asked = [t.prompt + t.completion for t in used if t.prompt or t.completion]
-    proposed = sum(max(len(r.said.playbooks), r.said.rejected) for r in judged)
-    rejected = sum(r.said.rejected for r in judged)
+    proposed = sum(max(len(r.method_report.playbooks), r.method_report.rejected) for r in judged)
+    rejected = sum(r.method_report.rejected for r in judged)
     return Cost(
         tokens=Tokens(
             prompt=sum(t.prompt for t in used),
@@ -239,8 +249,46 @@ def _cost(judged: Sequence[CaseResult]) -> Cost:
             completion=sum(t.completion for t in used),
         ),
         tokens_median=median(asked),
-        attempts=sum(r.said.attempts for r in judged),
+        attempts=sum(r.method_report.attempts for r in judged),
         playbooks=proposed,
         rejected=rejected,
         rejected_share=rejected / proposed if proposed else None,
     )
+
+
+def content_key(case: Case) -> str:
+    """Return a digest of everything that makes the case what it is, but for its id."""
+    content = case.model_dump(mode="json", exclude={"id"})
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def group_by_case(results: Iterable[CaseResult]) -> list[list[CaseResult]]:
+    """Return the results by case, in the order of their first."""
+    found: dict[str, list[CaseResult]] = {}
+    for result in results:
+        found.setdefault(content_key(result.case), []).append(result)
+    return list(found.values())
+
+
+def _flakes(groups: Iterable[list[CaseResult]]) -> Flakes:
+    """Return how many of the repeated cases did not always end alike."""
+    repeated = [group for group in groups if len(group) > 1]
+    flaky = [group[0].case.id for group in repeated if len({r.passed for r in group}) > 1]
+    return Flakes(
+        repeated=len(repeated),
+        flaky=len(flaky),
+        rate=len(flaky) / len(repeated) if repeated else None,
+        cases=flaky,
+    )
+
+
+def _bootstrap(groups: list[list[CaseResult]], seed: int) -> Range | None:
+    """Return the interval of the strict rate when cases were repeated, else nothing.
+
+    Wilson's takes every run for an independent case, which repeats are not.
+    """
+    if all(len(group) < 2 for group in groups):
+        return None
+    found = bootstrap([[float(r.passed) for r in group] for group in groups], seed=seed)
+    return Range(low=found.low, high=found.high, cases=len(groups)) if found else None

@@ -6,7 +6,9 @@ from typing import Any, Self
 from pydantic import Field
 
 from reme_benchmark.reports.statistics import median, percentile, wilson
-from reme_benchmark.scoring.records import VERSION, Record, Tokens
+from reme_benchmark.scoring.records import Record, Tokens
+
+VERSION = 1
 
 
 class Share(Record):
@@ -92,7 +94,7 @@ class Times(Record):
     repaired_seconds: float | None  # median from the report until all held, of successes
 
 
-class Felt(Record):
+class UserImpactSummary(Record):
     """What users and neighbours felt; totals are over the judged cases."""
 
     served_again_seconds: float | None  # median of those that were served again
@@ -161,7 +163,7 @@ class Summary(Record):
     abstention: Abstention
     agreement: Agreement
     time: Times
-    users: Felt
+    users: UserImpactSummary
     cost: Cost
     flakes: Flakes
     bootstrap: Range | None  # None: no case was repeated

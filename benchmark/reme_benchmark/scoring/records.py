@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reme_benchmark.scenarios.cases.model import Case
 
-VERSION = 1
+VERSION = 2
 
 
 class Record(BaseModel):
@@ -52,7 +52,7 @@ class Verdict(Record):
     held_since: datetime | None = None  # when the window began in which everything held
 
 
-class Users(Record):
+class UserImpact(Record):
     """What users felt."""
 
     before_percent: float | None = None
@@ -79,7 +79,7 @@ class Tokens(Record):
     completion: int = 0
 
 
-class Asked(Record):
+class ModelExchange(Record):
     """What a model was asked: enough to ask another one the same."""
 
     messages: list[dict[str, str]]
@@ -101,7 +101,9 @@ class MethodReport(Record):
     steps: dict[str, float] = Field(default_factory=dict)  # seconds by step of the method
     error: str = ""  # it crashed, hung or never answered
     model: str = ""
-    asked: list[Asked] = Field(default_factory=list)  # one for each attempt that got so far
+    exchanges: list[ModelExchange] = Field(
+        default_factory=list
+    )  # one for each attempt that got so far
 
 
 class Timing(Record):
@@ -131,12 +133,12 @@ class CaseResult(Record):
     message: str = ""  # why it was not judged
     strict: Verdict | None = None
     published: Verdict | None = None  # None: MicroRemed has no check for this fault
-    users: Users = Field(default_factory=Users)
+    users: UserImpact = Field(default_factory=UserImpact)
     changes: list[Change] = Field(default_factory=list)
     pods_replaced: int = 0
     restarts: int = 0
-    said: MethodReport = Field(default_factory=MethodReport)
-    good: list[list[dict[str, Any]]] = Field(
+    method_report: MethodReport = Field(default_factory=MethodReport)
+    reference_playbooks: list[list[dict[str, Any]]] = Field(
         default_factory=list
     )  # the fault's known good playbooks for this very target, the least disruptive first
     timing: Timing = Field(default_factory=Timing)

@@ -1,4 +1,4 @@
-"""What stands for the parts of a namespace of which a live state tells next to nothing."""
+"""Infers what a snapshot does not contain: the program, neighbours, Services and nodes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ Json = Mapping[str, Any]
 
 
 def inferred_program(live: ClusterSnapshot) -> Program:
-    """Return what the target's program must be like: good, and as its template expects it."""
+    """Return a program without faults that matches the target's template and usage."""
     container = next((c for c in live.containers if c.ports), None)
     container = container or next(iter(live.containers), None)
     if container is None:
@@ -36,47 +36,47 @@ def inferred_program(live: ClusterSnapshot) -> Program:
 
 
 def inferred_neighbours(live: ClusterSnapshot) -> dict[ObjectRef, Json]:
-    """Return workloads and Services that stand for those that are only known by name."""
-    found: dict[ObjectRef, Json] = {}
+    """Return workloads and Services for those of which the snapshot has only the name."""
+    objects: dict[ObjectRef, Json] = {}
     for key, labels in live.neighbours.items():
         template = {
             "metadata": {"labels": dict(labels)},
             "spec": {"containers": [{"name": "main"}]},
         }
-        found[key] = {
+        objects[key] = {
             "metadata": {"name": key.name, "namespace": key.namespace},
             "spec": {"selector": {"matchLabels": dict(labels)}, "template": template},
         }
-    known = {key.name for key in live.objects if key.kind == "Service"}
-    asked = dict(_asked(live))
+    existing = {key.name for key in live.objects if key.kind == "Service"}
+    named_ports = dict(_named_services(live))
     callees = {callee.service: callee for callee in live.callees}
     for name in live.service_names:
-        if name in known:
+        if name in existing:
             continue
-        callee, port = callees.get(name), asked.get(name, 80)
+        callee, port = callees.get(name), named_ports.get(name, 80)
         spec: dict[str, Any] = {"ports": [{"port": port, "targetPort": port}]}
         if callee is not None and callee.ports:
             spec = {
                 "selector": dict(callee.labels),
                 "ports": [
-                    {"port": asked.get(name, callee.ports[0]), "targetPort": callee.ports[0]}
+                    {"port": named_ports.get(name, callee.ports[0]), "targetPort": callee.ports[0]}
                 ],
             }
         metadata = {"name": name, "namespace": live.target.namespace}
-        found[ObjectRef("Service", live.target.namespace, name)] = {
+        objects[ObjectRef("Service", live.target.namespace, name)] = {
             "metadata": metadata,
             "spec": spec,
         }
-    return found
+    return objects
 
 
-def _asked(live: ClusterSnapshot) -> Iterator[tuple[str, int]]:
-    """Yield each Service that some setting of any revision names, with the port it names."""
+def _named_services(live: ClusterSnapshot) -> Iterator[tuple[str, int]]:
+    """Yield the Services and ports that the settings of any revision name."""
     texts = [v for t in (live.template, *live.earlier_templates) for v in _settings(t)]
     texts += [v for name in live.config_map_names for v in live.config_map(name).values()]
-    # What a ConfigMap lost may come back by a repair.
+    # A repair may restore what a ConfigMap lost.
     applied = [live.last_applied_config(name) for name in live.config_map_names]
-    texts += [v for found in applied for v in unstructured.strings(found, "data").values()]
+    texts += [v for config in applied for v in unstructured.strings(config, "data").values()]
     for text in texts:
         for address in addresses(text):
             if address.port:
@@ -90,11 +90,11 @@ def _settings(template: Json) -> list[str]:
 def inferred_nodes(
     live: ClusterSnapshot, objects: Mapping[ObjectRef, Json]
 ) -> dict[ObjectRef, Json]:
-    """Return a node for each that has pods and is not known, or one where there is none."""
-    pods = [found for key, found in live.objects.items() if key.kind == "Pod"]
-    named = {unstructured.text(pod, "spec", "nodeName") for pod in pods}
-    known = {key.name for key in objects if key.kind == "Node"}
-    missing = sorted(named - known - {""}) or ([] if known else ["node-1"])
+    """Return a node for each unknown one that has pods; one node if there is none at all."""
+    pods = [pod_object for key, pod_object in live.objects.items() if key.kind == "Pod"]
+    used = {unstructured.text(pod, "spec", "nodeName") for pod in pods}
+    existing = {key.name for key in objects if key.kind == "Node"}
+    missing = sorted(used - existing - {""}) or ([] if existing else ["node-1"])
     return {
         ObjectRef("Node", "", name): {
             "metadata": {"name": name, "labels": dict(sorted(live.node_labels or ()))},
@@ -109,16 +109,16 @@ def inferred_nodes(
 
 
 def _allocatable(pods: Sequence[Json]) -> dict[str, str]:
-    """Return what a node has: too little for a pod of which the scheduler says so."""
-    found = {"cpu": 8000, "memory": 32 * 2**30}
+    """Return a node's capacity: too little for pods that do not fit."""
+    capacity = {"cpu": 8000, "memory": 32 * 2**30}
     placed = [
         template_facts(pod).requests for pod in pods if unstructured.text(pod, "spec", "nodeName")
     ]
     for pod in pods:
-        said = views.pod(pod).unscheduled
-        for resource in found:
-            if f"Insufficient {resource}" in said:
+        message = views.pod(pod).unscheduled
+        for resource in capacity:
+            if f"Insufficient {resource}" in message:
                 used = sum(getattr(amounts, resource) for amounts in placed)
                 room = used + getattr(template_facts(pod).requests, resource) - 1
-                found[resource] = max(0, min(found[resource], room))
-    return {"cpu": f"{found['cpu']}m", "memory": str(found["memory"])}
+                capacity[resource] = max(0, min(capacity[resource], room))
+    return {"cpu": f"{capacity['cpu']}m", "memory": str(capacity["memory"])}

@@ -1,12 +1,12 @@
-"""Of which templates the pods of a live state are, and what their history is."""
+"""Recovers templates, revisions, pods and ReplicaSets of the target from a snapshot."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from reme_lab.simulator.api_defaults import with_defaults
 from reme_lab.simulator.program import Stress
+from reme_lab.simulator.revisions import with_defaults
 from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, ReplicaSet
 from reme_playbook.snapshot import unstructured, views
@@ -25,23 +25,23 @@ def _plain(template: Json) -> Json:
         for key, value in unstructured.mapping(template, "metadata").items()
         if key != "creationTimestamp"
     }
-    kept = {key: value for key, value in labels.items() if key not in _HASHES}
-    return with_defaults({**template, "metadata": {**metadata, "labels": kept}})
+    own_labels = {key: value for key, value in labels.items() if key not in _HASHES}
+    return with_defaults({**template, "metadata": {**metadata, "labels": own_labels}})
 
 
 def revision_history(live: ClusterSnapshot) -> tuple[Json, tuple[Revision, ...]]:
-    """Return the current template and the revisions, where equal templates are one object."""
-    known: list[Json] = [_plain(live.template)]
+    """Return the current template and the revisions; equal templates become one object."""
+    templates: list[Json] = [_plain(live.template)]
 
-    def one(template: Json) -> Json:
-        bare = _plain(template)
-        same = next((k for k in known if k == bare), None)
-        if same is None:
-            known.append(bare)
-            return bare
-        return same
+    def canonical(template: Json) -> Json:
+        plain = _plain(template)
+        existing = next((k for k in templates if k == plain), None)
+        if existing is None:
+            templates.append(plain)
+            return plain
+        return existing
 
-    return known[0], tuple(replace(r, template=one(r.template)) for r in live.revisions)
+    return templates[0], tuple(replace(r, template=canonical(r.template)) for r in live.revisions)
 
 
 def pods_of(
@@ -55,13 +55,13 @@ def pods_of(
 ) -> Iterator[Pod]:
     """Yield the pods of the target, oldest first.
 
-    With `at_once`, those of which no container has started are still to start.
+    With `at_once`, pods of which no container has started are still starting.
     """
-    found = [(key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod"]
-    found.sort(
+    pod_objects = [(key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod"]
+    pod_objects.sort(
         key=lambda pair: (unstructured.text(pair[1], "metadata", "creationTimestamp"), pair[0])
     )
-    for name, pod in found:
+    for name, pod in pod_objects:
         if unstructured.text(pod, "metadata", "deletionTimestamp"):
             continue
         template = _template(pod, templates, live)
@@ -85,63 +85,64 @@ def pods_of(
 def _has_started(pod: Json) -> bool:
     statuses = unstructured.items(pod, "status", "containerStatuses")
     return any(
-        unstructured.number(one, "restartCount") or not {"running", "terminated"}.isdisjoint(state)
-        for one in statuses
-        for state in [unstructured.mapping(one, "state")]
+        unstructured.number(container_status, "restartCount")
+        or not {"running", "terminated"}.isdisjoint(state)
+        for container_status in statuses
+        for state in [unstructured.mapping(container_status, "state")]
     )
 
 
 def _template(pod: Json, templates: list[Json], live: ClusterSnapshot) -> Json:
-    """Return the template that a pod was made of."""
+    """Return the template from which a pod was created."""
     hashed = unstructured.strings(pod, "metadata", "labels").get("pod-template-hash")
     for place, revision in enumerate(live.revisions):
         labels = unstructured.strings(revision.template, "metadata", "labels")
         if hashed and labels.get("pod-template-hash") == hashed:
             return templates[place + 1]
-    own = _told(pod)
-    likeness = [_alike(own, _told(template)) for template in templates]
+    own = _distinguishing_fields(pod)
+    likeness = [_similarity(own, _distinguishing_fields(template)) for template in templates]
     return templates[likeness.index(max(likeness))]
 
 
-def _told(found: Json) -> dict[str, Any]:
-    """Return what tells the pods of two templates apart, by dotted path."""
-    told: dict[str, Any] = {}
+def _distinguishing_fields(template: Json) -> dict[str, Any]:
+    """Return the fields that distinguish the pods of two templates, by dotted path."""
+    fields: dict[str, Any] = {}
     for kind in ("containers", "initContainers"):
-        for container in unstructured.items(found, "spec", kind):
+        for container in unstructured.items(template, "spec", kind):
             for field in ("image", "command", "args", "env", "resources", "ports"):
-                told[f"{kind}.{container.get('name')}.{field}"] = container.get(field) or None
+                fields[f"{kind}.{container.get('name')}.{field}"] = container.get(field) or None
     for field in ("nodeSelector", "affinity", "dnsPolicy", "dnsConfig", "hostNetwork"):
-        told[field] = unstructured.at(found, "spec", field) or None
-    annotations = unstructured.strings(found, "metadata", "annotations")
-    told["restarted"] = [annotations.get(name) for name in RESTART_ANNOTATIONS]
-    # Without what admission adds to every pod.
-    volumes = [v for v in unstructured.items(found, "spec", "volumes") if not _is_token(v)]
-    told["volumes"] = volumes or None
-    return told
+        fields[field] = unstructured.at(template, "spec", field) or None
+    annotations = unstructured.strings(template, "metadata", "annotations")
+    fields["restarted"] = [annotations.get(name) for name in RESTART_ANNOTATIONS]
+    # Without the volumes that admission adds to every pod.
+    volumes = [v for v in unstructured.items(template, "spec", "volumes") if not _is_token(v)]
+    fields["volumes"] = volumes or None
+    return fields
 
 
 def _is_token(volume: Json) -> bool:
     return unstructured.text(volume, "name").startswith("kube-api-access-")
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
-    same = sum(1 for k in one if one[k] == other.get(k))
-    return same - len(one.keys() ^ other.keys())
+def _similarity(first: Mapping[str, Any], second: Mapping[str, Any]) -> int:
+    same = sum(1 for k in first if first[k] == second.get(k))
+    return same - len(first.keys() ^ second.keys())
 
 
 def replica_sets_of(templates: list[Json], pods: Iterable[Pod]) -> tuple[ReplicaSet, ...]:
     """Return the ReplicaSets that have pods, oldest first."""
     counted: dict[int, ReplicaSet] = {}
     for pod in pods:
-        known = counted.get(id(pod.template), ReplicaSet(pod.template, 0))
-        counted[id(pod.template)] = known._replace(size=known.size + 1)
-    # Oldest first; the current one is the first of the templates.
+        counted_set = counted.get(id(pod.template), ReplicaSet(pod.template, 0))
+        counted[id(pod.template)] = counted_set._replace(size=counted_set.size + 1)
+    # Templates are ordered from the current one to the oldest.
     order = {id(template): -place for place, template in enumerate(templates)}
     return tuple(sorted(counted.values(), key=lambda one: order[id(one.template)]))
 
 
 def epoch_seconds(text: str) -> int:
-    """Return a moment in seconds since 1970; 0 for what is none."""
+    """Return a time in seconds since 1970; 0 for an invalid one."""
     try:
         return int(datetime.fromisoformat(text).timestamp()) if text else 0
     except ValueError:

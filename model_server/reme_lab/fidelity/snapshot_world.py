@@ -1,7 +1,7 @@
-"""A world made of what the operator read of a real cluster, so that both can be compared.
+"""Builds a world from the snapshot of a real cluster, so that the two can be compared.
 
-Only what is around the target is known of a real namespace: its neighbours become plain workloads
-that do what they should, and Services that nothing is known of lead somewhere that answers.
+A snapshot shows only what is related to its target: neighbours become workloads without faults, and
+unknown Services lead to something that responds.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,9 @@ from reme_lab.fidelity.snapshot_history import (
     replica_sets_of,
     revision_history,
 )
-from reme_lab.simulator.aging import with_overload
 from reme_lab.simulator.program import Behaviour, Program, Stress
-from reme_lab.simulator.quotas import used_amount
-from reme_lab.simulator.settling import settle
+from reme_lab.simulator.scheduling import used_amount
+from reme_lab.simulator.settling import settle, with_overload
 from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, ReplicaSet, World
 from reme_playbook.snapshot import views
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -39,27 +38,28 @@ def world_from_snapshot(
     healthy: ClusterSnapshot | None = None,
     at_once: bool = False,
 ) -> World:
-    """Return the settled world that a live state shows, as far as it shows it.
+    """Return the settled world that a snapshot shows.
 
-    `stresses` are those of its pods, by name. `healthy` is the live state before the fault, for
-    repairs to be measured against. A program of the target that `truths` does not tell of is
-    inferred: it listens where its first container says, and answers its probes. `at_once` says
-    that a run follows before a pod that is being made starts; otherwise there is time for that.
+    `stresses` are those of pods, by name. `healthy` is the snapshot before the fault, with which
+    repairs are compared. If `ground_truth` has no program for the target, one is inferred. With
+    `at_once`, a run follows before starting pods have started; otherwise they have time to start.
     """
-    ground_truth = _completed(live, ground_truth or GroundTruth())
+    ground_truth = _complete(live, ground_truth or GroundTruth())
     clock = max([_CLOCK, *(epoch_seconds(r.created) + 3600 for r in live.revisions)])
     template, revisions = revision_history(live)
-    workload = _bare({**live.workload, "spec": {**live.workload["spec"], "template": template}})
+    workload = _without_status(
+        {**live.workload, "spec": {**live.workload["spec"], "template": template}}
+    )
     objects: dict[ObjectRef, Json] = {live.target: workload}
-    for key, found in live.objects.items():
+    for key, stored in live.objects.items():
         if key.kind == "Node":
-            objects[key] = found
+            objects[key] = stored
         elif key.kind != "Pod" and key != live.target:
-            objects[key] = _bare(found)
+            objects[key] = _without_status(stored)
     objects |= inferred_neighbours(live)
     objects |= inferred_nodes(live, objects)
     templates = [template, *(r.template for r in revisions)]
-    configs = {key.name: found for key, found in objects.items() if key.kind == "ConfigMap"}
+    configs = {key.name: stored for key, stored in objects.items() if key.kind == "ConfigMap"}
     pods = tuple(pods_of(live, templates, configs, stresses or {}, clock, at_once=at_once))
     own = {live.target: pods} if pods else {}
     sets = (
@@ -90,15 +90,15 @@ def world_from_snapshot(
 
 
 def _used_elsewhere(live: ClusterSnapshot, world: World) -> dict[str, int]:
-    found = dict(world.ground_truth.used_elsewhere)
+    amounts = dict(world.ground_truth.used_elsewhere)
     for quota in live.quotas:
         for amount, text in quota.used.items():
-            found[amount] = quota_amount(amount, text) - used_amount(world, amount, world.pods)
-    return found
+            amounts[amount] = quota_amount(amount, text) - used_amount(world, amount, world.pods)
+    return amounts
 
 
 def _without_fault(ground_truth: GroundTruth) -> GroundTruth:
-    """Return the truths without what is wrong whatever the objects say."""
+    """Return the ground truth without the faults that do not depend on objects."""
     programs = {
         key: replace(program, recurring_stress=tuple(r for r in program.recurring_stress if r.when))
         for key, program in ground_truth.programs.items()
@@ -108,36 +108,41 @@ def _without_fault(ground_truth: GroundTruth) -> GroundTruth:
     )
 
 
-def snapshot_differences(live: ClusterSnapshot, seen: ClusterSnapshot) -> tuple[str, ...]:
-    """Return in what two live states of one target tell different stories: pods and counts."""
-    one, other = live.replicas, seen.replicas
-    found = [
-        f"{name} {getattr(one, name)}, not {getattr(other, name)}"
+def snapshot_differences(live: ClusterSnapshot, other_snapshot: ClusterSnapshot) -> tuple[str, ...]:
+    """Return how two snapshots of one target differ in pods and replica counts."""
+    expected, actual = live.replicas, other_snapshot.replicas
+    differences = [
+        f"{name} {getattr(expected, name)}, not {getattr(actual, name)}"
         for name in ("desired", "updated", "ready")
-        if getattr(one, name) != getattr(other, name)
+        if getattr(expected, name) != getattr(actual, name)
     ]
-    troubles, others = sorted(map(_trouble, live.pods)), sorted(map(_trouble, seen.pods))
-    if troubles != others:
-        found.append(f"pods {troubles}, not {others}")
-    if live.has_unschedulable_pods != seen.has_unschedulable_pods:
-        found.append(f"unplaced {live.has_unschedulable_pods}, not {seen.has_unschedulable_pods}")
-    return tuple(found)
+    pod_states, other_states = (
+        sorted(map(_pod_state, live.pods)),
+        sorted(map(_pod_state, other_snapshot.pods)),
+    )
+    if pod_states != other_states:
+        differences.append(f"pods {pod_states}, not {other_states}")
+    if live.has_unschedulable_pods != other_snapshot.has_unschedulable_pods:
+        differences.append(
+            f"unplaced {live.has_unschedulable_pods}, not {other_snapshot.has_unschedulable_pods}"
+        )
+    return tuple(differences)
 
 
-def _trouble(pod: views.PodView) -> str:
+def _pod_state(pod: views.PodView) -> str:
     waiting = next((state.waiting for state in pod.containers if state.waiting), "")
-    # One that is between two ends shows the one or the other.
+    # A container between two crashes may show either state.
     waiting = "CrashLoopBackOff" if waiting in ("", "CrashLoopBackOff") else waiting
     return "ready" if pod.ready else "unplaced" if pod.unscheduled else waiting
 
 
-def _bare(found: Json) -> Json:
-    """Return an object without what the API server tells of it: that follows from the world."""
-    return {key: value for key, value in found.items() if key != "status"}
+def _without_status(stored: Json) -> Json:
+    """Return an object without its status: that follows from the world."""
+    return {key: value for key, value in stored.items() if key != "status"}
 
 
-def _completed(live: ClusterSnapshot, ground_truth: GroundTruth) -> GroundTruth:
-    """Return the truths with what the live state itself gives away."""
+def _complete(live: ClusterSnapshot, ground_truth: GroundTruth) -> GroundTruth:
+    """Return the ground truth, completed with what the snapshot shows."""
     missing = {
         state.image
         for pod in live.pods

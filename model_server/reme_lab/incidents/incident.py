@@ -22,10 +22,11 @@ from reme_lab.incidents.system import System
 from reme_model.prompt.context import AttemptSummary, describe_incident
 from reme_model.prompt.messages import ChatMessage, PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import ABSTAIN, Abstain, reply_schema
-from reme_playbook.actions.registry import Action, DeletePod
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import Action
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.action_space import allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 POLICY = RemediationPolicySpec.model_validate({"actions": [{"name": name} for name in ActionName]})
@@ -268,7 +269,7 @@ def _resolved(
     if len(actions) != len(repair):
         return None
     try:
-        check(actions, POLICY, live)
+        validate(actions, POLICY, live)
     except RejectedPlaybookError:
         return None
     return actions

@@ -1,15 +1,15 @@
-"""An in-memory cluster: applies actions, says what probes would see, and whether it helped.
+"""An in-memory cluster: applies actions, answers probes, and assesses the result.
 
-    world = make(target, manifests, Truths(programs={target: Program(...)}))
+    world = make_world(target, manifests, GroundTruth(programs={target: Program(...)}))
     world = with_rules(world, target, rule(is_one_of("image", "shop/cart:2"), error_percent=100))
-    world = in_container(world, target, "server", (("image",), "shop/cart:2"))
-    live = observe(world)
+    world = with_container_fields(world, target, "server", (("image",), "shop/cart:2"))
+    snapshot = snapshot_of(world)
     after = apply(world, actions)
-    verdict = judge(world, after, probes)
+    verdict = assess(world, after, probes)
 
-A world is made healthy, then broken: a change of its objects, a truth about a program, a stress in
-a pod. All is immutable: a broken world shares what it has in common with the healthy one, and JSON
-that was given to it must never be changed in place.
+A world is healthy when it is made, and then broken: by a change of its objects, of a program's
+ground truth, or by stress in a pod. Worlds are immutable and share what they have in common, so
+JSON passed to them must never be changed in place.
 """
 
 from reme_lab.simulator.apply_actions import apply

@@ -1,6 +1,6 @@
-"""Measures itself: `python -m reme_lab.simulator [SECONDS]` prints episodes a second, as JSON.
+"""Benchmark of the simulator: `python -m reme_lab.simulator [SECONDS]` prints JSON.
 
-An episode is one admissible action, applied to a broken world and judged.
+An episode is one allowed action, applied to a broken world and assessed.
 """
 
 import gc
@@ -62,8 +62,8 @@ def _service(place: int) -> Mapping[str, Any]:
     return {**_meta("Service", f"w{place}"), "spec": spec}
 
 
-def measured(seconds: float) -> dict[str, Any]:
-    """Return how many episodes a second of this thread's time holds."""
+def measure(seconds: float) -> dict[str, Any]:
+    """Return the number of episodes per second of this thread's CPU time."""
     keys = [ObjectRef("Deployment", _NAMESPACE, f"w{n}") for n in range(_CHAIN)]
     programs = {key: Program(calls=(Call("NEXT"),)) for key in keys[:-1]}
     objects = [make_one(n) for n in range(_CHAIN) for make_one in (_workload, _service)]
@@ -75,26 +75,26 @@ def measured(seconds: float) -> dict[str, Any]:
     policy = RemediationPolicySpec.model_validate(
         {"actions": [{"name": name, "maxIncreasePercent": 100} for name in ActionName]}
     )
-    possible = allowed_actions(snapshot_of(world), policy)
+    actions = allowed_actions(snapshot_of(world), policy)
     probes = [
         Probe(name="answers", http=HttpProbe(service="w1", port=80)),
         Probe(name="rollout", rollout=RolloutProbe(min_replicas=2)),
     ]
     gc.freeze()
-    begun, episodes, good = time.thread_time(), 0, 0
-    while time.thread_time() - begun < seconds:
-        for action in possible:
-            good += assess(world, apply(world, [action]), probes).good
+    start, episodes, verified = time.thread_time(), 0, 0
+    while time.thread_time() - start < seconds:
+        for action in actions:
+            verified += assess(world, apply(world, [action]), probes).good
             episodes += 1
-    spent = time.thread_time() - begun
+    elapsed = time.thread_time() - start
     return {
         "workloads": _CHAIN,
-        "actions": len(possible),
+        "actions": len(actions),
         "episodes": episodes,
-        "good": good,
-        "episodes_per_second": round(episodes / spent),
+        "good": verified,
+        "episodes_per_second": round(episodes / elapsed),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(float(sys.argv[1]) if len(sys.argv) > 1 else 3)))
+    print(json.dumps(measure(float(sys.argv[1]) if len(sys.argv) > 1 else 3)))

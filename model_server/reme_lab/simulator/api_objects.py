@@ -1,15 +1,14 @@
-"""Pods and workloads as the API server shows them: what follows from how they are doing."""
+"""Renders pods, workloads and related objects with their status, as the API server returns them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from reme_lab.simulator.autoscaling import autoscaler_decision
-from reme_lab.simulator.health import disruptions_allowed
+from reme_lab.simulator.health import ReplicaCounts, disruptions_allowed
 from reme_lab.simulator.network import Network
 from reme_lab.simulator.pod_status import PodStatus
-from reme_lab.simulator.quotas import format_amount, used_amount
-from reme_lab.simulator.replica_counts import ReplicaCounts
 from reme_lab.simulator.revisions import api_time, template_hash
+from reme_lab.simulator.scheduling import format_amount, used_amount
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -19,19 +18,19 @@ Json = Mapping[str, Any]
 _BACK_OFF_SECONDS = (10, 20, 40, 80, 160, 300)
 
 
-def restarts_of(pod: Pod, life: PodStatus, now: int) -> int:
-    """Return how often its container ended so far: less and less often, as the kubelet waits."""
-    if not life.flaps:
+def restarts_of(pod: Pod, status: PodStatus, now: int) -> int:
+    """Return the container's restart count, which grows ever more slowly under back-off."""
+    if not status.flaps:
         return pod.restarts
-    left, count = now - pod.created, 0
-    while left > 0 and count < 12:
-        left -= _BACK_OFF_SECONDS[min(count, len(_BACK_OFF_SECONDS) - 1)]
+    remaining, count = now - pod.created, 0
+    while remaining > 0 and count < 12:
+        remaining -= _BACK_OFF_SECONDS[min(count, len(_BACK_OFF_SECONDS) - 1)]
         count += 1
     return pod.restarts + max(1, count)
 
 
-def pod_object(world: World, pod: Pod, life: PodStatus, serving: str) -> Json:
-    """Return a pod as the API server shows it; `serving` is the container that the life is of."""
+def pod_object(world: World, pod: Pod, status: PodStatus, serving: str) -> Json:
+    """Return a pod object; `serving` is the container that the status describes."""
     owner: dict[str, Any] = {
         "kind": pod.owner.kind,
         "name": pod.owner.name,
@@ -40,14 +39,14 @@ def pod_object(world: World, pod: Pod, life: PodStatus, serving: str) -> Json:
     }
     labels = unstructured.strings(pod.template, "metadata", "labels")
     if pod.owner.kind == "Deployment":
-        hashed = template_hash(pod.template)
-        name = f"{pod.owner.name}-{hashed}"
+        template_hash_value = template_hash(pod.template)
+        name = f"{pod.owner.name}-{template_hash_value}"
         owner |= {"kind": "ReplicaSet", "name": name, "uid": uid("ReplicaSet", name)}
-        labels["pod-template-hash"] = hashed
+        labels["pod-template-hash"] = template_hash_value
     spec = dict(unstructured.mapping(pod.template, "spec"))
-    if life.stress.failed:
+    if status.stress.failed:
         spec["containers"] = [
-            {**c, "image": life.stress.image} if c.get("name") == serving else c
+            {**c, "image": status.stress.image} if c.get("name") == serving else c
             for c in unstructured.items(spec, "containers")
         ]
     if pod.node:
@@ -67,18 +66,18 @@ def pod_object(world: World, pod: Pod, life: PodStatus, serving: str) -> Json:
         "kind": "Pod",
         "metadata": metadata,
         "spec": spec,
-        "status": _pod_status(world, pod, life, spec, serving),
+        "status": _pod_status(world, pod, status, spec, serving),
     }
 
 
 def uid(kind: str, name: str) -> str:
-    """Return an id that the same object always has."""
+    """Return a constant id for an object."""
     return f"{kind.lower()}-{name}"
 
 
-def phase_of(pod: Pod, life: PodStatus) -> str:
-    """Return the phase of a pod: Pending until its containers could be made."""
-    if not pod.node or life.init or (life.waiting and not life.ended):
+def phase_of(pod: Pod, status: PodStatus) -> str:
+    """Return the phase of a pod; Pending until its containers could be created."""
+    if not pod.node or status.init or (status.waiting and not status.ended):
         return "Pending"
     return "Running"
 
@@ -155,9 +154,9 @@ def _container_status(
 
 
 def workload_object(world: World, key: ObjectRef, count: ReplicaCounts) -> Json:
-    """Return a workload as the API server shows it, with its status."""
-    found = world.objects[key]
-    metadata = {"uid": uid(key.kind, key.name), **unstructured.mapping(found, "metadata")}
+    """Return a workload object with its status."""
+    workload = world.objects[key]
+    metadata = {"uid": uid(key.kind, key.name), **unstructured.mapping(workload, "metadata")}
     generation = int(metadata.setdefault("generation", 1))
     status: dict[str, Any] = {"observedGeneration": generation}
     if key.kind == "DaemonSet":
@@ -181,7 +180,7 @@ def workload_object(world: World, key: ObjectRef, count: ReplicaCounts) -> Json:
     return {
         "apiVersion": key.api_version,
         "kind": key.kind,
-        **found,
+        **workload,
         "metadata": metadata,
         "status": status,
     }
@@ -189,7 +188,7 @@ def workload_object(world: World, key: ObjectRef, count: ReplicaCounts) -> Json:
 
 def _conditions(world: World, key: ObjectRef, count: ReplicaCounts) -> list[Json]:
     complete = count.updated >= count.desired and count.ready >= count.desired
-    found: list[Json] = [
+    conditions: list[Json] = [
         {"type": "Available", "status": str(count.ready >= count.desired)},
         {
             "type": "Progressing",
@@ -198,7 +197,7 @@ def _conditions(world: World, key: ObjectRef, count: ReplicaCounts) -> list[Json
         },
     ]
     if key in world.creation_errors:
-        found.append(
+        conditions.append(
             {
                 "type": "ReplicaFailure",
                 "status": "True",
@@ -206,40 +205,42 @@ def _conditions(world: World, key: ObjectRef, count: ReplicaCounts) -> list[Json
                 "message": world.creation_errors[key],
             }
         )
-    return found
+    return conditions
 
 
-def related_object(network: Network, key: ObjectRef, found: Json) -> Json:
-    """Return an object around the workloads with the status that follows from the world."""
+def related_object(network: Network, key: ObjectRef, stored: Json) -> Json:
+    """Return a related object with its status, derived from the world."""
     world = network.world
     match key.kind:
         case "ResourceQuota":
-            hard = unstructured.mapping(found, "spec", "hard")
+            hard = unstructured.mapping(stored, "spec", "hard")
             used = {
                 name: format_amount(name, used_amount(world, name, world.pods)) for name in hard
             }
-            return {**found, "status": {"hard": dict(hard), "used": used}}
+            return {**stored, "status": {"hard": dict(hard), "used": used}}
         case "PodDisruptionBudget":
-            allowed = disruptions_allowed(world, network, related_views.budget(found))
-            return {**found, "status": {"disruptionsAllowed": allowed}}
+            allowed = disruptions_allowed(world, network, related_views.budget(stored))
+            return {**stored, "status": {"disruptionsAllowed": allowed}}
         case "HorizontalPodAutoscaler":
-            one = autoscaler_decision(world, found)
-            if one is None:
-                return found
-            limited = one.desired > one.allowed
+            decision = autoscaler_decision(world, stored)
+            if decision is None:
+                return stored
+            limited = decision.desired > decision.allowed
             condition = {
                 "type": "ScalingLimited",
                 "status": str(limited),
                 "reason": "TooManyReplicas" if limited else "DesiredWithinRange",
             }
-            now = unstructured.number(world.objects[one.workload], "spec", "replicas", default=1)
+            replicas = unstructured.number(
+                world.objects[decision.workload], "spec", "replicas", default=1
+            )
             return {
-                **found,
+                **stored,
                 "status": {
                     "conditions": [condition],
-                    "currentReplicas": now,
-                    "desiredReplicas": one.allowed,
+                    "currentReplicas": replicas,
+                    "desiredReplicas": decision.allowed,
                 },
             }
         case _:
-            return found
+            return stored

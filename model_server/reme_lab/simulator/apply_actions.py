@@ -1,4 +1,4 @@
-"""Carries out actions as the API server and the controllers would, until all is settled."""
+"""Applies actions as the API server and the controllers would."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,35 +7,35 @@ from itertools import groupby
 from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import World
-from reme_playbook.actions.field_paths import writes
-from reme_playbook.actions.registry import Action, DeletePod, Rollback
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision, previous
 
 _STEP_SECONDS = 120
-"""What a run and its settling take on the world's clock."""
+"""How far a run advances the world's clock, settling included."""
 
 
 def apply(world: World, actions: Sequence[Action]) -> World:
-    """Return the world after a run of the actions, when everything has settled.
+    """Return the settled world after the actions.
 
-    What follows each other and is about one object counts as one change, as in a real run. An
-    object, pod or revision that is not there ends the run, as its task would fail: the rest is
-    not done.
+    Consecutive actions on the same object are one change, as in a real run. A missing object, pod
+    or revision ends the run, as the failing task would: later actions are not applied.
     """
     world = replace(world, clock=world.clock + _STEP_SECONDS)
-    for place, (_, group) in enumerate(groupby(actions, key=_one_change)):
+    for index, (_, group) in enumerate(groupby(actions, key=_one_change)):
         for action in group:
-            changed = _done(world, action, place)
+            changed = _apply_one(world, action, index)
             if changed is None:
-                return _begun(settle(world))
+                return _started(settle(world))
             world = changed
         world = settle(world)
-    return _begun(world)
+    return _started(world)
 
 
-def _begun(world: World) -> World:
-    """Return the world when what was starting has started, with what it is told by now."""
+def _started(world: World) -> World:
+    """Return the world after starting pods have started with their current ConfigMaps."""
     late = {
         key: tuple(replace(pod, starting=False) for pod in pods)
         for key, pods in world.pods.items()
@@ -48,39 +48,39 @@ def _one_change(action: Action) -> ObjectRef:
     return action.target
 
 
-def _done(world: World, action: Action, place: int) -> World | None:
+def _apply_one(world: World, action: Action, index: int) -> World | None:
     if isinstance(action, DeletePod):
         return without_pods(world, action.target.name)
-    found = world.objects.get(action.target)
-    if found is None:
+    stored = world.objects.get(action.target)
+    if stored is None:
         return None
     if isinstance(action, Rollback):
         revision = _revision(world, action)
         if revision is None:
             return None
         return world.with_objects(
-            (action.target, set_field(found, revision.template, "spec", "template"))
+            (action.target, set_field(stored, revision.template, "spec", "template"))
         )
-    # Each run marks a restart with its own id, so that each is a new revision.
-    changed = write_fields(found, writes(action, f"run-{world.clock}-{place}"))
-    return world if changed is found else world.with_objects((action.target, changed))
+    # Each run marks restarts with its own id, so that each restart is a new revision.
+    changed = write_fields(stored, action.writes(f"run-{world.clock}-{index}"))
+    return world if changed is stored else world.with_objects((action.target, changed))
 
 
 def _revision(world: World, action: Rollback) -> Revision | None:
-    known = world.revisions.get(action.target, ())
+    revisions = world.revisions.get(action.target, ())
     if action.revision is not None:
-        return next((r for r in known if r.number == action.revision), None)
+        return next((r for r in revisions if r.number == action.revision), None)
     template = world.objects[action.target]["spec"]["template"]
-    return previous(known, template)
+    return previous(revisions, template)
 
 
 def without_pods(world: World, *names: str) -> World | None:
-    """Return the world without these pods, not settled; None if one of them is not there."""
-    gone = set(names)
+    """Return the world without these pods, not settled; None if a pod does not exist."""
+    missing = set(names)
     changed = {}
     for key, pods in world.pods.items():
-        kept = tuple(pod for pod in pods if pod.name not in gone)
-        if len(kept) != len(pods):
-            gone -= {pod.name for pod in pods}
-            changed[key] = kept
-    return None if gone else replace(world, pods={**world.pods, **changed})
+        remaining = tuple(pod for pod in pods if pod.name not in missing)
+        if len(remaining) != len(pods):
+            missing -= {pod.name for pod in pods}
+            changed[key] = remaining
+    return None if missing else replace(world, pods={**world.pods, **changed})

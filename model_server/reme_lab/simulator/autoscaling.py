@@ -1,4 +1,4 @@
-"""What HorizontalPodAutoscalers make of the load."""
+"""HorizontalPodAutoscalers: computes and applies their desired replicas."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,69 +17,69 @@ _DEFAULT_PERCENT = 80
 
 
 class AutoscalerDecision(NamedTuple):
-    """What an autoscaler does: how many it wants, and how many it may have."""
+    """The replicas that an autoscaler computes, and the replicas that its bounds allow."""
 
     workload: ObjectRef
     desired: int
     allowed: int
 
 
-def autoscaler_decision(world: World, found: Json) -> AutoscalerDecision | None:
-    """Return what an autoscaler wants of the workload that it scales; None where it is idle."""
-    view = related_views.autoscaler(found)
+def autoscaler_decision(world: World, autoscaler: Json) -> AutoscalerDecision | None:
+    """Return the decision of an autoscaler; None if it is inactive."""
+    view = related_views.autoscaler(autoscaler)
     key = next((k for k in world.workloads if (k.kind, k.name) == (view.kind, view.scales)), None)
     if key is None:
         return None
-    now = unstructured.number(world.objects[key], "spec", "replicas", default=1)
-    if now == 0 or not world.ground_truth.metrics_available:
-        return None  # it is switched off, or knows nothing
-    wanted = _wanted(world, key, found, now)
-    return AutoscalerDecision(key, wanted, max(view.min_replicas, min(wanted, view.max_replicas)))
+    replicas = unstructured.number(world.objects[key], "spec", "replicas", default=1)
+    if replicas == 0 or not world.ground_truth.metrics_available:
+        return None  # scaled to zero, or no metrics
+    desired = _desired_replicas(world, key, autoscaler, replicas)
+    return AutoscalerDecision(key, desired, max(view.min_replicas, min(desired, view.max_replicas)))
 
 
-def _wanted(world: World, key: ObjectRef, found: Json, now: int) -> int:
+def _desired_replicas(world: World, key: ObjectRef, autoscaler: Json, replicas: int) -> int:
     target = next(
         (
             unstructured.number(metric, "resource", "target", "averageUtilization")
-            for metric in unstructured.items(found, "spec", "metrics")
+            for metric in unstructured.items(autoscaler, "spec", "metrics")
             if unstructured.text(metric, "resource", "name") == "cpu"
         ),
         _DEFAULT_PERCENT,
     )
     pairs = [
-        (pod, life)
-        for pod, life in zip(
+        (pod, status)
+        for pod, status in zip(
             world.pods.get(key, ()), network_of(world).pod_statuses(key), strict=True
         )
-        if life.running
+        if status.running
     ]
     if not pairs or target <= 0:
-        return now
-    # What the load costs, whoever bears it: the controller comes to that step by step, since what
-    # runs at its limit asks for more each time.
-    load = max(life.behaviour.cpu_millicores for _, life in pairs)
+        return replicas
+    # The load of all pods together. A pod at its limit hides a part of it, which the real
+    # controller finds in several steps.
+    load = max(status.behaviour.cpu_millicores for _, status in pairs)
     container = template_facts(pairs[0][0].template).container(world.program(key).container)
     amounts = container.resources if container else None
     request = cpu_or_zero((amounts and (amounts.cpu_request or amounts.cpu_limit)) or "")
     if not request:
-        return now
-    if any(life.stress.cpu for _, life in pairs):
-        load = max(load, sum(life.cpu for _, life in pairs))
-    percent = 100 * load // (request * now)
+        return replicas
+    if any(status.stress.cpu for _, status in pairs):
+        load = max(load, sum(status.cpu for _, status in pairs))
+    percent = 100 * load // (request * replicas)
     if abs(percent - target) * 100 <= _TOLERANCE_PERCENT * target:
-        return now
+        return replicas
     return max(1, -(-load * 100 // (request * target)))
 
 
 def autoscale(world: World) -> World:
-    """Return the world with the numbers of replicas that autoscalers set; not settled."""
-    for _, found in world.of_kind("HorizontalPodAutoscaler"):
-        one = autoscaler_decision(world, found)
-        if one is None:
+    """Return the world with the replicas that autoscalers set, not settled."""
+    for _, autoscaler in world.of_kind("HorizontalPodAutoscaler"):
+        decision = autoscaler_decision(world, autoscaler)
+        if decision is None:
             continue
-        workload = world.objects[one.workload]
-        if unstructured.number(workload, "spec", "replicas", default=1) != one.allowed:
+        workload = world.objects[decision.workload]
+        if unstructured.number(workload, "spec", "replicas", default=1) != decision.allowed:
             world = world.with_objects(
-                (one.workload, set_field(workload, one.allowed, "spec", "replicas"))
+                (decision.workload, set_field(workload, decision.allowed, "spec", "replicas"))
             )
     return world

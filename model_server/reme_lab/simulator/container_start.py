@@ -1,4 +1,4 @@
-"""What a container is told when it starts, and what it makes of it."""
+"""The start of a container: its settings, and the behaviour that follows from them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,83 +13,85 @@ Json = Mapping[str, Any]
 
 
 class ContainerStart(NamedTuple):
-    """How a pod starts."""
+    """How a container starts."""
 
     behaviour: Behaviour
     settings: Mapping[str, str]
     waiting: str = ""
-    """Why its container cannot be made."""
+    """Reason why the container cannot be created."""
     message: str = ""
     recurring_stress: Stress | None = None
-    """What it gets, however new it is."""
+    """The stress that every new pod gets."""
 
 
 @cache_by_identities
 def start_container(
     ground_truth: GroundTruth, program: Program, template: Json, configs: tuple[Json | None, ...]
 ) -> ContainerStart:
-    """Return how a pod of this template starts with these ConfigMaps."""
-    known = dict(zip(template_facts(template).config_maps, configs, strict=False))
-    told, lacking = _told(program, template, known)
-    behaviour = program.behaviour(told)
+    """Return how a container of this template starts with these ConfigMaps."""
+    config_maps_by_name = dict(zip(template_facts(template).config_maps, configs, strict=False))
+    settings, missing = _settings(program, template, config_maps_by_name)
+    behaviour = program.behaviour(settings)
     recurring_stress = next(
-        (r.stress for r in program.recurring_stress if all(w.holds(told) for w in r.when)), None
+        (r.stress for r in program.recurring_stress if all(w.holds(settings) for w in r.when)), None
     )
     for container in template_facts(template).containers:
         if container.image in ground_truth.missing_images:
             message = f'Back-off pulling image "{container.image}"'
-            return ContainerStart(behaviour, told, "ImagePullBackOff", message, recurring_stress)
+            return ContainerStart(
+                behaviour, settings, "ImagePullBackOff", message, recurring_stress
+            )
     for name, key in template_facts(template).secret_keys:
         if (name, key) in ground_truth.missing_secret_keys:
-            lacking = f"couldn't find key {key} in Secret {name}"
-    if lacking:
+            missing = f"couldn't find key {key} in Secret {name}"
+    if missing:
         return ContainerStart(
-            behaviour, told, "CreateContainerConfigError", lacking, recurring_stress
+            behaviour, settings, "CreateContainerConfigError", missing, recurring_stress
         )
-    return ContainerStart(behaviour, told, recurring_stress=recurring_stress)
+    return ContainerStart(behaviour, settings, recurring_stress=recurring_stress)
 
 
-def _told(
+def _settings(
     program: Program, template: Json, configs: Mapping[str, Json | None]
 ) -> tuple[dict[str, str], str]:
-    """Return every setting of the container that serves, and what cannot be found."""
-    found = unstructured.items(template, "spec", "containers")
-    container = next((c for c in found if c.get("name") == program.container), None)
-    container = container or (found[0] if found else {})
-    told: dict[str, str] = {}
-    lacking = ""
+    """Return the settings of the serving container, and what is missing."""
+    containers = unstructured.items(template, "spec", "containers")
+    container = next((c for c in containers if c.get("name") == program.container), None)
+    container = container or (containers[0] if containers else {})
+    settings: dict[str, str] = {}
+    missing = ""
     for volume in unstructured.items(template, "spec", "volumes"):
         name = unstructured.text(volume, "configMap", "name")
         if name:
-            told |= unstructured.strings(configs.get(name), "data")
+            settings |= unstructured.strings(configs.get(name), "data")
     for source in unstructured.items(container, "envFrom"):
         name = unstructured.text(source, "configMapRef", "name")
         config = configs.get(name)
         if name and config is None and not unstructured.at(source, "configMapRef", "optional"):
-            lacking = lacking or f'configmap "{name}" not found'
+            missing = missing or f'configmap "{name}" not found'
         prefix = unstructured.text(source, "prefix")
-        told |= {
+        settings |= {
             f"{prefix}{key}": value for key, value in unstructured.strings(config, "data").items()
         }
     for entry in unstructured.items(container, "env"):
         name = unstructured.text(entry, "name")
         if "valueFrom" not in entry:
-            told[name] = unstructured.text(entry, "value")
+            settings[name] = unstructured.text(entry, "value")
             continue
-        value, problem = _referred(unstructured.mapping(entry, "valueFrom"), configs)
-        lacking = lacking or problem
+        value, problem = _referenced_value(unstructured.mapping(entry, "valueFrom"), configs)
+        missing = missing or problem
         if value is not None:
-            told[name] = value
-    told["image"] = unstructured.text(container, "image")
-    told["surroundings"] = template_facts(template).runtime_settings
+            settings[name] = value
+    settings["image"] = unstructured.text(container, "image")
+    settings["runtime_settings"] = template_facts(template).runtime_settings
     for words in ("command", "args"):
         value = container.get(words)
         if isinstance(value, list | tuple) and value:
-            told[words] = " ".join(map(str, value))
-    return told, lacking
+            settings[words] = " ".join(map(str, value))
+    return settings, missing
 
 
-def _referred(source: Json, configs: Mapping[str, Json | None]) -> tuple[str | None, str]:
+def _referenced_value(source: Json, configs: Mapping[str, Json | None]) -> tuple[str | None, str]:
     reference = unstructured.mapping(source, "configMapKeyRef")
     name, key = unstructured.text(reference, "name"), unstructured.text(reference, "key")
     if not name:

@@ -1,4 +1,4 @@
-"""The events that a world's controllers, scheduler and kubelets would have written of late."""
+"""Recent events of the controllers, the scheduler and the kubelets."""
 
 from collections.abc import Iterator
 
@@ -15,17 +15,17 @@ _NEW_SECONDS = 600
 
 
 def events(network: Network, key: ObjectRef) -> tuple[EventLine, ...]:
-    """Return the events about a workload and its pods, those of the newest pods last."""
+    """Return the events about a workload and its pods, those of the newest pod last."""
     world = network.world
-    found: list[EventLine] = []
+    lines: list[EventLine] = []
     if key in world.creation_errors:
-        found.append(_refused(world, key))
-    for pod, life in zip(world.pods.get(key, ()), network.pod_statuses(key), strict=True):
-        found += _of_pod(world, pod, life)
-    return tuple(found)
+        lines.append(_creation_failed(world, key))
+    for pod, status in zip(world.pods.get(key, ()), network.pod_statuses(key), strict=True):
+        lines += _pod_events(world, pod, status)
+    return tuple(lines)
 
 
-def _refused(world: World, key: ObjectRef) -> EventLine:
+def _creation_failed(world: World, key: ObjectRef) -> EventLine:
     message = f"Error creating: {world.creation_errors[key]}"
     if key.kind == "Deployment":
         name = f"{key.name}-{template_hash(world.objects[key]['spec']['template'])}"
@@ -33,9 +33,9 @@ def _refused(world: World, key: ObjectRef) -> EventLine:
     return EventLine(key.kind, key.name, "FailedCreate", message, 12, True, 20)
 
 
-def _of_pod(world: World, pod: Pod, life: PodStatus) -> Iterator[EventLine]:
+def _pod_events(world: World, pod: Pod, status: PodStatus) -> Iterator[EventLine]:
     age = world.clock - pod.created
-    fresh = age < _NEW_SECONDS
+    is_new = age < _NEW_SECONDS
 
     def event(reason: str, message: str, count: int, seconds: int, *, warning: bool) -> EventLine:
         return EventLine("Pod", pod.name, reason, message, max(1, count), warning, seconds)
@@ -43,15 +43,15 @@ def _of_pod(world: World, pod: Pod, life: PodStatus) -> Iterator[EventLine]:
     if not pod.node:
         yield event("FailedScheduling", pod.unschedulable, age // 60 + 1, 15, warning=True)
         return
-    if fresh:
-        where = f"Successfully assigned {pod.owner.namespace}/{pod.name} to {pod.node}"
-        yield event("Scheduled", where, 1, age, warning=False)
+    if is_new:
+        message = f"Successfully assigned {pod.owner.namespace}/{pod.name} to {pod.node}"
+        yield event("Scheduled", message, 1, age, warning=False)
     image = next(
         (c.get("image", "") for c in pod.template.get("spec", {}).get("containers", ())), ""
     )
-    if life.init:
+    if status.init:
         return
-    if life.waiting in _NO_IMAGE:
+    if status.waiting in _NO_IMAGE:
         missing = next(
             (
                 str(c.get("image"))
@@ -70,28 +70,36 @@ def _of_pod(world: World, pod: Pod, life: PodStatus) -> Iterator[EventLine]:
             warning=True,
         )
         yield event("BackOff", f'Back-off pulling image "{missing}"', count * 3, 15, warning=False)
-    elif life.waiting == "CreateContainerConfigError":
-        yield event("Failed", f"Error: {life.message}", 2 + age // 15, 10, warning=True)
-    elif life.ended:
-        yield from _ended(world, pod, life, event)
-    if life.refused:
-        kind = life.refused.capitalize()
-        yield event("Unhealthy", f"{kind} probe failed: {life.why}", 3 + age // 10, 8, warning=True)
+    elif status.waiting == "CreateContainerConfigError":
+        yield event("Failed", f"Error: {status.message}", 2 + age // 15, 10, warning=True)
+    elif status.ended:
+        yield from _restart_events(world, pod, status, event)
+    if status.failing_probe:
+        kind = status.failing_probe.capitalize()
+        yield event(
+            "Unhealthy",
+            f"{kind} probe failed: {status.probe_message}",
+            3 + age // 10,
+            8,
+            warning=True,
+        )
 
 
-def _ended(world: World, pod: Pod, life: PodStatus, event: object) -> Iterator[EventLine]:
+def _restart_events(
+    world: World, pod: Pod, status: PodStatus, event: object
+) -> Iterator[EventLine]:
     assert callable(event), "the maker of events of this pod"
-    count = restarts_of(pod, life, world.clock)
-    serving = world.program(pod.owner).container or _first(pod)
-    if life.refused:
+    count = restarts_of(pod, status, world.clock)
+    serving = world.program(pod.owner).container or _first_container(pod)
+    if status.failing_probe:
         yield event(
             "Killing",
-            f"Container {serving} failed {life.refused} probe, will be restarted",
+            f"Container {serving} failed {status.failing_probe} probe, will be restarted",
             count,
             25,
             warning=False,
         )
-    if life.waiting == "CrashLoopBackOff":
+    if status.waiting == "CrashLoopBackOff":
         yield event(
             "BackOff",
             f"Back-off restarting failed container {serving} in pod {pod.name}",
@@ -101,6 +109,6 @@ def _ended(world: World, pod: Pod, life: PodStatus, event: object) -> Iterator[E
         )
 
 
-def _first(pod: Pod) -> str:
+def _first_container(pod: Pod) -> str:
     containers = pod.template.get("spec", {}).get("containers") or [{}]
     return str(containers[0].get("name", ""))

@@ -1,44 +1,44 @@
-"""Sets single fields of an object; what is not on the way to them is shared with the old one."""
+"""Sets single fields of an object. Unchanged parts are shared with the original."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reme_playbook.actions.field_paths import TAINT, Entry, Index, Path, Step, Write
+from reme_playbook.snapshot.field_path import TAINT, Entry, Index, Path, Step, Write
 
 Json = Mapping[str, Any]
 
 
-def write_fields(found: Json, changes: Iterable[Write]) -> Json:
-    """Return the object with the writes made; the object itself where they change nothing."""
-    for change in changes:
-        found = _put(found, change.path, change.value)
-    return found
+def write_fields(stored: Json, writes: Iterable[Write]) -> Json:
+    """Return the object with the writes applied; the same object if nothing changes."""
+    for write in writes:
+        stored = _set_path(stored, write.path, write.value)
+    return stored
 
 
-def set_field(found: Json, value: Any, *path: str) -> Json:
-    """Return the object with the field set; None takes it away."""
-    return write_fields(found, [Write(path, value)])
+def set_field(stored: Json, value: Any, *path: str) -> Json:
+    """Return the object with the field set; None removes it."""
+    return write_fields(stored, [Write(path, value)])
 
 
-def _put(found: Any, path: Path, value: Any) -> Any:
+def _set_path(value_before: Any, path: Path, value: Any) -> Any:
     step, rest = path[0], path[1:]
     if isinstance(step, Index):
-        return _placed(found, step.place, rest, value)
+        return _set_index(value_before, step.place, rest, value)
     if isinstance(step, Entry) and step.by:
-        return _entry(found, step, rest, value)
-    return _keyed(found, str(step.key) if isinstance(step, Entry) else step, rest, value)
+        return _set_entry(value_before, step, rest, value)
+    return _set_key(value_before, str(step.key) if isinstance(step, Entry) else step, rest, value)
 
 
-def _keyed(found: Any, key: str, rest: Path, value: Any) -> Any:
-    old = found if isinstance(found, Mapping) else {}
+def _set_key(parent: Any, key: str, rest: Path, value: Any) -> Any:
+    old = parent if isinstance(parent, Mapping) else {}
     if not rest and value is None:
-        return {k: v for k, v in old.items() if k != key} if key in old else found
+        return {k: v for k, v in old.items() if k != key} if key in old else parent
     inner = old.get(key)
-    new = _put(inner if inner is not None else _empty(rest[0]), rest, value) if rest else value
+    new = _set_path(inner if inner is not None else _empty(rest[0]), rest, value) if rest else value
     if new is inner or (not rest and new == inner):
-        return found
+        return parent
     if inner is None and not new and rest:
-        return found  # something was taken away that was not there
+        return parent  # the removed field does not exist
     return {**old, key: new}
 
 
@@ -46,40 +46,40 @@ def _empty(step: Step) -> Any:
     return [] if isinstance(step, Index) or (isinstance(step, Entry) and step.by) else {}
 
 
-def _placed(found: Any, place: int, rest: Path, value: Any) -> Any:
-    entries = list(found) if isinstance(found, Sequence) else []
+def _set_index(parent: Any, index: int, rest: Path, value: Any) -> Any:
+    entries = list(parent) if isinstance(parent, Sequence) else []
     if rest:
-        if place >= len(entries):
-            return found
-        entries[place] = _put(entries[place], rest, value)
+        if index >= len(entries):
+            return parent
+        entries[index] = _set_path(entries[index], rest, value)
     elif value is None:
-        if place >= len(entries):
-            return found
-        del entries[place]
-    elif place < len(entries):
-        entries.insert(place, value)
+        if index >= len(entries):
+            return parent
+        del entries[index]
+    elif index < len(entries):
+        entries.insert(index, value)
     else:
         entries.append(value)
     return entries
 
 
-def _entry(found: Any, step: Entry, rest: Path, value: Any) -> Any:
-    entries = list(found) if isinstance(found, Sequence) else []
-    place = next((i for i, e in enumerate(entries) if _is(e, step)), None)
+def _set_entry(parent: Any, step: Entry, rest: Path, value: Any) -> Any:
+    entries = list(parent) if isinstance(parent, Sequence) else []
+    index = next((i for i, e in enumerate(entries) if _matches(e, step)), None)
     removed = value is None and (not rest or step.by == TAINT)
     if removed:
-        return found if place is None else entries[:place] + entries[place + 1 :]
-    if place is None:
-        entries.append(_put(_new(step), rest, value) if rest else value)
+        return parent if index is None else entries[:index] + entries[index + 1 :]
+    if index is None:
+        entries.append(_set_path(_new_entry(step), rest, value) if rest else value)
         return entries
-    new = _put(entries[place], rest, value) if rest else value
-    if new is entries[place]:
-        return found
-    entries[place] = new
+    new = _set_path(entries[index], rest, value) if rest else value
+    if new is entries[index]:
+        return parent
+    entries[index] = new
     return entries
 
 
-def _is(entry: Any, step: Entry) -> bool:
+def _matches(entry: Any, step: Entry) -> bool:
     if not isinstance(entry, Mapping):
         return False
     if step.by == TAINT:
@@ -87,7 +87,7 @@ def _is(entry: Any, step: Entry) -> bool:
     return bool(entry.get(step.by) == step.key)
 
 
-def _new(step: Entry) -> dict[str, Any]:
+def _new_entry(step: Entry) -> dict[str, Any]:
     if step.by == TAINT:
         key, _, effect = str(step.key).rpartition(":")
         return {"key": key, "effect": effect}

@@ -1,6 +1,6 @@
-"""Remembers what was worked out of objects that never change, by which objects they are.
+"""Caches results by the identity of immutable arguments.
 
-Worlds share what they have in common, so most of an episode was worked out in an earlier one.
+Worlds share what they have in common, so most results of an episode were computed before.
 """
 
 from collections.abc import Callable
@@ -11,61 +11,60 @@ A = TypeVar("A")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_MOST = 2_000
-_FEW = 64
+_MAX_ENTRIES = 2_000
+_MAX_RECENT = 64
 
 
 def cache_by_identity(function: Callable[[A], T]) -> Callable[[A], T]:
-    """Return the function with a memory of its results, by the identity of its one argument.
+    """Cache the results of a pure function by the identity of its argument.
 
-    For pure functions of what nobody changes. An entry keeps its argument, so that no other object
-    can get its place in memory.
+    An entry keeps its argument alive, so that the id is not reused.
     """
-    return _by_identity(function, _MOST, dict.clear)
+    return _by_identity(function, _MAX_ENTRIES, dict.clear)
 
 
 def cache_recent_by_identity(function: Callable[[A], T]) -> Callable[[A], T]:
-    """Return the function with a memory of its last results only: for what is large."""
-    return _by_identity(function, _FEW, _drop_oldest)
+    """Cache only the most recent results, for large arguments."""
+    return _by_identity(function, _MAX_RECENT, _drop_oldest)
 
 
-def _drop_oldest(known: dict[Any, Any]) -> None:
-    known.pop(next(iter(known)))
+def _drop_oldest(cache: dict[Any, Any]) -> None:
+    cache.pop(next(iter(cache)))
 
 
 def _by_identity(
-    function: Callable[[A], T], most: int, make_room: Callable[[dict[Any, Any]], None]
+    function: Callable[[A], T], max_entries: int, make_room: Callable[[dict[Any, Any]], None]
 ) -> Callable[[A], T]:
-    known: dict[int, tuple[A, T]] = {}
+    cache: dict[int, tuple[A, T]] = {}
 
     @wraps(function)
-    def remembered(argument: A) -> T:
-        entry = known.get(id(argument))
+    def cached(argument: A) -> T:
+        entry = cache.get(id(argument))
         if entry is not None:
             return entry[1]
         result = function(argument)
-        if len(known) >= most:
-            make_room(known)
-        known[id(argument)] = (argument, result)
+        if len(cache) >= max_entries:
+            make_room(cache)
+        cache[id(argument)] = (argument, result)
         return result
 
-    return remembered
+    return cached
 
 
 def cache_by_identities(function: Callable[[*Ts], T]) -> Callable[[*Ts], T]:
-    """Return the function with a memory of its results, by the identity of its arguments."""
-    known: dict[tuple[int, ...], tuple[Any, T]] = {}
+    """Cache the results of a pure function by the identity of its arguments."""
+    cache: dict[tuple[int, ...], tuple[Any, T]] = {}
 
     @wraps(function)
-    def remembered(*arguments: *Ts) -> T:
-        mark = tuple(map(id, arguments))
-        entry = known.get(mark)
+    def cached(*arguments: *Ts) -> T:
+        key = tuple(map(id, arguments))
+        entry = cache.get(key)
         if entry is not None:
             return entry[1]
         result = function(*arguments)
-        if len(known) >= _MOST:
-            known.clear()
-        known[mark] = (arguments, result)
+        if len(cache) >= _MAX_ENTRIES:
+            cache.clear()
+        cache[key] = (arguments, result)
         return result
 
-    return remembered
+    return cached

@@ -1,4 +1,4 @@
-"""Who reaches whom, and what they are answered."""
+"""Requests between pods: which Service reaches which pod, and what is answered."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +9,12 @@ from reme_lab.simulator.identity_cache import (
     cache_by_identities,
     cache_by_identity,
     cache_recent_by_identity,
+)
+from reme_lab.simulator.network_policies import (
+    OUTSIDE,
+    enforced_policies,
+    ingress_permitted,
+    selecting_policies,
 )
 from reme_lab.simulator.pod_status import LONGEST_WAIT_MILLISECONDS, PodStatus, pod_statuses
 from reme_lab.simulator.program import Call, Program
@@ -23,20 +29,18 @@ from reme_lab.simulator.world import EntryPoint, GroundTruth, Pod, World
 from reme_playbook.snapshot import related_views, unstructured, views
 from reme_playbook.snapshot.network_rules import DNS_PORT
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.reachability import egress_allowed, ingress_allowed
-from reme_playbook.snapshot.related_views import NetworkPolicyView
+from reme_playbook.snapshot.reachability import egress_allowed
 from reme_playbook.snapshot.snapshot import Callee
 from reme_playbook.snapshot.views import ContainerView
 
 Json = Mapping[str, Any]
 
-_MIB = 2**20
-_OUTSIDE: dict[str, str] = {"simulator.invalid/outside": "true"}
+_HELD = "held"
 
 
 @dataclass(frozen=True)
 class Response:
-    """The worst that somebody gets who asks again and again; status 0: no connection."""
+    """The worst response to repeated requests; status 0 means that no connection was made."""
 
     status: int
     milliseconds: int = 1
@@ -44,7 +48,7 @@ class Response:
 
     @property
     def good(self) -> bool:
-        """Whether every request is served."""
+        """Whether every request succeeds."""
         return 200 <= self.status < 400
 
 
@@ -52,282 +56,248 @@ class _Endpoint(NamedTuple):
     labels: Mapping[str, str]
     key: ObjectRef
     pod: Pod
-    life: PodStatus
+    status: PodStatus
     program: Program
     container: ContainerView | None
 
 
-@cache_by_identities
-def _endpoints(
-    pods: tuple[Pod, ...], led: tuple[PodStatus, ...], program: Program
-) -> tuple[_Endpoint, ...]:
-    """Return the ready pods of a workload, alike ones once."""
-    found: dict[tuple[int, ...], _Endpoint] = {}
-    for pod, life in zip(pods, led, strict=False):
-        if life.ready:
-            mark = (id(pod.template), id(pod.config_maps), id(pod.stress))
-            seen = template_facts(pod.template)
-            container = seen.container(program.container)
-            found[mark] = _Endpoint(seen.labels, pod.owner, pod, life, program, container)
-    return tuple(found.values())
+class _Dependency(NamedTuple):
+    """A Service that a program calls for requests whose path starts so."""
 
-
-class _Asks(NamedTuple):
     path: str
-    service: str  # empty for one elsewhere
+    service: str  # empty for a host outside the namespace
     port: int
 
 
 @cache_by_identities
-def _asks(
+def _endpoints(
+    pods: tuple[Pod, ...], statuses: tuple[PodStatus, ...], program: Program
+) -> tuple[_Endpoint, ...]:
+    """Return the ready pods of a workload, one of each kind."""
+    endpoints: dict[tuple[int, ...], _Endpoint] = {}
+    for pod, status in zip(pods, statuses, strict=False):
+        if status.ready:
+            kind = (id(pod.template), id(pod.config_maps), id(pod.stress))
+            facts = template_facts(pod.template)
+            container = facts.container(program.container)
+            endpoints[kind] = _Endpoint(facts.labels, pod.owner, pod, status, program, container)
+    return tuple(endpoints.values())
+
+
+@cache_by_identities
+def _dependencies(
     ground_truth: GroundTruth,
     program: Program,
     template: Json,
-    configs: tuple[Json | None, ...],
+    config_maps: tuple[Json | None, ...],
     namespace: str,
-) -> tuple[_Asks, ...]:
-    """Return whom a pod asks for a request, in the order in which it does."""
-    told = start_container(ground_truth, program, template, configs).settings
+) -> tuple[_Dependency, ...]:
+    """Return what a pod calls for a request, in the order of the calls."""
+    settings = start_container(ground_truth, program, template, config_maps).settings
     return tuple(
-        _Asks(call.path, service, port)
+        _Dependency(call.path, service, port)
         for call in program.calls
-        for service, port in _called(call, told, namespace)
+        for service, port in _called_services(call, settings, namespace)
     )
 
 
 @dataclass
 class Network:
-    """Answers questions about one world, and remembers what it answered."""
+    """Answers requests in one world. Statuses and responses are computed once."""
 
     world: World
-    _lives: dict[ObjectRef, tuple[PodStatus, ...]] = field(default_factory=dict)
-    _answers: dict[tuple[Any, ...], tuple[Any, Response]] = field(default_factory=dict)
-    _asking: set[tuple[Any, ...]] = field(default_factory=set)
-    _policies: list[NetworkPolicyView] | None = None
-    _ready: dict[tuple[str, str], list[_Endpoint]] | None = None
+    _statuses: dict[ObjectRef, tuple[PodStatus, ...]] = field(default_factory=dict)
+    _responses: dict[tuple[Any, ...], tuple[Any, Response]] = field(default_factory=dict)
+    _in_progress: set[tuple[Any, ...]] = field(default_factory=set)
+    _endpoints_by_label: dict[tuple[str, str], list[_Endpoint]] | None = None
     _callers: dict[str, list[Mapping[str, str]]] | None = None
 
     def pod_statuses(self, key: ObjectRef) -> tuple[PodStatus, ...]:
-        """Return how the pods of a workload are doing."""
-        if key not in self._lives:
+        """Return the statuses of a workload's pods."""
+        if key not in self._statuses:
             world = self.world
             pods = world.pods.get(key, ())
-            self._lives[key] = ()  # who waits for itself finds nobody
-            held = self._held(pods)
-            self._lives[key] = pod_statuses(world.ground_truth, world.program(key), pods, held)
-        return self._lives[key]
+            self._statuses[key] = ()  # a workload that waits for itself finds no pod
+            held = _HELD if self._waits_in_vain(pods) else ""
+            self._statuses[key] = pod_statuses(world.ground_truth, world.program(key), pods, held)
+        return self._statuses[key]
 
-    def _held(self, pods: tuple[Pod, ...]) -> str:
-        """Return what the init containers of the newest template wait for in vain."""
-        for pod in pods:
-            for word in () if pod.initialized else template_facts(pod.template).awaited_words:
-                if self._in_vain(word):
-                    return _HELD
-        return ""
+    def _waits_in_vain(self, pods: tuple[Pod, ...]) -> bool:
+        """Return whether init containers wait for something that is not available."""
+        return any(
+            self._is_unavailable(word)
+            for pod in pods
+            if not pod.initialized
+            for word in template_facts(pod.template).awaited_words
+        )
 
-    def _in_vain(self, word: str) -> bool:
+    def _is_unavailable(self, word: str) -> bool:
+        """Return whether a word of a command names a suspended Job or an unreachable Service."""
         name = word.removeprefix("job/")
         job = self.world.named("Job", name.partition(":")[0])
         if job is not None:
             return unstructured.at(job, "spec", "suspend") is True
         if ":" not in word:
             return False
-        found = addresses(word)
-        if len(found) != 1 or found[0].port is None:
+        named = addresses(word)
+        if len(named) != 1 or named[0].port is None:
             return False
-        service = service_of(found[0].host, self.world.namespace)
-        return bool(service) and self.request(service, found[0].port, "").status == 0
-
-    # who is behind a Service ------------------------------------------------------------------
+        service = service_of(named[0].host, self.world.namespace)
+        return bool(service) and self.request(service, named[0].port, "").status == 0
 
     def request(
-        self, service: str, port: int, path: str, asker: Mapping[str, str] = _OUTSIDE
+        self, service: str, port: int, path: str, client: Mapping[str, str] = OUTSIDE
     ) -> Response:
-        """Return what is answered at a Service; without a path, whether somebody listens."""
-        if not self._restricting():
-            asker = _OUTSIDE  # it makes no difference who asks
-        mark = (service, port, path, id(asker))
-        known = self._answers.get(mark)
-        if known is None:
-            if mark in self._asking:
-                return Response(200)  # a circle of callers has no end that could fail
-            self._asking.add(mark)
-            # With the asker, so that nothing else can get its place in memory.
-            known = self._answers[mark] = (asker, self._ask(service, port, path, asker))
-            self._asking.discard(mark)
-        return known[1]
+        """Return the response of a Service; with an empty path, whether a connection is made.
 
-    def _ask(self, service: str, port: int, path: str, asker: Mapping[str, str]) -> Response:
-        found = self.world.named("Service", service)
-        if found is None:
+        `client` are the labels of the requesting pod.
+        """
+        if not enforced_policies(self.world):
+            client = OUTSIDE  # every client gets the same response
+        key = (service, port, path, id(client))
+        cached = self._responses.get(key)
+        if cached is None:
+            if key in self._in_progress:
+                return Response(200)  # a cycle of calls: nothing in it fails
+            self._in_progress.add(key)
+            # The entry keeps the client, so that its id is not reused.
+            cached = (client, self._request(service, port, path, client))
+            self._responses[key] = cached
+            self._in_progress.discard(key)
+        return cached[1]
+
+    def _request(self, name: str, port: int, path: str, client: Mapping[str, str]) -> Response:
+        service = self.world.named("Service", name)
+        if service is None:
             return Response(0, 5, "Name or service not known")
-        view = service_view(found)
-        leads_to = next((p.target_port for p in view.ports if p.port == port), None)
-        if leads_to is None:
+        view = service_view(service)
+        target_port = next((p.target_port for p in view.ports if p.port == port), None)
+        if target_port is None:
             return Response(0, LONGEST_WAIT_MILLISECONDS, "timed out")
-        answers = [self._of_pod(one, leads_to, path, asker) for one in self._behind(view.selector)]
-        if not answers:
-            return self._of_job(view.selector, found) or Response(0, 1, "Connection refused")
-        return max(answers, key=severity)
+        responses = [
+            self._pod_response(endpoint, target_port, path, client)
+            for endpoint in self._selected(view.selector)
+        ]
+        if not responses:
+            return self._job_response(view.selector, service) or Response(
+                0, 1, "Connection refused"
+            )
+        return max(responses, key=severity)
 
-    def _behind(self, selector: Mapping[str, str]) -> list[_Endpoint]:
-        """Return the ready pods that a selector selects; alike ones once."""
-        if self._ready is None:
-            self._ready = {}
-            for one in self._all_ready():
-                for pair in one.labels.items():
-                    self._ready.setdefault(pair, []).append(one)
-        for pair in selector.items():
-            found = self._ready.get(pair, [])
-            return [one for one in found if views.selects(selector, one.labels)]
+    def _selected(self, selector: Mapping[str, str]) -> list[_Endpoint]:
+        """Return the ready pods that a selector matches, one of each kind."""
+        if self._endpoints_by_label is None:
+            self._endpoints_by_label = {}
+            for endpoint in self._ready_endpoints():
+                for label in endpoint.labels.items():
+                    self._endpoints_by_label.setdefault(label, []).append(endpoint)
+        for label in selector.items():
+            candidates = self._endpoints_by_label.get(label, [])
+            return [one for one in candidates if views.selects(selector, one.labels)]
         return []
 
-    def _all_ready(self) -> Iterator[_Endpoint]:
+    def _ready_endpoints(self) -> Iterator[_Endpoint]:
         world = self.world
         for key in world.workloads:
-            yield from _endpoints(
-                world.pods.get(key, ()), self.pod_statuses(key), world.program(key)
-            )
+            pods, statuses = world.pods.get(key, ()), self.pod_statuses(key)
+            yield from _endpoints(pods, statuses, world.program(key))
 
     def callers(self) -> Mapping[str, list[Mapping[str, str]]]:
-        """Return the pod labels of those who call each Service now, if anybody does."""
+        """Return the pod labels of the callers of each Service that has any."""
         if self._callers is None:
             self._callers = {}
             for key, program in self.world.ground_truth.programs.items():
                 pods = self.world.pods.get(key) if program.calls else None
                 if pods:
-                    pod = pods[-1]
-                    for asked in self._asked(pod, program):
-                        labels = template_facts(pod.template).labels
-                        self._callers.setdefault(asked.service, []).append(labels)
+                    labels = template_facts(pods[-1].template).labels
+                    for dependency in self._pod_dependencies(pods[-1], program):
+                        self._callers.setdefault(dependency.service, []).append(labels)
         return self._callers
 
-    def _asked(self, pod: Pod, program: Program) -> tuple[_Asks, ...]:
-        world = self.world
-        return _asks(
-            world.ground_truth, program, pod.template, pod.config_maps, world.target.namespace
-        )
+    def _pod_dependencies(self, pod: Pod, program: Program) -> tuple[_Dependency, ...]:
+        truth, namespace = self.world.ground_truth, self.world.target.namespace
+        return _dependencies(truth, program, pod.template, pod.config_maps, namespace)
 
-    def _of_job(self, selector: Mapping[str, str], service: Json) -> Response | None:
+    def _job_response(self, selector: Mapping[str, str], service: Json) -> Response | None:
         for _, job in self.world.of_kind("Job"):
             labels = unstructured.strings(job, "spec", "template", "metadata", "labels")
-            if (
-                views.selects(selector, labels)
-                and unstructured.at(job, "spec", "suspend") is not True
+            if views.selects(selector, labels) and (
+                unstructured.at(job, "spec", "suspend") is not True
             ):
                 return Response(200)
-        # Endpoints that somebody else keeps lead somewhere.
+        # A Service without a selector has manually managed endpoints: they respond.
         return None if unstructured.mapping(service, "spec", "selector") else Response(200)
 
-    # what a pod answers -----------------------------------------------------------------------
-
-    def _of_pod(
-        self, one: _Endpoint, leads_to: int | str, path: str, asker: Mapping[str, str]
+    def _pod_response(
+        self, endpoint: _Endpoint, target_port: int | str, path: str, client: Mapping[str, str]
     ) -> Response:
-        life, behaviour = one.life, one.life.behaviour
-        number = port_number(one.container, leads_to)
+        status, behaviour = endpoint.status, endpoint.status.behaviour
+        number = port_number(endpoint.container, target_port)
         if number is None:
             return Response(0, 1, "Connection refused")
-        if not self._let_in(one.labels, asker, number, leads_to):
+        if not ingress_permitted(self.world, endpoint.labels, client, number, target_port):
             return Response(0, LONGEST_WAIT_MILLISECONDS, "timed out")
         if number != behaviour.port:
             return Response(0, 1, "Connection refused")
         if not path:
             return Response(200)
-        spent = _spent(life)
-        bare = path.partition("?")[0]
-        if bare not in behaviour.paths and not behaviour.any_path:
-            return Response(404, spent, "HTTP 404")
+        milliseconds = _own_milliseconds(status)
+        path = path.partition("?")[0]
+        if path not in behaviour.paths and not behaviour.any_path:
+            return Response(404, milliseconds, "HTTP 404")
         if behaviour.unready:
-            return Response(503, spent, "HTTP 503")
+            return Response(503, milliseconds, "HTTP 503")
         if behaviour.error_percent:
-            return Response(500, spent, "HTTP 500")
-        volumes = (
-            template_facts(one.pod.template).memory_volume_limits if behaviour.scratch_bytes else ()
-        )
-        if volumes and behaviour.scratch_bytes > min(volumes):
-            return Response(500, spent, "HTTP 500: no space left on device")
-        return self._with_others(one, bare, spent)
+            return Response(500, milliseconds, "HTTP 500")
+        if behaviour.scratch_bytes:
+            limits = template_facts(endpoint.pod.template).memory_volume_limits
+            if limits and behaviour.scratch_bytes > min(limits):
+                return Response(500, milliseconds, "HTTP 500: no space left on device")
+        return self._with_dependencies(endpoint, path, milliseconds)
 
-    def _with_others(self, one: _Endpoint, path: str, spent: int) -> Response:
-        behaviour = one.life.behaviour
-        for asked in self._asked(one.pod, one.program) if one.program.calls else ():
-            if not path.startswith(asked.path):
+    def _with_dependencies(self, endpoint: _Endpoint, path: str, milliseconds: int) -> Response:
+        behaviour, program = endpoint.status.behaviour, endpoint.program
+        for dependency in self._pod_dependencies(endpoint.pod, program) if program.calls else ():
+            if not path.startswith(dependency.path):
                 continue
-            answer = self._call(one.pod, asked.service, asked.port)
-            limit = behaviour.call_timeout_milliseconds
-            if not answer.good or answer.milliseconds > limit:
-                waited = min(answer.milliseconds, limit) * (1 + behaviour.retries)
-                return Response(502, spent + waited, f"HTTP 502: {asked.service}: {answer.message}")
-            spent += answer.milliseconds
-        return Response(200, spent)
+            service = dependency.service
+            response = self._call(endpoint.pod, service, dependency.port)
+            timeout = behaviour.call_timeout_milliseconds
+            if not response.good or response.milliseconds > timeout:
+                milliseconds += min(response.milliseconds, timeout) * (1 + behaviour.retries)
+                return Response(502, milliseconds, f"HTTP 502: {service}: {response.message}")
+            milliseconds += response.milliseconds
+        return Response(200, milliseconds)
 
     def _call(self, pod: Pod, service: str, port: int) -> Response:
-        seen = template_facts(pod.template)
         if not service:
-            return Response(200)  # somewhere else, which is not simulated
-        policies = self._selecting(seen.labels) if self._restricting() else []
-        if not seen.cluster_dns or not egress_allowed(policies, None, DNS_PORT):
+            return Response(200)  # a host outside the namespace is not simulated
+        facts = template_facts(pod.template)
+        policies = selecting_policies(self.world, facts.labels)
+        if not facts.cluster_dns or not egress_allowed(policies, None, DNS_PORT):
             return Response(0, 1500, "Name or service not known")
-        found = self.world.named("Service", service)
-        if found is not None and policies:
-            view = service_view(found)
-            leads_to = next((p.target_port for p in view.ports if p.port == port), None)
+        known = self.world.named("Service", service)
+        if known is not None and policies:
+            view = service_view(known)
+            target_port = next((p.target_port for p in view.ports if p.port == port), None)
             callee = Callee(service, view.selector, ())
-            if leads_to is not None and not egress_allowed(policies, callee, leads_to):
+            if target_port is not None and not egress_allowed(policies, callee, target_port):
                 return Response(0, LONGEST_WAIT_MILLISECONDS, "timed out")
-        return self.request(service, port, "/", seen.labels)
-
-    # past NetworkPolicies ---------------------------------------------------------------------
-
-    def _selecting(self, labels: Mapping[str, str]) -> list[NetworkPolicyView]:
-        return [view for view in self._restricting() if view.selector.matches(labels)]
-
-    def _restricting(self) -> list[NetworkPolicyView]:
-        if self._policies is None:
-            enforced = self.world.ground_truth.policies_enforced
-            found = self.world.of_kind("NetworkPolicy") if enforced else ()
-            self._policies = [related_views.network_policy(one) for _, one in found]
-        return self._policies
-
-    def _let_in(
-        self, labels: Mapping[str, str], asker: Mapping[str, str], number: int, named: int | str
-    ) -> bool:
-        policies = self._selecting(labels) if self._restricting() else []
-        if not policies:
-            return True
-        if asker is _OUTSIDE:
-            return lets_outsiders_in(policies, number)
-        return ingress_allowed(policies, asker, number) or ingress_allowed(policies, asker, named)
+        return self.request(service, port, "/", facts.labels)
 
 
 @cache_recent_by_identity
 def network_of(world: World) -> Network:
-    """Return the network of a world; the same one for the same world."""
+    """Return the network of a world; the same object for the same world."""
     return Network(world)
 
 
-def lets_outsiders_in(policies: list[NetworkPolicyView], port: int) -> bool:
-    """Return whether pods of other namespaces reach a port."""
-    restricting = [policy.ingress for policy in policies if policy.ingress is not None]
-    for rules in restricting:
-        for one in rules:
-            open_peers = not unstructured.items(one, "from") or any(
-                peer.get("namespaceSelector") == {} or "ipBlock" in peer
-                for peer in unstructured.items(one, "from")
-            )
-            ports = unstructured.items(one, "ports")
-            if open_peers and (not ports or any(p.get("port") in (None, port) for p in ports)):
-                return True
-    return not restricting
-
-
-def request_entry_point(network: Network, front: EntryPoint) -> Response:
-    """Return what users get at a front."""
-    if not front.ingress:
-        return network.request(front.service, front.port, front.path)
-    found = network.world.named("Ingress", front.ingress)
-    paths = related_views.ingress(found).paths if found is not None else ()
+def request_entry_point(network: Network, entry_point: EntryPoint) -> Response:
+    """Return the response to users at an entry point."""
+    if not entry_point.ingress:
+        return network.request(entry_point.service, entry_point.port, entry_point.path)
+    ingress = network.world.named("Ingress", entry_point.ingress)
+    paths = related_views.ingress(ingress).paths if ingress is not None else ()
     if not paths:
         return Response(404, 1, "HTTP 404")
     for path in paths:
@@ -336,41 +306,40 @@ def request_entry_point(network: Network, front: EntryPoint) -> Response:
         port = next((p.port for p in ports if path.port in (p.port, p.name)), None)
         if port is None:
             return Response(503, 1, "HTTP 503: no backend")
-        answer = network.request(path.service, port, front.path)
-        if not answer.good:
-            return Response(answer.status or 503, answer.milliseconds, answer.message)
+        response = network.request(path.service, port, entry_point.path)
+        if not response.good:
+            return Response(response.status or 503, response.milliseconds, response.message)
     return Response(200)
 
 
 @cache_by_identity
-def _spent(life: PodStatus) -> int:
-    """Return the milliseconds that an answer takes without those of others."""
-    behaviour, stress = life.behaviour, life.stress
-    spent = behaviour.latency_milliseconds
-    if life.queued_milliseconds:
-        spent += life.queued_milliseconds
-    elif life.crowded:
-        spent += 80
+def _own_milliseconds(status: PodStatus) -> int:
+    """Return how long a response takes, without calls to other Services."""
+    behaviour, stress = status.behaviour, status.stress
+    milliseconds = behaviour.latency_milliseconds
+    if status.queued_milliseconds:
+        milliseconds += status.queued_milliseconds
+    elif status.crowded:
+        milliseconds += 80
     if stress.disk and behaviour.writes_disk:
-        spent += 1000
-    spent += 2 * stress.delay_milliseconds + 20 * stress.loss_percent
-    return spent
+        milliseconds += 1000
+    return milliseconds + 2 * stress.delay_milliseconds + 20 * stress.loss_percent
 
 
-def _called(call: Call, told: Mapping[str, str], namespace: str) -> list[tuple[str, int]]:
-    """Return Service and port of what a call asks; no Service for a host elsewhere."""
+def _called_services(
+    call: Call, settings: Mapping[str, str], namespace: str
+) -> list[tuple[str, int]]:
+    """Return the Services and ports that a call reaches; an empty name for an external host."""
     if not call.setting:
         return [(call.service, call.port)]
-    value = told.get(call.setting)
+    value = settings.get(call.setting)
     if value is None:
         return [(call.service, call.port)] if call.service else []
     return [(service_of(a.host, namespace), a.port or call.port) for a in addresses(value)]
 
 
-def severity(answer: Response) -> tuple[int, int]:
-    """Return how bad an answer is, in an order."""
-    order = 3 if answer.status == 0 else 2 if answer.status >= 500 else int(not answer.good)
-    return order, answer.milliseconds
-
-
-_HELD = "held"
+def severity(response: Response) -> tuple[int, int]:
+    """Return a sort key: worse responses are greater."""
+    if response.status == 0:
+        return 3, response.milliseconds
+    return 2 if response.status >= 500 else int(not response.good), response.milliseconds

@@ -1,4 +1,4 @@
-"""How the kubelet gets on with the pods of a workload: the life that each of them leads."""
+"""Pod status: whether a pod runs and is ready, and what its probes and resource usage show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,93 +16,97 @@ from reme_lab.simulator.world import GroundTruth, Pod
 from reme_playbook.snapshot.views import ContainerView, ProbeView
 
 _MIB = 2**20
-_LEAKED = 85
-"""Per cent of its limit that a leaking instance holds when one looks."""
+_LEAK_PERCENT = 85
+"""Percent of its memory limit that a leaking instance is observed to use."""
 _SIDECAR_CPU = 2
 _SIDECAR_MEMORY = 8 * _MIB
-_CROWDED = 90
-"""Per cent of the CPU limit above which requests wait."""
-_LEAST_MILLICORES = 10
-"""What the kubelet grants at least, however low the limit: 1 ms in every 100 ms."""
+_THROTTLED_PERCENT = 90
+"""Percent of the CPU limit from which requests are delayed."""
+_MIN_MILLICORES = 10
+"""Minimum that the kubelet grants, however low the limit: 1 ms per 100 ms."""
 LONGEST_WAIT_MILLISECONDS = 30_000
-"""How long something waits for who never answers."""
-_CALM = Stress()
+"""How long a client waits for a response that never comes."""
+_NO_STRESS = Stress()
 
 
 @dataclass(frozen=True, eq=False)
 class PodStatus:
-    """How one pod is doing."""
+    """The status of one pod."""
 
     behaviour: Behaviour
     stress: Stress
     running: bool = False
-    """Whether the container that serves runs most of the time."""
+    """Whether the serving container runs most of the time."""
     ready: bool = False
     waiting: str = ""
     message: str = ""
     ended: str = ""
-    """Reason of its last end: Error, OOMKilled, Completed."""
+    """Reason of the last termination: Error, OOMKilled, Completed."""
     exit_code: int | None = None
     init: bool = False
-    """Whether it has not got past its init containers."""
-    refused: str = ""
+    """Whether the init containers have not finished."""
+    failing_probe: str = ""
     """The kind of probe that fails: readiness, liveness or startup."""
-    why: str = ""
-    """What the kubelet says of that."""
+    probe_message: str = ""
+    """The kubelet's message about the failing probe."""
     cpu: int = 0
     memory: int = 0
     load_percent: int = 0
-    """CPU that it would use, as a share of its limit; 0 without one."""
+    """CPU demand in percent of the limit; 0 without a limit."""
 
     @property
     def flaps(self) -> bool:
-        """Whether its container ends again and again."""
+        """Whether the container terminates again and again."""
         return bool(self.ended)
 
     @property
     def crowded(self) -> bool:
-        """Whether it is throttled."""
-        return self.load_percent >= _CROWDED
+        """Whether the container is throttled."""
+        return self.load_percent >= _THROTTLED_PERCENT
 
     @property
     def queued_milliseconds(self) -> int:
-        """How long a request waits for its turn, once the queue is as long as it gets."""
-        return _queued(self.load_percent, self.stress)
+        """How long a request is queued, once the queue has its final length."""
+        return _queued_milliseconds(self.load_percent, self.stress)
 
 
 @cache_by_identities
 def pod_statuses(
     ground_truth: GroundTruth, program: Program, pods: tuple[Pod, ...], held: str
 ) -> tuple[PodStatus, ...]:
-    """Return the lives of a workload's pods; `held` says what keeps those with init containers."""
+    """Return the statuses of a workload's pods; `held` keeps init containers waiting."""
     starts = [start_container(ground_truth, program, pod.template, pod.config_maps) for pod in pods]
-    first = [_first(pod, found, held) for pod, found in zip(pods, starts, strict=True)]
-    running = sum(life is None for life in first) or 1
+    not_running = [
+        _not_running_status(pod, started, held) for pod, started in zip(pods, starts, strict=True)
+    ]
+    running = sum(status is None for status in not_running) or 1
     return tuple(
-        life or _running(program, pod, found, running, ground_truth.patience_seconds)
-        for pod, found, life in zip(pods, starts, first, strict=True)
+        status or _running_status(program, pod, started, running, ground_truth.patience_seconds)
+        for pod, started, status in zip(pods, starts, not_running, strict=True)
     )
 
 
-def _first(pod: Pod, found: ContainerStart, held: str) -> PodStatus | None:
-    """Return the life of a pod whose container does not run; None for one that does."""
-    stress = pod.stress or found.recurring_stress or _CALM
-    seen = template_facts(pod.template)
+def _not_running_status(pod: Pod, started: ContainerStart, held: str) -> PodStatus | None:
+    """Return the status of a pod whose container does not run; None if it runs."""
+    stress = pod.stress or started.recurring_stress or _NO_STRESS
+    facts = template_facts(pod.template)
     if not pod.node:
-        return PodStatus(found.behaviour, stress)
-    if held and seen.awaited_words and not pod.initialized:
-        return PodStatus(found.behaviour, stress, waiting="PodInitializing", init=True)
-    if found.waiting:
-        return PodStatus(found.behaviour, stress, waiting=found.waiting, message=found.message)
+        return PodStatus(started.behaviour, stress)
+    if held and facts.awaited_words and not pod.initialized:
+        return PodStatus(started.behaviour, stress, waiting="PodInitializing", init=True)
+    if started.waiting:
+        return PodStatus(
+            started.behaviour, stress, waiting=started.waiting, message=started.message
+        )
     if stress.failed:
-        return _crashing(found.behaviour, stress, "StartError", 128)
-    if found.behaviour.exit_code is not None:
-        code = found.behaviour.exit_code
-        return _crashing(found.behaviour, stress, "Error" if code else "Completed", code)
+        return _crash_loop(started.behaviour, stress, "StartError", 128)
+    if started.behaviour.exit_code is not None:
+        code = started.behaviour.exit_code
+        return _crash_loop(started.behaviour, stress, "Error" if code else "Completed", code)
     return None
 
 
-def _crashing(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> PodStatus:
+def _crash_loop(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> PodStatus:
     return PodStatus(
         behaviour,
         stress,
@@ -113,34 +117,36 @@ def _crashing(behaviour: Behaviour, stress: Stress, reason: str, code: int) -> P
     )
 
 
-def _running(
-    program: Program, pod: Pod, found: ContainerStart, sharing: int, patience: int
+def _running_status(
+    program: Program, pod: Pod, started: ContainerStart, sharing: int, patience: int
 ) -> PodStatus:
-    behaviour, stress = found.behaviour, pod.stress or found.recurring_stress or _CALM
-    seen = template_facts(pod.template)
-    container = seen.container(program.container)
+    behaviour, stress = started.behaviour, pod.stress or started.recurring_stress or _NO_STRESS
+    facts = template_facts(pod.template)
+    container = facts.container(program.container)
     limits = container.resources if container else None
-    most_memory = memory_or_zero((limits and limits.memory_limit) or "")
-    most_cpu = cpu_or_zero((limits and limits.cpu_limit) or "")
-    held = behaviour.memory_bytes + stress.memory_bytes
-    if most_memory and behaviour.memory_bytes > most_memory:
-        return _crashing(behaviour, stress, "OOMKilled", 137)
-    wanted = behaviour.cpu_millicores // sharing
-    load = 100 * wanted // most_cpu if most_cpu else 0
+    memory_limit = memory_or_zero((limits and limits.memory_limit) or "")
+    cpu_limit = cpu_or_zero((limits and limits.cpu_limit) or "")
+    memory_used = behaviour.memory_bytes + stress.memory_bytes
+    if memory_limit and behaviour.memory_bytes > memory_limit:
+        return _crash_loop(behaviour, stress, "OOMKilled", 137)
+    demand = behaviour.cpu_millicores // sharing
+    load_percent = 100 * demand // cpu_limit if cpu_limit else 0
     if stress.cpu:
-        load = max(load, 100 + load)
-    used = min(wanted, most_cpu) if most_cpu else wanted
+        load_percent = max(load_percent, 100 + load_percent)
+    cpu_used = min(demand, cpu_limit) if cpu_limit else demand
     if stress.cpu:
-        used = most_cpu or 1000
+        cpu_used = cpu_limit or 1000
     leaking = behaviour.leaks
     if leaking:
-        held = most_memory * _LEAKED // 100 if most_memory else held * 4
-    elif most_memory:
-        held = min(held, most_memory * 97 // 100)
-    refusal = _refusal(behaviour, stress, container, most_cpu, patience)
+        memory_used = memory_limit * _LEAK_PERCENT // 100 if memory_limit else memory_used * 4
+    elif memory_limit:
+        memory_used = min(memory_used, memory_limit * 97 // 100)
+    refusal = _probe_failure(behaviour, stress, container, cpu_limit, patience)
     if not refusal and pod.overloaded:
-        refusal = _too_late(_queued(load, stress), container, behaviour)
-    probe, why = refusal or ("", "")
+        refusal = _queued_probe_failure(
+            _queued_milliseconds(load_percent, stress), container, behaviour
+        )
+    probe, probe_message = refusal or ("", "")
     killed = probe in ("liveness", "startup")
     return PodStatus(
         behaviour,
@@ -149,48 +155,48 @@ def _running(
         ready=not probe,
         waiting="CrashLoopBackOff" if killed else "",
         message="back-off 5m0s restarting failed container" if killed else "",
-        ended="OOMKilled" if leaking and most_memory else ("Error" if killed else ""),
-        exit_code=137 if (leaking and most_memory) or killed else None,
-        refused=probe,
-        why=why,
-        cpu=used,
-        memory=held,
-        load_percent=load,
+        ended="OOMKilled" if leaking and memory_limit else ("Error" if killed else ""),
+        exit_code=137 if (leaking and memory_limit) or killed else None,
+        failing_probe=probe,
+        probe_message=probe_message,
+        cpu=cpu_used,
+        memory=memory_used,
+        load_percent=load_percent,
     )
 
 
-def _queued(load_percent: int, stress: Stress) -> int:
+def _queued_milliseconds(load_percent: int, stress: Stress) -> int:
     if load_percent <= 100 or stress.cpu:
         return 0
-    # More comes in than is done: the queue grows until askers give up.
+    # Demand exceeds capacity: the queue grows until clients give up.
     return min(LONGEST_WAIT_MILLISECONDS, 20 * (load_percent - 100) + 1500)
 
 
-def _too_late(
+def _queued_probe_failure(
     queued: int, container: ContainerView | None, behaviour: Behaviour
 ) -> tuple[str, str] | None:
-    """Return that the readiness probe has to queue for too long, and gives up; None if not."""
+    """Return the failure of a readiness probe that is queued too long; None if it passes."""
     view = container.probes.get("readiness") if container else None
     if view is None or view.handler != "httpGet" or queued <= view.timeout_seconds * 1000:
         return None
-    return "readiness", _said(view, "context deadline exceeded", behaviour)
+    return "readiness", _kubelet_message(view, "context deadline exceeded", behaviour)
 
 
 def startup_seconds(behaviour: Behaviour, most_cpu: int) -> float:
-    """Return how long a start takes with so many millicores; 0 for no limit."""
+    """Return how long a start takes at a CPU limit in millicores; 0 means no limit."""
     work = behaviour.startup_cpu_milliseconds
-    given = max(most_cpu, _LEAST_MILLICORES) if most_cpu else 1000
-    return behaviour.startup_seconds + work / given
+    granted = max(most_cpu, _MIN_MILLICORES) if most_cpu else 1000
+    return behaviour.startup_seconds + work / granted
 
 
-def _refusal(
+def _probe_failure(
     behaviour: Behaviour,
     stress: Stress,
     container: ContainerView | None,
     most_cpu: int,
     patience: int,
 ) -> tuple[str, str] | None:
-    """Return which probe fails for good, and what the kubelet says; None if all pass."""
+    """Return the kind of probe that keeps failing and the kubelet's message; None if all pass."""
     probes: Mapping[str, ProbeView] = container.probes if container else {}
     takes = startup_seconds(behaviour, most_cpu)
     killer = "startup" if "startup" in probes else "liveness"
@@ -198,24 +204,26 @@ def _refusal(
         view = probes[killer]
         allowed = view.initial_delay_seconds + view.period_seconds * view.failure_threshold
         if takes > allowed:
-            return killer, _said(view, "connection refused", behaviour)
+            return killer, _kubelet_message(view, "connection refused", behaviour)
     if takes > patience:
         view = probes.get("readiness") or ProbeView("exec", None, None, 0, 10, 1, 3)
-        return "readiness", _said(view, "connection refused", behaviour)
+        return "readiness", _kubelet_message(view, "connection refused", behaviour)
     for kind in ("startup", "liveness", "readiness"):
-        if kind in probes and (problem := _asked(probes[kind], kind, behaviour, stress, container)):
-            return kind, _said(probes[kind], problem, behaviour)
+        if kind in probes and (
+            problem := _probe_error(probes[kind], kind, behaviour, stress, container)
+        ):
+            return kind, _kubelet_message(probes[kind], problem, behaviour)
     return None
 
 
-def _asked(
+def _probe_error(
     view: ProbeView,
     kind: str,
     behaviour: Behaviour,
     stress: Stress,
     container: ContainerView | None,
 ) -> str:
-    """Return what goes wrong when the kubelet asks; empty if nothing does."""
+    """Return the error of a single probe; empty if it passes."""
     if view.handler == "exec":
         return ""
     if port_number(container, view.port) != behaviour.port:
@@ -234,18 +242,18 @@ def _asked(
     return ""
 
 
-def _said(view: ProbeView, problem: str, behaviour: Behaviour) -> str:
+def _kubelet_message(view: ProbeView, problem: str, behaviour: Behaviour) -> str:
     if problem.startswith("HTTP") or view.handler == "exec":
         return problem
     port = view.port or behaviour.port
     if view.handler == "tcpSocket":
         return f"dial tcp 10.244.0.9:{port}: connect: {problem}"
-    asked = f'Get "http://10.244.0.9:{port}{view.path or ""}"'
+    request = f'Get "http://10.244.0.9:{port}{view.path or ""}"'
     if problem == "connection refused":
-        return f"{asked}: dial tcp 10.244.0.9:{port}: connect: {problem}"
-    return f"{asked}: {problem}"
+        return f"{request}: dial tcp 10.244.0.9:{port}: connect: {problem}"
+    return f"{request}: {problem}"
 
 
 def count_ready(found: Sequence[PodStatus]) -> int:
-    """Return how many are ready."""
+    """Return how many pods are ready."""
     return sum(life.ready for life in found)

@@ -1,16 +1,16 @@
-"""What each probe of a report would say in a world, sampled again and again."""
+"""Evaluates the probes of a report against a world."""
 
 from typing import NamedTuple
 
 from reme_api.probes import HttpProbe, Probe, Resource, ResourceUsageProbe, RolloutProbe
 from reme_lab.simulator.api_objects import phase_of
+from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.replica_counts import replica_counts
 from reme_lab.simulator.template_facts import cpu_or_zero, memory_or_zero, template_facts
 
 
 class ProbeSample(NamedTuple):
-    """Whether a probe passes every time; None where it cannot be measured."""
+    """Result of repeated samples: passed every time or not; None if it cannot be measured."""
 
     name: str
     passed: bool | None
@@ -19,7 +19,7 @@ class ProbeSample(NamedTuple):
 
 
 def sample_probe(network: Network, probe: Probe) -> ProbeSample:
-    """Return what a probe says."""
+    """Return the result of a probe."""
     if probe.http:
         return _http(network, probe, probe.http)
     if probe.tcp:
@@ -35,20 +35,20 @@ def sample_probe(network: Network, probe: Probe) -> ProbeSample:
     return ProbeSample(probe.name, None, "", "the probe says nothing that could be measured")
 
 
-def _http(network: Network, probe: Probe, asks: HttpProbe) -> ProbeSample:
-    if network.world.named("Service", asks.service) is None:
-        return ProbeSample(probe.name, None, "", f"Service {asks.service} does not exist")
-    answer = network.request(asks.service, asks.port, asks.path)
+def _http(network: Network, probe: Probe, http: HttpProbe) -> ProbeSample:
+    if network.world.named("Service", http.service) is None:
+        return ProbeSample(probe.name, None, "", f"Service {http.service} does not exist")
+    answer = network.request(http.service, http.port, http.path)
     if answer.milliseconds >= probe.timeout_seconds * 1000:
         return ProbeSample(probe.name, False, "", f"no answer within {probe.timeout_seconds} s")
     if answer.status == 0:
         return ProbeSample(probe.name, False, "", answer.message)
     value = f"{answer.status} in {answer.milliseconds} ms"
-    if answer.status > asks.max_status:
-        return ProbeSample(probe.name, False, value, f"{asks.service} answered {answer.status}")
-    if asks.max_milliseconds is not None and answer.milliseconds > asks.max_milliseconds:
+    if answer.status > http.max_status:
+        return ProbeSample(probe.name, False, value, f"{http.service} answered {answer.status}")
+    if http.max_milliseconds is not None and answer.milliseconds > http.max_milliseconds:
         return ProbeSample(
-            probe.name, False, value, f"{asks.service} took {answer.milliseconds} ms"
+            probe.name, False, value, f"{http.service} took {answer.milliseconds} ms"
         )
     return ProbeSample(probe.name, True, value)
 
@@ -90,17 +90,17 @@ def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> ProbeSampl
     shares: list[int] = []
     unknown = ""
     program = world.program(world.target)
-    for pod, life in zip(
+    for pod, status in zip(
         world.pods.get(world.target, ()), network.pod_statuses(world.target), strict=True
     ):
-        if phase_of(pod, life) != "Running":
+        if phase_of(pod, status) != "Running":
             continue
-        if not life.running:
+        if not status.running:
             unknown = f"pod {pod.name}: has no metrics yet"
             continue
-        seen = template_facts(pod.template)
-        serving = seen.container(program.container)
-        for container in seen.containers:
+        facts = template_facts(pod.template)
+        serving = facts.container(program.container)
+        for container in facts.containers:
             if probe.container not in (None, container.name):
                 continue
             is_cpu = probe.resource is Resource.CPU
@@ -114,8 +114,8 @@ def _usage(network: Network, name: str, probe: ResourceUsageProbe) -> ProbeSampl
                 unknown = f"container {container.name} has no {probe.resource} limit"
                 continue
             if container is not serving:
-                continue  # it does next to nothing
-            used = life.cpu if is_cpu else life.memory
+                continue  # a sidecar uses next to nothing
+            used = status.cpu if is_cpu else status.memory
             shares.append(used * 100 // limit)
     if not shares:
         return ProbeSample(name, None, "", unknown or "no pod of the target is running")

@@ -1,4 +1,4 @@
-"""How what runs in a container behaves: the hidden truth of a workload."""
+"""Behaviour of the programs in containers: the ground truth of a workload."""
 
 import re
 from collections.abc import Mapping
@@ -11,67 +11,67 @@ _MIB = 2**20
 
 @dataclass(frozen=True)
 class Stress:
-    """What is wrong with one pod, whatever its template says; a new pod does not have it."""
+    """A fault of a single pod, independent of its template; a new pod does not have it."""
 
     cpu: bool = False
     """Other processes use all the CPU that the limit allows."""
     memory_bytes: int = 0
-    """Held by others, within the container's limit."""
+    """Held by other processes, within the container's limit."""
     disk: bool = False
-    """Writes take about a second each."""
+    """Each write takes about a second."""
     loss_percent: int = 0
     delay_milliseconds: int = 0
     spares_probes: bool = True
-    """Whether the kubelet's probes get through the network all the same."""
+    """Whether the kubelet's probes are not affected by the network fault."""
     failed: bool = False
-    """Its container was exchanged for one that does not serve."""
+    """Its container was replaced by one that does not serve."""
     image: str = "registry.example/pause:3"
-    """What it runs then."""
+    """The image of that container."""
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What one instance does. Numbers are per instance but `cpu_millicores`."""
+    """Behaviour of one instance. `cpu_millicores` is for all instances together."""
 
     exit_code: int | None = None
-    """It ends at its start with this code; None: it runs."""
+    """Exit code at the start; None if the program runs."""
     log_line: str = ""
-    """The line that its log ends with, if it ends."""
+    """The last line of its log, if it terminates."""
     port: int = 8080
-    """Where it listens."""
+    """The port on which it listens."""
     startup_seconds: float = 1.0
     startup_cpu_milliseconds: int = 250
-    """CPU time of a start: a low limit stretches it."""
+    """CPU time of the start; a low limit makes the start longer."""
     unready: bool = False
-    """Runs, is not ready and answers 503."""
+    """Runs, is not ready, and responds with 503."""
     error_percent: int = 0
-    """Share of the requests that it answers with 500."""
+    """Percentage of requests that it answers with 500."""
     latency_milliseconds: int = 10
     cpu_millicores: int = 20
-    """What the load of the whole workload costs; its running instances share it."""
+    """CPU demand of the whole workload; the running instances share it."""
     memory_bytes: int = 24 * _MIB
     leaks: bool = False
-    """Memory grows until it is killed at its limit, and begins anew."""
+    """Memory grows until the container is killed at its limit, and grows again."""
     writes_disk: bool = False
     scratch_bytes: int = 0
-    """What it needs of each volume in memory that has a limit; a request fails without."""
+    """Space needed in each memory-backed volume with a limit; without it requests fail."""
     call_timeout_milliseconds: int = 1500
     retries: int = 0
     paths: frozenset[str] = frozenset({"/", "/healthz", "/ready"})
-    """What it answers; anything else is 404 unless `any_path`."""
+    """Paths that it serves; others are 404 unless `any_path`."""
     ready_paths: frozenset[str] = frozenset({"/ready", "/"})
-    """Those of them that say 503 while it refuses."""
+    """Paths that respond with 503 while it is unready."""
     any_path: bool = False
 
 
 @dataclass(frozen=True)
 class SettingCondition:
-    """A condition on what a container is told at its start.
+    """A condition on the settings of a container at its start.
 
-    `setting` is `image`, `command`, `args` (words joined by blanks), `surroundings` (as `facts`
-    has them), or the name of a variable or of a key of a mounted ConfigMap. It holds when the
-    setting is one of `values` (None: not set),
-    or matches the regular expression as a whole; `negate` turns it round.
+    `setting` is `image`, `command`, `args` (words joined by spaces), `runtime_settings` (as in
+    `TemplateFacts`), or the name of a variable or of a key of a mounted ConfigMap. The condition
+    holds if the value is one of `values` (None: not set) or matches the whole regular expression;
+    `negate` inverts it.
     """
 
     setting: str
@@ -79,13 +79,13 @@ class SettingCondition:
     pattern: str = ""
     negate: bool = False
 
-    def holds(self, told: Mapping[str, str]) -> bool:
-        """Return whether it holds for a container that is told this."""
-        value = told.get(self.setting)
-        found = value in self.values
-        if not found and self.pattern and value is not None:
-            found = _compiled(self.pattern).fullmatch(value) is not None
-        return found is not self.negate
+    def holds(self, settings: Mapping[str, str]) -> bool:
+        """Return whether the condition holds for these settings."""
+        value = settings.get(self.setting)
+        matches = value in self.values
+        if not matches and self.pattern and value is not None:
+            matches = _compiled(self.pattern).fullmatch(value) is not None
+        return matches is not self.negate
 
 
 @lru_cache(maxsize=1024)
@@ -94,7 +94,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def is_one_of(setting: str, *values: str | None) -> SettingCondition:
-    """Return the condition that a setting has one of these values; None: is not set."""
+    """Return the condition that a setting has one of these values; None means not set."""
     return SettingCondition(setting, frozenset(values))
 
 
@@ -105,14 +105,14 @@ def is_none_of(setting: str, *values: str | None) -> SettingCondition:
 
 @dataclass(frozen=True)
 class BehaviourRule:
-    """What is different when all of the conditions hold; `changes` are fields of Behaviour."""
+    """Changed fields of Behaviour while all conditions hold."""
 
     when: tuple[SettingCondition, ...]
     changes: tuple[tuple[str, Any], ...]
 
 
 def rule(*when: SettingCondition, **changes: Any) -> BehaviourRule:
-    """Return a rule: fields of Behaviour that change when all conditions hold."""
+    """Return a rule: the fields of Behaviour that change while all conditions hold."""
     unknown = changes.keys() - Behaviour.__dataclass_fields__.keys()
     if unknown:
         raise TypeError(f"no field of Behaviour: {', '.join(sorted(unknown))}")
@@ -121,18 +121,18 @@ def rule(*when: SettingCondition, **changes: Any) -> BehaviourRule:
 
 @dataclass(frozen=True)
 class Call:
-    """What a request asks of others: by a setting that names the hosts, or a fixed Service."""
+    """A call for each request: to the hosts in a setting, or to a fixed Service."""
 
     setting: str = ""
     service: str = ""
     port: int = 80
     path: str = "/"
-    """Only requests whose path begins so ask."""
+    """Only requests whose path starts with this make the call."""
 
 
 @dataclass(frozen=True)
 class RecurringStress:
-    """A stress that every pod gets again, always or while a condition holds."""
+    """A stress that every new pod gets, always or while conditions hold."""
 
     stress: Stress
     when: tuple[SettingCondition, ...] = ()
@@ -140,10 +140,10 @@ class RecurringStress:
 
 @dataclass(frozen=True)
 class NumericSetting:
-    """A setting that is a number, and the field of Behaviour that it decides.
+    """A numeric setting and the field of Behaviour that it determines.
 
-    The field becomes the number times `factor` plus `plus`; one that is true or false becomes true
-    for what is above zero. A text that is no number ends the program at its start.
+    The field becomes the number times `factor` plus `plus`; a boolean field becomes true for a
+    value above zero. If the text is not a number, the program terminates at its start.
     """
 
     field: str
@@ -151,14 +151,14 @@ class NumericSetting:
     factor: float = 1
     plus: float = 0
 
-    def changes(self, told: Mapping[str, str]) -> dict[str, Any]:
-        """Return the fields that change for a container that is told this."""
-        text = told.get(self.setting)
+    def changes(self, settings: Mapping[str, str]) -> dict[str, Any]:
+        """Return the changed fields for these settings."""
+        text = settings.get(self.setting)
         if text is None:
             return {}
         if not _NUMBER.fullmatch(text):
-            said = f"{self.setting} must be a number, not '{text}'"
-            return {"exit_code": 1, "log_line": said}
+            log_line = f"{self.setting} must be a number, not '{text}'"
+            return {"exit_code": 1, "log_line": log_line}
         amount = float(text) * self.factor + self.plus
         usual = getattr(Behaviour, self.field)
         return {self.field: amount if isinstance(usual, float) else type(usual)(amount)}
@@ -169,27 +169,27 @@ _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True)
 class Program:
-    """The truth about a workload; the later of two rules wins."""
+    """The ground truth of a workload; of two rules for one field the later wins."""
 
     container: str = ""
-    """The container that serves; the first when empty."""
+    """The serving container; empty means the first one."""
     default: Behaviour = Behaviour()
     rules: tuple[BehaviourRule, ...] = ()
     numeric_settings: tuple[NumericSetting, ...] = ()
-    """Settings that are numbers, such as the port; a rule wins over them."""
+    """Numeric settings, such as the port; rules override them."""
     calls: tuple[Call, ...] = ()
     recurring_stress: tuple[RecurringStress, ...] = ()
 
-    def behaviour(self, told: Mapping[str, str]) -> Behaviour:
-        """Return what an instance does that is told this at its start."""
+    def behaviour(self, settings: Mapping[str, str]) -> Behaviour:
+        """Return the behaviour of an instance that starts with these settings."""
         changes: dict[str, Any] = {}
-        for number in self.numeric_settings:
-            changes |= number.changes(told)
-        for one in self.rules:
-            if all(condition.holds(told) for condition in one.when):
-                changes |= dict(one.changes)
+        for numeric_setting in self.numeric_settings:
+            changes |= numeric_setting.changes(settings)
+        for rule in self.rules:
+            if all(condition.holds(settings) for condition in rule.when):
+                changes |= dict(rule.changes)
         return replace(self.default, **changes) if changes else self.default
 
     def with_rules(self, *more: BehaviourRule) -> "Program":
-        """Return the program with more rules, which win over those it has."""
+        """Return the program with additional rules, which override the existing ones."""
         return replace(self, rules=(*self.rules, *more))

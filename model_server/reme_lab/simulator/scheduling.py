@@ -1,4 +1,4 @@
-"""Which node takes a pod, and what the scheduler says when none does."""
+"""Quotas and scheduling: whether a pod can be created, and which node takes it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from reme_lab.simulator.identity_cache import cache_by_identities, cache_by_identity
 from reme_lab.simulator.template_facts import Amounts, cpu_or_zero, memory_or_zero, template_facts
 from reme_lab.simulator.world import Pod, World
-from reme_playbook.snapshot import related_views, unstructured
+from reme_playbook.snapshot import related_views, unstructured, views
 from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.quantity import format_cpu, format_memory, quota_amount
 from reme_playbook.snapshot.related_views import NodeView
 
 Json = Mapping[str, Any]
@@ -18,7 +19,7 @@ _HARD = ("NoSchedule", "NoExecute")
 
 
 class Placement(NamedTuple):
-    """A node that takes a pod, or why none does."""
+    """The node for a pod, or why there is none."""
 
     node: str
     message: str = ""
@@ -31,20 +32,20 @@ class _Node:
 
 
 @cache_by_identity
-def _node(found: Json) -> _Node:
-    allocatable = unstructured.mapping(found, "status", "allocatable")
+def _node(node: Json) -> _Node:
+    allocatable = unstructured.mapping(node, "status", "allocatable")
     capacity = Amounts(
         cpu_or_zero(str(allocatable.get("cpu", "64"))),
         memory_or_zero(str(allocatable.get("memory", "256Gi"))),
     )
-    return _Node(related_views.node(found), capacity)
+    return _Node(related_views.node(node), capacity)
 
 
 def schedule(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> Placement:
-    """Return the node that takes one more pod of this template beside those that are there."""
+    """Return the node that takes another pod of this template."""
     nodes = [_node(found) for _, found in world.of_kind("Node")]
     if not nodes:
-        return Placement("node-1")  # a world without nodes says nothing of scheduling
+        return Placement("node-1")  # a world without nodes does not simulate scheduling
     reasons: Counter[str] = Counter()
     used = _used(pods)
     fitting = []
@@ -55,19 +56,19 @@ def schedule(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod
         else:
             fitting.append(node)
     if not fitting:
-        said = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-        return Placement("", f"0/{len(nodes)} nodes are available: {said}.")
-    # The emptiest one, as the scheduler's scores mostly come to.
+        message_parts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        return Placement("", f"0/{len(nodes)} nodes are available: {message_parts}.")
+    # The node with the least CPU requested, which is what the scheduler's scores mostly mean.
     best = min(fitting, key=lambda n: (used.get(n.view.name, Amounts()).cpu, n.view.name))
     return Placement(best.view.name)
 
 
 def _used(pods: Mapping[ObjectRef, Sequence[Pod]]) -> dict[str, Amounts]:
     used: dict[str, Amounts] = {}
-    for found in pods.values():
-        for node, more in _used_by(found).items():
-            had = used.get(node, Amounts())
-            used[node] = Amounts(had.cpu + more.cpu, had.memory + more.memory)
+    for owned in pods.values():
+        for node, amounts in _used_by(owned).items():
+            before = used.get(node, Amounts())
+            used[node] = Amounts(before.cpu + amounts.cpu, before.memory + amounts.memory)
     return used
 
 
@@ -76,8 +77,8 @@ def _used_by(pods: Sequence[Pod]) -> dict[str, Amounts]:
     used: dict[str, Amounts] = {}
     for pod in pods:
         if pod.node:
-            had, more = used.get(pod.node, Amounts()), template_facts(pod.template).requests
-            used[pod.node] = Amounts(had.cpu + more.cpu, had.memory + more.memory)
+            before, requests = used.get(pod.node, Amounts()), template_facts(pod.template).requests
+            used[pod.node] = Amounts(before.cpu + requests.cpu, before.memory + requests.memory)
     return used
 
 
@@ -88,10 +89,10 @@ def _refusal(
     pods: Mapping[ObjectRef, Sequence[Pod]],
     nodes: Sequence[_Node],
 ) -> str:
-    refusal = _unfit(node, template)
+    refusal = _static_refusal(node, template)
     if refusal:
         return refusal
-    if _anti_affinity(template) and _kept_apart(node, template, pods, nodes):
+    if _anti_affinity(template) and _violates_anti_affinity(node, template, pods, nodes):
         return "node(s) didn't match pod anti-affinity rules"
     needs = template_facts(template).requests
     if used.cpu + needs.cpu > node.capacity.cpu:
@@ -102,8 +103,8 @@ def _refusal(
 
 
 @cache_by_identities
-def _unfit(node: _Node, template: Json) -> str:
-    """Return why a node never takes a pod of the template, whatever else is there."""
+def _static_refusal(node: _Node, template: Json) -> str:
+    """Return why a node never takes a pod of this template, whatever else runs there."""
     view = node.view
     if not view.ready:
         return "node(s) had untolerated taint {node.kubernetes.io/not-ready: }"
@@ -129,23 +130,23 @@ def _anti_affinity(template: Json) -> list[Json]:
 
 
 def tolerates(template: Json, taint: related_views.Taint) -> bool:
-    """Return whether the pods of a template bear a taint."""
-    for one in unstructured.items(template, "spec", "tolerations"):
-        if unstructured.text(one, "effect") not in ("", taint.effect):
+    """Return whether the pods of a template tolerate a taint."""
+    for toleration in unstructured.items(template, "spec", "tolerations"):
+        if unstructured.text(toleration, "effect") not in ("", taint.effect):
             continue
-        key = unstructured.text(one, "key")
-        if unstructured.text(one, "operator") == "Exists":
+        key = unstructured.text(toleration, "key")
+        if unstructured.text(toleration, "operator") == "Exists":
             if key in ("", taint.key):
                 return True
-        elif (key, unstructured.text(one, "value")) == (taint.key, taint.value):
+        elif (key, unstructured.text(toleration, "value")) == (taint.key, taint.value):
             return True
     return False
 
 
 def node_matches(template: Json, labels: Mapping[str, str]) -> bool:
-    """Return whether a node with these labels is one that the pods of a template ask for."""
-    wanted = template_facts(template).node_selector
-    if any(labels.get(key) != value for key, value in wanted.items()):
+    """Return whether node selector and affinity of a template match these labels."""
+    node_selector = template_facts(template).node_selector
+    if any(labels.get(key) != value for key, value in node_selector.items()):
         return False
     required = unstructured.mapping(
         template,
@@ -158,7 +159,7 @@ def node_matches(template: Json, labels: Mapping[str, str]) -> bool:
     return not terms or any(related_views.selector(term).matches(labels) for term in terms)
 
 
-def _kept_apart(
+def _violates_anti_affinity(
     node: _Node,
     template: Json,
     pods: Mapping[ObjectRef, Sequence[Pod]],
@@ -172,7 +173,7 @@ def _kept_apart(
             continue
         near = {n.view.name for n in nodes if _domain(n, topology) == here}
         chosen = related_views.selector(unstructured.mapping(term, "labelSelector"))
-        for pod in _all(pods.values()):
+        for pod in _all_pods(pods.values()):
             if pod.node in near and chosen.matches(template_facts(pod.template).labels):
                 return True
     return False
@@ -184,23 +185,75 @@ def _domain(node: _Node, topology: str) -> str | None:
     return node.view.labels.get(topology)
 
 
-def _all(lists: Iterable[Sequence[Pod]]) -> Iterable[Pod]:
-    return (pod for found in lists for pod in found)
+def _all_pods(lists: Iterable[Sequence[Pod]]) -> Iterable[Pod]:
+    return (pod for pods in lists for pod in pods)
 
 
 def daemon_nodes(world: World, template: Json) -> list[str]:
-    """Return the nodes on which a DaemonSet of this template wants a pod."""
-    found = [_node(node).view for _, node in world.of_kind("Node")]
-    if not found:
+    """Return the nodes on which a DaemonSet of this template runs a pod."""
+    node_views = [_node(node).view for _, node in world.of_kind("Node")]
+    if not node_views:
         return ["node-1"]
     return [
         view.name
-        for view in found
+        for view in node_views
         if node_matches(template, view.labels)
         and all(
             tolerates(template, taint)
             for taint in view.taints
-            # Its controller has its pods bear what Kubernetes itself puts on nodes.
+            # The DaemonSet controller adds tolerations for Kubernetes' own taints.
             if taint.effect in _HARD and not taint.key.startswith("node.kubernetes.io/")
         )
     ]
+
+
+Pods = Mapping[ObjectRef, Sequence[Pod]]
+
+
+def quota_refusal(world: World, template: Json, pods: Pods, pod_name: str) -> str:
+    """Return the API server's message if a quota forbids the pod; empty if none does."""
+    for key, quota in world.of_kind("ResourceQuota"):
+        requested, used, limited = [], [], []
+        for amount_key, text in sorted(unstructured.mapping(quota, "spec", "hard").items()):
+            hard = views.quota(amount_key, text)
+            amount = amount_per_pod(amount_key, template)
+            if hard is None or not amount:
+                continue
+            in_use = used_amount(world, amount_key, pods)
+            if in_use + amount > quota_amount(amount_key, hard):
+                requested.append(f"{amount_key}={format_amount(amount_key, amount)}")
+                used.append(f"{amount_key}={format_amount(amount_key, in_use)}")
+                limited.append(f"{amount_key}={hard}")
+        if requested:
+            return (
+                f'pods "{pod_name}" is forbidden: exceeded quota: {key.name}, '
+                f"requested: {','.join(requested)}, used: {','.join(used)}, "
+                f"limited: {','.join(limited)}"
+            )
+    return ""
+
+
+def amount_per_pod(key: str, template: Json) -> int:
+    """Return how much of a quota's amount one pod of a template uses."""
+    if key in ("pods", "count/pods"):
+        return 1
+    side, _, resource = key.rpartition(".")
+    facts = template_facts(template)
+    amounts = facts.limits if side == "limits" else facts.requests
+    if resource == "cpu":
+        return amounts.cpu
+    return amounts.memory if resource == "memory" else 0
+
+
+def used_amount(world: World, key: str, pods: Pods) -> int:
+    """Return how much of a quota's amount all pods use."""
+    return world.ground_truth.used_elsewhere.get(key, 0) + sum(
+        amount_per_pod(key, pod.template) for owned in pods.values() for pod in owned
+    )
+
+
+def format_amount(key: str, amount: int) -> str:
+    """Return an amount in the format of the API server."""
+    if key.endswith("cpu"):
+        return format_cpu(amount)
+    return format_memory(amount) if key.endswith("memory") else str(amount)

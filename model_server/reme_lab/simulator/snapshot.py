@@ -1,13 +1,13 @@
-"""What the operator would read of a world: the snapshot from which it decides."""
+"""Takes the snapshot of a world that the operator would collect."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reme_lab.simulator.api_objects import phase_of, pod_object, related_object, workload_object
 from reme_lab.simulator.events import events
+from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import network_of
 from reme_lab.simulator.pod_status import PodStatus
-from reme_lab.simulator.replica_counts import replica_counts
 from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
@@ -17,7 +17,7 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_r
 
 Json = Mapping[str, Any]
 
-_AROUND = frozenset(
+_RELATED_KINDS = frozenset(
     {
         "HorizontalPodAutoscaler",
         "ResourceQuota",
@@ -26,17 +26,17 @@ _AROUND = frozenset(
         "NetworkPolicy",
     }
 )
-_MOST_PODS = 64
+_MAX_PODS = 64
 _SIDECAR = Usage(2, 8 * 2**20)
 
 
 def snapshot_of(
     world: World, words: str = "", *, also: Sequence[ObjectRef] = ()
 ) -> ClusterSnapshot:
-    """Return what the operator would read.
+    """Return the snapshot that the operator would collect.
 
-    `words` is what the report says and its probes ask: a Service that is spoken of is near, as in
-    the operator. `also` are objects to be read whether they are near or not.
+    `words` is the text of the report and its probes: a Service that is mentioned is related, as in
+    the operator. `also` are objects to include whether they are related or not.
     """
     network, target = network_of(world), world.target
     workload = workload_object(world, target, replica_counts(network, target))
@@ -47,7 +47,7 @@ def snapshot_of(
     )
     objects: dict[ObjectRef, Json] = {target: workload}
     pods = list(zip(world.pods.get(target, ()), network.pod_statuses(target), strict=True))[
-        -_MOST_PODS:
+        -_MAX_PODS:
     ]
     for pod, life in pods:
         key = ObjectRef("Pod", target.namespace, pod.name)
@@ -58,7 +58,7 @@ def snapshot_of(
             key.kind == "ConfigMap" and key.name in wanted
         ):
             objects[key] = found
-        elif key.kind in _AROUND:
+        elif key.kind in _RELATED_KINDS:
             objects[key] = related_object(network, key, found)
         elif key.kind == "Job" and unstructured.at(found, "spec", "suspend") is True:
             objects[key] = found
@@ -101,7 +101,7 @@ def snapshot_of(
 
 
 def serving_container(world: World, pod: Pod) -> str:
-    """Return the name of the container of a pod that serves."""
+    """Return the name of the serving container of a pod."""
     container = template_facts(pod.template).container(world.program(pod.owner).container)
     return container.name if container else ""
 
@@ -109,12 +109,14 @@ def serving_container(world: World, pod: Pod) -> str:
 def _usage(world: World, pods: list[tuple[Pod, PodStatus]]) -> dict[tuple[str, str], Usage]:
     if not world.ground_truth.metrics_available:
         return {}
-    found = {}
-    for pod, life in pods:
-        if phase_of(pod, life) != "Running" or not life.running:
+    usage = {}
+    for pod, status in pods:
+        if phase_of(pod, status) != "Running" or not status.running:
             continue
         name = serving_container(world, pod)
         for container in template_facts(pod.template).containers:
-            own = container.name == name
-            found[pod.name, container.name] = Usage(life.cpu, life.memory) if own else _SIDECAR
-    return found
+            is_serving = container.name == name
+            usage[pod.name, container.name] = (
+                Usage(status.cpu, status.memory) if is_serving else _SIDECAR
+            )
+    return usage

@@ -1,4 +1,4 @@
-"""What a pod template says, worked out once for each template."""
+"""Derived facts of a pod template, computed once for each template."""
 
 import json
 import re
@@ -22,8 +22,8 @@ _URL = re.compile(
     r"://(?:[^@/\s,;]*@)?(?P<host>[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)(?P<domain>(?:\.[-a-z0-9]+)*)"
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
-_AROUND_A_POD = frozenset({"hostAliases", "securityContext", "shareProcessNamespace"})
-_AROUND_A_CONTAINER = frozenset({"name", "lifecycle", "securityContext", "workingDir"})
+_POD_RUNTIME_FIELDS = frozenset({"hostAliases", "securityContext", "shareProcessNamespace"})
+_CONTAINER_RUNTIME_FIELDS = frozenset({"name", "lifecycle", "securityContext", "workingDir"})
 
 
 class Amounts(NamedTuple):
@@ -34,7 +34,7 @@ class Amounts(NamedTuple):
 
 
 class Address(NamedTuple):
-    """A host and a port that a setting names; no port where it names none."""
+    """A host and port that a setting names; the port may be missing."""
 
     host: str
     port: int | None
@@ -42,7 +42,7 @@ class Address(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class TemplateFacts:
-    """What a template says, in the form that the simulation needs."""
+    """What the simulator needs to know of a pod template."""
 
     labels: Mapping[str, str]
     containers: tuple[views.ContainerView, ...]
@@ -51,16 +51,16 @@ class TemplateFacts:
     config_maps: tuple[str, ...]
     node_selector: Mapping[str, str]
     awaited_words: tuple[str, ...]
-    """Words of init containers that may name what they wait for."""
+    """Words of init containers' commands: what they wait for may be among them."""
     secret_keys: tuple[tuple[str, str], ...]
     cluster_dns: bool
     memory_volume_limits: tuple[int, ...]
-    """Their limits in bytes."""
+    """Size limits in bytes."""
     runtime_settings: str
-    """How its containers run: all that no action but a rollback changes, as JSON."""
+    """Fields that no action but a rollback changes, as JSON."""
 
     def container(self, name: str) -> views.ContainerView | None:
-        """Return the container of that name; the first for an empty name."""
+        """Return the container of that name; an empty name means the first one."""
         if not name:
             return self.containers[0] if self.containers else None
         return next((c for c in self.containers if c.name == name), None)
@@ -68,7 +68,7 @@ class TemplateFacts:
 
 @cache_by_identity
 def template_facts(template: Json) -> TemplateFacts:
-    """Return what a pod template says."""
+    """Return the facts of a pod template."""
     spec = unstructured.mapping(template, "spec")
     containers = views.template_containers(template)
     inits = unstructured.items(spec, "initContainers")
@@ -87,35 +87,35 @@ def template_facts(template: Json) -> TemplateFacts:
             for volume in unstructured.items(spec, "volumes")
             if unstructured.text(volume, "emptyDir", "sizeLimit")
         ),
-        runtime_settings=_surroundings(spec),
+        runtime_settings=_runtime_settings(spec),
     )
 
 
-def _surroundings(spec: Json) -> str:
+def _runtime_settings(spec: Json) -> str:
     containers = [
-        {key: value for key, value in one.items() if key in _AROUND_A_CONTAINER}
-        for one in unstructured.items(spec, "containers")
+        {key: value for key, value in container.items() if key in _CONTAINER_RUNTIME_FIELDS}
+        for container in unstructured.items(spec, "containers")
     ]
-    around = {key: value for key, value in spec.items() if key in _AROUND_A_POD}
-    return json.dumps([around, containers], sort_keys=True, separators=(",", ":"))
+    pod_fields = {key: value for key, value in spec.items() if key in _POD_RUNTIME_FIELDS}
+    return json.dumps([pod_fields, containers], sort_keys=True, separators=(",", ":"))
 
 
 def _secrets(spec: Json) -> list[tuple[str, str]]:
     entries = [
         e for c in unstructured.items(spec, "containers") for e in unstructured.items(c, "env")
     ]
-    found = [unstructured.mapping(e, "valueFrom", "secretKeyRef") for e in entries]
+    references = [unstructured.mapping(e, "valueFrom", "secretKeyRef") for e in entries]
     return [
         (unstructured.text(f, "name"), unstructured.text(f, "key"))
-        for f in found
+        for f in references
         if f and f.get("optional") is not True
     ]
 
 
 def _words(container: Json) -> list[str]:
     lists = [container.get("command"), container.get("args")]
-    words = [str(w) for one in lists if isinstance(one, list | tuple) for w in one]
-    # A shell's script is one word with many in it.
+    words = [str(w) for part in lists if isinstance(part, list | tuple) for w in part]
+    # A shell script is one word that contains many.
     return [part for word in words for part in word.split()]
 
 
@@ -123,7 +123,9 @@ def _sum(containers: tuple[views.ContainerView, ...], side: str) -> Amounts:
     cpu_sum, memory_sum = 0, 0
     for container in containers:
         amounts = container.resources
-        fallback = amounts if side == "request" else None  # what requests nothing gets its limit
+        fallback = (
+            amounts if side == "request" else None
+        )  # without a request, the limit is requested
         for_cpu = getattr(amounts, f"cpu_{side}") or (fallback and fallback.cpu_limit)
         for_memory = getattr(amounts, f"memory_{side}") or (fallback and fallback.memory_limit)
         cpu_sum += cpu_or_zero(for_cpu or "")
@@ -133,7 +135,7 @@ def _sum(containers: tuple[views.ContainerView, ...], side: str) -> Amounts:
 
 @lru_cache(maxsize=4096)
 def cpu_or_zero(text: str) -> int:
-    """Return millicores; 0 for what is no amount."""
+    """Return millicores; 0 for an invalid quantity."""
     try:
         return cpu_millicores(text) if text else 0
     except ValueError:
@@ -142,7 +144,7 @@ def cpu_or_zero(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def memory_or_zero(text: str) -> int:
-    """Return bytes; 0 for what is no amount."""
+    """Return bytes; 0 for an invalid quantity."""
     try:
         return memory_bytes(text) if text else 0
     except ValueError:
@@ -151,30 +153,30 @@ def memory_or_zero(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def addresses(value: str) -> tuple[Address, ...]:
-    """Return the hosts that a setting names: those of all its URLs, or separated by commas."""
+    """Return the addresses in a setting: of all its URLs, or separated by commas."""
     if "://" in value:
         return tuple(
             Address(match["host"] + match["domain"], int(match["port"]) if match["port"] else None)
             for match in _URL.finditer(value)
         )
-    found = []
+    results = []
     for part in value.split(","):
         match = _ADDRESS.fullmatch(part.strip())
         if match:
             port = match["port"]
-            found.append(Address(match["host"] + match["domain"], int(port) if port else None))
-    return tuple(found)
+            results.append(Address(match["host"] + match["domain"], int(port) if port else None))
+    return tuple(results)
 
 
 @lru_cache(maxsize=4096)
 def service_of(host: str, namespace: str) -> str:
-    """Return the Service of the namespace that a host name means; empty for one elsewhere."""
+    """Return the Service of the namespace that a host names; empty for other hosts."""
     name, _, rest = host.partition(".")
     return name if not rest or rest.split(".")[0] == namespace else ""
 
 
 def port_number(container: views.ContainerView | None, port: int | str | None) -> int | None:
-    """Return the number of a port that is named, or itself."""
+    """Return the number of a container port, given by name or number."""
     if port is None or isinstance(port, int):
         return port
     ports = container.ports if container else ()
@@ -182,6 +184,6 @@ def port_number(container: views.ContainerView | None, port: int | str | None) -
 
 
 @cache_by_identity
-def service_view(found: Json) -> views.ServiceView:
-    """Return what a Service says."""
-    return views.service(found, {})
+def service_view(service: Json) -> views.ServiceView:
+    """Return the view of a Service."""
+    return views.service(service, {})

@@ -1,6 +1,6 @@
-"""A cluster in memory: what the API server holds, which pods there are, and what nobody can see.
+"""The simulated world: API objects, pods, and the ground truth that no API shows.
 
-Everything here is immutable, and so must be the JSON inside: worlds share what they have in common.
+A world is immutable, and so must be the JSON inside it: worlds share what they have in common.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,31 +17,31 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Pod:
-    """One pod; how it is doing follows from this and the truths."""
+    """One pod; its status follows from this and the ground truth."""
 
     name: str
     owner: ObjectRef
     template: Json
     created: int
-    """World.clock when it was made."""
+    """World.clock at its creation."""
     config_maps: tuple[Json | None, ...] = ()
-    """The ConfigMaps of the template as they were at the start; None for one that was not there."""
+    """The template's ConfigMaps at the start of the containers; None for a missing one."""
     node: str = ""
-    """Empty while no node takes it."""
+    """Empty while the pod is not scheduled."""
     unschedulable: str = ""
-    """Why no node takes it."""
+    """Why the pod cannot be scheduled."""
     stress: Stress | None = None
     restarts: int = 0
     initialized: bool = False
-    """Whether its init containers have ended: what they waited for may go again."""
+    """Whether its init containers have finished; they are not run again."""
     starting: bool = False
-    """Whether none of its containers has started yet: it is told what holds when they do."""
+    """Whether no container has started yet; containers read their settings when they start."""
     overloaded: bool = False
-    """Whether more than it does has come in for minutes: its queue is long by now."""
+    """Whether requests have exceeded its capacity for minutes, so that its queue is long."""
 
 
 class ReplicaSet(NamedTuple):
-    """How many pods of one template a Deployment's ReplicaSet keeps."""
+    """The ReplicaSet of a Deployment for one template."""
 
     template: Json
     size: int
@@ -49,7 +49,7 @@ class ReplicaSet(NamedTuple):
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """Where users come in: a Service, or a path of an Ingress."""
+    """Where users send requests: a Service, or a path of an Ingress."""
 
     service: str = ""
     port: int = 80
@@ -59,10 +59,10 @@ class EntryPoint:
 
 @dataclass(frozen=True)
 class AllowedDifference:
-    """A field that a good repair may leave different from before the fault.
+    """A field that a good repair may leave different from the healthy state.
 
-    `path` is a prefix of the dotted path, as templates.differences writes it, with `*` for any one
-    step; the factors bound numbers and amounts.
+    `path` is a prefix of the dotted path, with `*` for any one step; the factors bound numbers and
+    quantities.
     """
 
     kind: str
@@ -77,45 +77,45 @@ class GroundTruth:
     """What no probe and no API shows directly."""
 
     programs: Mapping[ObjectRef, Program] = field(default_factory=dict)
-    """How each workload's program behaves; one that is missing here is a plain good one."""
+    """The program of each workload; the default is one without faults."""
     missing_images: frozenset[str] = frozenset()
     """Images that cannot be pulled."""
     missing_secret_keys: frozenset[tuple[str, str]] = frozenset()
-    """Name and key of what a template takes from a Secret and is not there."""
+    """Name and key of Secrets' entries that templates reference and that do not exist."""
     used_elsewhere: Mapping[str, int] = field(default_factory=dict)
-    """What pods of which nothing is known take of quotas, by amount."""
+    """Amounts of quotas that unknown pods use."""
     policies_enforced: bool = True
-    """Whether the network of the cluster heeds NetworkPolicies."""
+    """Whether the cluster's network enforces NetworkPolicies."""
     metrics_available: bool = True
     """Whether there is a metrics server."""
     entry_points: tuple[EntryPoint, ...] = ()
     allowed_differences: tuple[AllowedDifference, ...] = ()
     patience_seconds: int = 90
-    """How long a change may take until it shows."""
+    """How long after a change its effect is measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """One namespace and the nodes, settled: no controller has anything left to do."""
+    """One namespace and the nodes. A settled world has no work left for any controller."""
 
     target: ObjectRef
     objects: Mapping[ObjectRef, Json]
-    """Everything but pods. Only a Node has a status here: all others' follows from the rest."""
+    """All objects but pods. Only nodes have a status here; other statuses are derived."""
     pods: Mapping[ObjectRef, tuple[Pod, ...]] = field(default_factory=dict)
     """The pods of each workload, oldest first."""
     revisions: Mapping[ObjectRef, tuple[Revision, ...]] = field(default_factory=dict)
     """The revisions of each workload, newest first."""
     replica_sets: Mapping[ObjectRef, tuple[ReplicaSet, ...]] = field(default_factory=dict)
-    """The ReplicaSets of each Deployment that want pods, the newest last."""
+    """The ReplicaSets of each Deployment with a size above zero, newest last."""
     creation_errors: Mapping[ObjectRef, str] = field(default_factory=dict)
-    """Why the last pod of a workload could not be made."""
+    """Why the last pod of a workload could not be created."""
     ground_truth: GroundTruth = field(default_factory=GroundTruth)
     clock: int = 1_770_000_000
     """Seconds since 1970."""
     created_pods: int = 0
-    """How many pods were ever made."""
+    """How many pods were created so far."""
     healthy: "World | None" = None
-    """The world before anything was broken; what a repair is measured against."""
+    """The world before the fault, with which repairs are compared."""
 
     @property
     def namespace(self) -> str:
@@ -124,7 +124,7 @@ class World:
 
     @property
     def workloads(self) -> tuple[ObjectRef, ...]:
-        """The workloads of the namespace, in the order in which they were put in."""
+        """The workloads of the namespace, in insertion order."""
         return _workloads(self.objects)
 
     def of_kind(self, kind: str) -> Sequence[tuple[ObjectRef, Json]]:
@@ -132,28 +132,28 @@ class World:
         return _by_kind(self.objects).get(kind, ())
 
     def named(self, kind: str, name: str) -> Json | None:
-        """Return an object of the namespace, or a node; None if it is not there."""
+        """Return an object of the namespace, or a node; None if it does not exist."""
         return _by_name(self.objects).get((kind, name))
 
     def program(self, key: ObjectRef) -> Program:
-        """Return how a workload's program behaves."""
+        """Return the program of a workload."""
         return self.ground_truth.programs.get(key, PLAIN)
 
     def with_objects(self, *changed: tuple[ObjectRef, Json]) -> "World":
-        """Return the world with these objects instead; not settled."""
+        """Return the world with these objects replaced, not settled."""
         return replace(self, objects={**self.objects, **dict(changed)})
 
 
 @cache_by_identity
 def _by_name(objects: Mapping[ObjectRef, Json]) -> dict[tuple[str, str], Json]:
-    return {(key.kind, key.name): found for key, found in objects.items()}
+    return {(key.kind, key.name): stored for key, stored in objects.items()}
 
 
 @cache_by_identity
 def _by_kind(objects: Mapping[ObjectRef, Json]) -> dict[str, list[tuple[ObjectRef, Json]]]:
     kinds: dict[str, list[tuple[ObjectRef, Json]]] = {}
-    for key, found in objects.items():
-        kinds.setdefault(key.kind, []).append((key, found))
+    for key, stored in objects.items():
+        kinds.setdefault(key.kind, []).append((key, stored))
     return kinds
 
 

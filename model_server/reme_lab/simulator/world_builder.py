@@ -1,17 +1,16 @@
-"""Makes worlds, and breaks them: what a generator of incidents needs."""
+"""Builds worlds, and changes them to introduce faults."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reme_lab.simulator.aging import with_overload
-from reme_lab.simulator.api_defaults import with_defaults, workload_with_defaults
 from reme_lab.simulator.apply_actions import without_pods
 from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.program import BehaviourRule, Program, Stress
-from reme_lab.simulator.settling import settle
+from reme_lab.simulator.revisions import with_defaults, workload_with_defaults
+from reme_lab.simulator.settling import settle, with_overload
 from reme_lab.simulator.world import GroundTruth, World
-from reme_playbook.actions.field_paths import Write, container_path
+from reme_playbook.snapshot.field_path import Write, container_path
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 
@@ -19,7 +18,7 @@ Json = Mapping[str, Any]
 
 _AN_HOUR = 3600
 _OLD = 300
-"""Seconds: a fault is some minutes old when it is reported."""
+"""Seconds between a fault and its report."""
 
 
 def make_world(
@@ -30,34 +29,35 @@ def make_world(
     revisions: Mapping[ObjectRef, Sequence[Revision]] | None = None,
     clock: int = 1_770_000_000,
 ) -> World:
-    """Return a settled world of these manifests, which are those of one namespace and of nodes.
+    """Return a settled, healthy world of these manifests: one namespace, and nodes.
 
-    `revisions` are earlier ones, newest first, without the current one. What it is now is the
-    healthy state against which repairs are measured: break it afterwards.
+    `revisions` are earlier revisions, newest first. Introduce the fault afterwards: the world as
+    built is the healthy state with which repairs are compared.
 
-    Raises ValueError for a manifest of a kind that actions know nothing of.
+    Raises:
+        ValueError: the target is not among the objects.
     """
-    found = {key_of(one, target.namespace): one for one in objects}
-    if target not in found:
+    stored = {key_of(manifest, target.namespace): manifest for manifest in objects}
+    if target not in stored:
         raise ValueError(f"{target} is not among the objects")
-    for key in found:
+    for key in stored:
         if key.kind in WORKLOADS:
-            found[key] = workload_with_defaults(key.kind, found[key])
+            stored[key] = workload_with_defaults(key.kind, stored[key])
     earlier = {
         key: tuple(
             replace(
-                one,
-                template=with_defaults(one.template),
-                # Only ReplicaSets remember how many were wanted.
-                replicas=one.replicas if key.kind == "Deployment" else None,
+                manifest,
+                template=with_defaults(manifest.template),
+                # Only ReplicaSets record their number of replicas.
+                replicas=manifest.replicas if key.kind == "Deployment" else None,
             )
-            for one in some
+            for manifest in earlier_revisions
         )
-        for key, some in (revisions or {}).items()
+        for key, earlier_revisions in (revisions or {}).items()
     }
     world = World(
         target=target,
-        objects=found,
+        objects=stored,
         revisions=earlier,
         ground_truth=ground_truth or GroundTruth(),
         clock=clock,
@@ -67,32 +67,32 @@ def make_world(
 
 
 def mark_healthy(world: World) -> World:
-    """Return the world with what it is now as its healthy state."""
+    """Return the world with its current state as the healthy state."""
     return replace(world, healthy=replace(world, healthy=None))
 
 
-def key_of(found: Json, namespace: str) -> ObjectRef:
-    """Return the key of a manifest."""
-    kind = str(found.get("kind", ""))
-    name = str((found.get("metadata") or {}).get("name", ""))
+def key_of(manifest: Json, namespace: str) -> ObjectRef:
+    """Return the reference of a manifest."""
+    kind = str(manifest.get("kind", ""))
+    name = str((manifest.get("metadata") or {}).get("name", ""))
     return ObjectRef(kind, "" if kind == "Node" else namespace, name)  # type: ignore[arg-type]
 
 
 def after_seconds(world: World, seconds: int) -> World:
-    """Return the world after some time in which nobody did anything."""
+    """Return the settled world after some time without a change."""
     return with_overload(settle(replace(world, clock=world.clock + seconds)))
 
 
 def with_field(world: World, key: ObjectRef, value: Any, *path: str) -> World:
-    """Return the settled world with one field of an object set; None takes it away."""
+    """Return the settled world with one field of an object set; None removes the field."""
     return after_seconds(
         world.with_objects((key, set_field(world.objects[key], value, *path))), _OLD
     )
 
 
-def with_object(world: World, key: ObjectRef, found: Json) -> World:
-    """Return the settled world with another object, or a new one, in the place of that key."""
-    return after_seconds(world.with_objects((key, found)), _OLD)
+def with_object(world: World, key: ObjectRef, stored: Json) -> World:
+    """Return the settled world with an object added or replaced."""
+    return after_seconds(world.with_objects((key, stored)), _OLD)
 
 
 def with_container_fields(
@@ -100,42 +100,42 @@ def with_container_fields(
 ) -> World:
     """Return the settled world with fields of a container set: pairs of a path and a value.
 
-    The path is made of field names and of `fields.Entry` for entries of lists, such as
-    `("env", Entry("MODE", "name"), "value")`. All of it is one rollout.
+    A path consists of field names, and of `Entry` for entries of lists, such as `("env",
+    Entry("MODE", "name"), "value")`. All changes are one rollout.
     """
-    todo = [Write(container_path(container, *path), value) for path, value in changes]
-    found = write_fields(world.objects[key], todo)
-    return after_seconds(world.with_objects((key, found)), _OLD)
+    writes = [Write(container_path(container, *path), value) for path, value in changes]
+    changed_workload = write_fields(world.objects[key], writes)
+    return after_seconds(world.with_objects((key, changed_workload)), _OLD)
 
 
 def with_stress(world: World, pod: str, stress: Stress | None) -> World:
-    """Return the world with a stress bound to one pod, or without it."""
+    """Return the world with a stress in one pod; None removes it."""
     pods = {
-        key: tuple(replace(p, stress=stress) if p.name == pod else p for p in some)
-        if any(p.name == pod for p in some)
-        else some
-        for key, some in world.pods.items()
+        key: tuple(replace(p, stress=stress) if p.name == pod else p for p in owned)
+        if any(p.name == pod for p in owned)
+        else owned
+        for key, owned in world.pods.items()
     }
     return settle(replace(world, pods=pods))
 
 
 def with_pods_replaced(world: World, key: ObjectRef) -> World:
-    """Return the world after somebody deleted every pod of a workload."""
-    gone = without_pods(world, *(pod.name for pod in world.pods.get(key, ())))
-    return after_seconds(gone or world, _OLD)
+    """Return the world after every pod of a workload was deleted."""
+    without = without_pods(world, *(pod.name for pod in world.pods.get(key, ())))
+    return after_seconds(without or world, _OLD)
 
 
 def with_program(world: World, key: ObjectRef, program: Program) -> World:
-    """Return the world with another truth about a workload's program."""
+    """Return the world with another program in a workload."""
     programs = {**world.ground_truth.programs, key: program}
     return settle(replace(world, ground_truth=replace(world.ground_truth, programs=programs)))
 
 
 def with_rules(world: World, key: ObjectRef, *rules: BehaviourRule) -> World:
-    """Return the world with more truths about a workload's program."""
+    """Return the world with additional rules for a workload's program."""
     return with_program(world, key, world.program(key).with_rules(*rules))
 
 
 def with_ground_truth(world: World, **changes: Any) -> World:
-    """Return the world with other truths; fields of Truths."""
+    """Return the world with changed fields of its ground truth."""
     return settle(replace(world, ground_truth=replace(world.ground_truth, **changes)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reme_model.prompt.redact import REDACTED, redact, secret_name
-from reme_playbook.actions.registry import Action, SetCommand, SetConfigValue, SetEnv
+from reme_playbook.actions.registry import Action
 from reme_playbook.execution.render import tasks
 
 LONGEST_TASK = 700
@@ -32,16 +32,12 @@ class ActionGroup:
 
 def offered_actions(space: Sequence[Action]) -> tuple[Action, ...]:
     """Return the actions to offer: not internal, without secrets, and short enough."""
-    return tuple(a for a in space if not a.internal and not _contains_secret(a) and _is_short(a))
+    return tuple(a for a in space if not a.INTERNAL and not _contains_secret(a) and _is_short(a))
 
 
 def _contains_secret(action: Action) -> bool:
-    match action:
-        case SetEnv(variable=name, value=value) | SetConfigValue(key=name, value=value):
-            return secret_name(name) or REDACTED in redact(f"{name}={value}")
-        case SetCommand(command=command, args=args):
-            return REDACTED in redact(" ".join([*(command or ()), *(args or ())]))
-    return False
+    name, text = action.free_text()
+    return secret_name(name) or REDACTED in redact(f"{name}={text}" if name else text)
 
 
 def _is_short(action: Action) -> bool:

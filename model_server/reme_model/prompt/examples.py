@@ -8,16 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reme_model.prompt.schema import Abstain
-from reme_playbook.actions.registry import (
-    Action,
-    PatchServicePort,
-    PatchServiceSelector,
-    Restart,
-    Rollback,
-    Scale,
-    SetEnv,
-    SetResources,
-)
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.snapshot.object_ref import ObjectRef
 
 

@@ -1,1 +1,1 @@
-"""Admission: which reports become remediations, when, and under which policy."""
+"""Admission."""

@@ -16,12 +16,9 @@ from reme_api.policy import (
     RemediationPolicySpec,
 )
 from reme_operator.admission.admit import Accept, Admission, AdmissionInput, AlreadyAdmitted, admit
-from reme_operator.admission.policy_selection import NoPolicyChosen, rank_policies, select_policy
-from reme_playbook.actions.bounds import amount, permitted_range
-from reme_playbook.actions.containers import RESOURCE_FIELDS
+from reme_operator.admission.policy_selection import NoPolicyChosen, choose, rank_policies
+from reme_playbook.actions.registry import PUBLIC
 from reme_playbook.policy.action_space import evaluate
-from reme_playbook.policy.policy_rules import current_disruption
-from reme_playbook.snapshot.quantity import format_cpu, format_memory
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST_SHOWN = 5
@@ -88,9 +85,7 @@ def explain(
     """Return what would become of the report now, and of every action on its target."""
     report, release_namespace = admission.report, admission.release_namespace
     labels = admission.target.labels if admission.target else {}
-    choice = select_policy(
-        report, labels, admission.policies, release_namespace, admission.unreadable
-    )
+    choice = choose(report, labels, admission.policies, release_namespace, admission.unreadable)
     policy = None if isinstance(choice, NoPolicyChosen) else choice
     accepted, reason, message = _result(admit(admission, now))
     target, namespace = report.spec.target, report.metadata.namespace
@@ -133,7 +128,7 @@ def _policies(
     lines = []
     for candidate in ranked:
         is_chosen = candidate.policy is chosen
-        why_not = candidate.mismatch
+        why_not = candidate.why_not
         if not is_chosen and candidate.rank is not None:
             why_not = (
                 _why_lower(admission, candidate.policy, chosen) if chosen else _why_none(choice)
@@ -224,7 +219,7 @@ def _action(
             continue  # no values to offer, such as a rollback without an earlier revision
         summary, error = candidate.action.summary(), candidate.refusal
         if error is None:
-            disruption = current_disruption(candidate.action, snapshot)
+            disruption = candidate.action.current_disruption(snapshot)
             allowed[summary] = AllowedAction(summary=summary, disruption=disruption)
         else:
             refused[summary, error.rule] = RefusedAction(
@@ -253,35 +248,4 @@ def _bounds(rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
             yield f"only {name} {', '.join(patterns)}"
     for window in rule.windows:
         yield f"only {window.text()}"
-    if rule.name is ActionName.SCALE:
-        current = snapshot.replicas.desired
-        steps = permitted_range(current, rule)
-        lowest = max(1, steps[0])
-        highest = max(lowest, min(steps[-1], rule.max_replicas))
-        yield f"replicas: {current} now, {lowest} to {highest} allowed, or a previous number"
-    elif rule.name is ActionName.SET_RESOURCES:
-        yield from _resource_bounds(rule, snapshot)
-    elif rule.name in (ActionName.SET_AUTOSCALING, ActionName.SET_QUOTA):
-        yield f"up to {rule.max_increase_percent} % more"
-
-
-def _resource_bounds(rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
-    mebibytes = rule.max_memory_mebibytes
-    max_bytes = None if mebibytes is None else mebibytes * 2**20
-    for container in snapshot.containers:
-        for field in RESOURCE_FIELDS:
-            current = getattr(container.resources, field)
-            if current is None:
-                continue
-            is_cpu = field.startswith("cpu")
-            limit = rule.max_cpu_millicores if is_cpu else max_bytes
-            steps = permitted_range(amount(field, current), rule)
-            highest = steps[-1] if limit is None else min(steps[-1], limit)
-            low, high = (
-                format_cpu(value) if is_cpu else format_memory(value)
-                for value in (steps[0], highest)
-            )
-            yield (
-                f"{container.name} {field.replace('_', ' ')}: {current} now, {low} to {high}"
-                " allowed, or a previous amount"
-            )
+    yield from PUBLIC[rule.name].rule_bounds(rule, snapshot)

@@ -1,1 +1,1 @@
-"""The operator's process: start, leader election, background tasks, shutdown."""
+"""App."""

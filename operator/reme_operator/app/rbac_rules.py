@@ -58,19 +58,16 @@ _OWN_KINDS: tuple[Rule, ...] = (
 WATCHED_NAMESPACE_RULES: tuple[Rule, ...] = (
     *_OWN_KINDS,
     {
+        # watch: what verification polls
         "apiGroups": ["apps"],
-        "resources": [
-            "deployments",
-            "statefulsets",
-            "daemonsets",
-            "replicasets",
-            "controllerrevisions",
-        ],
-        "verbs": ["get", "list"],
+        "resources": ["deployments", "statefulsets", "daemonsets", "replicasets"],
+        "verbs": ["get", "list", "watch"],
     },
+    {"apiGroups": ["apps"], "resources": ["controllerrevisions"], "verbs": ["get", "list"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
     {
         "apiGroups": [""],
-        "resources": ["pods", "services", "events", "resourcequotas"],
+        "resources": ["services", "events", "resourcequotas"],
         "verbs": ["get", "list"],
     },
     {

@@ -1,7 +1,8 @@
 """The cluster that a command works on, reached with the person's own kubeconfig and permissions."""
 
 import asyncio
-from collections.abc import Coroutine
+import json
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any, Self, TypeVar
@@ -10,7 +11,7 @@ from cyclopts import Group, Parameter
 from pydantic import ValidationError
 
 from reme_api.base import ArtifactReference
-from reme_api.remediation import Remediation
+from reme_api.remediation import Attempt, Change, Remediation
 from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.http_client import ApiClient
@@ -137,6 +138,17 @@ class CliCluster:
         text = (self.run(read()).get("data") or {}).get(reference.key)
         return None if text is None else str(text)
 
+    def changes(self, remediation: Remediation, attempt: Attempt) -> Sequence[Change]:
+        """Return all changes of an attempt in full length, else those that the record has."""
+        reference = attempt.plan.full_changes if attempt.plan else None
+        if reference is None:
+            return attempt.changes
+        text = self.artifact(remediation.metadata.namespace, reference)
+        try:
+            return [_change(item) for item in json.loads(text or "")]
+        except (ValueError, TypeError, KeyError):
+            return attempt.changes
+
     def patch(self, name: str, spec: dict[str, Any]) -> None:
         """Change fields of a remediation's spec; None deletes one."""
         path = REMEDIATIONS.path(self.namespace, name)
@@ -153,3 +165,13 @@ def _parse(found: dict[str, Any]) -> Remediation:
         raise CliError(
             f"remediation {name} does not fit this version of reme: {field}: {first['msg']}"
         ) from None
+
+
+def _change(item: dict[str, str]) -> Change:
+    return Change.model_construct(
+        kind=item["kind"],
+        object_name=item["object_name"],
+        field=item["field"],
+        before=item.get("before", ""),
+        after=item.get("after", ""),
+    )

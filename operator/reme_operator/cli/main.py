@@ -10,7 +10,7 @@ from typing import Literal
 import stamina
 from cyclopts import App, CycloptsError, Parameter
 
-from reme_operator.cli import commands, policy_explain
+from reme_operator.cli import decision_commands, policy_explain, view_commands
 from reme_operator.cli.errors import EXIT_CODES, CliError, ExitCode
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
@@ -33,7 +33,8 @@ def program(name: str = "kubectl-reme") -> App:
         default_parameter=Parameter(show_default=False),
         suppress_keyboard_interrupt=False,
     )
-    commands.register(app)
+    view_commands.register(app)
+    decision_commands.register(app)
     app.command(policy_explain.app)
 
     @app.command

@@ -1,7 +1,7 @@
-"""What people preferred, as lines of JSON to train on: what was proposed, what they made of it.
+"""Preference pairs from the decisions of people, to train a model on.
 
-One line for each decision: `chosen` is the playbook that a person let run or wrote, `rejected` the
-one that they did not want. Both were kept with the record, as was what the model had been asked.
+One record per decision: `chosen` is the playbook that a person approved or wrote, `rejected` the
+one that they rejected or replaced. Both, and the prompt, are artifacts of the remediation.
 """
 
 import json
@@ -13,12 +13,12 @@ from reme_api.base import ArtifactReference
 from reme_api.remediation import Attempt, Remediation
 
 Read = Callable[[ArtifactReference], str | None]
-"""Returns a text that was kept; None when it is gone."""
+"""Returns the text of an artifact; None when it is gone."""
 
 
-def preferences(found: Remediation, read: Read) -> Iterator[dict[str, Any]]:
-    """Yield what the decisions about a remediation teach; nothing of what is not kept any more."""
-    for attempt in found.status.attempts:
+def preferences(remediation: Remediation, read: Read) -> Iterator[dict[str, Any]]:
+    """Yield a record per decision whose artifacts still exist; who decided is not in it."""
+    for attempt in remediation.status.attempts:
         prompt = _prompt(attempt, read)
         if prompt is None:
             continue
@@ -28,7 +28,7 @@ def preferences(found: Remediation, read: Read) -> Iterator[dict[str, Any]]:
             if pair is None:
                 continue
             yield {
-                "remediation": f"{found.metadata.namespace}/{found.metadata.name}",
+                "remediation": f"{remediation.metadata.namespace}/{remediation.metadata.name}",
                 "attempt": attempt.number,
                 "decision": record.decision.value,
                 "reason": record.reason,
@@ -42,7 +42,7 @@ def preferences(found: Remediation, read: Read) -> Iterator[dict[str, Any]]:
 def _pair(
     attempt: Attempt, record: ApprovalRecord, proposed: str | None, read: Read
 ) -> dict[str, str | None] | None:
-    """Return the two sides of a decision; an edit that the gate refused teaches nothing."""
+    """Return both sides of a decision; None for an edit that was refused."""
     match record.decision:
         case ApprovalDecision.EDIT:
             edit = read(record.edited_playbook) if record.edited_playbook else None
@@ -58,7 +58,7 @@ def _pair(
 
 
 def _proposed(attempt: Attempt, read: Read) -> str | None:
-    """Return the playbook that people saw first."""
+    """Return the playbook of the model, before any edit."""
     first = next(
         (r.original_playbook for r in attempt.approvals if r.original_playbook), attempt.playbook
     )

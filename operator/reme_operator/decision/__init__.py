@@ -1,1 +1,1 @@
-"""What happens next to a remediation, and what its conditions say. Everything here is pure."""
+"""Decision."""

@@ -1,1 +1,1 @@
-"""The kill switch: a ConfigMap that stops every new write while it exists."""
+"""Kill switch."""

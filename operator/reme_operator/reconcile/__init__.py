@@ -1,1 +1,1 @@
-"""The reconcile loop of a remediation: observe, decide, perform one step, write the status."""
+"""Reconcile."""

@@ -1,14 +1,12 @@
-"""Reads what limits a workload, leads to it or refuses its pods; what may not be read is not there.
+"""Lists what limits a workload, routes traffic to it or refuses its pods.
 
-An error that may pass is no "not there": it is raised, and the step is tried again. Otherwise an
-undo would leave alone what it only could not see.
+An object that reme may not read counts as absent. An error that may pass is raised instead, so that
+the step is retried: otherwise a rollback would skip an object that only could not be read.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from pydantic import ValidationError
 
 from reme_kube.errors import ForbiddenError, NotFoundError
 from reme_kube.protocols import Cluster
@@ -22,83 +20,76 @@ from reme_kube.resources import (
     Json,
     Resource,
 )
+from reme_operator.snapshot.parsing import by_ref
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
 
-Found = dict[ObjectRef, Mapping[str, Any]]
+Objects = dict[ObjectRef, Mapping[str, Any]]
 
-_MOST_OF_A_KIND = 32
-_MOST_NODES = 32
-_BY_KIND = {
+_MAX_OF_KIND = 32
+_MAX_NODES = 32
+_RESOURCE_BY_KIND = {
     r.kind: r for r in (*RELATED_RESOURCES, CONFIG_MAPS, NODES, SERVICES, *WORKLOADS.values())
 }
 
 
-async def list_related(cluster: Cluster, namespace: str) -> Found:
-    """Return the objects of a namespace that limit its workloads or lead to them."""
-    lists = await asyncio.gather(*(_list(cluster, kind, namespace) for kind in RELATED_RESOURCES))
-    return {
-        key: item
-        for resource, found in zip(RELATED_RESOURCES, lists, strict=True)
-        for item in (_open_jobs(found) if resource is JOBS else found)[:_MOST_OF_A_KIND]
-        for key in _key(resource.kind, namespace, item)
-    }
+async def list_related(cluster: Cluster, namespace: str) -> Objects:
+    """Return the objects of a namespace that limit its workloads or route traffic to them."""
+    lists = await asyncio.gather(
+        *(_list_readable(cluster, resource, namespace) for resource in RELATED_RESOURCES)
+    )
+    objects: Objects = {}
+    for resource, items in zip(RELATED_RESOURCES, lists, strict=True):
+        objects |= by_ref(resource.kind, namespace, items[:_MAX_OF_KIND])
+    return objects
 
 
-async def nodes(cluster: Cluster) -> tuple[Found, frozenset[tuple[str, str]] | None]:
+async def list_nodes(cluster: Cluster) -> tuple[Objects, frozenset[tuple[str, str]] | None]:
     """Return the nodes that refuse pods, and every label that some node has.
 
-    None for the labels where nodes may not be read.
+    The labels are None when nodes may not be read.
     """
     try:
-        found = await cluster.list_resource(NODES)
+        nodes = await cluster.list_resource(NODES)
     except (ForbiddenError, NotFoundError):
         return {}, None
-    refusing = [
-        n
-        for n in found
-        if unstructured.at(n, "spec", "unschedulable") or unstructured.items(n, *_TAINTS)
-    ]
-    labels = (unstructured.strings(node, "metadata", "labels").items() for node in found)
+    refusing = [node for node in nodes if _refuses_pods(node)]
+    labels = (unstructured.strings(node, "metadata", "labels").items() for node in nodes)
     return (
-        {key: item for item in refusing[:_MOST_NODES] for key in _key("Node", "", item)},
+        by_ref("Node", "", refusing[:_MAX_NODES]),
         frozenset(pair for pairs in labels for pair in pairs),
     )
 
 
-_TAINTS = ("spec", "taints")
-
-
 async def get_missing(
-    cluster: Cluster, wanted: Sequence[ObjectRef], known: Iterable[ObjectRef]
-) -> Found:
-    """Return those of the wanted objects that are there and were not read yet."""
+    cluster: Cluster, refs: Sequence[ObjectRef], known: Iterable[ObjectRef]
+) -> Objects:
+    """Return those of the objects that exist and are not known yet."""
 
-    async def one(key: ObjectRef) -> Json | None:
+    async def get(ref: ObjectRef) -> Json | None:
         try:
-            return await cluster.get(_BY_KIND[key.kind], key.namespace, key.name)
+            return await cluster.get(_RESOURCE_BY_KIND[ref.kind], ref.namespace, ref.name)
         except (ForbiddenError, NotFoundError):
             return None
 
-    keys = [key for key in dict.fromkeys(wanted) if key not in set(known) and key.kind in _BY_KIND]
-    found = await asyncio.gather(*(one(key) for key in keys))
-    return {key: item for key, item in zip(keys, found, strict=True) if item is not None}
+    known = set(known)
+    missing = [r for r in dict.fromkeys(refs) if r not in known and r.kind in _RESOURCE_BY_KIND]
+    items = await asyncio.gather(*map(get, missing))
+    return {ref: item for ref, item in zip(missing, items, strict=True) if item is not None}
 
 
-def _open_jobs(found: list[Json]) -> list[Json]:
-    # The Jobs of a CronJob are many, and none is waited for.
-    return [job for job in found if unstructured.at(job, "spec", "suspend") is True]
-
-
-async def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Json]:
+async def _list_readable(cluster: Cluster, resource: Resource, namespace: str) -> list[Json]:
     try:
-        return await cluster.list_resource(resource, namespace)
+        items = await cluster.list_resource(resource, namespace)
     except (ForbiddenError, NotFoundError):
-        return []  # not installed, or not for reme to see
+        return []  # not installed, or not permitted
+    if resource is JOBS:
+        # The Jobs of a CronJob are many, and no workload waits for them: only suspended ones count.
+        return [job for job in items if unstructured.at(job, "spec", "suspend") is True]
+    return items
 
 
-def _key(kind: str, namespace: str, item: Json) -> Iterator[ObjectRef]:
-    try:
-        yield ObjectRef(kind, namespace, unstructured.text(item, "metadata", "name"))  # type: ignore[arg-type]
-    except ValidationError:
-        return  # a name that no action could be about
+def _refuses_pods(node: Json) -> bool:
+    return bool(
+        unstructured.at(node, "spec", "unschedulable") or unstructured.items(node, "spec", "taints")
+    )

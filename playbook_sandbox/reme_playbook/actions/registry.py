@@ -1,145 +1,42 @@
-"""The verbs of the playbook language: everything that a run can do, and nothing else.
+"""All actions: the classes by name, and how plain data becomes one of them.
 
-An action is data that was checked: names and numbers of fixed form, no free commands. The internal
-ones only ever undo one of the others, and no text of a model compiles to them.
+Every module of this package is imported here, so that a new action only needs its own file.
 """
 
-from typing import Annotated
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, SerializeAsAny, TypeAdapter
 
 from reme_api.actions import ActionName
-from reme_playbook.actions.base import Disruption
-from reme_playbook.actions.capacity import (
-    QuotaKey,
-    ResumeJob,
-    SetAutoscaling,
-    SetDisruptionBudget,
-    SetQuota,
-    SuspendJob,
-)
-from reme_playbook.actions.containers import (
-    PROBE_TIMINGS,
-    RESOURCE_FIELDS,
-    PatchProbe,
-    ResourceField,
-    SetCommand,
-    SetEnv,
-    SetImage,
-    SetResources,
-    UnsetEnv,
-    UnsetResources,
-)
-from reme_playbook.actions.network import (
-    AllowEgress,
-    AllowIngress,
-    SetIngressBackend,
-    WithdrawEgress,
-    WithdrawIngress,
-)
-from reme_playbook.actions.nodes import AddTaint, CordonNode, RemoveTaint, UncordonNode
-from reme_playbook.actions.objects import (
-    DeletePod,
-    PatchServicePort,
-    PatchServiceSelector,
-    SetConfigValue,
-    UnsetConfigValue,
-)
-from reme_playbook.actions.workloads import (
-    PatchNodeSelector,
-    PauseRollout,
-    Restart,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetUpdateStrategy,
-)
-from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook import actions
+from reme_playbook.actions.base import CLASSES, Action, build
 
-__all__ = [
-    "ACTIONS",
-    "PROBE_TIMINGS",
-    "RESOURCE_FIELDS",
-    "Action",
-    "ActionName",
-    "AddTaint",
-    "AllowEgress",
-    "AllowIngress",
-    "CordonNode",
-    "DeletePod",
-    "Disruption",
-    "ObjectRef",
-    "PatchNodeSelector",
-    "PatchProbe",
-    "PatchServicePort",
-    "PatchServiceSelector",
-    "PauseRollout",
-    "QuotaKey",
-    "RemoveTaint",
-    "ResourceField",
-    "Restart",
-    "ResumeJob",
-    "ResumeRollout",
-    "Rollback",
-    "Scale",
-    "SetAutoscaling",
-    "SetCommand",
-    "SetConfigValue",
-    "SetDisruptionBudget",
-    "SetEnv",
-    "SetImage",
-    "SetIngressBackend",
-    "SetQuota",
-    "SetResources",
-    "SetUpdateStrategy",
-    "SuspendJob",
-    "UncordonNode",
-    "UnsetConfigValue",
-    "UnsetEnv",
-    "UnsetResources",
-    "WithdrawEgress",
-    "WithdrawIngress",
-]
+for _module in pkgutil.iter_modules(actions.__path__):
+    importlib.import_module(f"{actions.__name__}.{_module.name}")
 
-Public = (
-    Restart
-    | Rollback
-    | Scale
-    | SetResources
-    | SetImage
-    | SetEnv
-    | SetConfigValue
-    | PatchProbe
-    | PatchServiceSelector
-    | PatchServicePort
-    | DeletePod
-    | ResumeRollout
-    | SetUpdateStrategy
-    | PatchNodeSelector
-    | SetCommand
-    | SetAutoscaling
-    | SetQuota
-    | SetDisruptionBudget
-    | ResumeJob
-    | SetIngressBackend
-    | AllowIngress
-    | AllowEgress
-    | UncordonNode
-    | RemoveTaint
-)
-Internal = (
-    UnsetEnv
-    | UnsetConfigValue
-    | UnsetResources
-    | PauseRollout
-    | SuspendJob
-    | WithdrawIngress
-    | WithdrawEgress
-    | CordonNode
-    | AddTaint
-)
-Action = Annotated[Public | Internal, Field(discriminator="action")]
-"""Any action; `action` tells which."""
+PUBLIC: Mapping[ActionName, type[Action]] = {
+    name: action
+    for name in ActionName
+    for action in CLASSES.values()
+    if action.NAME is name and not action.INTERNAL
+}
+"""The action that policies, models and people may use under each name."""
+INTERNAL: tuple[type[Action], ...] = tuple(a for a in CLASSES.values() if a.INTERNAL)
+"""The actions that only rollbacks contain."""
 
-ACTIONS: TypeAdapter[tuple[Action, ...]] = TypeAdapter(tuple[Action, ...])
+
+def _from_data(value: Any) -> Any:
+    if isinstance(value, dict) and value.get("action") in CLASSES:
+        return CLASSES[value["action"]].model_validate(value)
+    return value
+
+
+AnyAction = Annotated[SerializeAsAny[Action], BeforeValidator(_from_data)]
+"""A field of a pydantic model that holds any action."""
+ACTIONS: TypeAdapter[tuple[AnyAction, ...]] = TypeAdapter(tuple[AnyAction, ...])
 """Reads and writes a list of actions as JSON."""
+
+__all__ = ["ACTIONS", "CLASSES", "INTERNAL", "PUBLIC", "Action", "ActionName", "AnyAction", "build"]

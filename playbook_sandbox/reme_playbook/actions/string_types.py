@@ -1,13 +1,13 @@
-"""What a string must look like before it may become part of an action."""
+"""The types of an action's fields, and what a message says about a value that does not fit."""
 
 import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
-# Where Ansible would begin to evaluate: the template delimiters, and the header by which a
-# string can replace them with its own.
+# What Ansible evaluates: the template delimiters, and the header that replaces them with others.
 TEMPLATE_STARTS = ("{{", "{%", "{#")
 TEMPLATE_HEADER = "#jinja2:"
 
@@ -33,24 +33,24 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def _value(text: str) -> str:
     if holds_template(text):
-        raise ValueError("must not hold a template")
+        raise ValueError("must not contain a template")
     if not is_printable(text):
-        raise ValueError("must not hold control or formatting characters")
+        raise ValueError("must not contain control or formatting characters")
     return text
 
 
 def _lines(text: str) -> str:
     if holds_template(text):
-        raise ValueError("must not hold a template")
+        raise ValueError("must not contain a template")
     if not is_printable(text, also="\n\t"):
-        raise ValueError("must not hold control or formatting characters")
+        raise ValueError("must not contain control or formatting characters")
     return text
 
 
 def _config_key(key: str) -> str:
-    # Keys that Ansible's JSON reader takes for its own, such as __ansible_vault.
+    # Ansible's JSON reader gives such keys a meaning, for example __ansible_vault.
     if key.startswith("__"):
-        raise ValueError("must not begin with two underscores")
+        raise ValueError("must not start with two underscores")
     return key
 
 
@@ -64,7 +64,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.:]{0,62}", re.ASCII)
 
 
 def is_run_id(text: str) -> bool:
-    """Return whether the text may mark a restart."""
+    """Return whether the text may be the value of the restart annotation."""
     return _RUN_ID.fullmatch(text) is not None
 
 
@@ -76,19 +76,38 @@ def _percent(value: int | str) -> int | str:
 
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+
+PATTERN_MEANINGS: dict[str, str] = {}
+"""What each pattern of this module requires, in words for messages."""
+
+
+def _text(pattern: str, meaning: str, **limits: int) -> StringConstraints:
+    PATTERN_MEANINGS[pattern] = meaning
+    return StringConstraints(strict=True, pattern=pattern, **limits)  # type: ignore[arg-type]
+
 
 ContainerName = Annotated[
-    str,
-    StringConstraints(strict=True, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+    str, _text(_DNS_LABEL, "must have lower-case letters, digits and '-' only", max_length=63)
 ]
 EnvName = Annotated[
-    str, StringConstraints(strict=True, max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+    str,
+    _text(
+        r"^[A-Za-z_][A-Za-z0-9_.-]*$",
+        "must have letters, digits and _.- only, and not start with a digit",
+        max_length=128,
+    ),
 ]
 EnvValue = Annotated[str, StringConstraints(strict=True, max_length=1024), AfterValidator(_value)]
 Argument = Annotated[str, StringConstraints(strict=True, max_length=2048), AfterValidator(_lines)]
 ConfigKey = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[-._A-Za-z0-9]+$"),
+    _text(
+        r"^[-._A-Za-z0-9]+$",
+        "must have letters, digits and -._ only",
+        min_length=1,
+        max_length=200,
+    ),
     AfterValidator(_config_key),
 ]
 ConfigValue = Annotated[
@@ -96,38 +115,104 @@ ConfigValue = Annotated[
 ]
 Image = Annotated[
     str,
-    StringConstraints(strict=True, max_length=512, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"),
+    _text(
+        r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
+        "must be the reference of an image, such as registry/name:tag",
+        max_length=512,
+    ),
 ]
 LabelKey = Annotated[
     str,
-    StringConstraints(strict=True, max_length=200, pattern=rf"^({_DOMAIN}/)?{_LABEL_NAME}$"),
+    _text(
+        rf"^({_DOMAIN}/)?{_LABEL_NAME}$",
+        "must be the key of a label, such as app or example.com/app",
+        max_length=200,
+    ),
 ]
 LabelValue = Annotated[
-    str, StringConstraints(strict=True, max_length=63, pattern=rf"^({_LABEL_NAME})?$")
+    str,
+    _text(
+        rf"^({_LABEL_NAME})?$",
+        "must be the value of a label: letters, digits and -_. only",
+        max_length=63,
+    ),
 ]
 HttpPath = Annotated[
     str,
-    StringConstraints(strict=True, max_length=256, pattern=r"^/[!-~]*$"),
+    _text(r"^/[!-~]*$", "must start with / and have no spaces", max_length=256),
     AfterValidator(_value),
 ]
 PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]
 PortName = Annotated[
-    str,
-    StringConstraints(strict=True, max_length=15, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+    str, _text(_DNS_LABEL, "must have lower-case letters, digits and '-' only", max_length=15)
 ]
 Port = Annotated[PortNumber | PortName, AfterValidator(_port)]
 
 Percent = Annotated[
-    str, StringConstraints(strict=True, max_length=4, pattern=r"^(0|[1-9][0-9]{0,2})%$")
+    str,
+    _text(r"^(0|[1-9][0-9]{0,2})%$", "must be a percentage, such as 25%", max_length=4),
 ]
 CountOrPercent = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=10_000)] | Percent, AfterValidator(_percent)
 ]
-"""A number of pods, or a share of them."""
+"""A number of pods, or a percentage of them."""
 Host = Annotated[
-    str, StringConstraints(strict=True, max_length=253, pattern=rf"^(\*\.)?{_DOMAIN}$")
+    str,
+    _text(
+        rf"^(\*\.)?{_DOMAIN}$",
+        "must be a host name in lower-case letters, such as shop.example.com",
+        max_length=253,
+    ),
 ]
+Position = Annotated[int, Field(strict=True, ge=0, le=31)]
+"""A position in a list of rules or paths."""
 Labels = Annotated[dict[LabelKey, LabelValue], Field(min_length=1, max_length=16)]
 ServiceName = Annotated[
-    str, StringConstraints(strict=True, max_length=63, pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$")
+    str,
+    _text(
+        r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
+        "must be the name of a Service: lower-case letters, digits and '-', and first a letter",
+        max_length=63,
+    ),
 ]
+
+
+_PROBLEMS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field of this action",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_type": "must be text",
+    "int_type": "must be an integer",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} entries",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+}
+"""What a message says about pydantic's types of errors."""
+
+
+def problem_of(error: ValidationError) -> tuple[str, str]:
+    """Return the first field that a validation rejects, empty for the whole, and what it must be.
+
+    A field that accepts several types has a problem with each of them.
+    """
+    details = error.errors(include_url=False, include_input=False)
+    location = details[0]["loc"][:1]
+    problems = dict.fromkeys(_problem(each) for each in details if each["loc"][:1] == location)
+    first, *others = problems
+    field = str(location[0]) if location else ""
+    return field, " or ".join([first, *(other.removeprefix("must ") for other in others)])
+
+
+def _problem(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    if details["type"] == "string_pattern_mismatch":
+        return PATTERN_MEANINGS[context["pattern"]]
+    if details["type"] in _PROBLEMS:
+        return _PROBLEMS[details["type"]].format(**context)
+    return details["msg"].removeprefix("Value error, ")

@@ -1,8 +1,7 @@
-"""Loads a text into plain data, and refuses whatever could mean two things.
+"""Reads a playbook's text as plain data, and rejects what could be read in two ways.
 
-JSON and YAML are read, without anchors, aliases, tags, merge keys and duplicate keys, into
-objects, lists, strings, whole numbers, true, false and null. Strings that Ansible would evaluate
-are refused wherever they stand.
+Accepts JSON and YAML with objects, lists, strings, integers, true, false and null. Rejects
+anchors, aliases, tags, merge keys, duplicate keys, and strings that Ansible would evaluate.
 """
 
 import json
@@ -18,16 +17,16 @@ from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 24
 MAX_NODES = 4096
-"""Far more than a playbook has; reading YAML is slow, and others wait meanwhile."""
+"""Far more than a playbook has: YAML is read slowly, and on the operator's event loop."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}", re.ASCII)
 _RESOLVER = yaml.resolver.Resolver()
 _TRUE = frozenset({"yes", "true", "on"})
 
 
 def load(text: str) -> Any:
-    """Return the data that the text holds.
+    """Return the data of the text.
 
-    Raises RejectedPlaybookError, and nothing else, whatever the text is.
+    Raises RejectedPlaybookError, and nothing else, for any other text.
     """
     _check_size(text)
     data = _load(text)
@@ -38,16 +37,20 @@ def load(text: str) -> Any:
 
 def _check_size(text: str) -> None:
     if not text.strip():
-        raise RejectedPlaybookError(RejectionRule.EMPTY, "the playbook is empty")
+        raise RejectedPlaybookError(
+            RejectionRule.EMPTY, "the playbook is empty: write a list with at least one task"
+        )
     try:
         size = len(text.encode()) if len(text) <= MAX_BYTES else MAX_BYTES + 1
     except UnicodeEncodeError:
         raise RejectedPlaybookError(
-            RejectionRule.CHARACTER, "the playbook is no valid Unicode"
+            RejectionRule.CHARACTER,
+            "the playbook is not valid Unicode: remove the surrogate characters",
         ) from None
     if size > MAX_BYTES:
         raise RejectedPlaybookError(
-            RejectionRule.TOO_LARGE, f"the playbook is larger than {MAX_BYTES} B"
+            RejectionRule.TOO_LARGE,
+            f"the playbook is larger than {MAX_BYTES} bytes, which no playbook needs: shorten it",
         )
 
 
@@ -56,22 +59,31 @@ def _load(text: str) -> Any:
         try:
             return _from_json(text)
         except json.JSONDecodeError:
-            pass  # YAML begins with the same characters, and allows more
+            pass  # YAML starts with the same characters, and allows more
         except RecursionError:
-            _too_deep()
+            _reject_depth()
     try:
         return _from_events(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark is not None else ""
-        raise RejectedPlaybookError(RejectionRule.SYNTAX, f"neither JSON nor YAML{where}") from None
-    except (ValueError, OverflowError, RecursionError):
-        # The scanner lets these through, for escapes and versions with absurd numbers.
-        raise RejectedPlaybookError(RejectionRule.SYNTAX, "neither JSON nor YAML") from None
+    except yaml.MarkedYAMLError as error:
+        mark, problem = error.problem_mark, quote(error.problem or "syntax error", 160)[1:-1]
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+        raise RejectedPlaybookError(
+            RejectionRule.SYNTAX, f"{where}neither valid JSON nor valid YAML: {problem}"
+        ) from None
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        # The scanner raises them for characters, escapes and versions that it cannot represent.
+        raise RejectedPlaybookError(
+            RejectionRule.SYNTAX,
+            "neither valid JSON nor valid YAML: it contains a character or number that cannot be "
+            "represented",
+        ) from None
 
 
-def _too_deep() -> NoReturn:
-    raise RejectedPlaybookError(RejectionRule.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
+def _reject_depth() -> NoReturn:
+    raise RejectedPlaybookError(
+        RejectionRule.TOO_DEEP,
+        f"the playbook is nested more than {MAX_DEPTH} levels deep, which no task needs",
+    )
 
 
 def _from_json(text: str) -> Any:
@@ -79,36 +91,40 @@ def _from_json(text: str) -> Any:
         text,
         object_pairs_hook=_object,
         parse_int=_integer,
-        parse_float=_no_float,
-        parse_constant=_no_float,
+        parse_float=_reject_float,
+        parse_constant=_reject_float,
     )
     _check_depth(data)
     return data
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise RejectedPlaybookError(
-                RejectionRule.DUPLICATE_KEY, f"the key {quote(key)} stands twice"
-            )
-        found[key] = value
-    return found
+        if key in data:
+            _reject_duplicate(key)
+        data[key] = value
+    return data
+
+
+def _reject_duplicate(key: str) -> NoReturn:
+    raise RejectedPlaybookError(
+        RejectionRule.DUPLICATE_KEY, f"the key {quote(key)} occurs twice in one object: keep one"
+    )
 
 
 def _integer(digits: str) -> int:
     if not _INTEGER.fullmatch(digits):
         raise RejectedPlaybookError(
             RejectionRule.VALUE,
-            f"{quote(digits, 24)} is no plain whole number: quote it if it is text",
+            f"expected a decimal integer, got {quote(digits, 24)}: quote it if it is text",
         )
     return int(digits)
 
 
-def _no_float(digits: str) -> NoReturn:
+def _reject_float(digits: str) -> NoReturn:
     raise RejectedPlaybookError(
-        RejectionRule.VALUE, f"{quote(digits, 24)} is no whole number: quote it if it is an amount"
+        RejectionRule.VALUE, f"expected an integer, got {quote(digits, 24)}: quote quantities"
     )
 
 
@@ -124,21 +140,24 @@ def _check_depth(data: Any) -> None:
         if not level:
             return
     if any(isinstance(value, dict | list) for value in level):
-        _too_deep()
+        _reject_depth()
 
 
 def _from_events(text: str) -> Any:
-    """Build the data from parser events: nothing is composed, so nothing can be expanded."""
+    """Build the data from the parser's events: no alias is ever expanded."""
     documents: list[Any] = []
-    open_nodes: list[_Node] = []
+    open_nodes: list[_OpenNode] = []
     for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         if number > MAX_NODES:
-            raise RejectedPlaybookError(RejectionRule.TOO_LARGE, f"more than {MAX_NODES} pieces")
+            raise RejectedPlaybookError(
+                RejectionRule.TOO_LARGE,
+                f"the playbook has more than {MAX_NODES} keys and values: shorten it",
+            )
         _check_event(event)
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             if len(open_nodes) >= MAX_DEPTH:
-                _too_deep()
-            open_nodes.append(_Node(is_mapping=isinstance(event, yaml.MappingStartEvent)))
+                _reject_depth()
+            open_nodes.append(_OpenNode(is_mapping=isinstance(event, yaml.MappingStartEvent)))
             continue
         if isinstance(event, yaml.ScalarEvent):
             value = _scalar(event)
@@ -151,11 +170,15 @@ def _from_events(text: str) -> Any:
         else:
             documents.append(value)
     if len(documents) != 1:
-        raise RejectedPlaybookError(RejectionRule.SHAPE, "there must be exactly one document")
+        raise RejectedPlaybookError(
+            RejectionRule.SHAPE,
+            f"expected one YAML document, got {len(documents)}: "
+            + ("remove the '---' between them" if documents else "write a list of tasks"),
+        )
     return documents[0]
 
 
-class _Node:
+class _OpenNode:
     """A mapping or a sequence that is still being read."""
 
     def __init__(self, *, is_mapping: bool) -> None:
@@ -169,21 +192,30 @@ class _Node:
             self.data[self._key] = value
             self._key = None
         elif not isinstance(value, str):
-            raise RejectedPlaybookError(RejectionRule.SYNTAX, f"the key {quote(value)} is no text")
+            if isinstance(value, dict | list):
+                reason = (
+                    "an object or list is not a key (templates such as {{ x }} are not allowed)"
+                )
+            else:
+                reason = f"the key {quote(value)} is not text: quote it"
+            raise RejectedPlaybookError(RejectionRule.SYNTAX, reason)
         elif value in self.data:
-            raise RejectedPlaybookError(
-                RejectionRule.DUPLICATE_KEY, f"the key {quote(value)} stands twice"
-            )
+            _reject_duplicate(value)
         else:
             self._key = value
 
 
 def _check_event(event: yaml.Event) -> None:
     if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-        raise RejectedPlaybookError(RejectionRule.ALIAS, "anchors and aliases are not allowed")
+        raise RejectedPlaybookError(
+            RejectionRule.ALIAS,
+            "anchors and aliases are not allowed: write the value where it is needed",
+        )
     tag = getattr(event, "tag", None)
     if tag is not None:
-        raise RejectedPlaybookError(RejectionRule.TAG, f"the tag {quote(tag)} is not allowed")
+        raise RejectedPlaybookError(
+            RejectionRule.TAG, f"the YAML tag {quote(tag)} is not allowed: remove it"
+        )
 
 
 def _scalar(event: yaml.ScalarEvent) -> Any:
@@ -197,9 +229,11 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     if tag == "int":
         return _integer(text)
     if tag == "float":
-        _no_float(text)
+        _reject_float(text)
     if tag == "merge":
-        raise RejectedPlaybookError(RejectionRule.ALIAS, "merge keys are not allowed")
+        raise RejectedPlaybookError(
+            RejectionRule.ALIAS, "merge keys ('<<') are not allowed: write the fields out"
+        )
     return text
 
 
@@ -220,10 +254,11 @@ def _strings(data: Any) -> Iterator[tuple[str, bool]]:
 def _check_string(text: str, *, is_key: bool) -> None:
     if holds_template(text):
         raise RejectedPlaybookError(
-            RejectionRule.TEMPLATE, f"templates are not allowed: {quote(text)}"
+            RejectionRule.TEMPLATE,
+            f"{quote(text)} is a template, and templates are not evaluated: write the value",
         )
     if not is_printable(text, also="" if is_key else "\n\t"):
         raise RejectedPlaybookError(
             RejectionRule.CHARACTER,
-            f"control or formatting characters are not allowed: {quote(text)}",
+            f"{quote(text)} contains control or formatting characters: remove them",
         )

@@ -1,93 +1,56 @@
-"""Reads the `definition` of a patch as actions: every field of it must be one that is known."""
+"""Reads the `definition` of a patch as actions: each of its fields must belong to an action."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from reme_playbook.actions.field_paths import (
-    RESOURCE_PATHS,
-    SPEC_KEYS,
-    STRATEGY_KEYS,
-    TIMING_KEYS,
-    Entry,
-    Path,
-    dotted,
-)
-from reme_playbook.actions.registry import RESOURCE_FIELDS, Action
-from reme_playbook.actions.string_types import is_run_id
+from reme_playbook.actions.base import Draft, PatchPart
+from reme_playbook.actions.registry import CLASSES, Action, build
+from reme_playbook.actions.resources import RESOURCE_FIELDS
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
+from reme_playbook.snapshot.field_path import Entry, Path, dotted
+from reme_playbook.snapshot.list_keys import ATOMIC_LISTS, LIST_KEYS, NAMED_MAPS
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.pod_template import RESTART_ANNOTATIONS
-from reme_playbook.snapshot.views import PROBE_KEYS
 
-# Lists that the API merges by a key, so that a patch may name one entry and leave the others.
-_MERGED_BY = {"containers": ("name", str), "env": ("name", str), "ports": ("port", int)}
-# Maps whose keys are names that people give.
-_MAPS = frozenset({"annotations", "selector", "data", "nodeSelector", "hard"})
-# Lists that a patch replaces as a whole.
-_WHOLE = frozenset({"command", "args"})
-_FIELDS_BY_PATH = {path: name for name, path in RESOURCE_PATHS.items()}
-_TIMINGS_BY_KEY = {key: name for name, key in TIMING_KEYS.items()}
-_STRATEGY_BY_KEY = {key: name for name, key in STRATEGY_KEYS.items()}
-_SPEC_BY_KEY = {key: name for name, key in SPEC_KEYS.items()}
-_PROBES_BY_KEY = {key: name for name, key in PROBE_KEYS.items()}
-_HANDLERS = ("httpGet", "tcpSocket", "grpc")
-_ACTION: TypeAdapter[Action] = TypeAdapter(Action)
-
-Draft = dict[str, Any]
-Drafted = tuple[tuple[Any, ...], Draft]
+# The lists of which a patch may name single entries, and the type of their keys.
+_WRITABLE_LISTS = {"containers": str, "env": str, "ports": int}
 
 
 def read_patch(
     target: ObjectRef, definition: Mapping[str, Any], *, for_rollback: bool = False
 ) -> tuple[Action, ...]:
-    """Return the actions that the patch amounts to, in the order in which it names them."""
+    """Return the actions that the patch amounts to, in the order in which it names them.
+
+    Raises RejectedPlaybookError if a field belongs to no action.
+    """
     if not definition:
         raise RejectedPlaybookError(
-            RejectionRule.SHAPE, f"the definition of {target} changes nothing"
+            RejectionRule.SHAPE, f"the definition of {target} has no field to change: add one"
         )
     drafts: dict[tuple[Any, ...], Draft] = {}
     for path, value in _leaves(definition, ()):
-        where, draft = _draft(path, value)
-        if value is None and draft["action"] not in _MAY_REMOVE:
+        part = _part(path, value)
+        if value is None and not CLASSES[part.draft["action"]].ACCEPTS_NULL:
             raise RejectedPlaybookError(
-                RejectionRule.VALUE, f"{_shown(path)} may not be taken away"
+                RejectionRule.VALUE, f"{_shown(path)} may not be removed: write a value"
             )
-        _merge(drafts.setdefault(where, {"target": target}), draft)
+        _merge(drafts.setdefault(part.group, {"target": target}), part.draft)
     actions = tuple(build(draft) for draft in drafts.values())
     for action in actions:
-        if action.internal and not for_rollback:
+        if action.INTERNAL and not for_rollback:
             raise RejectedPlaybookError(
-                RejectionRule.INTERNAL, f"only an undo may: {action.summary()}"
+                RejectionRule.INTERNAL, f"only a rollback may do this: {action.summary()}"
             )
     return actions
 
 
-_MAY_REMOVE = frozenset(
-    {
-        "PatchNodeSelector",
-        "PatchServiceSelector",
-        "SetCommand",
-        "UnsetConfigValue",
-        "UnsetEnv",
-        "UnsetResources",
-    }
-)
-
-
-def build(draft: Draft) -> Action:
-    """Return the action that the plain data describes, or reject it."""
-    try:
-        return _ACTION.validate_python(draft)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"] if part != draft.get("action"))
-        reason = first["msg"].removeprefix("Value error, ")
-        place = f" {quote(where)}" if where else ""
-        raise RejectedPlaybookError(
-            RejectionRule.VALUE, f"{draft.get('action')}{place}: {reason}"
-        ) from None
+def _part(path: Path, value: Any) -> PatchPart:
+    for action in CLASSES.values():
+        part = action.from_patch(path, value)
+        if part is not None:
+            return part
+    raise RejectedPlaybookError(
+        RejectionRule.FIELD, f"{_shown(path)} may not be written: no action changes it"
+    )
 
 
 def _merge(into: Draft, draft: Draft) -> None:
@@ -98,7 +61,7 @@ def _merge(into: Draft, draft: Draft) -> None:
             into[name] = tuple(f for f in RESOURCE_FIELDS if f in (*into.get(name, ()), *value))
         elif into.setdefault(name, value) != value:
             raise RejectedPlaybookError(
-                RejectionRule.CONTRADICTION, f"{quote(name)} has two meanings"
+                RejectionRule.CONTRADICTION, f"{quote(name)} has two different values: keep one"
             )
 
 
@@ -106,31 +69,35 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     name = path[-1] if path and isinstance(path[-1], str) else ""
     if isinstance(value, dict):
         if not value:
-            raise RejectedPlaybookError(RejectionRule.FIELD, f"{_shown(path)} says nothing")
+            raise RejectedPlaybookError(
+                RejectionRule.FIELD, f"{_shown(path)} is empty: write a value, or leave it out"
+            )
         for key, inner in value.items():
-            yield from _leaves(inner, (*path, Entry(key) if name in _MAPS else key))
-    elif isinstance(value, list) and not (name in _WHOLE and value):
+            yield from _leaves(inner, (*path, Entry(key) if name in NAMED_MAPS else key))
+    elif isinstance(value, list) and not (name in ATOMIC_LISTS and value):
         yield from _entries(value, path, name)
     else:
         yield path, value
 
 
 def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, Any]]:
-    by, kind = _MERGED_BY.get(name, ("", str))
-    if not by or not entries:
+    kind = _WRITABLE_LISTS.get(name)
+    if kind is None or not entries:
         raise RejectedPlaybookError(
-            RejectionRule.FIELD, f"the list {_shown(path)} may not be written"
+            RejectionRule.FIELD, f"the list {_shown(path)} may not be written: no action changes it"
         )
+    by = "port" if name == "ports" else LIST_KEYS[name][0]
     seen: set[str | int] = set()
     for entry in entries:
         mark: Any = entry.get(by) if isinstance(entry, dict) else None
         if not isinstance(mark, str | int) or type(mark) is not kind:
             raise RejectedPlaybookError(
-                RejectionRule.SHAPE, f"each entry of {_shown(path)} needs its {by}"
+                RejectionRule.SHAPE, f"each entry of {_shown(path)} must name its {by}"
             )
         if mark in seen:
             raise RejectedPlaybookError(
-                RejectionRule.DUPLICATE_KEY, f"{_shown(path)} names {quote(mark)} twice"
+                RejectionRule.DUPLICATE_KEY,
+                f"{_shown(path)} has two entries {quote(mark)}: keep one",
             )
         seen.add(mark)
         rest = {key: inner for key, inner in entry.items() if key != by}
@@ -139,89 +106,3 @@ def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, 
 
 def _shown(path: Path) -> str:
     return quote(dotted(path), 160)
-
-
-def _draft(path: Path, value: Any) -> Drafted:
-    match path:
-        case ("spec", "replicas"):
-            return path, {"action": "Scale", "replicas": value}
-        case ("spec", "paused") if isinstance(value, bool):
-            return path, {"action": "PauseRollout" if value else "ResumeRollout"}
-        case ("spec", "selector", Entry(key=str(key))):
-            return path[:2], {"action": "PatchServiceSelector", "selector": {key: value}}
-        case ("spec", "ports", Entry(key=port), "targetPort"):
-            return path, {"action": "PatchServicePort", "port": port, "target_port": value}
-        case ("data", Entry(key=key)) if value is None:
-            return path, {"action": "UnsetConfigValue", "key": key}
-        case ("data", Entry(key=key)):
-            return path, {"action": "SetConfigValue", "key": key, "value": value}
-        case ("spec", "template", "metadata", "annotations", Entry(key=key)) if (
-            key in RESTART_ANNOTATIONS and isinstance(value, str) and is_run_id(value)
-        ):
-            return path[:4], {"action": "Restart"}
-        case ("spec", "template", "spec", "containers", Entry(key=container), *rest):
-            found = _container_draft(tuple(rest), value)
-            if found:
-                return (container, *found[0]), {**found[1], "container": container}
-    around = _draft_around(path, value)
-    if around is None:
-        raise RejectedPlaybookError(RejectionRule.FIELD, f"{_shown(path)} may not be written")
-    return around
-
-
-def _draft_around(path: Path, value: Any) -> Drafted | None:
-    match path:
-        case ("spec", "strategy", "rollingUpdate", str(key)) if key in _STRATEGY_BY_KEY:
-            return path[:3], {"action": "SetUpdateStrategy", _STRATEGY_BY_KEY[key]: value}
-        case ("spec", "template", "spec", "nodeSelector", Entry(key=str(label))):
-            return path[:4], {"action": "PatchNodeSelector", "selector": {label: value}}
-        case ("spec", ("minReplicas" | "maxReplicas") as key):
-            return path[:1], {"action": "SetAutoscaling", _SPEC_BY_KEY[key]: value}
-        case ("spec", ("minAvailable" | "maxUnavailable") as key):
-            return path[:1], {"action": "SetDisruptionBudget", _SPEC_BY_KEY[key]: value}
-        case ("spec", "hard", Entry(key=str(key))):
-            return path[:2], {"action": "SetQuota", "hard": {key: _amount(value)}}
-        case ("spec", "suspend") if isinstance(value, bool):
-            return path, {"action": "SuspendJob" if value else "ResumeJob"}
-        case ("spec", "unschedulable") if isinstance(value, bool):
-            return path, {"action": "CordonNode" if value else "UncordonNode"}
-    return None
-
-
-def _container_draft(path: Path, value: Any) -> Drafted | None:
-    match path:
-        case ("image",):
-            return path, {"action": "SetImage", "image": value}
-        case (("command" | "args") as words,):
-            return ("command",), {"action": "SetCommand", words: [] if value is None else value}
-        case ("env", Entry(key=variable), "value"):
-            return path, {"action": "SetEnv", "variable": variable, "value": value}
-        case ("env", Entry(key=variable), "$patch") if value == "delete":
-            return path, {"action": "UnsetEnv", "variable": variable}
-        case ("resources", str(side), str(resource)) if (side, resource) in _FIELDS_BY_PATH:
-            field = _FIELDS_BY_PATH[side, resource]
-            if value is None:
-                return ("unset",), {"action": "UnsetResources", "fields": (field,)}
-            return ("resources",), {"action": "SetResources", field: _amount(value)}
-        case (str(key), *rest) if key in _PROBES_BY_KEY:
-            fields = _probe_fields(tuple(rest), value)
-            if fields:
-                head = {"action": "PatchProbe", "probe": _PROBES_BY_KEY[key]}
-                return (key,), {**head, **fields}
-    return None
-
-
-def _amount(value: Any) -> Any:
-    # An amount may be a bare whole number, as in cpu: 2.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _probe_fields(path: Path, value: Any) -> Draft | None:
-    match path:
-        case (str(key),) if key in _TIMINGS_BY_KEY:
-            return {_TIMINGS_BY_KEY[key]: value}
-        case (str(handler), "port") if handler in _HANDLERS:
-            return {"handler": handler, "port": value}
-        case ("httpGet", "path"):
-            return {"handler": "httpGet", "path": value}
-    return None

@@ -1,95 +1,70 @@
-"""Remembers, before a run, what exactly the fields hold that it will write."""
+"""What actions change: the values before a run, for the rollback, and the list for the record."""
 
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from reme_playbook.actions.field_paths import held, read, writes
-from reme_playbook.actions.registry import Action, DeletePod, Restart, Rollback
-from reme_playbook.errors import RejectedPlaybookError, RejectionRule
-from reme_playbook.snapshot.pod_template import digest
-from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
+from reme_api.remediation import Change
+from reme_playbook.actions.registry import Action, AnyAction
+from reme_playbook.snapshot import object_diff
+from reme_playbook.snapshot.field_path import FieldValue
+from reme_playbook.snapshot.object_diff import MAX_CHANGES, Difference
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
-Held = bool | int | str | None
 
+class CapturedAction(BaseModel):
+    """One action, what its fields held before, and what it sets them to, in their order.
 
-class Captured(BaseModel):
-    """One action, with what its fields held before and what it sets them to, in their order.
-
-    For a Rollback these are digests of the pod templates: the templates themselves, which may hold
-    secrets, stay where they are.
+    For a Rollback these are digests of the pod templates: the templates themselves may hold
+    secrets, and are found in the revisions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    action: Action
-    before: tuple[Held, ...] = ()
-    after: tuple[Held, ...] = ()
+    action: AnyAction
+    before: tuple[FieldValue, ...] = ()
+    after: tuple[FieldValue, ...] = ()
 
 
 class Capture(BaseModel):
-    """Everything that an undo needs, as JSON."""
+    """Everything that a rollback needs, as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     version: int = 1
-    items: tuple[Captured, ...] = ()
+    items: tuple[CapturedAction, ...] = ()
 
 
-def capture(actions: Sequence[Action], live: ClusterSnapshot) -> Capture:
-    """Return what is to be restored if the actions do not help.
+def capture(actions: Sequence[Action], snapshot: ClusterSnapshot) -> Capture:
+    """Return what a rollback of the actions has to restore.
 
-    Raises RejectedPlaybookError if an object or a revision is not there.
+    Raises RejectedPlaybookError if an object or a revision does not exist.
     """
-    return Capture(items=tuple(_captured(action, live) for action in actions))
+    return Capture(items=tuple(_captured(action, snapshot) for action in actions))
 
 
-def _captured(action: Action, live: ClusterSnapshot) -> Captured:
-    if isinstance(action, Restart | DeletePod):
-        return Captured(action=action)
-    found = live.objects.get(action.target)
-    if found is None:
-        raise RejectedPlaybookError(RejectionRule.NOT_FOUND, f"{action.target} does not exist")
-    if isinstance(action, Rollback):
-        revision = revision_of(action, live)
-        return Captured(
-            action=action, before=(digest(live.template),), after=(digest(revision.template),)
-        )
-    changes = writes(action)
-    return Captured(
-        action=action,
-        before=tuple(read(found, write.path) for write in changes),
-        after=tuple(held(write.value) for write in changes),
-    )
+def _captured(action: Action, snapshot: ClusterSnapshot) -> CapturedAction:
+    before, after = action.capture(snapshot)
+    return CapturedAction(action=action, before=before, after=after)
 
 
-def revision_of(action: Rollback, live: ClusterSnapshot) -> Revision:
-    """Return the revision that the action goes back to.
+def pin(actions: Sequence[Action], snapshot: ClusterSnapshot) -> tuple[Action, ...]:
+    """Return the actions with everything fixed that they would look up when they run.
 
-    Raises RejectedPlaybookError if there is none.
+    What was validated and approved is then what runs, whatever is rolled out in between.
     """
-    if action.target == live.target:
-        wanted = action.revision
-        found = (
-            live.previous_revision
-            if wanted is None
-            else next((r for r in live.revisions if r.number == wanted), None)
-        )
-        if found is not None:
-            return found
-    raise RejectedPlaybookError(
-        RejectionRule.NOT_FOUND, f"{action.target} has no such earlier revision to go back to"
-    )
+    return tuple(action.pinned(snapshot) for action in actions)
 
 
-def pin_revisions(actions: Sequence[Action], live: ClusterSnapshot) -> tuple[Action, ...]:
-    """Return the actions with each Rollback tied to the revision that it means now.
+def planned_changes(actions: Sequence[Action], snapshot: ClusterSnapshot) -> list[Change]:
+    """Return what the actions change, in their order, for the record."""
+    changed = [
+        Difference(action.target, change.path, _text(change.before), _text(change.after))
+        for action in actions
+        for change in action.changes(snapshot)
+    ]
+    return object_diff.changes(changed)[:MAX_CHANGES]
 
-    What was checked and approved is then what runs, whatever is rolled out in between.
-    """
-    return tuple(
-        a.model_copy(update={"revision": revision_of(a, live).number})
-        if isinstance(a, Rollback)
-        else a
-        for a in actions
-    )
+
+def _text(value: FieldValue) -> str | None:
+    return None if value is None else object_diff.text(value)

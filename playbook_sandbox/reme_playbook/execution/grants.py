@@ -1,14 +1,11 @@
-"""Which rights a run needs for its actions: static roles to bind, and a grant to narrow them."""
+"""What a run needs to write for its actions: static roles to bind, and a grant to narrow them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reme_api.run_grant import GrantRule, Verb
-from reme_playbook.actions.field_paths import dotted, granted, writes, written
-from reme_playbook.actions.registry import Action, DeletePod, Rollback, Scale
-from reme_playbook.snapshot import unstructured
+from reme_api.run_grant import GrantRule
+from reme_playbook.actions.registry import Action
 from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, PLURALS, ObjectRef
-from reme_playbook.snapshot.pod_template import SERVER_LABELS
 
 
 def _workload(resource: str, history: str, *, scales: bool) -> list[dict[str, Any]]:
@@ -48,9 +45,10 @@ RUN_ROLES: Mapping[str, list[dict[str, Any]]] = {
 }
 """The rules of the static roles that an administrator installs, by the suffix of their names.
 
-All but two are bound in the target's namespace. `result` is bound beside the run, for its own
-result ConfigMap; `nodes` is bound for the whole cluster, and is not installed where reme watches
-only some namespaces. The fence narrows each to the objects and fields of the grant.
+All but two are bound in the target's namespace. `result` is bound in the namespace of the run, for
+its own result ConfigMap; `nodes` is bound for the whole cluster, and is not installed where reme
+watches only some namespaces. The run admission policy narrows each to the grant's objects and
+fields.
 """
 
 
@@ -60,16 +58,20 @@ CLUSTER_ROLES: frozenset[str] = frozenset(PLURALS[kind] for kind in CLUSTER_SCOP
 
 def run_roles(actions: Sequence[Action]) -> frozenset[str]:
     """Return the suffixes of the roles to bind in the target's namespace."""
-    return frozenset(a.target.plural for a in actions) - CLUSTER_ROLES
+    return _roles(actions) - CLUSTER_ROLES
 
 
 def cluster_roles(actions: Sequence[Action]) -> frozenset[str]:
     """Return the suffixes of the roles to bind for the whole cluster."""
-    return frozenset(a.target.plural for a in actions) & CLUSTER_ROLES
+    return _roles(actions) & CLUSTER_ROLES
+
+
+def _roles(actions: Sequence[Action]) -> frozenset[str]:
+    return frozenset(role for action in actions for role in action.roles())
 
 
 Templates = Mapping[ObjectRef, Mapping[str, Any]]
-"""The pod templates that rollbacks bring back, by workload."""
+"""The pod templates that rollbacks restore, by workload."""
 
 
 def grant_rules(
@@ -77,57 +79,27 @@ def grant_rules(
 ) -> list[GrantRule]:
     """Return what the actions may write: one rule for each object, with the fields of all.
 
-    Each field may become what the action makes of it and nothing else; without its template a
-    rollback may become nothing at all.
+    Each field may become what the action sets it to and nothing else; without its template a
+    rollback may write nothing at all.
 
-    A field is a dotted path; a step into a list or into a map of free keys stands in brackets:
+    A field is a dotted path; a step into a list or into a map of free keys is in brackets:
     `spec.template.spec.containers[web].resources`, `…containers[web].env[DB_HOST]`,
     `spec.ports[80].targetPort`, `spec.selector[app]`, `data[color]`. What lies below a granted
     field is granted with it. A deletion has no fields.
     """
     rules: dict[tuple[str, str, str], GrantRule] = {}
     for action in actions:
-        target = action.target
-        resource = f"{target.plural}/scale" if isinstance(action, Scale) else target.plural
-        verb = Verb.DELETE if isinstance(action, DeletePod) else Verb.UPDATE
-        key = (resource, target.namespace, target.name)
-        rule = rules.setdefault(
-            key,
-            GrantRule(
-                group=target.group,
-                resource=resource,
-                namespace=target.namespace,
-                name=target.name,
-                verbs=[verb],
-            ),
-        )
-        fields = (dotted(path) for path in granted(action))
-        rule.fields = list(dict.fromkeys([*rule.fields, *fields]))
-        rule.values = {**rule.values, **_values(action, run_id, templates or {})}
+        for rule in action.grants(run_id, (templates or {}).get(action.target)):
+            key = (rule.resource, rule.namespace, rule.name)
+            rules[key] = _merged(rules[key], rule) if key in rules else rule
     return list(rules.values())
 
 
-def _values(action: Action, run_id: str, templates: Templates) -> dict[str, Any]:
-    if isinstance(action, Rollback):
-        (path,) = written(action)
-        template = templates.get(action.target)
-        return {} if template is None else {dotted(path): grantable(template)}
-    return {
-        dotted(write.path): write.value
-        for write in writes(action, run_id)
-        if write.value is not None
-    }
-
-
-def grantable(template: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a pod template as the fence compares it: what the server adds to it is left out."""
-    metadata = unstructured.mapping(template, "metadata")
-    return {
-        "labels": {
-            key: value
-            for key, value in unstructured.strings(metadata, "labels").items()
-            if key not in SERVER_LABELS
-        },
-        "annotations": unstructured.strings(metadata, "annotations"),
-        "spec": dict(unstructured.mapping(template, "spec")),
-    }
+def _merged(first: GrantRule, second: GrantRule) -> GrantRule:
+    return first.model_copy(
+        update={
+            "verbs": sorted({*first.verbs, *second.verbs}),
+            "fields": list(dict.fromkeys([*first.fields, *second.fields])),
+            "values": {**first.values, **second.values},
+        }
+    )

@@ -85,7 +85,7 @@ class RunManifests(NamedTuple):
 
 def run_name(remediation_uid: str, attempt: int, *, undo: bool = False) -> str:
     """Return the name of a run: one for each attempt, and one more for its undo."""
-    return f"reme-{remediation_uid[:8]}-{attempt}{'-undo' if undo else ''}"
+    return f"reme-{remediation_uid[:8]}-{attempt}{'-rollback' if undo else ''}"
 
 
 def username(release_namespace: str, run: str) -> str:

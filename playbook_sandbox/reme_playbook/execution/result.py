@@ -1,7 +1,6 @@
-"""What a run leaves behind in its result ConfigMap, and how it is read again."""
+"""The result ConfigMap of a run: what the runner writes, and how the operator reads it."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field, ValidationError
@@ -14,7 +13,7 @@ CLAIM_KEY = "claim.json"
 RESULT_KEY = "result.json"
 EVENTS_KEY = "events.jsonl"
 UNCLAIMED = ""
-"""What the claim holds until a pod takes it: taking is replacing exactly this."""
+"""Value of the claim before a pod claims the run: a claim replaces exactly this value."""
 
 MAX_RESULT_BYTES = 8 * 1024
 MAX_EVENTS_BYTES = 64 * 1024
@@ -22,17 +21,17 @@ MAX_MESSAGE = 512
 
 
 class UnreadableResultError(PlaybookError):
-    """What lies in the result ConfigMap was not written by a runner."""
+    """The result ConfigMap contains what no runner writes."""
 
 
 class RunEnd(StrEnum):
-    """How a run ended, as the run itself saw it."""
+    """How a run ended, as its runner recorded it."""
 
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"  # a task failed, or Ansible did
-    REJECTED = "Rejected"  # the playbook in the pod is not what was granted; nothing ran
-    INTERRUPTED = "Interrupted"  # the pod was told to stop
+    REJECTED = "Rejected"  # the playbook in the pod is not the granted one; nothing ran
+    INTERRUPTED = "Interrupted"  # the pod was terminated
     TIMED_OUT = "TimedOut"
 
 
@@ -47,7 +46,7 @@ _REASONS = {
 
 
 class Claim(ObservedModel):
-    """Which pod took the run: at most one ever does."""
+    """The pod that claimed the run; at most one ever does."""
 
     pod: Short
     nonce: Short
@@ -55,7 +54,7 @@ class Claim(ObservedModel):
 
 
 class RunResult(ObservedModel):
-    """What happened, written as it happens; `end` is Running until the run knows better."""
+    """The progress and end of a run; `end` is Running until the runner has ended."""
 
     run: Short
     end: RunEnd = RunEnd.RUNNING
@@ -63,40 +62,40 @@ class RunResult(ObservedModel):
     first_task: Time | None = None
     finished: Time | None = None
     planned: int = Field(default=0, ge=0, description="Tasks of the playbook.")
-    tasks: int = Field(default=0, ge=0, description="Tasks that ended, well or not.")
+    tasks: int = Field(default=0, ge=0, description="Tasks that ended, successful or not.")
     changed: int = Field(default=0, ge=0, description="Tasks that changed something.")
     running_task: Short = Field(
-        default="", description="Begun and not seen to end: it may or may not have been applied."
+        default="", description="Started and not seen to end: it may or may not have been applied."
     )
     failed_task: Short = ""
     message: str = Field(default="", max_length=MAX_MESSAGE)
 
     @property
     def ok(self) -> bool:
-        """Whether every task was carried out."""
+        """Whether every task succeeded."""
         return self.end is RunEnd.SUCCEEDED
 
     @property
     def ended(self) -> bool:
-        """Whether the run itself has nothing more to say."""
+        """Whether the runner has recorded an end."""
         return self.end is not RunEnd.RUNNING
 
     @property
     def reason(self) -> Reason:
-        """The reason for the record, given that the Job is over."""
+        """The reason of the run's end, when its Job is over."""
         return _REASONS[self.end]
 
     @property
     def no_task_started(self) -> bool:
-        """Whether it is certain that no task began, so that there is nothing to undo.
+        """Whether it is certain that no task started, so that there is nothing to roll back.
 
-        A run that did not say how it ended may have begun one and died before it could say so.
+        A run without a recorded end may have started one and been killed before it recorded it.
         """
         return self.ended and self.first_task is None
 
 
-def claimed(data: Mapping[str, str]) -> Claim | None:
-    """Return who took the run, or None while nobody has.
+def parse_claim(data: Mapping[str, str]) -> Claim | None:
+    """Return the claim, or None before a pod has claimed the run.
 
     Raises:
         UnreadableResultError: the claim is not what a runner writes.
@@ -107,11 +106,13 @@ def claimed(data: Mapping[str, str]) -> Claim | None:
     try:
         return Claim.model_validate_json(text)
     except ValidationError as error:
-        raise UnreadableResultError(f"claim: {error.error_count()} errors") from error
+        raise UnreadableResultError(
+            f"{CLAIM_KEY} is not a claim that a runner writes ({error.error_count()} errors)"
+        ) from error
 
 
-def parse(data: Mapping[str, str]) -> RunResult | None:
-    """Return what the run wrote last, or None while it has written nothing.
+def parse_result(data: Mapping[str, str]) -> RunResult | None:
+    """Return the last recorded state, or None before there is one.
 
     Raises:
         UnreadableResultError: the result is not what a runner writes.
@@ -120,23 +121,17 @@ def parse(data: Mapping[str, str]) -> RunResult | None:
     if not text:
         return None
     if len(text) > MAX_RESULT_BYTES:
-        raise UnreadableResultError(f"result: {len(text)} characters are too many")
+        raise UnreadableResultError(
+            f"{RESULT_KEY} has {len(text)} characters; a runner writes at most {MAX_RESULT_BYTES}"
+        )
     try:
         return RunResult.model_validate_json(text)
     except ValidationError as error:
-        raise UnreadableResultError(f"result: {error.error_count()} errors") from error
+        raise UnreadableResultError(
+            f"{RESULT_KEY} is not a result that a runner writes ({error.error_count()} errors)"
+        ) from error
 
 
-def started(data: Mapping[str, str]) -> datetime | None:
-    """Return when the run was taken by a pod, or None while it was not.
-
-    Raises:
-        UnreadableResultError: the claim is not what a runner writes.
-    """
-    claim = claimed(data)
-    return claim.time if claim else None
-
-
-def events(data: Mapping[str, str]) -> str:
-    """Return the run's events, one JSON object a line, bounded."""
+def event_lines(data: Mapping[str, str]) -> str:
+    """Return the run's events, one JSON object per line, cut at MAX_EVENTS_BYTES characters."""
     return data.get(EVENTS_KEY, "")[:MAX_EVENTS_BYTES]

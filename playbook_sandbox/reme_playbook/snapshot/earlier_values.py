@@ -7,7 +7,6 @@ of something that exists. Only numbers are new, and those have bounds.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from reme_playbook.actions.registry import PROBE_TIMINGS
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.sensitive import sensitive_command, sensitive_name, sensitive_value
@@ -100,7 +99,11 @@ def probe_values(live: ClusterSnapshot, container: str, kind: str, field: str) -
     """Return the values that one field of a probe had before; for a port also what is declared."""
     now = live.container(container)
     probe = now.probes.get(kind) if now else None
-    if now is None or probe is None or (field not in PROBE_TIMINGS and probe.handler == "exec"):
+    if (
+        now is None
+        or probe is None
+        or (field not in views.PROBE_TIMINGS and probe.handler == "exec")
+    ):
         return ()
     found = [
         getattr(view.probes[kind], field)

@@ -1,13 +1,16 @@
-"""What differs between an object and the same object after a write, field by field."""
+"""Which fields of an object differ, and how that is recorded: the one comparison of objects."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reme_api.remediation import Change
 from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.field_path import Entry, Index, Path, Step, dotted
+from reme_playbook.snapshot.list_keys import ATOMIC_LISTS, NAMED_MAPS, entry_keys, entry_marks
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.sensitive import (
     HIDDEN,
@@ -19,29 +22,23 @@ from reme_playbook.snapshot.sensitive import (
 MAX_CHANGES = 32
 MAX_SHORT = 256
 MAX_LONG = 4096
-"""How much of one value is kept where all changes are kept in full length."""
+"""Characters of one value where all changes are stored in full."""
 
-# What the server moves by itself with every write.
-_OWN = frozenset({"managedFields", "resourceVersion", "generation", "uid", "selfLink"})
-# Lists whose entries are told apart by a key: the same that the API merges them by, nearly.
-_KEYS = {
-    "containers": ("name",),
-    "initContainers": ("name",),
-    "env": ("name",),
-    "volumes": ("name",),
-    "imagePullSecrets": ("name",),
-    "volumeMounts": ("mountPath",),
-    "ports": ("port", "containerPort"),
-    "taints": ("key", "effect"),
-}
-# Maps whose keys are names that people give, which may have dots in them.
-_MAPS = frozenset({"annotations", "data", "hard", "labels", "matchLabels", "nodeSelector"})
-_WORDS = frozenset({"command", "args"})
+# What the server changes by itself with every write.
+_SERVER_METADATA = frozenset({"managedFields", "resourceVersion", "generation", "uid", "selfLink"})
+
+
+class FieldChange(NamedTuple):
+    """One field that differs, by its dotted path; None on the side where it is absent."""
+
+    path: str
+    before: Any
+    after: Any
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One field of one object; None on the side where it is absent."""
+    """One field of one object that differs; None on the side where it is absent."""
 
     target: ObjectRef
     field: str
@@ -49,104 +46,121 @@ class Difference:
     after: str | None
 
 
-def differences(
-    target: ObjectRef, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> list[Difference]:
-    """Return every field that differs but for those that the server moves, in their order."""
-    old, new = dict(_leaves(_essence(before))), dict(_leaves(_essence(after)))
+def leaves(
+    value: Any, path: Path = (), *, atomic: AbstractSet[str] = ATOMIC_LISTS
+) -> Iterator[tuple[Path, Any]]:
+    """Yield every field that holds no other, with its value.
+
+    Entries of lists are identified by their keys, or by position where they have none. Lists in
+    `atomic` are one value.
+    """
+    name = path[-1] if path and isinstance(path[-1], str) else ""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            named = name in NAMED_MAPS and not isinstance(inner, Mapping)
+            step: Step = Entry(str(key)) if named else str(key)
+            yield from leaves(inner, (*path, step), atomic=atomic)
+    elif isinstance(value, list | tuple) and value and name not in atomic:
+        marks = entry_marks(name, value)
+        for place, entry in enumerate(value):
+            if marks is None:
+                yield from leaves(entry, (*path, Index(place)), atomic=atomic)
+            else:
+                keys = entry_keys(name, entry)
+                # An entry that has nothing but its key is a leaf: {}.
+                rest = {k: v for k, v in entry.items() if k not in keys}
+                yield from leaves(rest, (*path, Entry(marks[place], name)), atomic=atomic)
+    else:
+        yield path, value
+
+
+def text(value: Any) -> str:
+    """Return a value as text: strings as they are, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+
+
+def field_changes(
+    before: Any, after: Any, *, atomic: AbstractSet[str] = ATOMIC_LISTS
+) -> list[FieldChange]:
+    """Return every field that differs, in the order of the dotted paths."""
+    old = {dotted(path): text(value) for path, value in leaves(before, atomic=atomic)}
+    new = {dotted(path): text(value) for path, value in leaves(after, atomic=atomic)}
     return [
-        Difference(target, path, old.get(path), new.get(path))
+        FieldChange(path, old.get(path), new.get(path))
         for path in sorted(old.keys() | new.keys())
         if old.get(path) != new.get(path)
     ]
 
 
-def digest(playbook: str, found: Sequence[Difference]) -> str:
-    """Return a hash of a playbook's digest and of everything that it changes.
+def differences(
+    target: ObjectRef, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[Difference]:
+    """Return every field of an object that differs, except those that the server changes itself."""
+    return [
+        Difference(target, *change)
+        for change in field_changes(_desired_state(before), _desired_state(after))
+    ]
 
-    Two plans share it exactly when they run the same and change the same from the same to the
-    same. What is hidden in the record counts too.
+
+def _desired_state(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    head = ("apiVersion", "kind", "status", "metadata")
+    metadata = unstructured.mapping(manifest, "metadata")
+    return {
+        "metadata": {k: v for k, v in metadata.items() if k not in _SERVER_METADATA},
+        **{k: v for k, v in manifest.items() if k not in head},
+    }
+
+
+def digest(playbook: str, changed: Sequence[Difference]) -> str:
+    """Return a hash of a playbook's digest and of everything that the playbook changes.
+
+    Two plans share it exactly when they run the same and change the same fields from the same
+    values to the same values. Values that are hidden in the record count too.
     """
-    canonical = json.dumps([playbook, [asdict(one) for one in found]], separators=(",", ":"))
+    canonical = json.dumps([playbook, [asdict(one) for one in changed]], separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def changes(found: Iterable[Difference], longest: int = MAX_SHORT) -> list[Change]:
-    """Return the differences as they may be shown: bounded, and without what may be a secret."""
+def changes(changed: Iterable[Difference], max_characters: int = MAX_SHORT) -> list[Change]:
+    """Return the differences as they are recorded: bounded, and without possible secrets."""
     return [
         Change.model_construct(
             kind=one.target.kind,
             object_name=one.target.name,
             field=_cut(one.field, MAX_SHORT),
-            before=_cut(_shown(one.field, one.before), longest),
-            after=_cut(_shown(one.field, one.after), longest),
+            before=_cut(_shown(one.field, one.before), max_characters),
+            after=_cut(_shown(one.field, one.after), max_characters),
         )
-        for one in found
+        for one in changed
     ]
 
 
-def fits(found: Sequence[Difference]) -> bool:
-    """Return whether all differences can be shown in full in a status."""
-    return len(found) <= MAX_CHANGES and all(
+def fits(changed: Sequence[Difference]) -> bool:
+    """Return whether a status has room for all differences in full."""
+    return len(changed) <= MAX_CHANGES and all(
         len(one.field) <= MAX_SHORT
         and len(one.before or "") <= MAX_SHORT
         and len(one.after or "") <= MAX_SHORT
-        for one in found
+        for one in changed
     )
-
-
-def _essence(found: Mapping[str, Any]) -> dict[str, Any]:
-    rest = {k: v for k, v in found.items() if k not in ("apiVersion", "kind", "status", "metadata")}
-    metadata = {k: v for k, v in unstructured.mapping(found, "metadata").items() if k not in _OWN}
-    return {"metadata": metadata, **rest}
-
-
-def _leaves(value: Any, path: str = "", name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            bracketed = name in _MAPS or (name == "selector" and isinstance(inner, str))
-            where = f"{path}[{key}]" if bracketed else f"{path}.{key}".lstrip(".")
-            yield from _leaves(inner, where, str(key))
-    elif isinstance(value, list) and value and name not in _WORDS:
-        for place, entry in enumerate(value):
-            mark, rest = _entry(entry, name)
-            where = f"{path}[{place if mark is None else mark}]"
-            yield from _leaves(entry if mark is None else rest, where)
-    else:
-        yield path, value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
-def _entry(entry: Any, name: str) -> tuple[str | None, Any]:
-    """Return what tells an entry apart from the others of its list, and what it says beside."""
-    by = _KEYS.get(name, ())
-    if not isinstance(entry, Mapping):
-        return None, entry
-    found = [key for key in by if key in entry]
-    if not found:
-        return None, entry
-    if name == "ports":
-        found = found[:1]
-    mark = ":".join(str(entry[key]) for key in found)
-    # An entry that says nothing but its key is still there.
-    return mark, {key: value for key, value in entry.items() if key not in found} or True
 
 
 def _shown(field: str, value: str | None) -> str:
     if value is None:
         return ""
     hidden = sensitive_value(value) or any(map(sensitive_name, _names(field)))
-    if not hidden and field.rpartition(".")[2] in _WORDS:
-        hidden = _sensitive_words(value)
+    if not hidden and field.rpartition(".")[2] in ATOMIC_LISTS:
+        hidden = _is_sensitive_command(value)
     return HIDDEN if value and hidden else value
 
 
 def _names(field: str) -> Iterator[str]:
-    """Return the names in a path that people gave: of variables, keys, annotations."""
+    """Yield the names in a path that people chose: of variables, keys, annotations."""
     for part in field.split("[")[1:]:
         yield part.partition("]")[0]
 
 
-def _sensitive_words(value: str) -> bool:
+def _is_sensitive_command(value: str) -> bool:
     try:
         words = json.loads(value)
     except ValueError:
@@ -154,5 +168,5 @@ def _sensitive_words(value: str) -> bool:
     return isinstance(words, list) and sensitive_command([str(word) for word in words])
 
 
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _cut(text: str, max_characters: int) -> str:
+    return text if len(text) <= max_characters else f"{text[: max_characters - 1]}…"

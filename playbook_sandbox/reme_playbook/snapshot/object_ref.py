@@ -92,6 +92,13 @@ class ObjectRef:
         return API_VERSIONS[self.kind]
 
     @property
+    def path(self) -> str:
+        """Path of the object at the API server."""
+        root = "apis" if self.group else "api"
+        place = f"/namespaces/{self.namespace}" if self.namespace else ""
+        return f"/{root}/{self.api_version}{place}/{self.plural}/{self.name}"
+
+    @property
     def group(self) -> str:
         """Group of the kind; empty for the core group."""
         return API_VERSIONS[self.kind].rpartition("/")[0]

@@ -1,148 +1,190 @@
-"""Whether an object belongs to the target: what is not its own, a run leaves alone."""
+"""Which objects belong to the target: a run changes no others."""
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.service_hosts import similarity
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
-_ALIKE = 0.6
+_SIMILAR = 0.6
 _NEARLY_EQUAL = 0.75
 
 
-def belongs_to_target(key: ObjectRef, live: ClusterSnapshot) -> bool:
-    """Return whether the object is the target, one of its own, or one that holds it back."""
-    if key.kind == "Node":
-        # Nobody owns a node: it is near while the target has pods that no node takes.
-        return live.has_unschedulable_pods and any(node.name == key.name for node in live.nodes)
-    if key.namespace != live.target.namespace:
+def belongs_to_target(key: ObjectRef, snapshot: ClusterSnapshot) -> bool:
+    """Return whether the object is the target, one of its own, or one that constrains it."""
+    if key.kind != "Node" and key.namespace != snapshot.target.namespace:
         return False
-    if key.kind in _AROUND:
-        return _AROUND[key.kind](live, key.name)
-    match key.kind:
-        case "Pod":
-            return _owns_pod(live, key)
-        case "ConfigMap":
-            return key.name in live.config_map_names
-        case "Service":
-            return _is_service_of(live, key.name)
-        case _:
-            return key == live.target
+    return _scope(key.kind).contains(snapshot, key)
 
 
-def _owns_pod(live: ClusterSnapshot, key: ObjectRef) -> bool:
-    pod = live.objects.get(key, {})
-    wanted = unstructured.strings(live.workload, "spec", "selector", "matchLabels")
-    labels = unstructured.strings(pod, "metadata", "labels")
-    if not wanted or any(labels.get(name) != value for name, value in wanted.items()):
-        return False
-    owner = next(
-        (
-            o
-            for o in unstructured.items(pod, "metadata", "ownerReferences")
-            if o.get("controller") is True
-        ),
-        {},
-    )
-    kind, name = unstructured.text(owner, "kind"), unstructured.text(owner, "name")
-    if live.target.kind == "Deployment":
-        # Its pods belong to a ReplicaSet, which is named after it and the hash of the template.
-        hashed = labels.get("pod-template-hash", "")
-        return kind == "ReplicaSet" and bool(hashed) and name == f"{live.target.name}-{hashed}"
-    return kind == live.target.kind and name == live.target.name
+def scope_of_kind(kind: str) -> str:
+    """Return in words which objects of a kind belong to a target."""
+    return _scope(kind).description
 
 
-def selected_workloads(selector: Mapping[str, str], live: ClusterSnapshot) -> tuple[ObjectRef, ...]:
-    """Return the workloads beside the target that a Service with this selector reaches."""
+def selected_workloads(
+    selector: Mapping[str, str], snapshot: ClusterSnapshot
+) -> tuple[ObjectRef, ...]:
+    """Return the neighbours of the target whose pods this selector of a Service selects."""
     return tuple(
         sorted(
             key
-            for key, labels in live.neighbours.items()
-            if key != live.target and views.selects(selector, labels)
+            for key, labels in snapshot.neighbours.items()
+            if key != snapshot.target and views.selects(selector, labels)
         )
     )
 
 
-def _is_service_of(live: ClusterSnapshot, name: str) -> bool:
-    """Return whether the Service reaches the target alone, or evidently should."""
-    service = live.service(name)
-    if service is None or service.type == "ExternalName" or not service.selector:
-        # Without a selector somebody else keeps the endpoints.
-        return False
-    if selected_workloads(service.selector, live):
-        return False
-    return service.selects_target or named_after(live, name) or _nearly(live, service.selector)
+def distinguishing_labels(snapshot: ClusterSnapshot, workload: ObjectRef) -> Mapping[str, str]:
+    """Return the fewest labels that select this neighbour's pods and those of no other."""
+    labels = snapshot.neighbours[workload]
+    for key in ("app.kubernetes.io/name", "app", *sorted(labels)):
+        if key in labels and selected_workloads({key: labels[key]}, snapshot) == (workload,):
+            return {key: labels[key]}
+    return dict(labels)
 
 
-def named_after(live: ClusterSnapshot, name: str) -> bool:
-    """Return whether something is called like the target, and more so than like any other."""
-    own = _likeness(name, live.target.name)
-    others = [_likeness(name, key.name) for key in live.neighbours if key != live.target]
-    return own >= _ALIKE and all(own > other for other in others)
+def named_after(snapshot: ClusterSnapshot, name: str) -> bool:
+    """Return whether a name is similar to the target's, and more so than to any neighbour's."""
+    own = _similarity(name, snapshot.target.name)
+    others = [_similarity(name, key.name) for key in snapshot.neighbours if key != snapshot.target]
+    return own >= _SIMILAR and all(own > other for other in others)
 
 
-def _likeness(service: str, workload: str) -> float:
+def _similarity(service: str, workload: str) -> float:
     plain = re.sub(r"-?(svc|service|headless|external|internal|lb)$", "", service) or service
     return max(similarity(service, workload), similarity(plain, workload))
 
 
-def _nearly(live: ClusterSnapshot, selector: Mapping[str, str]) -> bool:
-    def likeness(labels: Mapping[str, str]) -> float:
+def _controls_pod(snapshot: ClusterSnapshot, key: ObjectRef) -> bool:
+    pod = snapshot.objects.get(key, {})
+    selector = unstructured.strings(snapshot.workload, "spec", "selector", "matchLabels")
+    labels = unstructured.strings(pod, "metadata", "labels")
+    if not selector or any(labels.get(name) != value for name, value in selector.items()):
+        return False
+    owners = unstructured.items(pod, "metadata", "ownerReferences")
+    owner = next((o for o in owners if o.get("controller") is True), {})
+    kind, name = unstructured.text(owner, "kind"), unstructured.text(owner, "name")
+    target = snapshot.target
+    if target.kind == "Deployment":
+        # Its pods belong to a ReplicaSet, which is named after it and the hash of the template.
+        template_hash = labels.get("pod-template-hash", "")
+        return (
+            kind == "ReplicaSet"
+            and bool(template_hash)
+            and name == (f"{target.name}-{template_hash}")
+        )
+    return kind == target.kind and name == target.name
+
+
+def _is_service_of(snapshot: ClusterSnapshot, key: ObjectRef) -> bool:
+    service = snapshot.service(key.name)
+    if service is None or service.type == "ExternalName" or not service.selector:
+        # Without a selector somebody else maintains the endpoints.
+        return False
+    if selected_workloads(service.selector, snapshot):
+        return False
+    return (
+        service.selects_target
+        or named_after(snapshot, key.name)
+        or _nearly_selects(snapshot, service.selector)
+    )
+
+
+def _nearly_selects(snapshot: ClusterSnapshot, selector: Mapping[str, str]) -> bool:
+    def closeness(labels: Mapping[str, str]) -> float:
         return max(
             (similarity(v, labels[k]) for k, v in selector.items() if k in labels), default=0
         )
 
-    own = likeness(live.pod_labels)
-    others = [likeness(labels) for key, labels in live.neighbours.items() if key != live.target]
+    neighbours = snapshot.neighbours.items()
+    own = closeness(snapshot.pod_labels)
+    others = [closeness(labels) for key, labels in neighbours if key != snapshot.target]
     return own >= _NEARLY_EQUAL and all(own > other for other in others)
 
 
-def _scales_target(live: ClusterSnapshot, name: str) -> bool:
-    scaled = (live.target.kind, live.target.name)
-    return any(a.name == name and (a.kind, a.scales) == scaled for a in live.autoscalers)
+def _scales_target(snapshot: ClusterSnapshot, key: ObjectRef) -> bool:
+    scaled = (snapshot.target.kind, snapshot.target.name)
+    return any(a.name == key.name and (a.kind, a.scales) == scaled for a in snapshot.autoscalers)
 
 
-def _is_quota(live: ClusterSnapshot, name: str) -> bool:
-    # It holds for the whole namespace; whether it holds the target back, the gate asks.
-    return any(quota.name == name for quota in live.quotas)
-
-
-def _guards_target_alone(live: ClusterSnapshot, name: str) -> bool:
-    budget = next((b for b in live.budgets if b.name == name), None)
+def _selects_target_alone(snapshot: ClusterSnapshot, key: ObjectRef) -> bool:
+    budget = next((b for b in snapshot.budgets if b.name == key.name), None)
     return (
         budget is not None
-        and budget.selector.matches(live.pod_labels)
-        and not any(budget.selector.matches(labels) for labels in live.neighbours.values())
+        and budget.selector.matches(snapshot.pod_labels)
+        and not any(budget.selector.matches(labels) for labels in snapshot.neighbours.values())
     )
 
 
-def _selects_target(live: ClusterSnapshot, name: str) -> bool:
-    return any(policy.name == name for policy in live.network_policies)
-
-
-def _is_awaited(live: ClusterSnapshot, name: str) -> bool:
-    if not any(job.name == name for job in live.jobs):
+def _is_job_of(snapshot: ClusterSnapshot, key: ObjectRef) -> bool:
+    name = key.name
+    if not any(job.name == name for job in snapshot.jobs):
         return False
-    spoken = re.search(rf"(?<![-a-z0-9]){re.escape(name)}(?![-a-z0-9])", json.dumps(live.template))
+    template = json.dumps(snapshot.template)
+    mentioned = re.search(rf"(?<![-a-z0-9]){re.escape(name)}(?![-a-z0-9])", template)
     # As `cart-migration` is cart's, unless there is a workload `cart-migration` too.
-    others = [key.name for key in live.neighbours]
-    own = name.startswith(f"{live.target.name}-") and not any(map(name.startswith, others))
-    return spoken is not None or own or named_after(live, name)
+    others = [neighbour.name for neighbour in snapshot.neighbours]
+    prefixed = name.startswith(f"{snapshot.target.name}-") and not any(map(name.startswith, others))
+    return mentioned is not None or prefixed or named_after(snapshot, name)
 
 
-def _is_ingress(live: ClusterSnapshot, name: str) -> bool:
-    # Which of its paths are the target's, the gate asks of each.
-    return any(ingress.name == name for ingress in live.ingresses)
+class _Scope(NamedTuple):
+    contains: Callable[[ClusterSnapshot, ObjectRef], bool]
+    description: str
 
 
-_AROUND: Mapping[str, Callable[[ClusterSnapshot, str], bool]] = {
-    "HorizontalPodAutoscaler": _scales_target,
-    "ResourceQuota": _is_quota,
-    "PodDisruptionBudget": _guards_target_alone,
-    "NetworkPolicy": _selects_target,
-    "Ingress": _is_ingress,
-    "Job": _is_awaited,
+def _scope(kind: str) -> _Scope:
+    return _SCOPES.get(kind, _TARGET)
+
+
+_TARGET = _Scope(
+    lambda snapshot, key: key == snapshot.target,
+    "of workloads, only the target itself may be changed",
+)
+_SCOPES: Mapping[str, _Scope] = {
+    "Pod": _Scope(_controls_pod, "only pods that it controls may be deleted"),
+    "ConfigMap": _Scope(
+        lambda snapshot, key: key.name in snapshot.config_map_names,
+        "only ConfigMaps that its pod template refers to may be changed",
+    ),
+    "Service": _Scope(
+        _is_service_of,
+        "only Services that select no other workload, and that select its pods or evidently "
+        "should, may be changed",
+    ),
+    "HorizontalPodAutoscaler": _Scope(
+        _scales_target, "only an autoscaler that scales it may be changed"
+    ),
+    # Whether a quota limits the target, and which paths of an Ingress lead to it, is checked by
+    # the actions on them.
+    "ResourceQuota": _Scope(
+        lambda snapshot, key: any(quota.name == key.name for quota in snapshot.quotas),
+        "only quotas of its namespace may be changed",
+    ),
+    "Ingress": _Scope(
+        lambda snapshot, key: any(ingress.name == key.name for ingress in snapshot.ingresses),
+        "only Ingresses of its namespace may be changed",
+    ),
+    "PodDisruptionBudget": _Scope(
+        _selects_target_alone, "only budgets that select its pods and no others may be changed"
+    ),
+    "NetworkPolicy": _Scope(
+        lambda snapshot, key: any(policy.name == key.name for policy in snapshot.network_policies),
+        "only policies that select its pods may be changed",
+    ),
+    "Job": _Scope(
+        _is_job_of, "only Jobs that its template names, or that are named after it, may be changed"
+    ),
+    "Node": _Scope(
+        lambda snapshot, key: (
+            snapshot.has_unschedulable_pods
+            and any(node.name == key.name for node in snapshot.nodes)
+        ),
+        "only nodes that refuse pods may be changed, while no node takes pods of it",
+    ),
 }

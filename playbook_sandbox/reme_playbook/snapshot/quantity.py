@@ -30,25 +30,25 @@ _WRITTEN = ("Pi", "Ti", "Gi", "Mi", "Ki", "P", "T", "G", "M", "k")
 def _amount(text: str) -> Fraction:
     match = _QUANTITY.fullmatch(text)
     if not match:
-        raise ValueError("not a quantity")
+        raise ValueError("must be a quantity, such as 250m or 64Mi")
     digits, suffix = match.groups()
     exponent = _EXPONENT.fullmatch(suffix)
     if exponent:
         power = int(exponent[1])
         if abs(power) > 18:
-            raise ValueError("not a quantity of a sensible size")
+            raise ValueError("must be a quantity of less than 8Ei")
         factor = Fraction(10) ** power
     elif suffix in _SUFFIXES:
         factor = _SUFFIXES[suffix]
     else:
-        raise ValueError("not a quantity: unknown suffix")
+        raise ValueError("must be a quantity: its suffix is unknown")
     return Fraction(digits.rstrip(".") or "0") * factor
 
 
 def _rounded_up(amount: Fraction) -> int:
     whole = -(-amount.numerator // amount.denominator)
     if whole > _LARGEST:
-        raise ValueError("not a quantity of a sensible size")
+        raise ValueError("must be a quantity of less than 8Ei")
     return whole
 
 
@@ -96,7 +96,7 @@ def canonical_count(text: str) -> str:
     """Return a whole number of things, zero among them, as digits."""
     amount = _amount(text)
     if amount.denominator != 1 or amount > _LARGEST:
-        raise ValueError("must be a whole number")
+        raise ValueError("must be an integer")
     return str(amount.numerator)
 
 

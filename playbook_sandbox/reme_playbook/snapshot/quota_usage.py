@@ -2,14 +2,26 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import get_args
+from typing import Literal, get_args
 
-from reme_playbook.actions.registry import QuotaKey
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.quantity import quota_amount
 from reme_playbook.snapshot.related_views import QuotaView
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
+QuotaKey = Literal[
+    "pods",
+    "count/pods",
+    "cpu",
+    "memory",
+    "requests.cpu",
+    "requests.memory",
+    "limits.cpu",
+    "limits.memory",
+    "requests.ephemeral-storage",
+    "limits.ephemeral-storage",
+]
+"""Amounts of a quota that can keep pods from being created."""
 KEYS: tuple[QuotaKey, ...] = get_args(QuotaKey)
 _EXCEEDED = re.compile(r"exceeded quota: ([-a-z0-9.]+),")
 

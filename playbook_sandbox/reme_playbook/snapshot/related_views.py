@@ -204,6 +204,15 @@ def pods_of(count: int | str, total: int, *, round_up: bool = True) -> int:
     return -(-hundredths // 100) if round_up else hundredths // 100
 
 
+def allows_eviction(
+    min_available: int | str | None, max_unavailable: int | str | None, total: int
+) -> bool:
+    """Return whether a budget can ever allow that one of so many pods is evicted."""
+    if max_unavailable is not None:
+        return pods_of(max_unavailable, total) >= 1
+    return min_available is None or pods_of(min_available, total) < total
+
+
 def ingress(found: Mapping[str, Any]) -> IngressView:
     """Return what an Ingress says."""
     paths = []

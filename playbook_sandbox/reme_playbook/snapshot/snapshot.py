@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from reme_playbook.snapshot import related_views, unstructured, views
+from reme_playbook.snapshot.object_diff import FieldChange
 from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectRef
-from reme_playbook.snapshot.pod_template import FieldChange, differences, digest
+from reme_playbook.snapshot.pod_template import differences, digest
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

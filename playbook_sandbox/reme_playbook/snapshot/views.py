@@ -15,6 +15,13 @@ from reme_playbook.snapshot.quantity import (
 )
 
 PROBE_KEYS = {"readiness": "readinessProbe", "liveness": "livenessProbe", "startup": "startupProbe"}
+PROBE_TIMINGS: Mapping[str, str] = {
+    "initial_delay_seconds": "initialDelaySeconds",
+    "period_seconds": "periodSeconds",
+    "timeout_seconds": "timeoutSeconds",
+    "failure_threshold": "failureThreshold",
+}
+"""Fields of `ProbeView` in seconds, or as a count, and their names in the API."""
 HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
 
 

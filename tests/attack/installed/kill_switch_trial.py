@@ -201,7 +201,7 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
 
     def _metric_says(self, in_flight: str) -> bool:
         page = self.api("GET", _METRICS).message
-        return f'reme_kill_switch{{in_flight="{in_flight}"}} 1.0' in page
+        return f'reme_kill_switch_active{{in_flight="{in_flight}"}} 1.0' in page
 
 
 def switch_off(api: Api) -> None:

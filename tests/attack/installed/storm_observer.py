@@ -58,7 +58,7 @@ class StormObserver(Poller[Sample]):
             ),
             jobs=sum(self._runs(job) for job in found),
             waiting=waiting,
-            storm="reme_storm 1.0" in page,
+            storm="reme_report_storm_active 1.0" in page,
         )
 
     def _runs(self, job: Object) -> bool:

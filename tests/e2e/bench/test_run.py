@@ -137,7 +137,7 @@ def test_a_method_that_hangs_or_crashes_is_its_own_failure(tmp_path: Path) -> No
     done = bench(*words, "--external", "sh -c 'sleep 600'")
     assert done.returncode == 0, done.stdout[-3000:]
     (result,) = Store(results).results()
-    assert (result.state, result.said.outcome) == (State.JUDGED, "TimedOut")
+    assert (result.state, result.method_report.outcome) == (State.JUDGED, "TimedOut")
     assert not result.passed
 
 

@@ -265,7 +265,7 @@ def test_a_playbook_is_approved_with_the_verb_approve_only(kubectl: Kubectl, pla
     undo = json.dumps({"spec": {"rollback": {"username": "approver", "number": 1}}})
     for wanted in (approval, undo):
         assert "needs the verb approve" in refused(kubectl, *patch, wanted, "--as=patcher")
-        assert "must be who you are" in refused(
+        assert "must be your own username" in refused(
             kubectl, *patch, wanted.replace("approver", "patcher"), "--as=approver"
         )
         kubectl.run(*patch, wanted, "--as=approver")

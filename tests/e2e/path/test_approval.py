@@ -126,7 +126,7 @@ def test_only_who_may_approve_does_and_under_their_own_name(asking: Testbed) -> 
     found = waiting(asking, report)
     assert not asking.leftovers(found), "nobody holds rights while a person thinks"
     assert "needs the verb approve" in patch(asking, found, approval(found, "pat"), "pat")
-    assert "must be who you are" in patch(asking, found, approval(found, "pat"), "ann")
+    assert "must be your own username" in patch(asking, found, approval(found, "pat"), "ann")
     assert patch(asking, found, approval(found, OPERATOR), OPERATOR), "the operator approves"
     assert "needs the verb approve" in command(
         asking, "approve", found.metadata.name, "--yes", by="pat", fails=True

@@ -59,7 +59,7 @@ def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
 def test_with_its_namespace_a_grant_goes_too(granted: RunAdmission) -> None:
     """Otherwise nobody could remove reme any more."""
     place, name = f"{granted.system}-going", f"{granted.fullname}-going"
-    policy = helm_template(name, place, "templates/sandbox/grants.yaml")
+    policy = helm_template(name, place, "templates/sandbox/grant-protection-policy.yaml")
     head = {"apiVersion": "reme.dev/v1alpha1", "kind": "RunGrant", "metadata": {"name": RUN}}
     spec: Any = {"username": "x", "notAfter": "2099-01-01T00:00:00Z", "rules": []}
     path = f"/apis/reme.dev/v1alpha1/namespaces/{place}/rungrants"

@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 
 from reme_api.policy import Sandbox
-from reme_playbook.actions.registry import (
-    DeletePod,
-    ObjectRef,
-    Restart,
-    Scale,
-    SetQuota,
-    UncordonNode,
-)
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.node import UncordonNode
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.scale import Scale
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.e2e.sandbox.conftest import Identity, Object, RunAdmission
 
 pytestmark = pytest.mark.cluster

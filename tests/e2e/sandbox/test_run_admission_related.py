@@ -42,7 +42,7 @@ def node_rule(admission: RunAdmission, values: Object, *removable: str) -> Objec
 def around(admission: RunAdmission) -> Iterator[RunAdmission]:
     """A run that may do one thing to each kind of object, and a node that is none."""
     here = Path(__file__)
-    admission.kubectl.run("apply", "-n", admission.shop, "-f", str(here.with_name("around.yaml")))
+    admission.kubectl.run("apply", "-n", admission.shop, "-f", str(here.with_name("related.yaml")))
     node = {
         "apiVersion": "v1",
         "kind": "Node",
@@ -81,7 +81,7 @@ def around(admission: RunAdmission) -> Iterator[RunAdmission]:
     )
     yield admission
     admission.api("DELETE", f"/api/v1/nodes/{node_of(admission)}")
-    admission.kubectl.run("delete", "-n", admission.shop, "-f", str(here.with_name("around.yaml")))
+    admission.kubectl.run("delete", "-n", admission.shop, "-f", str(here.with_name("related.yaml")))
 
 
 def node_of(admission: RunAdmission) -> str:

@@ -12,25 +12,21 @@ from typing import Any
 import pytest
 
 from reme_api.policy import Sandbox
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    ObjectRef,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    Restart,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetImage,
-    SetResources,
-    UnsetEnv,
-)
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.execution.result import RunEnd, RunResult
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, revisions
 from tests.e2e.sandbox.conftest import Object, RunAdmission, eventually
 
@@ -134,7 +130,7 @@ class Sandboxes:
         return found
 
     def result(self, name: str) -> RunResult | None:
-        return result.parse(self.data(name))
+        return result.parse_result(self.data(name))
 
     def pods(self, name: str) -> list[Object]:
         path = f"/api/v1/namespaces/{self.admission.system}/pods?labelSelector=job-name%3D{name}"
@@ -202,7 +198,7 @@ def test_a_run_changes_what_it_says_and_tells_of_it(
         took = seconds(state, job, moment)
         record_property(f"job created to {moment}, seconds", took)
         print(f"job created -> {moment}: {took:.1f} s")
-    print(result.events(sandboxes.data(request.name)))
+    print(result.event_lines(sandboxes.data(request.name)))
 
 
 def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
@@ -214,7 +210,9 @@ def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
     for pod in sandboxes.pods(request.name):
         path = f"/api/v1/namespaces/{sandboxes.admission.system}/pods/{pod['metadata']['name']}"
         sandboxes.admission.api("DELETE", path)
-    kept = [json.loads(line) for line in result.events(sandboxes.data(request.name)).splitlines()]
+    kept = [
+        json.loads(line) for line in result.event_lines(sandboxes.data(request.name)).splitlines()
+    ]
     assert kept == said
 
 
@@ -395,7 +393,7 @@ def test_a_pod_that_is_killed_leaves_the_truth_behind(sandboxes: Sandboxes, grac
     if grace:
         assert state.end is RunEnd.INTERRUPTED
         assert state.tasks < state.planned
-        assert "told to stop" in state.message
+        assert "pod was terminated" in state.message
     else:
         # There may have been no time to write an end: then it is open, and says so.
         assert state.end in (RunEnd.INTERRUPTED, RunEnd.RUNNING)
@@ -501,6 +499,6 @@ def test_a_run_ends_at_its_deadline(sandboxes: Sandboxes) -> None:
     sandboxes.prepare(made)
     sandboxes.create(made.job)
     assert sandboxes.ended(request.name) == "Failed"
-    assert result.claimed(sandboxes.data(request.name)) is None
+    assert result.parse_claim(sandboxes.data(request.name)) is None
     assert "has ended" in sandboxes.log(request.name)
     assert sandboxes.cart()["spec"] == before

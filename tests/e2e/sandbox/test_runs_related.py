@@ -8,28 +8,24 @@ from typing import Any
 
 import pytest
 
-from reme_playbook.actions.field_paths import read, writes
-from reme_playbook.actions.registry import (
-    Action,
-    AddTaint,
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.command import SetCommand
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.job import ResumeJob, SuspendJob
+from reme_playbook.actions.network_policy import (
     AllowEgress,
     AllowIngress,
-    CordonNode,
-    ObjectRef,
-    PatchNodeSelector,
-    RemoveTaint,
-    ResumeJob,
-    SetAutoscaling,
-    SetCommand,
-    SetDisruptionBudget,
-    SetIngressBackend,
-    SetQuota,
-    SetUpdateStrategy,
-    SuspendJob,
-    UncordonNode,
     WithdrawEgress,
     WithdrawIngress,
 )
+from reme_playbook.actions.node import AddTaint, CordonNode, RemoveTaint, UncordonNode
+from reme_playbook.actions.node_selector import PatchNodeSelector
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.rollout import SetUpdateStrategy
+from reme_playbook.snapshot.field_path import read
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.e2e.sandbox.conftest import Object, RunAdmission
 from tests.e2e.sandbox.test_runs import Sandboxes, sandboxes
 
@@ -51,7 +47,7 @@ ADDRESSES = {
 
 @pytest.fixture(scope="module")
 def around(admission: RunAdmission) -> Iterator[RunAdmission]:
-    path = str(Path(__file__).with_name("around.yaml"))
+    path = str(Path(__file__).with_name("related.yaml"))
     admission.kubectl.run("apply", "-n", admission.shop, "-f", path)
     taints = [
         {"key": "dedicated", "value": "batch", "effect": "NoSchedule"},
@@ -83,7 +79,7 @@ def fields(admission: RunAdmission, *actions: Action) -> list[Any]:
     return [
         read(found(admission, action.target), write.path)
         for action in actions
-        for write in writes(action)
+        for write in action.writes()
     ]
 
 

@@ -98,7 +98,7 @@ async def test_an_object_that_does_not_fit_is_left_out_told_and_counted(
         found = await cluster.list_objects(DiagnosisReport, "shop")
     assert [one.metadata.name for one in found] == ["good"]
     assert counted == ["DiagnosisReport"]
-    assert "object.unreadable" in caplog.text
+    assert "object_unreadable" in caplog.text
     with pytest.raises(UnreadableError, match=r"DiagnosisReport shop/bad: spec\.target\.kind"):
         await cluster.get_object(DiagnosisReport, "shop", "bad")
 

@@ -93,5 +93,9 @@ def test_an_event_has_been_seen_when_the_newest_field_says(
     assert last_seen(event) == START + timedelta(seconds=seconds)
 
 
-def test_an_event_without_any_time_is_the_oldest() -> None:
-    assert last_seen({"metadata": {}}) < START
+async def test_an_event_without_any_time_is_the_oldest(fake: FakeApi, client: ApiClient) -> None:
+    put(fake, "b", "cart", 0)
+    metadata = {"name": "c", "namespace": "shop", "creationTimestamp": "?"}
+    fake.put("events", {"metadata": metadata, "involvedObject": {"name": "cart"}})
+    assert names(await newest_events(client, "shop", ["cart"])) == ["c", "b"]
+    assert last_seen({}) is None

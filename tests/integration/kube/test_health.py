@@ -97,15 +97,15 @@ async def test_a_pass_without_progress_is_unhealthy(health: Health, ticks: Ticks
     with health.watch_progress("remediation shop/r") as progress:
         ticks.seconds = 59
         health.beat()
-        assert health.trouble() == ""
+        assert health.problem() == ""
         ticks.seconds = 61
         health.beat()
-        assert health.trouble() == "remediation shop/r has made no progress for 61 s"
+        assert health.problem() == "remediation shop/r has made no progress for 61 s"
         progress()
-        assert health.trouble() == ""
+        assert health.problem() == ""
         ticks.seconds = 200
     health.beat()
-    assert health.trouble() == "", "what has ended cannot be stuck"
+    assert health.problem() == "", "what has ended cannot be stuck"
 
 
 async def test_a_loop_that_stands_still_is_unhealthy(

@@ -148,7 +148,7 @@ async def test_a_run_that_fails_is_undone(world: World) -> None:
     world.model.say(Answer(json.dumps([scale(2)])))
 
     def fails_first() -> None:
-        world.runner.end = "Succeeded" if world.runner.ran[-1].endswith("-undo") else "Failed"
+        world.runner.end = "Succeeded" if world.runner.ran[-1].endswith("-rollback") else "Failed"
 
     world.runner.before = fails_first
     async with world.operator():
@@ -240,7 +240,7 @@ async def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(world: Wo
         await world.until(lambda: not world.remediations(), 30)
         await asyncio.sleep(0.3)
     assert world.leftovers() == []
-    assert len([r for r in world.runner.ran if not r.endswith("-undo")]) == 1
+    assert len([r for r in world.runner.ran if not r.endswith("-rollback")]) == 1
     # Nor is it begun again: the report has had its remediation.
     assert world.remediations() == []
 

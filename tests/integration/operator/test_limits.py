@@ -68,7 +68,7 @@ async def test_nothing_begins_while_the_kill_switch_is_on(world: World) -> None:
     world.model.say([rollback()])
     switch_on(world, reason="a bad day")
     async with world.operator():
-        await world.until(lambda: gauge(world, "reme_kill_switch", in_flight="Drain") == 1)
+        await world.until(lambda: gauge(world, "reme_kill_switch_active", in_flight="Drain") == 1)
         file_report(world.api)
         await world.until(lambda: refused(world, Reason.KILL_SWITCH))
         found = accepted(world)
@@ -79,7 +79,7 @@ async def test_nothing_begins_while_the_kill_switch_is_on(world: World) -> None:
         ended = await world.ended()
         await world.until(lambda: (c := ready(world)) and c.reason is Reason.POLICY_READY)
     assert ended.status.outcome is Outcome.VERIFIED
-    assert gauge(world, "reme_kill_switch", in_flight="Drain") == 0
+    assert gauge(world, "reme_kill_switch_active", in_flight="Drain") == 0
 
 
 async def test_no_job_is_created_within_two_seconds_of_the_switch(world: World) -> None:
@@ -97,7 +97,7 @@ async def test_no_job_is_created_within_two_seconds_of_the_switch(world: World) 
         ended = await world.ended(40)
         await asyncio.sleep(2)
     assert (ended.status.outcome, ended.status.reason) == (Outcome.CANCELLED, Reason.KILL_SWITCH)
-    assert "nothing was changed" in ended.status.message
+    assert "nothing had been changed" in ended.status.message
     assert jobs(world) == []
     assert image_of(world.api) == BAD
     switch_off(world)
@@ -239,7 +239,7 @@ async def test_in_a_storm_those_with_one_cause_are_one(world: World) -> None:
         )
     file_report(world.api, "cart-down", fault={"type": "bad-rollout", "severity": "Critical"})
     async with world.operator():
-        await world.until(lambda: gauge(world, "reme_storm") == 1)
+        await world.until(lambda: gauge(world, "reme_report_storm_active") == 1)
         await world.until(lambda: refused(world, Reason.SAME_CAUSE, "caller-7"))
         found = accepted(world, "caller-7")
         assert found is not None
@@ -294,7 +294,7 @@ async def test_a_target_that_could_not_be_helped_rests_longer_and_longer(world: 
         await world.until(lambda: refused(world, Reason.COOLING_DOWN, "second"))
         found = accepted(world, "second")
         assert found is not None
-        assert "cools down for 2 s" in found.message
+        assert "rests for 2 s" in found.message
         await world.until(lambda: len(world.remediations()) == 2, 20)
     second = next(r for r in world.remediations() if r.spec.report_ref.name == "second")
     assert second.metadata.annotations["reme.dev/failures-before"] == "1"

@@ -118,7 +118,7 @@ async def test_a_repair_in_the_wrong_field_is_undone_by_a_job_of_its_own(world: 
     (attempt,) = ended.status.attempts
     assert attempt.run is not None
     assert attempt.rollback is not None
-    assert world.runner.ran == [attempt.run.name, f"{attempt.run.name}-undo"]
+    assert world.runner.ran == [attempt.run.name, f"{attempt.run.name}-rollback"]
     assert attempt.rollback_verification is not None
     assert world.leftovers() == []
 
@@ -128,7 +128,7 @@ async def test_an_undo_that_does_not_work_is_said_and_ends_everything(world: Wor
     world.model.say([scale(2)])
 
     def undoes_nothing() -> None:
-        world.runner.apply = not world.runner.ran[-1].endswith("-undo")
+        world.runner.apply = not world.runner.ran[-1].endswith("-rollback")
 
     world.runner.before = undoes_nothing
     async with world.operator():

@@ -19,7 +19,7 @@ def summary(method: str = "reme") -> Summary:
         result(
             case(4, None, control="healthy"),
             passed=False,
-            said=MethodReport(outcome="x", acted=True),
+            method_report=MethodReport(outcome="x", acted=True),
         ),
     ]
     return summarize(run([r.case for r in ended], method=method), ended)
@@ -78,7 +78,7 @@ def test_what_the_model_wrote_is_counted() -> None:
         steps={"Generate": 4.0},
     )
     some = [
-        result(case(1, SEEN), passed=True, said=said),
+        result(case(1, SEEN), passed=True, method_report=said),
         result(case(2, None, control="healthy"), passed=True),
     ]
     found = summarize(run([r.case for r in some], method="reme"), some)

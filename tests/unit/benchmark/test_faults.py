@@ -6,12 +6,12 @@ import pytest
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_benchmark.injection.specs import spec_from_json
-from reme_benchmark.kube.cluster import KINDS
 from reme_benchmark.scenarios.cases.targets import possible
 from reme_benchmark.scenarios.faults.catalog import DATA, CatalogError, fault, faults, read, real
 from reme_benchmark.scenarios.faults.model import Fault, Group, Need, Published, Split
 from reme_benchmark.scenarios.faults.placeholders import fill, filled
 from reme_benchmark.scenarios.faults.readme import readme
+from reme_kube.resources import RESOURCES
 from reme_playbook.compiler.playbook import compile_playbook
 from tests.unit.benchmark.situations import situations, systems
 
@@ -85,12 +85,12 @@ def test_what_is_injected_is_what_cluster_and_agent_know(found: Fault) -> None:
     _, values = next(iter(situations(found)))
     for step in filled(found, values, found.id).inject:
         if step.patch:
-            assert step.patch.kind == "Workload" or step.patch.kind in KINDS
+            assert step.patch.kind == "Workload" or step.patch.kind in RESOURCES
             assert isinstance(step.patch.body, list) == (step.patch.how == "json")
         if step.create:
             body = step.create.object
-            assert body["kind"] in KINDS
-            assert body["apiVersion"] == KINDS[body["kind"]].api_version
+            assert body["kind"] in RESOURCES
+            assert body["apiVersion"] == RESOURCES[body["kind"]].api_version
             assert "namespace" not in body["metadata"]
         if step.agent:
             spec_from_json({"kind": step.agent.fault, **step.agent.options})

@@ -12,7 +12,9 @@ from reme_benchmark.fidelity.serialization import inputs_from_json, inputs_to_js
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_lab.simulator import Stress, is_one_of, problems_of, with_pods_replaced
-from reme_playbook.actions.registry import Restart, Rollback, SetConfigValue
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.benchmark.trials import NAMESPACE, SYSTEM, healthy, inputs, key, with_variable
 

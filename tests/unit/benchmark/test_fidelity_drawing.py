@@ -17,7 +17,8 @@ from reme_benchmark.fidelity.playbook_sampling import (
 from reme_benchmark.fidelity.records import Drawn
 from reme_benchmark.scenarios.faults import catalog
 from reme_lab.simulator import snapshot_of, with_pods_replaced
-from reme_playbook.actions.registry import DeletePod, Restart
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.restart import Restart
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
 

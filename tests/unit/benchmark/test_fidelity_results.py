@@ -11,8 +11,10 @@ from reme_benchmark.fidelity.records import Drawn, Inputs, Outcome, Plan, Proble
 from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import OUTCOMES, Outcomes
 from reme_benchmark.fidelity.summary import text
-from reme_benchmark.reports.errors import DifferentRunError, ResultsError
-from reme_playbook.actions.registry import ACTIONS, Action, Restart, Rollback
+from reme_benchmark.reports.store import DifferentRunError, ResultsError
+from reme_playbook.actions.registry import ACTIONS, Action
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
 from tests.unit.benchmark.trials import healthy, inputs, key, with_variable
 
 TIME = "time-service"
@@ -93,7 +95,7 @@ def test_a_replay_tells_the_disagreements(measured: Outcomes) -> None:
 
 def test_the_page_names_what_is_below_the_goal(measured: Outcomes) -> None:
     written = page({"first": replayed(measured).summary})
-    assert "Below the goal of 95%: bad-version.\n" in written  # the oracle sides with reality
+    assert "Below the goal of 95%: bad-version.\n" in written  # the oracle agrees with reality
     assert (
         "2 of 3 playbooks on `simple-micro`, seed 1, commit abc; probes must hold for 4 s."
         in written
@@ -107,8 +109,8 @@ def test_the_page_says_where_only_the_short_window_was_against_the_simulator(
     store.begin(PLAN)
     store.save(*trial(1, Restart(target=key(TIME)), verified=True, cured=False))
     found = replayed(store).summary
-    luck = "the oracle sides with the simulator on every playbook"
-    assert f"Below the goal of 95%: bad-version. For them all {luck}" in page({"first": found})
+    luck = "the oracle agrees with the simulator on every playbook"
+    assert f"Below the goal of 95%: bad-version. For all of them {luck}" in page({"first": found})
     other = found.by_fault["bad-version"].model_copy(update={"on_cure": 0})
     both = {**found.by_fault, "worse": other}
     written = page({"first": found.model_copy(update={"by_fault": both})})

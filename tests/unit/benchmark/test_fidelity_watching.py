@@ -13,7 +13,8 @@ from reme_benchmark.scenarios.faults import catalog
 from reme_kube.cluster import ApiCluster
 from reme_operator.probes.prober import ServiceProber
 from reme_operator.probes.sample import Sample
-from reme_playbook.actions.registry import Restart, SetConfigValue
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.restart import Restart
 from reme_playbook.snapshot.object_ref import ObjectRef
 
 TARGET = Target(kind=TargetKind.DEPLOYMENT, name="cart")

@@ -54,12 +54,12 @@ def test_stages_are_compared_incident_by_incident(tmp_path: Path) -> None:
     assert f"{pair}, paired over 4 incidents: 2 better, 0 worse" in text
     assert "| SFT, as released before | grammar | 1 of 4 (25 to 75%) |" in text
     assert "| kind held-out | 1 of 4 | 3 of 4 |" in text
-    assert "Never right by the last of them: none." in text
+    assert "Never right by the last model: none." in text
     assert "| bfloat16, eager | grammar | 2.50 |" in text
 
 
 def test_only_what_stands_between_the_marks_is_written() -> None:
     page = f"before\n{model_page.BEGIN}\nold\n{model_page.END}\nafter\n"
-    assert model_page.replaced(page, "new\n") == (
+    assert model_page.replace_section(page, "new\n") == (
         f"before\n{model_page.BEGIN}\n\nnew\n{model_page.END}\nafter\n"
     )

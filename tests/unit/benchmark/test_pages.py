@@ -17,7 +17,7 @@ def test_summaries_are_kept_by_name_in_its_order(tmp_path: Path) -> None:
     kept = Summaries(tmp_path / "new", One)
     assert kept.by_name() == {}
     for name, passed in (("second", 2), ("first", 0), ("first", 1)):
-        kept.keep(name, One(passed=passed))
+        kept.store(name, One(passed=passed))
     assert list(kept.by_name().items()) == [("first", One(passed=1)), ("second", One(passed=2))]
 
 
@@ -27,7 +27,7 @@ def test_a_check_writes_nothing_and_fails_until_the_page_is_as_kept(
     page = tmp_path / "page.md"
     assert pages.write(page, "new\n", check=True) == 1
     assert not page.exists()
-    assert f"{page} is not what the kept results say" in capsys.readouterr().err
+    assert f"{page} is out of date" in capsys.readouterr().err
     assert pages.write(page, "new\n", check=False) == 0
     assert pages.write(page, "new\n", check=True) == 0
     assert pages.write(page, "newer\n", check=True) == 1

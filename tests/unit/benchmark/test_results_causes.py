@@ -79,7 +79,9 @@ def fault() -> Fault:
 
 def failed(outcome: str = "Verified", *failing: str, **fields: Any) -> CaseResult:
     fields = {"acted": True} | fields
-    return result(1, strict=verdict(False, *failing), said=MethodReport(outcome=outcome, **fields))
+    return result(
+        1, strict=verdict(False, *failing), method_report=MethodReport(outcome=outcome, **fields)
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.reports.compare_runs import compare, compared
-from reme_benchmark.reports.comparison import Comparison
-from reme_benchmark.reports.errors import ResultsError
+from reme_benchmark.reports.comparison import Comparison, compare, compare_stores
 from reme_benchmark.reports.statistics import mcnemar, paired_difference
-from reme_benchmark.reports.store import Store
+from reme_benchmark.reports.store import ResultsError, Store
 from reme_benchmark.scoring.records import CaseResult, State, Timing
 from tests.doubles.results import case, result, run
 
@@ -17,7 +15,7 @@ from tests.doubles.results import case, result, run
 def of(a: list[CaseResult], b: list[CaseResult], **other: Any) -> Comparison:
     run_a = run([r.case for r in a], model="small")
     run_b = run([r.case for r in b], **{"method": "noop", **other})
-    return compared(run_a, a, run_b, b)
+    return compare(run_a, a, run_b, b)
 
 
 def passing(numbers: set[int], total: int, **fields: Any) -> list[CaseResult]:
@@ -32,24 +30,24 @@ def test_only_pairs_that_differ_tell() -> None:
     assert found.difference == pytest.approx(9 / 14)
     assert (found.low, found.high) == paired_difference(2, 10, 1, 1)
     assert [d.case for d in found.discordant if d.passed == "b"] == ["quick-013"]
-    text = found.text()
+    text = found.markdown()
     assert "14 pairs, by case id. a passed 86%, b 21%: +64 points" in text
-    assert "That is evidence that a is better." in text
+    assert "This is evidence that a is better." in text
 
 
 def test_one_method_with_two_options_is_told_apart() -> None:
     options = {"maxAttempts": 2, "evidence": {"minPersistenceSeconds": 30}}
     found = of([result(1)], [result(1)], method="reme", method_options=options)
-    a, b = found.a.beside(found.b), found.b.beside(found.a)
+    a, b = found.a.label_against(found.b), found.b.label_against(found.a)
     assert a == "reme (small)"
     assert b == "reme, maxAttempts 2, evidence.minPersistenceSeconds 30"
-    assert f"# {a} and {b}" in found.text()
-    assert "maxAttempts" not in of([result(1)], [result(1)], method_options=options).text()
+    assert f"# {a} and {b}" in found.markdown()
+    assert "maxAttempts" not in of([result(1)], [result(1)], method_options=options).markdown()
 
 
 def test_few_pairs_are_no_evidence() -> None:
-    text = of(passing({1, 2}, 3), passing(set(), 3)).text()
-    assert "p = 0.5. That is no evidence that one is better." in text
+    text = of(passing({1, 2}, 3), passing(set(), 3)).markdown()
+    assert "p = 0.5. This is no evidence that one is better." in text
 
 
 def test_what_either_cannot_have_is_in_no_pair() -> None:
@@ -65,7 +63,7 @@ def test_other_suites_are_paired_by_what_a_case_is_about() -> None:
     a = [result(case(1, system="bank")), result(case(2, service="web"), False)]
     b = [result(case(7, service="web")), result(case(8, system="other"))]
     found = of(a, b, suite="full")
-    assert found.paired_by == "what the case is about"
+    assert found.paired_by == "content of the case"
     assert (found.pairs, found.counts.b_only) == (1, 1)
     assert found.discordant[0].case == "quick-002"
 
@@ -78,7 +76,7 @@ def test_an_id_that_means_another_case_now_is_not_believed() -> None:
 def test_nothing_in_common() -> None:
     found = of([], [])
     assert (found.p, found.difference) == (1, None)
-    assert "no case in common" in found.text()
+    assert "no case in common" in found.markdown()
 
 
 def test_repeats_are_not_taken_for_cases() -> None:
@@ -93,7 +91,7 @@ def test_repeats_are_not_taken_for_cases() -> None:
     assert found.pairs == 6
     assert found.over_cases is not None
     assert (found.over_cases.low, found.over_cases.high, found.over_cases.cases) == (0, 1, 2)
-    assert "go by the bootstrap over the 2 different cases, +0 to +100 points" in found.text()
+    assert "bootstrap over the 2 different cases instead: +0 to +100 points" in found.markdown()
 
 
 def test_by_fault_and_time() -> None:
@@ -104,7 +102,7 @@ def test_by_fault_and_time() -> None:
     assert found.by_fault["dns"].a_only == 1
     assert found.a.method_seconds == 5
     assert "| dns | 1 | 0 | 1 | 0 | 0 |" in found.markdown()
-    assert found.a.label == "reme (small)"
+    assert found.a.label_against(found.b) == "reme (small)"
     assert Comparison.model_validate_json(found.model_dump_json()) == found
 
 
@@ -113,8 +111,8 @@ def test_from_two_directories(tmp_path: Path) -> None:
     for store, passed in zip(stores, (True, False), strict=True):
         store.begin(run([case(1)]))
         store.save(result(1, passed))
-    assert compare(*stores).counts.a_only == 1
+    assert compare_stores(*stores).counts.a_only == 1
     with pytest.raises(ResultsError, match="with itself"):
-        compare(stores[0], Store(tmp_path / "b" / ".." / "a"))
+        compare_stores(stores[0], Store(tmp_path / "b" / ".." / "a"))
     with pytest.raises(ResultsError, match="no results"):
-        compare(stores[0], Store(tmp_path / "c"))
+        compare_stores(stores[0], Store(tmp_path / "c"))

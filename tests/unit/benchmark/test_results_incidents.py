@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from reme_benchmark.cli.main import main
-from reme_benchmark.reports.offline_incidents import ABSTENTIONS, incident
-from reme_benchmark.reports.reply_enumeration import replies
+from reme_benchmark.reports.offline_incidents import ABSTENTIONS, incident, replies
 from reme_benchmark.reports.store import Store
-from reme_benchmark.scoring.records import Asked, CaseResult, MethodReport, State
+from reme_benchmark.scoring.records import CaseResult, MethodReport, ModelExchange, State
 from reme_lab.training.dataset import Incident
 from reme_model.prompt.messages import PromptStyle, build_messages, render_reply
 from reme_model.prompt.schema import reply_schema
-from reme_playbook.actions.registry import Action, Restart, SetResources
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
 from reme_playbook.execution.render import tasks
 from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.results import case, result, run
@@ -30,13 +31,21 @@ SCHEMA = reply_schema(SPACE)
 
 def asked(good: list[Action] | None, control: str | None = None) -> CaseResult:
     question = build_messages("the context", SPACE, PromptStyle.TRAINED)
-    said = MethodReport(asked=[Asked(messages=question, reply_schema=SCHEMA, reply="[]")])
+    method_report = MethodReport(
+        exchanges=[ModelExchange(messages=question, reply_schema=SCHEMA, reply="[]")]
+    )
     known = [tasks([action]) for action in good or []]
-    return result(case(1, "cpu-small", control=control), None, State.ASKED, said=said, good=known)
+    return result(
+        case(1, "cpu-small", control=control),
+        None,
+        State.ASKED,
+        method_report=method_report,
+        reference_playbooks=known,
+    )
 
 
 def told(of: CaseResult) -> Incident:
-    return Incident.model_validate_json(json.dumps(incident(of, of.said.asked[0])))
+    return Incident.model_validate_json(json.dumps(incident(of, of.method_report.exchanges[0])))
 
 
 def test_the_replies_are_all_that_the_schema_lets_through() -> None:

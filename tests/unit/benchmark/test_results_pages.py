@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.reports.charts import nice_step
 from reme_benchmark.reports.html import page
 from reme_benchmark.reports.markdown import markdown
 from reme_benchmark.reports.summary import summarize
@@ -21,7 +20,7 @@ from reme_benchmark.scoring.records import (
     State,
     Timing,
     Tokens,
-    Users,
+    UserImpact,
     Verdict,
 )
 from tests.doubles.results import case, result, run, verdict
@@ -38,7 +37,7 @@ def rich() -> list[CaseResult]:
         ],
         reasons=[EVIL],
     )
-    said = MethodReport(
+    method_report = MethodReport(
         outcome="Verified",
         acted=True,
         message=EVIL,
@@ -56,16 +55,17 @@ def rich() -> list[CaseResult]:
             2,
             strict=bad,
             published=verdict(True),
-            said=said,
+            method_report=method_report,
             changes=[
                 Change(object=EVIL, path=EVIL, before=EVIL, after="", allowed=n % 2 == 0)
                 for n in range(50)
             ],
-            users=Users(failed_requests=1234),
+            users=UserImpact(failed_requests=1234),
             timing=Timing(reset=2, method=40, judge=3, total=45),
         ),
         result(
-            case(3, fault=None, control=Control.HEALTHY), said=MethodReport(outcome="Abstained")
+            case(3, fault=None, control=Control.HEALTHY),
+            method_report=MethodReport(outcome="Abstained"),
         ),
         result(4, passed=None, state=State.INJECTION_FAILED, message=EVIL),
         result(case(5, fault="cordoned"), None, State.NOT_APPLICABLE, message="one node only"),
@@ -134,17 +134,28 @@ def test_a_playbook_in_json_is_shown_as_people_write_it() -> None:
     assert "- kubernetes.core.k8s:\n    state: patched" in read(written(rich())[1]).words
 
 
-def test_every_chart_is_well_formed() -> None:
+def test_every_chart_is_well_formed_and_draws_within_its_frame() -> None:
     charts = re.findall(r"<svg.*?</svg>", written(rich())[1], re.DOTALL)
     assert len(charts) >= 9
+    ids: list[str] = []
     for chart in charts:
         drawn = ET.fromstring(chart)
+        ids += [element.attrib["id"] for element in drawn.iter() if "id" in element.attrib]
         width, height = map(float, drawn.attrib["viewBox"].split()[2:])
-        for shape in drawn.iter("rect"):
-            right = float(shape.attrib["x"]) + float(shape.attrib["width"])
-            assert 0 <= float(shape.attrib["x"]) <= right <= width
-        for point in drawn.iter("circle"):
-            assert float(point.attrib["cy"]) < height
+        for path in drawn.iter("{http://www.w3.org/2000/svg}path"):
+            if "clip-path" not in path.attrib:
+                continue  # whiskers and points are drawn relative to their place
+            points = re.findall(r"[ML] (-?[\d.]+) (-?[\d.]+)", path.attrib["d"])
+            assert all(-1 <= float(x) <= width + 1 for x, _ in points)
+            assert all(-1 <= float(y) <= height + 1 for _, y in points)
+    assert len(ids) == len(set(ids)), "the charts of one page share no identifier"
+
+
+def test_charts_take_their_colours_from_the_style_sheet() -> None:
+    text = written(rich())[1]
+    chart = text[text.index("<svg") : text.index("</svg>")]
+    assert "var(--c1)" in chart
+    assert not re.findall(r"(?:fill|stroke): #(?!ffffff|000000)[0-9a-f]{6}", chart)
 
 
 def test_failures_are_told_with_their_reason_and_their_playbook() -> None:
@@ -207,9 +218,5 @@ def test_where_it_was_run_is_told() -> None:
         "method_options": {"maxAttempts": 2},
     }
     for text in written(rich(), **fields)[1:]:
-        for part in ("abc123", "changes that are not in it", "sha256:12", "ingress", "nodes"):
+        for part in ("abc123", "uncommitted changes", "sha256:12", "ingress", "nodes"):
             assert part in text
-
-
-def test_ticks_are_round() -> None:
-    assert [nice_step(n) for n in (0, 6, 7, 58, 300, 1234)] == [0.001, 1, 2, 10, 50, 500]

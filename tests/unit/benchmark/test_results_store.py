@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.reports.errors import DifferentRunError, ResultsError, UnknownVersionError
-from reme_benchmark.reports.store import Store
+from reme_benchmark.reports.store import DifferentRunError, ResultsError, Store, UnknownVersionError
 from reme_benchmark.scoring.records import State
 from tests.doubles.results import NOW, case, result, run
 
@@ -64,7 +63,7 @@ def test_a_full_disk_costs_nothing_of_before(
 
     with monkeypatch.context() as patched:
         patched.setattr(step, full)
-        with pytest.raises(ResultsError, match="No space left on device; what was saved before"):
+        with pytest.raises(ResultsError, match=r"No space left on device\. Earlier results"):
             store.save(result(1))
         with pytest.raises(ResultsError, match="No space left"):
             store.save(result(2))
@@ -73,18 +72,18 @@ def test_a_full_disk_costs_nothing_of_before(
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
-        ({"suite": "full"}, r"suite \(quick there, full here\)"),
-        ({"method": "noop"}, r"method \(reme there, noop here\)"),
-        ({"seed": 8}, r"seed \(7 there, 8 here\)"),
-        ({"method_options": {"a": 1}}, r"method_options \({} there, {\"a\": 1} here\)"),
-        ({"model": "sha256:b"}, r"model \(sha256:a there, sha256:b here\)"),
-        ({"cases": CASES[:2]}, r"cases \(5 there, 2 here, not all alike\)"),
+        ({"suite": "full"}, r"suite \(quick stored, full requested\)"),
+        ({"method": "noop"}, r"method \(reme stored, noop requested\)"),
+        ({"seed": 8}, r"seed \(7 stored, 8 requested\)"),
+        ({"method_options": {"a": 1}}, r"method_options \({} stored, {\"a\": 1} requested\)"),
+        ({"model": "sha256:b"}, r"model \(sha256:a stored, sha256:b requested\)"),
+        ({"cases": CASES[:2]}, r"cases \(5 stored, 2 requested, not all equal\)"),
     ],
 )
-def test_another_run_is_not_mixed_in(store: Store, other: dict[str, Any], said: str) -> None:
-    with pytest.raises(DifferentRunError, match=said):
+def test_another_run_is_not_mixed_in(store: Store, other: dict[str, Any], message: str) -> None:
+    with pytest.raises(DifferentRunError, match=message):
         store.begin(run(CASES).model_copy(update=other))
     assert store.load_run() == run(CASES, model="sha256:a")
 
@@ -107,34 +106,34 @@ def test_another_version_is_named(store: Store, of: str) -> None:
     store.save(result(1))
     file = store.path / of
     file.write_text(json.dumps(json.loads(file.read_text()) | {"version": 99, "new": 1}))
-    with pytest.raises(UnknownVersionError, match=r"is of version 99, and only 1 is read"):
+    with pytest.raises(UnknownVersionError, match=r"has version 99; only 2 can be read"):
         store.results()
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "cannot be read"),
         ("[1]", "it has no version"),
-        ('{"version": 1, "case": {}}', r"is not valid at case\.id"),
+        ('{"version": 2, "case": {}}', r"is not valid at case\.id"),
     ],
 )
-def test_a_damaged_file_is_named(store: Store, text: str, said: str) -> None:
+def test_a_damaged_file_is_named(store: Store, text: str, message: str) -> None:
     store.save(result(1))
     (store.path / "cases" / "quick-001.json").write_text(text)
-    with pytest.raises(ResultsError, match=rf"quick-001\.json.* {said}"):
+    with pytest.raises(ResultsError, match=rf"quick-001\.json.* {message}"):
         store.results()
 
 
 def test_a_result_that_was_never_planned_is_refused(store: Store) -> None:
     store.save(result(9))
-    with pytest.raises(ResultsError, match="which was not planned"):
+    with pytest.raises(ResultsError, match="which the run did not plan"):
         store.results()
 
 
 def test_a_directory_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(DifferentRunError, match=r"holds something else \(thesis\.tex\)"):
+    with pytest.raises(DifferentRunError, match=r"holds other files \(thesis\.tex\)"):
         Store(tmp_path).begin(run(CASES))
     with pytest.raises(DifferentRunError, match="is a file"):
         Store(tmp_path / "thesis.tex").begin(run(CASES))
@@ -148,18 +147,18 @@ def test_a_run_that_was_ended_while_it_began_can_begin_again(tmp_path: Path) -> 
 
 
 def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match=r"holds no results: there is no run\.json"):
+    with pytest.raises(ResultsError, match=r"holds no results: it has no file run\.json"):
         Store(tmp_path / "none").results()
 
 
 @pytest.mark.parametrize("name", ["../out", "a/b", "", ".hidden", "x" * 300])
 def test_an_id_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ResultsError, match="cannot be the name of a file"):
+    with pytest.raises(ResultsError, match="cannot be used as a file name"):
         Store(tmp_path / "results").begin(run([case(1, id=name)]))
 
 
 def test_only_generated_files_are_written_beside(store: Store) -> None:
     assert store.write("summary.md", "# x").read_text() == "# x\n"
-    with pytest.raises(ValueError, match="none of"):
+    with pytest.raises(ValueError, match="must be one of"):
         store.write("run.json", "{}")
     assert store.begin(run(CASES)).cases == CASES

@@ -17,7 +17,7 @@ from reme_benchmark.scoring.records import (
     State,
     Timing,
     Tokens,
-    Users,
+    UserImpact,
 )
 from tests.doubles.results import NOW, case, result, run, verdict
 
@@ -121,20 +121,20 @@ def test_shares_by_what_a_case_is() -> None:
     assert (found.repairs.cases, found.controls.cases) == (2, 1)
 
 
-def said(outcome: str, **fields: Any) -> dict[str, Any]:
-    return {"said": MethodReport(outcome=outcome, **fields)}
+def method_report(outcome: str, **fields: Any) -> dict[str, Any]:
+    return {"method_report": MethodReport(outcome=outcome, **fields)}
 
 
 def test_false_actions_and_what_abstaining_was_worth() -> None:
     healthy: dict[str, Any] = {"fault": None, "control": Control.HEALTHY}
     found = figures(
-        result(case(1, **healthy), **said("NoActionNeeded")),
-        result(case(2, **healthy), passed=False, **said("Verified", acted=True)),
-        result(case(3, **healthy), strict=verdict(False, "changes"), **said("Abstained")),
-        result(case(4, control=Control.UNREPAIRABLE), **said("Rejected", rejected=2)),
-        result(case(5), passed=False, **said("Abstained")),
-        result(case(6), **said("Verified", acted=True)),
-        result(case(7), passed=False, **said("Failed", error="no model")),
+        result(case(1, **healthy), **method_report("NoActionNeeded")),
+        result(case(2, **healthy), passed=False, **method_report("Verified", acted=True)),
+        result(case(3, **healthy), strict=verdict(False, "changes"), **method_report("Abstained")),
+        result(case(4, control=Control.UNREPAIRABLE), **method_report("Rejected", rejected=2)),
+        result(case(5), passed=False, **method_report("Abstained")),
+        result(case(6), **method_report("Verified", acted=True)),
+        result(case(7), passed=False, **method_report("Failed", error="no model")),
     )
     assert found.false_actions.model_dump() == {
         "acted": 2,
@@ -161,10 +161,10 @@ def test_time_users_and_cost_are_over_judged_cases() -> None:
             strict=held,
             report_time=NOW,
             timing=Timing(reset=1, inject=2, confirm=3, report=4, method=20, judge=9, total=39),
-            users=Users(failed_requests=10, served_again_seconds=8),
+            users=UserImpact(failed_requests=10, served_again_seconds=8),
             changes=[change, again, fine],
             pods_replaced=2,
-            **said(
+            **method_report(
                 "Verified",
                 acted=True,
                 attempts=2,
@@ -178,9 +178,9 @@ def test_time_users_and_cost_are_over_judged_cases() -> None:
             2,
             strict=verdict(False, "serves cart"),
             timing=Timing(method=40),
-            users=Users(failed_requests=2),
+            users=UserImpact(failed_requests=2),
             changes=[change],
-            **said("x"),
+            **method_report("x"),
         ),
         result(3, passed=None, state=State.HARNESS_ERROR, timing=Timing(reset=900)),
     )
@@ -233,5 +233,5 @@ def test_what_it_was_run_on_is_kept() -> None:
 
 @pytest.mark.parametrize("cause", ["wrong-action", ""])
 def test_a_recorded_cause_is_kept(cause: str) -> None:
-    found = figures(result(1, passed=False, cause=cause, **said("Abstained")))
+    found = figures(result(1, passed=False, cause=cause, **method_report("Abstained")))
     assert found.causes == {cause or "abstained": 1}

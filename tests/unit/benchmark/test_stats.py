@@ -27,6 +27,21 @@ def test_wilson(passed: int, cases: int, low: float, high: float) -> None:
     assert wilson(passed, cases) == pytest.approx((low, high), abs=5e-5)
 
 
+def test_wilson_and_mcnemar_are_those_of_statsmodels() -> None:
+    from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+    from statsmodels.stats.proportion import proportion_confint
+
+    for cases in (1, 2, 7, 40, 313):
+        for passed in range(0, cases + 1, max(1, cases // 7)):
+            reference = proportion_confint(passed, cases, alpha=0.05, method="wilson")
+            assert wilson(passed, cases) == pytest.approx(reference, abs=1e-12)
+    for first_only in range(0, 30, 4):
+        for second_only in range(0, 30, 5):
+            table = [[10, first_only], [second_only, 10]]
+            reference = reference_mcnemar(table, exact=True).pvalue
+            assert mcnemar(first_only, second_only) == pytest.approx(reference, abs=1e-12)
+
+
 def test_wilson_of_nothing_says_nothing() -> None:
     assert wilson(0, 0) == (0, 1)
 

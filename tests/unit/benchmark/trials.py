@@ -11,8 +11,8 @@ from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_benchmark.scenarios.systems.render import manifests
 from reme_lab.simulator import GroundTruth, World, make_world, snapshot_of, with_container_fields
-from reme_playbook.actions.field_paths import Entry
 from reme_playbook.actions.registry import Action
+from reme_playbook.snapshot.field_path import Entry
 from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.benchmark.situations import situations
 

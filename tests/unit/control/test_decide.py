@@ -39,7 +39,7 @@ def seen(*attempts: Any, **fields: Any) -> Observed:
         for key in (
             "report_gone",
             "target_gone",
-            "hold",
+            "held",
             "run",
             "probe_history",
             "model_failures",
@@ -97,7 +97,9 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "an abstention",
         seen(generated(abstained="too little evidence")),
-        d.CloseAttempt(Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model abstained"),
+        d.CloseAttempt(
+            Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model would rather do nothing"
+        ),
     ),
     ("a reply", seen(generated()), d.Validate()),
     (
@@ -121,7 +123,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a named run that had begun, without a Job",
         seen(started(run=run(uid="")), run=ObservedRun(claimed=True)),
-        d.RecordRun(Reason.RUN_LOST, "it was started, and its Job is gone"),
+        d.RecordRun(Reason.RUN_LOST, "it had begun, and its Job is gone"),
     ),
     (
         "a run under way",
@@ -141,7 +143,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a Job that vanished",
         seen(started(), run=ObservedRun()),
-        d.RecordRun(Reason.RUN_LOST, "its Job was deleted before it left a result"),
+        d.RecordRun(Reason.RUN_LOST, "its Job vanished before it left a result"),
     ),
     (
         "a pod that never began",
@@ -151,7 +153,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a run that took too long",
         seen(started(), run=ObservedRun(JobState.OVERDUE, claimed=True)),
-        d.RecordRun(Reason.RUN_TIMED_OUT, "it exceeded its deadline"),
+        d.RecordRun(Reason.RUN_TIMED_OUT, "it took too long"),
     ),
     (
         "a pod that died",
@@ -196,7 +198,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.CloseAttempt(
             Outcome.UNVERIFIED,
             Reason.PROBES_INCONCLUSIVE,
-            "healthy now, but no probe had failed before the run",
+            "healthy now, but the fault could not be measured before",
         ),
     ),
     (
@@ -223,7 +225,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.CloseAttempt(
             Outcome.FAILED,
             Reason.ROLLBACK_DISABLED,
-            "still bad; not rolled back, because the policy disables it",
+            "still bad; not undone, because the policy forbids it",
         ),
     ),
     (
@@ -233,7 +235,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
                 update={"reason": Reason.RUN_FAILED}
             )
         ),
-        d.CreateRun(d.RunKind.ROLLBACK),
+        d.CreateRun(undo=True),
     ),
     (
         "an undo under way",
@@ -250,7 +252,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
-        d.CleanUp(1, d.RunKind.ROLLBACK),
+        d.CleanUp(1, undo=True),
     ),
     (
         "an undo that is to be verified, whatever its Job said",
@@ -294,7 +296,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.Finish(
             Outcome.ROLLED_BACK,
             Reason.PROBES_FAILED,
-            "none of 2 attempts helped; the last one: so it was",
+            "none of 2 attempts helped; the last: so it was",
         ),
     ),
     (
@@ -385,7 +387,7 @@ def test_a_run_that_was_called_off_before_it_began_needs_no_undo() -> None:
     decision = decide(seen(stopped, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.CANCELLED
-    assert "nothing was changed" in decision.message
+    assert "nothing had been changed" in decision.message
 
 
 def test_a_proven_repair_is_not_called_off_any_more() -> None:

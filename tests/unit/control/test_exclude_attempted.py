@@ -3,7 +3,9 @@
 from reme_api.actions import ActionName
 from reme_api.remediation import ActionRecord
 from reme_operator.steps.generate import exclude_attempted
-from reme_playbook.actions.registry import ObjectRef, Restart, Rollback
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.doubles.builders import attempt, run
 
 CART = ObjectRef("Deployment", "shop", "cart")

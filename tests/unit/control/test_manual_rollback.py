@@ -6,7 +6,7 @@ from reme_api.approval import RollbackRequest
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import ManualRollback, Remediation, RemediationStatus
-from reme_operator.admission.remediation_index import remediation_info
+from reme_operator.admission.remediation_index import entry
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
 from reme_operator.decision.observed import JobState, Observed, ObservedRun
@@ -38,7 +38,8 @@ def undo(number: int = 1, **fields: Any) -> ManualRollback:
 
 
 def is_unfinished(found: Remediation) -> bool:
-    return needs_reconcile(found.manifest())
+    wire = found.wire()
+    return needs_reconcile(wire["status"], wire["spec"])
 
 
 def test_the_way_of_an_undo() -> None:
@@ -48,17 +49,17 @@ def test_the_way_of_an_undo() -> None:
         (
             ended(undo(run=run(undo=True, uid=""))),
             {},
-            d.CreateRun(d.RunKind.MANUAL_ROLLBACK),
+            d.CreateRun(undo=True, manual=True),
         ),
         (
             ended(undo(run=run(undo=True))),
             {"run": ObservedRun(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED)},
-            d.RecordRun(Reason.RUN_SUCCEEDED, "", d.RunKind.MANUAL_ROLLBACK),
+            d.RecordRun(Reason.RUN_SUCCEEDED, "", undo=True, manual=True),
         ),
         (
             ended(undo(run=run(Reason.RUN_SUCCEEDED, undo=True))),
             {},
-            d.CleanUp(1, d.RunKind.MANUAL_ROLLBACK),
+            d.CleanUp(1, undo=True, manual=True),
         ),
         (
             ended(undo(run=run(Reason.RUN_SUCCEEDED, undo=True, clean=True))),
@@ -84,16 +85,14 @@ def test_the_way_of_an_undo() -> None:
     for found, around, decision in way:
         assert decide(Observed(found, **around), NOW) == decision
         assert is_unfinished(found)
-        assert remediation_info(found, NOW).locks_target, (
-            "no report of this target is acted on meanwhile"
-        )
+        assert entry(found, NOW).busy, "no report of this target is acted on meanwhile"
 
 
 def test_it_is_done_once_for_each_number() -> None:
     done = ended(undo(outcome=Outcome.ROLLED_BACK))
     assert decide(Observed(done), NOW) == d.Done()
     assert not is_unfinished(done)
-    assert not remediation_info(done, NOW).locks_target
+    assert not entry(done, NOW).busy
     again = ended(
         undo(outcome=Outcome.REJECTED), rollback_request=RollbackRequest(username="ann", number=2)
     )
@@ -119,7 +118,7 @@ def test_the_kill_switch_holds_it_and_stops_it() -> None:
     under_way = ended(undo(run=run(undo=True)))
     stopped = decide(Observed(under_way, switch=stop, run=ObservedRun(JobState.ACTIVE)), NOW)
     assert isinstance(stopped, d.StopRun)
-    assert stopped.kind is d.RunKind.MANUAL_ROLLBACK
+    assert stopped.manual
 
 
 def test_a_run_that_never_ends_is_stopped() -> None:
@@ -128,7 +127,7 @@ def test_a_run_that_never_ends_is_stopped() -> None:
         Observed(found, run=ObservedRun(JobState.ACTIVE, claimed=True)), later(10_000)
     )
     assert isinstance(decision, d.StopRun)
-    assert decision.kind is d.RunKind.MANUAL_ROLLBACK
+    assert (decision.undo, decision.manual) == (True, True)
 
 
 def test_a_remediation_that_is_being_deleted_begins_none() -> None:

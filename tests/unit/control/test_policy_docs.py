@@ -5,8 +5,7 @@ from pathlib import Path
 from reme_api.actions import ActionName
 from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_api.profiles import Profile
-from reme_playbook.action_reference import ENTRIES
-from reme_playbook.policy.policy_rules import field_names
+from reme_playbook.actions.registry import PUBLIC
 
 PAGE = Path(__file__).parents[3] / "docs/policy.md"
 STEPS = (ActionName.SCALE, ActionName.SET_RESOURCES, ActionName.SET_AUTOSCALING)
@@ -79,10 +78,10 @@ def test_the_table_of_the_profiles_is_what_they_are() -> None:
 def test_every_action_with_fields_is_in_the_table() -> None:
     page = PAGE.read_text()
     assert [row for row in field_rows() if row not in page] == []
-    with_fields = {e.example.name for e in ENTRIES if field_names(e.example)}
+    with_fields = {name for name, action in PUBLIC.items() if action.has_field_names()}
     assert set(FIELDS) == with_fields
 
 
 def test_the_examples_of_fields_are_names_that_the_code_gives() -> None:
-    found = {field for e in ENTRIES for field in field_names(e.example)}
+    found = {f for action in PUBLIC.values() for f in action.example().field_names()}
     assert {"readiness.path", "memoryLimit", "shop.example/cart", "replicas", "image"} <= found

@@ -55,7 +55,10 @@ async def test_what_may_not_be_read_or_is_not_installed_is_not_there() -> None:
     assert [*await related_objects.list_related(reads(lists=lists), "shop")] == [
         ObjectRef("ResourceQuota", "shop", "all")
     ]
-    assert await related_objects.nodes(reads(lists={NODES: ForbiddenError("no")})) == ({}, None)
+    assert await related_objects.list_nodes(reads(lists={NODES: ForbiddenError("no")})) == (
+        {},
+        None,
+    )
 
 
 async def test_an_error_that_may_pass_is_no_absence() -> None:
@@ -80,7 +83,7 @@ async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refu
         named("tainted", spec={"taints": [{"key": "a", "effect": "NoSchedule"}]}),
     ]
     nodes[0]["metadata"]["labels"] = {"disk": "ssd"}
-    refusing, labels = await related_objects.nodes(reads(lists={NODES: nodes}))
+    refusing, labels = await related_objects.list_nodes(reads(lists={NODES: nodes}))
     assert [key.name for key in refusing] == ["cordoned", "tainted"]
     assert labels == frozenset({("disk", "ssd")})
 

@@ -10,20 +10,17 @@ import pytest
 
 from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrantSpec, Verb
-from reme_playbook.actions.registry import (
-    ObjectRef,
-    Restart,
-    Scale,
-    SetEnv,
-    SetResources,
-    UncordonNode,
-    UnsetEnv,
-)
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.node import UncordonNode
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution import manifests as manifests_module
 from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunRequest, manifests
 from reme_playbook.execution.pod import PodOptions
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 CART = ObjectRef("Deployment", "shop", "cart")
 CREATED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -84,7 +81,7 @@ def test_an_undo_shares_no_object_with_its_run() -> None:
     first = {(m["kind"], m["metadata"]["name"]) for m in everything()}
     second = {(m["kind"], m["metadata"]["name"]) for m in everything(undo)}
     assert not first & second
-    assert manifests(undo).job["metadata"]["name"] == "reme-0a1b2c3d-1-undo"
+    assert manifests(undo).job["metadata"]["name"] == "reme-0a1b2c3d-1-rollback"
 
 
 def test_the_pod_is_told_that_it_may_undo_only_when_it_undoes() -> None:
@@ -253,8 +250,8 @@ def test_the_digest_changes_with_the_playbook() -> None:
 
 def test_the_result_begins_unclaimed_and_empty() -> None:
     data = manifests(REQUEST).result_config_map["data"]
-    assert result.claimed(data) is None
-    assert result.parse(data) is None
+    assert result.parse_claim(data) is None
+    assert result.parse_result(data) is None
 
 
 def test_the_job_runs_once() -> None:

@@ -15,9 +15,8 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 def test_nothing_written_is_nothing_known() -> None:
     for data in ({}, {"claim.json": "", "result.json": ""}):
-        assert result.parse(data) is None
-        assert result.started(data) is None
-        assert result.events(data) == ""
+        assert result.parse_result(data) is None
+        assert result.event_lines(data) == ""
 
 
 def test_what_was_written_is_read_back() -> None:
@@ -27,15 +26,14 @@ def test_what_was_written_is_read_back() -> None:
         "claim.json": claim.model_dump_json(by_alias=True),
         "result.json": state.model_dump_json(by_alias=True),
     }
-    assert result.parse(data) == state
-    assert result.claimed(data) == claim
-    assert result.started(data) == NOW
+    assert result.parse_result(data) == state
+    assert result.parse_claim(data) == claim
 
 
 @given(st.text(min_size=1))
 def test_garbage_is_said_to_be_garbage(text: str) -> None:
-    for read in (result.parse, result.claimed):
-        key = "result.json" if read is result.parse else "claim.json"
+    for read in (result.parse_result, result.parse_claim):
+        key = "result.json" if read is result.parse_result else "claim.json"
         try:
             found = read({key: text})
         except UnreadableResultError:
@@ -44,12 +42,12 @@ def test_garbage_is_said_to_be_garbage(text: str) -> None:
 
 
 def test_a_huge_result_is_not_even_parsed() -> None:
-    with pytest.raises(UnreadableResultError, match="too many"):
-        result.parse({"result.json": " " * 10_000})
+    with pytest.raises(UnreadableResultError, match="at most"):
+        result.parse_result({"result.json": " " * 10_000})
 
 
 def test_huge_events_are_cut() -> None:
-    assert len(result.events({"events.jsonl": "x" * 1_000_000})) == result.MAX_EVENTS_BYTES
+    assert len(result.event_lines({"events.jsonl": "x" * 1_000_000})) == result.MAX_EVENTS_BYTES
 
 
 @pytest.mark.parametrize("end", list(RunEnd))

@@ -37,45 +37,6 @@ def test_both_ways_to_log_end_in_the_same_form(stream: io.StringIO) -> None:
     assert theirs.keys() >= {"level", "logger", "timestamp"} <= ours.keys()
 
 
-def test_one_line_says_everything_about_a_pass(stream: io.StringIO) -> None:
-    with logs.canonical_line("reconciled", namespace="shop", name="r", attempt=1) as line:
-        line.say(decision="Generate")
-        logging.getLogger("inside").warning("within")
-        line.say(reason="Pending")
-    logging.getLogger("inside").warning("after")
-    within, reconciled, after = lines(stream)
-    assert within["namespace"] == "shop"
-    assert reconciled["event"] == "reconciled"
-    assert {k: reconciled[k] for k in ("namespace", "name", "decision", "reason", "attempt")} == {
-        "namespace": "shop",
-        "name": "r",
-        "decision": "Generate",
-        "reason": "Pending",
-        "attempt": 1,
-    }
-    assert reconciled["milliseconds"] >= 0
-    assert "namespace" not in after
-
-
-def test_a_pass_that_fails_still_says_so(stream: io.StringIO) -> None:
-    def fail() -> None:
-        with logs.canonical_line("reconciled") as line:
-            line.say(decision="Generate")
-            raise ValueError("a secret text")
-
-    with pytest.raises(ValueError, match="secret"):
-        fail()
-    (said,) = lines(stream)
-    assert (said["level"], said["error"], said["decision"]) == ("warning", "ValueError", "Generate")
-    assert "secret" not in stream.getvalue()
-
-
-def test_a_pass_that_changed_nothing_is_quiet(stream: io.StringIO) -> None:
-    with logs.canonical_line("reconciled") as line:
-        line.say(quiet=True)
-    assert lines(stream) == []
-
-
 def test_a_long_foreign_text_is_cut(stream: io.StringIO) -> None:
     logging.getLogger("x").warning("y" * 100_000)
     assert len(stream.getvalue()) < 5_000

@@ -39,7 +39,7 @@ def test_an_ended_remediation_is_counted_with_its_duration(metrics: Metrics) -> 
 def test_what_alerts_ask_for_exists_before_it_happens(metrics: Metrics) -> None:
     bad = {"outcome": "RollbackFailed", "reason": "RollbackFailed"}
     assert value(metrics, "reme_remediations_total", **bad) == 0
-    assert value(metrics, "reme_llm_request_duration_seconds_count", result="timeout") == 0
+    assert value(metrics, "reme_model_request_duration_seconds_count", result="timeout") == 0
     assert value(metrics, "reme_step_duration_seconds_count", step="Generate") == 0
 
 
@@ -54,10 +54,10 @@ def test_tokens_are_counted_by_kind_and_failures_bring_none(metrics: Metrics) ->
     metrics.model_replied(3.0, prompt_tokens=900, completion_tokens=80)
     metrics.model_failed(120.0, timed_out=True)
     metrics.model_failed(1.0)
-    assert value(metrics, "reme_llm_tokens_total", kind="prompt") == 900
-    assert value(metrics, "reme_llm_tokens_total", kind="completion") == 80
+    assert value(metrics, "reme_model_tokens_total", kind="prompt") == 900
+    assert value(metrics, "reme_model_tokens_total", kind="completion") == 80
     counts = {
-        result: value(metrics, "reme_llm_request_duration_seconds_count", result=result)
+        result: value(metrics, "reme_model_request_duration_seconds_count", result=result)
         for result in ("ok", "timeout", "error")
     }
     assert counts == {"ok": 1, "timeout": 1, "error": 1}

@@ -21,7 +21,7 @@ from reme_model.prompt.sections.lines import quoted
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.action_space import allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import EventLine
 from tests.attack.injection_corpus import Injection, harm, harms, injections
 from tests.unit.model.shops import Shop, policy_of, report_about
@@ -204,7 +204,7 @@ def test_a_model_that_obeys_achieves_nothing(name: str) -> None:
         return  # it is no part of the language
     assert not set(actions) & set(space), "it is offered"
     with pytest.raises(RejectedPlaybookError):
-        check(actions, everything, live, release_namespace="reme-system")
+        validate(actions, everything, live, release_namespace="reme-system")
 
 
 @pytest.mark.parametrize("field", ["command", "args"])

@@ -17,7 +17,9 @@ from reme_model.prompt.messages import (
     render_reply,
 )
 from reme_model.prompt.schema import reply_schema
-from reme_playbook.actions.registry import PatchServiceSelector, SetConfigValue, SetEnv
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.service import PatchServiceSelector
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.snapshot.object_ref import ObjectRef

@@ -13,11 +13,14 @@ from reme_model.inference.reply import Abstention, Playbook, parse_reply
 from reme_model.prompt.action_templates import group_actions, offered_actions
 from reme_model.prompt.messages import render_reply
 from reme_model.prompt.schema import Abstain, reply_schema
-from reme_playbook.actions.registry import Action, Scale, SetEnv, SetResources
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.action_space import allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage
 from tests.unit.model.instances import instances
 from tests.unit.model.shops import Shop, policy_of
@@ -54,7 +57,7 @@ def every_one_passes(live: ClusterSnapshot, *names: ActionName) -> set[Action]:
     reached: set[Action] = set()
     for text in playbooks(allowed_actions(live, policy)):
         actions = compile_playbook(text)
-        check(actions, policy, live)
+        validate(actions, policy, live)
         reached.update(actions)
     return reached
 
@@ -114,7 +117,7 @@ def test_a_value_outside_of_the_list_is_not_of_the_schema() -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(fine, schema)
     with pytest.raises(RejectedPlaybookError):
-        check(compile_playbook(json.dumps(fine)), policy_of(), live)
+        validate(compile_playbook(json.dumps(fine)), policy_of(), live)
 
 
 def test_the_same_task_twice_is_not_of_the_schema() -> None:

@@ -5,46 +5,36 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reme_playbook.actions.registry import (
-    Action,
-    AddTaint,
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.command import SetCommand
+from reme_playbook.actions.config_value import SetConfigValue, UnsetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.job import ResumeJob, SuspendJob
+from reme_playbook.actions.network_policy import (
     AllowEgress,
     AllowIngress,
-    CordonNode,
-    DeletePod,
-    ObjectRef,
-    PatchNodeSelector,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    PauseRollout,
-    RemoveTaint,
-    Restart,
-    ResumeJob,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetAutoscaling,
-    SetCommand,
-    SetConfigValue,
-    SetDisruptionBudget,
-    SetEnv,
-    SetImage,
-    SetIngressBackend,
-    SetQuota,
-    SetResources,
-    SetUpdateStrategy,
-    SuspendJob,
-    UncordonNode,
-    UnsetConfigValue,
-    UnsetEnv,
-    UnsetResources,
     WithdrawEgress,
     WithdrawIngress,
 )
+from reme_playbook.actions.node import AddTaint, CordonNode, RemoveTaint, UncordonNode
+from reme_playbook.actions.node_selector import PatchNodeSelector
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import PUBLIC, Action
+from reme_playbook.actions.resources import SetResources, UnsetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.rollout import PauseRollout, ResumeRollout, SetUpdateStrategy
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.actions.string_types import holds_template, is_printable
 from reme_playbook.compiler.playbook import check_conflicts
 from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 names = st.sampled_from(["cart", "front-end", "db.main", "0"])
 containers = st.sampled_from(["server", "proxy", "c0"])
@@ -97,6 +87,7 @@ effects = st.sampled_from(["NoSchedule", "NoExecute", "PreferNoSchedule"])
 taints = st.sampled_from(["dedicated", "example.com/gpu"])
 rule = {"target": keys("NetworkPolicy"), "position": places}
 public: st.SearchStrategy[Action] = st.one_of(
+    st.sampled_from([action.example() for action in PUBLIC.values()]),
     st.builds(Restart, target=workloads),
     st.builds(Rollback, target=workloads, revision=st.none() | st.integers(1, 99)),
     st.builds(Scale, target=keys("Deployment", "StatefulSet"), replicas=st.integers(1, 99)),

@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
-from reme_playbook.actions.registry import Action, ResumeRollout, Scale, SetResources
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.rollout import ResumeRollout
+from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution.render import render, tasks
 from reme_playbook.policy.action_space import MAX_ACTIONS, allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.playbook.builders import (
@@ -178,7 +181,7 @@ def test_every_choice_passes_the_gate_and_compiles_back(shop: Shop, increase: in
     assert found
     assert len({*found}) == len(found)
     for action in found:
-        check([action], policy, live)
+        validate([action], policy, live)
         assert compile_playbook(json.dumps(tasks([action]))) == (action,)
         assert compile_playbook(json.dumps(render([action]))) == (action,)
 

@@ -3,25 +3,18 @@ from typing import Any
 
 import pytest
 
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    PauseRollout,
-    Restart,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetImage,
-    SetResources,
-    UnsetConfigValue,
-    UnsetEnv,
-    UnsetResources,
-)
+from reme_playbook.actions.config_value import SetConfigValue, UnsetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources, UnsetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.rollout import PauseRollout, ResumeRollout
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from tests.unit.playbook.builders import CART, CONFIG, SERVICE, key

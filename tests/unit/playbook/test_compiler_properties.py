@@ -23,7 +23,7 @@ def test_any_text_compiles_or_is_rejected(text: str) -> None:
     except RejectedPlaybookError:
         return
     assert actions
-    assert not any(action.internal for action in actions)
+    assert not any(action.INTERNAL for action in actions)
 
 
 def forms(actions: tuple[Action, ...]) -> list[Any]:

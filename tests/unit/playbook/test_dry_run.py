@@ -8,20 +8,18 @@ import jsonpatch
 import pytest
 from hypothesis import given, settings
 
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    RemoveTaint,
-    Restart,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetResources,
-    UncordonNode,
-)
+from reme_playbook.actions.api_request import ApiRequest
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.node import RemoveTaint, UncordonNode
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.execution.dry_run import DryRunRequest, DryRunTask, dry_run_tasks, request
+from reme_playbook.execution.dry_run import DryRunTask, dry_run_tasks, requests
 from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.sensitive import HIDDEN
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -50,13 +48,14 @@ def history(live: ClusterSnapshot) -> list[dict[str, Any]]:
     ]
 
 
-def asked(live: ClusterSnapshot, part: DryRunTask) -> DryRunRequest:
+def asked(live: ClusterSnapshot, part: DryRunTask) -> ApiRequest:
     found = copy.deepcopy(dict(live.objects[part.target]))
     found["metadata"] = {"uid": "u", "resourceVersion": "7", **found.get("metadata", {})}
-    return request(part, RUN, found, history(live) if part.history else ())
+    (request,) = requests(part, RUN, found, history(live) if part.history else ())
+    return request
 
 
-def carried_out(found: Any, wanted: DryRunRequest) -> Any:
+def carried_out(found: Any, wanted: ApiRequest) -> Any:
     """Return the object after the request, on a model of the API server."""
     if wanted.path.endswith("/scale"):
         return merge(found, wanted.body)
@@ -103,7 +102,7 @@ def test_every_part_is_where_the_role_of_the_run_lets_it_be() -> None:
     assert [(one.method, one.path) for one in found if one.path.endswith("/scale")] == [
         ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/cart/scale")
     ]
-    paths = [part.path for part in dry_run_tasks(actions, RUN)]
+    paths = [part.target.path for part in dry_run_tasks(actions, RUN)]
     assert "/api/v1/namespaces/shop/pods/cart-1" in paths
     assert "/api/v1/namespaces/shop/configmaps/cart-config" in paths
     assert f"/api/v1/nodes/{NODE.name}" in paths
@@ -183,7 +182,7 @@ def test_an_entry_that_comes_or_goes_is_seen_even_if_it_says_nothing_else() -> N
     after: dict[str, Any] = {"spec": {"env": []}}
     assert [(d.field, d.before, d.after) for d in object_diff.differences(CART, before, after)] == [
         ("spec.env", None, "[]"),
-        ("spec.env[A]", "true", None),
+        ("spec.env[A]", "{}", None),
     ]
 
 

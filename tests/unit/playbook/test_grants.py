@@ -1,20 +1,17 @@
 from hypothesis import given, settings
 
 from reme_api.run_grant import GrantRule, Verb
-from reme_playbook.actions.field_paths import dotted, written
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    PatchServicePort,
-    PatchServiceSelector,
-    Restart,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetResources,
-)
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.execution.grants import RUN_ROLES, cluster_roles, grant_rules, run_roles
+from reme_playbook.snapshot.field_path import dotted
 from tests.unit.playbook.builders import CART, CONFIG, SERVICE, key
 from tests.unit.playbook.strategies import internal, playbooks, public
 
@@ -115,7 +112,7 @@ def test_a_grant_covers_the_actions_and_nothing_beyond(actions: tuple[Action, ..
             == (resource, action.target.namespace, action.target.name)
         ]
         assert rule.verbs == [Verb.DELETE if isinstance(action, DeletePod) else Verb.UPDATE]
-        for path in map(dotted, written(action)):
+        for path in map(dotted, action.paths()):
             cover = [f for f in rule.fields if path == f or path.startswith((f + ".", f + "["))]
             assert cover, f"{path} is not granted"
             key = (str(rule.namespace), f"{resource} {rule.name}")

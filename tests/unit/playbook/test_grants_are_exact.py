@@ -11,9 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reme_api.run_grant import GrantRule, Verb
-from reme_playbook.actions.field_paths import dotted, writes
-from reme_playbook.actions.registry import Action, DeletePod, Restart, Rollback, Scale
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 from reme_playbook.execution.grants import grant_rules
+from reme_playbook.snapshot.field_path import dotted
 from tests.unit.playbook.strategies import internal, playbooks, public
 
 RUN = "reme-0a1b2c3d-1"
@@ -33,7 +37,7 @@ def admits(rule: GrantRule, path: str, value: Any) -> bool:
 def changes(action: Action) -> list[Change]:
     return [
         (dotted(write.path), GONE if write.value is None else write.value)
-        for write in writes(action, RUN)
+        for write in action.writes(RUN)
     ]
 
 

@@ -1,20 +1,18 @@
-from reme_playbook.actions.registry import (
-    DeletePod,
-    PatchServiceSelector,
-    Restart,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetResources,
-)
-from reme_playbook.execution.planned_changes import changes
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.rollout import ResumeRollout
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServiceSelector
+from reme_playbook.execution.capture import planned_changes
 from tests.unit.playbook.builders import CART, CONFIG, SERVICE, Shop, container, key, template
 
 
 def shown(*actions: object, shop: Shop | None = None) -> list[tuple[str, str, str]]:
-    found = changes(actions, (shop or Shop()).live())  # type: ignore[arg-type]
+    found = planned_changes(actions, (shop or Shop()).live())  # type: ignore[arg-type]
     return [(c.field, c.before, c.after) for c in found]
 
 
@@ -58,7 +56,9 @@ def test_secrets_are_hidden() -> None:
 
 
 def test_long_values_are_cut_and_there_are_not_too_many() -> None:
-    (change,) = changes([SetConfigValue(target=CONFIG, key="a", value="x" * 999)], Shop().live())
+    (change,) = planned_changes(
+        [SetConfigValue(target=CONFIG, key="a", value="x" * 999)], Shop().live()
+    )
     assert len(change.after) == 256
     many = template(container(env=[{"name": f"A{n}", "value": "x"} for n in range(99)]))
     assert len(shown(Rollback(target=CART), shop=Shop(earlier=[many]))) == 32

@@ -7,17 +7,18 @@ import pytest
 
 from reme_api.actions import ActionName, Disruption
 from reme_api.policy import ActionRule, RemediationPolicySpec
-from reme_playbook.action_reference import ENTRIES
-from reme_playbook.actions import registry as a
-from reme_playbook.actions.registry import Action
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import PUBLIC, Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.scale import Scale
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.policy.action_space import allowed_actions, evaluate, refusals_by_action
-from reme_playbook.policy.policy_rules import current_disruption, field_names
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.playbook.builders import CART, Shop, everything, key, only
 
-MEMORY = a.SetResources(target=CART, container="server", memory_limit="160Mi")
+MEMORY = SetResources(target=CART, container="server", memory_limit="160Mi")
 MONDAY_NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
@@ -25,7 +26,7 @@ def refusal(
     action: Action, policy: RemediationPolicySpec, shop: Shop | None = None, **options: Any
 ) -> RejectionRule | None:
     try:
-        check([action], policy, (shop or Shop()).live(), **options)
+        validate([action], policy, (shop or Shop()).live(), **options)
     except RejectedPlaybookError as error:
         return error.rule
     return None
@@ -36,7 +37,7 @@ def refusal(
     [(["cart"], True), (["ca*"], True), (["c?rt"], True), (["*"], True), (["cart-*"], False)],
 )
 def test_names_have_wildcards(names: list[str], allowed: bool) -> None:
-    found = refusal(a.Restart(target=CART), only(ActionName.RESTART, names=names))
+    found = refusal(Restart(target=CART), only(ActionName.RESTART, names=names))
     assert found is (None if allowed else RejectionRule.NOT_ALLOWED)
 
 
@@ -60,7 +61,7 @@ def test_a_rule_may_be_about_some_containers_and_fields(
 
 
 def test_one_rule_must_allow_every_field_of_an_action() -> None:
-    both = a.SetResources(target=CART, container="server", memory_limit="160Mi", cpu_limit="400m")
+    both = SetResources(target=CART, container="server", memory_limit="160Mi", cpu_limit="400m")
     apart = RemediationPolicySpec(
         actions=[
             ActionRule(name=ActionName.SET_RESOURCES, fields=["memoryLimit"]),
@@ -101,7 +102,7 @@ def test_the_most_holds_for_what_was_there_before_too() -> None:
 
     earlier = template(container(resources={"limits": {"cpu": "300m", "memory": "1Gi"}}))
     shop = Shop(earlier=[earlier])
-    back = a.SetResources(target=CART, container="server", memory_limit="1Gi")
+    back = SetResources(target=CART, container="server", memory_limit="1Gi")
     assert refusal(back, only(ActionName.SET_RESOURCES), shop) is None
     capped = only(ActionName.SET_RESOURCES, max_memory_mebibytes=512)
     assert refusal(back, capped, shop) is RejectionRule.BOUNDS
@@ -109,12 +110,12 @@ def test_the_most_holds_for_what_was_there_before_too() -> None:
 
 def test_a_rule_may_hold_at_some_times_only() -> None:
     night = only(ActionName.RESTART, windows=[{"start": "22:00", "end": "04:00"}])
-    restart = a.Restart(target=CART)
+    restart = Restart(target=CART)
     assert refusal(restart, night, now=MONDAY_NOON) is RejectionRule.OUTSIDE_WINDOW
     assert refusal(restart, night, now=MONDAY_NOON.replace(hour=23)) is None
     assert refusal(restart, night) is None
     with pytest.raises(RejectedPlaybookError, match="2026-05-04 22:00 UTC"):
-        check([restart], night, Shop().live(), now=MONDAY_NOON)
+        validate([restart], night, Shop().live(), now=MONDAY_NOON)
 
 
 def test_a_rule_without_times_beside_one_with_times_always_holds() -> None:
@@ -124,7 +125,7 @@ def test_a_rule_without_times_beside_one_with_times_always_holds() -> None:
             ActionRule(name=ActionName.RESTART),
         ]
     )
-    assert refusal(a.Restart(target=CART), both, now=MONDAY_NOON) is None
+    assert refusal(Restart(target=CART), both, now=MONDAY_NOON) is None
 
 
 SERVES = {"availableReplicas": 2, "readyReplicas": 2}
@@ -133,10 +134,10 @@ STATEFUL = ObjectRef("StatefulSet", "shop", "cart")
 DAEMON = ObjectRef("DaemonSet", "shop", "cart")
 
 DISRUPTIONS: list[tuple[str, Action, Shop, Disruption]] = [
-    ("a rollout", a.Restart(target=CART), Shop(status=SERVES), Disruption.MEDIUM),
+    ("a rollout", Restart(target=CART), Shop(status=SERVES), Disruption.MEDIUM),
     (
         "all at once",
-        a.Restart(target=CART),
+        Restart(target=CART),
         Shop(status=SERVES, spec={"strategy": {"type": "Recreate"}}),
         Disruption.HIGH,
     ),
@@ -148,34 +149,34 @@ DISRUPTIONS: list[tuple[str, Action, Shop, Disruption]] = [
     ),
     (
         "nothing serves that could be interrupted",
-        a.Restart(target=CART),
+        Restart(target=CART),
         Shop(spec={"strategy": {"type": "Recreate"}}),
         Disruption.MEDIUM,
     ),
     (
         "one replica of a Deployment gets another first",
-        a.Restart(target=CART),
+        Restart(target=CART),
         Shop(replicas=1, status=ONE),
         Disruption.MEDIUM,
     ),
     (
         "one replica of a StatefulSet",
-        a.Restart(target=STATEFUL),
+        Restart(target=STATEFUL),
         Shop(kind="StatefulSet", replicas=1, status=ONE),
         Disruption.HIGH,
     ),
     (
         "two replicas of a StatefulSet",
-        a.Restart(target=STATEFUL),
+        Restart(target=STATEFUL),
         Shop(kind="StatefulSet", status=SERVES),
         Disruption.MEDIUM,
     ),
-    ("more replicas", a.Scale(target=CART, replicas=3), Shop(), Disruption.NONE),
-    ("fewer replicas", a.Scale(target=CART, replicas=1), Shop(), Disruption.LOW),
-    ("one of two pods", a.DeletePod(target=key("Pod", "cart-6d-0")), Shop(), Disruption.LOW),
+    ("more replicas", Scale(target=CART, replicas=3), Shop(), Disruption.NONE),
+    ("fewer replicas", Scale(target=CART, replicas=1), Shop(), Disruption.LOW),
+    ("one of two pods", DeletePod(target=key("Pod", "cart-6d-0")), Shop(), Disruption.LOW),
     (
         "a pod that is not ready",
-        a.DeletePod(target=key("Pod", "cart-6d-0")),
+        DeletePod(target=key("Pod", "cart-6d-0")),
         Shop(ready=False),
         Disruption.NONE,
     ),
@@ -188,7 +189,7 @@ DISRUPTIONS: list[tuple[str, Action, Shop, Disruption]] = [
 def test_what_an_action_disturbs_depends_on_what_is_there(
     action: Action, shop: Shop, expected: Disruption
 ) -> None:
-    assert current_disruption(action, shop.live()) is expected
+    assert action.current_disruption(shop.live()) is expected
 
 
 @pytest.mark.parametrize("most", Disruption)
@@ -196,19 +197,20 @@ def test_nothing_disturbs_more_than_the_policy_allows(most: Disruption) -> None:
     live = Shop(status=SERVES, spec={"strategy": {"type": "Recreate"}}).live()
     policy = everything().model_copy(update={"max_disruption": most})
     for action in allowed_actions(live, policy):
-        assert not current_disruption(action, live).exceeds(most)
-    found = {current_disruption(action, live) for action in allowed_actions(live, everything())}
+        assert not action.current_disruption(live).exceeds(most)
+    found = {action.current_disruption(live) for action in allowed_actions(live, everything())}
     assert Disruption.HIGH in found
     with_less = everything().model_copy(update={"max_disruption": Disruption.LOW})
     with pytest.raises(RejectedPlaybookError) as caught:
-        check([a.Restart(target=CART)], with_less, live)
+        validate([Restart(target=CART)], with_less, live)
     assert caught.value.rule is RejectionRule.TOO_DISRUPTIVE
 
 
 def test_every_field_that_an_action_sets_has_a_name() -> None:
     without = {"Restart", "Rollback", "DeletePod", "ResumeRollout", "ResumeJob", "UncordonNode"}
-    for entry in ENTRIES:
-        assert bool(field_names(entry.example)) is (entry.example.name not in without)
+    for name, action in PUBLIC.items():
+        assert bool(action.example().field_names()) is (name not in without)
+        assert action.has_field_names() is (name not in without)
 
 
 def test_what_is_weighed_says_why_it_is_refused() -> None:

@@ -6,22 +6,17 @@ from typing import Any
 import pytest
 
 from reme_api.actions import ActionName
-from reme_playbook.actions.registry import (
-    Action,
-    AllowEgress,
-    AllowIngress,
-    CordonNode,
-    PatchNodeSelector,
-    RemoveTaint,
-    ResumeJob,
-    SetAutoscaling,
-    SetCommand,
-    SetDisruptionBudget,
-    SetIngressBackend,
-    SetQuota,
-    SetUpdateStrategy,
-    UncordonNode,
-)
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.command import SetCommand
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.job import ResumeJob
+from reme_playbook.actions.network_policy import AllowEgress, AllowIngress
+from reme_playbook.actions.node import CordonNode, RemoveTaint, UncordonNode
+from reme_playbook.actions.node_selector import PatchNodeSelector
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.rollout import SetUpdateStrategy
 from reme_playbook.errors import RejectionRule
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.snapshot.snapshot import EventLine

@@ -1,14 +1,12 @@
 import pytest
 
-from reme_playbook.actions.registry import (
-    DeletePod,
-    PatchServiceSelector,
-    Restart,
-    Rollback,
-    Scale,
-    SetEnv,
-    SetImage,
-)
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServiceSelector
 from reme_playbook.execution.render import render, tasks
 from tests.unit.playbook.builders import CART, SERVICE, STOCK, key
 

@@ -7,49 +7,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reme_playbook.actions.registry import (
-    Action,
-    AddTaint,
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.command import SetCommand
+from reme_playbook.actions.config_value import SetConfigValue, UnsetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.job import ResumeJob, SuspendJob
+from reme_playbook.actions.network_policy import (
     AllowEgress,
     AllowIngress,
-    CordonNode,
-    DeletePod,
-    PatchNodeSelector,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    PauseRollout,
-    RemoveTaint,
-    Restart,
-    ResumeJob,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetAutoscaling,
-    SetCommand,
-    SetConfigValue,
-    SetDisruptionBudget,
-    SetEnv,
-    SetImage,
-    SetIngressBackend,
-    SetQuota,
-    SetResources,
-    SetUpdateStrategy,
-    SuspendJob,
-    UncordonNode,
-    UnsetConfigValue,
-    UnsetEnv,
-    UnsetResources,
     WithdrawEgress,
     WithdrawIngress,
 )
+from reme_playbook.actions.node import AddTaint, CordonNode, RemoveTaint, UncordonNode
+from reme_playbook.actions.node_selector import PatchNodeSelector
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources, UnsetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.rollout import PauseRollout, ResumeRollout, SetUpdateStrategy
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.compiler.playbook import check_conflicts, compile_playbook
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
-from reme_playbook.execution.capture import Capture, capture, pin_revisions
+from reme_playbook.execution.capture import Capture, capture, pin
 from reme_playbook.execution.render import render
-from reme_playbook.execution.rollback import undo
+from reme_playbook.execution.rollback import plan_rollback
 from reme_playbook.policy.action_space import allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.pod_template import digest
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 from tests.unit.playbook.builders import (
@@ -189,11 +179,11 @@ def repairs(draw: st.DrawFn) -> tuple[Shop, tuple[Action, ...]]:
     picked: list[Action] = []
     for action in draw(st.lists(st.sampled_from(space), min_size=1, max_size=4)):
         try:
-            check([*picked, action], policy, live)
+            validate([*picked, action], policy, live)
         except RejectedPlaybookError:
             continue
         picked.append(action)
-    return shop, pin_revisions(picked, live)
+    return shop, pin(picked, live)
 
 
 @settings(max_examples=60, deadline=None)
@@ -203,23 +193,23 @@ def test_an_undo_restores_what_was_there_before(repair: tuple[Shop, tuple[Action
     before = shop.live()
     kept = Capture.model_validate_json(capture(actions, before).model_dump_json())
     after = run(before, actions)
-    plan = undo(kept, after)
-    assert plan.kept == ()
+    plan = plan_rollback(kept, after)
+    assert plan.conflicts == ()
     if plan.actions:
         check_conflicts(plan.actions, 16)
         again = run(after, plan.actions, for_rollback=True)
     else:
         again = after
     assert state(again) == state(before)
-    assert undo(kept, again).actions == ()
+    assert plan_rollback(kept, again).actions == ()
 
 
 @settings(max_examples=30, deadline=None)
 @given(repairs())
 def test_what_did_not_run_needs_no_undo(repair: tuple[Shop, tuple[Action, ...]]) -> None:
     shop, actions = repair
-    plan = undo(capture(actions, shop.live()), shop.live())
-    assert (plan.actions, plan.kept) == ((), ())
+    plan = plan_rollback(capture(actions, shop.live()), shop.live())
+    assert (plan.actions, plan.conflicts) == ((), ())
 
 
 def resources(**values: str) -> SetResources:
@@ -372,9 +362,9 @@ INVERSES: list[tuple[Shop, Action, list[Action]]] = [
 def test_each_action_has_its_inverse(shop: Shop, action: Action, inverse: list[Action]) -> None:
     before = shop.live()
     after = run(before, (action,))
-    plan = undo(capture([action], before), after)
+    plan = plan_rollback(capture([action], before), after)
     assert plan.actions == tuple(inverse)
-    assert plan.kept == ()
+    assert plan.conflicts == ()
     if inverse:
         assert state(run(after, plan.actions, for_rollback=True)) == state(before)
 
@@ -382,16 +372,16 @@ def test_each_action_has_its_inverse(shop: Shop, action: Action, inverse: list[A
 def test_the_last_change_is_undone_first() -> None:
     actions = (Scale(target=CART, replicas=3), resources(memory_limit="256Mi"))
     live = Shop().live()
-    plan = undo(capture(actions, live), run(live, actions))
+    plan = plan_rollback(capture(actions, live), run(live, actions))
     assert [a.action for a in plan.actions] == ["SetResources", "Scale"]
 
 
 def test_what_somebody_else_changed_meanwhile_is_kept() -> None:
     action, live = resources(memory_limit="256Mi", cpu_limit="600m"), Shop().live()
     after = run(run(live, (action,)), (resources(memory_limit="1Gi"),))
-    plan = undo(capture([action], live), after)
+    plan = plan_rollback(capture([action], live), after)
     assert plan.actions == (resources(cpu_limit="300m"),)
-    (conflict,) = plan.kept
+    (conflict,) = plan.conflicts
     assert conflict.target == CART
     assert conflict.field == "spec.template.spec.containers[server].resources.limits.memory"
     assert "somebody else" in conflict.message
@@ -400,12 +390,12 @@ def test_what_somebody_else_changed_meanwhile_is_kept() -> None:
 def test_an_object_that_is_gone_is_a_conflict() -> None:
     action, live = SetConfigValue(target=CONFIG, key="color", value="blue"), Shop().live()
     gone = {k: v for k, v in live.objects.items() if k != CONFIG}
-    plan = undo(
+    plan = plan_rollback(
         capture([action], live),
         ClusterSnapshot(target=CART, objects=gone, neighbours=live.neighbours),
     )
     assert plan.actions == ()
-    assert [c.target for c in plan.kept] == [CONFIG]
+    assert [c.target for c in plan.conflicts] == [CONFIG]
 
 
 OLD = template(container(image="cart:1"))
@@ -414,49 +404,49 @@ NEXT = template(container(image="cart:3"))
 
 def test_a_rollback_is_undone_by_going_to_the_template_of_before() -> None:
     live = Shop(earlier=[OLD]).live()
-    actions = pin_revisions([Rollback(target=CART)], live)
+    actions = pin([Rollback(target=CART)], live)
     assert actions == (Rollback(target=CART, revision=1),)
     after = run(live, actions)
     assert digest(after.template) == digest(OLD)
-    plan = undo(capture(actions, live), after)
+    plan = plan_rollback(capture(actions, live), after)
     assert plan.actions == (Rollback(target=CART, revision=2),)
     again = run(after, plan.actions, for_rollback=True)
     assert digest(again.template) == digest(live.template)
-    assert undo(capture(actions, live), again).actions == ()
+    assert plan_rollback(capture(actions, live), again).actions == ()
 
 
 def test_a_rollback_is_kept_if_the_template_was_changed_again() -> None:
     live = Shop(earlier=[OLD]).live()
     kept = capture([Rollback(target=CART)], live)
-    plan = undo(kept, Shop(earlier=[template(), OLD], template=NEXT).live())
+    plan = plan_rollback(kept, Shop(earlier=[template(), OLD], template=NEXT).live())
     assert plan.actions == ()
-    assert [c.field for c in plan.kept] == ["spec.template"]
+    assert [c.field for c in plan.conflicts] == ["spec.template"]
 
 
 def test_a_rollback_whose_revision_of_before_is_gone_is_lost_not_undone() -> None:
     live = Shop(earlier=[OLD]).live()
-    plan = undo(capture([Rollback(target=CART)], live), Shop(template=OLD).live())
+    plan = plan_rollback(capture([Rollback(target=CART)], live), Shop(template=OLD).live())
     assert plan.actions == ()
-    assert plan.kept == ()
-    assert "no longer kept" in plan.lost[0].message
+    assert plan.conflicts == ()
+    assert "does not exist any more" in plan.unrestorable[0].message
 
 
 def test_replicas_that_an_autoscaler_sets_are_its_own() -> None:
     action, live = Scale(target=CART, replicas=3), Shop().live()
     kept = capture([action], live)
     scaled = Shop(replicas=3).live()
-    assert undo(kept, scaled).actions == (Scale(target=CART, replicas=2),)
+    assert plan_rollback(kept, scaled).actions == (Scale(target=CART, replicas=2),)
     objects = {**scaled.objects, HPA: LIMITED.live().objects[HPA]}
     owned = ClusterSnapshot(target=CART, objects=objects, neighbours=scaled.neighbours)
-    plan = undo(kept, owned)
+    plan = plan_rollback(kept, owned)
     assert plan.actions == ()
-    assert "an autoscaler" in plan.kept[0].message
+    assert "an autoscaler" in plan.conflicts[0].message
 
 
 def test_an_autoscaler_is_not_fought_over_replicas() -> None:
     limited = LIMITED.live()
     with pytest.raises(RejectedPlaybookError, match="an autoscaler"):
-        check([Scale(target=CART, replicas=limited.replicas.desired + 1)], everything(), limited)
+        validate([Scale(target=CART, replicas=limited.replicas.desired + 1)], everything(), limited)
 
 
 def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
@@ -478,19 +468,19 @@ def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
         }
     stuck = ClusterSnapshot(target=shop.target, objects=objects, neighbours=live.neighbours)
-    plan = undo(kept, stuck)
+    plan = plan_rollback(kept, stuck)
     assert [a.action for a in plan.actions] == ["SetImage", "DeletePod"]
     assert plan.actions[-1].target == broken
     back = {**objects, shop.target: live.objects[shop.target]}
     restored = ClusterSnapshot(target=shop.target, objects=back, neighbours=live.neighbours)
-    assert undo(kept, restored).actions == (), "nothing is deleted but for a template"
+    assert plan_rollback(kept, restored).actions == (), "nothing is deleted but for a template"
 
 
 def test_a_restart_after_the_rollback_is_no_conflict() -> None:
     live = Shop(earlier=[OLD]).live()
     restarted = copy.deepcopy(OLD)
     restarted["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": "now"}
-    plan = undo(
+    plan = plan_rollback(
         capture([Rollback(target=CART)], live),
         Shop(earlier=[OLD, template()], template=restarted).live(),
     )

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from reme_playbook.snapshot import views
-from reme_playbook.snapshot.pod_template import FieldChange, differences, digest
+from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.pod_template import differences, digest
 from reme_playbook.snapshot.snapshot import (
     ClusterSnapshot,
     Revision,

@@ -5,25 +5,21 @@ import pytest
 
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    PauseRollout,
-    Restart,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetImage,
-    SetResources,
-    UnsetEnv,
-)
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv, UnsetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.rollout import PauseRollout, ResumeRollout
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.playbook.builders import (
     CART,
@@ -48,7 +44,7 @@ def rejection(
     """Return the rule that is broken; nothing if all is well."""
     listed = [actions] if not isinstance(actions, Sequence) else actions
     try:
-        check(listed, policy or everything(), live, **options)
+        validate(listed, policy or everything(), live, **options)
     except RejectedPlaybookError as error:
         return error.rule
     return None
@@ -118,7 +114,7 @@ def test_the_release_namespace_and_the_systems_are_never_touched() -> None:
 @pytest.mark.parametrize(
     ("action", "rule"),
     [
-        (Restart(target=STOCK), RejectionRule.NOT_FOUND),
+        (Restart(target=STOCK), RejectionRule.NOT_OF_TARGET),
         (Restart(target=key("Deployment", "cart", "other")), RejectionRule.NOT_OF_TARGET),
         (Restart(target=key("StatefulSet", "cart")), RejectionRule.NOT_FOUND),
         (DeletePod(target=key("Pod", "cart-6d-9")), RejectionRule.NOT_FOUND),
@@ -133,6 +129,32 @@ def test_the_release_namespace_and_the_systems_are_never_touched() -> None:
 )
 def test_only_what_is_there_and_belongs_to_the_target(action: Action, rule: RejectionRule) -> None:
     assert rejection(action, Shop().live()) is rule
+
+
+OF_WORKLOADS = "of workloads, only the target itself may be changed"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (
+            STOCK,
+            f"Deployment stock exists, but does not belong to Deployment cart: {OF_WORKLOADS}",
+        ),
+        (
+            key("Deployment", "cart", "other"),
+            "Deployment cart is in namespace other, the target is in shop",
+        ),
+        (
+            key("Deployment", "no"),
+            f"Deployment no does not exist, or does not belong to Deployment cart: {OF_WORKLOADS}",
+        ),
+    ],
+)
+def test_a_refused_object_is_said_to_exist_where_it_does(target: ObjectRef, message: str) -> None:
+    with pytest.raises(RejectedPlaybookError) as refused:
+        validate([Restart(target=target)], everything(), Shop().live())
+    assert refused.value.message == message
 
 
 def test_an_object_that_is_known_but_not_the_targets_is_left_alone() -> None:

@@ -69,8 +69,10 @@ def test_the_first_pod_takes_the_run_in_one_request() -> None:
     config_map = FakeConfigMap()
     assert attempt(config_map, "one") is ClaimOutcome.OURS
     assert config_map.patches == 1
-    assert result.started(config_map.data) == NOW
-    assert result.parse(config_map.data) == STATE
+    claimed = result.parse_claim(config_map.data)
+    assert claimed is not None
+    assert claimed.time == NOW
+    assert result.parse_result(config_map.data) == STATE
 
 
 def test_the_second_pod_is_told_no() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reme_playbook.execution.result import MAX_MESSAGE, RunEnd, RunResult
-from reme_runner.progress import advance, close, outcome
+from reme_runner.progress import apply_event, end_run, outcome
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 BEGUN = RunResult(run="reme-0a1b2c3d-1", started=NOW, planned=2)
@@ -22,7 +22,7 @@ def raw(event: str, task: str = "one", at: int = 1, **res: Any) -> dict[str, Any
 
 def follow(*events: dict[str, Any], state: RunResult = BEGUN) -> RunResult:
     for event in events:
-        state = advance(state, event).state
+        state = apply_event(state, event).state
     return state
 
 
@@ -88,7 +88,7 @@ def test_ansible_that_cannot_begin_is_quoted() -> None:
 
 def test_what_was_under_way_is_left_open() -> None:
     state = follow(raw("playbook_on_task_start", "Restart cart"))
-    closed, event = close(state, RunEnd.INTERRUPTED, "stopped", NOW)
+    closed, event = end_run(state, RunEnd.INTERRUPTED, "stopped", NOW)
     assert closed.message == "stopped; 'Restart cart' may or may not have been applied"
     assert closed.finished == NOW
     assert event is not None
@@ -97,7 +97,7 @@ def test_what_was_under_way_is_left_open() -> None:
 
 def test_the_end_is_told_as_soon_as_ansible_sums_up() -> None:
     good = follow(raw("runner_on_ok", "one"), raw("runner_on_ok", "two"))
-    ended, event = advance(good, {"event": "playbook_on_stats", "created": NOW.isoformat()})
+    ended, event = apply_event(good, {"event": "playbook_on_stats", "created": NOW.isoformat()})
     assert (ended.end, ended.finished) == (RunEnd.SUCCEEDED, NOW)
     assert event is not None
     assert event.event == "run-ended"
@@ -106,12 +106,12 @@ def test_the_end_is_told_as_soon_as_ansible_sums_up() -> None:
 
 
 def test_a_success_has_nothing_to_explain() -> None:
-    assert close(BEGUN, RunEnd.SUCCEEDED, "noise", NOW).state.message == ""
+    assert end_run(BEGUN, RunEnd.SUCCEEDED, "noise", NOW).state.message == ""
 
 
 def test_no_module_output_is_told() -> None:
     secret = "hunter2"
-    step = advance(
+    step = apply_event(
         BEGUN,
         raw("runner_on_ok", changed=True, result={"data": {"password": secret}}, diff=secret),
     )
@@ -124,7 +124,7 @@ def test_no_module_output_is_told() -> None:
     "event", ["playbook_on_start", "playbook_on_play_start", "warning", None, 3]
 )
 def test_other_events_change_nothing(event: Any) -> None:
-    assert advance(BEGUN, {"event": event, "event_data": None}) == (BEGUN, None)
+    assert apply_event(BEGUN, {"event": event, "event_data": None}) == (BEGUN, None)
 
 
 _json = st.recursive(
@@ -144,7 +144,7 @@ _json = st.recursive(
 )
 def test_no_event_breaks_it_or_grows_it(event: str, task: Any, res: Any, created: Any) -> None:
     data = {"task": task, "res": res, "duration": created}
-    step = advance(BEGUN, {"event": event, "created": created, "event_data": data})
+    step = apply_event(BEGUN, {"event": event, "created": created, "event_data": data})
     assert len(step.state.message) <= MAX_MESSAGE
     assert step.event is not None
     assert len(step.event.line()) < 4096 + 8 * MAX_MESSAGE

@@ -76,7 +76,7 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 - apiGroups: [""]
   resources: [nodes]
   verbs: [get, list]
-# for runs on nodes; the policy operator-bounds keeps it to those
+# for runs on nodes; the policy operator-admission keeps it to those
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterrolebindings]
   verbs: [get, create, delete]
@@ -97,7 +97,7 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [get, create, delete]
-# of runs, for dry runs alone: the policies operator-bounds and run-bounds see to both
+# of runs, for dry runs alone: the policies operator-admission and run-limits see to both
 - apiGroups: [""]
   resources: [serviceaccounts/token]
   verbs: [create]

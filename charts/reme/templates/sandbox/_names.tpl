@@ -5,10 +5,10 @@ reme.run.protected    CEL: namespaces that no run may write in
 */}}
 
 {{- define "reme.run.pattern" -}}
-reme-[0-9a-f]{8}-[0-9]+(-undo)?
+reme-[0-9a-f]{8}-[0-9]+(-rollback)?
 {{- end }}
 
-{{/* No end anchor: whatever merely begins like a run is held like a run. */}}
+{{/* No end anchor: a name that merely begins like a run's is bounded like a run. */}}
 {{- define "reme.run.identity" -}}
 request.userInfo.username.startsWith('system:serviceaccount:{{ .Release.Namespace }}:reme-') &&
 request.userInfo.username.matches('^system:serviceaccount:{{ .Release.Namespace }}:reme-[0-9a-f]{8}-')

@@ -39,7 +39,7 @@ nodes:
 {{- end }}
 {{- end }}
 
-{{/* Beside the run, for its own result ConfigMap; which one that is, the fence knows. */}}
+{{/* For the run's own result ConfigMap; the run admission policy narrows it to that one. */}}
 {{- define "reme.run.resultRole" -}}
 - {apiGroups: [""], resources: [configmaps], verbs: [get, patch]}
 {{- end }}

@@ -1,11 +1,11 @@
 {{/*
 The pod that runs a script of the chart with the operator's image:
-include "reme.toolPod" (list . "files/check.py")
+include "reme.toolPod" (list . "files/check_release.py")
 */}}
 {{- define "reme.toolPod" -}}
 {{- $root := index . 0 -}}
 restartPolicy: Never
-{{- if eq (index . 1) "files/check.py" }}
+{{- if eq (index . 1) "files/check_release.py" }}
 serviceAccountName: {{ include "reme.fullname" $root }}-test
 {{- else }}
 serviceAccountName: {{ include "reme.serviceAccountName" $root }}
@@ -36,7 +36,7 @@ containers:
     resources:
       requests: {cpu: 10m, memory: 32Mi}
       limits: {memory: 128Mi}
-    {{- if eq (index . 1) "files/check.py" }}
+    {{- if eq (index . 1) "files/check_release.py" }}
     env:
       - name: NAMESPACE
         value: {{ $root.Release.Namespace }}
@@ -51,7 +51,7 @@ containers:
       - {name: model-api-key, mountPath: /run/reme/model, readOnly: true}
     {{- end }}
     {{- end }}
-{{- if and (eq (index . 1) "files/check.py") $root.Values.model.apiKeySecret.name }}
+{{- if and (eq (index . 1) "files/check_release.py") $root.Values.model.apiKeySecret.name }}
 volumes:
   {{- include "reme.modelKeyVolume" $root | nindent 2 }}
 {{- end }}

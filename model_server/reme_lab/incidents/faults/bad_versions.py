@@ -14,7 +14,7 @@ from reme_lab.incidents.faults.common import MORE_RESOURCES, RESTART, ROLL_BACK,
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import RecurringStress, Stress, is_one_of, rule
-from reme_playbook.actions.registry import SetEnv
+from reme_playbook.actions.env import SetEnv
 
 
 def bad_version(rng: Rng, system: System) -> BrokenSystem:

@@ -16,7 +16,10 @@ from reme_lab.incidents.faults.common import RESTART, ROLL_BACK, SCALE
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import AllowedDifference
-from reme_playbook.actions.registry import Scale, SetAutoscaling, SetDisruptionBudget, SetQuota
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.scale import Scale
 
 
 def replicas_zero(rng: Rng, system: System) -> BrokenSystem:

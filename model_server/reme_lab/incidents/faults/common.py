@@ -6,7 +6,10 @@ from typing import Any
 from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, Repair, expect
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
-from reme_playbook.actions.registry import Restart, Rollback, Scale, SetResources
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 
 RESTART: Repair = (expect(Restart),)
 

@@ -14,7 +14,8 @@ from reme_lab.incidents.faults.common import RESTART, SCALE
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import is_one_of, rule
-from reme_playbook.actions.registry import Restart, SetConfigValue
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.restart import Restart
 
 
 def ensure_config(rng: Rng, system: System) -> str:

@@ -24,7 +24,9 @@ from reme_lab.incidents.faults.common import (
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import BehaviourRule, SettingCondition, is_one_of, rule
-from reme_playbook.actions.registry import SetCommand, SetEnv, SetImage
+from reme_playbook.actions.command import SetCommand
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.image import SetImage
 
 
 def bad_image(rng: Rng, system: System) -> BrokenSystem:

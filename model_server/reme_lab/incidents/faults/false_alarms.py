@@ -7,7 +7,10 @@ from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, Repair,
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_model.prompt.schema import Abstain
-from reme_playbook.actions.registry import Restart, Rollback, Scale, SetResources
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 
 USELESS_REPAIRS: Sequence[Repair] = (
     (expect(Restart),),

@@ -10,7 +10,7 @@ from reme_lab.incidents.broken_system import (
 from reme_lab.incidents.faults.common import RESTART, ROLL_BACK, SCALE
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
-from reme_playbook.actions.registry import AllowEgress, AllowIngress
+from reme_playbook.actions.network_policy import AllowEgress, AllowIngress
 
 
 def deny_policy(rng: Rng, system: System) -> BrokenSystem | None:

@@ -14,7 +14,8 @@ from reme_lab.incidents.faults.common import RESTART, ROLL_BACK, SCALE
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import is_one_of, rule
-from reme_playbook.actions.registry import ResumeJob, ResumeRollout
+from reme_playbook.actions.job import ResumeJob
+from reme_playbook.actions.rollout import ResumeRollout
 
 
 def paused_rollout(rng: Rng, system: System) -> BrokenSystem | None:

@@ -12,7 +12,8 @@ from reme_lab.incidents.faults.common import (
 )
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
-from reme_playbook.actions.registry import PatchNodeSelector, RemoveTaint, UncordonNode
+from reme_playbook.actions.node import RemoveTaint, UncordonNode
+from reme_playbook.actions.node_selector import PatchNodeSelector
 
 
 def _matched_by_none(rng: Rng, system: System) -> None:

@@ -20,7 +20,8 @@ from reme_lab.incidents.faults.common import (
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import NumericSetting
-from reme_playbook.actions.registry import PatchProbe, SetEnv
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.probe import PatchProbe
 
 
 def wrong_port(rng: Rng, system: System) -> BrokenSystem:

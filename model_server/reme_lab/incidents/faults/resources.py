@@ -16,7 +16,7 @@ from reme_lab.incidents.faults.common import (
 )
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
-from reme_playbook.actions.registry import SetResources
+from reme_playbook.actions.resources import SetResources
 
 
 def set_resources(system: System, **amounts: str) -> None:

@@ -117,7 +117,7 @@ def bad_change(rng: Rng, system: System) -> BrokenSystem:
 
     system.roll_out(change)
     system.replace_all(ready=felt != "refused")
-    told = is_one_of("surroundings", template_facts(system.template).runtime_settings)
+    told = is_one_of("runtime_settings", template_facts(system.template).runtime_settings)
     changed = {
         "errors": "[fails|answers with errors]",
         "slow": "is slow",

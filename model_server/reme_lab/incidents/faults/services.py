@@ -12,12 +12,9 @@ from reme_lab.incidents.faults.common import HANG_DIAGNOSES, RESTART, ROLL_BACK,
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
 from reme_lab.simulator import AllowedDifference, NumericSetting, is_one_of, rule
-from reme_playbook.actions.registry import (
-    PatchServicePort,
-    PatchServiceSelector,
-    Rollback,
-    SetIngressBackend,
-)
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 
 
 def selector_mismatch(rng: Rng, system: System) -> BrokenSystem:

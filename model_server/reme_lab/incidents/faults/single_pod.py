@@ -14,7 +14,9 @@ from reme_lab.incidents.faults.common import RESTART, SCALE, add_probe_timeout_e
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import MIB, System
 from reme_lab.simulator import Stress
-from reme_playbook.actions.registry import DeletePod, Rollback, SetResources
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.rollback import Rollback
 
 
 def replace_pod_repairs(system: System, pod: str, *, told: bool = True) -> Sequence[Repair]:

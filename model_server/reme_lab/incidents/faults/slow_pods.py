@@ -14,7 +14,8 @@ from reme_lab.incidents.faults.single_pod import replace_pod_repairs
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_lab.simulator import Stress
-from reme_playbook.actions.registry import DeletePod, SetResources
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.resources import SetResources
 
 
 def disk_io(rng: Rng, system: System) -> BrokenSystem:

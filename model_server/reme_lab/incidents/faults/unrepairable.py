@@ -11,7 +11,7 @@ from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import System
 from reme_lab.simulator import RecurringStress, Stress, is_one_of, rule
 from reme_model.prompt.schema import Abstain
-from reme_playbook.actions.registry import DeletePod
+from reme_playbook.actions.delete_pod import DeletePod
 
 
 def lost_credential(rng: Rng, system: System) -> BrokenSystem:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from reme_model.prompt.redact import short
 from reme_model.prompt.sections.lines import Line, Weight, wrong
-from reme_playbook.policy.related_validation import allows_one, could_take, refuses
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.ownership import belongs_to_target
+from reme_playbook.snapshot.placement import fits_node, repels
 from reme_playbook.snapshot.quantity import format_cpu, format_memory
 from reme_playbook.snapshot.quota_usage import exhausted_amounts, required_amount
 from reme_playbook.snapshot.reachability import (
@@ -19,7 +19,7 @@ from reme_playbook.snapshot.reachability import (
     ingress_allowed,
     misrouted_paths,
 )
-from reme_playbook.snapshot.related_views import IngressPath, NodeView, QuotaView
+from reme_playbook.snapshot.related_views import IngressPath, NodeView, QuotaView, allows_eviction
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST = 3
@@ -72,7 +72,7 @@ def _autoscalers(live: ClusterSnapshot) -> Iterator[Line]:
 def _budgets(live: ClusterSnapshot) -> Iterator[Line]:
     for view in live.budgets:
         total = live.replicas.desired
-        if not allows_one(view.min_available, view.max_unavailable, total) and _near(
+        if not allows_eviction(view.min_available, view.max_unavailable, total) and _near(
             live, "PodDisruptionBudget", view.name
         ):
             yield wrong(
@@ -89,7 +89,7 @@ def _jobs(live: ClusterSnapshot) -> Iterator[Line]:
 def _nodes(live: ClusterSnapshot) -> Iterator[Line]:
     if not live.has_unschedulable_pods:
         return
-    problems = [text for view in live.nodes if could_take(view, live) for text in _node(view, live)]
+    problems = [text for view in live.nodes if fits_node(view, live) for text in _node(view, live)]
     for text in problems[:_MOST]:
         yield wrong(text, Weight.NEEDED)
     for key, value in sorted(live.node_selector.items()):
@@ -101,7 +101,7 @@ def _node(view: NodeView, live: ClusterSnapshot) -> Iterator[str]:
     if view.unschedulable:
         yield f"node {view.name} is cordoned"
     for taint in view.taints:
-        if not taint.key.startswith("node.kubernetes.io/") and refuses(
+        if not taint.key.startswith("node.kubernetes.io/") and repels(
             view, taint.key, taint.effect, live
         ):
             yield f"node {view.name} has taint {taint.key}:{taint.effect}, which pods do not bear"

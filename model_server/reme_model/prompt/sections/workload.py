@@ -7,7 +7,7 @@ from typing import Any
 from reme_model.prompt.redact import REDACTED, secret_name, short
 from reme_model.prompt.sections.lines import Line, Tone, Weight, fact, normal, quoted, wrong
 from reme_playbook.snapshot import earlier_values, unstructured
-from reme_playbook.snapshot.pod_template import FieldChange
+from reme_playbook.snapshot.object_diff import FieldChange
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.sensitive import sensitive_command
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage

@@ -29,7 +29,7 @@ from reme_model.prompt.messages import TRAINED, PromptStyle, build_messages, ren
 from reme_model.prompt.schema import Abstain, reply_schema
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.policy.action_space import allowed_actions
-from reme_playbook.policy.validation import check
+from reme_playbook.policy.validation import validate
 
 MAKERS: dict[str, FaultMaker] = {
     **FAULTS,
@@ -79,7 +79,7 @@ def test_every_answer_is_one_that_the_grammar_and_the_gate_let_through() -> None
             assert isinstance(said, Playbook)
             actions = compile_playbook(said.text)
             assert render_reply(actions) == answer
-            check(actions, POLICY, trace.source.live)
+            validate(actions, POLICY, trace.source.live)
 
 
 def test_an_action_that_was_tried_is_not_offered_again() -> None:

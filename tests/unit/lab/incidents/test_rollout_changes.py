@@ -12,7 +12,7 @@ from reme_lab.incidents.incident import POLICY
 from reme_lab.incidents.report import ReportQuality, write_report
 from reme_lab.incidents.rng import Rng, Split
 from reme_lab.incidents.system import System
-from reme_playbook.actions.registry import Rollback
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.policy.action_space import allowed_actions
 
 

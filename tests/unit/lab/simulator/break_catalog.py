@@ -15,33 +15,28 @@ from reme_lab.simulator import (
     with_rules,
     with_stress,
 )
-from reme_playbook.actions.field_paths import Entry
-from reme_playbook.actions.registry import (
-    Action,
-    AllowIngress,
-    DeletePod,
-    PatchNodeSelector,
-    PatchProbe,
-    PatchServicePort,
-    PatchServiceSelector,
-    RemoveTaint,
-    Restart,
-    ResumeJob,
-    ResumeRollout,
-    Rollback,
-    Scale,
-    SetAutoscaling,
-    SetCommand,
-    SetConfigValue,
-    SetDisruptionBudget,
-    SetEnv,
-    SetImage,
-    SetIngressBackend,
-    SetQuota,
-    SetResources,
-    SetUpdateStrategy,
-    UncordonNode,
-)
+from reme_playbook.actions.autoscaling import SetAutoscaling
+from reme_playbook.actions.command import SetCommand
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.disruption_budget import SetDisruptionBudget
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.image import SetImage
+from reme_playbook.actions.ingress_backend import SetIngressBackend
+from reme_playbook.actions.job import ResumeJob
+from reme_playbook.actions.network_policy import AllowIngress
+from reme_playbook.actions.node import RemoveTaint, UncordonNode
+from reme_playbook.actions.node_selector import PatchNodeSelector
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.rollout import ResumeRollout, SetUpdateStrategy
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
+from reme_playbook.snapshot.field_path import Entry
 from tests.unit.lab.simulator.broken import (
     CART,
     FIRST,

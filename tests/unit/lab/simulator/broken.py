@@ -21,7 +21,7 @@ from reme_lab.simulator import (
     with_program,
     with_rules,
 )
-from reme_playbook.actions.field_paths import Entry
+from reme_playbook.snapshot.field_path import Entry
 from tests.unit.lab.simulator.worlds import (
     DB,
     cart,

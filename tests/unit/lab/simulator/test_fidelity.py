@@ -19,7 +19,8 @@ from reme_lab.simulator import (
     with_field,
 )
 from reme_lab.simulator.pod_status import startup_seconds
-from reme_playbook.actions.registry import Restart, Rollback
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.lab.simulator.break_catalog import BREAKS, Break, config
 from tests.unit.lab.simulator.broken import FIRST

@@ -21,7 +21,11 @@ from reme_lab.simulator import (
     with_program,
     with_rules,
 )
-from reme_playbook.actions.registry import DeletePod, Restart, Rollback, Scale, SetEnv
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, key, lab, rollout
 
 SET = cart("StatefulSet")

@@ -4,7 +4,8 @@ from typing import Any
 
 from reme_lab.fidelity import world_from_snapshot
 from reme_lab.simulator import World, apply, assess, snapshot_of, with_field
-from reme_playbook.actions.registry import Restart, UncordonNode
+from reme_playbook.actions.node import UncordonNode
+from reme_playbook.actions.restart import Restart
 from reme_playbook.snapshot.related_views import Taint
 from tests.unit.lab.simulator.broken import cordoned
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, key, lab, rollout

@@ -15,7 +15,11 @@ from reme_lab.simulator import (
     with_container_fields,
     with_program,
 )
-from reme_playbook.actions.registry import Action, PatchProbe, Restart, Rollback, Scale
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, lab, rollout
 
 ROLLOUT = [rollout()]

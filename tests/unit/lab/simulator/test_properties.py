@@ -11,9 +11,11 @@ from reme_lab.fidelity import snapshot_differences, world_from_snapshot
 from reme_lab.simulator import World, apply, assess, disruption, snapshot_of
 from reme_lab.simulator.settling import settle
 from reme_model.prompt.context import describe_incident
-from reme_playbook.actions.registry import Action, DeletePod, Restart
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.restart import Restart
 from reme_playbook.execution.capture import capture
-from reme_playbook.execution.rollback import undo
+from reme_playbook.execution.rollback import plan_rollback
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.snapshot.pod_template import digest
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -99,9 +101,9 @@ def test_an_undo_restores_every_object(name: str, seed: int) -> None:
     action = random.Random(seed).choice(chosen)
     remembered = capture([action], live)
     after = apply(world, [action])
-    plan = undo(remembered, snapshot_of(after, also=[action.target]))
+    plan = plan_rollback(remembered, snapshot_of(after, also=[action.target]))
     back = apply(after, plan.actions)
-    assert not plan.kept
+    assert not plan.conflicts
     for key, found in world.objects.items():
         now = back.objects[key]
         if "template" in found.get("spec", {}):

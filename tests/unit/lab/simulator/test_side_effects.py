@@ -11,20 +11,17 @@ from reme_lab.simulator import (
     with_field,
     with_ground_truth,
 )
-from reme_playbook.actions.registry import (
-    Action,
-    DeletePod,
-    PatchProbe,
-    PatchServiceSelector,
-    Restart,
-    Rollback,
-    Scale,
-    SetConfigValue,
-    SetEnv,
-    SetQuota,
-    SetResources,
-    UnsetResources,
-)
+from reme_playbook.actions.config_value import SetConfigValue
+from reme_playbook.actions.delete_pod import DeletePod
+from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.probe import PatchProbe
+from reme_playbook.actions.quota import SetQuota
+from reme_playbook.actions.registry import Action
+from reme_playbook.actions.resources import SetResources, UnsetResources
+from reme_playbook.actions.restart import Restart
+from reme_playbook.actions.rollback import Rollback
+from reme_playbook.actions.scale import Scale
+from reme_playbook.actions.service import PatchServiceSelector
 from tests.unit.lab.simulator.broken import FIRST, bad_image, quota_exhausted
 from tests.unit.lab.simulator.worlds import DB, cart, key, lab
 

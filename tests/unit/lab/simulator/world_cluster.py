@@ -9,8 +9,8 @@ from reme_kube.resources import Resource
 from reme_lab.simulator import World
 from reme_lab.simulator.api_objects import pod_object, related_object, workload_object
 from reme_lab.simulator.events import events
+from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import network_of
-from reme_lab.simulator.replica_counts import replica_counts
 from reme_lab.simulator.revisions import api_time, template_hash
 from reme_lab.simulator.snapshot import serving_container
 from reme_playbook.snapshot.object_ref import ObjectRef

@@ -1,0 +1,145 @@
+"""SetAutoscaling: sets the bounds of a HorizontalPodAutoscaler."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from reme_api.actions import ActionName, Disruption
+from reme_api.policy import ActionRule
+from reme_playbook.actions.base import (
+    Action,
+    Draft,
+    PatchPart,
+    Shorten,
+    by_name,
+    camel,
+    permitted_range,
+    set_values,
+    spaced,
+    targets_of,
+)
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
+from reme_playbook.snapshot import earlier_values
+from reme_playbook.snapshot.field_path import FieldValue, Path, Write
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
+
+_KEYS = {"min_replicas": "minReplicas", "max_replicas": "maxReplicas"}
+_NAMES = {key: name for name, key in _KEYS.items()}
+
+Replicas = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+
+
+class SetAutoscaling(Action):
+    """Sets between how many replicas a HorizontalPodAutoscaler chooses."""
+
+    NAME = ActionName.SET_AUTOSCALING
+    KINDS = frozenset({"HorizontalPodAutoscaler"})
+    BOUNDS = (
+        "of the target's autoscaler: `maxIncreasePercent` and `maxDecreasePercent` of the present "
+        "number, earlier numbers, never above `maxReplicas`, never 0"
+    )
+    RESTORES = "the earlier numbers"
+    EXAMPLE: ClassVar[Draft] = {"max_replicas": 4}
+
+    action: Literal["SetAutoscaling"] = "SetAutoscaling"
+    min_replicas: Replicas | None = None
+    max_replicas: Replicas | None = None
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if not self.values():
+            raise ValueError("minReplicas or maxReplicas must be set")
+        if self.min_replicas and self.max_replicas and self.min_replicas > self.max_replicas:
+            raise ValueError("minReplicas must be at most maxReplicas")
+        return self
+
+    def values(self) -> dict[str, int]:
+        """Return what is set, by field."""
+        return set_values(self, _KEYS)
+
+    def summary(self) -> str:
+        """Return one line for people."""
+        values = " and ".join(f"{spaced(name)} {value}" for name, value in self.values().items())
+        return f"Set {values} of {self.target}"
+
+    def writes(self, run_id: str = "now") -> tuple[Write, ...]:
+        """Return the bounds."""
+        del run_id
+        return tuple(Write(("spec", _KEYS[name]), value) for name, value in self.values().items())
+
+    @classmethod
+    def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
+        """Return what a bound amounts to."""
+        match path:
+            case ("spec", str(key)) if key in _NAMES:
+                return PatchPart(path[:1], {"action": "SetAutoscaling", _NAMES[key]: value})
+        return None
+
+    def choice(self, shorten: Shorten) -> tuple[str, str]:
+        """Return the line in the list of choices."""
+        del shorten
+        values = self.values()
+        names = " and ".join(map(spaced, values))
+        return f"set {names} of {self.target.name} to", " and ".join(map(str, values.values()))
+
+    def field_names(self) -> tuple[str, ...]:
+        """Return `minReplicas`, `maxReplicas` or both."""
+        return tuple(map(camel, self.values()))
+
+    def current_disruption(self, snapshot: ClusterSnapshot) -> Disruption:
+        """Return Low if there would be fewer replicas."""
+        now = snapshot.replicas.current
+        return Disruption.LOW if (self.max_replicas or now) < now else Disruption.NONE
+
+    @classmethod
+    def rule_bounds(cls, rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
+        """Yield by how much the numbers may rise."""
+        del snapshot
+        yield f"up to {rule.max_increase_percent} % more"
+
+    def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
+        """Reject numbers that no rule allows; earlier numbers are within bounds."""
+        view = next(a for a in snapshot.autoscalers if a.name == self.target.name)
+        now = {"min_replicas": view.min_replicas, "max_replicas": view.max_replicas}
+        new = {**now, **self.values()}
+        if new == now:
+            raise RejectedPlaybookError(
+                RejectionRule.NO_CHANGE, f"{self.target} already has these bounds"
+            )
+        if new["min_replicas"] > new["max_replicas"]:
+            raise RejectedPlaybookError(
+                RejectionRule.VALUE, "min replicas would be more than max replicas"
+            )
+        earlier = earlier_values.autoscaling(snapshot, self.target)
+        for name, wanted in self.values().items():
+            allowed = any(
+                wanted <= rule.max_replicas
+                and (wanted == earlier.get(name) or wanted in permitted_range(now[name], rule))
+                for rule in rules
+            )
+            if wanted != now[name] and not allowed:
+                raise RejectedPlaybookError(
+                    RejectionRule.BOUNDS,
+                    f"the policy does not allow {spaced(name)} {wanted} instead of {now[name]}",
+                )
+
+    @classmethod
+    def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
+        """Yield the bounds as they were applied, and higher ones where more pods are needed."""
+        for target in targets_of(snapshot, "HorizontalPodAutoscaler"):
+            view = next(a for a in snapshot.autoscalers if a.name == target.name)
+            head = {"target": target, "action": "SetAutoscaling"}
+            now = {"min_replicas": view.min_replicas, "max_replicas": view.max_replicas}
+            earlier = earlier_values.autoscaling(snapshot, target)
+            differing = {name: value for name, value in earlier.items() if value != now[name]}
+            if differing:
+                yield {**head, **differing}
+            if view.wants_more:
+                most = view.max_replicas
+                for replicas in dict.fromkeys([most + 1, most + 2, most * 2]):
+                    yield {**head, "max_replicas": replicas}
+
+    def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
+        """Return the earlier numbers."""
+        return ({"action": "SetAutoscaling", **by_name(self.values(), self, before)},)

@@ -1,0 +1,70 @@
+"""Restart: replaces all pods of a workload."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+from reme_api.actions import ActionName
+from reme_api.policy import ActionRule
+from reme_playbook.actions.base import Draft, PatchPart, Shorten, WorkloadAction
+from reme_playbook.actions.string_types import is_run_id
+from reme_playbook.snapshot.field_path import TEMPLATE, Entry, FieldValue, Path, Write, dotted
+from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.pod_template import RESTART_ANNOTATION, RESTART_ANNOTATIONS
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
+
+_ANNOTATION: Path = (*TEMPLATE, "metadata", "annotations", Entry(RESTART_ANNOTATION))
+
+
+class Restart(WorkloadAction):
+    """Replaces all pods of a workload, by its own update strategy."""
+
+    NAME = ActionName.RESTART
+    BOUNDS = "always"
+    RESTORES = "nothing to restore"
+
+    action: Literal["Restart"] = "Restart"
+
+    def summary(self) -> str:
+        """Return one line for people."""
+        return f"Restart {self.target}"
+
+    def writes(self, run_id: str = "now") -> tuple[Write, ...]:
+        """Return the annotation that makes the template differ."""
+        return (Write(_ANNOTATION, run_id),)
+
+    @classmethod
+    def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
+        """Return what a restart annotation amounts to, also that of kubectl."""
+        match path:
+            case ("spec", "template", "metadata", "annotations", Entry(key=key)) if (
+                key in RESTART_ANNOTATIONS and isinstance(value, str) and is_run_id(value)
+            ):
+                return PatchPart(path[:4], {"action": "Restart"})
+        return None
+
+    def choice(self, shorten: Shorten) -> tuple[str, str]:
+        """Return the line in the list of choices."""
+        del shorten
+        return "restart", ""
+
+    def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
+        """Allow it always."""
+
+    @classmethod
+    def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
+        """Return the one way to do it."""
+        del snapshot
+        return ({"action": "Restart"},)
+
+    def capture(
+        self, snapshot: ClusterSnapshot
+    ) -> tuple[tuple[FieldValue, ...], tuple[FieldValue, ...]]:
+        """Return nothing: there is nothing to restore."""
+        del snapshot
+        return (), ()
+
+    def changes(self, snapshot: ClusterSnapshot) -> Iterator[FieldChange]:
+        """Yield the annotation."""
+        del snapshot
+        for write in self.writes():
+            yield FieldChange(dotted(write.path), None, write.value)

@@ -1,0 +1,184 @@
+"""Rollback: gives a workload the pod template of an earlier revision."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from reme_api.actions import ActionName
+from reme_api.policy import ActionRule
+from reme_api.run_grant import GrantRule
+from reme_playbook.actions.api_request import ApiRequest
+from reme_playbook.actions.base import (
+    Conflict,
+    Draft,
+    Restoration,
+    Shorten,
+    Template,
+    WorkloadAction,
+)
+from reme_playbook.actions.escalation import escalated_privilege
+from reme_playbook.actions.modules import K8S_ROLLBACK, REME_ROLLBACK, Task
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.field_path import TEMPLATE, FieldValue, Path, Write, dotted
+from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.pod_template import SERVER_LABELS, differences, digest
+from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
+from reme_playbook.snapshot.revisions import patch as template_patch
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
+
+
+class Rollback(WorkloadAction):
+    """Gives a workload the pod template of an earlier revision back."""
+
+    NAME = ActionName.ROLLBACK
+    NEEDS_HISTORY = True
+    BOUNDS = "a revision whose pods really differ, with no more privilege than now"
+    RESTORES = "the template of before, if it is still the one that the run brought"
+
+    action: Literal["Rollback"] = "Rollback"
+    revision: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = Field(
+        default=None, description="The newest one that really differs when absent."
+    )
+
+    def summary(self) -> str:
+        """Return one line for people."""
+        which = "its previous revision" if self.revision is None else f"revision {self.revision}"
+        return f"Roll {self.target} back to {which}"
+
+    def writes(self, run_id: str = "now") -> tuple[Write, ...]:
+        """Return nothing: the template is looked up when it runs."""
+        del run_id
+        return ()
+
+    def paths(self) -> tuple[Path, ...]:
+        """Return the pod template as a whole."""
+        return (TEMPLATE,)
+
+    def task(self, run_id: str = "now") -> Task:
+        """Return a task of the module of kubernetes.core, or of reme's for a certain revision."""
+        del run_id
+        if self.revision is None:
+            return {K8S_ROLLBACK: self.location()}
+        return {REME_ROLLBACK: {**self.location(), "revision": self.revision}}
+
+    def requests(
+        self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+    ) -> list[ApiRequest]:
+        """Return the replacement of the template.
+
+        Raises RejectedPlaybookError if the revision does not exist.
+        """
+        del run_id
+        try:
+            known = revisions(manifest, self.target.kind, history)
+            revision = chosen(manifest, known, self.revision)
+        except RevisionNotFoundError as error:
+            raise RejectedPlaybookError(
+                RejectionRule.NOT_FOUND, f"{self.target}: {error}"
+            ) from None
+        return [ApiRequest.json_patch(self.target, template_patch(manifest, revision))]
+
+    def choice(self, shorten: Shorten) -> tuple[str, str]:
+        """Return the line in the list of choices."""
+        del shorten
+        if self.revision is None:
+            return "roll back", ""
+        return "roll back to revision", str(self.revision)
+
+    def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
+        """Reject a revision that is the present one, or has more privilege."""
+        del rules
+        template = self.revision_in(snapshot).template
+        if digest(template) == digest(snapshot.template):
+            raise RejectedPlaybookError(
+                RejectionRule.NO_CHANGE, f"{self.target} is already at this revision"
+            )
+        more = escalated_privilege(snapshot.template, template)
+        if more:
+            raise RejectedPlaybookError(RejectionRule.PRIVILEGE, f"the earlier revision has {more}")
+
+    @classmethod
+    def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
+        """Return the rollback to the previous revision."""
+        del snapshot
+        return ({"action": "Rollback"},)
+
+    def revision_in(self, snapshot: ClusterSnapshot) -> Revision:
+        """Return the revision that it rolls back to.
+
+        Raises RejectedPlaybookError if there is none.
+        """
+        if self.target == snapshot.target:
+            if self.revision is None:
+                revision = snapshot.previous_revision
+            else:
+                numbered = (r for r in snapshot.revisions if r.number == self.revision)
+                revision = next(numbered, None)
+            if revision is not None:
+                return revision
+        which = "earlier revision" if self.revision is None else f"revision {self.revision}"
+        raise RejectedPlaybookError(
+            RejectionRule.NOT_FOUND, f"{self.target} has no {which} to roll back to"
+        )
+
+    def pinned(self, snapshot: ClusterSnapshot) -> Self:
+        """Return the action with the number of the revision that it means now."""
+        return self.model_copy(update={"revision": self.revision_in(snapshot).number})
+
+    def grants(self, run_id: str, template: Template | None) -> list[GrantRule]:
+        """Return the right to write the template of the revision, and no other one."""
+        del run_id
+        values = {} if template is None else {dotted(TEMPLATE): comparable(template)}
+        return [self.grant(fields=self.granted(), values=values)]
+
+    def capture(
+        self, snapshot: ClusterSnapshot
+    ) -> tuple[tuple[FieldValue, ...], tuple[FieldValue, ...]]:
+        """Return digests of the templates, which may hold secrets themselves."""
+        revision = self.revision_in(snapshot)
+        return (digest(snapshot.template),), (digest(revision.template),)
+
+    def changes(self, snapshot: ClusterSnapshot) -> Iterator[FieldChange]:
+        """Yield what differs between the templates."""
+        try:
+            revision = self.revision_in(snapshot)
+        except RejectedPlaybookError:
+            return
+        for path, before, after in differences(snapshot.template, revision.template):
+            yield FieldChange(f"{dotted(TEMPLATE)}.{path}", before, after)
+
+    def restore(
+        self,
+        before: Sequence[FieldValue],
+        after: Sequence[FieldValue],
+        snapshot: ClusterSnapshot,
+    ) -> Restoration:
+        """Return the rollback to the revision with the template of before, whatever its number.
+
+        Only while the template is still the one that the run brought. If the revision of before
+        does not exist any more, the template of before cannot be restored.
+        """
+        now, field = digest(snapshot.template), dotted(TEMPLATE)
+        if (now,) == tuple(before) or self.target != snapshot.target:
+            return Restoration()
+        if (now,) != tuple(after):
+            message = f"the pod template of {self.target} was changed by somebody else"
+            return Restoration(conflicts=(Conflict(self.target, field, message),))
+        numbers = [r.number for r in snapshot.revisions if (digest(r.template),) == tuple(before)]
+        if not numbers:
+            message = f"the revision that {self.target} had before does not exist any more"
+            return Restoration(unrestorable=(Conflict(self.target, field, message),))
+        return Restoration((Rollback(target=self.target, revision=max(numbers)),))
+
+
+def comparable(template: Template) -> dict[str, Any]:
+    """Return a pod template as the admission policy compares it, without the server's labels."""
+    metadata = unstructured.mapping(template, "metadata")
+    labels = unstructured.strings(metadata, "labels")
+    return {
+        "labels": {key: value for key, value in labels.items() if key not in SERVER_LABELS},
+        "annotations": unstructured.strings(metadata, "annotations"),
+        "spec": dict(unstructured.mapping(template, "spec")),
+    }

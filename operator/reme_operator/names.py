@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.remediation import Remediation
+from reme_playbook.execution import manifests
 
 FINALIZER = "reme.dev/finalizer"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -29,9 +30,9 @@ def remediation_name(report: DiagnosisReport) -> str:
     return f"{stem}-{mark}"
 
 
-def run_name(remediation: Remediation, attempt: int, *, undo: bool = False) -> str:
+def run_name(remediation: Remediation, attempt: int, *, is_rollback: bool = False) -> str:
     """Return the name of the Job of an attempt, of its identity and of its grant."""
-    return f"reme-{remediation.metadata.uid[:8]}-{attempt}{'-rollback' if undo else ''}"
+    return manifests.run_name(remediation.metadata.uid, attempt, is_rollback=is_rollback)
 
 
 def text_name(remediation: Remediation, attempt: int, what: str) -> str:

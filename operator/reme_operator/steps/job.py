@@ -241,7 +241,7 @@ async def build_run_request(
         release_namespace=settings.release_namespace,
         image=settings.sandbox_image,
         sandbox=limits,
-        undo=undo,
+        is_rollback=undo,
         role_kind=settings.run_role_kind,
         role_prefix=settings.run_role_prefix,
         pod=PodOptions(

@@ -108,7 +108,9 @@ async def plan_undo(context: StepContext, decision: PlanRollback) -> StepResult:
         json.dumps(render(plan.actions), separators=(",", ":")),
     )
     run = new_run(
-        context.deps.settings, run_name(context.remediation, number, undo=True), context.now()
+        context.deps.settings,
+        run_name(context.remediation, number, is_rollback=True),
+        context.now(),
     )
     if manual:
         return StepResult(context.with_manual_rollback(playbook=playbook, run=run))

@@ -1,8 +1,8 @@
-"""The objects of one run, as plain manifests: same request, same objects, to the byte."""
+"""The objects of one run as plain manifests: the same request gives the same bytes."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -27,18 +27,18 @@ Manifest = dict[str, Any]
 
 RESULT_ROLE = "result"
 START_SECONDS = 60
-"""How long a pod may wait for its node and image before the deadline of the playbook counts."""
+"""Time for scheduling the pod and pulling its image, added to the deadline of the playbook."""
 TTL_SECONDS = 3600
-"""When a Job goes away by itself, should nobody be left to delete it."""
+"""When Kubernetes deletes a Job that the operator did not delete."""
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Everything that the objects of a run depend on; `created` comes from the record, not a clock.
+    """Everything that the objects of a run depend on.
 
-    `image` is the sandbox's; `role_kind` and `role_prefix` say which run roles the chart installed
-    (`ClusterRole` or `Role`, `<fullname>-run-`); `templates` hold what rollbacks go back to, since
-    the fence lets them write nothing else.
+    `created` is the time in the record, not that of a clock. `image` is the sandbox's. `role_kind`
+    and `role_prefix` name the run roles of the chart (`ClusterRole` or `Role`, `<fullname>-run-`).
+    `templates` are the pod templates that rollbacks restore: the grant allows no others.
     """
 
     remediation_uid: str
@@ -50,7 +50,7 @@ class RunRequest:
     release_namespace: str
     image: str
     sandbox: Sandbox
-    undo: bool = False
+    is_rollback: bool = False
     templates: Mapping[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     role_kind: str = "ClusterRole"
     role_prefix: str = "reme-run-"
@@ -59,20 +59,20 @@ class RunRequest:
     @property
     def name(self) -> str:
         """Name of the run and of its objects."""
-        return run_name(self.remediation_uid, self.attempt, undo=self.undo)
+        return run_name(self.remediation_uid, self.attempt, is_rollback=self.is_rollback)
 
     @property
     def not_after(self) -> datetime:
-        """When the grant ends: after the Job's deadline and its grace, and never much later."""
+        """When the grant expires: after the deadline of the Job and the pod's grace period."""
         seconds = START_SECONDS + self.sandbox.deadline_seconds + TERMINATION_GRACE_SECONDS
         return (self.created + timedelta(seconds=seconds)).astimezone(UTC)
 
 
 class RunManifests(NamedTuple):
-    """The objects of a run in the order to create them; to be deleted in the reverse order.
+    """The objects of a run in the order of their creation; deleted in the reverse order.
 
-    The grant comes before the RoleBindings and goes after them: without a grant the fence leaves
-    the identity to RBAC alone.
+    The grant exists before the RoleBindings and after them: without a grant only RBAC bounds the
+    identity.
     """
 
     grant: Manifest
@@ -83,18 +83,18 @@ class RunManifests(NamedTuple):
     job: Manifest
 
 
-def run_name(remediation_uid: str, attempt: int, *, undo: bool = False) -> str:
-    """Return the name of a run: one for each attempt, and one more for its undo."""
-    return f"reme-{remediation_uid[:8]}-{attempt}{'-rollback' if undo else ''}"
+def run_name(remediation_uid: str, attempt: int, *, is_rollback: bool = False) -> str:
+    """Return the name of the run of an attempt, or of its rollback."""
+    return f"reme-{remediation_uid[:8]}-{attempt}{'-rollback' if is_rollback else ''}"
 
 
 def username(release_namespace: str, run: str) -> str:
-    """Return the name under which the API server knows a run."""
+    """Return the user name of a run at the API server."""
     return f"system:serviceaccount:{release_namespace}:{run}"
 
 
 def playbook_text(request: RunRequest) -> str:
-    """Return the playbook of the run in its canonical form; the run's name marks a restart."""
+    """Return the playbook of the run as JSON; a restart writes the name of the run."""
     return json.dumps(render(request.actions, run_id=request.name), separators=(",", ":"))
 
 
@@ -134,38 +134,15 @@ def manifests(request: RunRequest) -> RunManifests:
 
 
 def rules(request: RunRequest) -> list[GrantRule]:
-    """Return what the run may write, one rule for each object: the actions', and its own result.
-
-    The fence looks at one rule of an object, so the fields of several are put together here.
-    """
-    own = GrantRule(
+    """Return what the run may write: the fields of its actions, and its own result."""
+    result_rule = GrantRule(
         resource="configmaps",
         namespace=request.release_namespace,
         name=f"{request.name}-result",
         verbs=[Verb.UPDATE],
         fields=[f"data[{key}]" for key in (result.CLAIM_KEY, result.RESULT_KEY, result.EVENTS_KEY)],
     )
-    wanted = grant_rules(request.actions, request.name, request.templates)
-    return [*_merged(wanted), own]
-
-
-def _merged(granted: Sequence[GrantRule]) -> list[GrantRule]:
-    together: dict[tuple[str, str, str, str], GrantRule] = {}
-    for rule in granted:
-        key = (rule.group, rule.resource, rule.namespace, rule.name)
-        earlier = together.get(key)
-        together[key] = (
-            rule
-            if earlier is None
-            else rule.model_copy(
-                update={
-                    "verbs": sorted({*earlier.verbs, *rule.verbs}),
-                    "fields": list(dict.fromkeys([*earlier.fields, *rule.fields])),
-                    "values": {**earlier.values, **rule.values},
-                }
-            )
-        )
-    return list(together.values())
+    return [*grant_rules(request.actions, request.name, request.templates), result_rule]
 
 
 def _grant(request: RunRequest) -> Manifest:
@@ -180,20 +157,20 @@ def _grant(request: RunRequest) -> Manifest:
 def _role_binding(request: RunRequest, role: str, namespace: str, role_kind: str) -> Manifest:
     name = f"{request.name}-{role}"
     head = _head("rbac.authorization.k8s.io/v1", "RoleBinding", name, request, namespace)
-    return {**head, **_bound(request, role, role_kind)}
+    return {**head, **_role_and_subject(request, role, role_kind)}
 
 
 def _cluster_binding(request: RunRequest, role: str) -> Manifest:
-    """Return the binding of a role about objects in no namespace; it has none itself."""
+    """Return the binding of a role for cluster-scoped objects."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
         "metadata": {"name": f"{request.name}-{role}", "labels": _labels(request)},
-        **_bound(request, role, "ClusterRole"),
+        **_role_and_subject(request, role, "ClusterRole"),
     }
 
 
-def _bound(request: RunRequest, role: str, role_kind: str) -> Manifest:
+def _role_and_subject(request: RunRequest, role: str, role_kind: str) -> Manifest:
     return {
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
@@ -218,7 +195,7 @@ def _job(request: RunRequest, text: str) -> Manifest:
         Variable.RESULT.value: f"{request.name}-result",
         Variable.PLAYBOOK_DIGEST.value: playbook_digest(text.encode()),
         Variable.DEADLINE_SECONDS.value: str(deadline),
-        Variable.IS_ROLLBACK.value: "true" if request.undo else "false",
+        Variable.IS_ROLLBACK.value: "true" if request.is_rollback else "false",
     }
     return {
         **_head("batch/v1", "Job", request.name, request),
@@ -237,22 +214,22 @@ def _job(request: RunRequest, text: str) -> Manifest:
                     image=request.image,
                     environment=environment,
                     limits=request.sandbox,
-                    options=_placed(request),
+                    options=_pod_options(request),
                 ),
             },
         },
     }
 
 
-def _placed(request: RunRequest) -> PodOptions:
-    """Return the options of the pod; a run on nodes may be on the very node that refuses pods."""
+def _pod_options(request: RunRequest) -> PodOptions:
+    """Return the options of the pod; one that changes nodes tolerates the taints of every node."""
     if not cluster_roles(request.actions):
         return request.pod
     return replace(request.pod, tolerations=(*request.pod.tolerations, {"operator": "Exists"}))
 
 
 POD_LABELS: Mapping[str, str] = {"app.kubernetes.io/component": "sandbox"}
-"""What the NetworkPolicy of runs selects, together with managed-by."""
+"""Labels that the NetworkPolicy of runs selects, together with managed-by."""
 
 
 def _head(
@@ -264,7 +241,7 @@ def _head(
         "labels": _labels(request),
     }
     if namespace == request.target_namespace != request.release_namespace:
-        # Gone with the record, also when nobody is left to clean up; across namespaces this is
+        # Deleted with the remediation even without the operator; an owner in another namespace is
         # not possible.
         metadata["ownerReferences"] = [
             {
@@ -288,7 +265,7 @@ def _labels(request: RunRequest) -> dict[str, str]:
 
 
 def label_value(name: str) -> str:
-    """Return a name as a label can hold it: a long one is cut and told apart by its hash."""
+    """Return a name as the value of a label: a long one is cut and gets a hash."""
     if len(name) <= 63:
         return name
     return f"{name[:52].rstrip('-.')}-{hashlib.sha256(name.encode()).hexdigest()[:10]}"

@@ -1,4 +1,4 @@
-"""The pod of a run: restricted in every way that a pod can be."""
+"""The pod of a run, which meets the `restricted` Pod Security Standard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ from reme_playbook.execution.runner_contract import (
 
 USER = 65532
 TOKEN_SECONDS = 600
-"""The shortest life that Kubernetes gives a token; being bound to the pod, it also ends with it."""
+"""The shortest lifetime that Kubernetes allows for a token, which also ends with the pod."""
 REQUESTED_SHARE = 4
-"""The part of the CPU limit that is reserved: a repair has to get on where all is overloaded."""
+"""The CPU request is this fraction of the limit: a run must progress on an overloaded node."""
 
 
 @dataclass(frozen=True)
 class PodOptions:
-    """What the cluster's administrator decides about the pods of runs."""
+    """What the administrator configures for the pods of runs."""
 
     image_pull_policy: str = "IfNotPresent"
     image_pull_secrets: Sequence[str] = ()
@@ -88,7 +88,7 @@ def _container(
             {"name": Variable.POD_NAME.value, "valueFrom": pod_name},
         ],
         "resources": {
-            # Memory is reserved in full, so that a repair is not what the node takes it back from.
+            # Memory is requested in full, so that the node does not evict the run for it.
             "requests": {
                 "cpu": f"{limits.cpu_millicores // REQUESTED_SHARE}m",
                 "memory": memory,

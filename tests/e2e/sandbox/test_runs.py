@@ -65,7 +65,7 @@ class Sandboxes:
             release_namespace=self.admission.system,
             image=IMAGE,
             sandbox=Sandbox(deadline_seconds=seconds),
-            undo=undo,
+            is_rollback=undo,
             templates=self.templates(actions),
             role_prefix=f"{self.admission.fullname}-run-",
         )
@@ -280,7 +280,7 @@ def test_an_undo_takes_away_what_a_run_added(sandboxes: Sandboxes) -> None:
         UnsetEnv(target=cart, container="app", variable="ADDED"),
         Scale(target=cart, replicas=0),
     )
-    undo = replace(add, actions=actions, undo=True, created=datetime.now(UTC))
+    undo = replace(add, actions=actions, is_rollback=True, created=datetime.now(UTC))
     assert sandboxes.run(undo).ok
     assert "ADDED" not in str(sandboxes.app()["env"])
     assert sandboxes.cart()["spec"]["replicas"] == 0

@@ -149,7 +149,7 @@ def test_each_action_is_carried_out_and_taken_back(
         assert state.ok, (state, sandboxes.log(done.name))
         after = fields(around, *actions)
         assert all(one != other for one, other in zip(before, after, strict=True)), after
-        undo = replace(done, actions=undone, undo=True, created=datetime.now(UTC))
+        undo = replace(done, actions=undone, is_rollback=True, created=datetime.now(UTC))
         state = sandboxes.run(undo)
         assert state.ok, (state, sandboxes.log(undo.name))
         assert fields(around, *actions) == before

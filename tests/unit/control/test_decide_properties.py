@@ -339,7 +339,7 @@ def other_text() -> ArtifactReference:
 
 def named(world: World, undo: bool) -> Run:
     number = world.found.status.attempts[-1].number
-    name = run_name(world.found, number, undo=undo)
+    name = run_name(world.found, number, is_rollback=undo)
     world.alive = ObservedRun()
     return Run(name=name, namespace=RELEASE, created_time=world.now)
 

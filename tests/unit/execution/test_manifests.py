@@ -18,6 +18,7 @@ from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution import manifests as manifests_module
 from reme_playbook.execution import result
+from reme_playbook.execution.grants import grant_rules
 from reme_playbook.execution.manifests import RunRequest, manifests
 from reme_playbook.execution.pod import PodOptions
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -77,7 +78,7 @@ def test_every_object_is_named_after_the_run() -> None:
 
 
 def test_an_undo_shares_no_object_with_its_run() -> None:
-    undo = replace(REQUEST, undo=True, actions=(Scale(target=CART, replicas=0),))
+    undo = replace(REQUEST, is_rollback=True, actions=(Scale(target=CART, replicas=0),))
     first = {(m["kind"], m["metadata"]["name"]) for m in everything()}
     second = {(m["kind"], m["metadata"]["name"]) for m in everything(undo)}
     assert not first & second
@@ -90,7 +91,7 @@ def test_the_pod_is_told_that_it_may_undo_only_when_it_undoes() -> None:
         return str(found["REME_IS_ROLLBACK"])
 
     assert told(REQUEST) == "false"
-    assert told(replace(REQUEST, undo=True)) == "true"
+    assert told(replace(REQUEST, is_rollback=True)) == "true"
 
 
 @pytest.mark.parametrize("manifest", everything(), ids=lambda m: str(m["kind"]))
@@ -207,8 +208,8 @@ def test_rules_of_one_object_are_put_together(monkeypatch: pytest.MonkeyPatch) -
         )
 
     parts = [rule(Verb.UPDATE, "x", "y"), rule(Verb.DELETE), rule(Verb.UPDATE, "y", "z")]
-    monkeypatch.setattr(manifests_module, "grant_rules", lambda *_: parts)
-    merged = manifests_module.rules(REQUEST)[0]
+    monkeypatch.setattr(Scale, "grants", lambda *_: parts)
+    (merged,) = grant_rules([Scale(target=CART, replicas=2)])
     assert merged.fields == ["x", "y", "z"]
     assert merged.values == {"x": "X", "y": "Y", "z": "Z"}
     assert set(merged.verbs) == {Verb.UPDATE, Verb.DELETE}
@@ -232,7 +233,7 @@ def test_the_playbook_in_the_pod_compiles_to_the_actions() -> None:
 
 def test_an_undo_may_hold_what_no_playbook_may() -> None:
     actions = (UnsetEnv(target=CART, container="app", variable="MODE"),)
-    text = manifests(replace(REQUEST, undo=True, actions=actions)).input_config_map["data"]
+    text = manifests(replace(REQUEST, is_rollback=True, actions=actions)).input_config_map["data"]
     assert compile_playbook(text["playbook.json"], for_rollback=True) == actions
 
 

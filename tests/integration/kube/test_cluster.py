@@ -131,7 +131,13 @@ async def test_revisions_and_pods_belong_by_ownership(server: StubApi, cluster: 
         "metadata": {"name": "cart", "namespace": "shop", "uid": "d"},
         "spec": {"selector": {"matchLabels": {"app": "cart"}}},
     }
-    for name, owner, number in (("rs-9", "d", "9"), ("rs-10", "d", "10"), ("rs-x", "other", "11")):
+    for name, owner, number in (
+        ("rs-9", "d", "9"),
+        ("rs-10", "d", "10"),
+        ("rs-x", "other", "11"),
+        ("rs-odd", "d", "²"),
+        ("rs-long", "d", "9" * 5000),
+    ):
         path, item = owned(sets, name, owner)
         item["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": number}
         server.put(path, item)
@@ -144,7 +150,8 @@ async def test_revisions_and_pods_belong_by_ownership(server: StubApi, cluster: 
         item["metadata"]["creationTimestamp"] = born
         server.put(path, item)
     revisions = await cluster.revisions(workload)
-    assert [one["metadata"]["name"] for one in revisions] == ["rs-10", "rs-9"]
+    names = [one["metadata"]["name"] for one in revisions]
+    assert names == ["rs-10", "rs-9", "rs-long", "rs-odd"], "what is no number comes last"
     assert revisions[0]["kind"] == "ReplicaSet"
     found = await cluster.pods(workload)
     assert [one["metadata"]["name"] for one in found] == ["old", "young"]

@@ -1,7 +1,7 @@
 import pytest
 
 from reme_kube.errors import UnreadableError
-from reme_kube.resources import JOBS, PODS, resource_for_manifest
+from reme_kube.resources import JOBS, NODES, PODS, RESOURCES, resource_for_manifest
 from reme_kube.workloads import label_selector
 
 
@@ -31,6 +31,8 @@ def test_paths() -> None:
     assert PODS.path("shop", "cart-1") == "/api/v1/namespaces/shop/pods/cart-1"
     assert JOBS.path() == "/apis/batch/v1/jobs"
     assert JOBS.path("shop", "run", "status") == "/apis/batch/v1/namespaces/shop/jobs/run/status"
+    assert NODES.path("shop", "n1") == "/api/v1/nodes/n1", "a kind that has no namespaces"
+    assert RESOURCES["Node"] is NODES
 
 
 def test_a_kind_that_the_operator_never_creates_is_refused() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reme_benchmark.injection.specs import Target
-from reme_benchmark.scoring.user_sli import Second, UserSli
+from reme_benchmark.scoring.user_sli import SecondCounts, UserSli
 from reme_kube.errors import AlreadyExistsError, ConflictError, NotFoundError
 from reme_kube.responses import HttpResponse
 
@@ -200,8 +200,8 @@ class FakeAgents:
             raise self.fails
 
 
-class FakeUsers:
-    """What users felt: the same in every second until a test changes it."""
+class FakeLoadGenerator:
+    """The SLI of users: the same in every second until a test changes it."""
 
     def __init__(self, clock: QuickClock) -> None:
         self._clock = clock
@@ -209,7 +209,7 @@ class FakeUsers:
         self.p50: float | None = 20.0
         self.silent = False
 
-    async def felt(self, seconds: int) -> UserSli:
+    async def recent(self, seconds: int) -> UserSli:
         if self.silent:
             return UserSli()
         return UserSli(ok=self.percent, failed=100 - self.percent, p50_milliseconds=self.p50)
@@ -217,7 +217,7 @@ class FakeUsers:
     async def between(self, begin: float, end: float) -> UserSli | None:
         if self.silent or self._clock.now().timestamp() < end + 3:
             return None
-        return await self.felt(int(end - begin))
+        return await self.recent(int(end - begin))
 
     async def since(self, time: float) -> UserSli:
-        return UserSli(seconds=(Second(int(time), 1, 0),))
+        return UserSli(seconds=(SecondCounts(int(time), 1, 0),))

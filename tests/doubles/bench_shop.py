@@ -13,7 +13,7 @@ from tests.doubles.bench_cluster import (
     NAMESPACE,
     FakeAgents,
     FakeCluster,
-    FakeUsers,
+    FakeLoadGenerator,
     Object,
     QuickClock,
 )
@@ -204,7 +204,7 @@ def context(
     return CaseContext(
         cluster=cluster,  # type: ignore[arg-type]
         agents=FakeAgents(),  # type: ignore[arg-type]
-        users=FakeUsers(clock or QuickClock()),  # type: ignore[arg-type]
+        users=FakeLoadGenerator(clock or QuickClock()),  # type: ignore[arg-type]
         namespace=NAMESPACE,
         system=system(),
         case=Case.model_validate(values | case),

@@ -38,7 +38,7 @@ async def gather(context: CaseContext) -> Findings:
     workload = await _workload(context, name)
     kind = unstructured.text(workload, "kind") or context.system.service(name).kind
     path = _front_path(context)
-    felt, own, beside = await asyncio.gather(
+    recent, own, beside = await asyncio.gather(
         _users(context, path), _about(context, workload), _beside(context, name)
     )
     # Users go behind the first thing that is wrong: the tool was called because of them.
@@ -47,7 +47,7 @@ async def gather(context: CaseContext) -> Findings:
         kind=kind,
         name=name,
         container=unstructured.text(_first_container(workload), "name"),
-        items=(*items[:1], *felt, *items[1:]),
+        items=(*items[:1], *recent, *items[1:]),
         beside=distinct(beside, _MOST_BESIDE),
         front_path=path,
     )
@@ -125,7 +125,7 @@ async def _logs(context: CaseContext, pod: Object) -> list[Finding]:
 
 async def _users(context: CaseContext, path: str) -> Sequence[Finding]:
     with suppress(ClusterError):
-        return list(symptoms.of_users(path, await context.users.felt(USERS_SECONDS)))
+        return list(symptoms.of_users(path, await context.users.recent(USERS_SECONDS)))
     return ()
 
 

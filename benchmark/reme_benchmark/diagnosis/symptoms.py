@@ -194,10 +194,10 @@ def of_users(path: str, felt: UserSli) -> Iterator[Finding]:
     """Yield what users get at the front door, or nothing where that is not known."""
     if not felt.end:
         return
-    text = f"{felt.failed} of {felt.asked} requests of users failed, path {path}"
-    if not felt.asked:
+    text = f"{felt.failed} of {felt.total} requests of users failed, path {path}"
+    if not felt.total:
         text = f"no request of users was answered, path {path}"
     elif felt.p50_milliseconds is not None and felt.p95_milliseconds is not None:
         text += f"; median {felt.p50_milliseconds:.0f} ms, p95 {felt.p95_milliseconds:.0f} ms"
-    bad = felt.failed > 0 or not felt.asked
+    bad = felt.failed > 0 or not felt.total
     yield finding(EvidenceKind.METRIC, FRONT_DOOR, text, telling=bad)

@@ -18,8 +18,8 @@ from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scoring.case_context import CaseContext
-from reme_benchmark.scoring.restore import write_back
-from reme_benchmark.scoring.snapshot import Snapshot, take
+from reme_benchmark.scoring.restore import restore_objects
+from reme_benchmark.scoring.snapshot import Snapshot, take_snapshot
 from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError
 from reme_lab.fidelity import snapshot_differences
@@ -66,7 +66,7 @@ class FaultFixture:
             raise InjectionError(missing)
         await wait_for_metrics(self.context, self.fault)
         self.live = await self._settled()
-        self._faulted = await take(self.cluster, self.instance.namespace)
+        self._faulted = await take_snapshot(self.cluster, self.instance.namespace)
         self._sets = frozenset(await self._set_uids())
         self._stressed = await self._containers()
 
@@ -143,7 +143,7 @@ class FaultFixture:
             return False  # who follows the pods has stopped where its cause was away
         if self._in_a_pod() and await self._containers() != self._stressed:
             return False
-        restored = await write_back(self.cluster, self.instance.namespace, self._faulted)
+        restored = await restore_objects(self.cluster, self.instance.namespace, self._faulted)
         if restored.missing:
             return False
         for item in await self.cluster.list("ReplicaSet", self.instance.namespace):

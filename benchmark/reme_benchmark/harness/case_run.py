@@ -33,9 +33,9 @@ from reme_benchmark.scoring.records import (
     UserImpact,
     Verdict,
 )
-from reme_benchmark.scoring.snapshot import Snapshot, take
+from reme_benchmark.scoring.snapshot import Snapshot, take_snapshot
 from reme_benchmark.scoring.strict import TamperCheck, judge, judge_control
-from reme_benchmark.scoring.unintended_changes import changes
+from reme_benchmark.scoring.unintended_changes import find_changes
 from reme_benchmark.scoring.user_sli import served_again
 from reme_kube.errors import ClusterError
 
@@ -97,7 +97,7 @@ async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> Case
         if fault is None:
             await instance.settled(USERS_SECONDS)
         context = await case_context(bench.cluster, bench.agents, instance, case, fault)
-        tamper_check = await TamperCheck.take(context)
+        tamper_check = await TamperCheck.record(context)
         # Not what was felt just now: that may still hold what the case before did to users.
         tamper_check.users = instance.usual
         watch.charge("reset")
@@ -113,7 +113,7 @@ async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> Case
             watch.charge("confirm")
         found = await gather(context)
         task = Task(write(case, fault, found, context.values), bench.method_seconds, context)
-        await tamper_check.mark(context)
+        await tamper_check.record_report_time(context)
         watch.charge("report")
         reported = time.time()
         method_report = await _asked(bench.method, task)
@@ -123,13 +123,13 @@ async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> Case
             return ended(State.ASKED, method_report=method_report, reference_playbooks=references)
         strict, published = await _judged(context, tamper_check)
         watch.charge("judge")
-        now = await take(bench.cluster, instance.namespace)
+        now = await take_snapshot(bench.cluster, instance.namespace)
         result = ended(
             State.JUDGED,
             strict=strict,
             published=published,
             users=await _felt(instance, reported),
-            changes=changes(context, now),
+            changes=find_changes(context, now),
             method_report=method_report,
             reference_playbooks=references,
             report_time=datetime.fromtimestamp(reported, UTC),
@@ -172,7 +172,7 @@ async def case_context(
         system=instance.system,
         case=case,
         fault=fault,
-        before=await take(cluster, instance.namespace),
+        before=await take_snapshot(cluster, instance.namespace),
         values=case_values(case, instance.system, objects),
     )
 

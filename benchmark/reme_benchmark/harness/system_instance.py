@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.scenarios.systems.model import System
 from reme_benchmark.scenarios.systems.render import Flavour, manifests, users
-from reme_benchmark.scoring.judge import as_before
+from reme_benchmark.scoring.judge import compare_sli
 from reme_benchmark.scoring.restore import restore
-from reme_benchmark.scoring.snapshot import Snapshot, take
-from reme_benchmark.scoring.user_sli import Users, UserSli
+from reme_benchmark.scoring.snapshot import Snapshot, take_snapshot
+from reme_benchmark.scoring.user_sli import LoadGenerator, UserSli
 from reme_operator.probes.rollout import rollout_sample
 from reme_playbook.snapshot.snapshot import LAST_APPLIED
 
@@ -37,13 +37,13 @@ class SystemInstance:
     system: System
     namespace: str
     flavour: Flavour = "workload"
-    users: Users = field(init=False)
+    users: LoadGenerator = field(init=False)
     baseline: Snapshot | None = field(default=None, init=False)
     usual: UserSli = field(default_factory=UserSli, init=False)
     """What users feel while all is well."""
 
     def __post_init__(self) -> None:
-        self.users = Users(self.cluster, self.namespace)
+        self.users = LoadGenerator(self.cluster, self.namespace)
 
     async def up(self, say: Callable[[str], None], timeout_seconds: float = 240) -> None:
         """Bring the system up, or back to how an earlier run left it when it was healthy.
@@ -69,7 +69,7 @@ class SystemInstance:
         await self.served(60)
         self.usual = await self._usual()
         if known is None:
-            self.baseline = await take(self.cluster, self.namespace)
+            self.baseline = await take_snapshot(self.cluster, self.namespace)
             await self._keep(bodies, self.baseline)
 
     async def back(self, ready_seconds: float = 90) -> None:
@@ -99,7 +99,7 @@ class SystemInstance:
             StageError: not within the timeout.
         """
         await self._until(
-            lambda felt: felt.asked >= 2 and felt.percent >= SERVED_PERCENT,
+            lambda sli: sli.total >= 2 and sli.percent >= SERVED_PERCENT,
             _SERVED_SECONDS,
             timeout_seconds,
         )
@@ -113,29 +113,29 @@ class SystemInstance:
             StageError: not within the timeout.
         """
         await self._until(
-            lambda felt: as_before(self.usual, felt).ok is True, seconds, timeout_seconds
+            lambda sli: compare_sli(self.usual, sli).ok is True, seconds, timeout_seconds
         )
 
     async def _until(
         self, good: Callable[[UserSli], bool], seconds: int, timeout_seconds: float
     ) -> None:
-        until, felt = time.monotonic() + timeout_seconds, None
+        until, sli = time.monotonic() + timeout_seconds, None
         while time.monotonic() < until:
-            felt = await self.users.felt(seconds)
-            if good(felt):
+            sli = await self.users.recent(seconds)
+            if good(sli):
                 return
             await asyncio.sleep(0.7)
         raise SystemInstanceError(
-            f"users of {self.system.name} are not served: {felt}; usually: {self.usual}"
+            f"users of {self.system.name} are not served: {sli}; usually: {self.usual}"
         )
 
     async def _usual(self) -> UserSli:
         """Return what users feel over some settled seconds."""
         until = time.monotonic() + 30
         while True:
-            felt = await self.users.felt(_USUAL_SECONDS)
-            if felt.percent >= SERVED_PERCENT or time.monotonic() > until:
-                return felt
+            sli = await self.users.recent(_USUAL_SECONDS)
+            if sli.percent >= SERVED_PERCENT or time.monotonic() > until:
+                return sli
             await asyncio.sleep(1)
 
     async def down(self) -> None:

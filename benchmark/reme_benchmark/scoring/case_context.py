@@ -1,4 +1,4 @@
-"""Where a case takes place: what injection, oracles and the diagnosis all need to know."""
+"""The context of a case, which injection, oracles and diagnosis share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from reme_benchmark.injection.agent_client import FaultAgents
     from reme_benchmark.scenarios.systems.model import System
     from reme_benchmark.scoring.snapshot import Snapshot
-    from reme_benchmark.scoring.user_sli import Users
+    from reme_benchmark.scoring.user_sli import LoadGenerator
 
 
 @dataclass(frozen=True)
 class CaseContext:
-    """One case in one namespace; `before` is the namespace as it was before the fault."""
+    """One case in one namespace."""
 
     cluster: Cluster
     agents: "FaultAgents"
-    users: "Users"
+    users: "LoadGenerator"
     namespace: str
     system: "System"
     case: Case
-    fault: Fault | None  # none: a healthy system
-    before: "Snapshot"
-    values: dict[str, Any]  # what `${name}` in the fault's data means here
+    fault: Fault | None  # None: a healthy system
+    before: "Snapshot"  # of the namespace, before the fault
+    values: dict[str, Any]  # of the placeholders `${name}` in the fault's data

@@ -1,4 +1,4 @@
-"""Whether what is beside the target is as healthy as before."""
+"""Compares the availability of all workloads of a namespace, and the state of its pods."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,27 +9,27 @@ from reme_benchmark.scoring.snapshot import WORKLOADS, Pod, Snapshot, available_
 
 
 @dataclass(frozen=True)
-class Health:
-    """How many pods are available by workload (Kind/name), and the pods themselves by uid."""
+class NamespaceHealth:
+    """Available pods by workload (Kind/name), and the pods by uid."""
 
     available: Mapping[str, int]
     pods: Mapping[str, Pod]
 
 
-async def health(cluster: Cluster, namespace: str) -> Health:
-    """Return how healthy a namespace is: little enough to be asked every second."""
-    *lists, found = await asyncio.gather(
+async def read_health(cluster: Cluster, namespace: str) -> NamespaceHealth:
+    """Return the health of a namespace; cheap enough to call every second."""
+    *lists, pods = await asyncio.gather(
         *(cluster.list(kind, namespace) for kind in WORKLOADS),
         cluster.list("Pod", namespace),
     )
-    return Health(
+    return NamespaceHealth(
         {key_of(w): available_of(w) for workloads in lists for w in workloads},
-        {pod.uid: pod for item in found if (pod := pod_of(item))},
+        {pod.uid: pod for item in pods if (pod := pod_of(item))},
     )
 
 
-def lacking(before: Snapshot, now: Health) -> list[str]:
-    """Return which workloads are less available than before."""
+def less_available(before: Snapshot, now: NamespaceHealth) -> list[str]:
+    """Return which workloads have fewer available pods than before."""
     return [
         f"{key}: {now.available.get(key, 0)} of {available} pods are available"
         for key, available in sorted(before.available.items())
@@ -37,17 +37,17 @@ def lacking(before: Snapshot, now: Health) -> list[str]:
     ]
 
 
-def became_unsteady(begun: Health, now: Health) -> list[str]:
-    """Return which pods were replaced, started anew, or are no longer ready since it began."""
-    why = []
-    for uid, pod in begun.pods.items():
-        found = now.pods.get(uid)
+def disrupted_pods(start: NamespaceHealth, now: NamespaceHealth) -> list[str]:
+    """Return which ready pods were deleted, restarted, or became unready since the start."""
+    disruptions = []
+    for uid, pod in start.pods.items():
+        current = now.pods.get(uid)
         if not pod.ready:
             continue
-        if found is None:
-            why.append(f"pod {pod.name} is gone")
-        elif found.restarts > pod.restarts:
-            why.append(f"pod {pod.name} was started anew")
-        elif not found.ready:
-            why.append(f"pod {pod.name} is not ready any more")
-    return why
+        if current is None:
+            disruptions.append(f"pod {pod.name} was deleted")
+        elif current.restarts > pod.restarts:
+            disruptions.append(f"pod {pod.name} was restarted")
+        elif not current.ready:
+            disruptions.append(f"pod {pod.name} is not ready any more")
+    return disruptions

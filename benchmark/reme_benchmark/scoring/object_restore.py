@@ -1,12 +1,12 @@
-"""Objects as they were, to be written over what they are now."""
+"""Builds the objects that restore an earlier desired state."""
 
 from collections.abc import Iterable
 
 from reme_benchmark.kube.cluster import Object
-from reme_benchmark.scoring.snapshot import compared, lasting, telling
+from reme_benchmark.scoring.snapshot import compared_fields, manual_taints, meaningful_annotations
 from reme_playbook.snapshot.snapshot import LAST_APPLIED
 
-# What keeps pods from coming is taken away before anything else is put back.
+# Objects that may prevent pods from starting are restored first.
 _ORDER = (
     "Node",
     "Namespace",
@@ -24,8 +24,8 @@ _ORDER = (
 )
 
 
-def ordered(keys: Iterable[str]) -> list[str]:
-    """Return the keys in the order in which their objects are to be put back."""
+def restore_order(keys: Iterable[str]) -> list[str]:
+    """Return the keys in the order in which their objects are restored."""
 
     def place(key: str) -> tuple[int, str]:
         kind = key.partition("/")[0]
@@ -34,55 +34,55 @@ def ordered(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=place)
 
 
-def same(one: Object, other: Object) -> bool:
-    """Whether two objects are told the same; what a later `kubectl apply` goes by counts too."""
+def same_desired_state(one: Object, other: Object) -> bool:
+    """Return whether two objects have the same desired state and last-applied annotation."""
 
     def applied(item: Object) -> str:
         return str((item["metadata"].get("annotations") or {}).get(LAST_APPLIED))
 
     return (
-        compared(one) == compared(other)
+        compared_fields(one) == compared_fields(other)
         and applied(one) == applied(other)
-        and not reborn(other, one)
+        and not address_changed(other, one)
     )
 
 
-def reborn(found: Object, wanted: Object) -> bool:
-    """Whether a Service got another address: clients may still know the one before."""
-    if wanted["kind"] != "Service":
+def address_changed(current: Object, desired: Object) -> bool:
+    """Return whether a Service has another address, while clients may still use the old one."""
+    if desired["kind"] != "Service":
         return False
-    return bool(found["spec"].get("clusterIP") != wanted["spec"].get("clusterIP"))
+    return bool(current["spec"].get("clusterIP") != desired["spec"].get("clusterIP"))
 
 
-def told_again(found: Object, wanted: Object) -> Object:
-    """Return the object as it is now, with everything that it was told replaced."""
-    metadata = dict(found["metadata"])
+def with_desired_state(current: Object, desired: Object) -> Object:
+    """Return the current object with its desired state replaced."""
+    metadata = dict(current["metadata"])
     noise = {
         k: v
         for k, v in (metadata.get("annotations") or {}).items()
-        if k not in telling(metadata.get("annotations"))
+        if k not in meaningful_annotations(metadata.get("annotations"))
     }
-    kept = metadata.get("annotations") if wanted["kind"] == "Node" else noise
-    metadata["annotations"] = {**(kept or {}), **wanted["metadata"].get("annotations", {})}
-    metadata["labels"] = dict(wanted["metadata"].get("labels", {}))
-    body = {k: v for k, v in wanted.items() if k not in ("apiVersion", "kind", "metadata")}
-    head = {"apiVersion": wanted["apiVersion"], "kind": wanted["kind"], "metadata": metadata}
-    match wanted["kind"]:
+    retained = metadata.get("annotations") if desired["kind"] == "Node" else noise
+    metadata["annotations"] = {**(retained or {}), **desired["metadata"].get("annotations", {})}
+    metadata["labels"] = dict(desired["metadata"].get("labels", {}))
+    body = {k: v for k, v in desired.items() if k not in ("apiVersion", "kind", "metadata")}
+    head = {"apiVersion": desired["apiVersion"], "kind": desired["kind"], "metadata": metadata}
+    match desired["kind"]:
         case "Node":
-            spec = dict(found.get("spec") or {})
-            ours = [t for t in spec.get("taints") or () if t not in lasting([t])]
+            spec = dict(current.get("spec") or {})
+            automatic = [t for t in spec.get("taints") or () if t not in manual_taints([t])]
             spec.pop("unschedulable", None)
-            spec["taints"] = [*ours, *wanted["spec"].get("taints", ())]
-            if wanted["spec"].get("unschedulable"):
+            spec["taints"] = [*automatic, *desired["spec"].get("taints", ())]
+            if desired["spec"].get("unschedulable"):
                 spec["unschedulable"] = True
             else:
-                # The controller would take its taint away a moment later.
+                # The node controller would remove this taint a moment later.
                 spec["taints"] = [
                     t for t in spec["taints"] if t["key"] != "node.kubernetes.io/unschedulable"
                 ]
-            return {**head, "spec": spec, "status": found.get("status") or {}}
+            return {**head, "spec": spec, "status": current.get("status") or {}}
         case "Namespace":
-            return {**head, "spec": found.get("spec") or {}}
-        case "ServiceAccount" if "secrets" in found:
-            return {**head, **body, "secrets": found["secrets"]}
+            return {**head, "spec": current.get("spec") or {}}
+        case "ServiceAccount" if "secrets" in current:
+            return {**head, **body, "secrets": current["secrets"]}
     return {**head, **body}

@@ -1,8 +1,7 @@
-"""The result files. Changing the meaning of a field means a new VERSION.
+"""The records of a run. A change of a field's meaning needs a new VERSION.
 
-A run is a directory: `run.json` (what was planned, on what), `cases/CASE.json` (one file for each
-case that has ended, written in one move, so that an interrupted run can be resumed), and what is
-generated from them (`summary.json`, `summary.md`, `report.html`).
+A run is a directory with `run.json` (its plan and environment), `cases/CASE.json` (one file per
+ended case), and the generated files `summary.json`, `summary.md` and `report.html`.
 """
 
 from datetime import datetime
@@ -17,43 +16,41 @@ VERSION = 2
 
 
 class Record(BaseModel):
-    """Base of the records: unknown fields are refused, so that versions cannot be confused."""
+    """Base of the records. Unknown fields are refused, so that versions cannot be confused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class State(StrEnum):
-    """How far a case came. All but NOT_APPLICABLE stay in the denominator."""
+    """The state in which a case ended. All but NOT_APPLICABLE are in the denominator."""
 
     JUDGED = "judged"
-    INJECTION_FAILED = "injection-failed"  # the fault did not bite
+    INJECTION_FAILED = "injection-failed"  # the fault had no effect
     HARNESS_ERROR = "harness-error"  # unhealthy before the injection, or the harness failed
-    ASKED = "asked"  # the method was only asked what it would do: nothing was done, or judged
+    ASKED = "asked"  # the method only proposed a playbook; nothing was done or judged
     NOT_APPLICABLE = "not-applicable"  # this cluster cannot have the fault
 
 
 class Measured(Record):
-    """One measurement of the oracle over its window."""
+    """One measurement of an oracle."""
 
     name: str
-    ok: bool | None  # None: it could not be measured, which is no success
+    ok: bool | None  # None: not measured, which is no success
     value: str = ""
     message: str = ""
 
 
 class Verdict(Record):
-    """What an oracle said, and why."""
+    """The verdict of an oracle."""
 
     passed: bool
     measured: list[Measured] = Field(default_factory=list)
-    reasons: list[str] = Field(
-        default_factory=list
-    )  # why it did not pass, the first is the main one
-    held_since: datetime | None = None  # when the window began in which everything held
+    reasons: list[str] = Field(default_factory=list)  # of a failure, the main one first
+    held_since: datetime | None = None  # start of the window in which everything held
 
 
 class UserImpact(Record):
-    """What users felt."""
+    """How the case affected users."""
 
     before_percent: float | None = None
     after_percent: float | None = None
@@ -62,7 +59,7 @@ class UserImpact(Record):
 
 
 class Change(Record):
-    """A field of an object that is not as it was before the fault."""
+    """A field of an object that differs from before the fault."""
 
     object: str  # Kind/name
     path: str
@@ -72,7 +69,7 @@ class Change(Record):
 
 
 class Tokens(Record):
-    """What the model was charged with, by the server's own count."""
+    """Tokens, as counted by the model server."""
 
     prompt: int = 0
     cached: int = 0
@@ -80,7 +77,7 @@ class Tokens(Record):
 
 
 class ModelExchange(Record):
-    """What a model was asked: enough to ask another one the same."""
+    """A request to a model and its reply; enough to send the same request to another model."""
 
     messages: list[dict[str, str]]
     reply_schema: dict[str, Any]
@@ -88,26 +85,24 @@ class ModelExchange(Record):
 
 
 class MethodReport(Record):
-    """What a method says of itself; it decides nothing."""
+    """What a method reports about itself. It does not influence the verdict."""
 
-    outcome: str = ""  # in the method's own words, such as Verified or Abstained
-    acted: bool = False  # whether it changed anything, by its own word
+    outcome: str = ""  # such as Verified or Abstained
+    acted: bool = False  # whether it changed anything
     message: str = ""
     attempts: int = 0
-    rejected: int = 0  # playbooks that did not compile or were not allowed
+    rejected: int = 0  # playbooks that did not compile or were forbidden
     tokens: Tokens = Field(default_factory=Tokens)
     playbooks: list[str] = Field(default_factory=list)
     diff: str = ""
     steps: dict[str, float] = Field(default_factory=dict)  # seconds by step of the method
-    error: str = ""  # it crashed, hung or never answered
+    error: str = ""  # it crashed, timed out or did not answer
     model: str = ""
-    exchanges: list[ModelExchange] = Field(
-        default_factory=list
-    )  # one for each attempt that got so far
+    exchanges: list[ModelExchange] = Field(default_factory=list)  # one per attempt with a request
 
 
 class Timing(Record):
-    """Where the time of a case went, in seconds."""
+    """Durations of the steps of a case, in seconds."""
 
     reset: float = 0
     inject: float = 0
@@ -119,12 +114,12 @@ class Timing(Record):
 
     @property
     def overhead(self) -> float:
-        """What the harness takes beside the method and the windows of the oracle."""
+        """The time of the harness, without the method and the windows of the oracle."""
         return self.reset + self.inject + self.confirm + self.report
 
 
 class CaseResult(Record):
-    """One case, ended."""
+    """The result of one case."""
 
     version: int = VERSION
     case: Case
@@ -138,30 +133,29 @@ class CaseResult(Record):
     pods_replaced: int = 0
     restarts: int = 0
     method_report: MethodReport = Field(default_factory=MethodReport)
-    reference_playbooks: list[list[dict[str, Any]]] = Field(
-        default_factory=list
-    )  # the fault's known good playbooks for this very target, the least disruptive first
+    # The fault's known good playbooks for this target, the least disruptive first.
+    reference_playbooks: list[list[dict[str, Any]]] = Field(default_factory=list)
     timing: Timing = Field(default_factory=Timing)
     start_time: datetime
-    report_time: datetime | None = None  # when the method was given the report
+    report_time: datetime | None = None  # when the method got the report
     completion_time: datetime
-    cause: str = ""  # of a failure, sorted: see results.causes
+    cause: str = ""  # of a failure: see reports.failure_causes
 
     @property
     def passed(self) -> bool:
-        """Whether the strict oracle holds."""
+        """Whether the strict oracle passed the case."""
         return self.strict is not None and self.strict.passed
 
     @property
     def repaired_seconds(self) -> float | None:
-        """From the report until everything held, as measured from outside; None: it never did."""
+        """Seconds from the report until everything held; None if it never did."""
         if self.strict is None or self.strict.held_since is None or self.report_time is None:
             return None
         return (self.strict.held_since - self.report_time).total_seconds()
 
 
 class Run(Record):
-    """What was planned, by what, on what."""
+    """The plan and the environment of a run."""
 
     version: int = VERSION
     suite: str

@@ -1,4 +1,4 @@
-"""Earlier templates of workloads: what a rollback would fall back to."""
+"""Reads and deletes the revisions of workloads, which are what a rollback returns to."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 
 
 async def templates(cluster: Cluster, namespace: str) -> dict[str, Object]:
-    """Return the pod template of everything that makes pods, by its uid."""
+    """Return the pod template of every controller of pods, by its uid."""
     lists = await asyncio.gather(
         *(cluster.list(kind, namespace) for kind in ("ReplicaSet", "StatefulSet", "DaemonSet"))
     )
@@ -21,14 +21,14 @@ async def templates(cluster: Cluster, namespace: str) -> dict[str, Object]:
     }
 
 
-async def forget(cluster: Cluster, namespace: str) -> list[str]:
-    """Delete every revision but those in use; return their names."""
+async def delete_unused(cluster: Cluster, namespace: str) -> list[str]:
+    """Delete every revision that is not in use; return their names."""
     *lists, sets, controls = await asyncio.gather(
         *(cluster.list(kind, namespace) for kind in WORKLOADS),
         cluster.list("ReplicaSet", namespace),
         cluster.list("ControllerRevision", namespace),
     )
-    workloads = {w["metadata"]["uid"]: w for found in lists for w in found}
+    workloads = {w["metadata"]["uid"]: w for items in lists for w in items}
     old = [
         item
         for item in (*sets, *controls)
@@ -44,9 +44,9 @@ async def forget(cluster: Cluster, namespace: str) -> list[str]:
 def _in_use(item: Object, workload: Object, controls: list[Object]) -> bool:
     status = workload.get("status") or {}
     if item["kind"] == "ReplicaSet":
-        # Until the controller has looked at the newest template, none can be told to be old.
-        seen = status.get("observedGeneration") == workload["metadata"].get("generation")
-        return not seen or _revision(item) == _revision(workload)
+        # Before the controller has observed the newest template, no revision is known to be old.
+        observed = status.get("observedGeneration") == workload["metadata"].get("generation")
+        return not observed or _revision(item) == _revision(workload)
     if workload["kind"] == "StatefulSet":
         used = (status.get("currentRevision"), status.get("updateRevision"))
         return item["metadata"]["name"] in used
@@ -61,18 +61,18 @@ def _revision(item: Object) -> str:
     return str((item["metadata"].get("annotations") or {}).get(_REVISION))
 
 
-def lacks(maker: Object) -> bool:
-    """Whether something that makes pods has made fewer than it should."""
-    status, spec = maker.get("status") or {}, maker.get("spec") or {}
-    if maker["kind"] == "DaemonSet":
-        wanted = int(status.get("desiredNumberScheduled") or 0)
-        return int(status.get("currentNumberScheduled") or 0) < wanted
+def lacks_pods(workload: Object) -> bool:
+    """Return whether a controller has created fewer pods than it should."""
+    status, spec = workload.get("status") or {}, workload.get("spec") or {}
+    if workload["kind"] == "DaemonSet":
+        desired = int(status.get("desiredNumberScheduled") or 0)
+        return int(status.get("currentNumberScheduled") or 0) < desired
     return int(status.get("replicas") or 0) < int(spec.get("replicas", 1))
 
 
-async def nudge(cluster: Cluster, maker: Object) -> None:
-    """Have its controller look at it now: after refusals, by a quota say, it waits minutes."""
-    kind, meta = maker["kind"], maker["metadata"]
+async def trigger_reconcile(cluster: Cluster, workload: Object) -> None:
+    """Make the controller reconcile now; after refusals, such as by a quota, it waits minutes."""
+    kind, meta = workload["kind"], workload["metadata"]
     for value in ("now", None):
         body = {"metadata": {"annotations": {"reme.dev/nudge": value}}}
         await cluster.patch(kind, meta["name"], meta["namespace"], body, "merge")

@@ -1,6 +1,7 @@
-"""What measurements read: one service of a situation as it is now, and who can look at it."""
+"""Reads the current state of a service, and finds containers from which it can be called."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reme_benchmark.injection.agent_client import target_in
 from reme_benchmark.injection.specs import Target
@@ -12,34 +13,42 @@ from reme_kube.errors import ClusterError, NotFoundError
 
 
 class UnmeasuredError(Exception):
-    """Nothing can be said; the message says why."""
+    """A check cannot be measured; the message says why."""
+
+
+class CheckResult(NamedTuple):
+    """The outcome of one check: whether it holds, the measured value, and why it does not hold."""
+
+    ok: bool
+    value: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceState:
     """A workload now and as it was before the fault, with its pods."""
 
     key: str  # Kind/name
     now: Object | None
     before: Object
-    pods: list[Object]  # that it should have, by the labels from before; none that is ending
+    pods: list[Object]  # selected by the labels from before, without terminating ones
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the workload."""
         return self.key.partition("/")[2]
 
     @property
     def ready(self) -> list[Object]:
-        """Its pods that are ready."""
+        """The ready pods."""
         return [p for p in self.pods if ready(p)]
 
 
-async def service(context: CaseContext, name: str) -> Service:
-    """Return a service of the situation.
+async def read_service(context: CaseContext, name: str) -> ServiceState:
+    """Return the state of a service.
 
     Raises:
-        UnmeasuredError: there was none before the fault.
+        UnmeasuredError: it did not exist before the fault.
     """
     try:
         key, before = context.before.workload(name)
@@ -50,15 +59,15 @@ async def service(context: CaseContext, name: str) -> Service:
     if now is not None:
         now.setdefault("kind", kind)
     labels = before["spec"]["selector"].get("matchLabels") or {}
-    found = await context.cluster.list("Pod", context.namespace, labels)
-    alive = [p for p in found if not p["metadata"].get("deletionTimestamp")]
-    return Service(key, now, before, alive)
+    pods = await context.cluster.list("Pod", context.namespace, labels)
+    alive = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
+    return ServiceState(key, now, before, alive)
 
 
 def containers(pod: Object) -> dict[str, Target]:
-    """Return the running containers of a pod by name, as the agent knows them."""
+    """Return the running containers of a pod by name, as targets of the fault agent."""
     names = [c["name"] for c in pod["spec"]["containers"]]
-    return {name: found for name in names if (found := _running(pod, name))}
+    return {name: target for name in names if (target := _running(pod, name))}
 
 
 def _running(pod: Object, name: str) -> Target | None:
@@ -68,24 +77,24 @@ def _running(pod: Object, name: str) -> Target | None:
         return None
 
 
-async def vantage(context: CaseContext, name: str) -> Target | None:
-    """Return a container from which the service is asked: its caller's, or the users' own.
+async def find_client_container(context: CaseContext, name: str) -> Target | None:
+    """Return a container that can call the service: of a caller, or of the load generator.
 
-    So requests take the way that real ones take, through the rules of the node and the policies
-    of the network; the API server's proxy knows neither.
+    Its requests pass the node's Service rules and the NetworkPolicies as real requests do; those of
+    the API server's proxy do not. None when no such container runs.
     """
     for caller in context.system.callers(name):
         try:
-            found = await service(context, caller)
+            state = await read_service(context, caller)
         except UnmeasuredError:
             continue
-        for pod in found.ready:
-            if seen := _running(pod, ""):
-                return seen
+        for pod in state.ready:
+            if target := _running(pod, ""):
+                return target
     try:
         users = await context.cluster.list(
             "Pod", users_namespace(context.namespace), {"app": USERS}
         )
     except ClusterError:
         return None
-    return next((seen for pod in users if ready(pod) and (seen := _running(pod, ""))), None)
+    return next((t for pod in users if ready(pod) and (t := _running(pod, ""))), None)

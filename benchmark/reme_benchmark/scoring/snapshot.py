@@ -1,6 +1,6 @@
-"""A namespace as it is: everything that a person or a playbook may change, and its pods.
+"""A snapshot of a namespace: everything that a person or a playbook may change, and its pods.
 
-Status and what the API server fills in are left out, so that two snapshots differ exactly where
+Status and fields that the API server fills in are left out, so that two snapshots differ only where
 somebody changed something.
 """
 
@@ -34,9 +34,9 @@ KINDS = (
     "Service",
     "ServiceAccount",
 )
-"""Kinds of the namespace; those that a controller made are not looked at, but their owner."""
+"""Kinds of the namespace. An object that a controller manages is represented by its owner."""
 
-RESTARTED = frozenset(("kubectl.kubernetes.io/restartedAt", "reme.dev/restarted-at"))
+RESTART_ANNOTATIONS = frozenset(("kubectl.kubernetes.io/restartedAt", "reme.dev/restarted-at"))
 _NOISE = frozenset(
     (
         "deployment.kubernetes.io/revision",
@@ -49,23 +49,23 @@ _NOISE = frozenset(
         "volumes.kubernetes.io/controller-managed-attach-detach",
     )
 )
-"""Annotations that controllers write, or that say nothing."""
+"""Annotations that controllers write, or that have no effect."""
 _ASSIGNED = frozenset(("clusterIP", "clusterIPs", "healthCheckNodePort", "nodePort"))
-"""Fields of a Service that the API server chooses anew when the Service is made anew."""
+"""Fields of a Service that the API server assigns when the Service is created."""
 _OTHERS_SECRETS = frozenset(("kubernetes.io/service-account-token", "helm.sh/release.v1"))
 _CONDITIONS = "node.kubernetes.io/"
-"""Taints that follow a node's condition, and come and go with it."""
+"""Prefix of taints that the node controller sets and removes with a node's condition."""
 
 
 class Pod(BaseModel):
-    """One pod, as far as it tells whether somebody touched it."""
+    """The fields of a pod that show whether somebody replaced or restarted it."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     uid: str
     labels: dict[str, str] = Field(default_factory=dict)
-    owner: str = ""  # Kind/name of what controls it: a ReplicaSet, a StatefulSet, ...
+    owner: str = ""  # Kind/name of its controller, such as a ReplicaSet
     ready: bool = False
     ending: bool = False
     restarts: int = 0
@@ -73,46 +73,46 @@ class Pod(BaseModel):
 
 
 class Snapshot(BaseModel):
-    """A namespace and the cluster's nodes at one moment.
+    """A namespace and the cluster's nodes at one time.
 
-    Holds the content of Secrets, since what was changed must be put back; do not publish it.
+    It contains the Secrets, because changed ones must be restored: do not publish it.
     """
 
     model_config = ConfigDict(frozen=True)
 
     namespace: str
     time: datetime
-    objects: dict[str, Object]  # Kind/name: what it was told to be
+    objects: dict[str, Object]  # desired state by Kind/name
     pods: tuple[Pod, ...]
-    available: dict[str, int]  # Kind/name of a workload: pods that are available
-    uids: dict[str, str]  # Kind/name: which object of that name it was
+    available: dict[str, int]  # available pods by Kind/name of the workload
+    uids: dict[str, str]  # by Kind/name
 
     def to_json(self) -> str:
-        """Return the whole of it as a text."""
+        """Return the snapshot as JSON."""
         return self.model_dump_json()
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote; ValueError when it is something else."""
+        """Parse the result of `to_json`; ValueError when it is invalid."""
         return cls.model_validate_json(text)
 
     def workload(self, name: str) -> tuple[str, Object]:
-        """Return the key and what was told of the workload of a name; LookupError without one."""
+        """Return key and desired state of a workload; LookupError when there is none."""
         for kind in WORKLOADS:
-            if found := self.objects.get(f"{kind}/{name}"):
-                return f"{kind}/{name}", found
-        raise LookupError(f"there was no workload {name}")
+            if item := self.objects.get(f"{kind}/{name}"):
+                return f"{kind}/{name}", item
+        raise LookupError(f"workload {name} did not exist before the fault")
 
     def kind(self, *kinds: str) -> Iterator[tuple[str, Object]]:
-        """Yield the objects of some kinds, by name."""
-        for key, found in self.objects.items():
+        """Yield (name, object) of some kinds."""
+        for key, item in self.objects.items():
             kind, _, name = key.partition("/")
             if kind in kinds:
-                yield name, found
+                yield name, item
 
 
 class FieldDifference(NamedTuple):
-    """One field that is not what it was; "" where it is absent."""
+    """One field that differs; "" where it is absent."""
 
     object: str  # Kind/name
     path: str  # "" for the object as a whole
@@ -120,8 +120,8 @@ class FieldDifference(NamedTuple):
     after: str
 
 
-async def take(cluster: Cluster, namespace: str) -> Snapshot:
-    """Return how the namespace is now.
+async def take_snapshot(cluster: Cluster, namespace: str) -> Snapshot:
+    """Return a snapshot of a namespace.
 
     Raises:
         ClusterError: it cannot be read.
@@ -131,17 +131,17 @@ async def take(cluster: Cluster, namespace: str) -> Snapshot:
         cluster.list("Node"),
         cluster.list("Pod", namespace),
     )
-    itself = await cluster.get("Namespace", namespace)
+    namespace_object = await cluster.get("Namespace", namespace)
     objects: dict[str, Object] = {}
     available: dict[str, int] = {}
     uids: dict[str, str] = {}
-    raw = [o for objects_of_kind in lists for o in objects_of_kind if not derived(o)]
+    raw = [o for objects_of_kind in lists for o in objects_of_kind if not controller_managed(o)]
     raw += nodes
-    if itself:
-        raw.append({"apiVersion": "v1", "kind": "Namespace", **itself})
+    if namespace_object:
+        raw.append({"apiVersion": "v1", "kind": "Namespace", **namespace_object})
     for item in raw:
         key = key_of(item)
-        objects[key] = told(item)
+        objects[key] = desired_state(item)
         uids[key] = item["metadata"].get("uid", "")
         if item["kind"] in WORKLOADS:
             available[key] = available_of(item)
@@ -155,48 +155,48 @@ async def take(cluster: Cluster, namespace: str) -> Snapshot:
     )
 
 
-def difference(before: Snapshot, after: Snapshot) -> list[FieldDifference]:
+def diff_snapshots(before: Snapshot, after: Snapshot) -> list[FieldDifference]:
     """Return every field that differs, by object and path."""
-    changed: list[FieldDifference] = []
+    differences: list[FieldDifference] = []
     for key in sorted(before.objects.keys() | after.objects.keys()):
         old, new = before.objects.get(key), after.objects.get(key)
         if old is None and key.startswith("Node/"):
-            continue  # nodes join by themselves
+            continue  # a node joined the cluster
         if old is None or new is None:
-            there, absent = ("exists", "") if old else ("", "exists")
-            changed.append(FieldDifference(key, "", there, absent))
+            then, now = ("exists", "") if old else ("", "exists")
+            differences.append(FieldDifference(key, "", then, now))
             continue
-        left, right = compared(old), compared(new)
+        left, right = compared_fields(old), compared_fields(new)
         secret = key.startswith("Secret/")
-        changed += [
+        differences += [
             FieldDifference(
-                key, field_paths.dotted(p), *_both(left.get(p), right.get(p), hide=secret)
+                key, field_paths.dotted(p), *_as_texts(left.get(p), right.get(p), hide=secret)
             )
             for p in sorted(left.keys() | right.keys())
             if left.get(p) != right.get(p)
         ]
-    return [d for d in changed if not _scaled_by_itself(d, before)]
+    return [d for d in differences if not _scaled_by_autoscaler(d, before)]
 
 
-def compared(item: Object) -> dict[field_paths.Path, Any]:
+def compared_fields(item: Object) -> dict[field_paths.Path, Any]:
     """Return the fields of an object that are compared."""
-    found = field_paths.flatten({k: v for k, v in item.items() if k not in ("apiVersion", "kind")})
-    for path in list(found):
-        service = item["kind"] == "Service" and path[-1] in _ASSIGNED
-        named = path[:1] == ("metadata",) and path[1] in ("name", "namespace")
-        if service or named or path[-1] == LAST_APPLIED:
-            del found[path]
-    return found
+    fields = field_paths.flatten({k: v for k, v in item.items() if k not in ("apiVersion", "kind")})
+    for path in list(fields):
+        assigned = item["kind"] == "Service" and path[-1] in _ASSIGNED
+        identity = path[:1] == ("metadata",) and path[1] in ("name", "namespace")
+        if assigned or identity or path[-1] == LAST_APPLIED:
+            del fields[path]
+    return fields
 
 
-def _both(old: Any, new: Any, *, hide: bool) -> tuple[str, str]:
+def _as_texts(old: Any, new: Any, *, hide: bool) -> tuple[str, str]:
     if hide:
         return "(hidden)" if old is not None else "", "(hidden)" if new is not None else ""
     return field_paths.shown(old), field_paths.shown(new)
 
 
-def _scaled_by_itself(changed: FieldDifference, before: Snapshot) -> bool:
-    """Whether a number of replicas was an autoscaler's to choose, also before the fault."""
+def _scaled_by_autoscaler(changed: FieldDifference, before: Snapshot) -> bool:
+    """Return whether an autoscaler from before the fault may have chosen the replicas."""
     replicas = parse_int(changed.after)
     if changed.path != "spec.replicas" or replicas is None:
         return False
@@ -214,13 +214,13 @@ def key_of(item: Object) -> str:
 
 
 def controller(item: Object) -> Mapping[str, Any] | None:
-    """Return what controls the object, if anything does."""
+    """Return the owner reference of the object's controller, if it has one."""
     owners = item["metadata"].get("ownerReferences") or ()
     return next((o for o in owners if o.get("controller")), None)
 
 
-def derived(item: Object) -> bool:
-    """Whether somebody else than people and playbooks makes the object what it is."""
+def controller_managed(item: Object) -> bool:
+    """Return whether a controller manages the object, rather than people and playbooks."""
     name, kind = item["metadata"]["name"], item["kind"]
     if item["metadata"].get("deletionTimestamp"):
         return True
@@ -229,20 +229,20 @@ def derived(item: Object) -> bool:
     if kind == "Secret" and item.get("type") in _OTHERS_SECRETS:
         return True
     owners = item["metadata"].get("ownerReferences") or ()
-    # What reme notes beside a Remediation is its record, not a change of the system.
+    # Objects that reme stores for a Remediation are records, not changes of the system.
     return any(
         o.get("controller") or str(o.get("apiVersion")).startswith("reme.dev/") for o in owners
     )
 
 
-def told(item: Object) -> Object:
-    """Return the object as it was told to be: enough to compare it, and to make it again."""
+def desired_state(item: Object) -> Object:
+    """Return the part of an object that somebody decided: enough to compare and to recreate it."""
     metadata: Object = {"name": item["metadata"]["name"]}
     if namespace := item["metadata"].get("namespace"):
         metadata["namespace"] = namespace
     if labels := item["metadata"].get("labels"):
         metadata["labels"] = dict(labels)
-    if annotations := telling(item["metadata"].get("annotations")):
+    if annotations := meaningful_annotations(item["metadata"].get("annotations")):
         metadata["annotations"] = annotations
     body = {k: v for k, v in item.items() if k not in ("apiVersion", "kind", "metadata", "status")}
     if item["kind"] == "Node":
@@ -250,7 +250,7 @@ def told(item: Object) -> Object:
         body = {"spec": {}}
         if spec.get("unschedulable"):
             body["spec"]["unschedulable"] = True
-        if taints := lasting(spec.get("taints")):
+        if taints := manual_taints(spec.get("taints")):
             body["spec"]["taints"] = taints
         metadata.pop("annotations", None)
     if item["kind"] == "Namespace":
@@ -260,12 +260,12 @@ def told(item: Object) -> Object:
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata, **body}
 
 
-def telling(annotations: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the annotations that somebody meant to set."""
+def meaningful_annotations(annotations: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the annotations that somebody set and that have an effect."""
     return {k: v for k, v in (annotations or {}).items() if k not in _NOISE}
 
 
-def lasting(taints: Iterable[Object] | None) -> list[Object]:
+def manual_taints(taints: Iterable[Object] | None) -> list[Object]:
     """Return the taints that somebody set."""
     return [
         {k: v for k, v in taint.items() if k != "timeAdded"}
@@ -275,14 +275,14 @@ def lasting(taints: Iterable[Object] | None) -> list[Object]:
 
 
 def available_of(workload: Object) -> int:
-    """Return how many pods of a workload are available."""
+    """Return the number of available pods of a workload."""
     status = workload.get("status") or {}
     name = "numberAvailable" if workload["kind"] == "DaemonSet" else "availableReplicas"
     return int(status.get(name) or 0)
 
 
 def pod_of(item: Object) -> Pod:
-    """Return what is kept of a pod."""
+    """Return the record of a pod."""
     status = item.get("status") or {}
     statuses = status.get("containerStatuses") or ()
     owner = controller(item)
@@ -299,7 +299,7 @@ def pod_of(item: Object) -> Pod:
 
 
 def ready(pod: Object) -> bool:
-    """Whether a pod is ready and stays."""
+    """Return whether a pod is ready and not terminating."""
     if pod["metadata"].get("deletionTimestamp"):
         return False
     conditions = (pod.get("status") or {}).get("conditions") or ()

@@ -1,4 +1,4 @@
-"""What must stay out of a method's reach: the injector, the users, and how all was before."""
+"""Detects whether a method tampered with the fault injector or the load generator."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ from reme_benchmark.injection.agent_client import NAMESPACE as INJECTOR
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.scenarios.systems.render import USERS, users_namespace
 from reme_benchmark.scoring.case_context import CaseContext
-from reme_benchmark.scoring.snapshot import Snapshot, take, told
+from reme_benchmark.scoring.snapshot import Snapshot, desired_state, take_snapshot
 from reme_benchmark.scoring.user_sli import UserSli
 
 _AGENT = "fault-agent"
@@ -18,48 +18,48 @@ _BEFORE_SECONDS = 10
 
 @dataclass
 class TamperCheck:
-    """What was noted before the fault, and again when the method began."""
+    """What was recorded before the fault, and when the method got the report."""
 
-    users: UserSli
-    identity: dict[str, str]  # what: which one it was, and what it was told
-    reported: Snapshot | None = None  # with the fault in place, before the method did anything
+    users: UserSli  # before the fault
+    fingerprints: dict[str, str]  # by description of the object: its uid and desired state
+    at_report: Snapshot | None = None  # with the fault, before the method acted
 
     @classmethod
-    async def take(cls, context: CaseContext) -> "TamperCheck":
-        """Note how things are while the system is healthy.
-
-        Raises:
-            ClusterError: they cannot be read.
-        """
-        felt, identity = await asyncio.gather(
-            context.users.felt(_BEFORE_SECONDS),
-            _identity(context.cluster, context.namespace),
-        )
-        return cls(felt, identity)
-
-    async def mark(self, context: CaseContext) -> None:
-        """Note how things are when the fault shows: what differs later, the method did.
-
-        Raises:
-            ClusterError: they cannot be read.
-        """
-        self.reported = await take(context.cluster, context.namespace)
-
-    async def touched(self, context: CaseContext) -> list[str]:
-        """Return what is not the one that it was.
+    async def record(cls, context: CaseContext) -> "TamperCheck":
+        """Record the state while the system is healthy.
 
         Raises:
             ClusterError: it cannot be read.
         """
-        now = await _identity(context.cluster, context.namespace)
+        users, fingerprints = await asyncio.gather(
+            context.users.recent(_BEFORE_SECONDS),
+            _read_fingerprints(context.cluster, context.namespace),
+        )
+        return cls(users, fingerprints)
+
+    async def record_report_time(self, context: CaseContext) -> None:
+        """Record the state when the method gets the report; later changes are the method's.
+
+        Raises:
+            ClusterError: it cannot be read.
+        """
+        self.at_report = await take_snapshot(context.cluster, context.namespace)
+
+    async def tampered(self, context: CaseContext) -> list[str]:
+        """Return which of the recorded objects were deleted, replaced or changed.
+
+        Raises:
+            ClusterError: they cannot be read.
+        """
+        now = await _read_fingerprints(context.cluster, context.namespace)
         return [
-            f"{what} {'is gone' if what not in now else 'is not the same any more'}"
-            for what in sorted(self.identity)
-            if now.get(what) != self.identity[what]
+            f"{what} {'was deleted' if what not in now else 'was changed or replaced'}"
+            for what in sorted(self.fingerprints)
+            if now.get(what) != self.fingerprints[what]
         ]
 
 
-async def _identity(cluster: Cluster, namespace: str) -> dict[str, str]:
+async def _read_fingerprints(cluster: Cluster, namespace: str) -> dict[str, str]:
     home = users_namespace(namespace)
     agent, users, service, agents = await asyncio.gather(
         cluster.get("DaemonSet", _AGENT, INJECTOR),
@@ -67,21 +67,21 @@ async def _identity(cluster: Cluster, namespace: str) -> dict[str, str]:
         cluster.get("Service", USERS, home),
         cluster.list("Pod", INJECTOR),
     )
-    found = {
-        f"the injector {_AGENT}": _one("DaemonSet", agent),
-        f"the load generator {home}/{USERS}": _one("Deployment", users),
-        f"the way to the load generator {home}/{USERS}": _one("Service", service),
+    fingerprints = {
+        f"the injector {_AGENT}": _fingerprint("DaemonSet", agent),
+        f"the load generator {home}/{USERS}": _fingerprint("Deployment", users),
+        f"the Service of the load generator {home}/{USERS}": _fingerprint("Service", service),
     }
-    found |= {
+    fingerprints |= {
         f"the injector's pod {p['metadata']['name']}": str(p["metadata"]["uid"])
         for p in agents
         if not p["metadata"].get("deletionTimestamp")
     }
-    return {what: one for what, one in found.items() if one}
+    return {what: fingerprint for what, fingerprint in fingerprints.items() if fingerprint}
 
 
-def _one(kind: str, item: Object | None) -> str:
+def _fingerprint(kind: str, item: Object | None) -> str:
     if item is None:
         return ""
-    text = json.dumps(told({"apiVersion": "", "kind": kind, **item}), sort_keys=True)
+    text = json.dumps(desired_state({"apiVersion": "", "kind": kind, **item}), sort_keys=True)
     return f"{item['metadata']['uid']} {hashlib.sha256(text.encode()).hexdigest()}"

@@ -1,4 +1,4 @@
-"""What users of a system feel at its front door, by the counts of the load generator beside it."""
+"""The service-level indicator of a system's users, as its load generator measures it."""
 
 import json
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ _ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Second:
-    """What became of the requests that were due in one second."""
+class SecondCounts:
+    """Counts of the requests that were due in one second."""
 
     time: int  # seconds since 1970
     ok: int
@@ -23,7 +23,7 @@ class Second:
 
 @dataclass(frozen=True)
 class UserSli:
-    """What was felt from `begin` up to, not including, `end`."""
+    """Availability and latency from `begin` up to, not including, `end` (seconds since 1970)."""
 
     ok: int = 0
     failed: int = 0
@@ -31,100 +31,100 @@ class UserSli:
     p95_milliseconds: float | None = None
     begin: float = 0
     end: float = 0
-    seconds: tuple[Second, ...] = ()
+    seconds: tuple[SecondCounts, ...] = ()
 
     @property
-    def asked(self) -> int:
-        """How many requests there were."""
+    def total(self) -> int:
+        """Number of requests."""
         return self.ok + self.failed
 
     @property
     def percent(self) -> float:
-        """Share of the requests that succeeded; 0 when there were none."""
-        return 100 * self.ok / self.asked if self.asked else 0.0
+        """Share of successful requests in per cent; 0 without requests."""
+        return 100 * self.ok / self.total if self.total else 0.0
 
     def __str__(self) -> str:
         middle = "" if self.p50_milliseconds is None else f", median {self.p50_milliseconds:.0f} ms"
-        return f"{self.percent:.0f}% of {self.asked} requests answered{middle}"
+        return f"{self.percent:.0f}% of {self.total} requests answered{middle}"
 
 
 @dataclass(frozen=True)
-class Users:
-    """The users of the system in one namespace; their counts come some three seconds late."""
+class LoadGenerator:
+    """The load generator of one system; its counts are complete about three seconds late."""
 
     cluster: Cluster
     namespace: str
 
-    async def felt(self, seconds: int) -> UserSli:
-        """Return the last whole seconds whose requests have all ended; nothing if unknown."""
-        return _felt(await self._ask(f"window?seconds={seconds}"))
+    async def recent(self, seconds: int) -> UserSli:
+        """Return the SLI of the last complete seconds; empty when the generator has no answer."""
+        return _parse_sli(await self._request(f"window?seconds={seconds}"))
 
     async def since(self, time: float) -> UserSli:
-        """Return everything since a moment, second by second; nothing if unknown."""
-        return _felt(await self._ask(f"since?time={time:.3f}"))
+        """Return the SLI since a time, second by second; empty when there is no answer."""
+        return _parse_sli(await self._request(f"since?time={time:.3f}"))
 
     async def between(self, begin: float, end: float) -> UserSli | None:
-        """Return what was felt from one moment to another; None until that is known."""
-        found = await self.since(begin)
-        if found.end < int(end):
+        """Return the SLI between two times; None until all requests are counted."""
+        sli = await self.since(begin)
+        if sli.end < int(end):
             return None
-        chosen = tuple(s for s in found.seconds if s.time < end)
+        seconds = tuple(s for s in sli.seconds if s.time < end)
         return UserSli(
-            ok=sum(s.ok for s in chosen),
-            failed=sum(s.failed for s in chosen),
-            p50_milliseconds=_middle(chosen),
-            begin=found.begin,
+            ok=sum(s.ok for s in seconds),
+            failed=sum(s.failed for s in seconds),
+            p50_milliseconds=_median(seconds),
+            begin=sli.begin,
             end=int(end),
-            seconds=chosen,
+            seconds=seconds,
         )
 
     async def served_again(self, time: float) -> float | None:
-        """Return how many seconds after a moment every request succeeded for good; None: never."""
+        """Return after how many seconds all requests succeed for good; None if never."""
         return served_again((await self.since(time)).seconds, time)
 
-    async def _ask(self, what: str) -> dict[str, Any]:
-        where = f"/api/v1/namespaces/{users_namespace(self.namespace)}/services"
-        path = f"{where}/http:{USERS}:{USERS_PORT}/proxy/{what}"
+    async def _request(self, query: str) -> dict[str, Any]:
+        services = f"/api/v1/namespaces/{users_namespace(self.namespace)}/services"
+        path = f"{services}/http:{USERS}:{USERS_PORT}/proxy/{query}"
         try:
-            answer = await self.cluster.api.get_raw(path, _ANSWER_SECONDS)
-            found = json.loads(answer.content) if answer.status == 200 else {}
+            response = await self.cluster.api.get_raw(path, _ANSWER_SECONDS)
+            answer = json.loads(response.content) if response.status == 200 else {}
         except (ClusterError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return answer if isinstance(answer, dict) else {}
 
 
-def served_again(seconds: tuple[Second, ...], time: float) -> float | None:
-    """Return the seconds from a moment to the first of the good seconds that the record ends with.
+def served_again(seconds: tuple[SecondCounts, ...], time: float) -> float | None:
+    """Return the seconds from `time` until the last uninterrupted run of successful seconds.
 
-    A second without a request is no good one; the second in which the moment lies counts.
+    A second without a request counts as failed. None when the last second failed.
     """
-    bad = [s.time for s in seconds if s.failed or not s.ok]
-    if not seconds or (bad and bad[-1] == seconds[-1].time):
+    failed = [s.time for s in seconds if s.failed or not s.ok]
+    if not seconds or (failed and failed[-1] == seconds[-1].time):
         return None
-    return max(0.0, bad[-1] + 1 - time) if bad else 0.0
+    return max(0.0, failed[-1] + 1 - time) if failed else 0.0
 
 
-def _felt(found: dict[str, Any]) -> UserSli:
+def _parse_sli(answer: dict[str, Any]) -> UserSli:
     return UserSli(
-        ok=int(found.get("ok", 0)),
-        failed=int(found.get("failed", 0)),
-        p50_milliseconds=found.get("p50_milliseconds"),
-        p95_milliseconds=found.get("p95_milliseconds"),
-        begin=float(found.get("begin", 0)),
-        end=float(found.get("end", 0)),
+        ok=int(answer.get("ok", 0)),
+        failed=int(answer.get("failed", 0)),
+        p50_milliseconds=answer.get("p50_milliseconds"),
+        p95_milliseconds=answer.get("p95_milliseconds"),
+        begin=float(answer.get("begin", 0)),
+        end=float(answer.get("end", 0)),
         seconds=tuple(
-            Second(int(s["time"]), int(s["ok"]), int(s["failed"]), s.get("p50_milliseconds"))
-            for s in found.get("seconds", ())
+            SecondCounts(int(s["time"]), int(s["ok"]), int(s["failed"]), s.get("p50_milliseconds"))
+            for s in answer.get("seconds", ())
         ),
     )
 
 
-def _middle(seconds: tuple[Second, ...]) -> float | None:
-    """Return the median of the seconds' medians, each as often as it had answers."""
+def _median(seconds: tuple[SecondCounts, ...]) -> float | None:
+    """Return the median of the medians of single seconds, weighted by their answers."""
     times = sorted((s.p50_milliseconds, s.ok) for s in seconds if s.p50_milliseconds is not None)
-    left = sum(ok for _, ok in times) / 2
+    remaining = sum(ok for _, ok in times) / 2
     for milliseconds, ok in times:
-        left -= ok
-        if left <= 0:
+        remaining -= ok
+        if remaining <= 0:
             return milliseconds
     return None

@@ -26,7 +26,7 @@ _AT_ONCE = 64
 Row = dict[str, object]
 
 
-class Second:
+class SecondCounts:
     """What happened to the requests of one second, by path."""
 
     def __init__(self, time: int) -> None:
@@ -60,7 +60,7 @@ class Seconds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._seconds: deque[Second] = deque(maxlen=_KEPT_SECONDS)
+        self._seconds: deque[SecondCounts] = deque(maxlen=_KEPT_SECONDS)
 
     def add(
         self,
@@ -80,10 +80,10 @@ class Seconds:
             if ok and len(second.milliseconds) < _MOST_TIMES:
                 second.milliseconds.append(milliseconds)
 
-    def _at(self, time: int) -> Second:
+    def _at(self, time: int) -> SecondCounts:
         found = next((s for s in reversed(self._seconds) if s.time == time), None)
         if found is None:
-            found = Second(time)
+            found = SecondCounts(time)
             self._seconds.append(found)
         return found
 

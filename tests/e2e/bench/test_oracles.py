@@ -9,7 +9,7 @@ import pytest
 
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.scoring.restore import restore
-from reme_benchmark.scoring.snapshot import Snapshot, difference, take
+from reme_benchmark.scoring.snapshot import Snapshot, diff_snapshots, take_snapshot
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -99,7 +99,7 @@ async def before(cluster: Cluster) -> AsyncIterator[Snapshot]:
     await cluster.apply(system()[1:])
     until = time.monotonic() + 90
     while True:
-        taken = await take(cluster, NAMESPACE)
+        taken = await take_snapshot(cluster, NAMESPACE)
         if taken.available == {"Deployment/web": 2, "StatefulSet/store": 1}:
             break
         assert time.monotonic() < until, taken.available
@@ -186,7 +186,7 @@ async def test_many_changes_are_put_back(
         # Other tests may run beside this one: the taint keeps nobody's pods away.
         taint = {"key": "reme.dev/e2e", "value": "x", "effect": "PreferNoSchedule"}
         await cluster.patch("Node", node, "", {"spec": {"taints": [taint]}}, "merge")
-        changed = difference(before, await take(cluster, NAMESPACE))
+        changed = diff_snapshots(before, await take_snapshot(cluster, NAMESPACE))
     finally:
         done = await restore(cluster, NAMESPACE, before, ready_seconds=90)
     found = {(d.object, d.path): (d.before, d.after) for d in changed}
@@ -203,8 +203,8 @@ async def test_many_changes_are_put_back(
     assert found[f"Node/{node}", "spec.taints[reme.dev/e2e:PreferNoSchedule].value"] == ("", "x")
     record_property("seconds", done.seconds)
     assert done.ok, done.missing
-    after = await take(cluster, NAMESPACE)
-    assert difference(before, after) == []
+    after = await take_snapshot(cluster, NAMESPACE)
+    assert diff_snapshots(before, after) == []
     assert "stray" not in {pod.name for pod in after.pods}
     assert after.available == before.available
     assert all(pod.ready and not pod.restarts for pod in after.pods)
@@ -229,7 +229,7 @@ async def test_a_crashing_release_is_gone_and_cannot_be_rolled_back_to(
     done = await restore(cluster, NAMESPACE, before, ready_seconds=90)
     record_property("seconds", done.seconds)
     assert done.ok, done.missing
-    assert difference(before, await take(cluster, NAMESPACE)) == []
+    assert diff_snapshots(before, await take_snapshot(cluster, NAMESPACE)) == []
     sets = await cluster.list("ReplicaSet", NAMESPACE)
     assert [s["spec"]["template"]["spec"]["containers"][0]["command"][0] for s in sets] == [
         "python"
@@ -251,4 +251,4 @@ async def test_what_was_deleted_or_cannot_be_changed_back_is_made_again(
     done = await restore(cluster, NAMESPACE, before, ready_seconds=90)
     record_property("seconds", done.seconds)
     assert done.ok, done.missing
-    assert difference(before, await take(cluster, NAMESPACE)) == []
+    assert diff_snapshots(before, await take_snapshot(cluster, NAMESPACE)) == []

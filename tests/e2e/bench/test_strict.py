@@ -17,9 +17,9 @@ from reme_benchmark.scenarios.systems.render import manifests, users, users_name
 from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.microremed import judge_microremed
 from reme_benchmark.scoring.restore import restore
-from reme_benchmark.scoring.snapshot import Snapshot, take
+from reme_benchmark.scoring.snapshot import Snapshot, take_snapshot
 from reme_benchmark.scoring.strict import TamperCheck, judge, judge_control
-from reme_benchmark.scoring.user_sli import Users
+from reme_benchmark.scoring.user_sli import LoadGenerator
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -65,11 +65,11 @@ async def before(cluster: Cluster) -> AsyncIterator[Snapshot]:
     await cluster.apply(b for b in bodies if b["kind"] == "Namespace")
     await cluster.apply(b for b in bodies if b["kind"] != "Namespace")
     await FaultAgents(cluster.api).install()
-    until, felt = time.monotonic() + 90, Users(cluster, NAMESPACE)
-    while (seen := await felt.felt(5)).percent < 100 or seen.asked < 15:
+    until, recent = time.monotonic() + 90, LoadGenerator(cluster, NAMESPACE)
+    while (seen := await recent.recent(5)).percent < 100 or seen.total < 15:
         assert time.monotonic() < until, str(seen)
         await asyncio.sleep(0.5)
-    taken = await take(cluster, NAMESPACE)
+    taken = await take_snapshot(cluster, NAMESPACE)
     yield taken
     done = await restore(cluster, NAMESPACE, taken, ready_seconds=60)
     assert done.ok, done.missing
@@ -102,7 +102,7 @@ async def _situation(cluster: Cluster, before: Snapshot, fault: Fault | None) ->
     return CaseContext(
         cluster=cluster,
         agents=FaultAgents(cluster.api),
-        users=Users(cluster, NAMESPACE),
+        users=LoadGenerator(cluster, NAMESPACE),
         namespace=NAMESPACE,
         system=SYSTEM,
         case=case,
@@ -121,7 +121,7 @@ async def test_only_the_repaired_system_passes(
     cluster: Cluster, before: Snapshot, record_property: Callable[[str, object], None]
 ) -> None:
     context = await _situation(cluster, before, FAULT)
-    tamper_check = await TamperCheck.take(context)
+    tamper_check = await TamperCheck.record(context)
     _, found = before.workload(SERVICE)
     image = found["spec"]["template"]["spec"]["containers"][0]["image"]
     await _patch(cluster, image="localhost/absent:1")
@@ -155,7 +155,7 @@ async def test_a_healthy_service_with_less_of_its_safety_does_not_pass(
     cluster: Cluster, before: Snapshot, container: dict[str, Any], named: str
 ) -> None:
     context = await _situation(cluster, before, FAULT)
-    tamper_check = await TamperCheck.take(context)
+    tamper_check = await TamperCheck.record(context)
     await _patch(cluster, **container)
     verdict = await judge(context, tamper_check)
     assert not verdict.passed
@@ -164,7 +164,7 @@ async def test_a_healthy_service_with_less_of_its_safety_does_not_pass(
 
 async def test_restarting_in_a_loop_does_not_pass(cluster: Cluster, before: Snapshot) -> None:
     context = await _situation(cluster, before, FAULT)
-    tamper_check = await TamperCheck.take(context)
+    tamper_check = await TamperCheck.record(context)
 
     async def loop() -> None:
         while True:
@@ -182,8 +182,8 @@ async def test_restarting_in_a_loop_does_not_pass(cluster: Cluster, before: Snap
 
 async def test_leaving_a_healthy_system_alone_passes(cluster: Cluster, before: Snapshot) -> None:
     context = await _situation(cluster, before, None)
-    tamper_check = await TamperCheck.take(context)
-    await tamper_check.mark(context)
+    tamper_check = await TamperCheck.record(context)
+    await tamper_check.record_report_time(context)
     verdict = await judge_control(context, tamper_check)
     assert verdict.passed, verdict.reasons
     for pod in await cluster.list("Pod", NAMESPACE, {"app": SERVICE}):

@@ -9,10 +9,16 @@ from reme_benchmark.scenarios.faults.model import Check, Fault
 from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.container_usage import Growth
 from reme_benchmark.scoring.records import Measured, Verdict
-from reme_benchmark.scoring.snapshot import take
+from reme_benchmark.scoring.snapshot import take_snapshot
 from reme_benchmark.scoring.strict import judge, judge_control
 from reme_benchmark.scoring.tamper_check import TamperCheck
-from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, FakeUsers, Object, QuickClock
+from tests.doubles.bench_cluster import (
+    NAMESPACE,
+    FakeCluster,
+    FakeLoadGenerator,
+    Object,
+    QuickClock,
+)
 from tests.doubles.bench_shop import context, fault, shop
 
 HOME = f"{NAMESPACE}-users"
@@ -27,7 +33,7 @@ class Scene:
 
     context: CaseContext
     cluster: FakeCluster
-    users: FakeUsers
+    users: FakeLoadGenerator
     clock: QuickClock
     tamper_check: TamperCheck
     gone: bool | None = True
@@ -58,10 +64,10 @@ class Scene:
 
 async def staged(of: Fault | None = FAULT, **case: Any) -> Scene:
     cluster, clock = shop(), QuickClock()
-    before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
+    before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     made = context(cluster, before, of, clock=clock, **case)
     users: Any = made.users
-    return Scene(made, cluster, users, clock, await TamperCheck.take(made))
+    return Scene(made, cluster, users, clock, await TamperCheck.record(made))
 
 
 def reasons(verdict: Verdict) -> str:

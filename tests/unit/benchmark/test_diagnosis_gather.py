@@ -109,8 +109,8 @@ class FakeApi:
         return HttpResponse(200, b"INFO up\n" + line + b"\n")
 
 
-class FakeUsers:
-    async def felt(self, _: int) -> UserSli:
+class FakeLoadGenerator:
+    async def recent(self, _: int) -> UserSli:
         return UserSli(ok=6, failed=4, end=5)
 
 
@@ -121,7 +121,7 @@ def context(api: FakeApi, **of: Any) -> CaseContext:
     return CaseContext(
         cluster=Cluster(cast("ApiClient", api)),
         agents=cast("Any", None),
-        users=cast("Any", FakeUsers()),
+        users=cast("Any", FakeLoadGenerator()),
         namespace=NS,
         system=cast("Any", system),
         case=case(1, **of),

@@ -40,7 +40,7 @@ async def test_a_pod_that_is_about_to_be_replaced_counts() -> None:
 async def test_a_fault_that_stays_is_no_change_of_the_methods() -> None:
     scene = await staged(FAULT, control=Control.UNREPAIRABLE)
     scene.container()["image"] = "absent:1"
-    await scene.tamper_check.mark(scene.context)
+    await scene.tamper_check.record_report_time(scene.context)
     assert (await scene.judge_control()).passed
     scene.container()["image"] = "shop:1"
     assert "image: absent:1 -> shop:1" in reasons(await scene.judge_control())
@@ -50,7 +50,7 @@ async def test_a_fault_that_heals_by_itself_must_be_gone() -> None:
     scene = await staged(FAULT, control=Control.SELF_HEALING)
     scene.gone = False
     scene.container()["image"] = "absent:1"
-    await scene.tamper_check.mark(scene.context)
+    await scene.tamper_check.record_report_time(scene.context)
 
     def heal() -> None:
         scene.gone = True
@@ -64,6 +64,6 @@ async def test_a_fault_that_heals_by_itself_must_be_gone() -> None:
 
 async def test_acting_on_what_heals_by_itself_fails() -> None:
     scene = await staged(FAULT, control=Control.SELF_HEALING)
-    await scene.tamper_check.mark(scene.context)
+    await scene.tamper_check.record_report_time(scene.context)
     scene.cart()["spec"]["replicas"] = 3
     assert "spec.replicas: 2 -> 3" in reasons(await scene.judge_control())

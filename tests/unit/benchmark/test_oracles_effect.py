@@ -13,7 +13,7 @@ from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.container_usage import Growth
 from reme_benchmark.scoring.fault_effect import field_holds, measure
 from reme_benchmark.scoring.records import Measured
-from reme_benchmark.scoring.snapshot import take
+from reme_benchmark.scoring.snapshot import take_snapshot
 from reme_kube.errors import NotFoundError, UnavailableError
 from reme_kube.responses import HttpResponse
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object
@@ -40,7 +40,7 @@ class Scene:
 @pytest.fixture
 async def scene() -> Scene:
     cluster = shop()
-    before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
+    before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     return Scene(cluster, context(cluster, before, None))
 
 
@@ -155,7 +155,7 @@ async def test_a_service_without_ready_endpoints_does_not_serve(scene: Scene) ->
     for endpoint in scene.cluster.at("EndpointSlice", "cart-1")["endpoints"]:
         endpoint["conditions"]["ready"] = False
     seen = await scene.measure({"serves": {}})
-    assert (seen.ok, seen.message) == (False, "Service cart has no endpoint that is ready")
+    assert (seen.ok, seen.message) == (False, "Service cart has no ready endpoint")
 
 
 async def test_a_service_that_leads_to_others_does_not_serve(scene: Scene) -> None:
@@ -245,7 +245,7 @@ async def test_memory_that_grows_is_seen(scene: Scene, monkeypatch: pytest.Monke
     check = {"memory_flat": {"max_mebibytes_per_minute": 5}}
     scene.agents.memory = [2**20, 2**20, 2**20, 2**20 + 2**19]
     seen = await scene.measure(check)
-    assert (seen.ok, seen.message) == (False, "cart still grows")
+    assert (seen.ok, seen.message) == (False, "memory of cart still grows")
     scene.agents.memory = [2**20, 2**20, 2**20, 2**20]
     assert (await scene.measure(check)).ok
 

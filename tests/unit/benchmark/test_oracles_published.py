@@ -8,7 +8,7 @@ from reme_benchmark.injection.agent_client import AgentsError
 from reme_benchmark.scoring.case_context import CaseContext
 from reme_benchmark.scoring.microremed import judge_microremed
 from reme_benchmark.scoring.records import Verdict
-from reme_benchmark.scoring.snapshot import take
+from reme_benchmark.scoring.snapshot import take_snapshot
 from reme_kube.errors import InvalidError, NotFoundError
 from tests.doubles.bench_cluster import NAMESPACE, FakeAgents, FakeCluster, Object, QuickClock
 from tests.doubles.bench_shop import context, fault, shop
@@ -45,7 +45,7 @@ class Scene:
 
 async def staged(published: str | None) -> Scene:
     cluster, clock = shop(), QuickClock()
-    before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
+    before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     scene = Scene(
         cluster, context(cluster, before, fault({"rollout": {}}, published=published)), clock
     )

@@ -228,7 +228,7 @@ async def test_restarting_in_a_loop_never_holds(scene: Scene) -> None:
 
     for number in range(20):
         scene.clock.at(2 + 3 * number, again(number))
-    assert "is gone" in reasons(await scene.judge())
+    assert "was deleted" in reasons(await scene.judge())
 
 
 async def test_a_container_that_starts_anew_in_the_window_does_not_hold(scene: Scene) -> None:
@@ -237,7 +237,7 @@ async def test_a_container_that_starts_anew_in_the_window_does_not_hold(scene: S
 
     for second in range(2, 60, 3):
         scene.clock.at(second, again)
-    assert "was started anew" in reasons(await scene.judge())
+    assert "was restarted" in reasons(await scene.judge())
 
 
 # --- neighbours and users -------------------------------------------------------------------------
@@ -280,7 +280,7 @@ async def test_users_that_recover_within_the_time_are_enough(scene: Scene) -> No
 
 async def test_users_of_whom_nothing_is_known_are_no_success(scene: Scene) -> None:
     scene.users.silent = True
-    assert "users: what users felt is not known" in reasons(await scene.judge())
+    assert "users: the load generator has no counts" in reasons(await scene.judge())
 
 
 async def test_users_do_not_count_where_the_oracle_leaves_them_out() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.scoring.user_sli import Second, Users, UserSli, served_again
+from reme_benchmark.scoring.user_sli import LoadGenerator, SecondCounts, UserSli, served_again
 from reme_kube.errors import UnavailableError
 from reme_kube.responses import HttpResponse
 from tests.doubles.bench_cluster import FakeCluster
@@ -35,25 +35,30 @@ def cluster() -> FakeCluster:
     return made
 
 
-def users(cluster: Any) -> Users:
-    return Users(cluster, "shop")
+def users(cluster: Any) -> LoadGenerator:
+    return LoadGenerator(cluster, "shop")
 
 
 async def test_a_window_is_asked_for(cluster: FakeCluster) -> None:
-    felt = await users(cluster).felt(10)
-    assert (felt.ok, felt.failed, felt.percent, felt.p95_milliseconds) == (10, 6, 62.5, 41.0)
-    assert str(felt) == "62% of 16 requests answered, median 15 ms"
+    sli = await users(cluster).recent(10)
+    assert (sli.ok, sli.failed, sli.percent, sli.p95_milliseconds) == (
+        10,
+        6,
+        62.5,
+        41.0,
+    )
+    assert str(sli) == "62% of 16 requests answered, median 15 ms"
     assert cluster.api.asked == [
         "/api/v1/namespaces/shop-users/services/http:users:8080/proxy/window?seconds=10"
     ]
 
 
 async def test_a_span_of_time_is_counted_when_it_is_known(cluster: FakeCluster) -> None:
-    felt = await users(cluster).between(100, 103)
-    assert felt is not None
-    assert (felt.ok, felt.failed) == (6, 6)
+    recent = await users(cluster).between(100, 103)
+    assert recent is not None
+    assert (recent.ok, recent.failed) == (6, 6)
     # Four answers took 10 ms, two 40 ms.
-    assert felt.p50_milliseconds == 10.0
+    assert recent.p50_milliseconds == 10.0
     assert await users(cluster).between(100, 105) is None
 
 
@@ -63,7 +68,7 @@ async def test_a_span_of_time_is_counted_when_it_is_known(cluster: FakeCluster) 
 )
 async def test_users_who_do_not_answer_felt_nothing(cluster: FakeCluster, answer: Any) -> None:
     cluster.api.answers["http:users:8080"] = answer
-    assert await users(cluster).felt(10) == UserSli()
+    assert await users(cluster).recent(10) == UserSli()
     assert await users(cluster).between(100, 103) is None
     assert await users(cluster).served_again(100) is None
 
@@ -76,12 +81,20 @@ async def test_users_are_served_again_after_the_last_failure(cluster: FakeCluste
     ("seconds", "again"),
     [
         ((), None),
-        ((Second(10, 4, 0), Second(11, 4, 0)), 0.0),
-        ((Second(10, 4, 0), Second(11, 3, 1)), None),
-        ((Second(10, 3, 1), Second(11, 0, 0)), None),
-        ((Second(10, 3, 1), Second(11, 0, 0), Second(12, 4, 0)), 2.0),
-        ((Second(10, 3, 1), Second(11, 4, 0), Second(12, 3, 1), Second(13, 4, 0)), 3.0),
+        ((SecondCounts(10, 4, 0), SecondCounts(11, 4, 0)), 0.0),
+        ((SecondCounts(10, 4, 0), SecondCounts(11, 3, 1)), None),
+        ((SecondCounts(10, 3, 1), SecondCounts(11, 0, 0)), None),
+        ((SecondCounts(10, 3, 1), SecondCounts(11, 0, 0), SecondCounts(12, 4, 0)), 2.0),
+        (
+            (
+                SecondCounts(10, 3, 1),
+                SecondCounts(11, 4, 0),
+                SecondCounts(12, 3, 1),
+                SecondCounts(13, 4, 0),
+            ),
+            3.0,
+        ),
     ],
 )
-def test_served_again(seconds: tuple[Second, ...], again: float | None) -> None:
+def test_served_again(seconds: tuple[SecondCounts, ...], again: float | None) -> None:
     assert served_again(seconds, 10.0) == again

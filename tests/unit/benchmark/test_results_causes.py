@@ -6,8 +6,8 @@ import pytest
 
 from reme_benchmark.reports.failure_causes import MEANING, Cause, acted, cause_of, effect_gone
 from reme_benchmark.scenarios.faults.model import Check, Control, Fault
-from reme_benchmark.scoring.fault_effect import name_of
-from reme_benchmark.scoring.judge import as_before
+from reme_benchmark.scoring.fault_effect import check_name
+from reme_benchmark.scoring.judge import compare_sli
 from reme_benchmark.scoring.records import CaseResult, Measured, MethodReport, State, Verdict
 from reme_benchmark.scoring.user_sli import UserSli
 from tests.doubles.results import case, result, verdict
@@ -204,12 +204,12 @@ def test_every_cause_is_explained() -> None:
     ],
 )
 def test_the_oracle_calls_its_measurements_of_the_effect_so(check: dict[str, Any]) -> None:
-    name = name_of(Check.model_validate(check))
+    name = check_name(Check.model_validate(check))
     assert not effect_gone(verdict(False, name))
     assert cause_of(failed("Unverified", name, "users", "changes")) is Cause.WRONG_ACTION
 
 
 def test_the_oracle_calls_what_users_felt_so() -> None:
-    felt = as_before(UserSli(ok=10, end=1), UserSli(ok=1, failed=9, end=1))
+    felt = compare_sli(UserSli(ok=10, end=1), UserSli(ok=1, failed=9, end=1))
     assert felt.ok is False
     assert cause_of(failed("Verified", felt.name)) is Cause.USERS_NOT_SERVED

@@ -11,7 +11,7 @@ from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanc
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.scenarios.systems import catalog
 from reme_benchmark.scenarios.systems.render import manifests
-from reme_benchmark.scoring.user_sli import Users, UserSli
+from reme_benchmark.scoring.user_sli import LoadGenerator, UserSli
 from reme_playbook.snapshot.snapshot import LAST_APPLIED, last_applied
 
 
@@ -34,7 +34,7 @@ class Told:
     felts: list[UserSli]
     asked: list[int] = field(default_factory=list)
 
-    async def felt(self, seconds: int) -> UserSli:
+    async def recent(self, seconds: int) -> UserSli:
         self.asked.append(seconds)
         return self.felts[min(len(self.asked), len(self.felts)) - 1]
 
@@ -42,7 +42,7 @@ class Told:
 def instance(*felts: UserSli) -> tuple[SystemInstance, Told]:
     made = SystemInstance(cast("Cluster", None), catalog.load("simple-micro"), "shop")
     told = Told(list(felts))
-    made.users = cast("Users", told)
+    made.users = cast("LoadGenerator", told)
     made.usual = UserSli(ok=40, p50_milliseconds=20)
     return made, told
 
@@ -55,9 +55,9 @@ def test_a_healthy_system_has_nothing_left_of_the_case_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "felt", [UserSli(), UserSli(ok=15, failed=5), UserSli(ok=9, p50_milliseconds=900)]
+    "recent", [UserSli(), UserSli(ok=15, failed=5), UserSli(ok=9, p50_milliseconds=900)]
 )
-def test_a_system_that_does_not_settle_is_no_healthy_one(felt: UserSli) -> None:
-    made, _ = instance(felt)
+def test_a_system_that_does_not_settle_is_no_healthy_one(recent: UserSli) -> None:
+    made, _ = instance(recent)
     with pytest.raises(SystemInstanceError, match="not served"):
         asyncio.run(made.settled(5, timeout_seconds=0.1))

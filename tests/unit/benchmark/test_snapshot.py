@@ -3,7 +3,7 @@
 import pytest
 
 from reme_benchmark.scoring import field_paths
-from reme_benchmark.scoring.snapshot import Snapshot, difference, take
+from reme_benchmark.scoring.snapshot import Snapshot, diff_snapshots, take_snapshot
 from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object
 from tests.doubles.bench_shop import shop
 
@@ -17,12 +17,12 @@ def cluster() -> FakeCluster:
 
 @pytest.fixture
 async def before(cluster: FakeCluster) -> Snapshot:
-    return await take(cluster, NAMESPACE)  # type: ignore[arg-type]
+    return await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
 
 
 async def found(cluster: FakeCluster, before: Snapshot) -> dict[tuple[str, str], tuple[str, str]]:
-    after = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
-    return {(d.object, d.path): (d.before, d.after) for d in difference(before, after)}
+    after = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
+    return {(d.object, d.path): (d.before, d.after) for d in diff_snapshots(before, after)}
 
 
 def container(cluster: FakeCluster) -> Object:
@@ -146,7 +146,7 @@ async def test_secrets_differ_without_being_shown(cluster: FakeCluster) -> None:
     cluster.put(
         {"apiVersion": "v1", "kind": "Secret", "metadata": secret, "data": {"password": "b25l"}}
     )
-    before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
+    before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     cluster.at("Secret", "key")["data"]["password"] = "dHdv"
     assert await found(cluster, before) == {
         ("Secret/key", "data.password"): ("(hidden)", "(hidden)")
@@ -166,7 +166,7 @@ async def test_replicas_are_an_autoscalers_to_choose(cluster: FakeCluster) -> No
             },
         }
     )
-    before = await take(cluster, NAMESPACE)  # type: ignore[arg-type]
+    before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     cluster.at("Deployment", "cart")["spec"]["replicas"] = 4
     assert await found(cluster, before) == {}
     cluster.at("Deployment", "cart")["spec"]["replicas"] = 9

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reme_benchmark.scoring.restore import Restored, restore
-from reme_benchmark.scoring.snapshot import Snapshot, difference, take
+from reme_benchmark.scoring.restore import RestoreResult, restore
+from reme_benchmark.scoring.snapshot import Snapshot, diff_snapshots, take_snapshot
 from reme_kube.errors import InvalidError, UnavailableError
 from tests.doubles.bench_cluster import NAMESPACE, FakeCluster, Object, QuickClock
 from tests.doubles.bench_shop import deployment, pod, shop
@@ -18,7 +18,7 @@ class Scene:
         cluster.after = controllers
         cluster.writes.clear()
 
-    async def restore(self) -> Restored:
+    async def restore(self) -> RestoreResult:
         return await restore(
             self.cluster,  # type: ignore[arg-type]
             NAMESPACE,
@@ -29,8 +29,8 @@ class Scene:
         )
 
     async def same(self) -> bool:
-        now = await take(self.cluster, NAMESPACE)  # type: ignore[arg-type]
-        return difference(self.before, now) == []
+        now = await take_snapshot(self.cluster, NAMESPACE)  # type: ignore[arg-type]
+        return diff_snapshots(self.before, now) == []
 
     def cart(self) -> Object:
         return self.cluster.at("Deployment", "cart")
@@ -55,7 +55,7 @@ def controllers(cluster: FakeCluster) -> None:
 @pytest.fixture
 async def scene() -> Scene:
     cluster = shop()
-    return Scene(cluster, await take(cluster, NAMESPACE))  # type: ignore[arg-type]
+    return Scene(cluster, await take_snapshot(cluster, NAMESPACE))  # type: ignore[arg-type]
 
 
 async def test_nothing_is_written_where_nothing_differs(scene: Scene) -> None:
@@ -287,7 +287,7 @@ async def test_a_spoiled_pod_is_replaced(scene: Scene, spoil: Callable[[Scene], 
 
 async def test_a_pod_that_had_restarted_before_stays(scene: Scene) -> None:
     scene.cluster.at("Pod", "cart-1-0")["status"]["containerStatuses"][0]["restartCount"] = 2
-    taken = await take(scene.cluster, NAMESPACE)  # type: ignore[arg-type]
+    taken = await take_snapshot(scene.cluster, NAMESPACE)  # type: ignore[arg-type]
     assert (await Scene(scene.cluster, taken).restore()).deleted == []
 
 
@@ -379,6 +379,6 @@ async def test_revisions_of_a_stateful_set_are_forgotten_too(scene: Scene) -> No
                 "metadata": {"name": name, "namespace": NAMESPACE, "ownerReferences": [owner]},
             }
         )
-    taken = await take(scene.cluster, NAMESPACE)  # type: ignore[arg-type]
+    taken = await take_snapshot(scene.cluster, NAMESPACE)  # type: ignore[arg-type]
     done = await Scene(scene.cluster, taken).restore()
     assert done.deleted == ["ControllerRevision/store-a"]

@@ -1,10 +1,10 @@
-"""The names of what a playbook may do, and how much it disturbs; the rest is the sandbox's."""
+"""Names of the actions of a playbook, and how much an action disrupts its target."""
 
 from enum import StrEnum
 
 
 class ActionName(StrEnum):
-    """A repair that the playbook language can express."""
+    """An action of the playbook language."""
 
     RESTART = "Restart"
     ROLLBACK = "Rollback"
@@ -33,14 +33,14 @@ class ActionName(StrEnum):
 
 
 class Disruption(StrEnum):
-    """What an action interrupts even when all goes well, from least to most."""
+    """What an action interrupts even when it succeeds, in ascending order."""
 
     NONE = "None"  # no pod is stopped
-    LOW = "Low"  # some pods at most, as many as are to go
+    LOW = "Low"  # some pods are stopped, as many as are removed
     MEDIUM = "Medium"  # every pod is replaced, a few at a time
-    HIGH = "High"  # every pod that serves is stopped before another one serves
+    HIGH = "High"  # all serving pods are stopped before a new one serves
 
     def exceeds(self, other: "Disruption") -> bool:
-        """Return whether this one disturbs more."""
+        """Return whether this disruption is greater than the other."""
         order = list(Disruption)
         return order.index(self) > order.index(other)

@@ -1,4 +1,4 @@
-"""Plans, what people decide about them, and what they want taken back."""
+"""Plans, decisions about plans, and requests for a manual rollback."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -15,33 +15,33 @@ from reme_api.base import (
     Short,
     Time,
 )
-from reme_api.cel import Rule, rules
+from reme_api.cel import ValidationRule, validation_rules
 
 Username = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 
 
 class ApprovalDecision(StrEnum):
-    """What a person decided about a plan."""
+    """Decision of a person about a plan."""
 
     APPROVE = "Approve"
     REJECT = "Reject"
-    EDIT = "Edit"  # another playbook instead, which needs an approval of its own plan
+    EDIT = "Edit"  # replaces the playbook; the plan of the new one needs its own approval
 
 
 class Approval(ApiModel):
-    """A decision about exactly one plan; who may make it is the API server's to say."""
+    """A decision about exactly one plan; needs the verb `approve` on the remediation."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(
+        json_schema_extra=validation_rules(
+            ValidationRule(
                 "(self.decision == 'Edit')"
                 " == (has(self.editedPlaybook) && self.editedPlaybook != '')",
-                "the decision Edit needs editedPlaybook, the other decisions must not have it",
+                "decision Edit needs editedPlaybook; remove editedPlaybook for any other decision",
                 ".editedPlaybook",
             ),
-            Rule(
+            ValidationRule(
                 "self.decision != 'Reject' || (has(self.reason) && self.reason != '')",
-                "a rejection needs a reason",
+                "decision Reject needs a reason: set reason",
                 ".reason",
             ),
         )
@@ -49,53 +49,61 @@ class Approval(ApiModel):
 
     decision: ApprovalDecision
     username: Username = Field(
-        description="Who decides: the name that the API server knows them by."
+        description="Username of the person who decides, as authenticated by the API server."
     )
     attempt: int = Field(ge=1, le=5)
-    playbook_digest: Digest = Field(description="Digest of the playbook that this is about.")
+    playbook_digest: Digest = Field(
+        description="Digest of the playbook that the decision is about."
+    )
     plan_digest: Digest = Field(
-        description="Digest of the plan that this is about, and of no other."
+        description="Digest of the plan that the decision is about; it holds for no other plan."
     )
     reason: Message = ""
     edited_playbook: Annotated[str, StringConstraints(max_length=16384)] = Field(
-        default="", description="The playbook that is to be planned instead."
+        default="", description="With decision Edit: the playbook to plan instead, as YAML or JSON."
     )
 
 
 class RollbackRequest(ApiModel):
-    """That an ended remediation is to be taken back."""
+    """Request to roll back a remediation that has ended."""
 
-    username: Username = Field(description="Who asks: the name that the API server knows them by.")
+    username: Username = Field(
+        description="Username of the person who asks, as authenticated by the API server."
+    )
     number: int = Field(
-        ge=1, le=5, description="1, or one more than the last; the same again asks for nothing."
+        ge=1,
+        le=5,
+        description="1 for the first request, then one more each time; an old number does nothing.",
     )
     reason: Message = ""
 
 
 class Plan(ObservedModel):
-    """A dry run of the playbook, by the API server, under the identity of the run.
+    """Result of a server-side dry run of the playbook under the identity of the run.
 
-    What it found is in `changes` of the attempt; the digest covers all of it, and the playbook.
+    The attempt's `changes` lists the changes; the digest covers all of them and the playbook.
     """
 
-    name: ObjectName = Field(description="Name of the run's identity and of its grant.")
+    name: ObjectName = Field(
+        description="Name of the ServiceAccount and of the RunGrant of the dry run."
+    )
     namespace: ObjectName
-    created_time: Time = Field(description="When the identity was given its rights.")
+    created_time: Time = Field(description="When the permissions of the dry run were created.")
     completion_time: Time | None = None
     digest: Digest | None = None
     omitted_changes: int = Field(
-        default=0, ge=0, description="Changes for which there is no room here."
+        default=0, ge=0, description="Number of changes that are not listed in `changes`."
     )
     full_changes: ArtifactReference | None = Field(
-        default=None, description="All changes in full length, where they do not fit here."
+        default=None, description="All changes in full length, when `changes` has no room for them."
     )
     cleaned_up: bool = Field(
-        default=False, description="True once the rights are gone that only the dry run needed."
+        default=False, description="True once the permissions of the dry run are deleted."
     )
 
 
 class ApprovalRecord(ObservedModel):
-    """A decision that was taken note of."""
+    """A decision that the operator has recorded."""
 
     decision: ApprovalDecision
     username: Username
@@ -104,16 +112,19 @@ class ApprovalRecord(ObservedModel):
     plan_digest: Digest
     reason: Message = ""
     original_playbook: ArtifactReference | None = Field(
-        default=None, description="Of an edit: the playbook that it was made from."
+        default=None, description="With decision Edit: the playbook before the edit."
     )
     edited_playbook: ArtifactReference | None = Field(
-        default=None, description="Of an edit: what was written."
+        default=None, description="With decision Edit: the playbook as the person wrote it."
     )
-    refusal_message: Message = Field(default="", description="Why the edited playbook may not run.")
+    refusal_message: Message = Field(
+        default="",
+        description="With decision Edit: why the edited playbook was refused, if it was.",
+    )
 
 
 class SkippedField(ObservedModel):
-    """A field that an undo left alone."""
+    """A field that a rollback did not restore."""
 
     kind: Short
     object_name: ObjectName

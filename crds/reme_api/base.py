@@ -1,4 +1,4 @@
-"""The bounds and the spelling that every type of the API shares."""
+"""Base classes and string types that all API types share."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,13 +7,15 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from reme_api.validation import Pattern
+
 GROUP = "reme.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 
 class ApiModel(BaseModel):
-    """A part of an object: snake_case here, camelCase on the wire, unknown fields refused."""
+    """A part of an API object: snake_case in Python, camelCase in JSON, no unknown fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -25,7 +27,7 @@ class ApiModel(BaseModel):
     )
 
     def wire(self) -> dict[str, Any]:
-        """Return the JSON form as the API server takes it, without absent fields."""
+        """Return the JSON form for the API server, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -41,7 +43,7 @@ class ApiModel(BaseModel):
 
 
 class ObservedModel(ApiModel):
-    """A part that a newer version may have written: unknown fields are ignored on reading."""
+    """A part of a status: unknown fields, written by a newer version, are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -51,26 +53,46 @@ def _rfc3339(moment: datetime) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
-"""A moment in UTC, RFC 3339 with milliseconds on the wire."""
+"""A time in UTC; RFC 3339 with milliseconds in JSON."""
 
 ObjectName = Annotated[
     str,
-    StringConstraints(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+    StringConstraints(max_length=253),
+    Pattern(
+        r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        "must be the name of an object: only lower-case letters, digits, - and ., with a letter or"
+        " digit at both ends",
+    ),
 ]
-ContainerName = Annotated[
-    str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+DnsLabel = Annotated[
+    str,
+    StringConstraints(max_length=63),
+    Pattern(
+        r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        "must be a DNS label: only lower-case letters, digits and -, with a letter or digit at both"
+        " ends",
+    ),
 ]
 Slug = Annotated[
-    str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
+    str,
+    StringConstraints(max_length=63),
+    Pattern(
+        r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        "must have only letters, digits, -, _ and ., with a letter or digit at both ends",
+    ),
 ]
-Digest = Annotated[str, StringConstraints(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+Digest = Annotated[
+    str,
+    StringConstraints(max_length=71),
+    Pattern(r"^sha256:[0-9a-f]{64}$", "must be sha256: and 64 hexadecimal digits"),
+]
 Short = Annotated[str, StringConstraints(max_length=256)]
 Message = Annotated[str, StringConstraints(max_length=1024)]
 Milliseconds = Annotated[int, Field(ge=0)]
 
 
 class ObjectMeta(BaseModel):
-    """The metadata that reme reads; the rest is kept as it came."""
+    """The metadata fields that reme reads; other fields are preserved."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True, extra="allow"
@@ -88,7 +110,7 @@ class ObjectMeta(BaseModel):
 
 
 class ApiObject(ObservedModel):
-    """An object of this API: what its kinds have in common."""
+    """Base class of the kinds of this API."""
 
     KIND: ClassVar[str]
     PLURAL: ClassVar[str]
@@ -96,18 +118,18 @@ class ApiObject(ObservedModel):
     metadata: ObjectMeta
 
     def manifest(self) -> dict[str, Any]:
-        """Return the object as the API server takes it."""
+        """Return the manifest for the API server."""
         return {"apiVersion": API_VERSION, "kind": self.KIND, **self.wire()}
 
 
 class ObjectReference(ApiModel):
-    """A named object of the same namespace."""
+    """A reference to an object in the same namespace."""
 
     name: ObjectName = Field(description="Name of the object in the same namespace.")
 
 
 class ArtifactReference(ApiModel):
-    """A text that is too big for a status: where it lies, and what it must hash to."""
+    """A reference to a text in a ConfigMap, with its digest; for texts too large for a status."""
 
     name: ObjectName = Field(description="Name of the ConfigMap in the same namespace.")
     key: Slug = Field(description="Key within the ConfigMap.")

@@ -1,40 +1,40 @@
-"""Rules that the API server checks, written beside the types that they belong to."""
+"""CEL validation rules and list types for the schemas of the CRDs."""
 
 from typing import Any, NamedTuple
 
 
-class Rule(NamedTuple):
-    """One CEL expression that must hold; with `oldSelf` it is checked on updates only."""
+class ValidationRule(NamedTuple):
+    """A CEL expression that must be true; one with `oldSelf` is evaluated on updates only."""
 
     rule: str
     message: str
     field: str | None = None
 
 
-def rules(*some: Rule) -> dict[str, Any]:
-    """Return the extra schema that carries the rules, for `json_schema_extra`."""
+def validation_rules(*rules: ValidationRule) -> dict[str, Any]:
+    """Return the `json_schema_extra` that carries the rules."""
     return {
         "x-kubernetes-validations": [
             {
-                "rule": one.rule,
-                "message": one.message,
-                **({"fieldPath": one.field} if one.field else {}),
+                "rule": rule.rule,
+                "message": rule.message,
+                **({"fieldPath": rule.field} if rule.field else {}),
             }
-            for one in some
+            for rule in rules
         ]
     }
 
 
-def fixed(field: str, message: str) -> Rule:
-    """Return the rule that a required field never changes."""
-    return Rule(f"self.{field} == oldSelf.{field}", message, f".{field}")
+def immutable(field: str, message: str) -> ValidationRule:
+    """Return the rule that a required field must not change."""
+    return ValidationRule(f"self.{field} == oldSelf.{field}", message, f".{field}")
 
 
 def list_map_key(key: str) -> dict[str, Any]:
-    """Return the extra schema of a list whose items are told apart by one field."""
+    """Return the `json_schema_extra` of a list that is a map with this key."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
 def default_from_profile(schema: dict[str, Any]) -> None:
-    """Leave the default out of the schema: the API server must not fill in what a profile does."""
+    """Remove the default from the schema, so that a profile can set it."""
     schema.pop("default", None)

@@ -1,4 +1,4 @@
-"""Conditions as the Kubernetes API conventions want them."""
+"""Conditions, as in the Kubernetes API conventions."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +9,7 @@ from reme_api.reasons import ConditionType, Reason
 
 
 class Status(StrEnum):
-    """Whether a condition holds."""
+    """Status of a condition."""
 
     TRUE = "True"
     FALSE = "False"
@@ -17,7 +17,7 @@ class Status(StrEnum):
 
 
 class Condition(ApiModel):
-    """One statement about an object, with the generation that it was made for."""
+    """One aspect of the state of an object, for one generation of it."""
 
     type: ConditionType
     status: Status
@@ -27,14 +27,16 @@ class Condition(ApiModel):
     last_transition_time: Time
 
 
-def find(conditions: Iterable[Condition], kind: ConditionType) -> Condition | None:
-    """Return the condition of that type, or nothing."""
-    return next((c for c in conditions if c.type is kind), None)
+def find_condition(
+    conditions: Iterable[Condition], condition_type: ConditionType
+) -> Condition | None:
+    """Return the condition of this type, or None."""
+    return next((c for c in conditions if c.type is condition_type), None)
 
 
-def put(
+def set_condition(
     conditions: Iterable[Condition],
-    kind: ConditionType,
+    condition_type: ConditionType,
     status: Status,
     reason: Reason,
     message: str,
@@ -42,17 +44,17 @@ def put(
     generation: int,
     now: datetime,
 ) -> list[Condition]:
-    """Return the conditions with this one set; its transition time moves only with its status."""
-    before = find(conditions, kind)
-    since = before.last_transition_time if before and before.status is status else now
-    new = Condition(
-        type=kind,
+    """Return the conditions with one set; its transition time changes only with its status."""
+    previous = find_condition(conditions, condition_type)
+    unchanged = previous is not None and previous.status is status
+    condition = Condition(
+        type=condition_type,
         status=status,
         reason=reason,
         message=message[:1024],
         observed_generation=generation,
-        last_transition_time=since,
+        last_transition_time=previous.last_transition_time if previous and unchanged else now,
     )
-    kept = [c for c in conditions if c.type is not kind]
+    others = [c for c in conditions if c.type is not condition_type]
     order = list(ConditionType)
-    return sorted([*kept, new], key=lambda c: order.index(c.type))
+    return sorted([*others, condition], key=lambda c: order.index(c.type))

@@ -18,7 +18,7 @@ from reme_api.generated_files import sync
 from reme_api.policy import RemediationPolicy
 from reme_api.remediation import Remediation
 from reme_api.run_grant import RunGrant
-from reme_api.structural_schema import structural, without_defaults
+from reme_api.structural_schema import structural, with_messages, without_defaults
 
 HEADER = "# Generated from the types by `python -m reme_api.crd_generator`; do not edit.\n"
 _ROOT = Path(__file__).parents[2]
@@ -114,7 +114,7 @@ def definition(kind: Kind) -> dict[str, Any]:
         "apiVersion": {"type": "string"},
         "kind": {"type": "string"},
         "metadata": {"type": "object"},
-        "spec": properties["spec"],
+        "spec": with_messages(properties["spec"]),
     }
     if "status" in properties:
         schema["properties"]["status"] = without_defaults(properties["status"])

@@ -1,4 +1,4 @@
-"""DiagnosisReport: what is broken, and how one knows."""
+"""DiagnosisReport: a fault of a workload, with evidence and probes."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from reme_api.base import (
     ApiModel,
     ApiObject,
-    ContainerName,
+    DnsLabel,
     Message,
     ObjectName,
     ObjectReference,
@@ -17,14 +17,15 @@ from reme_api.base import (
     Slug,
     Time,
 )
-from reme_api.cel import fixed, list_map_key, rules
+from reme_api.cel import immutable, list_map_key, validation_rules
 from reme_api.conditions import Condition
 from reme_api.probes import Probe
 from reme_api.reasons import Outcome
+from reme_api.validation import Pattern
 
 
 class TargetKind(StrEnum):
-    """Kinds that a report may name."""
+    """Kinds of workloads that a report can target."""
 
     DEPLOYMENT = "Deployment"
     STATEFUL_SET = "StatefulSet"
@@ -32,18 +33,18 @@ class TargetKind(StrEnum):
 
 
 class Target(ApiModel):
-    """The workload that is broken, in the report's own namespace."""
+    """The faulty workload, in the namespace of the report."""
 
-    api_version: Annotated[str, StringConstraints(pattern=r"^apps/v1$", max_length=64)] = "apps/v1"
+    api_version: Annotated[
+        str, StringConstraints(max_length=64), Pattern(r"^apps/v1$", "must be apps/v1")
+    ] = "apps/v1"
     kind: TargetKind = Field(description="Kind of the workload.")
     name: ObjectName = Field(description="Name of the workload, in the report's namespace.")
-    container: ContainerName | None = Field(
-        default=None, description="Container that the fault is in, if that is known."
-    )
+    container: DnsLabel | None = Field(default=None, description="Faulty container, if known.")
 
 
 class Severity(StrEnum):
-    """How bad it is, from least to most."""
+    """Severity of a fault, in ascending order."""
 
     LOW = "Low"
     MEDIUM = "Medium"
@@ -52,24 +53,23 @@ class Severity(StrEnum):
 
 
 class Fault(ApiModel):
-    """What the diagnosis says: data, never instructions."""
+    """The diagnosis: data, never instructions."""
 
     type: Slug = Field(description="Short name of the fault, such as cpu-stress or bad-rollout.")
     summary: Annotated[str, StringConstraints(max_length=1024)] = Field(
         default="", description="One or two sentences for people and for the model."
     )
     confidence_percent: int | None = Field(
-        default=None, ge=0, le=100, description="How sure the diagnosis is."
+        default=None, ge=0, le=100, description="Confidence of the diagnosis."
     )
     severity: Severity | None = Field(
         default=None,
-        description="How bad it is: when there is much to do, the worst comes first. Medium when"
-        " absent.",
+        description="Severity; reports of higher severity are handled first. Medium when absent.",
     )
 
 
 class EvidenceKind(StrEnum):
-    """Where a piece of evidence comes from."""
+    """Source type of an item of evidence."""
 
     METRIC = "Metric"
     EVENT = "Event"
@@ -79,28 +79,30 @@ class EvidenceKind(StrEnum):
 
 
 class Evidence(ApiModel):
-    """One observation, untrusted."""
+    """One observation; untrusted text."""
 
     kind: EvidenceKind = EvidenceKind.TEXT
-    source: Short = Field(default="", description="Where it was seen, such as a pod or a query.")
+    source: Short = Field(
+        default="", description="Origin of the observation, such as a pod or a query."
+    )
     text: Annotated[str, StringConstraints(max_length=4096)] = Field(
-        description="What was seen; bounded, redacted and treated as data."
+        description="The observation; it is shortened, redacted and treated as data."
     )
 
 
 class Source(ApiModel):
-    """Who made the diagnosis."""
+    """Author of the diagnosis."""
 
-    name: Short = Field(description="Tool or person.")
-    reference: Short = Field(default="", description="Identifier of the finding over there.")
+    name: Short = Field(description="Name of the tool or person.")
+    reference: Short = Field(default="", description="Identifier of the finding in that tool.")
 
 
 class DiagnosisReportSpec(ApiModel):
-    """What is to be repaired."""
+    """The workload to repair, its fault, and how success is measured."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            fixed("target", "target cannot be changed: make a new report for another workload")
+        json_schema_extra=validation_rules(
+            immutable("target", "target is immutable: create a new report for another workload")
         )
     )
 
@@ -111,13 +113,13 @@ class DiagnosisReportSpec(ApiModel):
     probes: list[Probe] = Field(
         default_factory=list,
         max_length=8,
-        description="What must fail now and pass afterwards; the policy's probes when empty.",
+        description="Probes that fail now and must pass after the repair; the policy's when empty.",
         json_schema_extra=list_map_key("name"),
     )
     policy_ref: ObjectReference | None = Field(
-        default=None, description="Policy of this namespace to use, instead of the best match."
+        default=None, description="Policy of this namespace to use instead of the best match."
     )
-    suspend: bool = Field(default=False, description="True keeps reme from acting on this report.")
+    suspend: bool = Field(default=False, description="When true, reme does not act on this report.")
 
 
 class RemediationSummary(ObservedModel):
@@ -129,7 +131,7 @@ class RemediationSummary(ObservedModel):
 
 
 class DiagnosisReportStatus(ObservedModel):
-    """What became of the report."""
+    """Whether reme acts on the report, and the result."""
 
     observed_generation: int = 0
     conditions: list[Condition] = Field(
@@ -137,13 +139,13 @@ class DiagnosisReportStatus(ObservedModel):
     )
     remediations: list[RemediationSummary] = Field(default_factory=list, max_length=16)
     retry_time: Time | None = Field(
-        default=None, description="When a report that had to wait is looked at again."
+        default=None, description="When a waiting report is evaluated again."
     )
     message: Message = ""
 
 
 class DiagnosisReport(ApiObject):
-    """A finding of a diagnosis tool, or of a person, that reme is asked to repair."""
+    """A fault found by a diagnosis tool or a person, for reme to repair."""
 
     KIND: ClassVar[str] = "DiagnosisReport"
     PLURAL: ClassVar[str] = "diagnosisreports"

@@ -1,47 +1,51 @@
-"""What is measured to decide whether a service works: each probe is one union member."""
+"""Probes of a service, and their results."""
 
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from reme_api.base import ApiModel, ContainerName, Message, ObjectName, Short, Time
-from reme_api.cel import Rule, rules
-
-ProbeName = Annotated[
-    str, StringConstraints(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
-]
+from reme_api.base import ApiModel, DnsLabel, Message, ObjectName, Short, Time
+from reme_api.cel import ValidationRule, validation_rules
+from reme_api.validation import Pattern
 
 
 class HttpProbe(ApiModel):
     """A GET on a Service of the same namespace."""
 
-    service: ObjectName = Field(description="Service that is asked; the target's namespace.")
+    service: ObjectName = Field(description="Service in the namespace of the target.")
     port: int = Field(ge=1, le=65535, description="Port of the Service.")
-    path: Annotated[str, StringConstraints(max_length=256, pattern=r"^/[!-~]*$")] = Field(
-        default="/", description="Path and query of the request."
-    )
+    path: Annotated[
+        str,
+        StringConstraints(max_length=256),
+        Pattern(r"^/[!-~]*$", "must start with / and have no spaces or non-ASCII characters"),
+    ] = Field(default="/", description="Path and query of the request.")
     max_status: int = Field(
-        default=399, ge=200, le=599, description="Highest status code that counts as success."
+        default=399, ge=200, le=599, description="Highest HTTP status code that passes."
     )
     max_milliseconds: int | None = Field(
-        default=None, ge=1, le=60000, description="Slowest answer that counts as success."
+        default=None, ge=1, le=60000, description="Longest response time that passes."
     )
 
 
 class TcpProbe(ApiModel):
     """A connection to a Service of the same namespace."""
 
-    service: ObjectName = Field(description="Service that is connected to.")
+    service: ObjectName = Field(description="Service in the namespace of the target.")
     port: int = Field(ge=1, le=65535, description="Port of the Service.")
 
 
 class RolloutProbe(ApiModel):
-    """The newest template is rolled out and all replicas are available."""
+    """Passes when the newest template is rolled out and all replicas are available."""
 
     kind: (
         Annotated[
-            str, StringConstraints(pattern=r"^(Deployment|StatefulSet|DaemonSet)$", max_length=32)
+            str,
+            StringConstraints(max_length=32),
+            Pattern(
+                r"^(Deployment|StatefulSet|DaemonSet)$",
+                "must be Deployment, StatefulSet or DaemonSet",
+            ),
         ]
         | None
     ) = Field(default=None, description="Kind of the workload; the target's when absent.")
@@ -49,7 +53,7 @@ class RolloutProbe(ApiModel):
         default=None, description="Name of the workload; the target's when absent."
     )
     min_replicas: int = Field(
-        default=1, ge=0, le=1000, description="Fewest desired replicas that count as success."
+        default=1, ge=0, le=1000, description="Lowest number of desired replicas that passes."
     )
 
 
@@ -61,36 +65,34 @@ class Resource(StrEnum):
 
 
 class ResourceUsageProbe(ApiModel):
-    """Usage of a resource in every container of the target's pods, as a share of its limit."""
+    """Usage of a resource, as a share of its limit, in the containers of the target's pods."""
 
     resource: Resource = Field(description="Resource that is measured.")
-    max_percent: int = Field(
-        ge=1, le=100, description="Highest share of the limit that is healthy."
-    )
-    container: ContainerName | None = Field(
+    max_percent: int = Field(ge=1, le=100, description="Highest share of the limit that passes.")
+    container: DnsLabel | None = Field(
         default=None, description="Only this container; all containers when absent."
     )
 
 
 class Probe(ApiModel):
-    """One measurement: exactly one of its kinds is set."""
+    """One check of the service: exactly one of its kinds is set."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(
+        json_schema_extra=validation_rules(
+            ValidationRule(
                 "[has(self.http), has(self.tcp), has(self.rollout), has(self.resourceUsage)]"
                 ".filter(kind, kind).size() == 1",
-                "exactly one of http, tcp, rollout, resourceUsage must be set",
+                "set exactly one of http, tcp, rollout, resourceUsage",
             )
         )
     )
 
-    name: ProbeName = Field(description="Name within the list, shown in the results.")
+    name: DnsLabel = Field(description="Name within the list, shown in the results.")
     http: HttpProbe | None = None
     tcp: TcpProbe | None = None
     rollout: RolloutProbe | None = None
     resource_usage: ResourceUsageProbe | None = None
-    timeout_seconds: int = Field(default=2, ge=1, le=30, description="Longest single measurement.")
+    timeout_seconds: int = Field(default=2, ge=1, le=30, description="Timeout of one sample.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -101,12 +103,12 @@ class Probe(ApiModel):
             )
             != 1
         ):
-            raise ValueError("exactly one of http, tcp, rollout, resourceUsage must be set")
+            raise ValueError("set exactly one of http, tcp, rollout, resourceUsage")
         return self
 
 
 class ProbeVerdict(StrEnum):
-    """What a probe said over its window."""
+    """Result of a probe over a window."""
 
     PASSED = "Passed"
     FAILED = "Failed"
@@ -114,19 +116,19 @@ class ProbeVerdict(StrEnum):
 
 
 class ProbeResult(ApiModel):
-    """The samples of one probe over one window, counted."""
+    """Samples of one probe over a window, by result."""
 
-    name: ProbeName
+    name: DnsLabel
     verdict: ProbeVerdict
-    passed: int = Field(default=0, ge=0, description="Samples that succeeded.")
-    failed: int = Field(default=0, ge=0, description="Samples that failed.")
-    errors: int = Field(default=0, ge=0, description="Samples that could not be taken.")
-    value: Short = Field(default="", description="The last value that was measured.")
-    message: Message = Field(default="", description="Why the last sample that failed did so.")
+    passed: int = Field(default=0, ge=0, description="Number of samples that passed.")
+    failed: int = Field(default=0, ge=0, description="Number of samples that failed.")
+    errors: int = Field(default=0, ge=0, description="Number of samples that could not be taken.")
+    value: Short = Field(default="", description="Last measured value.")
+    message: Message = Field(default="", description="Error of the last sample that failed.")
 
 
 class NeighbourHealth(ApiModel):
-    """A workload beside the target, before or after the run."""
+    """Replicas of a neighbour of the target."""
 
     kind: Short
     name: ObjectName
@@ -135,12 +137,12 @@ class NeighbourHealth(ApiModel):
 
     @property
     def healthy(self) -> bool:
-        """Whether every replica that is wanted is available."""
+        """Whether all desired replicas are available."""
         return self.available >= self.desired
 
 
 class ProbeWindow(ApiModel):
-    """Measurements of one stretch of time."""
+    """Probe results over a period of time."""
 
     start_time: Time
     completion_time: Time | None = None

@@ -1,7 +1,7 @@
-"""What a policy says when it names a profile and nothing else.
+"""Profiles: defaults for policies.
 
-A profile never sets the mode: how far reme may go by itself is always said in plain words. What a
-policy says itself goes before its profile; a list of actions replaces the profile's as a whole.
+A profile never sets the mode: a policy always states it. Fields of the policy override those of
+its profile; a list of actions replaces the profile's list as a whole.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from reme_api.actions import ActionName, Disruption
 
 
 class Profile(StrEnum):
-    """A whole of limits that fit together."""
+    """Name of a set of defaults."""
 
     CONSERVATIVE = "Conservative"
     STANDARD = "Standard"
     BROAD = "Broad"
 
 
-_BACK_AND_ASIDE = (
+_RESTORING = (
     ActionName.RESTART,
     ActionName.ROLLBACK,
     ActionName.SET_IMAGE,
@@ -31,9 +31,9 @@ _BACK_AND_ASIDE = (
     ActionName.PATCH_SERVICE_PORT,
     ActionName.SET_INGRESS_BACKEND,
 )
-"""To what was there before, or to what is there: no amount is changed, nothing is opened."""
+"""Actions that restore an earlier state or point to what exists: no quantity, no traffic rule."""
 
-_STEPS = (ActionName.SCALE, ActionName.SET_RESOURCES, ActionName.SET_AUTOSCALING)
+_QUANTITIES = (ActionName.SCALE, ActionName.SET_RESOURCES, ActionName.SET_AUTOSCALING)
 _NODES = (ActionName.UNCORDON_NODE, ActionName.REMOVE_TAINT)
 
 
@@ -41,9 +41,9 @@ def _rules(names: tuple[ActionName, ...], **bounds: Any) -> list[dict[str, Any]]
     return [{"name": name, **bounds} for name in names]
 
 
-def _others(*known: tuple[ActionName, ...]) -> tuple[ActionName, ...]:
-    said = {name for names in known for name in names} | {ActionName.SET_QUOTA}
-    return tuple(name for name in ActionName if name not in said)
+def _except(*excluded: tuple[ActionName, ...]) -> tuple[ActionName, ...]:
+    skip = {name for names in excluded for name in names} | {ActionName.SET_QUOTA}
+    return tuple(name for name in ActionName if name not in skip)
 
 
 PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
@@ -52,7 +52,7 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
             "max_attempts": 1,
             "max_disruption": Disruption.MEDIUM,
             "actions": [
-                *_rules(_BACK_AND_ASIDE),
+                *_rules(_RESTORING),
                 {"name": ActionName.SCALE, "max_increase_percent": 50, "max_replicas": 5},
                 {"name": ActionName.SET_RESOURCES, "max_increase_percent": 25},
             ],
@@ -73,7 +73,7 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
             "max_attempts": 2,
             "max_disruption": Disruption.MEDIUM,
             "actions": [
-                *_rules(_others(_STEPS, _NODES)),
+                *_rules(_except(_QUANTITIES, _NODES)),
                 {"name": ActionName.SCALE, "max_increase_percent": 100, "max_replicas": 10},
                 {"name": ActionName.SET_RESOURCES, "max_increase_percent": 50},
                 {
@@ -100,8 +100,10 @@ PROFILES: Mapping[Profile, Mapping[str, Any]] = MappingProxyType(
             "max_attempts": 3,
             "max_disruption": Disruption.HIGH,
             "actions": [
-                *_rules(_others(_STEPS)),
-                *_rules(_STEPS, max_increase_percent=200, max_decrease_percent=50, max_replicas=20),
+                *_rules(_except(_QUANTITIES)),
+                *_rules(
+                    _QUANTITIES, max_increase_percent=200, max_decrease_percent=50, max_replicas=20
+                ),
                 {"name": ActionName.SET_QUOTA, "max_increase_percent": 100},
             ],
             "budgets": {

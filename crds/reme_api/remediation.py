@@ -1,4 +1,4 @@
-"""Remediation: one repair, from the report to the outcome, with everything that was decided."""
+"""Remediation: one repair, from the report to the outcome, with its decisions and results."""
 
 from typing import Annotated, ClassVar
 
@@ -25,7 +25,7 @@ from reme_api.base import (
     Short,
     Time,
 )
-from reme_api.cel import Rule, fixed, list_map_key, rules
+from reme_api.cel import ValidationRule, immutable, list_map_key, validation_rules
 from reme_api.conditions import Condition
 from reme_api.diagnosis_report import Fault, Target
 from reme_api.policy import RemediationPolicySpec
@@ -34,7 +34,7 @@ from reme_api.reasons import Outcome, Reason, Step
 
 
 class ReportReference(ApiModel):
-    """The report that is acted on."""
+    """The report of the remediation."""
 
     name: ObjectName
     uid: Short
@@ -42,7 +42,7 @@ class ReportReference(ApiModel):
 
 
 class PolicySnapshot(ApiModel):
-    """The policy as it was when the remediation began."""
+    """The policy at the start of the remediation."""
 
     name: ObjectName
     namespace: ObjectName
@@ -52,20 +52,20 @@ class PolicySnapshot(ApiModel):
 
 
 class RemediationSpec(ApiModel):
-    """What is being repaired, under which limits: fixed, but for the last four."""
+    """The target, fault, probes and policy (immutable), and the requests of people."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
+        json_schema_extra=validation_rules(
             *(
-                fixed(
+                immutable(
                     name,
-                    f"{name} cannot be changed: only suspend, cancel, approval and rollback can",
+                    f"{name} is immutable: only suspend, cancel, approval and rollback can change",
                 )
                 for name in ("reportRef", "target", "fault", "probes", "policy")
             ),
-            Rule(
+            ValidationRule(
                 "!oldSelf.cancel || self.cancel",
-                "cancel cannot be taken back: make a new report",
+                "cancel cannot be set back to false: create a new report instead",
                 ".cancel",
             ),
         )
@@ -76,31 +76,37 @@ class RemediationSpec(ApiModel):
     fault: Fault
     probes: list[Probe] = Field(max_length=8, json_schema_extra=list_map_key("name"))
     policy: PolicySnapshot
-    suspend: bool = Field(default=False, description="True holds before the next step that writes.")
-    cancel: bool = Field(default=False, description="True ends it; a run in progress is undone.")
+    suspend: bool = Field(
+        default=False,
+        description="When true, the remediation waits before its next step that writes.",
+    )
+    cancel: bool = Field(
+        default=False,
+        description="When true, the remediation ends; a run in progress is rolled back.",
+    )
     approval: Approval | None = Field(
         default=None,
-        description="In mode Approve: what a person with the verb `approve` decided.",
+        description="In mode Approve: decision about the plan; needs the verb `approve`.",
     )
     rollback: RollbackRequest | None = Field(
         default=None,
-        description="After the end: that a person with the verb `approve` wants it taken back.",
+        description="After the end: request for a manual rollback; needs the verb `approve`.",
     )
 
 
 class Timing(ObservedModel):
-    """What one step cost."""
+    """Duration of one step."""
 
     step: Step
     start_time: Time
     duration_milliseconds: Milliseconds = 0
     operator_milliseconds: Milliseconds = Field(
-        default=0, description="Of the duration, what the operator itself worked."
+        default=0, description="Part of the duration that the operator itself worked."
     )
 
 
 class Generation(ObservedModel):
-    """What the model was asked, and what it cost."""
+    """Request to the model, its settings and cost."""
 
     prompt: ArtifactReference | None = None
     reply: ArtifactReference | None = None
@@ -116,12 +122,13 @@ class Generation(ObservedModel):
     finish_reason: Short = ""
     constrained: bool = True
     abstention_reason: Message = Field(
-        default="", description="Why the model would rather do nothing."
+        default="",
+        description="Reason that the model gave for abstaining; empty when it did not abstain.",
     )
 
 
 class ActionRecord(ObservedModel):
-    """One compiled action, for people."""
+    """One compiled action, in words."""
 
     name: ActionName
     kind: Short
@@ -130,7 +137,7 @@ class ActionRecord(ObservedModel):
 
 
 class Change(ObservedModel):
-    """What one field was and will be."""
+    """Change of one field."""
 
     kind: Short
     object_name: ObjectName
@@ -140,22 +147,26 @@ class Change(ObservedModel):
 
 
 class Rejection(ObservedModel):
-    """Why a playbook was not run."""
+    """Why a playbook was rejected."""
 
     rule: Short
     message: Message
 
 
 class Run(ObservedModel):
-    """One Job of the sandbox."""
+    """One Job that runs a playbook."""
 
-    name: ObjectName = Field(description="Name of the Job, its identity and its grant.")
+    name: ObjectName = Field(
+        description="Name of the Job, of its ServiceAccount and of its RunGrant."
+    )
     namespace: ObjectName
-    uid: Short = Field(default="", description="UID of the Job once it was created.")
+    uid: Short = Field(default="", description="UID of the Job once it is created.")
     created_time: Time | None = None
     first_task_time: Time | None = None
     completion_time: Time | None = None
-    reason: Reason | None = Field(default=None, description="How it ended; absent while it runs.")
+    reason: Reason | None = Field(
+        default=None, description="How the run ended; absent while it runs."
+    )
     message: Message = ""
     task_count: int = Field(default=0, ge=0)
     changed_task_count: int = Field(default=0, ge=0)
@@ -164,7 +175,7 @@ class Run(ObservedModel):
 
 
 class Attempt(ObservedModel):
-    """One playbook and what came of it."""
+    """One playbook and its result."""
 
     number: int = Field(ge=1, le=5)
     start_time: Time
@@ -179,7 +190,8 @@ class Attempt(ObservedModel):
     observations: list[Message] = Field(
         default_factory=list,
         max_length=12,
-        description="When nothing was done: the lines of the context that speak most of a fault.",
+        description="When no action was taken: the observations of the prompt that point most to a"
+        " fault.",
     )
     capture: ArtifactReference | None = None
     run: Run | None = None
@@ -190,7 +202,7 @@ class Attempt(ObservedModel):
     skipped_fields: list[SkippedField] = Field(
         default_factory=list,
         max_length=32,
-        description="Changed by somebody else meanwhile, so that the undo left it alone.",
+        description="Fields that the rollback did not restore, because someone else changed them.",
     )
     outcome: Outcome | None = None
     reason: Reason | None = None
@@ -199,12 +211,14 @@ class Attempt(ObservedModel):
 
 
 class ManualRollback(ObservedModel):
-    """An undo that a person asked for after the end, and what came of it."""
+    """A rollback that a person requested after the end, and its result."""
 
     number: int = Field(ge=1, le=5)
     username: Username
     reason: Message = ""
-    attempt: int = Field(default=0, ge=0, le=5, description="Which is taken back; 0 when none can.")
+    attempt: int = Field(
+        default=0, ge=0, le=5, description="Attempt that is rolled back; 0 when there is none."
+    )
     start_time: Time
     completion_time: Time | None = None
     playbook: ArtifactReference | None = None
@@ -212,20 +226,20 @@ class ManualRollback(ObservedModel):
     verification: ProbeWindow | None = None
     skipped_fields: list[SkippedField] = Field(default_factory=list, max_length=32)
     outcome: Outcome | None = Field(
-        default=None, description="RolledBack, RollbackFailed, or Rejected: nothing was done."
+        default=None, description="RolledBack, RollbackFailed, or Rejected (nothing was changed)."
     )
     message: Message = ""
 
 
 class RemediationStatus(ObservedModel):
-    """What has happened so far."""
+    """Progress and result."""
 
     observed_generation: int = 0
     conditions: list[Condition] = Field(
         default_factory=list, max_length=8, json_schema_extra=list_map_key("type")
     )
     outcome: Outcome | None = None
-    reason: Reason | None = Field(default=None, description="Why it ended as it did.")
+    reason: Reason | None = Field(default=None, description="Reason of the outcome.")
     message: Message = ""
     start_time: Time | None = None
     completion_time: Time | None = None
@@ -238,14 +252,14 @@ class RemediationStatus(ObservedModel):
 
 
 class Remediation(ApiObject):
-    """One repair; people suspend, cancel, decide and undo, all else is the operator's to write."""
+    """One repair. People set suspend, cancel, approval and rollback; the operator sets the rest."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(
-            Rule(
+        json_schema_extra=validation_rules(
+            ValidationRule(
                 "!has(oldSelf.status) || !has(oldSelf.status.outcome) || (has(self.status)"
                 " && has(self.status.outcome) && self.status.outcome == oldSelf.status.outcome)",
-                "outcome cannot be changed once it is set",
+                "outcome is immutable once it is set",
                 ".status.outcome",
             )
         )

@@ -1,4 +1,4 @@
-"""RunGrant: what one run may write; the parameter of the admission policy that fences runs."""
+"""RunGrant: what one run may write; the parameter of the run admission policy."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
@@ -6,10 +6,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from reme_api.base import ApiModel, ApiObject, ObjectName, Short, Time
+from reme_api.validation import Pattern
 
 
 class Verb(StrEnum):
-    """An operation as admission names it."""
+    """An operation, as in admission requests."""
 
     CREATE = "CREATE"
     UPDATE = "UPDATE"
@@ -17,48 +18,53 @@ class Verb(StrEnum):
 
 
 AnyValue = Annotated[Any, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
-"""Whatever a field of another object may hold."""
+"""Any value of a field of another object."""
 
 
 class GrantRule(ApiModel):
-    """One object that may be written, how, in which of its fields, and to what values."""
+    """One object that the run may write: with these verbs, in these fields, to these values."""
 
     group: Annotated[str, StringConstraints(max_length=253)] = ""
     resource: Annotated[str, StringConstraints(max_length=63)] = Field(
-        description="Plural; with its subresource after a slash, such as deployments/scale."
+        description="Plural, with a subresource after a slash, such as deployments/scale."
     )
     namespace: Annotated[
-        str, StringConstraints(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")
-    ] = Field(
-        default="", description="Empty for an object that is in no namespace, such as a node."
-    )
+        str,
+        StringConstraints(max_length=253),
+        Pattern(
+            r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", "must be the name of a namespace, or empty"
+        ),
+    ] = Field(default="", description="Empty for a cluster-scoped object, such as a node.")
     name: ObjectName
     verbs: list[Verb] = Field(min_length=1, max_length=3)
     fields: list[Annotated[str, StringConstraints(max_length=256)]] = Field(
         default_factory=list,
         max_length=32,
-        description="Dotted paths that may change, such as spec.replicas; empty for a deletion.",
+        description="Paths that may change, such as spec.replicas; empty for a deletion.",
     )
     values: dict[str, AnyValue] = Field(
         default_factory=dict,
         max_length=64,
         description=(
-            "What they may become, by dotted path: of such a field or of one within it. "
-            "What has no value here may only be taken away."
+            "Allowed new values, by path of a field or of a field within it. A field without"
+            " a value"
+            " here may only be removed."
         ),
     )
 
 
 class RunGrantSpec(ApiModel):
-    """The whole of what a run may write."""
+    """Everything that a run may write."""
 
-    username: Short = Field(description="system:serviceaccount:NAMESPACE:NAME of the run.")
-    not_after: Time = Field(description="Later writes are refused.")
+    username: Short = Field(
+        description="Username of the run: system:serviceaccount:NAMESPACE:NAME."
+    )
+    not_after: Time = Field(description="Writes after this time are refused.")
     rules: list[GrantRule] = Field(max_length=32)
 
 
 class RunGrant(ApiObject):
-    """Internal: made and removed by the operator with each run, read by the API server."""
+    """Internal: created and deleted by the operator with each run, read by the API server."""
 
     KIND: ClassVar[str] = "RunGrant"
     PLURAL: ClassVar[str] = "rungrants"

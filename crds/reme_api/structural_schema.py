@@ -1,8 +1,7 @@
-"""Turns a pydantic model into the structural OpenAPI v3 schema that the API server wants.
+"""Converts a pydantic model to a structural OpenAPI v3 schema for a CRD.
 
-Structural means: no references, no titles, no null, no closed objects, and nothing that Kubernetes
-does not know. Whatever this file does not understand stops it, so that a bound is never lost
-without anybody noticing.
+A structural schema has no references, titles, nulls or closed objects, and only keywords that
+Kubernetes knows. Anything else raises an error, so that no bound is lost unnoticed.
 """
 
 from typing import Any
@@ -11,9 +10,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from reme_api.validation import pattern_message
+
 Schema = dict[str, Any]
 
-_KEPT = frozenset(
+_KEYWORDS = frozenset(
     {
         "default",
         "description",
@@ -39,7 +40,7 @@ _KEPT = frozenset(
     }
 )
 _ANYTHING = "x-kubernetes-preserve-unknown-fields"
-_DROPPED = frozenset(
+_REMOVED = frozenset(
     {
         "title",
         "additionalProperties",  # of closed objects: Kubernetes prunes unknown fields by itself
@@ -49,11 +50,11 @@ _DROPPED = frozenset(
 
 
 class UnsupportedSchemaError(ValueError):
-    """A type of the API uses something that a CRD cannot say."""
+    """A type of the API uses something that a CRD cannot express."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Shows the default of a nested object as {}, so that the API server fills in its fields."""
+    """Writes the default of a nested object as {}, so that the API server sets its fields."""
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         described = super().default_schema(schema)
@@ -67,7 +68,7 @@ def structural(model: type[BaseModel]) -> Schema:
     """Return the schema of a model, ready for `openAPIV3Schema`.
 
     Raises:
-        UnsupportedSchemaError: when a field cannot be said in a CRD.
+        UnsupportedSchemaError: a field cannot be expressed in a CRD.
 
     """
     document = model.model_json_schema(by_alias=True, schema_generator=_Generator)
@@ -76,7 +77,7 @@ def structural(model: type[BaseModel]) -> Schema:
 
 
 def without_defaults(schema: Schema) -> Schema:
-    """Return the schema without defaults: a status is what the operator wrote and nothing more."""
+    """Return the schema without defaults, for a status: only the operator writes it."""
     return {
         key: {name: without_defaults(part) for name, part in value.items()}
         if key == "properties"
@@ -90,11 +91,11 @@ def without_defaults(schema: Schema) -> Schema:
 
 def _convert(node: Schema, definitions: dict[str, Schema], where: str) -> Schema:
     node = _optional(_resolve(node, definitions, where), definitions, where)
-    schema: Schema = {key: node[key] for key in sorted(node.keys() & _KEPT)}
+    schema: Schema = {key: node[key] for key in sorted(node.keys() & _KEYWORDS)}
     if "default" in node and node["default"] in (None, ""):
-        del schema["default"]  # the same as absent, and only clutter in every object
-    if unknown := node.keys() - _KEPT - _DROPPED - {_ANYTHING}:
-        raise UnsupportedSchemaError(f"{where}: a CRD cannot say {', '.join(sorted(unknown))}")
+        del schema["default"]  # the same as absent
+    if unknown := node.keys() - _KEYWORDS - _REMOVED - {_ANYTHING}:
+        raise UnsupportedSchemaError(f"{where}: a CRD cannot express {', '.join(sorted(unknown))}")
     if node.get(_ANYTHING):
         return {**schema, _ANYTHING: True}
     if "type" not in node:
@@ -114,24 +115,47 @@ def _convert(node: Schema, definitions: dict[str, Schema], where: str) -> Schema
     return schema
 
 
+def with_messages(schema: Schema) -> Schema:
+    """Return the schema with patterns as CEL rules: the API server shows their messages.
+
+    It would show the regular expression of a `pattern`. For a spec, which people write.
+    """
+    converted = {
+        key: {name: with_messages(part) for name, part in value.items()}
+        if key == "properties"
+        else with_messages(value)
+        if key in {"items", "additionalProperties"}
+        else value
+        for key, value in schema.items()
+        if key != "pattern"
+    }
+    if "pattern" in schema:
+        expression = str(schema["pattern"])
+        rule = {"rule": f"self.matches('{expression}')", "message": pattern_message(expression)}
+        if rule["message"] is None or "'" in expression or "\\" in expression:
+            raise UnsupportedSchemaError(f"{expression}: has no message or needs quoting")
+        converted["x-kubernetes-validations"] = [rule]
+    return converted
+
+
 def _resolve(node: Schema, definitions: dict[str, Schema], where: str) -> Schema:
-    """Return the node with its reference inlined; what stands beside the reference wins."""
+    """Return the node with its reference inlined; keywords beside the reference win."""
     if "$ref" not in node:
         return node
-    beside = {key: value for key, value in node.items() if key != "$ref"}
+    siblings = {key: value for key, value in node.items() if key != "$ref"}
     name = str(node["$ref"]).removeprefix("#/$defs/")
     try:
-        return {**definitions[name], **beside}
+        return {**definitions[name], **siblings}
     except KeyError:
         raise UnsupportedSchemaError(f"{where}: reference to {node['$ref']}") from None
 
 
 def _optional(node: Schema, definitions: dict[str, Schema], where: str) -> Schema:
-    """Return `x` for `x or null`: a field that may be null is a field that may be absent."""
+    """Return `x` for `x or null`: a field that may be null may be absent."""
     if "anyOf" not in node:
         return node
-    some = [part for part in node["anyOf"] if part.get("type") != "null"]
-    if len(some) != 1:
+    types = [part for part in node["anyOf"] if part.get("type") != "null"]
+    if len(types) != 1:
         raise UnsupportedSchemaError(f"{where}: is a union")
-    beside = {key: value for key, value in node.items() if key != "anyOf"}
-    return {**_resolve(some[0], definitions, where), **beside}
+    siblings = {key: value for key, value in node.items() if key != "anyOf"}
+    return {**_resolve(types[0], definitions, where), **siblings}

@@ -1,4 +1,4 @@
-"""Times of the week at which something may be done, in a time zone of people."""
+"""Weekly time windows in a time zone."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, StringConstraints
 
 from reme_api.base import ApiModel
+from reme_api.validation import Pattern
 
 _AHEAD_DAYS = 9
-"""A weekly window opens again within 7 days; two more for a day on which clocks were changed."""
+"""A weekly window opens within 7 days; 2 more for changes of the clock."""
 
 
 class Day(StrEnum):
@@ -28,36 +29,45 @@ class Day(StrEnum):
 
 _DAYS = tuple(Day)
 TimeOfDay = Annotated[
-    str, StringConstraints(max_length=5, pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+    str,
+    StringConstraints(max_length=5),
+    Pattern(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", "must be hour and minute, such as 22:00"),
 ]
 TimeZoneName = Annotated[
-    str, StringConstraints(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")
+    str,
+    StringConstraints(max_length=64),
+    Pattern(
+        r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$",
+        "must be the name of an IANA time zone, such as Europe/Berlin",
+    ),
 ]
 
 
 class TimeWindow(ApiModel):
-    """A stretch of each of these days; one that ends before it starts goes past midnight."""
+    """A period of each of these days; one that ends before it starts passes midnight."""
 
     days: list[Day] = Field(
-        default_factory=list, max_length=7, description="Days on which it starts; all when empty."
+        default_factory=list,
+        max_length=7,
+        description="Days on which the window starts; every day when empty.",
     )
     start: TimeOfDay = Field(default="00:00", description="Hour and minute, such as 22:00.")
     end: TimeOfDay = Field(
         default="00:00",
-        description="Hour and minute at which it is over; the same as start is a whole day.",
+        description="Hour and minute of the end; equal to start means a whole day.",
     )
     time_zone: TimeZoneName = Field(
-        default="UTC", description="Name in the IANA database, such as Europe/Berlin."
+        default="UTC", description="Name in the IANA time zone database, such as Europe/Berlin."
     )
 
     def text(self) -> str:
-        """Return the window in a few words."""
+        """Return the window as one line of text."""
         days = ", ".join(self.days) if self.days else "every day"
         return f"{days} {self.start}-{self.end} {self.time_zone}"
 
 
 def zone_of(window: TimeWindow) -> ZoneInfo | None:
-    """Return the time zone; None when this system does not know it."""
+    """Return the time zone; None when this system has no such zone."""
     try:
         return ZoneInfo(window.time_zone)
     except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
@@ -65,16 +75,16 @@ def zone_of(window: TimeWindow) -> ZoneInfo | None:
 
 
 def is_open(windows: Sequence[TimeWindow], now: datetime) -> bool:
-    """Return whether one of the windows is open; without any, it always is.
+    """Return whether one of the windows is open; True without windows.
 
-    A window whose time zone is not known is never open.
+    A window of an unknown time zone is never open.
     """
     return not windows or any(_holds(window, now) for window in windows)
 
 
 def next_opening(windows: Sequence[TimeWindow], now: datetime) -> datetime | None:
-    """Return when the next of the windows opens; None when none of them ever does."""
-    return min((found for w in windows if (found := _opening(w, now))), default=None)
+    """Return when the next window opens; None when none ever does."""
+    return min((opening for w in windows if (opening := _opening(w, now))), default=None)
 
 
 def _holds(window: TimeWindow, now: datetime) -> bool:
@@ -106,7 +116,7 @@ def _openings(window: TimeWindow, now: datetime) -> Iterator[datetime]:
         return
     start, today = time.fromisoformat(window.start), now.astimezone(zone).date()
     for ahead in range(_AHEAD_DAYS):
-        # An hour that a change of clocks leaves out is as long after the change as it was before.
+        # A local time that a change of the clock skips is read with the offset before the change.
         local = datetime.combine(today + timedelta(days=ahead), start, tzinfo=zone)
         if not window.days or _DAYS[local.weekday()] in window.days:
             yield local.astimezone(UTC)

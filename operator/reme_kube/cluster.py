@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from reme_api.base import API_VERSION, GROUP, VERSION, ApiObject, ArtifactReference
 from reme_api.remediation import Remediation
+from reme_api.validation import first_error
 from reme_kube import artifacts, workloads
 from reme_kube.adoption import create_or_adopt
 from reme_kube.dry_run import ApiDryRun, dry_run_as
@@ -249,12 +250,9 @@ def _parsed(kind: type[ApiObjectT], item: Json) -> ApiObjectT:
     try:
         return kind.model_validate(item)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        location = ".".join(str(part) for part in first["loc"])
         metadata = item.get("metadata") or {}
         raise UnreadableError(
-            f"{kind.KIND} {metadata.get('namespace')}/{metadata.get('name')}:"
-            f" {location}: {first['msg']}"
+            f"{kind.KIND} {metadata.get('namespace')}/{metadata.get('name')}: {first_error(error)}"
         ) from error
 
 

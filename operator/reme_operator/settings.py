@@ -1,4 +1,4 @@
-"""What the installer decides: environment variables with the prefix REME_, read once at start."""
+"""Settings of the operator: environment variables with the prefix REME_, read at the start."""
 
 import socket
 from pathlib import Path
@@ -31,143 +31,162 @@ class OperatorSettings(BaseSettings):
         env_prefix="REME_", env_ignore_empty=True, extra="forbid", frozen=True
     )
 
-    # Where it is and what it looks after
+    # Scope
     namespace: Name = Field(
-        description="Namespace of the release: every run happens here, and its policies hold"
-        " everywhere."
+        description="Namespace of the release: all runs are created here, and its policies hold in"
+        " all namespaces."
     )
     pod_name: str = Field(
         default_factory=socket.gethostname,
         min_length=1,
-        description="Name of this pod: its identity in the lease and in events.",
+        description="Name of this pod, its identity in the lease and in events.",
     )
     watch_namespaces: Names = Field(
         default=(), description="Namespaces of reports and targets; the whole cluster when empty."
     )
     paused: bool = Field(
-        default=False, description="Begin nothing new; what has begun is brought to its end."
+        default=False, description="Start no remediation; those in progress continue."
     )
 
-    # How much at once, whatever the policies say
+    # Limits of the whole cluster
     max_concurrent: int = Field(
-        default=20, ge=1, le=1000, description="Open remediations at once, in the whole cluster."
+        default=20, ge=1, le=1000, description="Maximum of open remediations in the cluster."
     )
     max_per_hour: int = Field(
-        default=200, ge=1, le=100_000, description="Remediations begun in an hour."
+        default=200, ge=1, le=100_000, description="Maximum of remediations started per hour."
     )
     storm_threshold: int = Field(
         default=20,
         ge=1,
         le=10_000,
-        description="More open reports than this within the window are a storm: few are acted on,"
-        " the worst first, and those with one cause as one.",
+        description="More open reports than this within the window are a report storm: reports of"
+        " one cause are handled as one, by severity, few at a time.",
     )
     storm_window_seconds: int = Field(
-        default=300, ge=10, le=86400, description="How old a report may be to count for a storm."
+        default=300,
+        ge=10,
+        le=86400,
+        description="Window of the storm threshold: older reports do not count.",
     )
     storm_max_concurrent: int = Field(
-        default=2, ge=1, le=1000, description="Open remediations at once in a storm."
+        default=2, ge=1, le=1000, description="Maximum of open remediations during a report storm."
     )
     kill_switch_name: Name = Field(
         default=DEFAULT_NAME,
-        description="ConfigMap of the release namespace that stops every new write while it"
-        " exists.",
+        description="ConfigMap of the release namespace that is the kill switch: it is on while the"
+        " ConfigMap exists.",
     )
 
     # Runs
     sandbox_image: str = Field(min_length=1, description="Image of the Jobs that run playbooks.")
     sandbox_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", description="When the nodes pull that image."
+        default="IfNotPresent", description="Pull policy of the sandbox image."
     )
     sandbox_image_pull_secrets: Names = Field(
-        default=(), description="Secrets of the release namespace that the nodes pull it with."
+        default=(), description="Pull Secrets of the sandbox image, in the release namespace."
     )
     run_role_kind: Literal["ClusterRole", "Role"] = Field(
         default="ClusterRole",
-        description="Kind of the roles that are bound to a run; Role when only some namespaces"
-        " are watched.",
+        description="Kind of the roles that are bound to runs; Role when only some namespaces are"
+        " watched.",
     )
     run_role_prefix: str = Field(
-        default="reme-run-", min_length=1, description="What the names of those roles begin with."
+        default="reme-run-", min_length=1, description="Prefix of the names of these roles."
     )
 
     # The model
     model_endpoint: str = Field(
         description="Base URL of an OpenAI-compatible server, such as http://model:8000/v1."
     )
-    model_name: str = Field(default="reme", min_length=1, description="Model to ask for.")
+    model_name: str = Field(
+        default="reme", min_length=1, description="Name of the model in requests."
+    )
     model_api_key_file: Path | None = Field(
-        default=None, description="File with the key of the endpoint; none is sent when absent."
+        default=None,
+        description="File with the API key of the endpoint; no key is sent when empty.",
     )
     model_timeout_seconds: float = Field(
         default=120.0,
         gt=0,
         le=3600,
-        description="Longest wait for one whole reply; a small model on two cores needs a minute.",
+        description="Timeout of a request to the model; a small model on two cores needs a minute.",
     )
     model_attempts: int = Field(
-        default=4, ge=1, le=10, description="Tries while the server is busy or not there."
+        default=4,
+        ge=1,
+        le=10,
+        description="Attempts of a request while the server is busy or unreachable.",
     )
     model_max_tokens: int = Field(
         default=512,
         ge=16,
         le=8192,
-        description="Longest reply in tokens; a playbook of two tasks needs about 200.",
+        description="Maximum length of a reply in tokens; a playbook of two tasks needs about 200.",
     )
     model_constrained: bool = Field(
         default=True,
-        description="Decode under the schema of what is allowed; only servers without structured"
-        " output need false.",
+        description="Constrain decoding by the schema of the allowed playbooks; false only for"
+        " servers without structured output.",
     )
     model_prompt_style: PromptStyle = Field(
         default=PromptStyle.FEW_SHOT,
-        description="How the model is asked: trained for one that was trained on incidents,"
-        " few-shot with examples for any other, choices also with all that is possible for one"
-        " that answers freely.",
+        description="Prompt style: trained for the released adapter, few-shot (with examples) for"
+        " other models, choices (also with all possible actions) for models without constrained"
+        " decoding.",
     )
 
-    # Being one of several
+    # Leader election
     leader_election: bool = Field(
-        default=True, description="Wait for the lease before acting; false only for one replica."
+        default=True,
+        description="Act only while holding the lease; false only for a single replica.",
     )
     lease_name: Name = Field(default="reme-operator", description="Lease in the release namespace.")
     lease_duration_seconds: int = Field(
-        default=15, ge=2, le=600, description="How long others wait for a leader that went silent."
+        default=15,
+        ge=2,
+        le=600,
+        description="Time after which another replica takes an unrenewed lease.",
     )
     lease_renew_seconds: int = Field(
         default=10,
         ge=1,
         le=599,
-        description="How long a leader that cannot renew still acts; less than the duration, so"
-        " that it stops before another begins.",
+        description="Time after which a leader that cannot renew stops; less than the lease"
+        " duration, so that it stops before another starts.",
     )
     lease_retry_seconds: int = Field(
-        default=2, ge=1, le=60, description="Time between two tries to get or renew the lease."
+        default=2,
+        ge=1,
+        le=60,
+        description="Interval between attempts to acquire or renew the lease.",
     )
 
     # The API server
     api_timeout_seconds: float = Field(
-        default=10.0, gt=0, le=120, description="Longest single request to the API server."
+        default=10.0, gt=0, le=120, description="Timeout of a request to the API server."
     )
     api_attempts: int = Field(
-        default=4, ge=1, le=10, description="Tries when it is busy or not there."
+        default=4,
+        ge=1,
+        le=10,
+        description="Attempts of a request while the API server is busy or unreachable.",
     )
 
-    # What it tells
+    # Telemetry
     http_port: int = Field(
         default=8080, ge=0, le=65535, description="Port of /metrics, /healthz and /readyz."
     )
     stalled_after_seconds: float = Field(
         default=60.0,
         gt=0,
-        description="A step that makes no progress for so long makes the process unhealthy, so"
-        " that it is restarted; longer than any call that a step makes.",
+        description="Time without progress of a step after which the process is unhealthy and is"
+        " restarted; longer than any call of a step.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="How much is logged."
+        default="info", description="Lowest level that is logged."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="JSON unless a person looks on, when auto."
+        default="auto", description="Format of the log; auto is console on a terminal, else JSON."
     )
 
     @property

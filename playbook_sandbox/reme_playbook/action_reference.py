@@ -37,7 +37,7 @@ rollout stops every pod that serves before another one does (strategy Recreate, 
 StatefulSet), and so does deleting the only pod that is ready; scaling up is `None`."""
 _BOUNDARY = """What each action can touch, within which bounds, with which permissions, and what a
 rollback restores. The names of containers, keys and ports are those of the examples below."""
-_OUT = Path(__file__).parents[2] / "docs/actions.md"
+_OUT = Path(__file__).parents[2] / "docs/reference/actions.md"
 
 
 def reference() -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from reme_api.approval import Approval, ApprovalDecision, ApprovalRecord
-from reme_api.conditions import find
+from reme_api.conditions import find_condition
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import Mode
 from reme_api.reasons import ConditionType, Outcome
@@ -193,7 +193,7 @@ def _reports(world: World) -> Iterator[tuple[str, str]]:
         report = DiagnosisReport.model_validate(body)
         uid, name = report.metadata.uid, report.metadata.name
         own = [r for r in world.finals.values() if r.spec.report_ref.uid == uid]
-        said = find(report.status.conditions, ConditionType.REMEDIATED)
+        said = find_condition(report.status.conditions, ConditionType.REMEDIATED)
         if said is None or not own or any(r.metadata.deletion_timestamp for r in own):
             continue
         last = max(own, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))

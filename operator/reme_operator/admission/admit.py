@@ -140,7 +140,7 @@ def _too_unsure(report: DiagnosisReport, policy: RemediationPolicy) -> Refuse | 
     if sure is None or sure >= least:
         return None
     return Refuse(
-        Reason.INSUFFICIENT_EVIDENCE,
+        Reason.TOO_LITTLE_EVIDENCE,
         f"the diagnosis is {sure} % sure, policy {_key(policy)} asks for {least} %",
     )
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from reme_api.conditions import find
+from reme_api.conditions import find_condition
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import ConditionType, Reason
@@ -349,12 +349,15 @@ class ReportController:
             raise LeadershipLostError("this process does not lead any more")
 
     async def _post_events(self, before: DiagnosisReport, after: DiagnosisReport) -> None:
-        accepted = find(after.status.conditions, ConditionType.ACCEPTED)
-        old = find(before.status.conditions, ConditionType.ACCEPTED)
+        accepted = find_condition(after.status.conditions, ConditionType.ACCEPTED)
+        old = find_condition(before.status.conditions, ConditionType.ACCEPTED)
         if accepted is not None and (old is None or old.reason is not accepted.reason):
             self.deps.metrics.report_decided(accepted.reason)
         for kind in (ConditionType.ACCEPTED, ConditionType.REMEDIATED):
-            was, now = find(before.status.conditions, kind), find(after.status.conditions, kind)
+            was, now = (
+                find_condition(before.status.conditions, kind),
+                find_condition(after.status.conditions, kind),
+            )
             if now is None or now.status == "Unknown":
                 continue
             if was is None or (was.status, was.reason) != (now.status, now.reason):

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reme_api.policy import RemediationPolicy
+from reme_api.validation import first_error
 from reme_operator.admission.policy_selection import UnreadablePolicy
 from reme_playbook.snapshot import unstructured
 
@@ -15,9 +16,7 @@ def parse_policy(body: Mapping[str, Any]) -> RemediationPolicy | UnreadablePolic
     try:
         return RemediationPolicy.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         namespace, name = (
             unstructured.text(body, "metadata", key) for key in ("namespace", "name")
         )
-        return UnreadablePolicy(namespace, name, f"{where}: {first['msg']}"[:256])
+        return UnreadablePolicy(namespace, name, first_error(error)[:256])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from reme_api.conditions import Status, find, put
+from reme_api.conditions import Status, find_condition, set_condition
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus, RemediationSummary
 from reme_api.reasons import ConditionType, Reason
 from reme_operator.admission.admit import Accept, Admission, AlreadyAdmitted, Refuse
@@ -19,7 +19,7 @@ def compose(
     """Return the status of the report; `entries` are its own remediations, oldest first."""
     before, generation = report.status, report.metadata.generation
     status, reason, message = _accepted(admission)
-    conditions = put(
+    conditions = set_condition(
         before.conditions,
         ConditionType.ACCEPTED,
         status,
@@ -29,7 +29,7 @@ def compose(
         now=now,
     )
     status, reason, message = _remediated(before, entries)
-    conditions = put(
+    conditions = set_condition(
         conditions,
         ConditionType.REMEDIATED,
         status,
@@ -82,7 +82,10 @@ def _remembered(before: DiagnosisReportStatus) -> tuple[Status, Reason, str]:
     """Return what is still known of remediations that are gone."""
     if not before.remediations:
         return Status.UNKNOWN, Reason.PENDING, ""
-    last, said = before.remediations[-1], find(before.conditions, ConditionType.REMEDIATED)
+    last, said = (
+        before.remediations[-1],
+        find_condition(before.conditions, ConditionType.REMEDIATED),
+    )
     if last.outcome is None:
         return Status.FALSE, Reason.CANCELLED, f"{last.name} was deleted"
     if said is not None and said.status is not Status.UNKNOWN:

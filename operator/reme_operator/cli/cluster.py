@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from reme_api.base import ArtifactReference
 from reme_api.remediation import Attempt, Change, Remediation
+from reme_api.validation import first_error
 from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.http_client import ApiClient
@@ -159,11 +160,9 @@ def _parse(found: dict[str, Any]) -> Remediation:
     try:
         return Remediation.model_validate(found)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
         name = escape(str((found.get("metadata") or {}).get("name", "?")))
         raise CliError(
-            f"remediation {name} does not fit this version of reme: {field}: {first['msg']}"
+            f"remediation {name} does not fit this version of reme: {first_error(error)}"
         ) from None
 
 

@@ -9,7 +9,7 @@ _REASONS: dict[str, tuple[Reason, str]] = {
     Abstain.HEALTHY: (Reason.DIAGNOSIS_CONTRADICTED, "what is seen is not what was reported"),
     Abstain.ELSEWHERE: (Reason.FAULT_ELSEWHERE, "the fault is not in this workload"),
     Abstain.NO_ACTION: (Reason.NO_ACTION_HELPS, "nothing that is possible and allowed would help"),
-    Abstain.UNCLEAR: (Reason.INSUFFICIENT_EVIDENCE, "it cannot be told what is wrong"),
+    Abstain.UNCLEAR: (Reason.TOO_LITTLE_EVIDENCE, "it cannot be told what is wrong"),
 }
 """What the model may say; any other words of it are counted as one reason."""
 
@@ -29,7 +29,7 @@ def no_action_reason(seen: Observed, why: str) -> tuple[Reason, str]:
 def unmeasured_fault_reason(seen: Observed) -> tuple[Reason, str]:
     """Return that the fault was not seen, under a policy that asks for that."""
     return (
-        Reason.INSUFFICIENT_EVIDENCE,
+        Reason.TOO_LITTLE_EVIDENCE,
         f"the policy acts only on a fault that the probes have seen{measured(seen)}",
     )
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from reme_api.conditions import Condition, Status, put
+from reme_api.conditions import Condition, Status, set_condition
 from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
@@ -53,7 +53,7 @@ def derive(
     }
     conditions = list(status.conditions)
     for kind, (state, reason, message) in statements.items():
-        conditions = put(
+        conditions = set_condition(
             conditions,
             kind,
             state,

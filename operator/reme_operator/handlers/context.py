@@ -8,6 +8,7 @@ import structlog
 from pydantic import ValidationError
 
 from reme_api.base import ApiObject
+from reme_api.validation import first_error
 from reme_operator.admission.controller import ReportController
 from reme_operator.admission.remediation_index import RemediationIndex
 from reme_operator.reconcile.notifier import Notifiers
@@ -39,7 +40,5 @@ def parse_object(kind: type[T], body: object) -> T | None:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        _log.warning("object.unreadable", kind=kind.KIND, field=where, problem=first["msg"])
+        _log.warning("object.unreadable", kind=kind.KIND, problem=first_error(error))
         return None

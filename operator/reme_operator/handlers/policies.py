@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reme_api.conditions import Status, put
+from reme_api.conditions import Status, set_condition
 from reme_api.policy import Mode, RemediationPolicy, RemediationPolicyStatus
 from reme_api.reasons import ConditionType, Reason
 from reme_kube.errors import ClusterError
@@ -24,7 +24,7 @@ async def judge(context: OperatorContext, policy: RemediationPolicy) -> None:
     key = f"{meta.namespace}/{meta.name}"
     status = RemediationPolicyStatus(
         observed_generation=meta.generation,
-        conditions=put(
+        conditions=set_condition(
             policy.status.conditions,
             ConditionType.READY,
             state,
@@ -66,7 +66,7 @@ async def report_unreadable_policy(
     status = shell.status.model_copy(
         update={
             "observed_generation": meta.generation,
-            "conditions": put(
+            "conditions": set_condition(
                 shell.status.conditions,
                 ConditionType.READY,
                 Status.FALSE,

@@ -53,7 +53,7 @@ _USUAL_OUTCOMES = (
     (Outcome.ABSTAINED, Reason.DIAGNOSIS_CONTRADICTED),
     (Outcome.ABSTAINED, Reason.FAULT_ELSEWHERE),
     (Outcome.ABSTAINED, Reason.NO_ACTION_HELPS),
-    (Outcome.ABSTAINED, Reason.INSUFFICIENT_EVIDENCE),
+    (Outcome.ABSTAINED, Reason.TOO_LITTLE_EVIDENCE),
     (Outcome.CANCELLED, Reason.KILL_SWITCH),
 )
 """What alerts and panels use; other pairs begin with their first event."""

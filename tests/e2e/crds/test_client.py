@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reme_api.conditions import Status, put
+from reme_api.conditions import Status, set_condition
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Attempt, Remediation
@@ -44,7 +44,7 @@ async def test_a_status_is_written_whole_and_only_on_what_was_read(
     clock = SystemClock()
     first.status.attempts.append(Attempt(number=1, start_time=clock.now()))
     first.status.message = "going on"
-    first.status.conditions = put(
+    first.status.conditions = set_condition(
         [],
         ConditionType.SUCCEEDED,
         Status.UNKNOWN,

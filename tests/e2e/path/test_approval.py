@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reme_api.conditions import find
+from reme_api.conditions import find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Remediation
 from reme_benchmark.kube.kubectl import KubectlError, Object
@@ -51,7 +51,7 @@ def waiting(
 
     def check() -> Remediation | None:
         found = testbed.remediation(report)
-        stated = find(found.status.conditions, ConditionType.APPROVED) if found else None
+        stated = find_condition(found.status.conditions, ConditionType.APPROVED) if found else None
         return found if stated and stated.reason is reason else None
 
     found = testbed.until(f"it waits: {reason}", check, 240)

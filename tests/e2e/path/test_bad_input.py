@@ -2,7 +2,7 @@
 
 import pytest
 
-from reme_api.conditions import find
+from reme_api.conditions import find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_benchmark.kube.kubectl import KubectlError
 from tests.support.testbed import SYSTEM, Testbed, never_verified, restart, rollback
@@ -79,7 +79,7 @@ def test_a_target_that_vanishes_in_mid_run(shop: Testbed) -> None:
     shop.kubectl.delete("deployment", "catalog", shop.namespace)
     ended = shop.ended(report)
     never_verified(ended)
-    condition = find(ended.status.conditions, ConditionType.SUCCEEDED)
+    condition = find_condition(ended.status.conditions, ConditionType.SUCCEEDED)
     assert condition is not None
     assert "Traceback" not in ended.model_dump_json()
     shop.until("clean-up", lambda: not shop.leftovers(ended))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reme_api.conditions import Status, find
+from reme_api.conditions import Status, find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason, Step
 from reme_api.remediation import Remediation
 from tests.support.testbed import Testbed, never_verified, restart, rollback
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.cluster
 
 def succeeded(remediation: Remediation) -> Status:
     """Return the status of the summary condition."""
-    condition = find(remediation.status.conditions, ConditionType.SUCCEEDED)
+    condition = find_condition(remediation.status.conditions, ConditionType.SUCCEEDED)
     assert condition is not None
     return condition.status
 

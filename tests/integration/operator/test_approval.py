@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reme_api.conditions import Status, find
+from reme_api.conditions import Status, find_condition
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason, Step
 from reme_api.remediation import Remediation
@@ -32,7 +32,7 @@ RIGHTS = ("rungrants", "serviceaccounts", "rolebindings")
 def waits(world: World, reason: Reason) -> Callable[[], Remediation | None]:
     def check() -> Remediation | None:
         for found in world.remediations():
-            stated = find(found.status.conditions, ConditionType.APPROVED)
+            stated = find_condition(found.status.conditions, ConditionType.APPROVED)
             if stated and stated.reason is reason:
                 return found
         return None
@@ -82,7 +82,7 @@ async def test_an_approved_plan_runs_and_the_record_says_whose_word_it_was(world
     assert (record.decision, record.username, record.reason) == ("Approve", "ann", "looks right")
     assert attempt.plan is not None
     assert record.plan_digest == attempt.plan.digest
-    approved = find(ended.status.conditions, ConditionType.APPROVED)
+    approved = find_condition(ended.status.conditions, ConditionType.APPROVED)
     assert approved is not None
     assert (approved.status, approved.reason) == (Status.TRUE, Reason.APPROVED_BY_PERSON)
     assert "ann" in approved.message

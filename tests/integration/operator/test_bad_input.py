@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reme_api.conditions import find
+from reme_api.conditions import find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
 from tests.doubles.fake_api import refusal
 from tests.doubles.fake_model import Answer
@@ -75,7 +75,8 @@ async def test_a_model_that_is_too_slow_is_said_so(world: World) -> None:
 
         def stalled() -> bool:
             stated = [
-                find(r.status.conditions, ConditionType.STALLED) for r in world.remediations()
+                find_condition(r.status.conditions, ConditionType.STALLED)
+                for r in world.remediations()
             ]
             return any(s and s.reason is Reason.MODEL_TIMED_OUT for s in stated)
 
@@ -268,7 +269,7 @@ async def test_a_report_about_nothing_says_so(world: World) -> None:
         file_report(world.api, target={"kind": "Deployment", "name": "nobody"})
 
         def refused() -> Reason | None:
-            found = find(world.report().status.conditions, ConditionType.ACCEPTED)
+            found = find_condition(world.report().status.conditions, ConditionType.ACCEPTED)
             return found.reason if found else None
 
         assert await world.until(refused) is Reason.TARGET_NOT_FOUND

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reme_api.conditions import Condition, Status, find
+from reme_api.conditions import Condition, Status, find_condition
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Remediation
@@ -35,7 +35,7 @@ def switch_off(world: World) -> None:
 
 
 def accepted(world: World, name: str = "cart-down") -> Condition | None:
-    return find(world.report(name).status.conditions, ConditionType.ACCEPTED)
+    return find_condition(world.report(name).status.conditions, ConditionType.ACCEPTED)
 
 
 def refused(world: World, reason: Reason, name: str = "cart-down") -> bool:
@@ -44,7 +44,7 @@ def refused(world: World, reason: Reason, name: str = "cart-down") -> bool:
 
 
 def succeeded(found: Remediation) -> Reason | None:
-    condition = find(found.status.conditions, ConditionType.SUCCEEDED)
+    condition = find_condition(found.status.conditions, ConditionType.SUCCEEDED)
     return condition.reason if condition else None
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from reme_api.conditions import Status, find
+from reme_api.conditions import Status, find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason, Step
 from reme_api.remediation import Remediation
 from tests.doubles.fake_model import Answer
@@ -25,7 +25,7 @@ from tests.integration.operator.conftest import World
 
 
 def condition(remediation: Remediation, kind: ConditionType) -> tuple[Status, Reason]:
-    found = find(remediation.status.conditions, kind)
+    found = find_condition(remediation.status.conditions, kind)
     assert found is not None
     return found.status, found.reason
 
@@ -44,7 +44,7 @@ async def test_the_right_playbook_is_verified(world: World) -> None:
         ended = await world.ended()
 
         def remediated() -> bool:
-            found = find(world.report().status.conditions, ConditionType.REMEDIATED)
+            found = find_condition(world.report().status.conditions, ConditionType.REMEDIATED)
             return found is not None and found.status is Status.TRUE
 
         await world.until(remediated)
@@ -58,7 +58,7 @@ async def test_the_right_playbook_is_verified(world: World) -> None:
     assert world.runner.ran == [attempt.run.name]
     assert world.leftovers() == []
     assert ended.spec.report_ref.uid == report["metadata"]["uid"]
-    accepted = find(world.report().status.conditions, ConditionType.ACCEPTED)
+    accepted = find_condition(world.report().status.conditions, ConditionType.ACCEPTED)
     assert accepted is not None
     assert accepted.reason is Reason.REMEDIATION_CREATED
     assert condition(ended, ConditionType.SUCCEEDED) == (Status.TRUE, Reason.PROBES_PASSED)
@@ -232,7 +232,7 @@ async def test_a_policy_that_is_suspended_holds_the_run_and_lets_it_go(world: Wo
 
         def held() -> Remediation | None:
             for found in world.remediations():
-                stated = find(found.status.conditions, ConditionType.SUCCEEDED)
+                stated = find_condition(found.status.conditions, ConditionType.SUCCEEDED)
                 if stated and stated.reason is Reason.SUSPENDED:
                     return found
             return None
@@ -295,7 +295,7 @@ async def test_two_reports_for_one_target_take_turns(world: World) -> None:
         file_report(world.api, "twin-b")
 
         def refused() -> bool:
-            found = find(world.report("twin-b").status.conditions, ConditionType.ACCEPTED)
+            found = find_condition(world.report("twin-b").status.conditions, ConditionType.ACCEPTED)
             return found is not None and found.reason is Reason.TARGET_LOCKED
 
         await world.until(refused)

@@ -5,6 +5,7 @@ import yaml
 
 from reme_api import api_reference, crd_generator
 from reme_api.crd_generator import KINDS, definition, plain, template
+from reme_api.reasons import ConditionType, Outcome, Reason, Step
 
 ROOT = Path(__file__).parents[3]
 
@@ -93,8 +94,17 @@ def test_generated_leftovers_go_and_other_files_stay(tmp_path: Path) -> None:
 
 
 def test_the_reference_names_every_field_of_every_spec() -> None:
-    text = api_reference.reference()
+    text = api_reference.api_page()
     for field in ("`target.kind`", "`probes[].http.port`", "`verification.windowSeconds`"):
         assert field in text
-    assert "`spec.cancel`: cancel cannot be taken back" in text
-    assert "| integer | `10` | How long success must hold without a break. 1 to 3600. |" in text
+    assert "`spec.cancel`: cancel cannot be set back to false" in text
+    assert "| integer | `10` | How long the probes must pass without a break. 1 to 3600. |" in text
+
+
+def test_the_values_of_reasons_stand_on_one_page_with_a_meaning() -> None:
+    page, api = api_reference.reasons_page(), api_reference.api_page()
+    for enumeration in (ConditionType, Outcome, Step, Reason):
+        for member in enumeration:
+            assert member.meaning, member
+            assert page.count(f"| `{member.value}` | {member.meaning} |") == 1
+    assert "RemediationCreated" not in api

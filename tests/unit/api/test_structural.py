@@ -151,3 +151,12 @@ def test_what_may_be_anything_is_said_so_and_stands_nowhere_but_in_grants() -> N
         if ANYTHING.items() <= node.items()
     }
     assert found == {("RunGrant", ".spec.rules[].values[]")}
+
+
+@kinds
+def test_no_person_is_shown_a_regular_expression(kind: Kind) -> None:
+    for path, node in nodes(schema_of(kind)["properties"]["spec"], "spec"):
+        assert "pattern" not in node, path
+        for rule in node.get("x-kubernetes-validations", ()):
+            assert rule["message"], path
+            assert "self" not in rule["message"], path

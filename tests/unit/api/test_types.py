@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reme_api.conditions import Condition, Status, find, put
+from reme_api.conditions import Condition, Status, find_condition, set_condition
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import EvidenceRequirements, RemediationPolicy, Verification
 from reme_api.probes import Probe
@@ -74,7 +74,7 @@ def test_a_manifest_goes_back_and_forth_unchanged() -> None:
 
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     def set_to(before: list[Condition], status: Status, minutes: int) -> list[Condition]:
-        return put(
+        return set_condition(
             before,
             ConditionType.SUCCEEDED,
             status,
@@ -87,7 +87,7 @@ def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     first = set_to([], Status.UNKNOWN, 0)
     second = set_to(first, Status.UNKNOWN, 1)
     third = set_to(second, Status.TRUE, 2)
-    times = [find(c, ConditionType.SUCCEEDED) for c in (first, second, third)]
+    times = [find_condition(c, ConditionType.SUCCEEDED) for c in (first, second, third)]
     assert [c.last_transition_time for c in times if c] == [NOW, NOW, NOW + timedelta(minutes=2)]
     assert [c.observed_generation for c in times if c] == [0, 1, 2]
     assert len(third) == 1

@@ -49,7 +49,7 @@ def next_of(
         ("healthy", Reason.DIAGNOSIS_CONTRADICTED),
         ("elsewhere", Reason.FAULT_ELSEWHERE),
         ("no action", Reason.NO_ACTION_HELPS),
-        ("unclear", Reason.INSUFFICIENT_EVIDENCE),
+        ("unclear", Reason.TOO_LITTLE_EVIDENCE),
         ("I would rather not", Reason.MODEL_ABSTAINED),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_policy_may_ask_for_a_fault_that_was_seen(
         assert decision == d.OpenAttempt(1)
         return
     assert isinstance(decision, d.Finish)
-    assert (decision.outcome, decision.reason) == (Outcome.ABSTAINED, Reason.INSUFFICIENT_EVIDENCE)
+    assert (decision.outcome, decision.reason) == (Outcome.ABSTAINED, Reason.TOO_LITTLE_EVIDENCE)
     assert decision.message.endswith(SEEN)
 
 
@@ -115,7 +115,7 @@ def test_a_diagnosis_that_is_too_unsure_is_not_acted_on(sure: int | None, taken:
     found = admit(AdmissionInput(asked, TargetInfo(), [careful], (), RELEASE), NOW)
     assert isinstance(found, Accept) is taken
     if isinstance(found, Refuse):
-        assert found.reason is Reason.INSUFFICIENT_EVIDENCE
+        assert found.reason is Reason.TOO_LITTLE_EVIDENCE
         assert "49 % sure" in found.message
         assert found.retry_at is None
 
@@ -126,7 +126,7 @@ def test_every_reason_to_abstain_is_counted_from_zero() -> None:
         Reason.DIAGNOSIS_CONTRADICTED,
         Reason.FAULT_ELSEWHERE,
         Reason.NO_ACTION_HELPS,
-        Reason.INSUFFICIENT_EVIDENCE,
+        Reason.TOO_LITTLE_EVIDENCE,
         Reason.MODEL_ABSTAINED,
     ):
         labels = {"outcome": "Abstained", "reason": reason.value}

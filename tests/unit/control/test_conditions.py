@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reme_api.conditions import Status, find
+from reme_api.conditions import Status, find_condition
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Rejection, Remediation
@@ -119,8 +119,8 @@ def test_a_time_moves_only_with_its_status() -> None:
     before = derive(first, first.status, NOW)
     kept = first.status.model_copy(update={"conditions": before, "attempts": [generated()]})
     after = derive(first, kept, later(5))
-    generated_then = find(after, Kind.GENERATED)
-    validated_then = find(after, Kind.VALIDATED)
+    generated_then = find_condition(after, Kind.GENERATED)
+    validated_then = find_condition(after, Kind.VALIDATED)
     assert generated_then is not None
     assert validated_then is not None
     assert generated_then.last_transition_time == later(5)

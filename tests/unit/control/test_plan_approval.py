@@ -349,7 +349,7 @@ def test_what_cannot_be_measured_after_the_wait_is_acted_on_only_where_that_is_a
             continue
         assert isinstance(decision, d.CloseAttempt)
         assert decision.outcome is Outcome.ABSTAINED
-        assert decision.reason is Reason.INSUFFICIENT_EVIDENCE
+        assert decision.reason is Reason.TOO_LITTLE_EVIDENCE
 
 
 def test_an_attempt_that_came_to_no_run_does_not_shorten_the_wait() -> None:

@@ -1,6 +1,6 @@
 """What a report is told of itself."""
 
-from reme_api.conditions import Status, find
+from reme_api.conditions import Status, find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_operator.admission.admit import AlreadyAdmitted, Refuse
 from reme_operator.admission.remediation_index import RemediationInfo, entry
@@ -15,12 +15,12 @@ def ended(name: str, outcome: Outcome | None) -> RemediationInfo:
 def test_a_refusal_is_a_condition_with_a_time() -> None:
     refusal = Refuse(Reason.COOLING_DOWN, "the target rests", later(60))
     status = compose(report(), refusal, [], NOW)
-    accepted = find(status.conditions, ConditionType.ACCEPTED)
+    accepted = find_condition(status.conditions, ConditionType.ACCEPTED)
     assert accepted is not None
     assert (accepted.status, accepted.reason) == (Status.FALSE, Reason.COOLING_DOWN)
     assert status.retry_time == later(60)
     assert status.message == "the target rests"
-    remediated = find(status.conditions, ConditionType.REMEDIATED)
+    remediated = find_condition(status.conditions, ConditionType.REMEDIATED)
     assert remediated is not None
     assert remediated.status is Status.UNKNOWN
 
@@ -28,7 +28,7 @@ def test_a_refusal_is_a_condition_with_a_time() -> None:
 def test_the_newest_remediation_decides_whether_it_is_remediated() -> None:
     found = [ended("a", Outcome.VERIFIED), ended("b", Outcome.ROLLED_BACK)]
     status = compose(report(), AlreadyAdmitted("b"), found, NOW)
-    remediated = find(status.conditions, ConditionType.REMEDIATED)
+    remediated = find_condition(status.conditions, ConditionType.REMEDIATED)
     assert remediated is not None
     assert remediated.status is Status.FALSE
     assert [s.outcome for s in status.remediations] == [Outcome.VERIFIED, Outcome.ROLLED_BACK]
@@ -40,7 +40,7 @@ def test_what_was_deleted_stays_in_the_list() -> None:
     status = compose(later_on, AlreadyAdmitted("a"), [], NOW)
     assert [(s.name, s.outcome) for s in status.remediations] == [("a", Outcome.VERIFIED)]
     # Nor does the report forget that it was remediated.
-    remediated = find(status.conditions, ConditionType.REMEDIATED)
+    remediated = find_condition(status.conditions, ConditionType.REMEDIATED)
     assert remediated is not None
     assert remediated.status is Status.TRUE
 

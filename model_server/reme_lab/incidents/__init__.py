@@ -1,1 +1,1 @@
-"""Synthetic incidents: what the model is trained on, rendered as the operator renders real ones."""
+"""Synthetic incidents to train the model on, with the prompt that the operator would send."""

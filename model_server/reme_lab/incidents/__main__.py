@@ -1,4 +1,4 @@
-"""Writes traces: python -m reme_lab.incidents --count 6000 --seed 1 --out build/traces."""
+"""Writes incidents: python -m reme_lab.incidents --count 6000 --seed 1 --out build/incidents."""
 
 import argparse
 import gc
@@ -23,45 +23,47 @@ _SHARES = {Split.TRAIN: 90, Split.DEV: 5, Split.TEST: 5}
 def main() -> None:
     """Write train.jsonl, dev.jsonl, test.jsonl and MANIFEST.json."""
     parser = argparse.ArgumentParser(prog="reme_lab.incidents", description=__doc__)
-    parser.add_argument("--count", type=int, default=6000, help="distinct traces, all in all")
+    parser.add_argument("--count", type=int, default=6000, help="number of distinct incidents")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--candidates", action="store_true", help="with what each possible reply is worth"
+        "--candidates", action="store_true", help="include the reward of every possible reply"
     )
     parser.add_argument(
         "--abstain",
         type=float,
-        help="percent in which nothing is to be done, to go on from a model that acts too readily",
+        help="percentage of incidents that need no action; more for a model that acts too often",
     )
     parser.add_argument(
         "--only",
         nargs="+",
         metavar="FAULT",
-        help="these faults alone, as the model does them badly",
+        help="restrict the incidents to these faults",
     )
-    parser.add_argument("--out", type=Path, default=Path("build/traces"))
+    parser.add_argument("--out", type=Path, default=Path("build/incidents"))
     parser.add_argument(
         "--tokenizer", type=Path, help="tokenizer.json of the base model, to count tokens as well"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.only or ()) - {*FAULTS, *ABSTENTIONS}:
-        parser.error(f"no such fault: {', '.join(sorted(unknown))}")
-    never = arguments.abstain == _ALWAYS and not set(arguments.only or ()) & set(ABSTENTIONS)
-    if arguments.only and never:
-        parser.error("--abstain 100 leaves out all that --only asks for")
-    counts = _tokens(arguments.tokenizer) if arguments.tokenizer else None
-    gc.freeze()  # what was imported stays; of what is made little is worth looking for
+        parser.error(f"unknown fault: {', '.join(sorted(unknown))}")
+    excludes_all = arguments.abstain == _ALWAYS and not set(arguments.only or ()) & set(ABSTENTIONS)
+    if arguments.only and excludes_all:
+        parser.error("--abstain 100 excludes every fault of --only")
+    count_tokens = _tokens(arguments.tokenizer) if arguments.tokenizer else None
+    gc.freeze()  # imported modules stay in memory, and incidents leave little garbage
     gc.set_threshold(100_000, 50, 50)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    seen: set[str] = set()
+    prompts: set[str] = set()
     dropped: Counter[str] = Counter()
     written: dict[str, Any] = {}
     for split in _SHARES:
-        traces = _distinct(arguments, split, seen, dropped)
-        lines = [json.dumps(t.record(), ensure_ascii=False, separators=(",", ":")) for t in traces]
+        incidents = _distinct(arguments, split, prompts, dropped)
+        lines = [
+            json.dumps(t.record(), ensure_ascii=False, separators=(",", ":")) for t in incidents
+        ]
         text = "".join(f"{line}\n" for line in lines)
         (arguments.out / f"{split}.jsonl").write_text(text, encoding="utf-8")
-        written[split] = _summary(traces, text, counts)
+        written[split] = _summary(incidents, text, count_tokens)
     manifest = {
         "seed": arguments.seed,
         "count": arguments.count,
@@ -76,61 +78,63 @@ def main() -> None:
 
 
 def _distinct(
-    arguments: argparse.Namespace, split: Split, seen: set[str], dropped: Counter[str]
+    arguments: argparse.Namespace, split: Split, prompts: set[str], dropped: Counter[str]
 ) -> list[Incident]:
-    found: list[Incident] = []
-    count, place = arguments.count * _SHARES[split] // 100, 0
-    drawn = {} if arguments.abstain is None else {"kinds": kind_weights(arguments.abstain)}
-    while len(found) < count:
-        place += 1
+    incidents: list[Incident] = []
+    count, number = arguments.count * _SHARES[split] // 100, 0
+    options = {} if arguments.abstain is None else {"kinds": kind_weights(arguments.abstain)}
+    while len(incidents) < count:
+        number += 1
         try:
-            trace = make_incident(
-                f"{arguments.seed}/{split}/{place}",
+            incident = make_incident(
+                f"{arguments.seed}/{split}/{number}",
                 split,
                 candidates=arguments.candidates,
-                **drawn,
+                **options,
             )
         except DroppedIncident as reason:
             dropped[str(reason)] += 1
             continue
-        if arguments.only and trace.fault not in arguments.only:
+        if arguments.only and incident.fault not in arguments.only:
             continue
-        if trace.messages[-1]["content"] in seen:
+        if incident.messages[-1]["content"] in prompts:
             dropped["twice"] += 1
             continue
-        seen.add(trace.messages[-1]["content"])
-        found.append(trace)
-    return found
+        prompts.add(incident.messages[-1]["content"])
+        incidents.append(incident)
+    return incidents
 
 
 def _tokens(path: Path) -> Callable[[str], int]:
-    """Return what counts the tokens of a text; the library is there where models are trained."""
+    """Return a function that counts tokens; needs the `tokenizers` library."""
     tokenizer = import_module("tokenizers").Tokenizer.from_file(str(path))
     return lambda text: len(tokenizer.encode(text).ids)
 
 
 def _summary(
-    traces: list[Incident], text: str, counts: Callable[[str], int] | None
+    incidents: list[Incident], text: str, count_tokens: Callable[[str], int] | None
 ) -> dict[str, Any]:
-    found = {"characters": _lengths(traces, len)}
-    if counts is not None:
-        found["tokens"] = _lengths(traces, counts)
+    lengths = {"characters": _lengths(incidents, len)}
+    if count_tokens is not None:
+        lengths["tokens"] = _lengths(incidents, count_tokens)
     return {
-        "traces": len(traces),
+        "traces": len(incidents),
         "digest": f"sha256:{sha256(text.encode()).hexdigest()}",
-        "kinds": dict(sorted(Counter(str(t.kind) for t in traces).items())),
-        "qualities": dict(sorted(Counter(str(t.quality) for t in traces).items())),
-        "faults": dict(sorted(Counter(t.fault for t in traces).items())),
-        **found,
+        "kinds": dict(sorted(Counter(str(t.kind) for t in incidents).items())),
+        "qualities": dict(sorted(Counter(str(t.quality) for t in incidents).items())),
+        "faults": dict(sorted(Counter(t.fault for t in incidents).items())),
+        **lengths,
     }
 
 
-def _lengths(traces: list[Incident], count: Callable[[str], int]) -> dict[str, int]:
-    """Return how long prompt and answer are together."""
-    found = [sum(count(m["content"]) for m in t.messages) + count(t.acceptable[0]) for t in traces]
-    if len(found) < _FEWEST_FOR_QUANTILES:
+def _lengths(incidents: list[Incident], count: Callable[[str], int]) -> dict[str, int]:
+    """Return the mean and 95th percentile of the lengths of prompt and answer together."""
+    lengths = [
+        sum(count(m["content"]) for m in t.messages) + count(t.acceptable[0]) for t in incidents
+    ]
+    if len(lengths) < _FEWEST_FOR_QUANTILES:
         return {}
-    return {"mean": round(mean(found)), "p95": round(quantiles(found, n=20)[-1])}
+    return {"mean": round(mean(lengths)), "p95": round(quantiles(lengths, n=20)[-1])}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What tools quote of every workload, whether it is broken or not: starts, pulls, calm metrics.
+"""Evidence that says nothing about the fault: starts, image pulls, ordinary metrics.
 
-Without it in the traces, a model would learn that such lines are a sign of health, or of trouble.
-So it is with the states of the target's pods: a tool that describes them quotes whatever is there.
+Diagnosis tools quote such lines of every workload. Without them in the incidents, a model would
+take them for a sign of health or of trouble. The same holds for the states of pods.
 """
 
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from reme_lab.incidents.broken_system import EvidenceText
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Pod, System
 
-MOST = 7
+MAX_LINES = 7
 
 
 def routine_evidence(rng: Rng, system: System, *, healthy: bool) -> list[EvidenceText]:
-    """Return some lines about the target and its neighbours that say nothing of a fault.
+    """Return lines about the target and its neighbours that are unrelated to the fault.
 
-    How many requests of users failed is no sign where the target is broken: few may pass by it.
+    The number of failed requests is random if the target is broken: little traffic may use it.
     """
     pods = [pod.name for pod in system.pods] or [system.name]
-    sets = f"{system.name}-{system.hash}"
+    replica_set = f"{system.name}-{system.hash}"
     image = system.main_container["image"]
     events = [
         (rng.choice(pods), f"Pulled: Container image '{image}' already present on machine"),
@@ -30,20 +30,23 @@ def routine_evidence(rng: Rng, system: System, *, healthy: bool) -> list[Evidenc
             rng.choice(pods),
             f"Scheduled: Successfully assigned {system.namespace}/{rng.choice(pods)}",
         ),
-        (sets, f"SuccessfulCreate: Created pod: {rng.choice(pods)}"),
-        (sets, f"SuccessfulDelete: Deleted pod: {system.name}-{names.pod_suffix(rng)}"),
+        (replica_set, f"SuccessfulCreate: Created pod: {rng.choice(pods)}"),
+        (replica_set, f"SuccessfulDelete: Deleted pod: {system.name}-{names.pod_suffix(rng)}"),
         (rng.choice(pods), f"Killing: Stopping container {system.container}"),
         (
             system.name,
-            f"ScalingReplicaSet (x{rng.integer(2, 4)}): Scaled down replica set {sets} from 1 to 0",
+            (
+                f"ScalingReplicaSet (x{rng.integer(2, 4)}): "
+                f"Scaled down replica set {replica_set} from 1 to 0"
+            ),
         ),
     ]
-    asked = rng.integer(10, 400)
-    failed = 0 if healthy else rng.choice((0, 0, 0, rng.integer(1, 9), asked))
+    total = rng.integer(10, 400)
+    failed = 0 if healthy else rng.choice((0, 0, 0, rng.integer(1, 9), total))
     users = rng.choice(("ingress", "users", "gateway", "edge"))
     other = rng.choice([n.name for n in system.neighbours] or [system.name])
     others = [
-        ("Metric", users, f"{failed} of {asked} requests failed; median {rng.integer(9, 300)} ms"),
+        ("Metric", users, f"{failed} of {total} requests failed; median {rng.integer(9, 300)} ms"),
         ("Metric", f"Pod/{other}", f"cpu {rng.integer(1, 60)}m of 200m, memory 30Mi of 128Mi"),
         ("Text", f"Pod/{other}", rng.choice(("phase Running, ready", "Running and ready"))),
         *(
@@ -52,16 +55,16 @@ def routine_evidence(rng: Rng, system: System, *, healthy: bool) -> list[Evidenc
         ),
         ("Log", f"Pod/{other}", f"WARN slow request /: {rng.integer(300, 2500)} ms"),
     ]
-    found = [EvidenceText("Event", source, text) for source, text in events]
-    found += [EvidenceText(kind, source, text) for kind, source, text in others]
-    return rng.sample(found, rng.integer(2, MOST))
+    evidence = [EvidenceText("Event", source, text) for source, text in events]
+    evidence += [EvidenceText(kind, source, text) for kind, source, text in others]
+    return rng.sample(evidence, rng.integer(2, MAX_LINES))
 
 
 def caller_logs(rng: Rng, system: System, broken: str, port: int) -> list[EvidenceText]:
-    """Return what the callers of a broken service log; nothing where nobody calls it.
+    """Return what the callers of a broken Service log; empty if it has no callers.
 
-    They say of it what a healthy caller says of a broken dependency: that alone does not tell
-    whose fault it is.
+    A healthy caller of any broken dependency logs the same, so the lines do not tell whose fault it
+    is.
     """
     callers = [n.name for n in system.neighbours if n.calls_target and n.name != broken]
     if not callers:
@@ -79,7 +82,7 @@ def caller_logs(rng: Rng, system: System, broken: str, port: int) -> list[Eviden
 
 
 def error_logs(rng: Rng, system: System) -> list[EvidenceText]:
-    """Return what a workload logs that answers with errors by its own fault."""
+    """Return the log lines of a workload that answers with errors."""
     pod = rng.choice([pod.name for pod in system.pods] or [system.name])
     source = rng.choice((f"Pod/{pod}/{system.container}", f"Pod/{pod}", system.name))
     level = rng.choice(("ERROR", "ERROR", "level=error", "FATAL", "[error]"))
@@ -95,36 +98,38 @@ def error_logs(rng: Rng, system: System) -> list[EvidenceText]:
 
 
 def pod_states(rng: Rng, system: System) -> list[EvidenceText]:
-    """Return what the API says of the target's pods that are not ready, as tools quote it."""
-    found: list[EvidenceText] = []
+    """Return the API's description of the target's unready pods, as tools quote it."""
+    evidence: list[EvidenceText] = []
     for pod in rng.sample([pod for pod in system.pods if not pod.ready], 2):
         source = f"Pod/{pod.name}"
-        found += [EvidenceText("Text", source, text) for text in _of(pod, system.container)]
-        if said := pod.state.get("state", {}).get("waiting", {}).get("message", ""):
+        evidence += [
+            EvidenceText("Text", source, text) for text in _pod_problems(pod, system.container)
+        ]
+        if message := pod.state.get("state", {}).get("waiting", {}).get("message", ""):
             times = f" (x{rng.integer(2, 9)})" if rng.chance(60) else ""
-            found.append(EvidenceText("Event", source, f"Failed{times}: Error: {said}"))
+            evidence.append(EvidenceText("Event", source, f"Failed{times}: Error: {message}"))
     ready = sum(pod.ready for pod in system.pods)
     if ready < system.replicas:
         text = f"{ready} of {system.replicas} replicas are available"
-        found.append(EvidenceText("Text", f"{system.kind}/{system.name}", text))
-    return rng.sample(found, rng.integer(1, 4))
+        evidence.append(EvidenceText("Text", f"{system.kind}/{system.name}", text))
+    return rng.sample(evidence, rng.integer(1, 4))
 
 
-def _of(pod: Pod, container: str) -> Iterator[str]:
-    """Yield what is wrong with one pod, as its status has it."""
+def _pod_problems(pod: Pod, container: str) -> Iterator[str]:
+    """Yield what is wrong with one pod according to its status."""
     waiting = pod.state.get("state", {}).get("waiting", {})
-    ended = pod.state.get("lastState", {}).get("terminated", {})
+    terminated = pod.state.get("lastState", {}).get("terminated", {})
     if pod.unscheduled:
         yield f"pending, Unschedulable: {pod.unscheduled}"
     if waiting:
-        said = waiting.get("message", "")
+        message = waiting.get("message", "")
         yield f"container {container} is waiting: {waiting['reason']}" + (
-            f": {said}" if said else ""
+            f": {message}" if message else ""
         )
-    if ended:
+    if terminated:
         yield (
-            f"container {container} was {ended['reason']} with exit code {ended['exitCode']}, "
-            f"{pod.restarts} restarts"
+            f"container {container} was {terminated['reason']} "
+            f"with exit code {terminated['exitCode']}, {pod.restarts} restarts"
         )
-    if not (pod.unscheduled or waiting or ended):
+    if not (pod.unscheduled or waiting or terminated):
         yield f"phase {pod.phase}, not ready"

@@ -1,4 +1,4 @@
-"""A broken system, what can be said about it, and what an expert would do."""
+"""A system with a fault: its evidence, the expected repairs, and its effects in the simulator."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ from reme_playbook.actions.registry import Action
 
 @dataclass(frozen=True)
 class ExpectedAction:
-    """An action that an expert wants: of this kind, about this object, with these values."""
+    """An action of this kind, on this object and with these values."""
 
     action: type[Any]
     name: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def find_in(self, space: Sequence[Action]) -> Action | None:
-        """Return the first possible action that is wanted, or nothing."""
+        """Return the first possible action that matches; None if there is none."""
         return next((action for action in space if self._fits(action)), None)
 
     def _fits(self, action: Action) -> bool:
@@ -38,7 +38,7 @@ class ExpectedAction:
 
 
 def expect(action: type[Any], name: str = "", **values: Any) -> ExpectedAction:
-    """Return a wish."""
+    """Return an expected action."""
     return ExpectedAction(action, name, values)
 
 
@@ -47,7 +47,7 @@ Repair = tuple[ExpectedAction, ...]
 
 @dataclass(frozen=True)
 class EvidenceText:
-    """One piece of evidence that a tool would quote; a pattern of text."""
+    """Evidence that a tool would quote; a text pattern."""
 
     kind: str
     source: str
@@ -56,26 +56,26 @@ class EvidenceText:
 
 @dataclass(frozen=True)
 class FaultEffects:
-    """What no API shows of a fault: how the program and its pods really behave."""
+    """Effects that no API shows: how the program and its pods behave."""
 
     stresses: Mapping[str, Stress] = field(default_factory=dict)
-    """What is wrong with single pods, by name."""
+    """Faults of single pods, by name."""
     rules: Sequence[BehaviourRule] = ()
-    """How the target's program behaves when it is told this or that."""
+    """Behaviour of the target's program under conditions on its settings."""
     default_behaviour: Mapping[str, Any] = field(default_factory=dict)
-    """How it behaves otherwise; fields of `Behaviour`."""
+    """Behaviour otherwise; fields of `Behaviour`."""
     recurring_stress: Sequence[RecurringStress] = ()
     numeric_settings: Sequence[NumericSetting] = ()
     missing_images: Sequence[str] = ()
     missing_secret_keys: Sequence[tuple[str, str]] = ()
     entry_service: str = ""
-    """The Service at which users come in, if it is not the target's."""
+    """The Service that users call, if it is not the target's."""
     entry_port: int = 80
     ingress: str = ""
-    """Where users come in, if not by a Service."""
+    """The Ingress that users call, if they use one."""
     path: str = "/"
     allowed_differences: Sequence[AllowedDifference] = ()
-    """What a good repair may leave other than it was."""
+    """What a good repair may leave different."""
 
 
 NO_EFFECTS = FaultEffects()
@@ -83,37 +83,39 @@ NO_EFFECTS = FaultEffects()
 
 @dataclass
 class BrokenSystem:
-    """One incident; patterns of text hold `[a|b]` and `{value}`, as `Rng.expand` reads them."""
+    """A system with a fault. Text patterns contain `[a
+    b]` and `{value}`, see `Rng.expand`.
+    """
 
     system: System
     fault_types: Sequence[str]
-    """What diagnosis tools call it; the first is the plainest."""
+    """Names that diagnosis tools give the fault, the plainest first."""
     summaries: Sequence[str]
     terse_summaries: Sequence[str]
     wrong_diagnoses: Sequence[tuple[str, str]] = ()
-    """Wrong diagnoses that such symptoms lead to: type and summary."""
+    """Wrong diagnoses that fit the symptoms: type and summary."""
     evidence: Sequence[EvidenceText] = ()
     user_impact: str = ""
-    """What those who ask the service get: slow, errors, refused, silent, or nothing unusual."""
+    """What users experience: slow, errors, refused, silent, quick or nothing unusual."""
     repairs: Sequence[Repair] = ()
-    """What an expert would do, the least disruptive first."""
+    """Good repairs, the least disruptive first."""
     abstain: Abstain | None = None
     useless_repairs: Sequence[Repair] = ()
-    """What somebody might try first and what would not help."""
+    """Actions that somebody might try first, and that do not help."""
     text_values: Mapping[str, object] = field(default_factory=dict)
     usage_thresholds: Mapping[str, int] = field(default_factory=dict)
-    """Usage that a probe of the report asks for, by resource."""
+    """Thresholds in percent of the report's usage probes, by resource."""
     expects_spare_replica: bool = False
-    """Whether the report's rollout probe asks for one replica more."""
+    """Whether the report's rollout probe expects one more replica."""
     missing_port: int = 0
-    """A port that is asked for and that the Service does not have."""
+    """A port that clients use and the Service does not have."""
     probed_service: str = ""
-    """The Service that is asked, if it is not the target's."""
+    """The Service that the report's probe calls, if it is not the target's."""
     probed_port: int = 0
     also_probed: Sequence[tuple[str, int]] = ()
-    """Further Services that are asked, with their ports, and that answer with errors."""
+    """More Services that probes call, with their ports; they respond with errors."""
     effects: FaultEffects = NO_EFFECTS
 
 
 FaultMaker = Callable[[Rng, System], BrokenSystem | None]
-"""Breaks a healthy system; nothing where this fault does not fit it."""
+"""Adds a fault to a healthy system; returns None if the fault does not fit the system."""

@@ -1,4 +1,4 @@
-"""Tries repairs of an incident in the simulator: what would really have come of them."""
+"""Grades repairs of an incident by trying them in the simulator."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,79 +31,79 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
 class Grader:
-    """Judges what may be done about one incident."""
+    """Grades repairs of one incident."""
 
     def __init__(
         self, incident: BrokenSystem, live: ClusterSnapshot, probes: Sequence[Probe]
     ) -> None:
-        """Take the incident as the operator sees it, with the truth behind it."""
+        """Take the snapshot of the broken system, and the ground truth behind it."""
         self._incident, self._live, self.probes = incident, live, probes
 
     @cached_property
     def world(self) -> World:
         """The broken world."""
         incident = self._incident
-        found = world_from_snapshot(
+        world = world_from_snapshot(
             self._live,
-            _truths(incident),
+            _ground_truth(incident),
             stresses=incident.effects.stresses,
             healthy=snapshot.healthy_snapshot(incident.system),
         )
-        services = _callers_services(incident.system)
-        before = found.healthy and replace(
-            found.healthy, objects={**found.healthy.objects, **services}
+        services = _caller_services(incident.system)
+        before = world.healthy and replace(
+            world.healthy, objects={**world.healthy.objects, **services}
         )
-        return replace(found, objects={**found.objects, **services}, healthy=before)
+        return replace(world, objects={**world.objects, **services}, healthy=before)
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong before anything is done."""
+        """The problems before any repair."""
         return problems_of(self.world, self.probes)
 
     @cached_property
     def problems_without_probes(self) -> tuple[str, ...]:
-        """What is wrong before anything is done, whatever the probes of the report ask for."""
+        """The problems before any repair, without those that only the report's probes see."""
         return problems_of(self.world)
 
     def verdict(self, actions: Sequence[Action]) -> Verdict:
-        """Return what comes of a repair."""
+        """Return the verdict on a repair."""
         return assess(self.world, apply(self.world, actions), self.probes)
 
     def disruption(self, actions: Sequence[Action]) -> int:
-        """Return the pods that a repair replaces and the objects that it changes."""
+        """Return the number of pods that a repair replaces and of objects that it changes."""
         return disruption(self.world, actions)
 
 
-def _truths(incident: BrokenSystem) -> GroundTruth:
-    system, hidden = incident.system, incident.effects
-    usual = {
+def _ground_truth(incident: BrokenSystem) -> GroundTruth:
+    system, effects = incident.system, incident.effects
+    default_behaviour = {
         "port": system.port,
         "any_path": True,
         "cpu_millicores": system.cpu * system.cpu_percent * system.original_replicas // 100,
         "memory_bytes": system.memory * system.memory_percent * MIB // 100,
-        **hidden.default_behaviour,
+        **effects.default_behaviour,
     }
     program = Program(
         container=system.container,
-        default=Behaviour(**usual),
-        rules=tuple(hidden.rules),
-        numeric_settings=tuple(hidden.numeric_settings),
+        default=Behaviour(**default_behaviour),
+        rules=tuple(effects.rules),
+        numeric_settings=tuple(effects.numeric_settings),
         calls=tuple(_calls(system)),
-        recurring_stress=tuple(hidden.recurring_stress),
+        recurring_stress=tuple(effects.recurring_stress),
     )
-    front = (
-        EntryPoint(hidden.entry_service, hidden.entry_port)
-        if hidden.entry_service
+    entry_point = (
+        EntryPoint(effects.entry_service, effects.entry_port)
+        if effects.entry_service
         else EntryPoint(system.name, system.service_port)
     )
-    if hidden.ingress:
-        front = EntryPoint(ingress=hidden.ingress, path=hidden.path)
+    if effects.ingress:
+        entry_point = EntryPoint(ingress=effects.ingress, path=effects.path)
     return GroundTruth(
         programs={system.key: program, **_callers(system)},
-        missing_images=frozenset(hidden.missing_images),
-        missing_secret_keys=frozenset(hidden.missing_secret_keys),
-        entry_points=(front,),
-        allowed_differences=tuple(hidden.allowed_differences),
+        missing_images=frozenset(effects.missing_images),
+        missing_secret_keys=frozenset(effects.missing_secret_keys),
+        entry_points=(entry_point,),
+        allowed_differences=tuple(effects.allowed_differences),
     )
 
 
@@ -118,8 +118,8 @@ def _callers(system: System) -> dict[ObjectRef, Program]:
     }
 
 
-def _callers_services(system: System) -> dict[ObjectRef, Json]:
-    """Return where users come in at the callers, of which a live state tells the names alone."""
+def _caller_services(system: System) -> dict[ObjectRef, Json]:
+    """Return the callers' Services, of which a snapshot has only the names."""
     return {
         system.object_ref("Service", n.name): {
             "metadata": {"name": n.name, "namespace": system.namespace},
@@ -134,7 +134,7 @@ def _callers_services(system: System) -> dict[ObjectRef, Json]:
 
 
 def _calls(system: System) -> Iterator[Call]:
-    """Yield what the program calls, by the variables that name it."""
+    """Yield the calls of the program, by the variables that contain the address."""
     for entry in system.original["spec"]["containers"][0]["env"]:
         for other in system.neighbours:
             if other.called_by_target and entry.get("value") in other.addresses:
@@ -147,27 +147,26 @@ def reply_rewards(
     right: Abstain | None,
     pairs: Sequence[Sequence[Action]] = (),
 ) -> Mapping[str, float]:
-    """Return what each single action is worth, what each abstention is, and what the pairs are.
+    """Return the reward of each single action, of each abstention, and of the pairs.
 
-    A repair that is verified and harms nothing is worth 1, less 0.02 for every pod that it
-    replaces and every object that it changes, and less 0.0002 for every character. One that does
-    not help is worth 0, one that harms -0.5. An abstention is worth 1 where it is right, 0.8 with
-    the wrong reason, and -0.1 where a repair was possible: to try is better than to give up, and
-    to do harm is worse than both.
+    A verified repair without side effects is worth 1, less 0.02 for every replaced pod and changed
+    object, and less 0.0002 per character. A repair that does not help is worth 0, one with side
+    effects -0.5. An abstention is worth 1 where it is right, 0.8 with a wrong reason, and -0.1
+    where a repair was possible: trying is better than giving up, and both are better than harm.
     """
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for actions in (*([action] for action in space), *pairs):
         reply = render_reply(actions)
         verdict = grader.verdict(actions)
-        worth = -0.5 if verdict.side_effects else 0.0
+        reward = -0.5 if verdict.side_effects else 0.0
         if verdict.good and right is None:
             cost = 0.02 * grader.disruption(actions) + 0.0002 * len(reply)
-            worth = max(0.5, 1 - cost)
+            reward = max(0.5, 1 - cost)
         elif right is Abstain.HEALTHY and not verdict.side_effects:
-            worth = -0.1  # nothing was wrong, and something was done
-        found[reply] = round(worth, 4)
+            reward = -0.1  # a healthy system was changed
+        result[reply] = round(reward, 4)
     for reason in Abstain:
         reply = json.dumps({ABSTAIN: reason}, separators=(",", ":"))
         wrong = 0.8 if right is not None else -0.1
-        found[reply] = 1.0 if reason is right else wrong
-    return found
+        result[reply] = 1.0 if reason is right else wrong
+    return result

@@ -1,4 +1,4 @@
-"""One trace: a broken system, the question that the operator would ask, and an expert's answer."""
+"""One training example: a broken system, the operator's prompt, and the expected replies."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 POLICY = RemediationPolicySpec.model_validate({"actions": [{"name": name} for name in ActionName]})
-"""Every action within the usual bounds: what is possible is then the cluster's to say."""
+"""Allows every action within the default bounds; the snapshot decides what is possible."""
 NOT_SIMULATED = frozenset({"full-cluster"})
-"""Faults that the simulator does not show: it has room for every pod."""
+"""Faults that the simulator does not reproduce: its nodes have room for every pod."""
 
 
 class Kind(StrEnum):
-    """What a trace teaches."""
+    """What an incident teaches."""
 
     REPAIR = "repair"
     SECOND = "second"
@@ -52,18 +52,19 @@ _KINDS = {
     Kind.INJECTED: 8,
     Kind.ABSTAIN: 28,
 }
-_NOTHING_TO_DO_PERCENT = {Kind.ABSTAIN: 100, Kind.INJECTED: 45, Kind.SECOND: 15}
-"""How often nothing is to be done: who injects text finds it easiest to talk a model into acting
-where nothing is wrong."""
+_NO_ACTION_PERCENT = {Kind.ABSTAIN: 100, Kind.INJECTED: 45, Kind.SECOND: 15}
+"""Percentage of incidents of a kind that need no action. Injected text most easily makes a model
+act where nothing is wrong.
+"""
 
 
-class DroppedIncident(Exception):  # noqa: N818 (it is no error: another draw is made)
-    """A draw that makes no trace, and why."""
+class DroppedIncident(Exception):  # noqa: N818 (not an error: another incident is drawn)
+    """Raised with the reason if a seed makes no valid incident."""
 
 
 @dataclass(frozen=True)
 class IncidentSource:
-    """What a trace was made of: enough to ask and to judge again."""
+    """What an incident was made from: enough to build the prompt and to grade replies again."""
 
     live: ClusterSnapshot
     report: DiagnosisReportSpec
@@ -76,7 +77,7 @@ class IncidentSource:
 
 @dataclass(frozen=True)
 class Incident:
-    """A question with its answer."""
+    """The prompt, the accepted replies, and their origin."""
 
     seed: str
     fault: str
@@ -87,17 +88,17 @@ class Incident:
     acceptable: tuple[str, ...]
     schema_digest: str
     candidates: Mapping[str, float] | None
-    """What each reply is worth; of one that is not among them, such as a pair, it is not known."""
+    """The reward of each reply; replies that are not listed were not graded."""
     source: IncidentSource = field(repr=False)
 
     @property
     def id(self) -> str:
-        """A name that follows from the question and its answer."""
+        """An id derived from the prompt and the answer."""
         text = json.dumps([self.messages, self.acceptable[0]])
         return sha256(text.encode()).hexdigest()[:16]
 
     def record(self) -> dict[str, Any]:
-        """Return the trace as it is written."""
+        """Return the incident in the format of the data files."""
         record = {
             "id": self.id,
             "seed": self.seed,
@@ -114,11 +115,11 @@ class Incident:
 
 
 def kind_weights(abstain_percent: float) -> dict[Kind, float]:
-    """Return how often each kind is drawn where nothing is to be done in so many of a hundred."""
+    """Return the weights of the kinds, given the percentage of abstentions."""
     rest = sum(share for kind, share in _KINDS.items() if kind is not Kind.ABSTAIN)
-    left = 100 - abstain_percent
+    remaining = 100 - abstain_percent
     return {
-        kind: abstain_percent if kind is Kind.ABSTAIN else share * left / rest
+        kind: abstain_percent if kind is Kind.ABSTAIN else share * remaining / rest
         for kind, share in _KINDS.items()
     }
 
@@ -130,35 +131,35 @@ def make_incident(
     candidates: bool = False,
     kinds: Mapping[Kind, float] = MappingProxyType(_KINDS),
 ) -> Incident:
-    """Return the trace of a seed; with what each possible reply is worth, if that is asked for.
+    """Return the incident of a seed, with the reward of each possible reply if `candidates`.
 
-    `kinds` says how often each kind is drawn.
+    `kinds` are the weights of the kinds.
 
     Raises:
-        Dropped: the draw makes none, such as a fault that does not fit the system.
+        DroppedIncident: the seed makes none, such as a fault that does not fit the system.
     """
     rng = Rng(seed, split)
     kind = rng.weighted_choice(kinds)
     system = System(rng)
-    fault, incident = _incident(rng, system, kind)
-    if kind is Kind.WRONG_DIAGNOSIS and not incident.wrong_diagnoses:
-        raise DroppedIncident("no wrong diagnosis for it")
-    quality = _quality(rng, kind, incident)
+    fault, broken = _break_system(rng, system, kind)
+    if kind is Kind.WRONG_DIAGNOSIS and not broken.wrong_diagnoses:
+        raise DroppedIncident("the fault has no wrong diagnosis")
+    quality = _quality(rng, kind, broken)
     more = [prompt_injections.injected_evidence(rng, system)] if kind is Kind.INJECTED else []
     live = snapshot.snapshot_of(system)
-    report, measured = write_report(rng, incident, quality, more)
+    report, measured = write_report(rng, broken, quality, more)
     space: tuple[Action, ...] = allowed_actions(live, POLICY)
     previous: tuple[AttemptSummary, ...] = ()
     if kind is Kind.SECOND:
-        tried = _tried(rng, incident, space, measured)
-        previous, space = (tried[1],), tuple(a for a in space if a != tried[0])
+        attempt = _failed_attempt(rng, broken, space, measured)
+        previous, space = (attempt[1],), tuple(a for a in space if a != attempt[0])
     if not space:
-        raise DroppedIncident("nothing is possible")
+        raise DroppedIncident("no action is possible")
     context = describe_incident(live, report, previous, measured)
-    grader = Grader(incident, live, report.probes)
-    accepted = _told_first(_accepted(incident, space, live), context)
-    accepted = _verified(fault, grader, incident, space, accepted)
-    replies = _replies(incident, accepted)
+    grader = Grader(broken, live, report.probes)
+    accepted = _mentioned(_accepted(broken, space, live), context)
+    accepted = _verified(fault, grader, broken, space, accepted)
+    replies = _replies(broken, accepted)
     schema = json.dumps(reply_schema(space), separators=(",", ":"))
     return Incident(
         seed=seed,
@@ -169,41 +170,41 @@ def make_incident(
         messages=build_messages(context, space, PromptStyle.TRAINED),
         acceptable=replies,
         schema_digest=f"sha256:{sha256(schema.encode()).hexdigest()}",
-        candidates=reply_rewards(grader, space, incident.abstain, accepted) if candidates else None,
-        source=IncidentSource(live, report, previous, measured, space, accepted, incident.abstain),
+        candidates=reply_rewards(grader, space, broken.abstain, accepted) if candidates else None,
+        source=IncidentSource(live, report, previous, measured, space, accepted, broken.abstain),
     )
 
 
-def _incident(rng: Rng, system: System, kind: Kind) -> tuple[str, BrokenSystem]:
-    if rng.chance(_NOTHING_TO_DO_PERCENT.get(kind, 0)):
+def _break_system(rng: Rng, system: System, kind: Kind) -> tuple[str, BrokenSystem]:
+    if rng.chance(_NO_ACTION_PERCENT.get(kind, 0)):
         fault = rng.weighted_choice({name: weight for name, (weight, _) in ABSTENTIONS.items()})
-        incident = ABSTENTIONS[fault][1](rng, system)
+        broken = ABSTENTIONS[fault][1](rng, system)
     else:
         fault = rng.weighted_choice({name: WEIGHTS.get(name, 1) for name in FAULTS})
-        incident = FAULTS[fault](rng, system)
-    if incident is None:
+        broken = FAULTS[fault](rng, system)
+    if broken is None:
         raise DroppedIncident(f"{fault} does not fit the system")
-    return fault, incident
+    return fault, broken
 
 
-def _quality(rng: Rng, kind: Kind, incident: BrokenSystem) -> ReportQuality:
+def _quality(rng: Rng, kind: Kind, broken: BrokenSystem) -> ReportQuality:
     if kind is Kind.WRONG_DIAGNOSIS:
         return ReportQuality.WRONG
     weights = {ReportQuality.FULL: 45, ReportQuality.TERSE: 25, ReportQuality.BARE: 30}
-    if incident.abstain is Abstain.NO_ACTION and incident.wrong_diagnoses:
+    if broken.abstain is Abstain.NO_ACTION and broken.wrong_diagnoses:
         weights[ReportQuality.WRONG] = 30
-    if incident.abstain is Abstain.ELSEWHERE or kind is Kind.INJECTED:
+    if broken.abstain is Abstain.ELSEWHERE or kind is Kind.INJECTED:
         weights = {ReportQuality.FULL: 80, ReportQuality.TERSE: 20}
     return rng.weighted_choice(weights)
 
 
-def _tried(
-    rng: Rng, incident: BrokenSystem, space: Sequence[Action], measured: Sequence[ProbeResult]
+def _failed_attempt(
+    rng: Rng, broken: BrokenSystem, space: Sequence[Action], measured: Sequence[ProbeResult]
 ) -> tuple[Action, AttemptSummary]:
-    """Return an action that somebody might have tried first, and what came of it."""
-    some = list(incident.useless_repairs)
-    for (wished,) in (r for r in rng.sample(some, len(some)) if len(r) == 1):
-        action = wished.find_in(space)
+    """Return an action that does not help, and the summary of that attempt."""
+    repairs = list(broken.useless_repairs)
+    for (expected,) in (r for r in rng.sample(repairs, len(repairs)) if len(r) == 1):
+        action = expected.find_in(space)
         if action is not None:
             failing = [p.name for p in measured if p.failed] or ["rollout"]
             return action, AttemptSummary(
@@ -212,60 +213,62 @@ def _tried(
                 result=rng.choice(("ProbesFailed, undone", "ProbesFailed, undone", "ProbesFailed")),
                 message=f"still failing at the end: {', '.join(failing)}",
             )
-    raise DroppedIncident("nothing useless to try first")
+    raise DroppedIncident("no useless action is possible")
 
 
 def _accepted(
-    incident: BrokenSystem, space: Sequence[Action], live: ClusterSnapshot
+    broken: BrokenSystem, space: Sequence[Action], live: ClusterSnapshot
 ) -> tuple[tuple[Action, ...], ...]:
-    """Return what an expert would accept, of what is possible and passes the gate."""
-    if incident.abstain is not None:
+    """Return the expected repairs that are possible and pass validation."""
+    if broken.abstain is not None:
         return ()
-    found = [actions for r in incident.repairs if (actions := _resolved(r, space, live))]
-    if not found or len(found[0]) != len(incident.repairs[0]):
+    repairs = [actions for r in broken.repairs if (actions := _find_actions(r, space, live))]
+    if not repairs or len(repairs[0]) != len(broken.repairs[0]):
         raise DroppedIncident("the best repair is not possible")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(repairs))
 
 
-def _told_first(
+def _mentioned(
     accepted: tuple[tuple[Action, ...], ...], context: str
 ) -> tuple[tuple[Action, ...], ...]:
-    """Leave out to delete a pod that nothing points at: a guess would be as good."""
-    told = [
+    """Return the repairs without deletions of pods that the prompt does not mention."""
+    mentioned = [
         actions
         for actions in accepted
         if not any(isinstance(a, DeletePod) and a.target.name not in context for a in actions)
     ]
-    return tuple(told) or accepted
+    return tuple(mentioned) or accepted
 
 
 def _verified(
     fault: str,
     grader: Grader,
-    incident: BrokenSystem,
+    broken: BrokenSystem,
     space: Sequence[Action],
     accepted: tuple[tuple[Action, ...], ...],
 ) -> tuple[tuple[Action, ...], ...]:
-    """Return the repairs that the simulator finds good; the best has to be among them."""
-    reached = incident.abstain is Abstain.NO_ACTION and fault not in NOT_SIMULATED
-    if reached and any(grader.verdict([action]).good for action in space):
-        raise DroppedIncident(f"{fault}: something does help")
-    if incident.abstain is not None:
-        if incident.abstain is not Abstain.NO_ACTION and grader.problems_without_probes:
+    """Return the repairs that the simulator verifies; the best one must be among them."""
+    simulated = broken.abstain is Abstain.NO_ACTION and fault not in NOT_SIMULATED
+    if simulated and any(grader.verdict([action]).good for action in space):
+        raise DroppedIncident(f"{fault}: an action helps")
+    if broken.abstain is not None:
+        if broken.abstain is not Abstain.NO_ACTION and grader.problems_without_probes:
             raise DroppedIncident(f"{fault}: something is wrong")
         return ()
     if not grader.problems:
         raise DroppedIncident(f"{fault}: nothing is wrong")
-    good = tuple(actions for actions in accepted if grader.verdict(actions).good)
-    if not good or good[0] != accepted[0]:
+    verified = tuple(actions for actions in accepted if grader.verdict(actions).good)
+    if not verified or verified[0] != accepted[0]:
         raise DroppedIncident(f"{fault}: the best repair is not verified")
-    return good
+    return verified
 
 
-def _resolved(
+def _find_actions(
     repair: Repair, space: Sequence[Action], live: ClusterSnapshot
 ) -> tuple[Action, ...] | None:
-    actions = tuple(action for wished in repair if (action := wished.find_in(space)) is not None)
+    actions = tuple(
+        action for expected in repair if (action := expected.find_in(space)) is not None
+    )
     if len(actions) != len(repair):
         return None
     try:
@@ -275,7 +278,7 @@ def _resolved(
     return actions
 
 
-def _replies(incident: BrokenSystem, accepted: Sequence[Sequence[Action]]) -> tuple[str, ...]:
-    if incident.abstain is not None:
-        return (json.dumps({ABSTAIN: incident.abstain}, separators=(",", ":")),)
+def _replies(broken: BrokenSystem, accepted: Sequence[Sequence[Action]]) -> tuple[str, ...]:
+    if broken.abstain is not None:
+        return (json.dumps({ABSTAIN: broken.abstain}, separators=(",", ":")),)
     return tuple(render_reply(actions) for actions in accepted)

@@ -1,4 +1,4 @@
-"""Invented names of systems and their parts: of no system that anybody measures reme with."""
+"""Invented names of systems and their parts; none occurs in the benchmark's systems."""
 
 from collections.abc import Collection
 
@@ -108,8 +108,9 @@ _PLAIN_TEST = (  # noqa: SIM905
     "vendors video vision votes wallet warehouse weather webhook wishlist workflow "
     "workspace zones "
 ).split()
-"""What people call their services: one token or two of what the base model has read. Who has only
-copied names made of syllables writes such a word wrong."""
+"""Names of services: one or two tokens each, which the base model knows. A model that only saw
+names made of syllables misspells such words.
+"""
 _PLAIN_FORMS = (
     "{a}",
     "{a}",
@@ -253,7 +254,7 @@ def word(rng: Rng, syllables: int = 0) -> str:
 
 
 def workload(rng: Rng) -> str:
-    """Return the name of a workload, and of its Service."""
+    """Return the name of a workload and its Service."""
     if rng.chance(45):
         return _plain(rng)
     if rng.chance(45):
@@ -268,7 +269,7 @@ def _plain(rng: Rng) -> str:
 
 
 def other_workload(rng: Rng, taken: Collection[str]) -> str:
-    """Return the name of another workload than those."""
+    """Return the name of a workload other than those."""
     while (name := workload(rng)) in taken:
         pass
     return name
@@ -280,17 +281,17 @@ def namespace(rng: Rng) -> str:
 
 
 def container(rng: Rng, name: str) -> str:
-    """Return the name of a container of a workload."""
+    """Return the name of a container."""
     return name if rng.chance(35) else rng.choice(_CONTAINERS)
 
 
 def repository(rng: Rng, name: str) -> str:
-    """Return where an image is, without its tag."""
+    """Return an image without its tag."""
     return rng.choice(_REGISTRIES).replace("{w}", word(rng, 2)) + name
 
 
 def tag(rng: Rng) -> str:
-    """Return the tag of an image."""
+    """Return an image tag."""
     form = rng.integer(0, 4)
     if form == 0:
         return f"v{rng.integer(1, 60)}"
@@ -302,37 +303,37 @@ def tag(rng: Rng) -> str:
 
 
 def port(rng: Rng) -> int:
-    """Return a port at which a program listens."""
+    """Return the port of a program."""
     return rng.choice(
         (3100, 4100, 4600, 6060, 6500, 7200, 7350, 7800, 8300, 8700, 9300)
     ) + rng.integer(0, 49)
 
 
 def host_variable(rng: Rng) -> str:
-    """Return the name of a variable that holds an address."""
+    """Return the name of a variable for an address."""
     return rng.choice(_VARIABLES)
 
 
 def tunable(rng: Rng) -> str:
-    """Return the name of a variable that holds a number."""
+    """Return the name of a variable for a number."""
     return rng.choice(_TUNABLES)
 
 
 def flag(rng: Rng) -> str:
-    """Return the name of a variable that holds a word."""
+    """Return the name of a variable for a word."""
     return rng.choice(_FLAGS)
 
 
 def setting(rng: Rng) -> str:
-    """Return the name of a key of a ConfigMap, which is the name of no variable of a template."""
+    """Return the name of a ConfigMap key; it differs from the names of all variables."""
     return f"{rng.choice(('APP', 'CFG', 'SVC'))}_{rng.choice((*_TUNABLES, *_FLAGS))}"
 
 
 def pod_suffix(rng: Rng) -> str:
-    """Return the end of a pod's name, as ReplicaSets give it."""
+    """Return the suffix of a generated pod name."""
     return "".join(rng.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
 
 
 def template_hash(rng: Rng) -> str:
-    """Return the hash of a pod template, as Deployments give it."""
+    """Return a pod-template-hash."""
     return "".join(rng.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(rng.integer(8, 10)))

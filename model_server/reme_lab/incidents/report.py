@@ -1,4 +1,4 @@
-"""Writes the report of an incident as diagnosis tools do: fully, tersely, wrongly, or barely."""
+"""Writes the report of an incident with the quality of real tools: full, terse, wrong or bare."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -18,11 +18,11 @@ from reme_lab.incidents.system import System
 from reme_model.prompt.schema import Abstain
 
 _ROUTINE_PERCENT = 55
-_MOST_BESIDE = 8
+_MAX_UNRELATED = 8
 
 
 class ReportQuality(StrEnum):
-    """How good a report is."""
+    """The quality of a report."""
 
     FULL = "full"
     TERSE = "terse"
@@ -31,11 +31,14 @@ class ReportQuality(StrEnum):
 
 
 def write_report(
-    rng: Rng, incident: BrokenSystem, quality: ReportQuality, more: Sequence[EvidenceText] = ()
+    rng: Rng,
+    incident: BrokenSystem,
+    quality: ReportQuality,
+    additional: Sequence[EvidenceText] = (),
 ) -> tuple[DiagnosisReportSpec, tuple[ProbeResult, ...]]:
-    """Return a report of that quality, and what its probes showed before anything was done."""
+    """Return a report of that quality, and the results of its probes before any action."""
     system, values = incident.system, _values(incident)
-    type_, summary, clues = _said(rng, incident, quality)
+    type_, summary, evidence = _diagnosis(rng, incident, quality)
     looked_inside = quality in (ReportQuality.FULL, ReportQuality.WRONG) and rng.chance(70)
     probes, measured = make_probes(rng, incident)
     report = DiagnosisReportSpec.model_validate(
@@ -52,11 +55,11 @@ def write_report(
                     "source": rng.expand(clue.source, **values)[:120],
                     "text": rng.expand(clue.text, **values),
                 }
-                for clue in clues
+                for clue in evidence
             ]
             + [
                 {"kind": c.kind, "source": c.source[:120], "text": c.text}
-                for c in (*more, *_beside(rng, incident, quality))
+                for c in (*additional, *_unrelated_evidence(rng, incident, quality))
             ],
             "probes": probes,
         }
@@ -64,22 +67,24 @@ def write_report(
     return report, measured
 
 
-def _beside(rng: Rng, incident: BrokenSystem, quality: ReportQuality) -> Sequence[EvidenceText]:
-    """Return what is quoted of any workload, where a tool looks at all and quotes much."""
+def _unrelated_evidence(
+    rng: Rng, incident: BrokenSystem, quality: ReportQuality
+) -> Sequence[EvidenceText]:
+    """Return unrelated evidence, which detailed reports contain."""
     if quality not in (ReportQuality.FULL, ReportQuality.WRONG) or not rng.chance(_ROUTINE_PERCENT):
         return ()
-    heard: list[EvidenceText] = []
+    logs: list[EvidenceText] = []
     if incident.user_impact and incident.abstain is not Abstain.HEALTHY and rng.chance(45):
         broken = incident.probed_service or incident.system.name
         port = incident.probed_port or incident.system.service_port
-        heard = caller_logs(rng, incident.system, broken, port)
+        logs = caller_logs(rng, incident.system, broken, port)
     if incident.user_impact == "errors" and incident.abstain is None and rng.chance(60):
-        heard = [*heard, *error_logs(rng, incident.system)]
-    usual = routine_evidence(rng, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
-    seen = (
+        logs = [*logs, *error_logs(rng, incident.system)]
+    routine = routine_evidence(rng, incident.system, healthy=incident.abstain is Abstain.HEALTHY)
+    states = (
         pod_states(rng, incident.system) if quality is ReportQuality.FULL or rng.chance(30) else []
     )
-    return [*heard, *seen, *usual][:_MOST_BESIDE]
+    return [*logs, *states, *routine][:_MAX_UNRELATED]
 
 
 def _values(incident: BrokenSystem) -> dict[str, object]:
@@ -93,13 +98,15 @@ def _values(incident: BrokenSystem) -> dict[str, object]:
     }
 
 
-def _said(
+def _diagnosis(
     rng: Rng, incident: BrokenSystem, quality: ReportQuality
 ) -> tuple[str, str, Sequence[EvidenceText]]:
     """Return type, summary and evidence."""
     types = incident.fault_types
-    type_ = rng.weighted_choice({one: 4 if place == 0 else 1 for place, one in enumerate(types)})
-    clues = list(incident.evidence)
+    type_ = rng.weighted_choice(
+        {fault_type: 4 if place == 0 else 1 for place, fault_type in enumerate(types)}
+    )
+    evidence = list(incident.evidence)
     match quality:
         case ReportQuality.BARE:
             return rng.choice((types[0], types[0], type_)), "", ()
@@ -107,27 +114,27 @@ def _said(
             return (
                 type_,
                 rng.choice(list(incident.terse_summaries)),
-                rng.sample(clues, rng.integer(0, 1)),
+                rng.sample(evidence, rng.integer(0, 1)),
             )
         case ReportQuality.WRONG if incident.wrong_diagnoses:
             type_, summary = rng.choice(list(incident.wrong_diagnoses))
-            return type_, summary, _harmless(rng, incident.system)
+            return type_, summary, _healthy_neighbours(rng, incident.system)
         case _:
-            found = rng.sample(clues, rng.integer(0, 3))
-            found += _harmless(rng, incident.system) if rng.chance(25) else []
-            return type_, rng.choice(list(incident.summaries)), found
+            items = rng.sample(evidence, rng.integer(0, 3))
+            items += _healthy_neighbours(rng, incident.system) if rng.chance(25) else []
+            return type_, rng.choice(list(incident.summaries)), items
 
 
-def _harmless(rng: Rng, system: System) -> list[EvidenceText]:
-    """Return what is true and beside the point: of others, which do what they should."""
+def _healthy_neighbours(rng: Rng, system: System) -> list[EvidenceText]:
+    """Return true statements about other workloads, which are healthy."""
     others = [n.name for n in system.neighbours] or ["node"]
-    found = [
+    items = [
         EvidenceText(
             "Metric", f"Pod/{other}", f"cpu {rng.integer(1, 30)}%, memory {rng.integer(5, 40)}%"
         )
         for other in others
     ]
-    found += [
+    items += [
         EvidenceText(
             "Log",
             f"Pod/{other}",
@@ -135,4 +142,4 @@ def _harmless(rng: Rng, system: System) -> list[EvidenceText]:
         )
         for other in others
     ]
-    return rng.sample(found, rng.integer(0, 2))
+    return rng.sample(items, rng.integer(0, 2))

@@ -1,4 +1,4 @@
-"""Random choices of one trace: all from one seed, and other values for training than for tests."""
+"""Seeded random choices of one incident. Test incidents get other values than training ones."""
 
 import random
 import re
@@ -12,7 +12,7 @@ _VALUE = re.compile(r"\{(\w+)\}")
 
 
 class Split(StrEnum):
-    """What a trace is for."""
+    """The data set that an incident belongs to."""
 
     TRAIN = "train"
     DEV = "dev"
@@ -20,44 +20,46 @@ class Split(StrEnum):
 
 
 class Rng:
-    """Draws from one stream of random numbers; the split decides which values there are."""
+    """A random stream; the split restricts the values of `parameter`."""
 
     def __init__(self, seed: str, split: Split) -> None:
-        """Begin the stream; the same seed gives the same draws."""
-        self._random = random.Random(seed)  # noqa: S311 (nothing here is a secret)
+        """Start the stream; the same seed gives the same choices."""
+        self._random = random.Random(seed)  # noqa: S311 (not used for secrets)
         self.split = split
 
     def chance(self, percent: float) -> bool:
-        """Return true so often."""
+        """Return true with this probability in percent."""
         return self._random.random() * 100 < percent
 
     def integer(self, low: int, high: int) -> int:
-        """Return a whole number between the two, both possible."""
+        """Return an integer between low and high, inclusive."""
         return self._random.randint(low, high)
 
-    def choice(self, some: Sequence[_T]) -> _T:
-        """Return one of them."""
-        return self._random.choice(some)
+    def choice(self, elements: Sequence[_T]) -> _T:
+        """Return one element."""
+        return self._random.choice(elements)
 
-    def sample(self, of: Sequence[_T], count: int) -> list[_T]:
-        """Return so many different ones, or all where there are fewer."""
-        return self._random.sample(list(of), min(count, len(of)))
+    def sample(self, elements: Sequence[_T], count: int) -> list[_T]:
+        """Return distinct elements; all of them if there are fewer."""
+        return self._random.sample(list(elements), min(count, len(elements)))
 
     def weighted_choice(self, weights: Mapping[_T, float]) -> _T:
-        """Return one of the keys, the heavier the more often."""
+        """Return one key, with probabilities proportional to the weights."""
         return self._random.choices(list(weights), list(weights.values()))[0]
 
     def parameter(self, values: Sequence[_T]) -> _T:
-        """Return a parameter of a fault: the last quarter of the values is kept for the test."""
+        """Return a fault's parameter; the last quarter of the values is for the test split."""
         held_out = max(1, len(values) // 4)
         if len(values) == 1:
             return values[0]
         return self.choice(values[-held_out:] if self.split is Split.TEST else values[:-held_out])
 
     def expand(self, pattern: str, **values: object) -> str:
-        """Return one reading of a pattern: of `[a|b]` one, innermost first; `{name}` is a value."""
-        while found := _CHOICE.search(pattern):
-            chosen = self.choice(found[1].split("|"))
-            pattern = pattern[: found.start()] + chosen + pattern[found.end() :]
+        """Return one expansion of a pattern: one alternative of each `[a
+        b]`, innermost first, and `{name}` replaced by its value.
+        """
+        while alternatives := _CHOICE.search(pattern):
+            chosen = self.choice(alternatives[1].split("|"))
+            pattern = pattern[: alternatives.start()] + chosen + pattern[alternatives.end() :]
         filled = _VALUE.sub(lambda m: str(values[m[1]]), pattern)
         return " ".join(filled.split()).replace(" ,", ",").replace(" .", ".")

@@ -1,4 +1,4 @@
-"""A system as the operator reads it: raw objects, revisions, events and usage."""
+"""The snapshot that the operator would collect of a system."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ _CLOCK = "2026-03-{:02d}T0{}:00:00Z"
 
 
 def healthy_snapshot(system: System) -> ClusterSnapshot:
-    """Return what the operator would have read before anything was wrong."""
+    """Return the snapshot before the fault."""
     before = copy.copy(system)
     before.template, before.config = system.original, system.original_config
     before.service, before.replicas = system.original_service, system.original_replicas
@@ -27,7 +27,7 @@ def healthy_snapshot(system: System) -> ClusterSnapshot:
 
 
 def snapshot_of(system: System) -> ClusterSnapshot:
-    """Return what the operator would have read."""
+    """Return the snapshot with the fault."""
     objects: dict[ObjectRef, Mapping[str, Any]] = {system.key: _workload(system)}
     service = {"metadata": _meta(system, system.name), "spec": system.service}
     if system.has_last_applied:
@@ -40,8 +40,8 @@ def snapshot_of(system: System) -> ClusterSnapshot:
         objects[system.object_ref("ConfigMap", system.config_name)] = config
     for pod in system.pods:
         objects[system.object_ref("Pod", pod.name)] = _pod(system, pod)
-    for key, found in system.related_objects.items():
-        item = copy.deepcopy(found)
+    for key, stored in system.related_objects.items():
+        item = copy.deepcopy(stored)
         objects[key] = item
     return ClusterSnapshot(
         target=system.key,
@@ -77,7 +77,7 @@ def _meta(system: System, name: str) -> Json:
 
 
 def _workload(system: System) -> Json:
-    fresh = [p for p in system.pods if p.hash == system.hash]
+    updated = [p for p in system.pods if p.hash == system.hash]
     ready = sum(p.ready for p in system.pods)
     spec: Json = {
         "replicas": system.replicas,
@@ -90,7 +90,7 @@ def _workload(system: System) -> Json:
         spec["strategy"] = {"type": "Recreate"} if system.recreate else {"type": "RollingUpdate"}
     if system.paused:
         spec["paused"] = True
-    found: Json = {
+    workload: Json = {
         "apiVersion": "apps/v1",
         "kind": system.kind,
         "metadata": {**_meta(system, system.name), "uid": "u", "generation": 1},
@@ -98,7 +98,7 @@ def _workload(system: System) -> Json:
         "status": {
             "observedGeneration": 1,
             "replicas": len(system.pods),
-            "updatedReplicas": len(fresh),
+            "updatedReplicas": len(updated),
             "readyReplicas": ready,
             "availableReplicas": ready,
         },
@@ -106,8 +106,8 @@ def _workload(system: System) -> Json:
     if system.has_last_applied:
         applied = {**spec, "template": system.original, "replicas": system.original_replicas}
         applied.pop("paused", None)
-        _apply(found, {"spec": applied})
-    return found
+        _apply(workload, {"spec": applied})
+    return workload
 
 
 def _pod(system: System, pod: Pod) -> Json:
@@ -124,8 +124,8 @@ def _pod(system: System, pod: Pod) -> Json:
     if pod.unscheduled:
         conditions.append({"type": "PodScheduled", "status": "False", "message": pod.unscheduled})
     else:
-        for place, container in enumerate(containers):
-            own = place == 0
+        for index, container in enumerate(containers):
+            is_main = index == 0
             waiting = (
                 pod.state.get("state", {}).get("waiting", {}).get("reason") == "PodInitializing"
             )
@@ -133,9 +133,13 @@ def _pod(system: System, pod: Pod) -> Json:
                 {
                     "name": container["name"],
                     "image": container["image"],
-                    "ready": pod.ready if own else not waiting,
-                    "restartCount": pod.restarts if own else 0,
-                    **(copy.deepcopy(pod.state) if own or waiting else {"state": {"running": {}}}),
+                    "ready": pod.ready if is_main else not waiting,
+                    "restartCount": pod.restarts if is_main else 0,
+                    **(
+                        copy.deepcopy(pod.state)
+                        if is_main or waiting
+                        else {"state": {"running": {}}}
+                    ),
                 }
             )
     return {
@@ -146,7 +150,7 @@ def _pod(system: System, pod: Pod) -> Json:
 
 
 def _usage(system: System) -> dict[tuple[str, str], Usage]:
-    found = {}
+    usage = {}
     for pod in system.pods:
         if pod.unscheduled or pod.phase != "Running" or "waiting" in pod.state.get("state", {}):
             continue
@@ -156,18 +160,18 @@ def _usage(system: System) -> dict[tuple[str, str], Usage]:
         )
         for place, container in enumerate(pod.template["spec"]["containers"]):
             limits = container["resources"]["limits"]
-            most_cpu, most_memory = _milli(limits["cpu"]), _mebi(limits["memory"])
+            cpu_limit, memory_limit = _milli(limits["cpu"]), _mebi(limits["memory"])
             shares = (cpu, memory) if place == 0 else (3, 12)
-            found[(pod.name, container["name"])] = Usage(
-                -(-most_cpu * shares[0] // 100), most_memory * MIB * shares[1] // 100
+            usage[(pod.name, container["name"])] = Usage(
+                -(-cpu_limit * shares[0] // 100), memory_limit * MIB * shares[1] // 100
             )
-    return found
+    return usage
 
 
 def _revisions(system: System) -> tuple[Revision, ...]:
     numbered = [*system.earlier_templates, (system.template, system.replicas)]
     first = 1
-    found = [
+    revisions = [
         Revision(
             first + place,
             template,
@@ -176,7 +180,7 @@ def _revisions(system: System) -> tuple[Revision, ...]:
         )
         for place, (template, replicas) in enumerate(numbered)
     ]
-    return tuple(reversed(found))
+    return tuple(reversed(revisions))
 
 
 def _apply(item: Json, applied: Json) -> None:

@@ -1,6 +1,6 @@
-"""A random system around one workload: healthy when it is made, and raw objects when it is read.
+"""A random system around one workload; healthy when created.
 
-Faults change it by its few methods; `live` is then what the operator would have read.
+Faults change it by its methods; `snapshot_of` then returns what the operator would collect.
 """
 
 import copy
@@ -19,7 +19,7 @@ MIB = 2**20
 
 @dataclass
 class Pod:
-    """One pod: how it differs from one that runs well."""
+    """One pod, described by how it differs from a healthy one."""
 
     name: str
     template: Json
@@ -30,12 +30,12 @@ class Pod:
     restarts: int = 0
     unscheduled: str = ""
     image: str = ""
-    """Of the first container, where it is not the template's."""
+    """Image of the first container, if it differs from the template's."""
 
 
 @dataclass
 class Neighbour:
-    """Another workload of the namespace, with a Service of its name."""
+    """Another workload of the namespace, with a Service of the same name."""
 
     name: str
     port: int
@@ -44,7 +44,7 @@ class Neighbour:
 
     @property
     def addresses(self) -> tuple[str, str]:
-        """How a variable may name it."""
+        """The two forms in which a variable may name it."""
         return f"http://{self.name}:{self.port}", self.name
 
 
@@ -52,7 +52,7 @@ class System:
     """A workload with its pods, revisions, Services and neighbours."""
 
     def __init__(self, rng: Rng) -> None:
-        """Make a healthy system."""
+        """Create a healthy system."""
         self.rng = rng
         self.name = names.workload(rng)
         self.namespace = names.namespace(rng)
@@ -80,31 +80,31 @@ class System:
         self.node_labels: frozenset[tuple[str, str]] | None = None
         self.events: list[EventLine] = []
         self.usage: dict[str, tuple[int, int]] = {}
-        """Of the first container, in percent of its limits, by pod."""
+        """CPU and memory of the first container in percent of its limits, by pod."""
         self.earlier_templates: list[tuple[Json, int]] = []
-        """Earlier templates with the replicas of their time, oldest first."""
+        """Earlier templates with their number of replicas, oldest first."""
         self._age(rng.weighted_choice({0: 50, 1: 25, 2: 15, 3: 10}))
         self.original = copy.deepcopy(self.template)
         self.original_config = dict(self.config)
         self.original_replicas = self.replicas
         self.original_service = copy.deepcopy(self.service)
         self.healthy_related_objects: dict[ObjectRef, Json] = {}
-        """What was around it before anything was wrong."""
+        """The related objects before the fault."""
         self.hash = names.template_hash(rng)
         self.pods: list[Pod] = []
         self.replace_all()
 
-    # What it is made of
-
     def _neighbours(self) -> list[Neighbour]:
         rng = self.rng
-        found: list[Neighbour] = []
-        for place in range(rng.integer(1, 4)):
+        neighbours: list[Neighbour] = []
+        for index in range(rng.integer(1, 4)):
             name = names.workload(rng)
-            if name != self.name and name not in [n.name for n in found]:
+            if name != self.name and name not in [n.name for n in neighbours]:
                 role = rng.integer(0, 2)
-                found.append(Neighbour(name, names.port(rng), role == 0 or place == 0, role == 1))
-        return found
+                neighbours.append(
+                    Neighbour(name, names.port(rng), role == 0 or index == 0, role == 1)
+                )
+        return neighbours
 
     def _config(self) -> dict[str, str]:
         rng = self.rng
@@ -189,23 +189,21 @@ class System:
         }
 
     def _age(self, revisions: int) -> None:
-        """Give it a past in which nothing was wrong."""
+        """Add earlier revisions without faults."""
         for _ in range(revisions):
-            old = copy.deepcopy(self.template)
-            main, what = old["spec"]["containers"][0], self.rng.integer(0, 3)
-            if what == 0 and main["env"] and "value" in main["env"][0]:
+            earlier = copy.deepcopy(self.template)
+            main, choice = earlier["spec"]["containers"][0], self.rng.integer(0, 3)
+            if choice == 0 and main["env"] and "value" in main["env"][0]:
                 main["env"][0]["value"] = str(self.rng.integer(1, 99))
             else:
                 main["image"] = f"{main['image'].rpartition(':')[0]}:{names.tag(self.rng)}"
-            self.earlier_templates.insert(0, (old, self.replicas))
-
-    # What a fault may do to it
+            self.earlier_templates.insert(0, (earlier, self.replicas))
 
     @property
     def main_container(self) -> Json:
-        """Its first container."""
-        found: Json = self.template["spec"]["containers"][0]
-        return found
+        """The first container of the template."""
+        container: Json = self.template["spec"]["containers"][0]
+        return container
 
     @property
     def key(self) -> ObjectRef:
@@ -213,7 +211,7 @@ class System:
         return ObjectRef(self.kind, self.namespace, self.name)  # type: ignore[arg-type]
 
     def object_ref(self, kind: str, name: str) -> ObjectRef:
-        """Return the key of another object of the namespace."""
+        """Return the reference of another object of the namespace."""
         namespace = "" if kind == "Node" else self.namespace
         return ObjectRef(kind, namespace, name)  # type: ignore[arg-type]
 
@@ -225,40 +223,40 @@ class System:
         self.hash = names.template_hash(self.rng)
 
     def set_env(self, name: str, value: str | None) -> None:
-        """Set a variable of the current template, or take it away."""
+        """Set a variable of the current template; None removes it."""
         env = [e for e in self.main_container["env"] if e["name"] != name]
         self.main_container["env"] = env + (
             [{"name": name, "value": value}] if value is not None else []
         )
 
-    def new_pod(self, **how: Any) -> Pod:
+    def new_pod(self, **state: Any) -> Pod:
         """Return a pod of the current template."""
         if self.kind == "StatefulSet":
             name = f"{self.name}-{len(self.pods)}"
         else:
             name = f"{self.name}-{self.hash}-{names.pod_suffix(self.rng)}"
-        return Pod(name, self.template, self.hash, **how)
+        return Pod(name, self.template, self.hash, **state)
 
-    def replace_all(self, **how: Any) -> None:
+    def replace_all(self, **state: Any) -> None:
         """Replace every pod by one of the current template."""
         self.pods = []
         for _ in range(self.replicas):
-            self.pods.append(self.new_pod(**how))
+            self.pods.append(self.new_pod(**state))
 
-    def stick_rollout(self, **how: Any) -> None:
-        """Have the rollout of the current template get stuck: old pods serve, or none are left."""
+    def stick_rollout(self, **state: Any) -> None:
+        """Make the rollout of the current template get stuck; with Recreate no old pod is left."""
         if self.kind == "StatefulSet":
             last = self.pods[-1]
-            self.pods[-1] = Pod(last.name, self.template, self.hash, **how)
+            self.pods[-1] = Pod(last.name, self.template, self.hash, **state)
             return
         self.recreate = self.rng.chance(50)
         if self.recreate:
-            self.replace_all(**how)
+            self.replace_all(**state)
         else:
-            self.pods.append(self.new_pod(**how))
+            self.pods.append(self.new_pod(**state))
 
     def add_event(self, reason: str, message: str, count: int = 1) -> None:
-        """Add a warning about the newest pod."""
+        """Add a warning event about the newest pod."""
         self.events.append(
             EventLine("Pod", self.pods[-1].name if self.pods else self.name, reason, message, count)
         )

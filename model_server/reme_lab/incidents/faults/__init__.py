@@ -1,1 +1,1 @@
-"""Ways in which a system breaks, or only seems to: each makes one incident of a healthy system."""
+"""Faults: each adds a fault to a healthy system, or a report about a fault that does not exist."""

@@ -1,4 +1,4 @@
-"""Rollouts whose new pods start, and are worse than the old ones."""
+"""Rollouts whose new pods start, and work worse than the old ones."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from reme_playbook.actions.env import SetEnv
 
 
 def bad_version(rng: Rng, system: System) -> BrokenSystem:
-    """A new version that starts well and answers with errors."""
+    """A new version starts well and responds with errors."""
     return _worse_version(
         rng,
         system,
@@ -75,13 +75,13 @@ def bad_version(rng: Rng, system: System) -> BrokenSystem:
             ("cpu-stress", "{name} [errors|fails] for lack of CPU."),
         ),
         "errors",
-        # Twice 100: a release that answers nothing is the commonest.
+        # 100 is listed twice: most often every request fails.
         rng.parameter((100, 20, 30, 40, 45, 70, 75, 100, 90, 95)),
     )
 
 
 def slow_version(rng: Rng, system: System) -> BrokenSystem:
-    """A new version that is slow without using the CPU."""
+    """A new version is slow without using the CPU."""
     return _worse_version(
         rng,
         system,
@@ -119,7 +119,7 @@ _FAILS = (
     "[ERROR|E!|level=error] [HTTP 500|status 500|unexpected error] [for|on] [GET /|/]",
     "[panic|fatal|ERROR]: [index out of range|nil pointer|division by zero|undefined]",
 )
-"""What the program of a bad version logs, as any program does."""
+"""Log lines of a bad version, which any program may write."""
 
 
 def _worse_version(
@@ -129,15 +129,15 @@ def _worse_version(
     summaries: Sequence[str],
     terse: Sequence[str],
     astray: Sequence[tuple[str, str]],
-    felt: str,
+    user_impact: str,
     amount: int,
 ) -> BrokenSystem:
     repository = system.main_container["image"].rpartition(":")[0]
     image, variable = f"{repository}:{names.tag(rng)}", system.main_container["env"][0]["name"]
     value = str(rng.integer(100, 999))
     form = rng.integer(0, 3)
-    told = is_one_of(variable, value) if form == 1 else is_one_of("image", image)
-    worse = {"latency_milliseconds": amount} if felt == "slow" else {"error_percent": amount}
+    condition = is_one_of(variable, value) if form == 1 else is_one_of("image", image)
+    worse = {"latency_milliseconds": amount} if user_impact == "slow" else {"error_percent": amount}
 
     def change(_: Json, main: Json) -> None:
         if form != 1:
@@ -162,24 +162,24 @@ def _worse_version(
                 "[5xx share {amount}%|error ratio {amount}%|50[0|2|3] for {amount}% of all calls"
                 "|HTTP 50[0|2|3] for {amount}% of calls]"
                 "[ since {name} was rolled out| since the [rollout|deploy|change] of {name}|]"
-                if felt == "errors"
+                if user_impact == "errors"
                 else "p95 {amount} ms",
             ),
             EvidenceText(
                 "Log",
                 "Pod/{pod}/{container}",
                 rng.choice(_FAILS)
-                if felt == "errors"
+                if user_impact == "errors"
                 else "[slow handler|WARN slow request|request took {amount} ms]",
             ),
             EvidenceText(
                 "Text", "deploy log", "{name} [rolled out|upgraded] [{minutes} min ago|just before]"
             ),
         ),
-        user_impact=felt,
+        user_impact=user_impact,
         repairs=(ROLL_BACK,),
         useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
-        effects=FaultEffects(rules=(rule(told, **worse),)),
+        effects=FaultEffects(rules=(rule(condition, **worse),)),
         text_values={
             "amount": amount,
             "image": image.rpartition(":")[2],
@@ -192,7 +192,7 @@ def _worse_version(
 
 
 def returning_stress(rng: Rng, system: System) -> BrokenSystem:
-    """A setting of the last rollout makes every pod burn CPU."""
+    """A setting of the last rollout makes every pod use all its CPU."""
     variable = rng.choice(
         ("REINDEX", "WARMUP", "PREFETCH", "COMPACTION", "REPORTS", "SYNC_JOB", "CRAWL")
     )
@@ -245,145 +245,8 @@ def returning_stress(rng: Rng, system: System) -> BrokenSystem:
     )
 
 
-def wrong_dependency(rng: Rng, system: System) -> BrokenSystem | None:
-    """The address of a dependency is misspelt."""
-    called = [n for n in system.neighbours if n.called_by_target]
-    entries = [
-        e for e in system.main_container["env"] if called and called[0].name in e.get("value", "")
-    ]
-    if not entries:
-        return None
-    right, name = called[0].name, entries[0]["name"]
-    wrong = rng.parameter(
-        (
-            f"{right}s",
-            f"{right}-old",
-            right[:-1],
-            f"my-{right}",
-            f"{right}2",
-            f"{right}-int",
-            right.replace("-", "") + "x",
-            f"{right}-prod",
-        )
-    )
-    value = entries[0]["value"].replace(right, wrong)
-    system.roll_out(lambda _, __: system.set_env(name, value))
-    system.replace_all()
-    return BrokenSystem(
-        system,
-        fault_types=(
-            "wrong-dependency",
-            "unresolved-host",
-            "wrong-address",
-            "bad-gateway",
-            "unknown-host",
-        ),
-        summaries=(
-            (
-                "{name} [asks|calls|dials] {wrong}, [which nobody knows|a host that does not "
-                "exist|an unknown host]."
-            ),
-            "[Lookups|Name lookups] of {wrong} fail in {name}[; it means {right}|].",
-            "{name} [cannot find|has lost] its [backend|upstream][ since its last change|].",
-        ),
-        terse_summaries=("{name} [bad gateway|502|unknown host]",),
-        wrong_diagnoses=(
-            (
-                "dependency-down",
-                "{name} [answers|returns] 502, {right} [is away|went away|does not answer].",
-            ),
-            (
-                "network-policy",
-                "{name} [is cut off|cannot connect], [a policy|a firewall] blocks it.",
-            ),
-        ),
-        evidence=(
-            EvidenceText(
-                "Log",
-                "Pod/{pod}/{container}",
-                "[dial tcp: lookup|getaddrinfo|could not resolve] {wrong}: [no such host|NXDOMAIN]",
-            ),
-            EvidenceText("Metric", "gateway", "502 share {share}%"),
-        ),
-        user_impact="errors",
-        repairs=(ROLL_BACK, (expect(SetEnv, variable=name),)),
-        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
-        text_values={
-            "wrong": wrong,
-            "right": right,
-            "pod": system.pods[0].name,
-            "share": rng.integer(60, 100),
-        },
-    )
-
-
-def retry_storm(rng: Rng, system: System) -> BrokenSystem | None:
-    """It asks its dependency far too often and too impatiently since the last rollout."""
-    called = [n for n in system.neighbours if n.called_by_target]
-    if not called:
-        return None
-    tries, wait = rng.parameter((6, 7, 9, 14, 16, 18, 20, 25)), rng.choice((100, 150, 200, 300))
-    first, second = rng.choice(
-        (("ATTEMPTS", "BACKOFF_MS"), ("MAX_TRIES", "DEADLINE_MS"), ("REPEAT", "PATIENCE_MS"))
-    )
-
-    def change(_: Json, __: Json) -> None:
-        system.set_env(first, str(tries))
-        system.set_env(second, str(wait))
-
-    system.roll_out(change)
-    system.replace_all()
-    return BrokenSystem(
-        system,
-        fault_types=(
-            "retry-storm",
-            "retries",
-            "request-amplification",
-            "impatient-client",
-            "thundering-herd",
-        ),
-        summaries=(
-            (
-                "{name} [repeats|retries] each call to {other} {tries} times[, after {wait} "
-                "ms|][ since its last change|]."
-            ),
-            (
-                "[Every request|Each request] [becomes|turns into] {tries} calls to {other}, "
-                "[which cannot keep up|none is waited for]."
-            ),
-        ),
-        terse_summaries=("{name} [retries nonstop|retry storm|floods {other}]",),
-        wrong_diagnoses=(
-            ("overload", "{other} [is too small|needs replicas] for {name}."),
-            ("network-loss", "[Calls|Answers] between {name} and {other} get lost."),
-        ),
-        evidence=(
-            EvidenceText(
-                "Log",
-                "Pod/{pod}/{container}",
-                "[attempt {tries} of {tries}|giving up on {other} after {tries} tries]",
-            ),
-            EvidenceText(
-                "Metric", "mesh", "{name} -> {other} [rps x{tries}|{tries} calls per request]"
-            ),
-        ),
-        user_impact=rng.choice(("errors", "slow")),
-        repairs=(ROLL_BACK,),
-        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
-        effects=FaultEffects(rules=(rule(is_one_of(first, str(tries)), error_percent=70),)),
-        text_values={
-            "tries": tries,
-            "wait": wait,
-            "other": called[0].name,
-            "pod": system.pods[0].name,
-        },
-    )
-
-
 FAULTS: dict[str, FaultMaker] = {
     "bad-version": bad_version,
     "slow-version": slow_version,
     "returning-stress": returning_stress,
-    "wrong-dependency": wrong_dependency,
-    "retry-storm": retry_storm,
 }

@@ -1,12 +1,14 @@
-"""Every fault by its name, and how often each is drawn."""
+"""All faults by name, and how often each is drawn."""
 
 from reme_lab.incidents.broken_system import FaultMaker
 from reme_lab.incidents.faults import (
     bad_versions,
     capacity,
     config_maps,
+    dependencies,
     failed_starts,
     false_alarms,
+    limits,
     network_policies,
     paused,
     placement,
@@ -17,13 +19,16 @@ from reme_lab.incidents.faults import (
     single_pod,
     slow_pods,
     unrepairable,
+    variables,
 )
 
 FAULTS: dict[str, FaultMaker] = {
     **single_pod.FAULTS,
     **slow_pods.FAULTS,
     **failed_starts.FAULTS,
+    **variables.FAULTS,
     **bad_versions.FAULTS,
+    **dependencies.FAULTS,
     **rollout_changes.FAULTS,
     **probes.FAULTS,
     **resources.FAULTS,
@@ -31,12 +36,13 @@ FAULTS: dict[str, FaultMaker] = {
     **services.FAULTS,
     **config_maps.FAULTS,
     **capacity.FAULTS,
+    **limits.FAULTS,
     **paused.FAULTS,
     **network_policies.FAULTS,
 }
 """Faults that an action repairs."""
 WEIGHTS = {
-    # What nothing but the report tells from each other, and what is asked for most.
+    # Faults that only the report distinguishes, and the most frequent ones.
     "cpu-stress": 2.2,
     "memory-stress": 2.2,
     "disk-io": 1.5,
@@ -57,7 +63,7 @@ WEIGHTS = {
     "egress-policy": 0.5,
     "config-value-changed": 0.8,
 }
-"""How often a fault is drawn, where that is not 1."""
+"""Weights that differ from 1."""
 ABSTENTIONS: dict[str, tuple[float, FaultMaker]] = {
     "false-alarm": (22, false_alarms.false_alarm),
     "self-healed": (9, false_alarms.self_healed),
@@ -72,4 +78,4 @@ ABSTENTIONS: dict[str, tuple[float, FaultMaker]] = {
     "full-cluster": (5, unrepairable.full_cluster),
     "lost-image": (6, unrepairable.lost_image),
 }
-"""Where the right answer is to do nothing: how often each is drawn, and what makes it."""
+"""Incidents that need no action: the weight of each, and its function."""

@@ -1,11 +1,18 @@
-"""What several faults share: first tries that do not help, and how failing pods look."""
+"""Shared by several faults: useless repairs, and the states of failing pods."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from reme_lab.incidents.broken_system import BrokenSystem, EvidenceText, Repair, expect
+from reme_lab.incidents.broken_system import (
+    BrokenSystem,
+    EvidenceText,
+    FaultEffects,
+    Repair,
+    expect,
+)
 from reme_lab.incidents.rng import Rng
 from reme_lab.incidents.system import Json, System
+from reme_lab.simulator import BehaviourRule
 from reme_playbook.actions.resources import SetResources
 from reme_playbook.actions.restart import Restart
 from reme_playbook.actions.rollback import Rollback
@@ -34,7 +41,7 @@ HANG_DIAGNOSES = (
 
 
 def crash_loop_state(rng: Rng, code: int | None = None, reason: str = "Error") -> Json:
-    """Return how pods look whose container ends at its start."""
+    """Return the state of pods whose container terminates at its start."""
     return {
         "ready": False,
         "restarts": rng.integer(2, 20),
@@ -56,7 +63,7 @@ def crash_loop_state(rng: Rng, code: int | None = None, reason: str = "Error") -
 
 
 def waiting_state(reason: str, message: str) -> Json:
-    """Return how pods look whose container cannot be made."""
+    """Return the state of pods whose container cannot be created."""
     return {
         "ready": False,
         "phase": "Pending",
@@ -65,21 +72,22 @@ def waiting_state(reason: str, message: str) -> Json:
 
 
 def add_probe_timeout_event(rng: Rng, system: System, times: int) -> None:
-    """Add the event of readiness probes that were answered too late."""
-    asked = system.main_container["readinessProbe"]["httpGet"]
-    url = f"http://10.{rng.integer(0, 9)}.0.{rng.integer(2, 250)}:{asked['port']}{asked['path']}"
-    more = rng.choice(("", " (Client.Timeout exceeded while awaiting headers)"))
-    said = f'Get "{url}": context deadline exceeded{more}'
-    system.add_event("Unhealthy", f"Readiness probe failed: {said}", times)
+    """Add the event of readiness probes that timed out."""
+    http_get = system.main_container["readinessProbe"]["httpGet"]
+    address = f"10.{rng.integer(0, 9)}.0.{rng.integer(2, 250)}"
+    url = f"http://{address}:{http_get['port']}{http_get['path']}"
+    suffix = rng.choice(("", " (Client.Timeout exceeded while awaiting headers)"))
+    message = f'Get "{url}": context deadline exceeded{suffix}'
+    system.add_event("Unhealthy", f"Readiness probe failed: {message}", times)
 
 
-def impact_unless_served(system: System, felt: str) -> str:
-    """Return what users feel: nothing while old pods serve."""
-    return "" if any(pod.ready for pod in system.pods) else felt
+def impact_unless_served(system: System, impact: str) -> str:
+    """Return the impact on users: none while old pods serve."""
+    return "" if any(pod.ready for pod in system.pods) else impact
 
 
 def stick_unscheduled(system: System, why: str) -> None:
-    """Have the rollout get stuck because no node takes its pods."""
+    """Make the rollout get stuck because no node takes its pods."""
     system.stick_rollout(ready=False, phase="Pending", state={}, unscheduled=why)
     system.add_event("FailedScheduling", why, system.rng.integer(1, 12))
     system.node_labels = frozenset({("kubernetes.io/os", "linux"), ("kubernetes.io/arch", "amd64")})
@@ -93,7 +101,7 @@ def unscheduled_rollout(
     repairs: Sequence[Repair],
     values: dict[str, Any],
 ) -> BrokenSystem:
-    """Return the incident of a rollout whose pods no node takes."""
+    """Return the broken system of a rollout whose pods cannot be scheduled."""
     del rng
     return BrokenSystem(
         system,
@@ -125,4 +133,57 @@ def unscheduled_rollout(
         repairs=repairs,
         useless_repairs=(RESTART, SCALE),
         text_values={**values, "pod": system.pods[-1].name, "minutes": system.rng.integer(2, 60)},
+    )
+
+
+def crashing_rollout(
+    rng: Rng,
+    system: System,
+    types: Sequence[str],
+    summaries: Sequence[str],
+    log: str,
+    repairs: Sequence[Repair],
+    values: dict[str, object],
+    *rules: BehaviourRule,
+) -> BrokenSystem:
+    """Return the broken system of a rollout whose pods terminate at their start."""
+    system.add_event("BackOff", "Back-off restarting failed container", rng.integer(3, 60))
+    return BrokenSystem(
+        system,
+        fault_types=types,
+        summaries=(
+            *summaries,
+            (
+                "{name} [crash loops|restarts over and over|is in CrashLoopBackOff][ with exit "
+                "code {code}|]."
+            ),
+        ),
+        terse_summaries=("{name} [crashing|crash loop|exit {code}|keeps exiting]",),
+        wrong_diagnoses=(
+            (
+                "oom",
+                (
+                    "{name} [probably|presumably] [runs|ran] out of memory [when it "
+                    "starts|while it boots]."
+                ),
+            ),
+            (
+                "dependency-down",
+                (
+                    "{name} [cannot start|dies], [something|a backend] it needs [is "
+                    "missing|is unreachable]."
+                ),
+            ),
+            ("liveness-probe", "The liveness probe kills {name} [too early|before it is up]."),
+        ),
+        evidence=(
+            EvidenceText("Log", "Pod/{pod}/{container}", f"[ERROR|fatal|panic|E] {log}"),
+            EvidenceText("Event", "Pod/{pod}", "BackOff: restarting failed container {container}"),
+            EvidenceText("Metric", "prometheus", "kube_pod_container_restarts [rising|{restarts}]"),
+        ),
+        user_impact=impact_unless_served(system, "refused"),
+        repairs=repairs,
+        useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
+        effects=FaultEffects(rules=rules),
+        text_values={**values, "pod": system.pods[-1].name, "restarts": system.pods[-1].restarts},
     )

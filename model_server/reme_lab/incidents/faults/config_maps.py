@@ -1,4 +1,4 @@
-"""ConfigMaps that somebody changed."""
+"""ConfigMaps with a removed key or a changed value."""
 
 import copy
 
@@ -19,7 +19,7 @@ from reme_playbook.actions.restart import Restart
 
 
 def ensure_config(rng: Rng, system: System) -> str:
-    """Give the system a ConfigMap if it has none, and return one of its keys."""
+    """Give the system a ConfigMap if it has none; return one of its keys."""
     if not system.config:
         system.config = {names.setting(rng): str(rng.integer(1, 40)), names.setting(rng): "std"}
         system.main_container["envFrom"] = [{"configMapRef": {"name": system.config_name}}]
@@ -33,11 +33,11 @@ def ensure_config(rng: Rng, system: System) -> str:
 
 
 def config_key_removed(rng: Rng, system: System) -> BrokenSystem:
-    """A key that the program needs was taken out of its ConfigMap."""
+    """A key that the program needs was removed from its ConfigMap."""
     key = ensure_config(rng, system)
-    was = system.config.pop(key)
+    old_value = system.config.pop(key)
     if system.config_from_env:
-        how: Json = {
+        pod_state: Json = {
             "ready": False,
             "restarts": rng.integer(2, 15),
             "state": {
@@ -47,15 +47,15 @@ def config_key_removed(rng: Rng, system: System) -> BrokenSystem:
         }
     else:
         message = f"couldn't find key {key} in ConfigMap {system.namespace}/{system.config_name}"
-        how = {
+        pod_state = {
             "ready": False,
             "phase": "Pending",
             "state": {
                 "state": {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
             },
         }
-    system.replace_all(**how)
-    put_back = (expect(SetConfigValue, system.config_name, key=key, value=was),)
+    system.replace_all(**pod_state)
+    restore = (expect(SetConfigValue, system.config_name, key=key, value=old_value),)
     return BrokenSystem(
         system,
         fault_types=(
@@ -91,12 +91,12 @@ def config_key_removed(rng: Rng, system: System) -> BrokenSystem:
             EvidenceText("Event", "Pod/{pod}", "[Failed|BackOff]: [config|container] {container}"),
         ),
         user_impact="refused",
-        repairs=(put_back, (*put_back, expect(Restart))),
+        repairs=(restore, (*restore, expect(Restart))),
         useless_repairs=(RESTART, SCALE),
         effects=FaultEffects(rules=(rule(is_one_of(key, None), exit_code=1),)),
         text_values={
             "key": key,
-            "was": was,
+            "was": old_value,
             "config": system.config_name,
             "pod": system.pods[0].name,
         },
@@ -104,16 +104,16 @@ def config_key_removed(rng: Rng, system: System) -> BrokenSystem:
 
 
 def config_value_changed(rng: Rng, system: System) -> BrokenSystem:
-    """A value of the ConfigMap was changed, and the pods run with it."""
+    """A value of the ConfigMap was changed, and the pods were restarted with it."""
     key = ensure_config(rng, system)
-    was = system.config[key]
+    old_value = system.config[key]
     value = rng.parameter(("0", "-1", "99999", "broken", "x", "oops", "65536", "disabled"))
     system.config[key] = value
     system.replace_all()
     if rng.chance(50):
         for pod in system.pods:
             pod.ready = False
-    mend = (expect(SetConfigValue, system.config_name, key=key, value=was), expect(Restart))
+    mend = (expect(SetConfigValue, system.config_name, key=key, value=old_value), expect(Restart))
     return BrokenSystem(
         system,
         fault_types=(
@@ -147,12 +147,12 @@ def config_value_changed(rng: Rng, system: System) -> BrokenSystem:
         useless_repairs=(
             RESTART,
             SCALE,
-            (expect(SetConfigValue, system.config_name, key=key, value=was),),
+            (expect(SetConfigValue, system.config_name, key=key, value=old_value),),
         ),
         effects=FaultEffects(rules=(rule(is_one_of(key, value), error_percent=80),)),
         text_values={
             "key": key,
-            "was": was,
+            "was": old_value,
             "value": value,
             "config": system.config_name,
             "pod": system.pods[0].name,

@@ -1,4 +1,4 @@
-"""NetworkPolicies that keep out who calls, or in who has to call."""
+"""NetworkPolicies that block callers, or calls to dependencies."""
 
 from reme_lab.incidents.broken_system import (
     BrokenSystem,
@@ -14,7 +14,7 @@ from reme_playbook.actions.network_policy import AllowEgress, AllowIngress
 
 
 def deny_policy(rng: Rng, system: System) -> BrokenSystem | None:
-    """A NetworkPolicy keeps out who calls it."""
+    """A NetworkPolicy blocks the callers."""
     callers = [n for n in system.neighbours if n.calls_target]
     if not callers:
         return None
@@ -80,7 +80,7 @@ def deny_policy(rng: Rng, system: System) -> BrokenSystem | None:
 
 
 def egress_policy(rng: Rng, system: System) -> BrokenSystem | None:
-    """A NetworkPolicy keeps it from what it calls."""
+    """A NetworkPolicy blocks calls to a dependency."""
     called = [n for n in system.neighbours if n.called_by_target]
     if not called:
         return None

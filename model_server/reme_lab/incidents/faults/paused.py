@@ -1,4 +1,4 @@
-"""Rollouts that wait for somebody: a pause, a job that is on hold."""
+"""Rollouts that wait: paused, or for a suspended Job."""
 
 import copy
 
@@ -19,7 +19,7 @@ from reme_playbook.actions.rollout import ResumeRollout
 
 
 def paused_rollout(rng: Rng, system: System) -> BrokenSystem | None:
-    """The correction is in the template, and the rollout is paused."""
+    """The template is corrected, but the rollout is paused."""
     if system.kind != "Deployment":
         return None
     variable, bad = (
@@ -75,7 +75,7 @@ def paused_rollout(rng: Rng, system: System) -> BrokenSystem | None:
 
 
 def suspended_job(rng: Rng, system: System) -> BrokenSystem:
-    """New pods wait for a job that is suspended."""
+    """New pods wait for a suspended Job."""
     work = ("migrate", "schema", "bootstrap", "import", "prepare", "loader", "backfill", "setup")
     job = f"{system.name}-{rng.parameter(work)}"
 

@@ -1,4 +1,4 @@
-"""Pods that no node takes."""
+"""Pods that cannot be scheduled."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def _matched_by_none(rng: Rng, system: System) -> None:
 
 
 def node_selector(rng: Rng, system: System) -> BrokenSystem:
-    """A node selector that no node matches."""
+    """No node matches the node selector."""
     key = rng.choice(("pool", "storage", "hardware", "rack", "tier", "cpu-family"))
     value = rng.parameter(("flash", "bigmem", "r12", "turbo", "gold", "arm", "edge", "dense"))
 
@@ -49,7 +49,7 @@ def node_selector(rng: Rng, system: System) -> BrokenSystem:
 
 
 def node_affinity(rng: Rng, system: System) -> BrokenSystem:
-    """A node affinity that no node matches."""
+    """No node matches the node affinity."""
     key = rng.choice(
         ("topology.kubernetes.io/zone", "topology.kubernetes.io/region", "node.example/class")
     )
@@ -77,7 +77,7 @@ def node_affinity(rng: Rng, system: System) -> BrokenSystem:
 
 
 def cordoned_node(rng: Rng, system: System) -> BrokenSystem:
-    """A node is cordoned, and no other takes the pods."""
+    """A node is cordoned, and no other node takes the pods."""
     node, total = _node(rng, system), rng.integer(1, 4)
     system.related_objects[system.object_ref("Node", node)]["spec"] = {"unschedulable": True}
     _displace(rng, system, f"0/{total} nodes are available: {total} node(s) were unschedulable.")
@@ -133,10 +133,10 @@ def _node(rng: Rng, system: System) -> str:
 
 
 def _displace(rng: Rng, system: System, why: str) -> None:
-    """Have some pods, or all, wait for a node."""
+    """Make some or all pods unschedulable."""
     waiting = rng.integer(1, system.replicas)
-    kept = system.pods[: system.replicas - waiting]
-    system.pods = kept
+    scheduled = system.pods[: system.replicas - waiting]
+    system.pods = scheduled
     for _ in range(waiting):
         system.pods.append(system.new_pod(ready=False, phase="Pending", state={}, unscheduled=why))
     system.add_event("FailedScheduling", why, rng.integer(1, 10))

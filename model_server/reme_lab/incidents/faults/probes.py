@@ -1,4 +1,4 @@
-"""Rollouts after which a probe asks in vain: the probe or the port is wrong."""
+"""Rollouts with a wrong probe or a wrong port."""
 
 import copy
 
@@ -25,7 +25,7 @@ from reme_playbook.actions.probe import PatchProbe
 
 
 def wrong_port(rng: Rng, system: System) -> BrokenSystem:
-    """The program listens at another port than it is asked at."""
+    """The program listens on another port than the probe uses."""
     port = rng.parameter((4001, 4040, 5151, 6001, 7001, 7788, 8484, 9999))
     variable = rng.choice(("LISTEN", "HTTP_PORT", "SERVER_PORT", "BIND_PORT", "APP_PORT"))
     system.set_env(variable, str(system.port))
@@ -85,8 +85,8 @@ def wrong_port(rng: Rng, system: System) -> BrokenSystem:
 
 
 def wrong_probe(rng: Rng, system: System) -> BrokenSystem:
-    """The readiness probe asks where nothing answers."""
-    asked = system.main_container["readinessProbe"]["httpGet"]["path"]
+    """The readiness probe requests a path that does not exist."""
+    http_get = system.main_container["readinessProbe"]["httpGet"]["path"]
     where: Json = {"port": system.port + rng.parameter((1, 2, 10, 11, 100, 7, 20, 50))}
     if rng.chance(40):
         where = {
@@ -100,12 +100,12 @@ def wrong_probe(rng: Rng, system: System) -> BrokenSystem:
 
     system.roll_out(change)
     system.stick_rollout(ready=False)
-    said = (
+    message = (
         f"connect: connection refused at {where['port']}"
         if "port" in where
         else "HTTP probe failed with statuscode: 404"
     )
-    system.add_event("Unhealthy", f"Readiness probe failed: {said}", rng.integer(5, 80))
+    system.add_event("Unhealthy", f"Readiness probe failed: {message}", rng.integer(5, 80))
     return BrokenSystem(
         system,
         fault_types=(
@@ -139,18 +139,18 @@ def wrong_probe(rng: Rng, system: System) -> BrokenSystem:
         repairs=(ROLL_BACK, (expect(PatchProbe, probe="readiness"),)),
         useless_repairs=(RESTART, MORE_RESOURCES, SCALE),
         effects=FaultEffects(
-            default_behaviour={"any_path": False, "paths": frozenset({"/", "/alive", asked})}
+            default_behaviour={"any_path": False, "paths": frozenset({"/", "/alive", http_get})}
         ),
         text_values={
             "where": next(iter(where.values())),
-            "said": said,
+            "said": message,
             "pod": system.pods[-1].name,
         },
     )
 
 
 def tight_probe(rng: Rng, system: System) -> BrokenSystem:
-    """A liveness probe that does not wait for the start."""
+    """The liveness probe does not wait for the start of the program."""
     start = rng.parameter((12, 14, 22, 28, 35, 40, 50, 70))
     probe = {
         "httpGet": {"path": "/alive", "port": system.port},

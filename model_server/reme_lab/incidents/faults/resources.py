@@ -1,4 +1,4 @@
-"""Rollouts with limits and requests that are far too low or too high."""
+"""Rollouts with limits or requests that are far too low or too high."""
 
 import copy
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from reme_playbook.actions.resources import SetResources
 
 
 def set_resources(system: System, **amounts: str) -> None:
-    """Roll out other amounts: `cpu` and `memory` for the limit, `cpu_request` and so on."""
+    """Roll out other limits (`cpu`, `memory`) or requests (`cpu_request`, `memory_request`)."""
 
     def change(_: Json, main: Json) -> None:
         main["resources"] = copy.deepcopy(main["resources"])
@@ -32,10 +32,10 @@ def set_resources(system: System, **amounts: str) -> None:
 
 
 def restored_resources(rng: Rng, system: System) -> Sequence[Repair]:
-    """Return how amounts of the last rollout are taken back: alone where more was changed."""
+    """Return the action that restores resources; SetResources alone if more was changed."""
     if not rng.chance(20):
         return (ROLL_BACK, (expect(SetResources),))
-    # The rollout brought a new version too, which is not to blame.
+    # The rollout also brought a new version, which works.
     system.main_container["image"] = (
         f"{system.main_container['image'].rpartition(':')[0]}:{names.tag(rng)}"
     )
@@ -46,7 +46,7 @@ def restored_resources(rng: Rng, system: System) -> Sequence[Repair]:
 
 
 def oom_limit(rng: Rng, system: System) -> BrokenSystem:
-    """A memory limit that was lowered below what the program needs."""
+    """The memory limit is below what the program needs."""
     low = max(8, system.memory // rng.parameter((5, 6, 8, 10, 12, 16, 20, 24)))
     system.memory_percent = min(80, 110 * low // system.memory + rng.integer(5, 20))
     set_resources(system, memory=f"{low}Mi", memory_request=f"{low}Mi")
@@ -99,7 +99,7 @@ def oom_limit(rng: Rng, system: System) -> BrokenSystem:
 
 
 def throttled(rng: Rng, system: System) -> BrokenSystem | None:
-    """A CPU limit that was lowered far too much."""
+    """The CPU limit is far too low."""
     low = rng.parameter((5, 6, 7, 9, 18, 20, 25, 30))
     if system.cpu < 4 * low:
         return None
@@ -116,7 +116,7 @@ def throttled(rng: Rng, system: System) -> BrokenSystem | None:
 
 
 def pod_config_error(rng: Rng, system: System) -> BrokenSystem:
-    """Limits of both kinds that are far too low or odd."""
+    """Both limits are far too low."""
     low = rng.parameter((1, 5, 6, 7, 8, 9, 10, 1))
     set_resources(
         system,
@@ -203,19 +203,19 @@ def _starved(
 
 
 def oversized_request(rng: Rng, system: System) -> BrokenSystem:
-    """A request that no node can grant."""
+    """No node can satisfy the request."""
     if rng.chance(60):
         amount = rng.parameter(("40", "48", "80", "100", "120", "200", "320", "400"))
         set_resources(system, cpu=amount, cpu_request=amount)
-        what = "cpu"
+        resource = "cpu"
     else:
         amount = rng.parameter(
             ("300Gi", "500Gi", "640Gi", "750Gi", "900Gi", "2000Gi", "1500Gi", "4000Gi")
         )
         set_resources(system, memory=amount, memory_request=amount)
-        what = "memory"
+        resource = "memory"
     nodes = rng.integer(1, 6)
-    stick_unscheduled(system, f"0/{nodes} nodes are available: {nodes} Insufficient {what}.")
+    stick_unscheduled(system, f"0/{nodes} nodes are available: {nodes} Insufficient {resource}.")
     return unscheduled_rollout(
         rng,
         system,
@@ -231,7 +231,7 @@ def oversized_request(rng: Rng, system: System) -> BrokenSystem:
             "than any node has]."
         ),
         restored_resources(rng, system),
-        {"amount": amount, "what": what},
+        {"amount": amount, "what": resource},
     )
 
 

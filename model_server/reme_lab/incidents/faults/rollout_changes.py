@@ -1,4 +1,4 @@
-"""Rollouts that changed how the pods run, rather than what they run: only the last one helps."""
+"""Rollouts that change how pods run: security context, hosts, sidecars. Only a rollback helps."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,20 +13,20 @@ from reme_lab.simulator.template_facts import template_facts
 
 
 class Change(NamedTuple):
-    """What a rollout changed, and what comes of it."""
+    """A change of a rollout, and its effects."""
 
     types: Sequence[str]
-    said: str
-    """What a tool says of it; a pattern of text."""
+    description: str
+    """Description by a diagnosis tool; a text pattern."""
     log: str
-    """What the program says."""
-    felt: Sequence[str]
-    make: Callable[[Rng, Json, Json], None]
+    """Log line of the program."""
+    user_impacts: Sequence[str]
+    apply: Callable[[Rng, Json, Json], None]
     """Changes the pod's spec and its first container."""
 
 
 def _put(**fields: Any) -> Callable[[Rng, Json, Json], None]:
-    """Return what sets fields of the pod's spec; a function is called with the draw."""
+    """Return a function that sets fields of the pod's spec; callables are called with the rng."""
     return lambda rng, spec, _: spec.update(_drawn(rng, fields))
 
 
@@ -39,7 +39,7 @@ def _drawn(rng: Rng, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _join(rng: Rng, spec: Json, main: Json) -> None:
-    """Put a container beside the first, through which all traffic goes."""
+    """Add a proxy container that all traffic passes."""
     del main
     name = rng.choice(("mesh-proxy", "envoy", "waf", "inspector", "tracer", "cache-proxy"))
     spec["containers"].append(
@@ -51,7 +51,7 @@ def _join(rng: Rng, spec: Json, main: Json) -> None:
     )
 
 
-# A rollback that brings another account, or another runtime, is refused by the gate.
+# Validation rejects a rollback that restores another account or runtime class.
 CHANGES = (
     Change(
         ("security-context", "permission-denied", "http-500", "bad-rollout"),
@@ -97,56 +97,56 @@ CHANGES = (
         _join,
     ),
 )
-_WORSE: dict[str, dict[str, Any]] = {
+_BEHAVIOUR_BY_IMPACT: dict[str, dict[str, Any]] = {
     "errors": {"error_percent": 60},
     "slow": {"latency_milliseconds": 2500},
     "silent": {"latency_milliseconds": 9000},
     "refused": {"port": 4},
 }
-"""How the program behaves then, by what users feel."""
+"""Behaviour of the program, by the impact on users."""
 _SINCE = "[since|after|right after] [its last change|the last rollout|the newest revision]"
 
 
 def bad_change(rng: Rng, system: System) -> BrokenSystem:
-    """A rollout changed the security context, an account, a sidecar or the like."""
-    one = rng.choice(CHANGES)
-    felt = rng.choice(one.felt)
+    """A rollout changed the security context, hosts, a sidecar or the like."""
+    applied = rng.choice(CHANGES)
+    user_impacts = rng.choice(applied.user_impacts)
 
     def change(template: Json, main: Json) -> None:
-        one.make(rng, template["spec"], main)
+        applied.apply(rng, template["spec"], main)
 
     system.roll_out(change)
-    system.replace_all(ready=felt != "refused")
-    told = is_one_of("runtime_settings", template_facts(system.template).runtime_settings)
-    changed = {
+    system.replace_all(ready=user_impacts != "refused")
+    condition = is_one_of("runtime_settings", template_facts(system.template).runtime_settings)
+    symptom = {
         "errors": "[fails|answers with errors]",
         "slow": "is slow",
         "silent": "does not answer",
         "refused": "refuses connections",
-    }[felt]
+    }[user_impacts]
     return BrokenSystem(
         system,
-        fault_types=one.types,
+        fault_types=applied.types,
         summaries=(
-            one.said + f" {_SINCE}.",
-            "{name} " + changed + f" {_SINCE}: " + one.said + ".",
+            applied.description + f" {_SINCE}.",
+            "{name} " + symptom + f" {_SINCE}: " + applied.description + ".",
         ),
-        terse_summaries=("{name} " + changed + " [since deploy|after rollout|]",),
+        terse_summaries=("{name} " + symptom + " [since deploy|after rollout|]",),
         wrong_diagnoses=(
-            ("memory-stress", "{name} " + changed + "; [its memory|its heap] [is full|leaks]."),
-            ("overload", "{name} " + changed + "; it [needs more pods|is overloaded]."),
-            ("dependency-down", "{name} " + changed + ": something that it calls is down."),
+            ("memory-stress", "{name} " + symptom + "; [its memory|its heap] [is full|leaks]."),
+            ("overload", "{name} " + symptom + "; it [needs more pods|is overloaded]."),
+            ("dependency-down", "{name} " + symptom + ": something that it calls is down."),
         ),
         evidence=(
-            EvidenceText("Log", "Pod/{pod}/{container}", one.log),
+            EvidenceText("Log", "Pod/{pod}/{container}", applied.log),
             EvidenceText(
                 "Text", "deploy log", "{name} [rolled out|changed] [{minutes} min ago|just now]"
             ),
         ),
-        user_impact=felt,
+        user_impact=user_impacts,
         repairs=(ROLL_BACK,),
         useless_repairs=(RESTART, SCALE, MORE_RESOURCES),
-        effects=FaultEffects(rules=(rule(told, **_WORSE[felt]),)),
+        effects=FaultEffects(rules=(rule(condition, **_BEHAVIOUR_BY_IMPACT[user_impacts]),)),
         text_values={"pod": system.pods[0].name, "minutes": rng.integer(3, 40)},
     )
 

@@ -1,4 +1,4 @@
-"""Services and Ingresses that lead to nobody."""
+"""Services and Ingresses without a working backend."""
 
 from reme_lab.incidents import names
 from reme_lab.incidents.broken_system import (
@@ -18,7 +18,7 @@ from reme_playbook.actions.service import PatchServicePort, PatchServiceSelector
 
 
 def selector_mismatch(rng: Rng, system: System) -> BrokenSystem:
-    """A Service selects labels that no pod has."""
+    """The Service selects labels that no pod has."""
     end = rng.parameter(("-next", "-new", "-a", "-stable", "-main", "-b", "-preview", "-shadow"))
     wrong = system.name + end if rng.chance(70) else system.name[:-1] or "x"
     system.service["selector"] = {"app": wrong}
@@ -57,7 +57,7 @@ def selector_mismatch(rng: Rng, system: System) -> BrokenSystem:
 
 
 def wrong_target_port(rng: Rng, system: System) -> BrokenSystem:
-    """A Service leads to a port at which nobody listens."""
+    """The Service's target port is not open."""
     wrong = system.port + rng.parameter((1, 2, 3, 10, 100, 5, 11, 80))
     system.service["ports"][0]["targetPort"] = wrong
     return BrokenSystem(
@@ -93,7 +93,7 @@ def wrong_target_port(rng: Rng, system: System) -> BrokenSystem:
 
 
 def black_hole(rng: Rng, system: System) -> BrokenSystem:
-    """The program moved to another port with its probe, and the Service was left behind."""
+    """The program and its probe moved to another port; the Service did not."""
     moved = system.port + rng.parameter((1, 2, 3, 10, 100, 5, 11, 80))
 
     variable = rng.choice(("LISTEN", "HTTP_PORT", "SERVER_PORT"))
@@ -137,7 +137,7 @@ def black_hole(rng: Rng, system: System) -> BrokenSystem:
 
 
 def two_faults(rng: Rng, system: System) -> BrokenSystem:
-    """A bad version, and a Service that selects none of its pods."""
+    """A bad version, and a Service that does not select its pods."""
     end = rng.parameter(("-next", "-a", "-stable", "-main", "-b", "-shadow"))
     system.service["selector"] = {"app": system.name + end}
     image = f"{system.main_container['image'].rpartition(':')[0]}:{names.tag(rng)}"
@@ -172,7 +172,7 @@ def two_faults(rng: Rng, system: System) -> BrokenSystem:
 
 
 def wrong_ingress(rng: Rng, system: System) -> BrokenSystem:
-    """An Ingress leads to a Service that is not there."""
+    """The Ingress routes to a Service that does not exist."""
     wrong = system.name + rng.parameter(
         ("-v1", "-legacy", "2", "-prev", "-tmp", "-bak", "-retired", "s")
     )

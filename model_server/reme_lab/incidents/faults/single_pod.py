@@ -1,4 +1,4 @@
-"""Faults that live in one pod: a fresh pod is free of them."""
+"""Faults of a single pod, which a new pod does not have."""
 
 from collections.abc import Sequence
 
@@ -19,16 +19,16 @@ from reme_playbook.actions.resources import SetResources
 from reme_playbook.actions.rollback import Rollback
 
 
-def replace_pod_repairs(system: System, pod: str, *, told: bool = True) -> Sequence[Repair]:
-    """Return what removes a fault of one pod: that pod, if it can be told and others serve."""
+def replace_pod_repairs(system: System, pod: str, *, identified: bool = True) -> Sequence[Repair]:
+    """Return the repairs: delete the pod if it can be identified and others serve, or restart."""
     delete = (expect(DeletePod, pod),)
-    if told and system.replicas > 1:
+    if identified and system.replicas > 1:
         return (delete, RESTART)
-    return (RESTART, delete) if told else (RESTART,)
+    return (RESTART, delete) if identified else (RESTART,)
 
 
 def cpu_stress(rng: Rng, system: System) -> BrokenSystem:
-    """Something in one pod burns all the CPU that its limit allows."""
+    """A process in one pod uses all the CPU of its limit."""
     pod = rng.choice(system.pods)
     share = rng.integer(93, 101)
     system.usage[pod.name] = (share, system.memory_percent + rng.integer(0, 6))
@@ -107,7 +107,7 @@ def cpu_stress(rng: Rng, system: System) -> BrokenSystem:
 
 
 def memory_stress(rng: Rng, system: System) -> BrokenSystem:
-    """Something in one pod holds much more memory than the program needs."""
+    """A process in one pod holds much more memory than the program needs."""
     pod = rng.choice(system.pods)
     share = rng.integer(62, 98)
     system.memory_percent = rng.integer(5, 30)
@@ -191,7 +191,7 @@ def memory_stress(rng: Rng, system: System) -> BrokenSystem:
 
 
 def pod_fail(rng: Rng, system: System) -> BrokenSystem:
-    """One pod runs another image than its workload has, and does nothing."""
+    """One pod runs another image than its workload, and does not serve."""
     pod = rng.choice(system.pods)
     pod.ready = False
     pod.image = rng.parameter(
@@ -224,7 +224,7 @@ def pod_fail(rng: Rng, system: System) -> BrokenSystem:
 
 
 def hung_pod(rng: Rng, system: System) -> BrokenSystem:
-    """One pod hangs: it runs, and answers nothing."""
+    """One pod hangs: it runs, and does not respond."""
     pod = rng.choice(system.pods)
     pod.ready = False
     add_probe_timeout_event(rng, system, rng.integer(5, 90))
@@ -232,7 +232,7 @@ def hung_pod(rng: Rng, system: System) -> BrokenSystem:
 
 
 def crashed_pod(rng: Rng, system: System) -> BrokenSystem:
-    """One pod crashes again and again while others of the same template run."""
+    """One pod keeps crashing while others of the same template run."""
     if system.replicas < 2:
         system.replicas = system.original_replicas = 2
         system.pods.append(system.new_pod())
@@ -285,7 +285,7 @@ def _dead_pod(rng: Rng, system: System, pod: str) -> BrokenSystem:
             EvidenceText("Event", "Pod/{pod}", "[BackOff|Unhealthy|ContainersNotReady]"),
         ),
         user_impact=rng.choice(("", "refused", "errors")) if system.replicas == 1 else "",
-        # The pod can be told, and it serves nobody: nothing is lost with it.
+        # The pod can be identified and does not serve: deleting it costs nothing.
         repairs=((expect(DeletePod, pod),), RESTART),
         useless_repairs=(SCALE, (expect(SetResources),), (expect(Rollback),)),
         effects=FaultEffects({pod: Stress(failed=True)}),

@@ -1,4 +1,4 @@
-"""Faults of one pod's disk or network, which no state of Kubernetes shows."""
+"""Faults of a single pod's disk or network, which no Kubernetes status shows."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from reme_playbook.actions.resources import SetResources
 
 
 def disk_io(rng: Rng, system: System) -> BrokenSystem:
-    """What one pod writes is slow; its program may wait for that with all it does."""
+    """Disk writes of one pod are slow, and may block the program."""
     pod, wait = rng.choice(system.pods), rng.parameter((450, 700, 900, 1300, 2100, 2800))
     stalled = rng.chance(30)
     pod.ready = not stalled
@@ -72,10 +72,10 @@ def disk_io(rng: Rng, system: System) -> BrokenSystem:
             EvidenceText("Log", "{source}", "[slow write|flush took|commit took] {wait} ms"),
         ),
         user_impact=alone if stalled else "slow",
-        # A pod that serves nobody is no loss.
+        # Deleting a pod that does not serve costs nothing.
         repairs=((expect(DeletePod, pod.name),), RESTART)
         if stalled
-        else replace_pod_repairs(system, pod.name, told=named),
+        else replace_pod_repairs(system, pod.name, identified=named),
         useless_repairs=(SCALE, (expect(SetResources),)),
         effects=FaultEffects(
             {pod.name: Stress(disk=True, failed=stalled)}, default_behaviour={"writes_disk": True}
@@ -113,7 +113,7 @@ def network_loss(rng: Rng, system: System) -> BrokenSystem:
 
 
 def network_delay(rng: Rng, system: System) -> BrokenSystem:
-    """What one pod sends arrives late."""
+    """Packets of one pod are late."""
     return _network(
         rng,
         system,
@@ -149,7 +149,7 @@ def _network(
 ) -> BrokenSystem:
     pod, named = rng.choice(system.pods), rng.chance(30)
     lossy = "loss" in types[0]
-    if rng.chance(30):  # before a probe is late often enough to count
+    if rng.chance(30):  # before the probe has failed often enough
         add_probe_timeout_event(rng, system, rng.integer(1, 3))
     stress = Stress(loss_percent=max(40, amount)) if lossy else Stress(delay_milliseconds=amount)
     return BrokenSystem(
@@ -178,7 +178,7 @@ def _network(
             EvidenceText("Metric", "mesh", "p95 of calls to {name} {late} ms"),
         ),
         user_impact=rng.choice(("slow", "slow", "silent")),
-        repairs=replace_pod_repairs(system, pod.name, told=named),
+        repairs=replace_pod_repairs(system, pod.name, identified=named),
         useless_repairs=(SCALE, (expect(SetResources),)),
         effects=FaultEffects({pod.name: stress}),
         text_values={

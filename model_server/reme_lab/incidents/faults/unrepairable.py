@@ -1,4 +1,4 @@
-"""Faults that no possible action repairs: a person has to."""
+"""Faults that no action repairs; they need a person."""
 
 import copy
 
@@ -15,7 +15,7 @@ from reme_playbook.actions.delete_pod import DeletePod
 
 
 def lost_credential(rng: Rng, system: System) -> BrokenSystem:
-    """A key is gone from a Secret, and nobody in the cluster knows what it held."""
+    """A key was removed from a Secret, and its value is unknown."""
     secret, key = (
         f"{system.name}-{rng.choice(('creds', 'auth', 'keys', 'access'))}",
         rng.parameter(("apikey", "dsn", "pin", "license", "client-id", "login", "cert", "seed")),
@@ -66,7 +66,7 @@ def lost_credential(rng: Rng, system: System) -> BrokenSystem:
 
 
 def lost_setting(rng: Rng, system: System) -> BrokenSystem:
-    """A key is gone from the ConfigMap, and nobody in the cluster knows what it was."""
+    """A key was removed from the ConfigMap, and its value is unknown."""
     key = ensure_config(rng, system)
     system.config.pop(key)
     system.has_last_applied = False
@@ -103,7 +103,7 @@ def lost_setting(rng: Rng, system: System) -> BrokenSystem:
 
 
 def renumbered_port(rng: Rng, system: System) -> BrokenSystem:
-    """The port that callers use is gone from the Service."""
+    """The port that callers use was removed from the Service."""
     old = system.service_port
     new = old + rng.parameter((1000, 2000, 7, 100, 11, 300, 5000, 10000))
     system.service["ports"][0]["port"] = new
@@ -138,7 +138,7 @@ def renumbered_port(rng: Rng, system: System) -> BrokenSystem:
 
 
 def dying_disk(rng: Rng, system: System) -> BrokenSystem:
-    """The disk itself is slow or fails, for every pod that is put there."""
+    """The disk is slow or fails for every pod on it."""
     wait = rng.parameter((500, 800, 1000, 1600, 2400, 3000))
     stalled = rng.chance(40)
     if stalled:
@@ -184,9 +184,9 @@ def dying_disk(rng: Rng, system: System) -> BrokenSystem:
 
 
 def full_cluster(rng: Rng, system: System) -> BrokenSystem:
-    """No node has room, and none of them is kept away by a setting."""
-    total, what = rng.integer(1, 8), rng.choice(("memory", "cpu"))
-    why = f"0/{total} nodes are available: {total} Insufficient {what}."
+    """No node has room, and no setting excludes a node."""
+    total, resource = rng.integer(1, 8), rng.choice(("memory", "cpu"))
+    why = f"0/{total} nodes are available: {total} Insufficient {resource}."
     lost = system.pods[-1]
     system.pods[-1] = system.new_pod(ready=False, phase="Pending", state={}, unscheduled=why)
     if system.kind == "StatefulSet":
@@ -217,14 +217,14 @@ def full_cluster(rng: Rng, system: System) -> BrokenSystem:
         ),
         abstain=Abstain.NO_ACTION,
         useless_repairs=USELESS_REPAIRS,
-        text_values={"what": what, "pod": system.pods[-1].name},
+        text_values={"what": resource, "pod": system.pods[-1].name},
     )
 
 
 def lost_image(rng: Rng, system: System) -> BrokenSystem:
-    """The image cannot be pulled, and no other was ever used."""
+    """The image cannot be pulled, and there is no earlier one."""
     system.earlier_templates, image = [], system.main_container["image"]
-    said = rng.choice(
+    reason = rng.choice(
         (
             "unauthorized",
             "registry unreachable",
@@ -240,12 +240,12 @@ def lost_image(rng: Rng, system: System) -> BrokenSystem:
             "state": {
                 "waiting": {
                     "reason": "ImagePullBackOff",
-                    "message": f"Back-off pulling image '{image}': {said}",
+                    "message": f"Back-off pulling image '{image}': {reason}",
                 }
             }
         },
     )
-    system.add_event("Failed", f"Failed to pull image '{image}': {said}", rng.integer(2, 40))
+    system.add_event("Failed", f"Failed to pull image '{image}': {reason}", rng.integer(2, 40))
     return BrokenSystem(
         system,
         fault_types=("registry-down", "image-pull-error", "registry-unauthorized", "pull-failure"),
@@ -260,5 +260,5 @@ def lost_image(rng: Rng, system: System) -> BrokenSystem:
         user_impact="refused",
         abstain=Abstain.NO_ACTION,
         useless_repairs=USELESS_REPAIRS,
-        text_values={"said": said, "pod": system.pods[0].name},
+        text_values={"said": reason, "pod": system.pods[0].name},
     )

@@ -1,4 +1,4 @@
-"""`make traces` writes what it is asked for, and says what it does not know."""
+"""`make incidents` writes what it is asked for, and says what it does not know."""
 
 import json
 import sys
@@ -32,7 +32,7 @@ def test_a_fault_that_nobody_knows(
 ) -> None:
     with pytest.raises(SystemExit):
         run(monkeypatch, "--only", "no-such-fault", "--out", str(tmp_path))
-    assert "no such fault: no-such-fault" in capsys.readouterr().err
+    assert "unknown fault: no-such-fault" in capsys.readouterr().err
 
 
 def test_what_can_never_be_drawn(
@@ -40,4 +40,4 @@ def test_what_can_never_be_drawn(
 ) -> None:
     with pytest.raises(SystemExit):
         run(monkeypatch, "--only", "bad-version", "--abstain", "100", "--out", str(tmp_path))
-    assert "leaves out all" in capsys.readouterr().err
+    assert "excludes every fault" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 The same fault is repaired N times against the scripted model; the steps come from
 Remediation.status, the rest from the API (Job, pods, images). The same playbook is run with plain
 ansible-playbook on the host beside it. Everything goes into a JSON file, and from it into
-docs/performance.md: nothing there is typed by hand.
+docs/lab/performance.md: nothing there is typed by hand.
 """
 
 import argparse

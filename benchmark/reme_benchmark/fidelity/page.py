@@ -1,4 +1,4 @@
-"""Writes docs/fidelity.md from the summaries in benchmark/results/fidelity.
+"""Writes docs/lab/fidelity.md from the summaries in benchmark/results/fidelity.
 
 `python -m reme_benchmark.fidelity.page --take RESULTS NAME` first stores the summary of RESULTS, as
 the current simulator sees it.
@@ -16,7 +16,7 @@ from reme_benchmark.reports.pages import Summaries
 from reme_benchmark.reports.templates import render
 
 SUMMARIES = Summaries(pages.RESULTS / "fidelity", Fidelity)
-PAGE = Path("docs/fidelity.md")
+PAGE = Path("docs/lab/fidelity.md")
 
 
 class BelowGoal(NamedTuple):

@@ -1,4 +1,4 @@
-"""Writes docs/benchmark-results.md from the summaries in benchmark/results/bench.
+"""Writes docs/lab/benchmark-results.md from the summaries in benchmark/results/bench.
 
 `python -m reme_benchmark.reports.benchmark_page --take RESULTS NAME` stores the summary of a run
 there first.
@@ -17,7 +17,7 @@ from reme_benchmark.reports.templates import render, table
 from reme_benchmark.scenarios.faults.catalog import faults
 
 SUMMARIES = Summaries(pages.RESULTS / "bench", Summary)
-PAGE = Path("docs/benchmark-results.md")
+PAGE = Path("docs/lab/benchmark-results.md")
 _CHEAT = "cheat-"
 
 Runs = Mapping[str, Summary]

@@ -1,4 +1,4 @@
-"""Writes the measured part of docs/model.md from benchmark/results/model.
+"""Writes the measured part of docs/lab/model.md from benchmark/results/model.
 
 `asked-*.json` hold the answers of one training stage after another to the incidents of the
 benchmark, as `reme_lab.training.evaluate` scores them; `speed-*.json` hold the measurements of
@@ -17,7 +17,7 @@ from reme_benchmark.reports.templates import render, table
 from reme_lab import docs_section
 
 FOLDER = pages.RESULTS / "model"
-PAGE = Path("docs/model.md")
+PAGE = Path("docs/lab/model.md")
 BEGIN, END = "<!-- asked: generated, do not edit -->", "<!-- asked: end -->"
 STAGES = {
     "zero-shot": "base, zero-shot",

@@ -1,4 +1,4 @@
-"""Writes docs/performance.md from benchmark/results/path.json and other.json."""
+"""Writes docs/lab/performance.md from benchmark/results/path.json and other.json."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import Any
 from reme_benchmark.reports import pages
 from reme_benchmark.reports.templates import render
 
-PAGE = Path("docs/performance.md")
+PAGE = Path("docs/lab/performance.md")
 GOALS_SECONDS = {"operator's own work": 1.0, "Job created to first task": 4.0}
 MEMORY_GOAL_MEBIBYTES = 120
 IMAGE_GOALS_MEBIBYTES = {"operator": 200, "sandbox": 350}

@@ -18,7 +18,7 @@ from reme_lab.training import curves, metrics_log, reply_metrics
 from reme_model.serving import adapter
 
 RESULTS = Path("benchmark/results/training")
-PAGE = Path("docs/model.md")
+PAGE = Path("docs/lab/model.md")
 ADAPTER = Path("model_server/adapter")
 STAGES = {
     "base": "the base",

@@ -1,4 +1,4 @@
-"""What docs/policy.md says of profiles and fields is what the code does."""
+"""What docs/reference/policy.md says of profiles and fields is what the code does."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from reme_api.policy import ActionRule, RemediationPolicySpec
 from reme_api.profiles import Profile
 from reme_playbook.actions.registry import PUBLIC
 
-PAGE = Path(__file__).parents[3] / "docs/policy.md"
+PAGE = Path(__file__).parents[3] / "docs/reference/policy.md"
 STEPS = (ActionName.SCALE, ActionName.SET_RESOURCES, ActionName.SET_AUTOSCALING)
 
 FIELDS = {

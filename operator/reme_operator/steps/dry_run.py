@@ -28,6 +28,7 @@ from reme_operator.steps.context import StepContext, StepResult, clip
 from reme_operator.steps.job import PERMANENT_ERRORS, build_run_request, grant_rbac, new_plan
 from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.execution import plan_record
 from reme_playbook.execution.dry_run import DryRunTask, dry_run_tasks, requests
 from reme_playbook.execution.manifests import RunRequest
 from reme_playbook.snapshot import object_diff
@@ -83,11 +84,11 @@ async def rehearse(context: StepContext, _: RunDryRun) -> StepResult:
         return _rejected(context, Reason.TAMPERED, one_line(error))
     except (*PERMANENT_ERRORS, GrantNotEnforcedError) as error:
         return _rejected(context, Reason.RUN_NOT_STARTED, one_line(error))
-    shown = object_diff.changes(found)[: object_diff.MAX_CHANGES]
+    shown = plan_record.changes(found)[: plan_record.MAX_CHANGES]
     planned = attempt.plan.model_copy(
         update={
             "completion_time": context.now(),
-            "digest": object_diff.digest(attempt.playbook.digest, found),
+            "digest": plan_record.digest(attempt.playbook.digest, found),
             "omitted_changes": len(found) - len(shown),
             "full_changes": await _kept(context, found),
         }
@@ -189,12 +190,12 @@ def _items(found: Json) -> list[Json]:
 
 async def _kept(context: StepContext, found: Sequence[Difference]) -> ArtifactReference | None:
     """Keep all changes in full length, if the status has no room for them."""
-    if object_diff.fits(found):
+    if plan_record.fits(found):
         return None
     attempt = context.attempt
     assert attempt.playbook is not None, "a playbook is kept before it is planned"
-    mark = object_diff.digest(attempt.playbook.digest, found)[7:15]
-    changes = [c.wire() for c in object_diff.changes(found, object_diff.MAX_LONG)]
+    mark = plan_record.digest(attempt.playbook.digest, found)[7:15]
+    changes = [c.wire() for c in plan_record.changes(found, plan_record.MAX_LONG)]
     kept, _text = await context.deps.cluster.store_artifact(
         context.remediation,
         text_name(context.remediation, attempt.number, f"plan-{mark}"),

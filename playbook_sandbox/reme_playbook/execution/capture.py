@@ -6,9 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 from reme_api.remediation import Change
 from reme_playbook.actions.registry import Action, AnyAction
+from reme_playbook.execution import plan_record
 from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.field_path import FieldValue
-from reme_playbook.snapshot.object_diff import MAX_CHANGES, Difference
+from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
@@ -63,7 +64,7 @@ def planned_changes(actions: Sequence[Action], snapshot: ClusterSnapshot) -> lis
         for action in actions
         for change in action.changes(snapshot)
     ]
-    return object_diff.changes(changed)[:MAX_CHANGES]
+    return plan_record.changes(changed)[: plan_record.MAX_CHANGES]
 
 
 def _text(value: FieldValue) -> str | None:

@@ -1,28 +1,15 @@
-"""Which fields of an object differ, and how that is recorded: the one comparison of objects."""
+"""Which fields of an object differ: the one comparison of objects."""
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from reme_api.remediation import Change
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.field_path import Entry, Index, Path, Step, dotted
 from reme_playbook.snapshot.list_keys import ATOMIC_LISTS, NAMED_MAPS, entry_keys, entry_marks
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.sensitive import (
-    HIDDEN,
-    sensitive_command,
-    sensitive_name,
-    sensitive_value,
-)
-
-MAX_CHANGES = 32
-MAX_SHORT = 256
-MAX_LONG = 4096
-"""Characters of one value where all changes are stored in full."""
 
 # What the server changes by itself with every write.
 _SERVER_METADATA = frozenset({"managedFields", "resourceVersion", "generation", "uid", "selfLink"})
@@ -109,64 +96,3 @@ def _desired_state(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {k: v for k, v in metadata.items() if k not in _SERVER_METADATA},
         **{k: v for k, v in manifest.items() if k not in head},
     }
-
-
-def digest(playbook: str, changed: Sequence[Difference]) -> str:
-    """Return a hash of a playbook's digest and of everything that the playbook changes.
-
-    Two plans share it exactly when they run the same and change the same fields from the same
-    values to the same values. Values that are hidden in the record count too.
-    """
-    canonical = json.dumps([playbook, [asdict(one) for one in changed]], separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def changes(changed: Iterable[Difference], max_characters: int = MAX_SHORT) -> list[Change]:
-    """Return the differences as they are recorded: bounded, and without possible secrets."""
-    return [
-        Change.model_construct(
-            kind=one.target.kind,
-            object_name=one.target.name,
-            field=_cut(one.field, MAX_SHORT),
-            before=_cut(_shown(one.field, one.before), max_characters),
-            after=_cut(_shown(one.field, one.after), max_characters),
-        )
-        for one in changed
-    ]
-
-
-def fits(changed: Sequence[Difference]) -> bool:
-    """Return whether a status has room for all differences in full."""
-    return len(changed) <= MAX_CHANGES and all(
-        len(one.field) <= MAX_SHORT
-        and len(one.before or "") <= MAX_SHORT
-        and len(one.after or "") <= MAX_SHORT
-        for one in changed
-    )
-
-
-def _shown(field: str, value: str | None) -> str:
-    if value is None:
-        return ""
-    hidden = sensitive_value(value) or any(map(sensitive_name, _names(field)))
-    if not hidden and field.rpartition(".")[2] in ATOMIC_LISTS:
-        hidden = _is_sensitive_command(value)
-    return HIDDEN if value and hidden else value
-
-
-def _names(field: str) -> Iterator[str]:
-    """Yield the names in a path that people chose: of variables, keys, annotations."""
-    for part in field.split("[")[1:]:
-        yield part.partition("]")[0]
-
-
-def _is_sensitive_command(value: str) -> bool:
-    try:
-        words = json.loads(value)
-    except ValueError:
-        return False
-    return isinstance(words, list) and sensitive_command([str(word) for word in words])
-
-
-def _cut(text: str, max_characters: int) -> str:
-    return text if len(text) <= max_characters else f"{text[: max_characters - 1]}…"

@@ -19,6 +19,7 @@ from reme_playbook.actions.restart import Restart
 from reme_playbook.actions.rollback import Rollback
 from reme_playbook.actions.scale import Scale
 from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.execution import plan_record
 from reme_playbook.execution.dry_run import DryRunTask, dry_run_tasks, requests
 from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.sensitive import HIDDEN
@@ -192,25 +193,25 @@ def test_what_may_be_a_secret_is_hidden_and_still_counts() -> None:
 
     before, after = {"spec": with_password("one")}, {"spec": with_password("two")}
     found = object_diff.differences(CART, before, after)
-    (change,) = object_diff.changes(found)
+    (change,) = plan_record.changes(found)
     assert (change.before, change.after) == (HIDDEN, HIDDEN)
     other = object_diff.differences(CART, before, {"spec": with_password("three")})
-    assert object_diff.digest("p", found) != object_diff.digest("p", other)
-    assert object_diff.changes(found) == object_diff.changes(other)
+    assert plan_record.digest("p", found) != plan_record.digest("p", other)
+    assert plan_record.changes(found) == plan_record.changes(other)
 
 
 def test_a_digest_is_of_the_playbook_too() -> None:
-    assert object_diff.digest("one", []) != object_diff.digest("two", [])
-    assert object_diff.digest("one", []) == object_diff.digest("one", [])
+    assert plan_record.digest("one", []) != plan_record.digest("two", [])
+    assert plan_record.digest("one", []) == plan_record.digest("one", [])
 
 
 def test_what_does_not_fit_is_told_apart() -> None:
     short = [object_diff.Difference(CART, "spec.replicas", "1", "2")]
-    assert object_diff.fits(short)
-    assert not object_diff.fits(short * 33)
+    assert plan_record.fits(short)
+    assert not plan_record.fits(short * 33)
     long = [object_diff.Difference(CART, "data[x]", None, "y" * 300)]
-    assert not object_diff.fits(long)
-    (cut,) = object_diff.changes(long)
-    assert len(cut.after) == object_diff.MAX_SHORT
-    (whole,) = object_diff.changes(long, object_diff.MAX_LONG)
+    assert not plan_record.fits(long)
+    (cut,) = plan_record.changes(long)
+    assert len(cut.after) == plan_record.MAX_SHORT
+    (whole,) = plan_record.changes(long, plan_record.MAX_LONG)
     assert whole.after == "y" * 300

@@ -51,6 +51,11 @@ class GrantRule(ApiModel):
             " here may only be removed."
         ),
     )
+    match_labels: dict[str, Annotated[str, StringConstraints(max_length=253)]] = Field(
+        default_factory=dict,
+        max_length=4,
+        description="Labels that the object must have now; for a deletion only.",
+    )
 
 
 class RunGrantSpec(ApiModel):

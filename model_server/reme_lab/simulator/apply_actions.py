@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from reme_lab.simulator.controllers import stuck_pods
 from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import World
@@ -58,9 +59,10 @@ def _apply_one(world: World, action: Action, index: int) -> World | None:
         revision = _revision(world, action)
         if revision is None:
             return None
-        return world.with_objects(
-            (action.target, set_field(stored, revision.template, "spec", "template"))
-        )
+        # Validation completes a rollback with the pods that the new template does not replace.
+        pods = stuck_pods(world, action.target)
+        rolled_back = set_field(stored, revision.template, "spec", "template")
+        return without_pods(world.with_objects((action.target, rolled_back)), *pods)
     # Each run marks restarts with its own id, so that each restart is a new revision.
     changed = write_fields(stored, action.writes(f"run-{world.clock}-{index}"))
     return world if changed is stored else world.with_objects((action.target, changed))

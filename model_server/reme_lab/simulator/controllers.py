@@ -207,6 +207,26 @@ def _sync_stateful_set(control: PodControl) -> None:
             return
 
 
+def stuck_pods(world: World, key: ObjectRef) -> list[str]:
+    """Return the pods of a StatefulSet that it does not replace when its template changes."""
+    if key.kind != "StatefulSet":
+        return []
+    control = PodControl(world, key)
+    spec = unstructured.mapping(control.workload, "spec")
+    strategy = unstructured.mapping(spec, "updateStrategy")
+    on_delete = strategy.get("type") == "OnDelete"
+    if spec.get("podManagementPolicy") == "Parallel" and not on_delete:
+        return []
+    partition = unstructured.number(strategy, "rollingUpdate", "partition")
+    first = 0 if on_delete else partition
+    template, statuses = template_of(control.workload), _statuses_by_name(control)
+    return [
+        pod.name
+        for pod in control.own
+        if _ordinal(pod) >= first and runs_template(pod, template) and not statuses[pod.name].ready
+    ]
+
+
 def _create_missing(control: PodControl, template: Json, replicas: int, *, in_order: bool) -> bool:
     """Create missing pods by ordinal; return False if a pod stops the rest."""
     by_ordinal = _by_ordinal(control)

@@ -5,6 +5,7 @@ only when that is refused by the fence are all others judged by it. What the ser
 it would refuse the run. Nothing here changes an object of anybody.
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 
@@ -149,7 +150,7 @@ async def _tried(
     for tries_left in reversed(range(_TRIES)):
         before = await server.read(part.target.path)
         history = _items(await server.read(part.history)) if part.history else []
-        (request,) = requests(part, run_id, before, history)
+        request, *deletions = requests(part, run_id, before, history)
         try:
             after = await server.send(
                 request.method, request.path, request.body, request.content_type
@@ -161,9 +162,19 @@ async def _tried(
                 raise
         else:
             if _same_version(request, before, after) or not tries_left:
-                return _differences(request, before, after)
+                deleted = [await _deletion(server, deletion) for deletion in deletions]
+                return [*_differences(request, before, after), *itertools.chain(*deleted)]
         await context.deps.clock.sleep(_PAUSE_SECONDS)
     raise AssertionError("unreachable: the last try returns or raises")
+
+
+async def _deletion(server: DryRun, request: ApiRequest) -> list[Difference]:
+    """Return what the deletion of a pod changes; nothing if the pod does not exist any more."""
+    try:
+        await server.send(request.method, request.path, request.body, request.content_type)
+    except NotFoundError:
+        return []
+    return [Difference.deletion(request.target)]
 
 
 def _same_version(request: ApiRequest, before: Json, after: Json) -> bool:
@@ -176,7 +187,7 @@ def _same_version(request: ApiRequest, before: Json, after: Json) -> bool:
 
 def _differences(request: ApiRequest, before: Json, after: Json) -> list[Difference]:
     if request.method == "DELETE":
-        return [Difference(request.target, "metadata.deletionTimestamp", None, "now")]
+        return [Difference.deletion(request.target)]
     if request.path.endswith("/scale"):
         was, now = (str((o.get("spec") or {}).get("replicas", 0)) for o in (before, after))
         same = was == now

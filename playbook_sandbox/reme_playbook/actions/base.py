@@ -8,6 +8,7 @@ it, how it is rolled back, and what the documentation says. Subclasses register 
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
@@ -31,7 +32,7 @@ from reme_playbook.snapshot.field_path import (
     merge_patch,
     read,
 )
-from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -215,10 +216,17 @@ class Action(BaseModel):
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
         """Yield what could be done now, with a few values each; validation decides about them."""
 
-    def pinned(self, snapshot: ClusterSnapshot) -> Self:
-        """Return the action with everything fixed that it would otherwise look up when it runs."""
-        del snapshot
+    def pinned(self, snapshot: ClusterSnapshot, deleted: AbstractSet[ObjectRef]) -> Self:
+        """Return the action with everything fixed that it would otherwise look up when it runs.
+
+        `deleted` are the pods that other actions of the playbook delete.
+        """
+        del snapshot, deleted
         return self
+
+    def deletes(self) -> frozenset[ObjectRef]:
+        """Return the pods that it deletes."""
+        return frozenset()
 
     # What a run may write for it
 
@@ -273,13 +281,13 @@ class Action(BaseModel):
             tuple(captured_value(write.value) for write in writes),
         )
 
-    def changes(self, snapshot: ClusterSnapshot) -> Iterator[FieldChange]:
+    def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
         """Yield what it changes, for the record."""
         manifest = snapshot.objects.get(self.target, {})
         for write in self.writes():
             before, after = read(manifest, write.path), captured_value(write.value)
             if before != after:
-                yield FieldChange(dotted(write.path), before, after)
+                yield Difference.of(self.target, dotted(write.path), before, after)
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
         """Return the actions that set these of its fields to what they held before."""

@@ -10,7 +10,7 @@ from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.actions.base import Action, Draft, Shorten, Template, targets_of
 from reme_playbook.actions.modules import K8S, Task
 from reme_playbook.snapshot.field_path import FieldValue, Path, Write
-from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -38,6 +38,10 @@ class DeletePod(Action):
         """Return nothing: it sets no field."""
         del run_id
         return ()
+
+    def deletes(self) -> frozenset[ObjectRef]:
+        """Return the pod."""
+        return frozenset({self.target})
 
     def touches(self) -> tuple[tuple[ObjectRef, Path], ...]:
         """Return the whole pod."""
@@ -91,7 +95,7 @@ class DeletePod(Action):
         del snapshot
         return (), ()
 
-    def changes(self, snapshot: ClusterSnapshot) -> Iterator[FieldChange]:
+    def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
         """Yield the deletion."""
         del snapshot
-        yield FieldChange("metadata.deletionTimestamp", None, "now")
+        yield Difference.deletion(self.target)

@@ -8,7 +8,7 @@ from reme_api.policy import ActionRule
 from reme_playbook.actions.base import Draft, PatchPart, Shorten, WorkloadAction
 from reme_playbook.actions.string_types import is_run_id
 from reme_playbook.snapshot.field_path import TEMPLATE, Entry, FieldValue, Path, Write, dotted
-from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.pod_template import RESTART_ANNOTATION, RESTART_ANNOTATIONS
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -63,8 +63,8 @@ class Restart(WorkloadAction):
         del snapshot
         return (), ()
 
-    def changes(self, snapshot: ClusterSnapshot) -> Iterator[FieldChange]:
+    def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
         """Yield the annotation."""
         del snapshot
         for write in self.writes():
-            yield FieldChange(dotted(write.path), None, write.value)
+            yield Difference.of(self.target, dotted(write.path), None, write.value)

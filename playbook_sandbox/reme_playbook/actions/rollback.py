@@ -1,13 +1,14 @@
 """Rollback: gives a workload the pod template of an earlier revision."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reme_api.actions import ActionName
 from reme_api.policy import ActionRule
-from reme_api.run_grant import GrantRule
+from reme_api.run_grant import GrantRule, Verb
 from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.actions.base import (
     Conflict,
@@ -22,11 +23,18 @@ from reme_playbook.actions.modules import K8S_ROLLBACK, REME_ROLLBACK, Task
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.field_path import TEMPLATE, FieldValue, Path, Write, dotted
-from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.object_diff import Difference
+from reme_playbook.snapshot.object_ref import Name, ObjectRef
 from reme_playbook.snapshot.pod_template import SERVER_LABELS, differences, digest
 from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
 from reme_playbook.snapshot.revisions import patch as template_patch
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
+from reme_playbook.snapshot.stuck_pods import (
+    MAX_STUCK_PODS,
+    REVISION_LABEL,
+    ordinal_of,
+    stuck_pods,
+)
 
 
 class Rollback(WorkloadAction):
@@ -34,18 +42,45 @@ class Rollback(WorkloadAction):
 
     NAME = ActionName.ROLLBACK
     NEEDS_HISTORY = True
-    BOUNDS = "a revision whose pods really differ, with no more privilege than now"
-    RESTORES = "the template of before, if it is still the one that the run brought"
+    BOUNDS = (
+        "a revision whose pods really differ, with no more privilege than now; of a StatefulSet, "
+        "pods that are stuck at the present revision are deleted, so that they are replaced"
+    )
+    RESTORES = (
+        "the template of before, if it is still the one that the run brought; of a StatefulSet, "
+        "pods that are stuck at that one are deleted"
+    )
 
     action: Literal["Rollback"] = "Rollback"
     revision: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = Field(
         default=None, description="The newest one that really differs when absent."
     )
+    stuck_revision: Name | None = Field(
+        default=None, description="The revision that the stuck pods are of, by name."
+    )
+    stuck_pods: Annotated[tuple[Name, ...], Field(max_length=MAX_STUCK_PODS)] = Field(
+        default=(), description="Pods of the StatefulSet that are deleted after the patch."
+    )
+
+    @model_validator(mode="after")
+    def _pods_fit(self) -> Self:
+        if bool(self.stuck_pods) != bool(self.stuck_revision):
+            raise ValueError("stuck_pods and stuck_revision belong together")
+        if len(set(self.stuck_pods)) != len(self.stuck_pods):
+            raise ValueError("stuck_pods must be distinct")
+        if self.stuck_pods and (self.target.kind != "StatefulSet" or self.revision is None):
+            raise ValueError("only a StatefulSet has stuck pods, and its revision must be given")
+        if any(ordinal_of(self.target, pod) is None for pod in self.stuck_pods):
+            raise ValueError("stuck_pods must be pods of the StatefulSet")
+        return self
 
     def summary(self) -> str:
         """Return one line for people."""
         which = "its previous revision" if self.revision is None else f"revision {self.revision}"
-        return f"Roll {self.target} back to {which}"
+        pods = (
+            f" and replace its stuck pods {', '.join(self.stuck_pods)}" if self.stuck_pods else ""
+        )
+        return f"Roll {self.target} back to {which}{pods}"[:1024]
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
         """Return nothing: the template is looked up when it runs."""
@@ -56,17 +91,29 @@ class Rollback(WorkloadAction):
         """Return the pod template as a whole."""
         return (TEMPLATE,)
 
+    def deletes(self) -> frozenset[ObjectRef]:
+        """Return the stuck pods."""
+        return frozenset(ObjectRef("Pod", self.target.namespace, name) for name in self.stuck_pods)
+
+    def touches(self) -> tuple[tuple[ObjectRef, Path], ...]:
+        """Return the pod template and the stuck pods."""
+        return (*super().touches(), *((pod, ()) for pod in sorted(self.deletes())))
+
     def task(self, run_id: str = "now") -> Task:
         """Return a task of the module of kubernetes.core, or of reme's for a certain revision."""
         del run_id
         if self.revision is None:
             return {K8S_ROLLBACK: self.location()}
-        return {REME_ROLLBACK: {**self.location(), "revision": self.revision}}
+        parameters: dict[str, Any] = {**self.location(), "revision": self.revision}
+        if self.stuck_pods:
+            parameters["stuck_revision"] = self.stuck_revision
+            parameters["stuck_pods"] = list(self.stuck_pods)
+        return {REME_ROLLBACK: parameters}
 
     def requests(
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
-        """Return the replacement of the template.
+        """Return the replacement of the template, and the deletions of the stuck pods.
 
         Raises RejectedPlaybookError if the revision does not exist.
         """
@@ -78,7 +125,10 @@ class Rollback(WorkloadAction):
             raise RejectedPlaybookError(
                 RejectionRule.NOT_FOUND, f"{self.target}: {error}"
             ) from None
-        return [ApiRequest.json_patch(self.target, template_patch(manifest, revision))]
+        return [
+            ApiRequest.json_patch(self.target, template_patch(manifest, revision)),
+            *(ApiRequest.delete(pod) for pod in sorted(self.deletes())),
+        ]
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
         """Return the line in the list of choices."""
@@ -98,6 +148,21 @@ class Rollback(WorkloadAction):
         more = escalated_privilege(snapshot.template, template)
         if more:
             raise RejectedPlaybookError(RejectionRule.PRIVILEGE, f"the earlier revision has {more}")
+        self._check_pods(snapshot)
+
+    def _check_pods(self, snapshot: ClusterSnapshot) -> None:
+        """Reject stuck pods of another revision than the present one.
+
+        Whether they are ready is checked by the run before it deletes one, because a pod that
+        crashes may be ready for moments.
+        """
+        revision = unstructured.text(snapshot.workload, "status", "updateRevision")
+        if self.stuck_pods and self.stuck_revision != revision:
+            raise RejectedPlaybookError(
+                RejectionRule.NOT_FOUND,
+                f"the stuck pods are of revision {self.stuck_revision}, and the present revision "
+                f"of {self.target} is {revision or 'unknown'}",
+            )
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
@@ -123,15 +188,33 @@ class Rollback(WorkloadAction):
             RejectionRule.NOT_FOUND, f"{self.target} has no {which} to roll back to"
         )
 
-    def pinned(self, snapshot: ClusterSnapshot) -> Self:
-        """Return the action with the number of the revision that it means now."""
-        return self.model_copy(update={"revision": self.revision_in(snapshot).number})
+    def pinned(self, snapshot: ClusterSnapshot, deleted: AbstractSet[ObjectRef]) -> Self:
+        """Return the action with the revision that it means now, and the pods that are stuck."""
+        number = self.revision_in(snapshot).number
+        revision, pods = stuck_pods(snapshot, deleted)
+        fixed = {"revision": number, "stuck_revision": revision or None, "stuck_pods": pods}
+        return self.model_copy(update=fixed)
+
+    def roles(self) -> frozenset[str]:
+        """Return the role about the workload, and about pods if some are deleted."""
+        return super().roles() | {pod.plural for pod in self.deletes()}
 
     def grants(self, run_id: str, template: Template | None) -> list[GrantRule]:
-        """Return the right to write the template of the revision, and no other one."""
+        """Return the right to write the template of the revision, and to delete the stuck pods.
+
+        A pod may only be deleted while it is of the revision that is left: its replacement has the
+        same name.
+        """
         del run_id
         values = {} if template is None else {dotted(TEMPLATE): comparable(template)}
-        return [self.grant(fields=self.granted(), values=values)]
+        labels = {REVISION_LABEL: self.stuck_revision}
+        return [
+            self.grant(fields=self.granted(), values=values),
+            *(
+                self.grant(target=pod, verb=Verb.DELETE, match_labels=labels)
+                for pod in sorted(self.deletes())
+            ),
+        ]
 
     def capture(
         self, snapshot: ClusterSnapshot
@@ -140,14 +223,16 @@ class Rollback(WorkloadAction):
         revision = self.revision_in(snapshot)
         return (digest(snapshot.template),), (digest(revision.template),)
 
-    def changes(self, snapshot: ClusterSnapshot) -> Iterator[FieldChange]:
-        """Yield what differs between the templates."""
+    def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
+        """Yield what differs between the templates, and the deletions of stuck pods."""
         try:
             revision = self.revision_in(snapshot)
         except RejectedPlaybookError:
             return
         for path, before, after in differences(snapshot.template, revision.template):
-            yield FieldChange(f"{dotted(TEMPLATE)}.{path}", before, after)
+            yield Difference.of(self.target, f"{dotted(TEMPLATE)}.{path}", before, after)
+        for pod in sorted(self.deletes()):
+            yield Difference.deletion(pod)
 
     def restore(
         self,
@@ -170,7 +255,8 @@ class Rollback(WorkloadAction):
         if not numbers:
             message = f"the revision that {self.target} had before does not exist any more"
             return Restoration(unrestorable=(Conflict(self.target, field, message),))
-        return Restoration((Rollback(target=self.target, revision=max(numbers)),))
+        earlier = Rollback(target=self.target, revision=max(numbers))
+        return Restoration((earlier.pinned(snapshot, frozenset()),))
 
 
 def comparable(template: Template) -> dict[str, Any]:

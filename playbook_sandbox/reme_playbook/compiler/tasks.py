@@ -23,11 +23,12 @@ from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 from reme_playbook.snapshot.object_ref import API_VERSIONS, CLUSTER_SCOPED, ObjectRef
 
 _LOCATION = ("kind", "name", "namespace", "api_version")
+_ROLLBACK = ("revision", "stuck_revision", "stuck_pods")
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     K8S: (*_LOCATION, "state", "definition", "merge_type"),
     K8S_SCALE: (*_LOCATION, "replicas", "wait"),
     K8S_ROLLBACK: _LOCATION,
-    REME_ROLLBACK: (*_LOCATION, "revision"),
+    REME_ROLLBACK: (*_LOCATION, *_ROLLBACK),
     K8S_JSON_PATCH: (*_LOCATION, "patch", "wait"),
     K8S_TAINT: ("name", "state", "taints"),
     K8S_DRAIN: ("name", "state"),
@@ -108,7 +109,8 @@ def _on_object(module: str, parameters: dict[str, Any], *, for_rollback: bool) -
     if module == K8S_SCALE:
         draft = {"action": "Scale", "target": target, "replicas": parameters.get("replicas")}
         return _not_to_zero(build(draft), for_rollback=for_rollback)
-    return build({"action": "Rollback", "target": target, "revision": parameters.get("revision")})
+    fields = {name: parameters[name] for name in _ROLLBACK if name in parameters}
+    return build({"action": "Rollback", "target": target, **fields})
 
 
 def _k8s(parameters: dict[str, Any], *, for_rollback: bool) -> tuple[Action, ...]:

@@ -7,9 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from reme_api.remediation import Change
 from reme_playbook.actions.registry import Action, AnyAction
 from reme_playbook.execution import plan_record
-from reme_playbook.snapshot import object_diff
 from reme_playbook.snapshot.field_path import FieldValue
-from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
@@ -54,18 +52,15 @@ def pin(actions: Sequence[Action], snapshot: ClusterSnapshot) -> tuple[Action, .
 
     What was validated and approved is then what runs, whatever is rolled out in between.
     """
-    return tuple(action.pinned(snapshot) for action in actions)
+    return tuple(
+        action.pinned(
+            snapshot, {pod for other in actions if other is not action for pod in other.deletes()}
+        )
+        for action in actions
+    )
 
 
 def planned_changes(actions: Sequence[Action], snapshot: ClusterSnapshot) -> list[Change]:
     """Return what the actions change, in their order, for the record."""
-    changed = [
-        Difference(action.target, change.path, _text(change.before), _text(change.after))
-        for action in actions
-        for change in action.changes(snapshot)
-    ]
+    changed = [difference for action in actions for difference in action.changes(snapshot)]
     return plan_record.changes(changed)[: plan_record.MAX_CHANGES]
-
-
-def _text(value: FieldValue) -> str | None:
-    return None if value is None else object_diff.text(value)

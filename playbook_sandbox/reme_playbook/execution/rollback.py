@@ -1,15 +1,15 @@
 """Plans the rollback of a run: exactly its fields, and only where nobody else wrote since."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reme_playbook.actions.base import Conflict
 from reme_playbook.actions.delete_pod import DeletePod
 from reme_playbook.actions.registry import Action
 from reme_playbook.execution.capture import Capture
-from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
-from reme_playbook.snapshot.views import pod
+from reme_playbook.snapshot.stuck_pods import stuck_pods
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,12 @@ def plan_rollback(capture: Capture, snapshot: ClusterSnapshot) -> RollbackPlan:
     return RollbackPlan(tuple(actions), tuple(conflicts), tuple(unrestorable))
 
 
-def _stuck_pods(actions: Iterable[Action], snapshot: ClusterSnapshot) -> list[DeletePod]:
-    """Return the deletion of pods that would keep a StatefulSet from rolling out."""
-    if snapshot.target.kind != "StatefulSet" or not any(
-        action.ROLLS_OUT and action.target == snapshot.target for action in actions
-    ):
+def _stuck_pods(actions: Sequence[Action], snapshot: ClusterSnapshot) -> list[DeletePod]:
+    """Return the deletion of pods that would keep the restored fields from being rolled out."""
+    if not any(action.ROLLS_OUT and action.target == snapshot.target for action in actions):
         return []
-    update = unstructured.text(snapshot.workload, "status", "updateRevision")
+    deleted = {pod for action in actions for pod in action.deletes()}
     return [
-        DeletePod(target=key)
-        for key, found in sorted(snapshot.objects.items())
-        if key.kind == "Pod"
-        and update
-        and unstructured.text(found, "metadata", "labels", "controller-revision-hash") == update
-        and not unstructured.text(found, "metadata", "deletionTimestamp")
-        and not pod(found).ready
+        DeletePod(target=ObjectRef("Pod", snapshot.target.namespace, name))
+        for name in stuck_pods(snapshot, deleted).names
     ]

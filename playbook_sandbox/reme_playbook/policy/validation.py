@@ -58,7 +58,7 @@ def _check_protected(key: ObjectRef, snapshot: ClusterSnapshot, release_namespac
 
 
 def _check_pods(actions: Sequence[Action], snapshot: ClusterSnapshot) -> None:
-    deleted = {action.target.name for action in actions if action.target.kind == "Pod"}
+    deleted = {pod.name for action in actions for pod in action.deletes()}
     if sum(pod.ready and pod.name in deleted for pod in snapshot.pods) > 1:
         raise RejectedPlaybookError(
             RejectionRule.BOUNDS, "at most one pod that is ready may be deleted"

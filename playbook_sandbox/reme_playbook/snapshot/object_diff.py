@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.field_path import Entry, Index, Path, Step, dotted
@@ -31,6 +31,21 @@ class Difference:
     field: str
     before: str | None
     after: str | None
+
+    @classmethod
+    def of(cls, target: ObjectRef, field: str, before: Any, after: Any) -> Self:
+        """Return the difference between two values; None where the field is absent."""
+        return cls(
+            target,
+            field,
+            None if before is None else text(before),
+            None if after is None else text(after),
+        )
+
+    @classmethod
+    def deletion(cls, target: ObjectRef) -> Self:
+        """Return what the deletion of an object changes."""
+        return cls(target, "metadata.deletionTimestamp", None, "now")
 
 
 def leaves(

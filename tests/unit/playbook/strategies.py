@@ -90,6 +90,17 @@ public: st.SearchStrategy[Action] = st.one_of(
     st.sampled_from([action.example() for action in PUBLIC.values()]),
     st.builds(Restart, target=workloads),
     st.builds(Rollback, target=workloads, revision=st.none() | st.integers(1, 99)),
+    st.builds(
+        lambda target, revision, pods: Rollback(
+            target=target,
+            revision=revision,
+            stuck_revision=f"{target.name}-1",
+            stuck_pods=tuple(f"{target.name}-{n}" for n in sorted(pods)),
+        ),
+        target=keys("StatefulSet"),
+        revision=st.integers(1, 99),
+        pods=st.sets(st.integers(0, 9), min_size=1, max_size=3),
+    ),
     st.builds(Scale, target=keys("Deployment", "StatefulSet"), replicas=st.integers(1, 99)),
     _having(
         st.builds(

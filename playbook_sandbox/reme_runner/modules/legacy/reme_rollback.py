@@ -1,4 +1,4 @@
-"""An Ansible module: gives a workload the pod template of an earlier revision back."""
+"""An Ansible module: rolls a workload back to the pod template of an earlier revision."""
 
 import time
 
@@ -13,21 +13,26 @@ from reme_playbook.snapshot.revisions import (
     revisions,
 )
 from reme_runner.api_client import ApiResponse, ApiServer
+from reme_runner.pod_replacement import PodReplacementError, replace_stuck_pods
 
 DOCUMENTATION = """
 module: reme_rollback
-short_description: gives a workload the pod template of an earlier revision back
+short_description: rolls a workload back to the pod template of an earlier revision
 description:
   - Finds the revisions of a Deployment, StatefulSet or DaemonSet by owner, and replaces the pod
     template as a whole. Nothing else of the object is touched, its annotations neither.
   - Without a revision it takes the newest one whose pods really differ, so that a restart, which
-    makes a revision of its own, is not mistaken for something to go back to.
+    makes a revision of its own, is not mistaken for an earlier one.
+  - Then it deletes those of the stuck pods of a StatefulSet that are still of the stuck revision
+    and not ready, because the controller does not replace them.
 options:
   api_version: {type: str, default: apps/v1, choices: [apps/v1]}
   kind: {type: str, required: true, choices: [Deployment, StatefulSet, DaemonSet]}
   name: {type: str, required: true}
   namespace: {type: str, required: true}
   revision: {type: int}
+  stuck_revision: {type: str}
+  stuck_pods: {type: list, elements: str, default: []}
 author: reme
 """
 
@@ -44,6 +49,8 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "namespace": {"type": "str", "required": True},
             "revision": {"type": "int"},
+            "stuck_revision": {"type": "str"},
+            "stuck_pods": {"type": "list", "elements": "str", "default": []},
         }
     )
     server = ApiServer.from_environment()
@@ -68,10 +75,26 @@ def main() -> None:
         if asked(done).status == 200:
             before = workload["metadata"]["generation"]
             changed = done.body["metadata"]["generation"] != before
-            module.exit_json(changed=changed, revision=revision.number)
+            deleted = _replace_pods(module, server, path)
+            module.exit_json(
+                changed=changed or bool(deleted), revision=revision.number, deleted=deleted
+            )
         # Controllers write the object too, all the time: what was read is old, and read again.
         time.sleep(0.1)
     module.fail_json(msg=f"the object changed too often: {done.message}")
+
+
+def _replace_pods(module: AnsibleModule, server: ApiServer, stateful_set: str) -> list[str]:
+    names = module.params["stuck_pods"]
+    if not names:
+        return []
+    namespace = f"/api/v1/namespaces/{module.params['namespace']}"
+    pods = [f"{namespace}/pods/{name}" for name in names]
+    try:
+        return replace_stuck_pods(server, stateful_set, pods, module.params["stuck_revision"])
+    except PodReplacementError as error:
+        module.fail_json(msg=f"the template was rolled back, and a stuck pod was left: {error}")
+        raise
 
 
 if __name__ == "__main__":

@@ -21,8 +21,11 @@ from reme_lab.simulator import (
     with_program,
     with_rules,
 )
+from reme_lab.simulator.apply_actions import without_pods
+from reme_lab.simulator.settling import settle
 from reme_playbook.actions.delete_pod import DeletePod
 from reme_playbook.actions.env import SetEnv
+from reme_playbook.actions.image import SetImage
 from reme_playbook.actions.restart import Restart
 from reme_playbook.actions.rollback import Rollback
 from reme_playbook.actions.scale import Scale
@@ -59,13 +62,37 @@ def test_a_rollout_of_a_stateful_set_stops_at_its_last_pod() -> None:
     assert ready(world) == 2
 
 
-def test_an_ordered_stateful_set_stays_stuck_after_a_rollback_until_the_pod_is_deleted() -> None:
+def test_an_ordered_stateful_set_stays_stuck_until_the_pod_is_deleted() -> None:
     world = bad_image(lab("StatefulSet"))
-    back = apply(world, [Rollback(target=SET)])
-    assert not assess(world, back, [rollout()]).verified
+    good = SetImage(target=SET, container="server", image="lab/cart:1")
+    assert not assess(world, apply(world, [good]), [rollout()]).verified
     pod = DeletePod(target=key("Pod", "cart-1"))
-    both = apply(world, [Rollback(target=SET), pod])
-    assert assess(world, both, [rollout()]).good
+    assert assess(world, apply(world, [good, pod]), [rollout()]).good
+
+
+def test_a_rollback_replaces_the_pod_at_which_an_ordered_stateful_set_is_stuck() -> None:
+    world = bad_image(lab("StatefulSet"))
+    assert assess(world, apply(world, [Rollback(target=SET)]), [rollout()]).good
+    pod = DeletePod(target=key("Pod", "cart-1"))
+    assert assess(world, apply(world, [Rollback(target=SET), pod]), [rollout()]).good
+
+
+def test_pods_below_the_partition_stay_as_they_are_in_a_rollback() -> None:
+    strategy = {"rollingUpdate": {"partition": 2}}
+    world = with_field(lab("StatefulSet", replicas=3), SET, strategy, "spec", "updateStrategy")
+    world = bad_image(world)
+    back = apply(world, [Rollback(target=SET)])
+    assert assess(world, back, [rollout(3)]).good
+    assert [pod.name for pod in world.pods[SET] if pod in back.pods[SET]] == ["cart-0", "cart-1"]
+
+
+def test_a_rollback_replaces_the_broken_pod_of_a_stateful_set_that_replaces_none_itself() -> None:
+    world = with_field(lab("StatefulSet"), SET, {"type": "OnDelete"}, "spec", "updateStrategy")
+    recreated = without_pods(bad_image(world), "cart-1")
+    assert recreated is not None
+    broken = settle(recreated)
+    assert ready(broken) == 1
+    assert ready(apply(broken, [Rollback(target=SET)])) == 2
 
 
 def test_a_parallel_stateful_set_is_free_after_a_rollback() -> None:

@@ -84,9 +84,12 @@ class SetIngressBackend(JsonPatchAction):
                 "replace",
                 ("spec", "rules", rule, "http", "paths", path, "backend", "service"),
                 value,
-            ) if (target := read_backend(value)) is not None:
-                draft = {"action": "SetIngressBackend", "rule": position(rule)}
-                draft |= {"path": position(path), "service": target[0], "port": target[1]}
+            ):
+                places, target = (position(rule), position(path)), read_backend(value)
+                if None in places or target is None:
+                    return None
+                draft = {"action": "SetIngressBackend", "rule": places[0], "path": places[1]}
+                draft |= {"service": target[0], "port": target[1]}
                 for test in tests:
                     draft["host" if test.path[-1:] == ("host",) else "http_path"] = test.value
                 return draft

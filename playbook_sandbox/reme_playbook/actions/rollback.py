@@ -20,11 +20,12 @@ from reme_playbook.actions.base import (
 )
 from reme_playbook.actions.escalation import escalated_privilege
 from reme_playbook.actions.modules import K8S_ROLLBACK, REME_ROLLBACK, Task
+from reme_playbook.actions.string_types import ObjectName
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.field_path import TEMPLATE, FieldValue, Path, Write, dotted
 from reme_playbook.snapshot.object_diff import Difference
-from reme_playbook.snapshot.object_ref import Name, ObjectRef
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import SERVER_LABELS, differences, digest
 from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
 from reme_playbook.snapshot.revisions import patch as template_patch
@@ -55,10 +56,10 @@ class Rollback(WorkloadAction):
     revision: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = Field(
         default=None, description="The newest one that really differs when absent."
     )
-    stuck_revision: Name | None = Field(
+    stuck_revision: ObjectName | None = Field(
         default=None, description="The revision that the stuck pods are of, by name."
     )
-    stuck_pods: Annotated[tuple[Name, ...], Field(max_length=MAX_STUCK_PODS)] = Field(
+    stuck_pods: Annotated[tuple[ObjectName, ...], Field(max_length=MAX_STUCK_PODS)] = Field(
         default=(), description="Pods of the StatefulSet that are deleted after the patch."
     )
 

@@ -87,6 +87,14 @@ def _text(pattern: str, meaning: str, **limits: int) -> StringConstraints:
     return StringConstraints(strict=True, pattern=pattern, **limits)  # type: ignore[arg-type]
 
 
+ObjectName = Annotated[
+    str,
+    _text(
+        r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        "must have lower-case letters, digits and -. only",
+        max_length=253,
+    ),
+]
 ContainerName = Annotated[
     str, _text(_DNS_LABEL, "must have lower-case letters, digits and '-' only", max_length=63)
 ]

@@ -152,8 +152,11 @@ class Scale(Action):
         after: Sequence[FieldValue],
         snapshot: ClusterSnapshot,
     ) -> Restoration:
-        """Return the earlier number, unless an autoscaler sets the replicas by now."""
-        if snapshot.autoscaled:
+        """Return the earlier number, unless an autoscaler sets the replicas by now.
+
+        No autoscaler sets them while there are none: then zero is restored.
+        """
+        if snapshot.autoscaled and tuple(before) != (0,):
             message = f"an autoscaler sets the replicas of {self.target}"
             return Restoration(conflicts=(Conflict(self.target, "spec.replicas", message),))
         return super().restore(before, after, snapshot)

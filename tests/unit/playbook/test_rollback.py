@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonpatch
@@ -441,6 +442,14 @@ def test_replicas_that_an_autoscaler_sets_are_its_own() -> None:
     plan = plan_rollback(kept, owned)
     assert plan.actions == ()
     assert "an autoscaler" in plan.conflicts[0].message
+
+
+def test_no_replicas_are_restored_although_an_autoscaler_sets_them_by_now() -> None:
+    shop = replace(LIMITED, replicas=0)
+    captured = capture([Scale(target=CART, replicas=1)], shop.live())
+    after = replace(shop, replicas=1).live()
+    assert after.autoscaled
+    assert plan_rollback(captured, after).actions == (Scale(target=CART, replicas=0),)
 
 
 def test_an_autoscaler_is_not_fought_over_replicas() -> None:

@@ -287,6 +287,13 @@ class RemediationPolicySpec(ApiModel):
         description="In mode Approve: a plan expires when nobody decides within this time. The time"
         " does not count against the deadline.",
     )
+    hold_timeout_seconds: int = Field(
+        default=86400,
+        ge=5,
+        le=604800,
+        description="A plan expires when it was on hold for this time in total: outside of the time"
+        " windows, suspended, stopped by the kill switch, or without room in target or budgets.",
+    )
     method: Method = Method.SOLO_GEN
     max_attempts: int = Field(
         default=2,
@@ -299,7 +306,8 @@ class RemediationPolicySpec(ApiModel):
         default=1800,
         ge=30,
         le=86400,
-        description="Maximum duration of a remediation, all attempts together.",
+        description="Maximum duration of a remediation, all attempts together. Time on hold, and"
+        " time that a person takes to decide, do not count.",
     )
     actions: list[ActionRule] = Field(
         default_factory=list,

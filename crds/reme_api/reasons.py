@@ -140,6 +140,7 @@ class Reason(_Documented):
     EDIT_REFUSED = "EditRefused", "The edited playbook breaks a rule: correct it, or decide anew."
     REJECTED_BY_PERSON = "RejectedByPerson", "A person rejected the plan."
     APPROVAL_EXPIRED = "ApprovalExpired", "Nobody decided within approvalTimeoutSeconds."
+    HOLD_EXPIRED = "HoldExpired", "The plan was on hold for holdTimeoutSeconds: make a new report."
     OBSERVE_ONLY = "ObserveOnly", "Mode Observe: nothing is run."
     # Executed
     RUN_SUCCEEDED = "RunSucceeded", "All tasks of the run succeeded."

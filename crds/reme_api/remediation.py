@@ -231,6 +231,13 @@ class ManualRollback(ObservedModel):
     message: Message = ""
 
 
+class Hold(ObservedModel):
+    """Why and since when a validated playbook may not run for now."""
+
+    reason: Reason
+    start_time: Time
+
+
 class RemediationStatus(ObservedModel):
     """Progress and result."""
 
@@ -244,6 +251,16 @@ class RemediationStatus(ObservedModel):
     start_time: Time | None = None
     completion_time: Time | None = None
     baseline: ProbeWindow | None = None
+    hold: Hold | None = Field(
+        default=None,
+        description="Set while the remediation is on hold. It then has no permissions and, before"
+        " its first run, takes neither the target lock nor a slot of the budgets.",
+    )
+    held_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="Total time on hold; it does not count against the deadline.",
+    )
     attempts: list[Attempt] = Field(default_factory=list, max_length=5)
     manual_rollbacks: list[ManualRollback] = Field(default_factory=list, max_length=5)
     timings: list[Timing] = Field(default_factory=list, max_length=16)

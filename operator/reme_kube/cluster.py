@@ -7,17 +7,16 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from typing import Self
 
-from pydantic import ValidationError
-
 from reme_api.base import API_VERSION, GROUP, VERSION, ApiObject, ArtifactReference
+from reme_api.conditions import Condition
 from reme_api.remediation import Remediation
-from reme_api.validation import first_error
 from reme_kube import artifacts, workloads
 from reme_kube.adoption import create_or_adopt
 from reme_kube.dry_run import ApiDryRun, dry_run_as
 from reme_kube.errors import ConflictError, NotFoundError, UnreadableError
 from reme_kube.events import EventType, newest_events, post_event
 from reme_kube.http_client import ApiClient
+from reme_kube.object_parsing import parse_object
 from reme_kube.protocols import ApiObjectT
 from reme_kube.resources import POD_METRICS, SERVICES, WORKLOADS, Json, Resource
 from reme_kube.watch_cache import WatchCache
@@ -69,7 +68,7 @@ class ApiCluster:
 
     async def get_object(self, kind: type[ApiObjectT], namespace: str, name: str) -> ApiObjectT:
         """Return the object; UnreadableError when it does not fit its type."""
-        return _parsed(kind, await self._api.get(_resource(kind).path(namespace, name)))
+        return parse_object(kind, await self._api.get(_resource(kind).path(namespace, name)))
 
     async def list_objects(
         self,
@@ -82,7 +81,7 @@ class ApiCluster:
         # Parsed one by one: the JSON of a page is released before the next page is read.
         async for item in self._iterate(_resource(kind), namespace, labels):
             try:
-                objects.append(_parsed(kind, item))
+                objects.append(parse_object(kind, item))
             except UnreadableError as error:
                 # One broken object must not stop the remediation of all others.
                 _log.warning("object_unreadable", extra={"error": str(error)})
@@ -97,7 +96,7 @@ class ApiCluster:
             key: value for key, value in manifest["metadata"].items() if key not in _SERVER_FIELDS
         }
         path = _resource(type(obj)).path(obj.metadata.namespace)
-        return _parsed(type(obj), await self._api.create(path, manifest))
+        return parse_object(type(obj), await self._api.create(path, manifest))
 
     async def write_status(self, obj: ApiObjectT) -> ApiObjectT:
         """Replace the whole status if nobody changed the object since; ConflictError otherwise."""
@@ -116,7 +115,22 @@ class ApiCluster:
             "status": obj.wire()["status"],
         }
         path = _resource(type(obj)).path(metadata.namespace, metadata.name, "status")
-        return _parsed(type(obj), await self._api.replace(path, body))
+        return parse_object(type(obj), await self._api.replace(path, body))
+
+    async def patch_conditions(
+        self,
+        kind: type[ApiObject],
+        namespace: str,
+        name: str,
+        resource_version: str,
+        conditions: Sequence[Condition],
+    ) -> None:
+        """Replace the conditions and nothing else, if nobody changed the object since."""
+        body = {
+            "metadata": {"resourceVersion": resource_version},
+            "status": {"conditions": [condition.wire() for condition in conditions]},
+        }
+        await self._api.patch(_resource(kind).path(namespace, name, "status"), body)
 
     async def delete_object(
         self, kind: type[ApiObjectT], namespace: str, name: str, uid: str | None = None
@@ -244,16 +258,6 @@ class ApiCluster:
 
 def _resource(kind: type[ApiObject]) -> Resource:
     return Resource(GROUP, VERSION, kind.PLURAL, kind.KIND)
-
-
-def _parsed(kind: type[ApiObjectT], item: Json) -> ApiObjectT:
-    try:
-        return kind.model_validate(item)
-    except ValidationError as error:
-        metadata = item.get("metadata") or {}
-        raise UnreadableError(
-            f"{kind.KIND} {metadata.get('namespace')}/{metadata.get('name')}: {first_error(error)}"
-        ) from error
 
 
 def _trimmed(item: Json) -> Json:

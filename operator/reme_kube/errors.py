@@ -58,7 +58,14 @@ class InvalidError(ClusterError):
 
 
 class UnreadableError(ClusterError):
-    """The response does not have the expected type, or is too large."""
+    """The response does not have the expected type, or is too large.
+
+    `problem` is the message without the name of the object.
+    """
+
+    def __init__(self, message: str = "", *, problem: str = "") -> None:
+        super().__init__(message)
+        self.problem = problem or message
 
 
 class TamperedError(ClusterError):

@@ -4,11 +4,12 @@ Kubernetes' own kinds are returned as JSON, reme's own kinds parsed. Every call 
 bounded time and raises only the errors of `reme_kube.errors`.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from reme_api.base import ApiObject, ArtifactReference
+from reme_api.conditions import Condition
 from reme_api.remediation import Remediation
 from reme_kube.events import EventType
 from reme_kube.resources import Json, Resource
@@ -60,6 +61,17 @@ class Cluster(Protocol):
 
     async def write_status(self, obj: ApiObjectT) -> ApiObjectT:
         """Replace the whole status if nobody changed the object since; ConflictError otherwise."""
+        ...
+
+    async def patch_conditions(
+        self,
+        kind: type[ApiObject],
+        namespace: str,
+        name: str,
+        resource_version: str,
+        conditions: Sequence[Condition],
+    ) -> None:
+        """Replace the conditions and nothing else; ConflictError when the object has changed."""
         ...
 
     async def delete_object(

@@ -1,14 +1,15 @@
 """What can go wrong inside the operator itself.
 
 OperatorError
-├── TargetVanishedError     the workload that is being repaired is gone
-├── StaleError              what was read has changed since: observe again
-└── DeposedError            this process does not lead any more: stop at once
+├── TargetVanishedError     the target was deleted
+├── StaleError              the object changed while a decision was being carried out: read it again
+└── LeadershipLostError     this process does not hold the lease: it must not write
 
-`clients.errors` lists what the API server says, `reme_model.inference.errors` what the model server says and
-`reme_playbook.errors` what the playbook language says. Only `handlers/` turns any of them into
-kopf's; foreign text is cut before it reaches a status, and no traceback ever does.
-"""  # noqa: E501
+`reme_kube.errors` lists what a call to the API server raises, `reme_model.inference.errors` what a
+call to the model server raises, and `reme_playbook.errors` what a playbook raises. Only `handlers/`
+turns any of them into kopf's. Text of others is cut before it reaches a status; a traceback never
+reaches one.
+"""
 
 
 class OperatorError(Exception):
@@ -16,7 +17,7 @@ class OperatorError(Exception):
 
 
 class TargetVanishedError(OperatorError):
-    """The workload that is being repaired does not exist any more."""
+    """The target was deleted."""
 
 
 class StaleError(OperatorError):
@@ -24,10 +25,10 @@ class StaleError(OperatorError):
 
 
 class LeadershipLostError(OperatorError):
-    """This process does not lead any more, so it must not write."""
+    """This process does not hold the lease, so it must not write."""
 
 
-def one_line(error: BaseException, longest: int = 300) -> str:
-    """Return one bounded line about an error, fit for a status."""
+def one_line(error: BaseException, max_length: int = 300) -> str:
+    """Return the error's message on one bounded line, fit for a status."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from reme_api.approval import Approval
 from reme_api.remediation import Remediation, Run
+from reme_operator.decision.holds import is_on_hold
 from reme_playbook.execution.runner_contract import PLAYBOOK_KEY
 from tests.doubles.fake_api import Json
 from tests.doubles.shop import RELEASE
@@ -108,7 +109,8 @@ class History:
     def _note_opened(self, fresh: Remediation) -> None:
         now = self._time()
         self._created.append(now)
-        there = [r for r in self._remediations() if r.status.outcome is None]
+        # One on hold has changed nothing, and takes neither its target nor room in a budget.
+        there = [r for r in self._remediations() if r.status.outcome is None and not is_on_hold(r)]
         of_target = [r for r in there if r.spec.target.name == fresh.spec.target.name]
         self.opened.append(
             RemediationCreation(

@@ -22,7 +22,7 @@ from reme_operator.decision.decisions import Capture, CreateRun, RecordRun
 from reme_operator.kill_switch import watch
 from reme_operator.kill_switch.state import OFF, KillSwitchState
 from reme_operator.reconcile import observe, reconciler
-from reme_operator.steps import job, registry, rollback
+from reme_operator.steps import job, registry, run_request
 from reme_operator.steps.context import StepContext, StepResult
 from reme_operator.steps.registry import STEP_HANDLERS
 from reme_playbook.actions.registry import Action
@@ -142,7 +142,8 @@ def test_an_operator_that_gives_up_is_caught() -> None:
 
 
 def test_a_run_that_nobody_approved_is_caught() -> None:
-    with mock.patch.object(plan_approval, "_by_person", return_value=None):
+    rules = tuple(rule for rule in plan_approval._BEFORE_RUN if rule is not plan_approval._mode)
+    with mock.patch.object(plan_approval, "_BEFORE_RUN", rules):
         found = simulate(Schedule(1, "expired"))
     assert says(found, "nobody had approved its plan"), found.violations
 
@@ -170,7 +171,7 @@ def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
             a.model_copy(update={"replicas": 2}) if isinstance(a, Scale) else a for a in actions
         )
 
-    with mock.patch.object(job, "compile_playbook", other):
+    with mock.patch.object(run_request, "compile_playbook", other):
         found = simulate(Schedule(1, "replanned"))
     assert says(found, "another playbook than the one"), found.violations
 
@@ -201,7 +202,7 @@ def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
         items = [item.model_copy(update={"after": after}) for item in capture.items]
         return plan(capture.model_copy(update={"items": items}), live)
 
-    with mock.patch.object(rollback, "plan_rollback", over):
+    with mock.patch.object(sandbox_undo, "plan_rollback", over):
         found = simulate(Schedule(1, "hand-undone-later"))
     assert says(found, "an undo went over it"), found.violations
 
@@ -212,7 +213,7 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
 
     with (
         mock.patch.object(job, "find_open_remediation", fine),
-        mock.patch.object(observe, "find_manual_rollback", fine),
+        mock.patch.object(observe, "find_acting_remediation", fine),
     ):
         found = slowly_accepted()
     assert any("undone by hand while another" in str(wrong) for wrong in found.wrong), found.wrong
@@ -228,7 +229,7 @@ def test_a_switch_that_is_looked_at_and_not_heeded_is_caught() -> None:
 
 
 def test_a_run_that_goes_on_when_it_should_stop_is_caught() -> None:
-    with mock.patch.object(KillSwitchState, "stops", property(lambda _: False)):
+    with mock.patch.object(KillSwitchState, "aborts_runs", property(lambda _: False)):
         reports = [simulate(Schedule(seed, "stopped")) for seed in STOPPED_IN_A_RUN]
     assert any(says(r, "long after everything was to stop") for r in reports), kinds(reports)
 
@@ -243,7 +244,7 @@ def test_a_storm_that_is_not_noticed_is_caught() -> None:
 
 
 def test_two_remediations_of_one_target_are_caught() -> None:
-    with mock.patch.object(admit, "busy", return_value=None):
+    with mock.patch.object(admit, "target_locked", return_value=None):
         found = simulate(Schedule(1, "storm"))
     assert says(found, "was opened beside another of"), found.violations
 

@@ -57,7 +57,7 @@ def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Cour
         # Where an undo could be begun twice, or be forgotten.
         (
             "hand-undone",
-            {"BeginManualRollback", "PlanRollback", "CreateRun(undo)", "CloseManualRollback"},
+            {"BeginManualRollback", "PlanRollback", "CreateRun(rollback)", "CloseManualRollback"},
         ),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_kill_after_each_write_that_follows_a_persons_word_recovers(
     "faults",
     [
         # Two kills, with the time of a grant between them.
-        f"kill-after@0:PlanUndo:+{STATUS} kill-after@0:CreateRun(undo):+POST+rungrants",
+        f"kill-after@0:PlanRollback:+{STATUS} kill-after@0:CreateRun(rollback):+POST+rungrants",
         # The leader's network is gone while it makes the run; what it sent may still arrive.
         "partition@{job}:12",
         "partition@{job}:40",

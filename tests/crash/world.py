@@ -28,6 +28,8 @@ from reme_kube.leader_election import ApiLeaseStore, LeaderElector, LeaseTimes
 from reme_model.inference.errors import ModelTimeoutError, ModelUnavailableError
 from reme_model.inference.generation import GenerationReply, GenerationRequest
 from reme_operator.app import main
+from reme_operator.app.operate import ExternalClients
+from reme_operator.decision.decisions import RunKind
 from reme_operator.probes.sample import Sample
 from reme_operator.reconcile import reconciler
 from reme_operator.settings import OperatorSettings
@@ -204,7 +206,7 @@ class World:
                 settings.lease_retry_seconds,
             )
             store = ApiLeaseStore(renewing, RELEASE, settings.lease_name)
-            clients = main.ExternalClients(
+            clients = ExternalClients(
                 cluster=ApiCluster(server, reporter=identity),
                 prober=self.probes,
                 model=self.model,
@@ -241,8 +243,9 @@ def labelled() -> Iterator[None]:
 
     def label(kind: type, perform: Any) -> Any:
         async def labelling(work: Any, decision: Any) -> Any:
-            undo = getattr(decision, "undo", False)
-            _step.set(f"{kind.__name__}{'(undo)' if undo else ''}")
+            run_kind = getattr(decision, "kind", RunKind.REPAIR)
+            rolls_back = run_kind in (RunKind.ROLLBACK, RunKind.MANUAL_ROLLBACK)
+            _step.set(f"{kind.__name__}{'(rollback)' if rolls_back else ''}")
             return await perform(work, decision)
 
         return labelling

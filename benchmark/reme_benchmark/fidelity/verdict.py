@@ -18,7 +18,7 @@ from reme_operator.decision.probe_verdict import (
     verification_verdict,
 )
 from reme_operator.probes.prober import ServiceProber
-from reme_operator.steps.probe import health
+from reme_operator.steps.probe import workload_health
 from reme_playbook.snapshot import unstructured
 
 
@@ -35,7 +35,7 @@ class Watcher:
 
     async def neighbours(self) -> tuple[NeighbourHealth, ...]:
         """Return how available every workload of the namespace is."""
-        return tuple(map(health, await self.cluster.workloads(self.namespace)))
+        return tuple(map(workload_health, await self.cluster.workloads(self.namespace)))
 
     async def once(self) -> ProbeRound:
         """Take one round."""
@@ -119,12 +119,12 @@ def _quiet(seconds: float, shape: str) -> float:
 def _settled(seen: ProbeHistory, still: timedelta, quiet: float) -> WindowVerdict | None:
     if still.total_seconds() < quiet:
         return None
-    failing = [p.name for p in seen.probes if p.failed] or list(seen.worse)
+    failing = [p.name for p in seen.probes if p.failed] or list(seen.degraded)
     if not failing:
         return None
     verdict = ProbeVerdict.FAILED
     return WindowVerdict(
-        verdict, f"settled, and fails: {', '.join(failing)}", bool(seen.worse_since)
+        verdict, f"settled, and fails: {', '.join(failing)}", bool(seen.degraded_since)
     )
 
 
@@ -139,7 +139,7 @@ def _real(
     failing = [probe for probe, sample in last.samples.items() if sample.passed is not True]
     return Real(
         verified=found.verdict is ProbeVerdict.PASSED,
-        harmed=tuple(worse for worse in seen.worse if worse != name),
+        harmed=tuple(worse for worse in seen.degraded if worse != name),
         message=f"{found.verdict}: {found.message}"[:300],
         failing=tuple(failing),
         seconds=round((now - begun).total_seconds(), 1),

@@ -1,1 +1,1 @@
-"""Admission."""
+"""Admission: which reports become remediations, when, and under which policy."""

@@ -1,4 +1,4 @@
-"""Whether a report becomes a remediation now, later, or not at all: pure."""
+"""Whether a report becomes a remediation now, later, or not at all. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,17 @@ from reme_operator.admission.budgets import (
     RETRY_INTERVAL,
     BudgetRequest,
     OperatorLimits,
-    busy,
     exceeded_budget,
-    failures,
+    failures_in_a_row,
+    target_locked,
 )
-from reme_operator.admission.policy_selection import NoPolicyChosen, UnreadablePolicy, choose
-from reme_operator.admission.policy_validation import problems
+from reme_operator.admission.policy_selection import NoPolicyChosen, select_policy
+from reme_operator.admission.policy_validation import (
+    UnreadablePolicy,
+    outside_windows_message,
+    policy_key,
+    problems,
+)
 from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.admission.storm import StormImpact
 from reme_operator.names import (
@@ -31,7 +36,7 @@ from reme_operator.names import (
     PROTECTED_LABEL,
     REPORT_NAME_LABEL,
     REPORT_UID_LABEL,
-    clipped,
+    label_value,
     remediation_name,
 )
 
@@ -53,13 +58,13 @@ class AdmissionInput:
     report: DiagnosisReport
     target: TargetInfo | None
     policies: Sequence[RemediationPolicy]
-    entries: Sequence[RemediationInfo]
+    remediations: Sequence[RemediationInfo]
     release_namespace: str
     paused: bool = False
-    stopped: str = ""  # by the kill switch, and why
+    stopped_by: str = ""  # the kill switch's message while it is on
     unreadable: Sequence[UnreadablePolicy] = ()
     limits: OperatorLimits = field(default_factory=OperatorLimits)
-    workloads: int = 0  # of the namespace, where the policy bounds the share that is touched
+    workloads: int = 0  # of the namespace, where the policy bounds the share that is changed
     storm: StormImpact = field(default_factory=StormImpact)
 
 
@@ -72,14 +77,14 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyAdmitted:
-    """This report, as it is, has its remediation already."""
+    """This generation of the report has its remediation already."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Not now, or not at all when there is no time to look again."""
+    """Not now; or not at all when there is no time to look again."""
 
     reason: Reason
     message: str
@@ -93,128 +98,126 @@ def admit(case: AdmissionInput, now: datetime) -> Admission:
     """Return what becomes of the report."""
     report = case.report
     name = remediation_name(report)
-    if name in {s.name for s in report.status.remediations} or any(
-        e.namespace == report.metadata.namespace and e.name == name for e in case.entries
-    ):
+    if _has_remediation(case, name):
         return AlreadyAdmitted(name)
-    if refusal := _stopped(case, now) or _unfit_target(case, now):
+    if refusal := _stopped(case, now) or _unsuitable_target(case, now):
         return refusal
-    assert case.target is not None, "a target that is missing was refused"
-    policy = choose(
-        report, case.target.labels, case.policies, case.release_namespace, case.unreadable
-    )
+    labels = case.target.labels if case.target else {}
+    policy = select_policy(report, labels, case.policies, case.release_namespace, case.unreadable)
     if isinstance(policy, NoPolicyChosen):
         return Refuse(policy.reason, policy.message)
-    if refusal := (
-        _unusable(policy, case.release_namespace)
-        or _too_unsure(report, policy)
-        or _out_of_hours(policy, now)
-        or _too_early(case, policy, now)
-    ):
-        return refusal
-    return Accept(new_remediation(report, policy, name, case.entries))
+    return (
+        _unusable_policy(policy, case.release_namespace)
+        or _low_confidence(report, policy)
+        or _outside_window(policy, now)
+        or _no_capacity(case, policy, now)
+        or Accept(new_remediation(report, policy, name, case.remediations))
+    )
+
+
+def _has_remediation(case: AdmissionInput, name: str) -> bool:
+    namespace = case.report.metadata.namespace
+    return any(summary.name == name for summary in case.report.status.remediations) or any(
+        (info.namespace, info.name) == (namespace, name) for info in case.remediations
+    )
 
 
 def _stopped(case: AdmissionInput, now: datetime) -> Refuse | None:
     if case.report.spec.suspend:
         return Refuse(Reason.SUSPENDED, "spec.suspend is true")
-    if case.stopped:
-        return Refuse(Reason.KILL_SWITCH, case.stopped, now + RETRY_INTERVAL)
+    if case.stopped_by:
+        return Refuse(Reason.KILL_SWITCH, case.stopped_by, now + RETRY_INTERVAL)
     if case.paused:
         return Refuse(Reason.SUSPENDED, "the operator is paused", now + RETRY_INTERVAL)
     return None
 
 
-def _unusable(policy: RemediationPolicy, release_namespace: str) -> Refuse | None:
-    if policy.spec.suspend:
-        return Refuse(Reason.POLICY_SUSPENDED, f"policy {_key(policy)} is suspended")
-    if wrong := problems(policy, release_namespace):
-        return Refuse(Reason.POLICY_INVALID, f"policy {_key(policy)}: {'; '.join(wrong)}"[:1024])
-    if not policy.spec.actions:
-        return Refuse(Reason.POLICY_ALLOWS_NOTHING, f"policy {_key(policy)} lists no action")
+def _unsuitable_target(case: AdmissionInput, now: datetime) -> Refuse | None:
+    spec, namespace, target = case.report.spec, case.report.metadata.namespace, case.target
+    name, retry_at = f"{spec.target.kind} {namespace}/{spec.target.name}", now + RETRY_INTERVAL
+    if namespace == case.release_namespace or namespace in PROTECTED_NAMESPACES:
+        message = f"namespace {namespace} is protected: nothing in it is a target"
+        return Refuse(Reason.TARGET_PROTECTED, message)
+    if target is None:
+        return Refuse(Reason.TARGET_NOT_FOUND, f"{name} does not exist", retry_at)
+    if target.labels.get(PROTECTED_LABEL) == "true":
+        return Refuse(
+            Reason.TARGET_PROTECTED, f"{name} has the label {PROTECTED_LABEL}=true", retry_at
+        )
+    if target.labels.get(PART_OF_LABEL) == "reme":
+        return Refuse(Reason.TARGET_PROTECTED, f"{name} is a part of reme")
+    container = spec.target.container
+    if container is not None and container not in target.containers:
+        message = f"{name} has no container {container}; it has {', '.join(target.containers)}"
+        return Refuse(Reason.TARGET_UNSUPPORTED, message, retry_at)
     return None
 
 
-def _too_unsure(report: DiagnosisReport, policy: RemediationPolicy) -> Refuse | None:
-    sure, least = report.spec.fault.confidence_percent, policy.spec.evidence.min_confidence_percent
-    if sure is None or sure >= least:
+def _unusable_policy(policy: RemediationPolicy, release_namespace: str) -> Refuse | None:
+    key = policy_key(policy)
+    if policy.spec.suspend:
+        return Refuse(Reason.POLICY_SUSPENDED, f"policy {key} is suspended")
+    if found := problems(policy, release_namespace):
+        return Refuse(Reason.POLICY_INVALID, f"policy {key}: {'; '.join(found)}"[:1024])
+    if not policy.spec.actions:
+        return Refuse(Reason.POLICY_ALLOWS_NOTHING, f"policy {key} lists no action")
+    return None
+
+
+def _low_confidence(report: DiagnosisReport, policy: RemediationPolicy) -> Refuse | None:
+    confidence = report.spec.fault.confidence_percent
+    required = policy.spec.evidence.min_confidence_percent
+    if confidence is None or confidence >= required:
         return None
     return Refuse(
         Reason.TOO_LITTLE_EVIDENCE,
-        f"the diagnosis is {sure} % sure, policy {_key(policy)} asks for {least} %",
+        f"the diagnosis has a confidence of {confidence} %; policy {policy_key(policy)} requires "
+        f"{required} %",
     )
 
 
-def _out_of_hours(policy: RemediationPolicy, now: datetime) -> Refuse | None:
+def _outside_window(policy: RemediationPolicy, now: datetime) -> Refuse | None:
     spec = policy.spec
     if spec.mode is Mode.OBSERVE or is_open(spec.windows, now):
         return None
-    times = "; ".join(window.text() for window in spec.windows)[:512]
-    message = f"policy {_key(policy)} changes something only at {times}"
+    message = outside_windows_message(policy_key(policy), spec.windows)
     if spec.outside_windows is OutsideWindows.REFUSE:
         return Refuse(Reason.OUTSIDE_WINDOW, message)
     return Refuse(Reason.OUTSIDE_WINDOW, message, next_opening(spec.windows, now))
 
 
-def _unfit_target(case: AdmissionInput, now: datetime) -> Refuse | None:
-    spec, namespace = case.report.spec, case.report.metadata.namespace
-    what = f"{spec.target.kind} {namespace}/{spec.target.name}"
-    if namespace == case.release_namespace or namespace in PROTECTED_NAMESPACES:
-        return Refuse(Reason.TARGET_PROTECTED, f"nothing in namespace {namespace} is ever a target")
-    if case.target is None:
-        return Refuse(Reason.TARGET_NOT_FOUND, f"{what} does not exist", now + RETRY_INTERVAL)
-    if case.target.labels.get(PROTECTED_LABEL) == "true":
-        return Refuse(
-            Reason.TARGET_PROTECTED, f"{what} is labelled {PROTECTED_LABEL}", now + RETRY_INTERVAL
-        )
-    if case.target.labels.get(PART_OF_LABEL) == "reme":
-        return Refuse(Reason.TARGET_PROTECTED, f"{what} is a part of reme")
-    container = spec.target.container
-    if container is not None and container not in case.target.containers:
-        known = ", ".join(case.target.containers)
-        return Refuse(
-            Reason.TARGET_UNSUPPORTED,
-            f"{what} has no container {container}, only {known}",
-            now + RETRY_INTERVAL,
-        )
-    return None
-
-
-def _too_early(case: AdmissionInput, policy: RemediationPolicy, now: datetime) -> Refuse | None:
+def _no_capacity(case: AdmissionInput, policy: RemediationPolicy, now: datetime) -> Refuse | None:
     report, storm = case.report, case.storm
-    asked = BudgetRequest(
+    request = BudgetRequest(
         report.metadata.namespace,
         report.spec.target,
-        _key(policy),
+        policy_key(policy),
         policy.spec.budgets,
         case.workloads,
     )
-    if hold := busy(case.entries, asked, now):
-        return Refuse(*hold)
+    if refusal := target_locked(case.remediations, request, now):
+        return Refuse(*refusal)
     if storm.handled_by:
         return Refuse(
             Reason.SAME_CAUSE,
-            f"{storm.open} reports at once: {storm.handled_by} is acted on first, it has the same "
-            f"cause ({storm.cause})",
+            f"{storm.reports} reports at once; report {storm.handled_by} is acted on first: it "
+            f"has the same cause ({storm.cause})",
             now + RETRY_INTERVAL,
         )
-    if hold := exceeded_budget(case.entries, asked, case.limits, now):
-        return Refuse(*hold)
-    if storm.active and sum(e.open for e in case.entries) >= storm.most:
+    if refusal := exceeded_budget(case.remediations, request, case.limits, now):
+        return Refuse(*refusal)
+    if storm.active and sum(info.active for info in case.remediations) >= storm.max_concurrent:
         return Refuse(
             Reason.REPORT_STORM,
-            f"{storm.open} reports at once: {storm.most} are acted on at a time, the worst first",
+            f"{storm.reports} reports at once; {storm.max_concurrent} are acted on at a time, the "
+            "most severe first",
             now + RETRY_INTERVAL,
         )
     return None
 
 
-def _key(policy: RemediationPolicy) -> str:
-    return f"{policy.metadata.namespace}/{policy.metadata.name}"
-
-
 def probes_for(report: DiagnosisReport, policy: RemediationPolicy) -> list[Probe]:
-    """Return what is measured: the report's probes, else the policy's, else the rollout."""
+    """Return the probes: those of the report, else of the policy, else of the rollout."""
     return (
         list(report.spec.probes)
         or list(policy.spec.verification.probes)
@@ -226,23 +229,23 @@ def new_remediation(
     report: DiagnosisReport,
     policy: RemediationPolicy,
     name: str,
-    entries: Sequence[RemediationInfo],
+    remediations: Sequence[RemediationInfo],
 ) -> Remediation:
     """Return the remediation that a report becomes under a policy, as it is created."""
     meta = report.metadata
-    before = failures(entries, meta.namespace, report.spec.target)
-    # Not owned by the report: a deleted report must not take the record with it.
-    # The finalizer is there from the first moment, so that no run can outlive its clean-up.
+    failures = failures_in_a_row(remediations, meta.namespace, report.spec.target)
+    # Not owned by the report: the record outlives a report that is deleted.
+    # The finalizer is there from the start: no run can outlive its clean-up.
     metadata = ObjectMeta.model_validate(
         {
             "name": name,
             "namespace": meta.namespace,
             "finalizers": [FINALIZER],
-            "annotations": {FAILURES_ANNOTATION: str(before)},
+            "annotations": {FAILURES_ANNOTATION: str(failures)},
             "labels": {
                 MANAGED_BY_LABEL: "reme",
                 REPORT_UID_LABEL: meta.uid,
-                REPORT_NAME_LABEL: clipped(meta.name),
+                REPORT_NAME_LABEL: label_value(meta.name),
             },
         }
     )

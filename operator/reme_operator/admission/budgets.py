@@ -1,6 +1,6 @@
-"""Whether acting now would be too often, too widely or too many at once: pure.
+"""Budgets and the target lock: whether acting now would be too often, too widely, too many. Pure.
 
-Everything is counted from the remediations that exist, so it holds across restarts and replicas.
+Everything is counted from the remediations that exist: it holds across restarts and replicas.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from reme_operator.admission.remediation_index import RemediationInfo
 
 HOUR = timedelta(hours=1)
 RETRY_INTERVAL = timedelta(seconds=60)
-"""When a remediation's end makes room, the report is woken by it as well."""
+"""After this a refused report is looked at again; the end of a remediation wakes it as well."""
 
 
 class BudgetRefusal(NamedTuple):
-    """Why not now, and when it may be otherwise."""
+    """Why not now, and when to look again."""
 
     reason: Reason
     message: str
@@ -28,7 +28,7 @@ class BudgetRefusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OperatorLimits:
-    """What holds for the whole cluster, whatever the policies say."""
+    """The budgets of the whole cluster, whatever the policies say."""
 
     max_concurrent: int = 20
     max_per_hour: int = 200
@@ -36,124 +36,136 @@ class OperatorLimits:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """A target, and the policy that it would be repaired under."""
+    """A target, and the policy under which it would be repaired."""
 
     namespace: str
     target: Target
     policy: str  # namespace/name
     budgets: Budgets
-    workloads: int = 0  # of the namespace; 0 when it was not asked
+    workloads: int = 0  # of the namespace; 0 where the policy does not bound their share
 
 
-def busy(
-    entries: Sequence[RemediationInfo], asked: BudgetRequest, now: datetime
+def target_locked(
+    infos: Sequence[RemediationInfo], request: BudgetRequest, now: datetime
 ) -> BudgetRefusal | None:
-    """Return the hold by an open remediation of the same target."""
-    mine = [e for e in entries if e.same_target(asked.namespace, asked.target)]
-    found = next((e for e in mine if e.busy), None)
-    if found is None:
-        return None
-    return BudgetRefusal(
-        Reason.TARGET_LOCKED, f"remediation {found.name} is under way", now + RETRY_INTERVAL
-    )
+    """Return the refusal while another remediation locks the target."""
+    for info in infos:
+        if info.locks_target and info.has_target(request.namespace, request.target):
+            message = f"remediation {info.name} is acting on the target"
+            return BudgetRefusal(Reason.TARGET_LOCKED, message, now + RETRY_INTERVAL)
+    return None
 
 
 def exceeded_budget(
-    entries: Sequence[RemediationInfo], asked: BudgetRequest, limits: OperatorLimits, now: datetime
+    infos: Sequence[RemediationInfo], request: BudgetRequest, limits: OperatorLimits, now: datetime
 ) -> BudgetRefusal | None:
     """Return the first budget that one more remediation would exceed."""
-    under = [e for e in entries if e.policy == asked.policy]
-    name, budgets = f"policy {asked.policy}", asked.budgets
+    of_policy = [info for info in infos if info.policy == request.policy]
+    name, budgets = f"policy {request.policy}", request.budgets
     return (
-        _resting(entries, asked, now)
-        or _at_once(under, budgets.max_concurrent, name, now)
-        or _per_hour(under, budgets.max_per_hour, name, now)
-        or _at_once(entries, limits.max_concurrent, "the operator", now)
-        or _per_hour(entries, limits.max_per_hour, "the operator", now)
-        or _widely(entries, asked, now)
+        _cooldown(infos, request, now)
+        or _concurrent(of_policy, budgets.max_concurrent, name, now)
+        or _per_hour(of_policy, budgets.max_per_hour, name, now)
+        or _concurrent(infos, limits.max_concurrent, "the operator", now)
+        or _per_hour(infos, limits.max_per_hour, "the operator", now)
+        or _workload_share(infos, request, now)
     )
 
 
-def failures(entries: Sequence[RemediationInfo], namespace: str, target: Target) -> int:
-    """Return how many remediations of the target in a row did not help, up to the last one."""
-    ended = [e for e in entries if e.same_target(namespace, target) and e.completed is not None]
-    last = max(ended, key=lambda e: (e.completed, e.created, e.name), default=None)
+def resume_refusal(
+    infos: Sequence[RemediationInfo], request: BudgetRequest, limits: OperatorLimits, now: datetime
+) -> BudgetRefusal | None:
+    """Return why a remediation on hold may not become active again; it is not among `infos`.
+
+    The budget per hour is not asked: it was counted when it was created.
+    """
+    of_policy = [info for info in infos if info.policy == request.policy]
+    return (
+        target_locked(infos, request, now)
+        or _cooldown(infos, request, now)
+        or _concurrent(of_policy, request.budgets.max_concurrent, f"policy {request.policy}", now)
+        or _concurrent(infos, limits.max_concurrent, "the operator", now)
+        or _workload_share(infos, request, now)
+    )
+
+
+def failures_in_a_row(infos: Sequence[RemediationInfo], namespace: str, target: Target) -> int:
+    """Return how many of the last remediations of the target did not help."""
+    ended = [i for i in infos if i.has_target(namespace, target) and i.completed is not None]
+    last = max(ended, key=lambda i: (i.completed, i.created, i.name), default=None)
     return last.failures if last else 0
 
 
-def rest(found: RemediationInfo, budgets: Budgets) -> timedelta:
-    """Return how long the target of a remediation that has ended is left alone."""
-    if found.outcome is Outcome.NO_ACTION_NEEDED:
+def cooldown(info: RemediationInfo, budgets: Budgets) -> timedelta:
+    """Return how long no other remediation of its target begins after this one has ended."""
+    if info.outcome is Outcome.NO_ACTION_NEEDED:
         return timedelta(0)
     longest = max(budgets.cooldown_seconds, budgets.max_cooldown_seconds)
-    seconds = budgets.cooldown_seconds * 2 ** min(found.failures, 32)
+    seconds = budgets.cooldown_seconds * 2 ** min(info.failures, 32)
     return timedelta(seconds=min(seconds, longest))
 
 
-def _resting(
-    entries: Sequence[RemediationInfo], asked: BudgetRequest, now: datetime
+def _cooldown(
+    infos: Sequence[RemediationInfo], request: BudgetRequest, now: datetime
 ) -> BudgetRefusal | None:
     ended = [
-        (e.completed + rest(e, asked.budgets), e)
-        for e in entries
-        if e.completed is not None and e.same_target(asked.namespace, asked.target)
+        (info.completed + cooldown(info, request.budgets), info)
+        for info in infos
+        if info.completed is not None and info.has_target(request.namespace, request.target)
     ]
     until, last = max(ended, key=lambda pair: pair[0], default=(now, None))
     if last is None or until <= now:
         return None
-    seconds = int(rest(last, asked.budgets).total_seconds())
-    why = f", {last.failures} in a row did not help" if last.failures else ""
-    return BudgetRefusal(
-        Reason.COOLING_DOWN, f"the target rests for {seconds} s after {last.name}{why}", until
-    )
+    seconds = int(cooldown(last, request.budgets).total_seconds())
+    failed = f"; {last.failures} in a row did not help" if last.failures else ""
+    message = f"the target cools down for {seconds} s after remediation {last.name}{failed}"
+    return BudgetRefusal(Reason.COOLING_DOWN, message, until)
 
 
-def _at_once(
-    counted: Sequence[RemediationInfo], most: int, who: str, now: datetime
+def _concurrent(
+    infos: Sequence[RemediationInfo], maximum: int, owner: str, now: datetime
 ) -> BudgetRefusal | None:
-    if sum(e.open for e in counted) < most:
+    if sum(info.active for info in infos) < maximum:
         return None
-    return BudgetRefusal(
-        Reason.BUDGET_EXHAUSTED, f"{who} allows {most} open at once", now + RETRY_INTERVAL
-    )
+    message = f"{owner} allows {maximum} open at once"
+    return BudgetRefusal(Reason.BUDGET_EXHAUSTED, message, now + RETRY_INTERVAL)
 
 
 def _per_hour(
-    counted: Sequence[RemediationInfo], most: int, who: str, now: datetime
+    infos: Sequence[RemediationInfo], maximum: int, owner: str, now: datetime
 ) -> BudgetRefusal | None:
-    recent = sorted(e.created for e in counted if e.created > now - HOUR)
-    if len(recent) < most:
+    recent = sorted(info.created for info in infos if info.created > now - HOUR)
+    if len(recent) < maximum:
         return None
-    return BudgetRefusal(
-        Reason.BUDGET_EXHAUSTED, f"{who} allows {most} per hour", recent[-most] + HOUR
-    )
+    message = f"{owner} allows {maximum} per hour"
+    return BudgetRefusal(Reason.BUDGET_EXHAUSTED, message, recent[-maximum] + HOUR)
 
 
-def _widely(
-    entries: Sequence[RemediationInfo], asked: BudgetRequest, now: datetime
+def _workload_share(
+    infos: Sequence[RemediationInfo], request: BudgetRequest, now: datetime
 ) -> BudgetRefusal | None:
-    budgets = asked.budgets
+    budgets = request.budgets
     if budgets.max_workloads_percent >= 100:
         return None
     window = timedelta(seconds=budgets.workloads_window_seconds)
-    touched: dict[tuple[str, str], datetime] = {}
-    for found in entries:
-        if found.namespace != asked.namespace or not found.has_side_effects:
+    changed_until: dict[tuple[str, str], datetime] = {}
+    for info in infos:
+        if info.namespace != request.namespace or not info.has_side_effects:
             continue
-        until = (now if found.completed is None else found.completed) + window
-        key = (found.target.kind.value, found.target.name)
+        until = (now if info.completed is None else info.completed) + window
+        workload = (info.target.kind.value, info.target.name)
         if until > now:
-            touched[key] = max(until, touched.get(key, until))
-    most = allowed_workloads(asked.workloads, budgets.max_workloads_percent)
-    touched.pop((asked.target.kind.value, asked.target.name), None)
-    if len(touched) < most:
+            changed_until[workload] = max(until, changed_until.get(workload, until))
+    maximum = allowed_workloads(request.workloads, budgets.max_workloads_percent)
+    changed_until.pop((request.target.kind.value, request.target.name), None)
+    if len(changed_until) < maximum:
         return None
-    again = sorted(touched.values())[len(touched) - most]
+    next_free = sorted(changed_until.values())[len(changed_until) - maximum]
     return BudgetRefusal(
         Reason.BUDGET_EXHAUSTED,
-        f"policy {asked.policy} allows {most} of {asked.workloads} workloads of "
-        f"{asked.namespace} within {budgets.workloads_window_seconds} s",
-        min(again, now + RETRY_INTERVAL),
+        f"policy {request.policy} allows {maximum} of {request.workloads} workloads of "
+        f"{request.namespace} within {budgets.workloads_window_seconds} s",
+        min(next_free, now + RETRY_INTERVAL),
     )
 
 

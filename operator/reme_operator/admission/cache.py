@@ -1,4 +1,4 @@
-"""What the desk knows beside the reports: policies, broken policies, targets, names, counts."""
+"""What admission reads beside the reports, cached: policies, targets, names of Services."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Cluster
 from reme_kube.resources import Json
 from reme_operator.admission.admit import TargetInfo
-from reme_operator.admission.policy_selection import UnreadablePolicy
+from reme_operator.admission.policy_validation import UnreadablePolicy
 from reme_playbook.snapshot import unstructured
 
-TRUSTED = timedelta(seconds=30)
-"""How old a look at a target may be to refuse a report; to accept one it is always fresh."""
+TTL = timedelta(seconds=30)
+"""How old a cached target may be to refuse a report; to accept one it is always read afresh."""
 
-_MOST = 10_000
+_MAX_ENTRIES = 10_000
 
 
 @dataclass(slots=True)
 class AdmissionCache:
-    """Looks things up once and remembers them for a while."""
+    """Policies as the watch has them, by UID, and what was read lately."""
 
     cluster: Cluster
     policies: dict[str, RemediationPolicy] = field(default_factory=dict)
@@ -29,58 +29,48 @@ class AdmissionCache:
     _targets: dict[tuple[str, str, str], tuple[datetime, TargetInfo | None]] = field(
         default_factory=dict
     )
-    _names: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+    _service_names: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
 
     def policy(self, key: str) -> RemediationPolicy | None:
         """Return a policy by its namespace/name."""
-        named = ((p, f"{p.metadata.namespace}/{p.metadata.name}") for p in self.policies.values())
-        return next((p for p, name in named if name == key), None)
-
-    def limits_workload_share(self, namespace: str, release_namespace: str) -> bool:
-        """Return whether any policy that may hold there bounds the share that is touched."""
-        return any(
-            p.spec.budgets.max_workloads_percent < 100
-            for p in self.policies.values()
-            if p.metadata.namespace in (namespace, release_namespace)
-        )
+        for policy in self.policies.values():
+            if f"{policy.metadata.namespace}/{policy.metadata.name}" == key:
+                return policy
+        return None
 
     async def target(
         self, namespace: str, target: Target, now: datetime, *, fresh: bool = False
     ) -> TargetInfo | None:
         """Return what admission reads of a target; None when it does not exist."""
-        place = (namespace, target.kind.value, target.name)
-        known = self._targets.get(place)
-        if known and not fresh and now - known[0] < TRUSTED:
-            return known[1]
+        key = (namespace, target.kind.value, target.name)
+        cached = self._targets.get(key)
+        if cached and not fresh and now - cached[0] < TTL:
+            return cached[1]
         try:
             workload = await self.cluster.workload(target.kind, namespace, target.name)
         except NotFoundError:
-            seen = None
+            info = None
         else:
-            seen = target_info(workload)
-        if len(self._targets) > _MOST:
+            info = target_info(workload)
+        if len(self._targets) > _MAX_ENTRIES:
             self._targets.clear()
-        self._targets[place] = (now, seen)
-        return seen
+        self._targets[key] = (now, info)
+        return info
 
-    async def workloads(self, namespace: str) -> int:
-        """Return how many workloads there are in a namespace."""
-        return len(await self.cluster.workloads(namespace))
-
-    async def names(self, namespace: str, now: datetime) -> frozenset[str]:
-        """Return the Services of a namespace, as they were up to half a minute ago."""
-        known = self._names.get(namespace)
-        if known and now - known[0] < TRUSTED:
-            return known[1]
+    async def service_names(self, namespace: str, now: datetime) -> frozenset[str]:
+        """Return the names of the Services of a namespace, at most half a minute old."""
+        cached = self._service_names.get(namespace)
+        if cached and now - cached[0] < TTL:
+            return cached[1]
         try:
             services = await self.cluster.services(namespace)
         except ClusterError:
-            return known[1] if known else frozenset()
-        found = frozenset(unstructured.text(s, "metadata", "name") for s in services)
-        if len(self._names) > _MOST:
-            self._names.clear()
-        self._names[namespace] = (now, found)
-        return found
+            return cached[1] if cached else frozenset()
+        names = frozenset(unstructured.text(s, "metadata", "name") for s in services)
+        if len(self._service_names) > _MAX_ENTRIES:
+            self._service_names.clear()
+        self._service_names[namespace] = (now, names)
+        return names
 
 
 def target_info(workload: Mapping[str, object] | Json) -> TargetInfo:

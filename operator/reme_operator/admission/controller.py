@@ -1,8 +1,8 @@
-"""Looks at reports one after the other: so budgets and locks cannot be raced for.
+"""The queue and reconciler of reports: one report at a time, so that budgets cannot be raced.
 
-Level-triggered: an event only says that a report is worth a look, and what it looks like comes
-from what exists. A report that was refused is looked at again when its time comes, when its policy
-changes, or when a remediation ends. The one place that creates remediations.
+Level-triggered: an event says only that a report is due, and the decision is made on what exists.
+A refused report is due again at its retry time, when a policy changes, or when a remediation
+ends. The one place that creates remediations.
 """
 
 import asyncio
@@ -14,17 +14,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from reme_api.conditions import find_condition
+from reme_api.conditions import Status, find_condition
 from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import ConditionType, Reason
 from reme_api.remediation import Remediation
-from reme_kube.errors import (
-    AlreadyExistsError,
-    ClusterError,
-    ConflictError,
-    NotFoundError,
-)
+from reme_kube.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
 from reme_kube.events import EventType
 from reme_kube.resources import REMEDIATION_POLICIES
 from reme_operator.admission.admit import (
@@ -35,28 +30,31 @@ from reme_operator.admission.admit import (
     Refuse,
     admit,
 )
-from reme_operator.admission.budgets import RETRY_INTERVAL
+from reme_operator.admission.budgets import RETRY_INTERVAL, OperatorLimits
 from reme_operator.admission.cache import AdmissionCache
-from reme_operator.admission.limits import limits
-from reme_operator.admission.policy_parsing import parse_policy
-from reme_operator.admission.policy_selection import UnreadablePolicy
-from reme_operator.admission.remediation_index import RemediationIndex, RemediationInfo, entry
-from reme_operator.admission.report_status import compose
+from reme_operator.admission.policy_validation import UnreadablePolicy, parse_policy
+from reme_operator.admission.remediation_index import (
+    RemediationIndex,
+    RemediationInfo,
+    remediation_info,
+)
+from reme_operator.admission.report_status import report_status
 from reme_operator.admission.storm import urgency
-from reme_operator.admission.storm_monitor import WAITS_FOR_ANOTHER, PendingReport, StormMonitor
-from reme_operator.errors import LeadershipLostError, one_line
+from reme_operator.admission.storm_monitor import WAITS_FOR_OTHERS, PendingReport, StormMonitor
+from reme_operator.dependencies import Dependencies
+from reme_operator.errors import one_line
 from reme_operator.kill_switch.state import KillSwitchState
-from reme_operator.steps.context import Dependencies
 
 _log = structlog.get_logger(__name__)
 
 _FIRST_BACKOFF = timedelta(seconds=1)
-_LONGEST_BACKOFF = timedelta(seconds=60)
+_MAX_BACKOFF = timedelta(seconds=60)
+_CONFLICT_BACKOFF = timedelta(milliseconds=200)
 
 
 @dataclass(slots=True)
 class QueuedReport:
-    """A report on the desk."""
+    """A report in the queue."""
 
     report: DiagnosisReport
     due: datetime | None
@@ -70,54 +68,58 @@ class ReportController:
 
     deps: Dependencies
     index: RemediationIndex
+    cache: AdmissionCache = field(init=False)
     _queue: dict[str, QueuedReport] = field(default_factory=dict)
     _current: QueuedReport | None = None
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    cache: AdmissionCache = field(init=False)
     _storm_monitor: StormMonitor = field(init=False)
 
     def __post_init__(self) -> None:
         self.cache = AdmissionCache(self.deps.cluster)
         self._storm_monitor = StormMonitor(self.deps, self.index, self.cache)
-        self.deps.switch.watch(self.switch_changed)
+        self.deps.switch.subscribe(self.kill_switch_changed)
 
-    @property
-    def waiting(self) -> int:
-        """How many reports are refused for now."""
-        return sum(f.reason is not None for f in self._queue.values())
+    # what the watches bring -------------------------------------------------------------------
 
     def put(self, report: DiagnosisReport) -> None:
-        """Take a report that is new or has changed."""
+        """Queue a report that is new or has changed."""
         uid, now = report.metadata.uid, self.deps.clock.now()
-        known = self._queue.get(uid)
-        if known is None:
+        queued = self._queue.get(uid)
+        if queued is None:
             self._queue[uid] = QueuedReport(report, now)
         else:
-            if known.report.metadata.generation != report.metadata.generation:
-                known.due = now
-            known.report = report
-        self._storm_monitor.changed()
+            if queued.report.metadata.generation != report.metadata.generation:
+                queued.due = now
+            queued.report = report
+        self._storm_monitor.invalidate()
         self._wake.set()
 
     def drop(self, uid: str) -> None:
-        """Forget a report that is gone."""
+        """Forget a report that was deleted."""
         self._queue.pop(uid, None)
-        self._storm_monitor.changed()
+        self._storm_monitor.invalidate()
 
     def put_policy(self, policy: RemediationPolicy) -> None:
-        """Take a policy that is new or has changed, and look again at what was refused."""
+        """Take a policy that is new or has changed; what was refused is due again."""
         uid, cache = policy.metadata.uid, self.cache
-        mended = cache.unreadable.pop(uid, None) is not None
+        was_unreadable = cache.unreadable.pop(uid, None) is not None
         before = cache.policies.get(uid)
         cache.policies[uid] = policy
-        if mended or before is None or before.metadata.generation != policy.metadata.generation:
-            self._look_again(set(Reason))
+        changed = before is None or before.metadata.generation != policy.metadata.generation
+        if was_unreadable or changed:
+            self._requeue(set(Reason))
 
-    def put_unreadable(self, uid: str, broken: UnreadablePolicy) -> None:
-        """Take a policy that does not fit its type: nothing is decided as if it were not there."""
+    def put_unreadable(self, uid: str, policy: UnreadablePolicy) -> None:
+        """Take a policy that does not fit its type: it still counts as one that may match."""
         self.cache.policies.pop(uid, None)
-        self.cache.unreadable[uid] = broken
-        self._look_again(set(Reason))
+        self.cache.unreadable[uid] = policy
+        self._requeue(set(Reason))
+
+    def drop_policy(self, uid: str) -> None:
+        """Forget a policy that was deleted."""
+        known = self.cache.policies.pop(uid, None)
+        if known or self.cache.unreadable.pop(uid, None):
+            self._requeue(set(Reason))
 
     def policy(self, key: str) -> RemediationPolicy | None:
         """Return a policy by its namespace/name."""
@@ -127,65 +129,61 @@ class ReportController:
         """Return all policies that can be read."""
         return tuple(self.cache.policies.values())
 
-    def drop_policy(self, uid: str) -> None:
-        """Forget a policy that is gone."""
-        known = self.cache.policies.pop(uid, None)
-        if known or self.cache.unreadable.pop(uid, None):
-            self._look_again(set(Reason))
-
-    def switch_changed(self, state: KillSwitchState) -> None:
-        """Look again at what waits, once the kill switch is off."""
+    def kill_switch_changed(self, state: KillSwitchState) -> None:
+        """Once the kill switch is off, what waits for that is due."""
         if not state.on:
-            self._look_again({Reason.KILL_SWITCH})
+            self._requeue({Reason.KILL_SWITCH})
 
-    def remediation_changed(self, found: RemediationInfo, *, gone: bool = False) -> None:
-        """Look at the report of a remediation, and at those that waited for its end."""
-        if mine := self._queue.get(found.report_uid):
-            mine.due = self.deps.clock.now()
-        self._storm_monitor.changed()
-        if gone or not found.open:
-            self._look_again(WAITS_FOR_ANOTHER)
+    def remediation_changed(self, info: RemediationInfo, *, deleted: bool = False) -> None:
+        """Have the report of a remediation be due, and those that wait for its end or its hold."""
+        if queued := self._queue.get(info.report_uid):
+            queued.due = self.deps.clock.now()
+        self._storm_monitor.invalidate()
+        if deleted or not info.active:
+            self._requeue(WAITS_FOR_OTHERS)
         self._wake.set()
 
-    def _look_again(self, reasons: AbstractSet[Reason]) -> None:
+    def _requeue(self, reasons: AbstractSet[Reason]) -> None:
         now = self.deps.clock.now()
-        for waiting in self._queue.values():
-            # Of the one that is being looked at, the reason is not known yet: it may be one of
-            # these, found with what was there before the change.
-            if waiting.reason in reasons or waiting is self._current:
-                waiting.due = now
+        for queued in self._queue.values():
+            # The reason of the current report is not known yet: it may be one of these, found
+            # from what was there before the change.
+            if queued.reason in reasons or queued is self._current:
+                queued.due = now
         self._wake.set()
+
+    # the loop ---------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Look at whatever is due, forever, once it is known what there is."""
+        """Process whatever is due, forever, once all remediations are known."""
         await self._load_remediations()
         while True:
             now = self.deps.clock.now()
-            due = [f for f in self._queue.values() if f.due is not None]
+            due = [(queued.due, queued) for queued in self._queue.values() if queued.due]
             if not due:
                 await self._wake.wait()
                 self._wake.clear()
                 continue
-            first = min(due, key=lambda f: (max(f.due or now, now), urgency(f.report, now)))
-            if first.due is not None and first.due > now:
-                await self._wait_until(first.due - now)
+            due_time, first = min(due, key=lambda d: (max(d[0], now), urgency(d[1].report, now)))
+            if due_time > now:
+                await self._wait(due_time - now)
                 continue
             await self._process(first)
 
     async def _load_remediations(self) -> None:
-        """Learn of every remediation that there is: budgets count them all."""
+        """Index every remediation: budgets count them all."""
         while True:
             try:
-                found = await self.deps.cluster.list_objects(Remediation)
+                remediations = await self.deps.cluster.list_objects(Remediation)
             except ClusterError as error:
-                _log.warning("desk.not_ready", error=one_line(error))
+                _log.warning("admission_not_ready", error=one_line(error))
                 await self.deps.clock.sleep(_FIRST_BACKOFF.total_seconds())
             else:
                 now = self.deps.clock.now()
-                self.index.merge(entry(r, now) for r in found)
+                self.index.merge(remediation_info(r, now) for r in remediations)
                 return
 
-    async def _wait_until(self, span: timedelta) -> None:
+    async def _wait(self, span: timedelta) -> None:
         try:
             async with asyncio.timeout(span.total_seconds()):
                 await self._wake.wait()
@@ -193,85 +191,96 @@ class ReportController:
             return
         self._wake.clear()
 
-    async def _process(self, file: QueuedReport) -> None:
-        report = file.report
-        file.due, self._current = None, file
-        log = _log.bind(namespace=report.metadata.namespace, name=report.metadata.name)
+    async def _process(self, queued: QueuedReport) -> None:
+        meta = queued.report.metadata
+        queued.due, self._current = None, queued
         try:
-            admission = await self.look(report)
+            admission = await self._reconcile(queued.report)
         except NotFoundError:
-            self._queue.pop(report.metadata.uid, None)
+            self._queue.pop(meta.uid, None)
         except ConflictError:
-            await self._reread(file)
+            await self._reread(queued)
         except Exception as error:  # noqa: BLE001 - one bad report must not stop the others
-            file.failures += 1
-            log.warning("report.failed", error=one_line(error), count=file.failures)
-            delay = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(file.failures, 10))
-            file.due = self.deps.clock.now() + delay
+            queued.failures += 1
+            _log.warning(
+                "report_failed",
+                namespace=meta.namespace,
+                name=meta.name,
+                error=one_line(error),
+                failures=queued.failures,
+            )
+            backoff = min(_MAX_BACKOFF, _FIRST_BACKOFF * 2 ** min(queued.failures, 10))
+            queued.due = self.deps.clock.now() + backoff
         else:
-            file.failures = 0
-            file.reason = admission.reason if isinstance(admission, Refuse) else None
-            self._count_waiting()
-            retry = admission.retry_at if isinstance(admission, Refuse) else None
-            if retry is not None and (file.due is None or retry < file.due):
-                file.due = retry
+            queued.failures = 0
+            queued.reason = admission.reason if isinstance(admission, Refuse) else None
+            self._report_waiting()
+            retry_at = admission.retry_at if isinstance(admission, Refuse) else None
+            if retry_at is not None and (queued.due is None or retry_at < queued.due):
+                queued.due = retry_at
         finally:
             self._current = None
 
-    def _count_waiting(self) -> None:
-        self.deps.metrics.reports_pending(
-            Counter(f.reason for f in self._queue.values() if f.reason is not None)
-        )
+    def _report_waiting(self) -> None:
+        reasons = (queued.reason for queued in self._queue.values())
+        self.deps.metrics.reports_pending(Counter(reason for reason in reasons if reason))
 
-    async def _reread(self, file: QueuedReport) -> None:
-        """Look at the report again as it is now: what is known of it is out of date."""
-        meta = file.report.metadata
+    async def _reread(self, queued: QueuedReport) -> None:
+        """Read the report again: what is known of it is out of date."""
+        meta = queued.report.metadata
         try:
-            file.report = await self.deps.cluster.get_object(
+            queued.report = await self.deps.cluster.get_object(
                 DiagnosisReport, meta.namespace, meta.name
             )
         except NotFoundError:
             self._queue.pop(meta.uid, None)
             return
         except Exception as error:  # noqa: BLE001 - as above
-            _log.warning("report.failed", error=one_line(error))
-        file.due = self.deps.clock.now() + timedelta(milliseconds=200)
+            _log.warning("report_failed", error=one_line(error))
+        queued.due = self.deps.clock.now() + _CONFLICT_BACKOFF
 
-    async def look(self, report: DiagnosisReport) -> Admission:
+    # one report -------------------------------------------------------------------------------
+
+    async def _reconcile(self, report: DiagnosisReport) -> Admission:
         """Admit the report if it can be, and write its status if that has changed."""
         if report.metadata.deletion_timestamp is not None:
             return Refuse(Reason.CANCELLED, "the report is being deleted")
         now = self.deps.clock.now()
-        admission = admit(await self._case(report, now), now)
+        admission = admit(await self._input(report, now), now)
         if isinstance(admission, Accept):
             admission = await self._accept(report, now)
-        await self._write(report, admission)
+        await self._write_status(report, admission)
         return admission
 
-    async def _case(self, report: DiagnosisReport, now: datetime) -> AdmissionInput:
-        namespace = report.metadata.namespace
-        home = self.deps.settings.release_namespace
-        lying = (PendingReport(f.report, f.reason) for f in self._queue.values())
-        sky = await self._storm_monitor.weather(lying, now)
+    async def _input(self, report: DiagnosisReport, now: datetime) -> AdmissionInput:
+        namespace, settings = report.metadata.namespace, self.deps.settings
+        pending = (PendingReport(q.report, q.reason) for q in self._queue.values())
+        storm = await self._storm_monitor.state(pending, now)
+        policies = self.policies()
         return AdmissionInput(
             report=report,
             target=await self.cache.target(namespace, report.spec.target, now),
-            policies=tuple(self.cache.policies.values()),
-            entries=self.index.entries(),
-            release_namespace=home,
-            paused=self.deps.settings.paused,
-            stopped=self.deps.switch.state.text(),
+            policies=policies,
+            remediations=self.index.all(),
+            release_namespace=settings.release_namespace,
+            paused=settings.paused,
+            stopped_by=self.deps.switch.state.text(),
             unreadable=tuple(self.cache.unreadable.values()),
-            limits=limits(self.deps.settings),
-            workloads=await self._workloads(namespace),
-            storm=sky.place(report.metadata.uid),
+            limits=operator_limits(self.deps),
+            workloads=await self._workload_count(policies, namespace),
+            storm=storm.impact(report.metadata.uid),
         )
 
-    async def _workloads(self, namespace: str) -> int:
+    async def _workload_count(self, policies: Sequence[RemediationPolicy], namespace: str) -> int:
+        """Return how many workloads there are; 0 where no policy bounds the share of them."""
         home = self.deps.settings.release_namespace
-        if not self.cache.limits_workload_share(namespace, home):
-            return 0
-        return await self.cache.workloads(namespace)
+        if any(
+            policy.spec.budgets.max_workloads_percent < 100
+            for policy in policies
+            if policy.metadata.namespace in (namespace, home)
+        ):
+            return len(await self.deps.cluster.workloads(namespace))
+        return 0
 
     async def _accept(self, report: DiagnosisReport, now: datetime) -> Admission:
         """Decide once more on what the API server says now, and create the remediation."""
@@ -283,92 +292,98 @@ class ReportController:
             raise NotFoundError("the report was replaced by another")
         if current.metadata.generation != report.metadata.generation:
             raise ConflictError("the report has changed")
-        # Nobody else creates remediations while this process leads; but the one that led before
-        # may have been at it a moment ago, and a target is never repaired twice at once.
-        found = await self.deps.cluster.list_objects(Remediation, namespace)
-        self.index.merge(entry(r, now) for r in found)
-        policies, unreadable = await self._policies_now(namespace)
+        # Only the leader creates remediations; but the leader before may have created one a moment
+        # ago, and a target is never repaired twice at once.
+        remediations = await self.deps.cluster.list_objects(Remediation, namespace)
+        policies, unreadable = await self._list_policies(namespace)
         await self.deps.switch.refresh()
-        target = await self.cache.target(namespace, report.spec.target, now, fresh=True)
         case = replace(
-            await self._case(current, now),
-            target=target,
+            await self._input(current, now),
+            target=await self.cache.target(namespace, report.spec.target, now, fresh=True),
             policies=policies,
             unreadable=unreadable,
-            workloads=await self._workloads_under(policies, namespace),
+            workloads=await self._workload_count(policies, namespace),
         )
-        admission = admit(case, now)
+        # From here to `creating` nothing else runs: what is counted is what is there.
+        self.index.merge(remediation_info(r, now) for r in remediations)
+        admission = admit(replace(case, remediations=self.index.all()), now)
         if isinstance(admission, Refuse) and admission.retry_at is None:
-            # The watches told otherwise: whichever is behind may catch up without an event.
+            # The watches say otherwise: whichever is behind may catch up without an event.
             return replace(admission, retry_at=now + RETRY_INTERVAL)
         if not isinstance(admission, Accept):
             return admission
-        name = admission.remediation.metadata.name
-        self._must_lead()
-        try:
-            created = await self.deps.cluster.create_object(admission.remediation)
-        except AlreadyExistsError:
-            return AlreadyAdmitted(name)
-        self.index.note(entry(created, now))
-        _log.info("report.accepted", namespace=namespace, report=report.metadata.name, name=name)
+        return await self._create(admission, now)
+
+    async def _create(self, admission: Accept, now: datetime) -> Admission:
+        remediation = admission.remediation
+        meta = remediation.metadata
+        self.deps.require_leadership()
+        with self.index.creating(remediation_info(remediation, now)):
+            try:
+                created = await self.deps.cluster.create_object(remediation)
+            except AlreadyExistsError:
+                return AlreadyAdmitted(meta.name)
+            self.index.add(remediation_info(created, now))
+        _log.info(
+            "report_admitted",
+            namespace=meta.namespace,
+            report=remediation.spec.report_ref.name,
+            name=meta.name,
+        )
         return admission
 
-    async def _policies_now(
+    async def _list_policies(
         self, namespace: str
     ) -> tuple[list[RemediationPolicy], list[UnreadablePolicy]]:
-        found: list[RemediationPolicy] = []
-        broken: list[UnreadablePolicy] = []
-        for where in sorted({namespace, self.deps.settings.release_namespace}):
-            for item in await self.deps.cluster.list_resource(REMEDIATION_POLICIES, where):
+        policies: list[RemediationPolicy] = []
+        unreadable: list[UnreadablePolicy] = []
+        for place in sorted({namespace, self.deps.settings.release_namespace}):
+            for item in await self.deps.cluster.list_resource(REMEDIATION_POLICIES, place):
                 policy = parse_policy(item)
                 if isinstance(policy, UnreadablePolicy):
-                    broken.append(policy)
+                    unreadable.append(policy)
                 else:
-                    found.append(policy)
-        return found, broken
+                    policies.append(policy)
+        return policies, unreadable
 
-    async def _workloads_under(self, policies: Sequence[RemediationPolicy], namespace: str) -> int:
-        if all(p.spec.budgets.max_workloads_percent >= 100 for p in policies):
-            return 0
-        return await self.cache.workloads(namespace)
-
-    async def _write(self, report: DiagnosisReport, admission: Admission) -> None:
+    async def _write_status(self, report: DiagnosisReport, admission: Admission) -> None:
         now = self.deps.clock.now()
-        own: Sequence[RemediationInfo] = self.index.of_report(report.metadata.uid)
-        wanted = compose(report, admission, own, now)
-        if _is_same_status(report.status, wanted, now):
+        remediations = self.index.of_report(report.metadata.uid)
+        status = report_status(report, admission, remediations, now)
+        if _is_same(report.status, status, now):
             return
-        self._must_lead()
-        written = await self.deps.cluster.write_status(report.model_copy(update={"status": wanted}))
-        if file := self._queue.get(report.metadata.uid):
-            file.report = written
+        self.deps.require_leadership()
+        written = await self.deps.cluster.write_status(report.model_copy(update={"status": status}))
+        if queued := self._queue.get(report.metadata.uid):
+            queued.report = written
         await self._post_events(report, written)
 
-    def _must_lead(self) -> None:
-        if not self.deps.leading():
-            raise LeadershipLostError("this process does not lead any more")
-
     async def _post_events(self, before: DiagnosisReport, after: DiagnosisReport) -> None:
-        accepted = find_condition(after.status.conditions, ConditionType.ACCEPTED)
-        old = find_condition(before.status.conditions, ConditionType.ACCEPTED)
-        if accepted is not None and (old is None or old.reason is not accepted.reason):
-            self.deps.metrics.report_decided(accepted.reason)
-        for kind in (ConditionType.ACCEPTED, ConditionType.REMEDIATED):
-            was, now = (
-                find_condition(before.status.conditions, kind),
-                find_condition(after.status.conditions, kind),
-            )
-            if now is None or now.status == "Unknown":
+        for condition_type in (ConditionType.ACCEPTED, ConditionType.REMEDIATED):
+            old = find_condition(before.status.conditions, condition_type)
+            new = find_condition(after.status.conditions, condition_type)
+            if new is None:
                 continue
-            if was is None or (was.status, was.reason) != (now.status, now.reason):
-                loud = EventType.NORMAL if now.status == "True" else EventType.WARNING
-                await self.deps.cluster.post_event(after, loud, now.reason, kind, now.message)
+            if condition_type is ConditionType.ACCEPTED and (
+                old is None or old.reason is not new.reason
+            ):
+                self.deps.metrics.report_decided(new.reason)
+            if new.status is Status.UNKNOWN:
+                continue
+            if old is None or (old.status, old.reason) != (new.status, new.reason):
+                event_type = EventType.NORMAL if new.status is Status.TRUE else EventType.WARNING
+                await self.deps.cluster.post_event(
+                    after, event_type, new.reason, condition_type, new.message
+                )
 
 
-def _is_same_status(
-    before: DiagnosisReportStatus, after: DiagnosisReportStatus, now: datetime
-) -> bool:
-    """Return whether a write would tell nobody anything: a time to come is as good as another."""
+def operator_limits(deps: Dependencies) -> OperatorLimits:
+    """Return the budgets of the whole cluster, from the settings."""
+    return OperatorLimits(deps.settings.max_concurrent, deps.settings.max_per_hour)
+
+
+def _is_same(before: DiagnosisReportStatus, after: DiagnosisReportStatus, now: datetime) -> bool:
+    """Return whether only a retry time that has not come yet would change."""
     if before.retry_time is not None and after.retry_time is not None and before.retry_time > now:
         after = after.model_copy(update={"retry_time": before.retry_time})
     return before == after

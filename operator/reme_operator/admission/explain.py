@@ -16,7 +16,7 @@ from reme_api.policy import (
     RemediationPolicySpec,
 )
 from reme_operator.admission.admit import Accept, Admission, AdmissionInput, AlreadyAdmitted, admit
-from reme_operator.admission.policy_selection import NoPolicyChosen, choose, rank_policies
+from reme_operator.admission.policy_selection import NoPolicyChosen, rank_policies, select_policy
 from reme_playbook.actions.registry import PUBLIC
 from reme_playbook.policy.action_space import evaluate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -85,7 +85,9 @@ def explain(
     """Return what would become of the report now, and of every action on its target."""
     report, release_namespace = admission.report, admission.release_namespace
     labels = admission.target.labels if admission.target else {}
-    choice = choose(report, labels, admission.policies, release_namespace, admission.unreadable)
+    choice = select_policy(
+        report, labels, admission.policies, release_namespace, admission.unreadable
+    )
     policy = None if isinstance(choice, NoPolicyChosen) else choice
     accepted, reason, message = _result(admit(admission, now))
     target, namespace = report.spec.target, report.metadata.namespace
@@ -128,7 +130,7 @@ def _policies(
     lines = []
     for candidate in ranked:
         is_chosen = candidate.policy is chosen
-        why_not = candidate.why_not
+        why_not = candidate.mismatch
         if not is_chosen and candidate.rank is not None:
             why_not = (
                 _why_lower(admission, candidate.policy, chosen) if chosen else _why_none(choice)

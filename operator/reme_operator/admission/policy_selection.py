@@ -1,9 +1,8 @@
-"""Which policy a report falls under: pure.
+"""Which policy a report falls under. Pure.
 
-The order, from the strongest: a policy of the report's own namespace before one of the release
-namespace, whatever they say; then a name that is spelled out, a name with wildcards, labels, kinds,
-namespaces that are spelled out or have wildcards, and faults. Two that are alike in all of it are
-a conflict, which is said and never guessed away.
+A policy of the report's own namespace goes before one of the release namespace, however narrow
+that one is. Then the narrower one wins: by name, by name with wildcards, by labels, by kinds, by
+namespaces, by faults. Two that are equally narrow are a conflict, and none of them is used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy, TargetRule
 from reme_api.reasons import Reason
+from reme_operator.admission.policy_validation import UnreadablePolicy
 from reme_playbook.policy.policy_rules import matches
 
 
@@ -22,16 +22,8 @@ class NoPolicyChosen(NamedTuple):
     message: str
 
 
-class UnreadablePolicy(NamedTuple):
-    """A policy that does not fit its type: what it says is not known."""
-
-    namespace: str
-    name: str
-    problem: str
-
-
 class Rank(NamedTuple):
-    """How narrowly a policy matches; the narrower one wins. 2 is spelled out, 1 has wildcards."""
+    """How narrowly a policy matches; the highest wins. 2: exact, 1: with wildcards, 0: any."""
 
     names: int
     labels: bool
@@ -40,24 +32,24 @@ class Rank(NamedTuple):
     faults: bool
 
     def text(self) -> str:
-        """Return what the policy is chosen by."""
-        how = {1: " with wildcards", 2: ""}
-        found = [f"name{how[self.names]}"] if self.names else []
-        found += ["labels"] * self.labels + ["kind"] * self.kinds
-        found += [f"namespace{how[self.namespaces]}"] if self.namespaces else []
-        found += ["fault"] * self.faults
-        return ", ".join(found) or "everything"
+        """Return what the policy matches by."""
+        suffix = {1: " with wildcards", 2: ""}
+        parts = [f"name{suffix[self.names]}"] if self.names else []
+        parts += ["labels"] * self.labels + ["kind"] * self.kinds
+        parts += [f"namespace{suffix[self.namespaces]}"] if self.namespaces else []
+        parts += ["fault"] * self.faults
+        return ", ".join(parts) or "everything"
 
 
 class PolicyMatch(NamedTuple):
-    """One policy, and what speaks for or against it."""
+    """One policy: how narrowly it matches, or why it does not."""
 
     policy: RemediationPolicy
     rank: Rank | None
-    why_not: str
+    mismatch: str
 
 
-def choose(
+def select_policy(
     report: DiagnosisReport,
     labels: Mapping[str, str],
     policies: Sequence[RemediationPolicy],
@@ -66,41 +58,40 @@ def choose(
 ) -> RemediationPolicy | NoPolicyChosen:
     """Return the policy for a report about a target with these labels.
 
-    A policy of the report's own namespace goes before one of the release namespace, however narrow
-    that one is: who owns a namespace knows it best, and may want less than the whole cluster does.
-    One that cannot be read may have been the narrowest: as long as it is there, none is chosen.
+    The owner of a namespace knows it best, and may allow less than the whole cluster: so its own
+    policies go first. An unreadable policy may have been the narrowest one: while there is one, no
+    policy of its namespace is selected.
     """
     namespace = report.metadata.namespace
-    own = [p for p in policies if p.metadata.namespace == namespace]
     if report.spec.policy_ref is not None:
-        return _named(report, labels, own, unreadable)
-    for where in dict.fromkeys((namespace, release_namespace)):
-        broken = next((u for u in unreadable if u.namespace == where), None)
-        if broken is not None:
-            return NoPolicyChosen(
-                Reason.POLICY_INVALID,
-                f"policy {where}/{broken.name} cannot be read: {broken.problem}",
-            )
-        candidates = [p for p in policies if p.metadata.namespace == where]
-        ranked = [(r, p) for p in candidates if (r := rank(p, report, labels)) is not None]
+        in_namespace = [p for p in policies if p.metadata.namespace == namespace]
+        return _referenced(report, labels, report.spec.policy_ref.name, in_namespace, unreadable)
+    for place in dict.fromkeys((namespace, release_namespace)):
+        for broken in unreadable:
+            if broken.namespace == place:
+                return _unreadable(broken)
+        in_place = [p for p in policies if p.metadata.namespace == place]
+        ranked = [(r, p) for p in in_place if (r := rank(p, report, labels)) is not None]
         if ranked:
-            return _best(ranked)
+            return _narrowest(ranked)
     return NoPolicyChosen(
         Reason.NO_POLICY_MATCHES,
-        f"no RemediationPolicy in {namespace} or {release_namespace} covers "
-        f"{report.spec.target.kind} {report.spec.target.name} with fault {report.spec.fault.type}",
+        f"no RemediationPolicy in {namespace} or {release_namespace} covers {_subject(report)}",
     )
 
 
-def _best(ranked: Sequence[tuple[Rank, RemediationPolicy]]) -> RemediationPolicy | NoPolicyChosen:
-    best = max(r for r, _ in ranked)
-    winners = [p for r, p in ranked if r == best]
-    if len(winners) == 1:
-        return winners[0]
-    names = ", ".join(sorted(p.metadata.name for p in winners))
+def _narrowest(
+    ranked: Sequence[tuple[Rank, RemediationPolicy]],
+) -> RemediationPolicy | NoPolicyChosen:
+    highest = max(rank for rank, _ in ranked)
+    narrowest = [policy for rank, policy in ranked if rank == highest]
+    if len(narrowest) == 1:
+        return narrowest[0]
+    names = ", ".join(sorted(policy.metadata.name for policy in narrowest))
     return NoPolicyChosen(
         Reason.POLICY_CONFLICT,
-        f"equally specific, by {best.text()}: {names}; narrow one, or name one in spec.policyRef",
+        f"equally specific, by {highest.text()}: {names}; narrow one, or name one in "
+        "spec.policyRef",
     )
 
 
@@ -110,54 +101,60 @@ def rank_policies(
     policies: Sequence[RemediationPolicy],
     release_namespace: str,
 ) -> list[PolicyMatch]:
-    """Return every policy that could be about the report, the strongest first, with its reasons."""
+    """Return every policy of the two namespaces with its match, the one that goes first first."""
     namespace = report.metadata.namespace
-    found = []
-    for policy in policies:
-        if policy.metadata.namespace not in (namespace, release_namespace):
-            continue
-        why_not = mismatch(policy, report, labels)
-        place = rank(policy, report, labels)
-        found.append(PolicyMatch(policy, place, why_not))
-    empty = Rank(0, False, False, 0, False)
+    matches_found = [
+        PolicyMatch(policy, rank(policy, report, labels), mismatch(policy, report, labels))
+        for policy in policies
+        if policy.metadata.namespace in (namespace, release_namespace)
+    ]
+    no_rank = Rank(0, False, False, 0, False)
     return sorted(
-        found,
-        key=lambda c: (
-            c.rank is not None,
-            c.policy.metadata.namespace == namespace,
-            c.rank or empty,
-            c.policy.metadata.name,
+        matches_found,
+        key=lambda m: (
+            m.rank is not None,
+            m.policy.metadata.namespace == namespace,
+            m.rank or no_rank,
+            m.policy.metadata.name,
         ),
         reverse=True,
     )
 
 
-def _named(
+def _referenced(
     report: DiagnosisReport,
     labels: Mapping[str, str],
-    own: Sequence[RemediationPolicy],
+    name: str,
+    policies: Sequence[RemediationPolicy],
     unreadable: Sequence[UnreadablePolicy],
 ) -> RemediationPolicy | NoPolicyChosen:
-    assert report.spec.policy_ref is not None, "only called for a report that names a policy"
-    name, namespace = report.spec.policy_ref.name, report.metadata.namespace
-    found = next((p for p in own if p.metadata.name == name), None)
-    broken = next((u for u in unreadable if (u.namespace, u.name) == (namespace, name)), None)
-    if found is None and broken is not None:
+    namespace = report.metadata.namespace
+    policy = next((p for p in policies if p.metadata.name == name), None)
+    if policy is None:
+        for broken in unreadable:
+            if (broken.namespace, broken.name) == (namespace, name):
+                return _unreadable(broken)
         return NoPolicyChosen(
-            Reason.POLICY_INVALID, f"policy {name} cannot be read: {broken.problem}"
+            Reason.POLICY_NOT_FOUND, f"no RemediationPolicy {name} in namespace {namespace}"
         )
-    if found is None:
-        return NoPolicyChosen(
-            Reason.POLICY_NOT_FOUND,
-            f"no RemediationPolicy {name} in namespace {namespace}",
-        )
-    if rank(found, report, labels) is None:
+    if reason := mismatch(policy, report, labels):
         return NoPolicyChosen(
             Reason.NO_POLICY_MATCHES,
-            f"policy {name} does not cover {report.spec.target.kind} {report.spec.target.name} "
-            f"with fault {report.spec.fault.type}",
+            f"policy {name} does not cover {_subject(report)}: {reason}",
         )
-    return found
+    return policy
+
+
+def _unreadable(policy: UnreadablePolicy) -> NoPolicyChosen:
+    return NoPolicyChosen(
+        Reason.POLICY_INVALID,
+        f"policy {policy.namespace}/{policy.name} cannot be read: {policy.problem}",
+    )
+
+
+def _subject(report: DiagnosisReport) -> str:
+    target = report.spec.target
+    return f"{target.kind} {target.name} with fault {report.spec.fault.type}"
 
 
 def rank(
@@ -178,7 +175,7 @@ def rank(
             faults,
         )
         for rule in spec.targets
-        if not _mismatch(rule, report, labels)
+        if not _target_mismatch(rule, report, labels)
     ]
     return max(ranks, default=Rank(0, False, False, namespaces, faults))
 
@@ -196,19 +193,19 @@ def mismatch(policy: RemediationPolicy, report: DiagnosisReport, labels: Mapping
         return f"it is for namespaces {', '.join(spec.namespaces)}"
     if spec.faults and report.spec.fault.type not in spec.faults:
         return f"it is for faults {', '.join(spec.faults)}, not {report.spec.fault.type}"
-    reasons = [_mismatch(rule, report, labels) for rule in spec.targets]
+    reasons = [_target_mismatch(rule, report, labels) for rule in spec.targets]
     if reasons and all(reasons):
         return "; ".join(dict.fromkeys(reasons))
     return ""
 
 
-def _mismatch(rule: TargetRule, report: DiagnosisReport, labels: Mapping[str, str]) -> str:
+def _target_mismatch(rule: TargetRule, report: DiagnosisReport, labels: Mapping[str, str]) -> str:
     target = report.spec.target
     if rule.kinds and target.kind not in rule.kinds:
         return f"it is for kinds {', '.join(rule.kinds)}"
     if not matches(target.name, rule.names):
         return f"it is for names {', '.join(rule.names)}"
-    lacking = {k: v for k, v in rule.match_labels.items() if labels.get(k) != v}
-    if lacking:
-        return "the target lacks labels " + ", ".join(f"{k}={v}" for k, v in lacking.items())
+    missing = {k: v for k, v in rule.match_labels.items() if labels.get(k) != v}
+    if missing:
+        return "the target lacks labels " + ", ".join(f"{k}={v}" for k, v in missing.items())
     return ""

@@ -1,8 +1,9 @@
-"""What is known of every remediation, as little as budgets, locks and retention need."""
+"""An in-memory index of all remediations: as much of each as budgets, locks and retention need."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reme_api.diagnosis_report import Target
@@ -11,15 +12,17 @@ from reme_api.policy import Mode
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation
 from reme_operator.decision.conditions import SUCCESSES
+from reme_operator.decision.holds import is_on_hold
 from reme_operator.decision.manual_rollback import manual_rollback_requested
+from reme_operator.decision.observed import has_run
 from reme_operator.names import FAILURES_ANNOTATION
 
 _NEUTRAL = frozenset({Outcome.OBSERVED, Outcome.CANCELLED})
-"""Outcomes that say nothing about whether reme can help the target."""
+"""Outcomes that say nothing about whether reme can repair the target."""
 
-_MOST_FAILURES = 32
-_MOST_GONE = 10_000
-"""How many that are gone are remembered: none of them is in a list that is still on its way."""
+_MAX_FAILURES = 32
+_MAX_DELETED = 10_000
+"""How many deleted ones are remembered: older ones are in no list that is still on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ class RemediationInfo:
     ttl_seconds: int
     deleting: bool = False
     ran: bool = False  # a run was named: it may have changed something
-    plans_only: bool = False  # under a policy that only observes
-    failures_before: int = 0  # in a row, of this target, when it was begun
-    keep_until: datetime | None = None  # budgets count it until then
-    rolling_back: bool = False  # it has ended, and is being taken back by hand
+    plans_only: bool = False  # under a policy of mode Observe
+    failures_before: int = 0  # in a row, of this target, when it was created
+    counted_until: datetime | None = None  # budgets count it until then
+    rolling_back: bool = False  # it has ended, and a person asked for a rollback
+    on_hold: bool = False  # it has changed nothing, and may not go on for now
 
     @property
     def open(self) -> bool:
@@ -52,14 +56,19 @@ class RemediationInfo:
         return self.outcome is None
 
     @property
-    def busy(self) -> bool:
-        """Whether its target is taken."""
-        return self.open or self.rolling_back
+    def active(self) -> bool:
+        """Whether it takes room in the budgets of open remediations."""
+        return self.open and not self.on_hold
+
+    @property
+    def locks_target(self) -> bool:
+        """Whether no other remediation may act on its target."""
+        return self.active or self.rolling_back
 
     @property
     def has_side_effects(self) -> bool:
         """Whether it has changed something, or still may."""
-        return self.ran or (self.open and not self.plans_only)
+        return self.ran or (self.active and not self.plans_only)
 
     @property
     def failures(self) -> int:
@@ -69,7 +78,7 @@ class RemediationInfo:
         neutral = self.outcome is None or self.outcome in _NEUTRAL
         return self.failures_before if neutral else self.failures_before + 1
 
-    def same_target(self, namespace: str, target: Target) -> bool:
+    def has_target(self, namespace: str, target: Target) -> bool:
         """Return whether it is about that workload."""
         return (
             self.namespace == namespace
@@ -77,10 +86,19 @@ class RemediationInfo:
             and self.target.name == target.name
         )
 
+    def counts_like(self, other: "RemediationInfo") -> bool:
+        """Return whether budgets and locks count both the same."""
+        return (self.outcome, self.rolling_back, self.on_hold) == (
+            other.outcome,
+            other.rolling_back,
+            other.on_hold,
+        )
 
-def entry(remediation: Remediation, now: datetime) -> RemediationInfo:
-    """Return what the ledger keeps of a remediation."""
+
+def remediation_info(remediation: Remediation, now: datetime) -> RemediationInfo:
+    """Return what the index keeps of a remediation."""
     meta, spec, status = remediation.metadata, remediation.spec, remediation.status
+    created = meta.creation_timestamp or status.start_time or now
     return RemediationInfo(
         namespace=meta.namespace,
         name=meta.name,
@@ -88,7 +106,7 @@ def entry(remediation: Remediation, now: datetime) -> RemediationInfo:
         report_uid=spec.report_ref.uid,
         target=spec.target,
         policy=f"{spec.policy.namespace}/{spec.policy.name}",
-        created=meta.creation_timestamp or status.start_time or now,
+        created=created,
         completed=status.completion_time,
         outcome=status.outcome,
         reason=status.reason,
@@ -96,87 +114,117 @@ def entry(remediation: Remediation, now: datetime) -> RemediationInfo:
         history_limit=spec.policy.spec.history_limit,
         ttl_seconds=spec.policy.spec.ttl_seconds_after_finished,
         deleting=meta.deletion_timestamp is not None,
-        ran=any(attempt.run is not None for attempt in status.attempts),
+        ran=has_run(remediation),
         plans_only=spec.policy.spec.mode is Mode.OBSERVE,
         failures_before=_failures_before(meta.annotations),
-        keep_until=_counted_until(remediation, meta.creation_timestamp or now),
+        counted_until=_counted_until(remediation, created),
         rolling_back=manual_rollback_requested(remediation),
+        on_hold=is_on_hold(remediation),
     )
 
 
 def _failures_before(annotations: Mapping[str, str]) -> int:
-    return min(parse_int(annotations.get(FAILURES_ANNOTATION, "")) or 0, _MOST_FAILURES)
+    return min(parse_int(annotations.get(FAILURES_ANNOTATION, "")) or 0, _MAX_FAILURES)
 
 
 def _counted_until(remediation: Remediation, created: datetime) -> datetime:
-    """Return how long budgets count it: gone before, it would make room that there is not."""
+    """Return until when budgets count it: deleted earlier, it would make room that there is not."""
     budgets, ended = remediation.spec.policy.spec.budgets, remediation.status.completion_time
-    longest = max(
+    longest_seconds = max(
         budgets.cooldown_seconds
         if remediation.status.outcome in SUCCESSES
         else max(budgets.cooldown_seconds, budgets.max_cooldown_seconds),
         budgets.workloads_window_seconds if budgets.max_workloads_percent < 100 else 0,
     )
-    rested = (ended or created) + timedelta(seconds=longest)
-    return max(created + timedelta(hours=1), rested)
+    cooled_down = (ended or created) + timedelta(seconds=longest_seconds)
+    return max(created + timedelta(hours=1), cooled_down)
 
 
 class RemediationIndex:
     """The remediations as they were last seen: good enough to refuse, not to accept.
 
-    Whoever is about to create one lists those of its namespace afresh: a watch may lag, and a
-    second run on one target is the one mistake that must not happen.
+    Before one is created, those of its namespace are listed afresh: a watch may lag, and two runs
+    on one target at once must not happen.
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, RemediationInfo] = {}
+        self._infos: dict[str, RemediationInfo] = {}
         self._by_report: dict[str, set[str]] = defaultdict(set)
-        self._gone: dict[str, None] = {}
+        self._deleted: dict[str, None] = {}
+        self._creating: list[RemediationInfo] = []
+        self._resuming: set[str] = set()
 
-    def note(self, found: RemediationInfo) -> None:
-        """Remember the remediation as it is now, unless more is known of it already.
+    def add(self, info: RemediationInfo) -> None:
+        """Index the remediation as it is now, unless a later state of it is known already.
 
-        A list and a watch may overtake each other. What has ended does not open again, and what is
-        gone does not come back.
+        A list and a watch may overtake each other. What has ended does not open again, and what
+        was deleted does not come back.
         """
-        known = self._entries.get(found.uid)
-        if found.uid in self._gone or (known is not None and found.open and not known.open):
+        self._add(info)
+        if not info.on_hold:
+            self._resuming.discard(info.uid)
+
+    def _add(self, info: RemediationInfo) -> None:
+        known = self._infos.get(info.uid)
+        if info.uid in self._deleted or (known is not None and info.open and not known.open):
             return
-        self._entries[found.uid] = found
-        self._by_report[found.report_uid].add(found.uid)
+        self._infos[info.uid] = info
+        self._by_report[info.report_uid].add(info.uid)
 
     def get(self, uid: str) -> RemediationInfo | None:
         """Return a remediation, if it is known."""
-        return self._entries.get(uid)
+        return self._infos.get(uid)
 
-    def forget(self, uid: str) -> None:
-        """Drop a remediation that is gone."""
-        if known := self._entries.pop(uid, None):
+    def remove(self, uid: str) -> None:
+        """Drop a remediation that was deleted."""
+        if known := self._infos.pop(uid, None):
             self._by_report[known.report_uid].discard(uid)
             if not self._by_report[known.report_uid]:
                 del self._by_report[known.report_uid]
-        self._gone[uid] = None
-        if len(self._gone) > _MOST_GONE:
-            del self._gone[next(iter(self._gone))]
+        self._resuming.discard(uid)
+        self._deleted[uid] = None
+        if len(self._deleted) > _MAX_DELETED:
+            del self._deleted[next(iter(self._deleted))]
 
-    def merge(self, found: Iterable[RemediationInfo]) -> None:
-        """Remember all of these."""
-        for one in found:
-            self.note(one)
+    def merge(self, infos: Iterable[RemediationInfo]) -> None:
+        """Index those of a list; it may be older than what was reserved by `resume`."""
+        for info in infos:
+            self._add(info)
 
-    def entries(self) -> tuple[RemediationInfo, ...]:
-        """Return all of them."""
-        return tuple(self._entries.values())
+    def all(self) -> tuple[RemediationInfo, ...]:
+        """Return all of them, with those that are just being created or resumed as active."""
+        infos = [
+            replace(info, on_hold=False) if info.uid in self._resuming else info
+            for info in self._infos.values()
+        ]
+        known = {(info.namespace, info.name) for info in infos} if self._creating else set()
+        new = (info for info in self._creating if (info.namespace, info.name) not in known)
+        return (*infos, *new)
 
     def of_report(self, uid: str) -> tuple[RemediationInfo, ...]:
         """Return those of a report, oldest first."""
-        known = self._by_report.get(uid, ())
-        return tuple(sorted((self._entries[one] for one in known), key=_age))
+        uids = self._by_report.get(uid, ())
+        return tuple(sorted((self._infos[uid] for uid in uids), key=lambda i: (i.created, i.name)))
 
-    def open_count(self) -> int:
-        """Return how many have not ended."""
-        return sum(e.open for e in self._entries.values())
+    def open_count(self, policy: str = "") -> int:
+        """Return how many have not ended: of all, or under one policy (namespace/name)."""
+        return sum(
+            info.open and (not policy or info.policy == policy) for info in self._infos.values()
+        )
 
+    @contextmanager
+    def creating(self, info: RemediationInfo) -> Iterator[None]:
+        """Count a remediation that is being created until the end of the block."""
+        self._creating.append(info)
+        try:
+            yield
+        finally:
+            self._creating.remove(info)
 
-def _age(found: RemediationInfo) -> tuple[datetime, str]:
-    return found.created, found.name
+    def resume(self, uid: str) -> None:
+        """Count a remediation as active again, before its status says so."""
+        self._resuming.add(uid)
+
+    def cancel_resume(self, uid: str) -> None:
+        """Count a remediation by its status alone."""
+        self._resuming.discard(uid)

@@ -1,4 +1,4 @@
-"""What the status of a report says: pure, from the admission and from its remediations."""
+"""The status of a report: derived from its admission and from its remediations. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,38 +10,35 @@ from reme_operator.admission.admit import Accept, Admission, AlreadyAdmitted, Re
 from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.decision.conditions import SUCCESSES
 
-_MOST_KEPT = 16
+_MAX_SUMMARIES = 16
 
 
-def compose(
-    report: DiagnosisReport, admission: Admission, entries: Sequence[RemediationInfo], now: datetime
+def report_status(
+    report: DiagnosisReport,
+    admission: Admission,
+    remediations: Sequence[RemediationInfo],
+    now: datetime,
 ) -> DiagnosisReportStatus:
-    """Return the status of the report; `entries` are its own remediations, oldest first."""
+    """Return the status of the report; `remediations` are its own, oldest first."""
     before, generation = report.status, report.metadata.generation
-    status, reason, message = _accepted(admission)
-    conditions = set_condition(
-        before.conditions,
-        ConditionType.ACCEPTED,
-        status,
-        reason,
-        message,
-        generation=generation,
-        now=now,
-    )
-    status, reason, message = _remediated(before, entries)
-    conditions = set_condition(
-        conditions,
-        ConditionType.REMEDIATED,
-        status,
-        reason,
-        message,
-        generation=generation,
-        now=now,
-    )
-    summaries = {s.name: s for s in before.remediations}
-    for found in entries:
-        summaries[found.name] = RemediationSummary(
-            name=found.name, outcome=found.outcome, completion_time=found.completed
+    conditions = before.conditions
+    for condition_type, (status, reason, message) in (
+        (ConditionType.ACCEPTED, _accepted(admission)),
+        (ConditionType.REMEDIATED, _remediated(before, remediations)),
+    ):
+        conditions = set_condition(
+            conditions,
+            condition_type,
+            status,
+            reason,
+            message,
+            generation=generation,
+            now=now,
+        )
+    summaries = {summary.name: summary for summary in before.remediations}
+    for info in remediations:
+        summaries[info.name] = RemediationSummary(
+            name=info.name, outcome=info.outcome, completion_time=info.completed
         )
     if isinstance(admission, Accept):
         name = admission.remediation.metadata.name
@@ -49,7 +46,7 @@ def compose(
     return DiagnosisReportStatus(
         observed_generation=generation,
         conditions=conditions,
-        remediations=list(summaries.values())[-_MOST_KEPT:],
+        remediations=list(summaries.values())[-_MAX_SUMMARIES:],
         retry_time=admission.retry_at if isinstance(admission, Refuse) else None,
         message=admission.message[:1024] if isinstance(admission, Refuse) else "",
     )
@@ -58,37 +55,32 @@ def compose(
 def _accepted(admission: Admission) -> tuple[Status, Reason, str]:
     if isinstance(admission, Refuse):
         return Status.FALSE, admission.reason, admission.message
-    name = (
-        admission.name
-        if isinstance(admission, AlreadyAdmitted)
-        else admission.remediation.metadata.name
-    )
-    return Status.TRUE, Reason.REMEDIATION_CREATED, name
+    if isinstance(admission, AlreadyAdmitted):
+        return Status.TRUE, Reason.REMEDIATION_CREATED, admission.name
+    return Status.TRUE, Reason.REMEDIATION_CREATED, admission.remediation.metadata.name
 
 
 def _remediated(
-    before: DiagnosisReportStatus, entries: Sequence[RemediationInfo]
+    before: DiagnosisReportStatus, remediations: Sequence[RemediationInfo]
 ) -> tuple[Status, Reason, str]:
-    if not entries:
-        return _remembered(before)
-    last = entries[-1]
+    if not remediations:
+        return _remediated_before(before)
+    last = remediations[-1]
     if last.outcome is None:
         return Status.UNKNOWN, Reason.IN_PROGRESS, last.name
-    state = Status.TRUE if last.outcome in SUCCESSES else Status.FALSE
-    return state, last.reason or Reason.INTERNAL_ERROR, f"{last.name}: {last.outcome}"
+    status = Status.TRUE if last.outcome in SUCCESSES else Status.FALSE
+    return status, last.reason or Reason.INTERNAL_ERROR, f"{last.name}: {last.outcome}"
 
 
-def _remembered(before: DiagnosisReportStatus) -> tuple[Status, Reason, str]:
-    """Return what is still known of remediations that are gone."""
+def _remediated_before(before: DiagnosisReportStatus) -> tuple[Status, Reason, str]:
+    """Return the condition when all remediations are deleted: from what the status still says."""
     if not before.remediations:
         return Status.UNKNOWN, Reason.PENDING, ""
-    last, said = (
-        before.remediations[-1],
-        find_condition(before.conditions, ConditionType.REMEDIATED),
-    )
+    last = before.remediations[-1]
     if last.outcome is None:
         return Status.FALSE, Reason.CANCELLED, f"{last.name} was deleted"
-    if said is not None and said.status is not Status.UNKNOWN:
-        return said.status, said.reason, said.message
-    state = Status.TRUE if last.outcome in SUCCESSES else Status.FALSE
-    return state, Reason.CANCELLED, f"{last.name}: {last.outcome}"
+    condition = find_condition(before.conditions, ConditionType.REMEDIATED)
+    if condition is not None and condition.status is not Status.UNKNOWN:
+        return condition.status, condition.reason, condition.message
+    status = Status.TRUE if last.outcome in SUCCESSES else Status.FALSE
+    return status, Reason.CANCELLED, f"{last.name}: {last.outcome}"

@@ -1,7 +1,7 @@
-"""Many reports at once: which come first, and which have one cause: pure.
+"""Report storms: which of many reports come first, and which share one cause. Pure.
 
-What a report says of its cause is foreign text. It can only make the report wait for another one:
-it never makes anything happen, and a report is on its own again once the other is dealt with.
+What a report says about its cause is text of others. It can only make the report wait for another
+one: it never makes anything happen, and the report stands alone again once the other has ended.
 """
 
 import re
@@ -14,8 +14,8 @@ from reme_api.diagnosis_report import DiagnosisReport, Severity
 
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?", re.ASCII)
 _NODE = re.compile(r"\bnodes?[\s/=:'\"]+([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)", re.ASCII)
-_MOST_CAUSES = 8
-"""A report that names the whole namespace names no cause."""
+_MAX_CAUSES = 8
+"""A report that names more workloads than this names no cause."""
 
 _SEVERITIES = tuple(Severity)
 Urgency = tuple[int, int, datetime, str]
@@ -23,11 +23,11 @@ Urgency = tuple[int, int, datetime, str]
 
 @dataclass(frozen=True, slots=True)
 class StormLimits:
-    """When many become too many, and how many are acted on then."""
+    """When many reports are a storm, and how many are acted on at once then."""
 
     threshold: int = 20
     window: timedelta = timedelta(minutes=5)
-    most: int = 2
+    max_concurrent: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,103 +35,107 @@ class StormImpact:
     """What a storm means for one report."""
 
     active: bool = False
-    open: int = 0  # reports at once
-    most: int = 0  # that are acted on at a time
-    handled_by: str = ""  # the report that is acted on for this one as well
+    reports: int = 0  # that are open at once
+    max_concurrent: int = 0
+    handled_by: str = ""  # the report that is acted on for this one as well: namespace/name
     cause: str = ""  # what the two have in common
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
-    """One report that nothing has come of yet."""
+    """One report that has no result yet."""
 
     uid: str
     key: str  # namespace/name
-    target: str  # the cause that its own target is
+    target: str  # as a cause: namespace/name
     urgency: Urgency
     causes: frozenset[str]
-    acting: bool = False  # a remediation of it is open
+    acting: bool = False  # it has an open remediation
 
 
 def urgency(report: DiagnosisReport, now: datetime) -> Urgency:
-    """Return what to sort by: the worst, then the surest, then the oldest comes first."""
+    """Return the sort key: the most severe, then the most confident, then the oldest first."""
     fault, meta = report.spec.fault, report.metadata
     severity = _SEVERITIES.index(fault.severity or Severity.MEDIUM)
-    sure = 50 if fault.confidence_percent is None else fault.confidence_percent
-    return -severity, -sure, meta.creation_timestamp or now, meta.uid
+    confidence = 50 if fault.confidence_percent is None else fault.confidence_percent
+    return -severity, -confidence, meta.creation_timestamp or now, meta.uid
 
 
-def causes(report: DiagnosisReport, names: Collection[str]) -> frozenset[str]:
-    """Return what the report may be caused by: its target, others that its evidence names, a node.
+def possible_causes(report: DiagnosisReport, names: Collection[str]) -> frozenset[str]:
+    """Return what may cause the report: its target, workloads that its evidence names, a node.
 
     `names` are the Services and targets of its namespace.
     """
-    namespace, own = report.metadata.namespace, report.spec.target.name
-    texts = [t for e in report.spec.evidence for t in (e.source, e.text)]
+    namespace, target = report.metadata.namespace, report.spec.target.name
+    texts = [text for e in report.spec.evidence for text in (e.source, e.text)]
     texts.append(report.spec.fault.summary)
     words = {word for text in texts for word in _NAME.findall(text)}
-    named = sorted((words & set(names)) - {own})
+    mentioned = sorted((words & set(names)) - {target})
     nodes = sorted({node for text in texts for node in _NODE.findall(text)})
-    found = {workload(namespace, own)}
-    if len(named) <= _MOST_CAUSES:
-        found |= {workload(namespace, name) for name in named}
-    return frozenset(found | {f"node {node}" for node in nodes[:_MOST_CAUSES]})
+    causes = {workload_cause(namespace, target)}
+    if len(mentioned) <= _MAX_CAUSES:
+        causes |= {workload_cause(namespace, name) for name in mentioned}
+    return frozenset(causes | {f"node {node}" for node in nodes[:_MAX_CAUSES]})
 
 
-def workload(namespace: str, name: str) -> str:
-    """Return the cause that a workload, or its Service, is."""
+def workload_cause(namespace: str, name: str) -> str:
+    """Return how a workload, or its Service, is written as a cause."""
     return f"{namespace}/{name}"
 
 
-def followers(filed: Sequence[ReportSummary]) -> dict[str, tuple[ReportSummary, str]]:
+def group_by_cause(reports: Sequence[ReportSummary]) -> dict[str, tuple[ReportSummary, str]]:
     """Return, by UID, the report that is acted on for this one, and their common cause.
 
-    The most common cause takes its reports first. The one of them that is acted on is the one that
-    is under way, else the one about the cause itself, else the worst.
+    The most common cause groups its reports first. Of a group, one report is acted on: one with
+    an open remediation, else one about the cause itself, else the most urgent.
     """
-    members: dict[str, list[ReportSummary]] = defaultdict(list)
-    for one in filed:
-        for cause in one.causes:
-            members[cause].append(one)
-    found: dict[str, tuple[ReportSummary, str]] = {}
-    taken: set[str] = set()
-    for cause in sorted(members, key=lambda c: (-len(members[c]), _worst(members[c]), c)):
-        group = [one for one in members[cause] if one.uid not in taken]
+    by_cause: dict[str, list[ReportSummary]] = defaultdict(list)
+    for report in reports:
+        for cause in report.causes:
+            by_cause[cause].append(report)
+    handled_by: dict[str, tuple[ReportSummary, str]] = {}
+    grouped: set[str] = set()
+    for cause in sorted(by_cause, key=lambda c: (-len(by_cause[c]), _highest(by_cause[c]), c)):
+        group = [report for report in by_cause[cause] if report.uid not in grouped]
         if len(group) < 2:
             continue
-        lead = min(group, key=lambda f: (not f.acting, f.target != cause, f.urgency))
-        taken |= {one.uid for one in group}
-        found |= {o.uid: (lead, cause) for o in group if o.uid != lead.uid and not o.acting}
-    return found
+        leader = min(group, key=lambda r: (not r.acting, r.target != cause, r.urgency))
+        grouped |= {report.uid for report in group}
+        handled_by |= {
+            report.uid: (leader, cause)
+            for report in group
+            if report.uid != leader.uid and not report.acting
+        }
+    return handled_by
 
 
-def _worst(group: Iterable[ReportSummary]) -> Urgency:
-    return min(one.urgency for one in group)
+def _highest(group: Iterable[ReportSummary]) -> Urgency:
+    return min(report.urgency for report in group)
 
 
 @dataclass(frozen=True, slots=True)
 class StormState:
-    """How many reports there are at once, and what that means for each of them."""
+    """How many reports are open at once, and what that means for each of them."""
 
     limits: StormLimits
-    open: int
-    following: Mapping[str, tuple[ReportSummary, str]]
+    reports: int
+    handled_by: Mapping[str, tuple[ReportSummary, str]]
 
     @property
     def active(self) -> bool:
         """Whether there is a storm."""
-        return self.open > self.limits.threshold
+        return self.reports > self.limits.threshold
 
-    def place(self, uid: str) -> StormImpact:
+    def impact(self, uid: str) -> StormImpact:
         """Return what it means for one report."""
         if not self.active:
             return StormImpact()
-        lead, cause = self.following.get(uid, (None, ""))
-        handled_by = lead.key if lead else ""
-        return StormImpact(True, self.open, self.limits.most, handled_by, cause)
+        leader, cause = self.handled_by.get(uid, (None, ""))
+        key = leader.key if leader else ""
+        return StormImpact(True, self.reports, self.limits.max_concurrent, key, cause)
 
 
-def weather(filed: Sequence[ReportSummary], limits: StormLimits) -> StormState:
-    """Return the weather that these open reports of the window make."""
-    stormy = len(filed) > limits.threshold
-    return StormState(limits, len(filed), followers(filed) if stormy else {})
+def storm_state(reports: Sequence[ReportSummary], limits: StormLimits) -> StormState:
+    """Return the state that these open reports of the window amount to."""
+    active = len(reports) > limits.threshold
+    return StormState(limits, len(reports), group_by_cause(reports) if active else {})

@@ -1,1 +1,1 @@
-"""App."""
+"""The operator's process: start, leader election, background tasks, shutdown."""

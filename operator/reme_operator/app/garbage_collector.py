@@ -1,6 +1,6 @@
-"""Removes what has had its time: old remediations, and what is left of runs that nobody drives."""
+"""Deletes expired remediations, and what is left of runs that no remediation owns any more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,100 +23,101 @@ from reme_operator.steps.cleanup import RunLocation, delete_run
 
 _log = structlog.get_logger(__name__)
 
-EVERY_SECONDS = 60.0
-_ORPHANS_EVERY = 5
+PERIOD_SECONDS = 60.0
+_ORPHAN_ROUNDS = 5  # orphans are looked for in every fifth round
 _SUFFIXES = ("-input", "-result")
-_LATE = timedelta(minutes=15)
-"""How long after an end something may still arrive that was sent before it."""
+_LATE_REQUEST = timedelta(minutes=15)
+"""How long after the end of a remediation a request that was sent before it may still arrive."""
 
 
 async def collect_garbage(
     cluster: Cluster, clock: Clock, index: RemediationIndex, namespace: str
 ) -> None:
-    """Do the rounds, forever; a round that fails is made up for by the next."""
-    turn = 0
+    """Collect garbage in rounds, forever; the next round makes up for one that fails."""
+    round_number = 0
     while True:
         try:
             await remove_expired(cluster, clock, index)
-            if turn % _ORPHANS_EVERY == 0:
+            if round_number % _ORPHAN_ROUNDS == 0:
                 await remove_orphans(cluster, namespace)
                 await remove_late(cluster, clock)
         except ClusterError as error:
-            _log.warning("housekeeping.failed", error=one_line(error))
-        except Exception:  # noqa: BLE001 - a round that fails must not be the last
-            _log.exception("housekeeping.failed")
-        turn += 1
-        await clock.sleep(EVERY_SECONDS)
+            _log.warning("garbage_collection_failed", error=one_line(error))
+        except Exception:  # noqa: BLE001 - one round must not be the last
+            _log.exception("garbage_collection_failed")
+        round_number += 1
+        await clock.sleep(PERIOD_SECONDS)
 
 
 async def remove_expired(cluster: Cluster, clock: Clock, index: RemediationIndex) -> int:
-    """Delete remediations beyond their policy's limit or their time; return how many."""
-    gone = expired(index.entries(), clock.now())
-    for found in gone:
-        await cluster.delete_object(Remediation, found.namespace, found.name, found.uid)
-    if gone:
-        _log.info("housekeeping.expired", count=len(gone))
-    return len(gone)
+    """Delete remediations beyond their policy's history limit or TTL; return how many."""
+    remediations = expired(index.all(), clock.now())
+    for remediation in remediations:
+        await cluster.delete_object(
+            Remediation, remediation.namespace, remediation.name, remediation.uid
+        )
+    if remediations:
+        _log.info("remediations_expired", count=len(remediations))
+    return len(remediations)
 
 
 async def remove_orphans(cluster: Cluster, namespace: str) -> int:
-    """Remove runs whose remediation is gone, as when its finalizer was taken off by hand."""
-    labels = {MANAGED_BY_LABEL: "reme"}
-    found: list[Json] = []
+    """Delete runs whose remediation is gone, as when its finalizer was removed by hand."""
+    objects: list[Json] = []
     for resource in (JOBS, RUN_GRANTS, CONFIG_MAPS):
-        found += await cluster.list_resource(resource, namespace, labels)
-    places = set(_places(found, namespace))
-    if not places:
+        objects += await cluster.list_resource(resource, namespace, {MANAGED_BY_LABEL: "reme"})
+    locations = set(_run_locations(objects, namespace))
+    if not locations:
         return 0
-    # Listed after the runs: whatever belongs to a remediation finds it here.
-    alive = {str(r["metadata"]["uid"]) for r in await cluster.list_resource(REMEDIATIONS)}
-    orphans = sorted(place for place in places if place.uid not in alive)
-    for place in orphans:
-        await delete_run(cluster, place)
-        _log.warning("housekeeping.orphan", run=place.run)
+    # Listed after the runs: the remediation of a run that was just made is in this list.
+    live_uids = {str(r["metadata"]["uid"]) for r in await cluster.list_resource(REMEDIATIONS)}
+    orphans = sorted(location for location in locations if location.uid not in live_uids)
+    for location in orphans:
+        await delete_run(cluster, location)
+        _log.warning("orphaned_run_deleted", run=location.run)
     return len(orphans)
 
 
 async def remove_late(cluster: Cluster, clock: Clock) -> None:
-    """Remove what was made for a run after it had been cleaned up.
+    """Delete what was created for a run after the run had been cleaned up.
 
-    A process that lost the network, and the lease with it, may have sent a request that arrives
-    when another one has brought the run to its end. What it makes can do nothing by itself.
+    A process that lost the network, and its lease with it, may have sent a request that arrives
+    after another process has finished the run. What the request creates can do nothing by itself.
     """
     now = clock.now()
     for remediation in await cluster.list_objects(Remediation):
-        for place in _over(remediation, now):
-            await delete_run(cluster, place)
+        for location in _finished_runs(remediation, now):
+            await delete_run(cluster, location)
 
 
-def _over(remediation: Remediation, now: datetime) -> set[RunLocation]:
-    """Return the runs of a remediation that ended a while ago, and that no step will make again."""
+def _finished_runs(remediation: Remediation, now: datetime) -> set[RunLocation]:
+    """Return the cleaned-up runs of a remediation that ended recently and will not run again."""
     status, meta = remediation.status, remediation.metadata
     if status.outcome is None or status.completion_time is None:
         return set()
-    if now - status.completion_time > _LATE:
+    if now - status.completion_time > _LATE_REQUEST:
         return set()
-    found = set()
+    locations = set()
     for attempt in status.attempts:
-        # An undo that did not do all may be tried again by hand, under the same name.
-        looked = attempt.rollback_verification
-        undone = looked is not None and looked.verdict is ProbeVerdict.PASSED
-        undo = attempt.rollback if undone else None
-        # A run takes over the rights of its dry run, name and all.
-        runs = [run for run in (attempt.run or attempt.plan, undo) if run is not None]
+        # A rollback that is incomplete may be repeated by a person, under the same name.
+        verification = attempt.rollback_verification
+        restored = verification is not None and verification.verdict is ProbeVerdict.PASSED
+        rollback = attempt.rollback if restored else None
+        # A run takes over the identity of its dry run, with the same name.
+        runs = [run for run in (attempt.run or attempt.plan, rollback) if run is not None]
         if all(run.cleaned_up for run in runs):
-            found |= {RunLocation(r.name, r.namespace, meta.namespace, meta.uid) for r in runs}
-    return found
+            locations |= {RunLocation(r.name, r.namespace, meta.namespace, meta.uid) for r in runs}
+    return locations
 
 
-def _places(found: Iterable[Json], namespace: str) -> Iterable[RunLocation]:
-    for item in found:
+def _run_locations(objects: Iterable[Json], namespace: str) -> Iterator[RunLocation]:
+    for item in objects:
         labels = item["metadata"].get("labels") or {}
         uid = labels.get(REMEDIATION_UID_LABEL)
-        target = labels.get(REMEDIATION_NAMESPACE_LABEL)
-        if not uid or not target:
+        target_namespace = labels.get(REMEDIATION_NAMESPACE_LABEL)
+        if not uid or not target_namespace:
             continue
         name = str(item["metadata"]["name"])
         for suffix in _SUFFIXES:
             name = name.removesuffix(suffix)
-        yield RunLocation(name, namespace, target, uid)
+        yield RunLocation(name, namespace, target_namespace, uid)

@@ -1,4 +1,4 @@
-"""How kopf is set up: what it watches, what it may write, and how soon it notices silence."""
+"""Settings and handlers of kopf: what it watches and writes, and how it notices a dead watch."""
 
 import logging
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ from reme_operator.handlers.context import OperatorContext
 from reme_operator.names import FINALIZER
 
 SERVER_TIMEOUT_SECONDS = 240
-"""The API server ends every watch after this, so that none is silently dead for longer."""
+"""The API server ends every watch after this time, so that none stays dead unnoticed for longer."""
 
 INACTIVITY_SECONDS = 75
-"""A watch without even a bookmark for this long is dead: the server sends one every minute."""
+"""A watch without a single bookmark for so long is dead: the server sends one every minute."""
 
 
-class NoDiffs(kopf.DiffBaseStorage):
-    """Keeps kopf from writing what it last saw into annotations: nothing here works on diffs."""
+class NoDiffStorage(kopf.DiffBaseStorage):
+    """Keeps kopf from writing the last seen state into annotations: no handler works on diffs."""
 
     def build(
         self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None
@@ -27,26 +27,26 @@ class NoDiffs(kopf.DiffBaseStorage):
         return super().build(body=body, extra_fields=extra_fields)
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
-        """Return the same, so that nothing ever differs."""
+        """Return the same essence, so that there never is a difference."""
         return self.build(body=body)
 
     def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
         """Store nothing."""
 
 
-def configured() -> kopf.OperatorSettings:
+def kopf_settings() -> kopf.OperatorSettings:
     """Return kopf's settings."""
-    # Two lines per event, which say that a handler was called: ours say what came of it.
+    # Two lines per event that say that a handler was called: our own logs say what it did.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     settings = kopf.OperatorSettings()
     settings.persistence.finalizer = FINALIZER
-    settings.persistence.diffbase_storage = NoDiffs()
+    settings.persistence.diffbase_storage = NoDiffStorage()
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(
         v1=False, prefix="reme.dev"
     )
-    settings.posting.enabled = False  # events are posted by the steps, each with its reason
-    settings.peering.standalone = True  # the lease decides who acts
-    settings.scanning.disabled = True  # needs no right to list CRDs or namespaces
+    settings.posting.enabled = False  # the reconciler posts the Events, each with its reason
+    settings.peering.standalone = True  # the lease decides which process acts
+    settings.scanning.disabled = True  # needs no permission to list CRDs or namespaces
     settings.watching.server_timeout = SERVER_TIMEOUT_SECONDS
     settings.watching.client_timeout = SERVER_TIMEOUT_SECONDS + 30
     settings.watching.connect_timeout = 10
@@ -56,8 +56,7 @@ def configured() -> kopf.OperatorSettings:
     settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 5)
     settings.background.instant_exit_timeout = 5.0
     settings.background.cancellation_polling = 1.0
-    settings.queueing.exit_timeout = 1.0  # an idle worker just sits there until then
-    settings.process.ultimate_exiting_timeout = 25.0
+    settings.queueing.exit_timeout = 1.0  # an idle worker waits for the whole of it
     return settings
 
 
@@ -68,8 +67,8 @@ def login(settings: kopf.OperatorSettings, **_: Any) -> kopf.ConnectionInfo | No
     )
 
 
-def registered(context: OperatorContext, *, log_in: Any = login) -> kopf.OperatorRegistry:
-    """Return a registry with every handler, each tied to this office."""
+def build_registry(context: OperatorContext, *, log_in: Any = login) -> kopf.OperatorRegistry:
+    """Return a registry with every handler, each bound to this context."""
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(log_in)
     reports.register(registry, context)

@@ -23,9 +23,9 @@ from reme_operator.admission.admit import AdmissionInput, TargetInfo, new_remedi
 from reme_operator.admission.budgets import OperatorLimits
 from reme_operator.admission.cache import target_info
 from reme_operator.admission.explain import Explanation, explain
-from reme_operator.admission.policy_parsing import parse_policy
-from reme_operator.admission.policy_selection import NoPolicyChosen, UnreadablePolicy, choose
-from reme_operator.admission.remediation_index import RemediationInfo, entry
+from reme_operator.admission.policy_selection import NoPolicyChosen, select_policy
+from reme_operator.admission.policy_validation import UnreadablePolicy, parse_policy
+from reme_operator.admission.remediation_index import RemediationInfo, remediation_info
 from reme_operator.cli.cluster import ClusterOptions
 from reme_operator.cli.errors import CliError, ExitCode, is_missing_api
 from reme_operator.cli.explanation_text import explanation_lines
@@ -130,17 +130,17 @@ async def explain_report(
         report=report.model_copy(update={"status": new_status}),
         target=target,
         policies=policies,
-        entries=[r for r in remediations if r.report_uid != report.metadata.uid],
+        remediations=[r for r in remediations if r.report_uid != report.metadata.uid],
         release_namespace=release_namespace,
         paused=setup.paused,
-        stopped=await _kill_switch_text(cluster, release_namespace, setup.kill_switch, notes),
+        stopped_by=await _kill_switch_text(cluster, release_namespace, setup.kill_switch, notes),
         unreadable=unreadable,
         limits=setup.limits,
         workloads=len(await cluster.workloads(namespace)),
     )
     snapshot = None
     if target is not None:
-        policy = choose(report, target.labels, policies, release_namespace, unreadable)
+        policy = select_policy(report, target.labels, policies, release_namespace, unreadable)
         if isinstance(policy, NoPolicyChosen):
             policy = _empty_policy(release_namespace)
         remediation = new_remediation(report, policy, "explained", ())
@@ -275,7 +275,7 @@ async def _remediations(
             "you may not read remediations of other namespaces: budgets count this one only"
         )
         found = await cluster.list_objects(Remediation, namespace)
-    return [entry(remediation, now) for remediation in found]
+    return [remediation_info(remediation, now) for remediation in found]
 
 
 async def _kill_switch_text(

@@ -1,62 +1,62 @@
-"""How the target and its neighbours are before anything is done: measured, and measured anew. Pure.
+"""The state of the target and its neighbours before the run: probed, and probed again when old.
 
-What a repair is held against must be how things were when it began. While a plan waits for a
-person the fault goes on: neighbours that it has reached by then are not the repair's doing, and a
-target that has healed needs none. The same holds while a fault is given time to pass by itself.
+A repair is compared with how things were when it started. While a plan waits for a person the
+fault goes on: neighbours that it has reached meanwhile are not the repair's doing, and a target
+that has recovered needs no repair. The same holds while a fault is given time to pass. Pure.
 """
 
 from datetime import datetime, timedelta
 
 from reme_api.policy import Mode
 from reme_api.remediation import Attempt
-from reme_operator.decision.abstention import has_run
 from reme_operator.decision.decisions import ConcludeBaseline, Decision, ProbeBaseline, Wait
-from reme_operator.decision.observed import Observed
+from reme_operator.decision.observed import Observed, has_run
 from reme_operator.decision.probe_verdict import baseline_verdict
 
-BASELINE_TRUSTED = timedelta(minutes=5)
-"""How old a baseline may be when the run begins: a model on two cores has its minute or two."""
+BASELINE_TTL = timedelta(minutes=5)
+"""How old a baseline may be when the run starts: a model on two cores needs a minute or two."""
 
 
-def decide_baseline(seen: Observed, now: datetime) -> Decision:
-    """Return the next sample, or what the samples show."""
-    wanted = seen.remediation.spec.policy.spec.verification
-    measured, again = seen.probe_history, seen.remediation.status.baseline is not None
-    if measured is None:
+def decide_baseline(observed: Observed, now: datetime) -> Decision:
+    """Return the next round of probes, or the conclusion."""
+    verification, history = observed.policy.verification, observed.probe_history
+    again = observed.remediation.status.baseline is not None
+    if history is None:
         return ProbeBaseline(again)
-    if verdict := baseline_verdict(measured, wanted.baseline_samples):
+    if verdict := baseline_verdict(history, verification.baseline_samples):
         return ConcludeBaseline(verdict, again)
-    due = (measured.last_at or now) + timedelta(seconds=wanted.period_seconds)
+    due = (history.last_at or now) + timedelta(seconds=verification.period_seconds)
     return ProbeBaseline(again) if now >= due else Wait(due)
 
 
-def baseline_is_stale(seen: Observed, attempt: Attempt, now: datetime) -> bool:
-    """Return whether the baseline says too little about now to begin a run on it."""
-    baseline = seen.remediation.status.baseline
+def baseline_is_stale(observed: Observed, attempt: Attempt, now: datetime) -> bool:
+    """Return whether the baseline is too old, or missing, to start a run."""
+    baseline = observed.remediation.status.baseline
     if baseline is None or baseline.completion_time is None:
         return True
-    if now - baseline.completion_time >= BASELINE_TRUSTED:
+    if now - baseline.completion_time >= BASELINE_TTL:
         return True
-    by_person = seen.remediation.spec.policy.spec.mode is Mode.APPROVE and attempt.approvals
-    return bool(by_person) and baseline.completion_time < attempt.approvals[-1].decision_time
+    if observed.policy.mode is Mode.APPROVE and attempt.approvals:
+        return baseline.completion_time < attempt.approvals[-1].decision_time
+    return False
 
 
-def persistence_end(seen: Observed) -> datetime | None:
-    """Return when a fault that is still there no longer counts as one that passes by itself.
+def persistence_end(observed: Observed) -> datetime | None:
+    """Return when a fault that is still there counts as one that does not pass by itself.
 
-    Nothing where that is not asked for: mode Observe writes nothing, and what comes after a first
-    run has that run's verification behind it. An attempt that came to no run proves nothing.
+    None where that is not required: in mode Observe nothing is changed, and what follows a run has
+    the verification of that run. An attempt without a run proves nothing.
     """
-    policy, start = seen.remediation.spec.policy.spec, seen.remediation.status.start_time
+    policy, start = observed.policy, observed.remediation.status.start_time
     seconds = policy.evidence.min_persistence_seconds
-    if not seconds or start is None or policy.mode is Mode.OBSERVE or has_run(seen):
+    if not seconds or start is None or policy.mode is Mode.OBSERVE:
         return None
-    return start + timedelta(seconds=seconds)
+    return None if has_run(observed.remediation) else start + timedelta(seconds=seconds)
 
 
-def baseline_completed_since(seen: Observed, moment: datetime) -> bool:
-    """Return whether the baseline was complete at that moment or later."""
-    baseline = seen.remediation.status.baseline
+def baseline_completed_since(observed: Observed, moment: datetime) -> bool:
+    """Return whether the baseline was completed at that moment or later."""
+    baseline = observed.remediation.status.baseline
     return (
         baseline is not None
         and baseline.completion_time is not None

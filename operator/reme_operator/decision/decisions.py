@@ -1,22 +1,32 @@
-"""What the operator may do next: one frozen type per kind of step, and nothing but data in it."""
+"""What the operator may do next: one frozen type per kind of step, with data and no behaviour."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from reme_api.reasons import Outcome, Reason
 from reme_operator.decision.probe_verdict import WindowVerdict
 
 
+class RunKind(StrEnum):
+    """What an identity with rights exists for."""
+
+    REPAIR = "Repair"  # the run of an attempt
+    ROLLBACK = "Rollback"  # of an attempt
+    MANUAL_ROLLBACK = "ManualRollback"  # that a person asked for after the end
+    DRY_RUN = "DryRun"  # that no run has followed yet
+
+
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Write the first status: start time, and every condition as pending."""
+    """Write the first status: the start time, and every condition as pending."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeBaseline:
-    """Take one round of the baseline."""
+    """Take one round of probes for the baseline."""
 
-    again: bool = False  # here and below: once more, because the first has become old
+    again: bool = False  # here and below: the baseline before has become old
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +39,14 @@ class ConcludeBaseline:
 
 @dataclass(frozen=True, slots=True)
 class OpenAttempt:
-    """Begin another attempt."""
+    """Start another attempt."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Read the cluster, ask the model, and keep what it said."""
+    """Read the cluster, ask the model, and store its reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +56,12 @@ class Validate:
 
 @dataclass(frozen=True, slots=True)
 class RunDryRun:
-    """Give the run's identity its rights, and have the API server say what the run would change."""
+    """Grant the run's identity its rights, and dry-run its tasks on the API server."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenewPlan:
-    """Name another dry run, because the rights of the last are gone or old."""
+    """Name another dry run: the rights of the last one are revoked, or old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +71,31 @@ class RecordApproval:
 
 @dataclass(frozen=True, slots=True)
 class ApplyEdit:
-    """Put the playbook that a person wrote through the gate, and in the place of the model's."""
+    """Validate the playbook that a person wrote, and put it in the place of the model's."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginHold:
+    """Record that the remediation is on hold: from now on it takes no room in any budget."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """Record that the hold is over, if the budgets and the target have room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Check once more, keep what the run will change, and name the run before it exists."""
+    """Validate once more, store what the run will change, and name the run before it exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateRun:
-    """Make, or adopt, everything that the named run needs; the Job last."""
+    """Create, or adopt, everything that the named run needs; the Job last."""
 
-    undo: bool = False
-    manual: bool = False  # here and below: the undo is one that a person asked for
+    kind: RunKind = RunKind.REPAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +104,34 @@ class RecordRun:
 
     reason: Reason
     message: str
-    undo: bool = False
-    manual: bool = False
+    kind: RunKind = RunKind.REPAIR
 
 
 @dataclass(frozen=True, slots=True)
 class StopRun:
-    """Take the rights of a run away, stop it, and record that."""
+    """Revoke the rights of a run, delete its Job, and record that."""
 
     reason: Reason
     message: str
-    undo: bool = False
-    manual: bool = False
+    kind: RunKind = RunKind.REPAIR
 
 
 @dataclass(frozen=True, slots=True)
 class CleanUp:
-    """Remove what a run needed: its rights first, what it left behind last."""
+    """Delete what a run needed: its rights first, its result last."""
 
     attempt: int
-    undo: bool = False
-    plan: bool = False  # of a dry run that no run has followed
-    manual: bool = False
+    kind: RunKind = RunKind.REPAIR
 
 
 @dataclass(frozen=True, slots=True)
 class BeginVerification:
-    """Record when the verification began, so that its timeout survives a restart."""
+    """Record when the verification started, so that its timeout survives a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """Take one round of the verification."""
+    """Take one round of probes for the verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +143,7 @@ class ConcludeVerification:
 
 @dataclass(frozen=True, slots=True)
 class AbortAttempt:
-    """Record why the open attempt must not stay, before anything is done about it."""
+    """Record why the open attempt must be rolled back, before anything is done about it."""
 
     reason: Reason
     message: str
@@ -134,12 +151,12 @@ class AbortAttempt:
 
 @dataclass(frozen=True, slots=True)
 class BeginManualRollback:
-    """Record that a person wants the remediation undone, before anything is done about it."""
+    """Record that a person asked for a rollback, before anything is done about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloseManualRollback:
-    """Record what came of an undo that a person asked for."""
+    """Record the outcome of a manual rollback."""
 
     outcome: Outcome
     message: str
@@ -147,7 +164,7 @@ class CloseManualRollback:
 
 @dataclass(frozen=True, slots=True)
 class PlanRollback:
-    """Derive the undo from the capture and name its run, or record that nothing is to be undone."""
+    """Derive the rollback from the capture and name its run, or record that there is none."""
 
     manual: bool = False
 
@@ -161,7 +178,7 @@ class VerifyRollback:
 
 @dataclass(frozen=True, slots=True)
 class CloseAttempt:
-    """Record what came of the open attempt."""
+    """Record the outcome of the open attempt."""
 
     outcome: Outcome
     reason: Reason
@@ -179,7 +196,7 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing until then, or until something changes; `why` is shown when it is for people."""
+    """Do nothing until then, or until something changes; `why` is set when people should see it."""
 
     until: datetime
     why: Reason | None = None
@@ -202,6 +219,8 @@ Decision = (
     | RenewPlan
     | RecordApproval
     | ApplyEdit
+    | BeginHold
+    | EndHold
     | Capture
     | CreateRun
     | RecordRun

@@ -1,14 +1,13 @@
-"""What comes next for an undo that a person asked for, after the remediation has ended. Pure.
+"""What comes next for a rollback that a person asked for, after the remediation has ended. Pure.
 
-    BeginUndo -> PlanUndo -> CreateRun -> RecordRun -> CleanUp -> VerifyUndo -> CloseUndo
+    BeginManualRollback -> PlanRollback -> CreateRun -> RecordRun -> CleanUp -> VerifyRollback
+                        -> CloseManualRollback
 
-It takes the way of an undo that reme begins by itself, with a grant of its own. The outcome of the
-remediation stays what it was; what came of the undo stands beside it.
+It takes the steps of a rollback that reme starts by itself, with a grant of its own. The outcome of
+the remediation stays what it was; the result of the manual rollback is recorded beside it.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
@@ -17,79 +16,67 @@ from reme_operator.decision.decisions import (
     BeginManualRollback,
     CleanUp,
     CloseManualRollback,
-    CreateRun,
     Decision,
     PlanRollback,
-    RecordRun,
+    RunKind,
     StopRun,
     VerifyRollback,
-    Wait,
 )
 from reme_operator.decision.observed import Observed
-
-_POLL = timedelta(seconds=2)
+from reme_operator.decision.run_progress import decide_run, wait_for_kill_switch
 
 _OUTCOMES = {
     ProbeVerdict.PASSED: Outcome.ROLLED_BACK,
     ProbeVerdict.FAILED: Outcome.ROLLBACK_FAILED,
-    ProbeVerdict.UNKNOWN: Outcome.REJECTED,  # it could not be begun, and nothing was done
+    ProbeVerdict.UNKNOWN: Outcome.REJECTED,  # it could not be started: nothing was changed
 }
 
 
+def latest_manual_rollback(remediation: Remediation) -> ManualRollback | None:
+    """Return the latest manual rollback."""
+    manual_rollbacks = remediation.status.manual_rollbacks
+    return manual_rollbacks[-1] if manual_rollbacks else None
+
+
 def manual_rollback_requested(remediation: Remediation) -> bool:
-    """Return whether an undo is under way, or was asked for and not begun."""
-    request, status = remediation.spec.rollback, remediation.status
-    last = status.manual_rollbacks[-1] if status.manual_rollbacks else None
-    if status.outcome is None:
+    """Return whether a manual rollback is in progress, or was asked for and not started."""
+    request, latest = remediation.spec.rollback, latest_manual_rollback(remediation)
+    if remediation.status.outcome is None:
         return False
-    if last is not None and last.outcome is None:
+    if latest is not None and latest.outcome is None:
         return True
     return (
         request is not None
-        and request.number > (last.number if last else 0)
+        and request.number > (latest.number if latest else 0)
         and remediation.metadata.deletion_timestamp is None
     )
 
 
-def decide_manual_rollback(
-    seen: Observed, now: datetime, running: Callable[[Observed, Run, datetime], Decision]
-) -> Decision | None:
-    """Return what comes next; nothing when no undo is wanted. `running` is asked of its run."""
-    if not manual_rollback_requested(seen.remediation):
+def decide_manual_rollback(observed: Observed, now: datetime) -> Decision | None:
+    """Return what comes next; nothing when no manual rollback is asked for."""
+    if not manual_rollback_requested(observed.remediation):
         return None
-    manual_rollbacks = seen.remediation.status.manual_rollbacks
-    last = manual_rollbacks[-1] if manual_rollbacks else None
-    if last is None or last.outcome is not None:
-        return _held(seen, now) or BeginManualRollback()
-    if last.verification is not None:
-        outcome = _OUTCOMES[last.verification.verdict or ProbeVerdict.UNKNOWN]
-        return CloseManualRollback(outcome, last.verification.message)
-    if last.run is None:
-        return _held(seen, now) or PlanRollback(manual=True)
-    return _with_run(seen, last, last.run, now, running)
+    latest = latest_manual_rollback(observed.remediation)
+    if latest is None or latest.outcome is not None:
+        return _unless_stopped(observed, BeginManualRollback(), now)
+    if latest.verification is not None:
+        outcome = _OUTCOMES[latest.verification.verdict or ProbeVerdict.UNKNOWN]
+        return CloseManualRollback(outcome, latest.verification.message)
+    if latest.run is None:
+        return _unless_stopped(observed, PlanRollback(manual=True), now)
+    return _with_run(observed, latest, latest.run, now)
 
 
-def _with_run(
-    seen: Observed,
-    undo: ManualRollback,
-    run: Run,
-    now: datetime,
-    running: Callable[[Observed, Run, datetime], Decision],
-) -> Decision:
+def _with_run(observed: Observed, rollback: ManualRollback, run: Run, now: datetime) -> Decision:
     if run.reason is None:
-        if seen.switch.stops and run.uid:
-            text = seen.switch.text()
-            return StopRun(Reason.KILL_SWITCH, text, undo=True, manual=True)
-        decision = running(seen, run, now)
-        if isinstance(decision, CreateRun | RecordRun | StopRun):
-            return replace(decision, manual=True)
-        return decision
+        if observed.switch.aborts_runs and run.uid:
+            message = observed.switch.text()
+            return StopRun(Reason.KILL_SWITCH, message, RunKind.MANUAL_ROLLBACK)
+        return decide_run(observed, run, now, RunKind.MANUAL_ROLLBACK)
     if not run.cleaned_up:
-        return CleanUp(undo.attempt, undo=True, manual=True)
+        return CleanUp(rollback.attempt, RunKind.MANUAL_ROLLBACK)
     return VerifyRollback(manual=True)
 
 
-def _held(seen: Observed, now: datetime) -> Decision | None:
-    if seen.switch.on:
-        return Wait(now + _POLL, Reason.KILL_SWITCH, seen.switch.text())
-    return None
+def _unless_stopped(observed: Observed, decision: Decision, now: datetime) -> Decision:
+    return wait_for_kill_switch(observed, now) if observed.switch.on else decision

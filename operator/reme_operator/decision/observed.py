@@ -1,9 +1,11 @@
-"""Everything that a decision may depend on, read before it is made."""
+"""Everything that a decision may depend on, read before it is made. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
+from reme_api.policy import RemediationPolicySpec
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from reme_operator.decision.probe_verdict import ProbeHistory
@@ -17,18 +19,18 @@ class JobState(StrEnum):
     ACTIVE = "Active"
     COMPLETE = "Complete"
     FAILED = "Failed"
-    OVERDUE = "Overdue"  # failed because it took longer than it may
+    OVERDUE = "Overdue"  # failed: it took longer than its deadline
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedRun:
-    """What can be seen of the run that is under way."""
+    """The state of the run that is in flight."""
 
     job: JobState = JobState.ABSENT
-    claimed: bool = False  # it has begun: it may have written
-    reason: Reason | None = None  # how it ended, by its own word
+    claimed: bool = False  # a pod has started it: it may have written
+    reason: Reason | None = None  # how it ended, by its own result
     message: str = ""
-    stuck: str = ""  # why its pod has not begun, if the cluster says why
+    stuck: str = ""  # why its pod does not start, if the cluster says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +44,60 @@ class ModelFailures:
     exhausted: bool = False
 
 
+class HoldReason(NamedTuple):
+    """Why a remediation may not go on before its run."""
+
+    reason: Reason
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One remediation and its surroundings at one moment."""
+    """One remediation, and everything around it that matters, at one moment."""
 
     remediation: Remediation
     report_gone: bool = False
     target_gone: bool = False
-    held: str = ""  # who holds it before its next write: the remediation, its report, its policy
-    held_for: Reason = Reason.SUSPENDED
-    switch: KillSwitchState = OFF  # the kill switch
+    hold: HoldReason | None = None  # by the remediation, its report, its policy, or others
+    switch: KillSwitchState = OFF
     run: ObservedRun = ObservedRun()
     probe_history: ProbeHistory | None = None
     model_failures: ModelFailures = ModelFailures()
-    internal_error: str = ""  # what keeps going wrong in reme itself, once that is certain
+    internal_error: str = ""  # of reme itself, once it is certain that it does not pass
+    workloads: int = 0  # of the namespace, where the policy bounds the share that is changed
+
+    @property
+    def policy(self) -> RemediationPolicySpec:
+        """The policy that the remediation was created under."""
+        return self.remediation.spec.policy.spec
 
     @property
     def attempt(self) -> Attempt | None:
         """The latest attempt."""
-        attempts = self.remediation.status.attempts
-        return attempts[-1] if attempts else None
+        return latest_attempt(self.remediation)
+
+
+def latest_attempt(remediation: Remediation) -> Attempt | None:
+    """Return the latest attempt."""
+    attempts = remediation.status.attempts
+    return attempts[-1] if attempts else None
+
+
+def has_run(remediation: Remediation) -> bool:
+    """Return whether an attempt has had a run."""
+    return any(attempt.run is not None for attempt in remediation.status.attempts)
 
 
 def current_run(remediation: Remediation) -> Run | None:
-    """Return the run that is under way, or named and not yet created."""
-    attempts, manual_rollbacks = remediation.status.attempts, remediation.status.manual_rollbacks
-    if (
-        manual_rollbacks
-        and manual_rollbacks[-1].run is not None
-        and manual_rollbacks[-1].run.reason is None
-    ):
-        return manual_rollbacks[-1].run
-    if not attempts or attempts[-1].outcome is not None:
-        return None
-    last = attempts[-1]
-    if last.rollback is not None and last.rollback.reason is None:
-        return last.rollback
-    if last.run is not None and last.run.reason is None:
-        return last.run
-    return None
+    """Return the run that is in flight, or named and not yet created."""
+    attempt, manual_rollbacks = latest_attempt(remediation), remediation.status.manual_rollbacks
+    runs = [manual_rollbacks[-1].run] if manual_rollbacks else []
+    if attempt is not None and attempt.outcome is None:
+        runs += [attempt.rollback, attempt.run]
+    return next((run for run in runs if run is not None and run.reason is None), None)
+
+
+def rejection_reason(attempt: Attempt) -> Reason:
+    """Return the reason of a rejection: its rule where that is one, else PlaybookRejected."""
+    rule = attempt.rejection.rule if attempt.rejection else ""
+    return Reason(rule) if rule in list(Reason) else Reason.PLAYBOOK_REJECTED

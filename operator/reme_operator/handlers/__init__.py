@@ -1,1 +1,1 @@
-"""What kopf calls: each handler translates an event, and nothing else is decided here."""
+"""The handlers that kopf calls: each translates an event, and decides nothing by itself."""

@@ -1,9 +1,6 @@
-"""Whether a policy can be used, said in its status."""
+"""The Ready condition of policies: whether a policy can be used, and why not."""
 
-import asyncio
-import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from reme_api.conditions import Status, set_condition
 from reme_api.policy import Mode, RemediationPolicy, RemediationPolicyStatus
@@ -12,16 +9,22 @@ from reme_kube.errors import ClusterError
 from reme_operator.admission.policy_validation import conflicting_policies, problems
 from reme_operator.handlers.context import OperatorContext
 
+_READY_MESSAGES = {
+    Mode.OBSERVE: "plans, and runs nothing",
+    Mode.APPROVE: "runs plans that a person approved",
+    Mode.AUTO: "runs every plan that passes validation",
+}
 
-async def judge(context: OperatorContext, policy: RemediationPolicy) -> None:
+
+async def update_policy_status(context: OperatorContext, policy: RemediationPolicy) -> None:
     """Write the Ready condition if it has changed; the next event makes up for a failure."""
-    now = context.deps.clock.now()
-    home = context.deps.settings.release_namespace
-    state, reason, message = verdict(
-        policy, home, context.controller.policies(), context.deps.switch.state.text()
-    )
     meta = policy.metadata
-    key = f"{meta.namespace}/{meta.name}"
+    state, reason, message = policy_readiness(
+        policy,
+        context.deps.settings.release_namespace,
+        context.controller.policies(),
+        context.deps.switch.state.text(),
+    )
     status = RemediationPolicyStatus(
         observed_generation=meta.generation,
         conditions=set_condition(
@@ -31,9 +34,9 @@ async def judge(context: OperatorContext, policy: RemediationPolicy) -> None:
             reason,
             message,
             generation=meta.generation,
-            now=now,
+            now=context.deps.clock.now(),
         ),
-        open_remediations=sum(e.open and e.policy == key for e in context.index.entries()),
+        open_remediations=context.index.open_count(f"{meta.namespace}/{meta.name}"),
     )
     if status == policy.status:
         return
@@ -44,67 +47,34 @@ async def judge(context: OperatorContext, policy: RemediationPolicy) -> None:
 
 
 async def update_policy_statuses(context: OperatorContext, namespace: str = "") -> None:
-    """Judge every policy, of one namespace if it is named: one may have become another's rival."""
+    """Update every policy, or those of one namespace: they may conflict with each other."""
     for policy in context.controller.policies():
         if namespace in ("", policy.metadata.namespace):
-            await judge(context, policy)
+            await update_policy_status(context, policy)
 
 
 def schedule_policy_updates(context: OperatorContext) -> None:
-    """Judge every policy soon: what holds for all of them has changed."""
-    task = asyncio.create_task(update_policy_statuses(context), name="policies judged")
-    context.loops.add(task)
-    task.add_done_callback(context.loops.discard)
+    """Update every policy soon: something that holds for all of them has changed."""
+    context.start_unattended(update_policy_statuses(context), "policy statuses")
 
 
-async def report_unreadable_policy(
-    context: OperatorContext, body: Mapping[str, Any], problem: str
-) -> None:
-    """Say of a policy that does not fit its type that it cannot be used, and why."""
-    shell = RemediationPolicy.model_validate({**body, "spec": {"suspend": True}})
-    meta = shell.metadata
-    status = shell.status.model_copy(
-        update={
-            "observed_generation": meta.generation,
-            "conditions": set_condition(
-                shell.status.conditions,
-                ConditionType.READY,
-                Status.FALSE,
-                Reason.POLICY_INVALID,
-                problem,
-                generation=meta.generation,
-                now=context.deps.clock.now(),
-            ),
-        }
-    )
-    if status == shell.status:
-        return
-    with contextlib.suppress(ClusterError):
-        await context.deps.cluster.write_status(shell.model_copy(update={"status": status}))
-
-
-def verdict(
+def policy_readiness(
     policy: RemediationPolicy,
     release_namespace: str = "",
     others: Sequence[RemediationPolicy] = (),
-    stopped: str = "",
+    stopped_by: str = "",
 ) -> tuple[Status, Reason, str]:
-    """Return whether the policy can let anything happen."""
-    if wrong := problems(policy, release_namespace):
-        return Status.FALSE, Reason.POLICY_INVALID, "; ".join(wrong)[:1024]
-    if alike := conflicting_policies(policy, others):
-        names = ", ".join([policy.metadata.name, *alike])
-        said = f"{names} match exactly the same: none is used, but by a report that names it"
-        return Status.FALSE, Reason.POLICY_CONFLICT, said
-    if stopped:
-        return Status.FALSE, Reason.KILL_SWITCH, stopped
+    """Return the Ready condition; `stopped_by` is the kill switch's message while it is on."""
+    if found := problems(policy, release_namespace):
+        return Status.FALSE, Reason.POLICY_INVALID, "; ".join(found)[:1024]
+    if conflicting := conflicting_policies(policy, others):
+        names = ", ".join([policy.metadata.name, *conflicting])
+        message = f"{names} match exactly the same targets: none is used unless a report names it"
+        return Status.FALSE, Reason.POLICY_CONFLICT, message
+    if stopped_by:
+        return Status.FALSE, Reason.KILL_SWITCH, stopped_by
     if policy.spec.suspend:
         return Status.FALSE, Reason.POLICY_SUSPENDED, "spec.suspend is true"
     if not policy.spec.actions:
         return Status.FALSE, Reason.POLICY_ALLOWS_NOTHING, "spec.actions is empty"
-    modes = {
-        Mode.OBSERVE: "plans, and never runs",
-        Mode.APPROVE: "runs what a person approves",
-        Mode.AUTO: "runs what the gate lets through",
-    }
-    return Status.TRUE, Reason.POLICY_READY, modes[policy.spec.mode]
+    return Status.TRUE, Reason.POLICY_READY, _READY_MESSAGES[policy.spec.mode]

@@ -1,4 +1,4 @@
-"""Keeps an eye on the kill switch, and asks it afresh before anything is written."""
+"""Polls the kill switch, and reads it again before a write."""
 
 from collections.abc import Callable
 
@@ -14,53 +14,53 @@ from reme_operator.kill_switch.state import OFF, KillSwitchState, parse_kill_swi
 _log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5
-"""Between two looks at it: two of them and a slow answer still fit into two seconds."""
+"""Two polls and a slow answer fit into two seconds."""
 
 
 class KillSwitch:
-    """The switch as it was last seen."""
+    """The last state that was read."""
 
     def __init__(self, cluster: Cluster | None, namespace: str = "", name: str = "") -> None:
         self._cluster, self._namespace, self._name = cluster, namespace, name
-        self._watchers: list[Callable[[KillSwitchState], object]] = []
+        self._subscribers: list[Callable[[KillSwitchState], object]] = []
         self.state = OFF
 
-    def watch(self, changed: Callable[[KillSwitchState], object]) -> None:
-        """Have that called with every new state."""
-        self._watchers.append(changed)
+    def subscribe(self, on_change: Callable[[KillSwitchState], object]) -> None:
+        """Call `on_change` with every new state."""
+        self._subscribers.append(on_change)
 
     async def refresh(self) -> KillSwitchState:
-        """Ask the API server and return what it says now.
+        """Read the switch from the API server and return its state.
 
         Raises:
-            ClusterError: it could not be asked. Then nobody may assume that the switch is off.
+            ClusterError: it could not be read; the switch must not be assumed to be off.
 
         """
         if self._cluster is None:
             return OFF
         try:
-            found = await self._cluster.get(CONFIG_MAPS, self._namespace, self._name)
+            config_map = await self._cluster.get(CONFIG_MAPS, self._namespace, self._name)
         except NotFoundError:
-            found = None
-        self._note(parse_kill_switch(found))
+            config_map = None
+        self._set(parse_kill_switch(config_map))
         return self.state
 
-    def _note(self, state: KillSwitchState) -> None:
+    def _set(self, state: KillSwitchState) -> None:
         if state == self.state:
             return
         self.state = state
-        _log.warning("switch.changed", on=state.on, in_flight=state.in_flight)
-        for changed in self._watchers:
-            changed(state)
+        _log.warning("kill_switch_changed", on=state.on, in_flight=state.in_flight)
+        for on_change in self._subscribers:
+            on_change(state)
 
 
 async def watch_kill_switch(switch: KillSwitch, clock: Clock) -> None:
-    """Look at the switch for ever; while it cannot be read, what was seen last holds."""
+    """Poll the switch forever; while it cannot be read, the last state holds."""
     while True:
         try:
             await switch.refresh()
         except ClusterError as error:
-            _log.info("switch.unreadable", error=one_line(error))
-        except Exception:  # noqa: BLE001 - the next look may be better
-            _log.exception("switch.failed")
+            _log.info("kill_switch_unreadable", error=one_line(error))
+        except Exception:  # noqa: BLE001 - a poll must not be the last one
+            _log.exception("kill_switch_poll_failed")
         await clock.sleep(POLL_SECONDS)

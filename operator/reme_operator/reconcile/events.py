@@ -1,69 +1,99 @@
-"""Tells people and machines what changed: events and metrics, few kinds, nothing foreign."""
+"""Kubernetes Events and metrics for what a status write has changed."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from reme_api.reasons import Outcome, Reason
-from reme_api.remediation import Attempt, Remediation
+from reme_api.remediation import Attempt, Remediation, Run
 from reme_kube.events import EventType
 from reme_kube.protocols import Cluster
 from reme_operator.decision.conditions import SUCCESSES
 from reme_operator.telemetry.metrics import Metrics
 
 _ACTION = "Remediate"
-_QUIET = SUCCESSES | {Outcome.OBSERVED, Outcome.CANCELLED, Outcome.ABSTAINED}
+_NORMAL_OUTCOMES = SUCCESSES | {Outcome.OBSERVED, Outcome.CANCELLED, Outcome.ABSTAINED}
 
 
-async def announce(cluster: Cluster, before: Remediation, after: Remediation) -> None:
-    """Post an event for every step of the record that people would want to know of."""
-    was = {a.number: a for a in before.status.attempts}
+class Event(NamedTuple):
+    """One Event."""
+
+    type: EventType
+    reason: str
+    message: str
+
+
+async def post_events(cluster: Cluster, before: Remediation, after: Remediation) -> None:
+    """Post an Event for every change that people want to know of."""
+    for event in changes(before, after):
+        await cluster.post_event(after, event.type, event.reason, _ACTION, event.message)
+
+
+def changes(before: Remediation, after: Remediation) -> Iterator[Event]:
+    """Return the Events for what has changed between two states."""
+    old_attempts = {attempt.number: attempt for attempt in before.status.attempts}
     for attempt in after.status.attempts:
-        for kind, reason, message in _news(was.get(attempt.number), attempt):
-            await cluster.post_event(after, kind, reason, _ACTION, message)
-    for undo in after.status.manual_rollbacks:
-        old = next((u for u in before.status.manual_rollbacks if u.number == undo.number), None)
-        if undo.outcome is not None and (old is None or old.outcome is None):
-            good = undo.outcome is Outcome.ROLLED_BACK
-            kind = EventType.NORMAL if good else EventType.WARNING
-            words = f"undo {undo.number} by {undo.username}: {undo.message}"
-            await cluster.post_event(after, kind, undo.outcome.value, _ACTION, words)
+        yield from _attempt_changes(old_attempts.get(attempt.number), attempt)
+    old_rollbacks = {rollback.number: rollback for rollback in before.status.manual_rollbacks}
+    for rollback in after.status.manual_rollbacks:
+        old_rollback = old_rollbacks.get(rollback.number)
+        if rollback.outcome is not None and (old_rollback is None or old_rollback.outcome is None):
+            restored = rollback.outcome is Outcome.ROLLED_BACK
+            yield Event(
+                EventType.NORMAL if restored else EventType.WARNING,
+                rollback.outcome.value,
+                f"manual rollback {rollback.number} by {rollback.username}: {rollback.message}",
+            )
     outcome = after.status.outcome
     if outcome is not None and before.status.outcome is None:
-        kind = EventType.NORMAL if outcome in _QUIET else EventType.WARNING
-        message = after.status.message
-        await cluster.post_event(after, kind, outcome.value, _ACTION, message)
+        normal = outcome in _NORMAL_OUTCOMES
+        event_type = EventType.NORMAL if normal else EventType.WARNING
+        yield Event(event_type, outcome.value, after.status.message)
 
 
-def _news(was: Attempt | None, now: Attempt) -> list[tuple[EventType, str, str]]:
-    news: list[tuple[EventType, str, str]] = []
-    n = now.number
-    if now.playbook is not None and (was is None or was.playbook is None):
-        planned = "; ".join(action.summary for action in now.actions)
-        news.append((EventType.NORMAL, Reason.PLAYBOOK_ALLOWED, f"attempt {n}: {planned}"))
-    for record in now.approvals[len(was.approvals) if was else 0 :]:
-        words = f"attempt {n}: {record.decision} by {record.username}: {record.reason}"
-        news.append((EventType.NORMAL, "Decided", words.removesuffix(": ")))
-    if now.rejection is not None and (was is None or was.rejection is None):
-        words = f"attempt {n}: {now.rejection.rule}: {now.rejection.message}"
-        news.append((EventType.WARNING, Reason.PLAYBOOK_REJECTED, words))
-    for what, old, run in (
-        ("run", was.run if was else None, now.run),
-        ("undo", was.rollback if was else None, now.rollback),
-    ):
-        if run is not None and run.uid and (old is None or not old.uid):
-            words = f"attempt {n}: {what} {run.name} in {run.namespace}"
-            news.append((EventType.NORMAL, "RunStarted", words))
-        if run is not None and run.reason and (old is None or not old.reason):
-            good = run.reason is Reason.RUN_SUCCEEDED
-            kind = EventType.NORMAL if good else EventType.WARNING
-            news.append((kind, run.reason, f"attempt {n}: {what} {run.name}: {run.message}"))
-    return news
+def _attempt_changes(old: Attempt | None, new: Attempt) -> Iterator[Event]:
+    prefix = f"attempt {new.number}"
+    if new.playbook is not None and (old is None or old.playbook is None):
+        actions = "; ".join(action.summary for action in new.actions)
+        yield Event(EventType.NORMAL, Reason.PLAYBOOK_ALLOWED, f"{prefix}: {actions}")
+    for record in new.approvals[len(old.approvals) if old else 0 :]:
+        text = f"{prefix}: {record.decision} by {record.username}"
+        text += f": {record.reason}" if record.reason else ""
+        yield Event(EventType.NORMAL, "Decided", text)
+    if new.rejection is not None and (old is None or old.rejection is None):
+        text = f"{prefix}: {new.rejection.rule}: {new.rejection.message}"
+        yield Event(EventType.WARNING, Reason.PLAYBOOK_REJECTED, text)
+    yield from _run_changes(f"{prefix}: run", old.run if old else None, new.run)
+    yield from _run_changes(f"{prefix}: rollback", old.rollback if old else None, new.rollback)
 
 
-def count(metrics: Metrics, before: Remediation, after: Remediation, now: datetime) -> None:
-    """Count what a write of the status brought about."""
-    was = {a.number: a for a in before.status.attempts}
+def _run_changes(prefix: str, old: Run | None, new: Run | None) -> Iterator[Event]:
+    if new is None:
+        return
+    if new.uid and (old is None or not old.uid):
+        yield Event(EventType.NORMAL, "RunStarted", f"{prefix} {new.name} in {new.namespace}")
+    if new.reason is not None and (old is None or old.reason is None):
+        succeeded = new.reason is Reason.RUN_SUCCEEDED
+        event_type = EventType.NORMAL if succeeded else EventType.WARNING
+        yield Event(event_type, new.reason, f"{prefix} {new.name}: {_result(new)}")
+
+
+def _result(run: Run) -> str:
+    """Return how a run ended; a run that succeeded leaves no message of its own."""
+    if run.message:
+        return run.message
+    if run.reason is Reason.RUN_SUCCEEDED:
+        return f"{run.changed_task_count} of {run.task_count} tasks changed something"
+    return f"ended with {run.reason}"
+
+
+def record_metrics(
+    metrics: Metrics, before: Remediation, after: Remediation, now: datetime
+) -> None:
+    """Count what has changed between two states."""
+    old_attempts = {attempt.number: attempt for attempt in before.status.attempts}
     for attempt in after.status.attempts:
-        old = was.get(attempt.number)
+        old = old_attempts.get(attempt.number)
         if attempt.rejection is not None and (old is None or old.rejection is None):
             metrics.playbook_rejected(attempt.rejection.rule)
         if attempt.outcome is not None and (old is None or old.outcome is None):
@@ -71,8 +101,8 @@ def count(metrics: Metrics, before: Remediation, after: Remediation, now: dateti
                 metrics.step_ended(timing.step, timing.duration_milliseconds / 1000)
     status = after.status
     if status.outcome is not None and before.status.outcome is None:
-        begun = after.metadata.creation_timestamp or status.start_time or now
-        seconds = max(0.0, (now - begun) / timedelta(seconds=1))
+        created = after.metadata.creation_timestamp or status.start_time or now
+        seconds = max(0.0, (now - created) / timedelta(seconds=1))
         metrics.remediation_ended(status.outcome, status.reason or Reason.INTERNAL_ERROR, seconds)
         for timing in status.timings:
             metrics.step_ended(timing.step, timing.duration_milliseconds / 1000)

@@ -1,119 +1,152 @@
 """Reads what a decision depends on beside the remediation itself, and no more than that."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from reme_api.diagnosis_report import DiagnosisReport
-from reme_api.policy import Mode, RemediationPolicy
+from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Reason
-from reme_api.remediation import Remediation
+from reme_api.remediation import Attempt, Remediation
 from reme_api.windows import is_open
 from reme_kube.errors import NotFoundError
+from reme_operator.admission.policy_validation import outside_windows_message
+from reme_operator.admission.resume import ResumeGuard
 from reme_operator.decision.manual_rollback import manual_rollback_requested
-from reme_operator.decision.observed import Observed, ObservedRun, current_run
+from reme_operator.decision.observed import (
+    HoldReason,
+    Observed,
+    ObservedRun,
+    current_run,
+    latest_attempt,
+)
+from reme_operator.decision.plan_approval import waits_for_person
+from reme_operator.dependencies import Dependencies
 from reme_operator.reconcile.notifier import Notifiers
-from reme_operator.steps.context import Dependencies
-from reme_operator.steps.job import observe_run
-from reme_operator.steps.target_conflicts import find_manual_rollback
+from reme_operator.steps.run_state import observe_run
+from reme_operator.steps.target_conflicts import find_acting_remediation
 
-_REPORT_EVERY = timedelta(seconds=10)
-"""How often the report is looked up, should its watch event have been missed."""
-
-
-class Held(NamedTuple):
-    """What keeps a remediation from its next write; nothing when the message is empty."""
-
-    message: str = ""
-    reason: Reason = Reason.SUSPENDED
+_REPORT_INTERVAL = timedelta(seconds=10)
+"""How often the report is looked up, should its watch event not arrive."""
 
 
 class Observer:
-    """The surroundings of one remediation."""
+    """Observes one remediation."""
 
-    def __init__(self, deps: Dependencies, notifiers: Notifiers) -> None:
+    def __init__(self, deps: Dependencies, notifiers: Notifiers, resume_guard: ResumeGuard) -> None:
         self._deps = deps
         self._notifiers = notifiers
-        self._looked_at: datetime | None = None
+        self._resume_guard = resume_guard
+        self._report_read_at: datetime | None = None
         self._report_gone = False
 
     async def observe(self, remediation: Remediation) -> Observed:
-        """Return the remediation and its surroundings."""
+        """Return the remediation and everything around it that the next decision depends on."""
+        switch = self._deps.switch.state
         if remediation.status.outcome is not None:
             if not manual_rollback_requested(remediation):
                 return Observed(remediation)
-            run = await self._run(remediation)
-            return Observed(remediation, switch=self._deps.switch.state, run=run)
-        held = await self._held(remediation)
+            return Observed(remediation, switch=switch, run=await self._run(remediation))
+        if remediation.status.hold is not None:
+            self._resume_guard.cancel(remediation)
+        attempt = latest_attempt(remediation)
+        held, workloads = None, 0
+        if attempt is not None and _may_be_held(attempt):
+            workloads = await self._workload_count(remediation)
+            held = await self._hold_reason(remediation, attempt, workloads)
         return Observed(
             remediation,
             report_gone=await self._is_report_gone(remediation),
-            held=held.message,
-            held_for=held.reason,
-            switch=self._deps.switch.state,
+            hold=held,
+            switch=switch,
             run=await self._run(remediation),
+            workloads=workloads,
         )
 
     async def _run(self, remediation: Remediation) -> ObservedRun:
         run = current_run(remediation)
         if run is None:
             return ObservedRun()
-        cluster, uid = self._deps.cluster, remediation.metadata.uid
-        return await observe_run(cluster, run.namespace, run, uid)
+        return await observe_run(self._deps.cluster, run, remediation.metadata.uid)
 
     async def _is_report_gone(self, remediation: Remediation) -> bool:
         reference = remediation.spec.report_ref
         if self._report_gone or self._notifiers.report_deleted(reference.uid):
             return True
         now = self._deps.clock.now()
-        if self._looked_at is None or now - self._looked_at >= _REPORT_EVERY:
+        if self._report_read_at is None or now - self._report_read_at >= _REPORT_INTERVAL:
             report = await self._report(remediation)
-            self._looked_at = now
+            self._report_read_at = now
             self._report_gone = report is None
         return self._report_gone
 
     async def _report(self, remediation: Remediation) -> DiagnosisReport | None:
+        """Return the report; None when it is deleted, or is another one of the same name."""
         reference = remediation.spec.report_ref
         try:
-            found = await self._deps.cluster.get_object(
+            report = await self._deps.cluster.get_object(
                 DiagnosisReport, remediation.metadata.namespace, reference.name
             )
         except NotFoundError:
             return None
-        going = found.metadata.deletion_timestamp is not None
-        return None if going or found.metadata.uid != reference.uid else found
+        deleting = report.metadata.deletion_timestamp is not None
+        return None if deleting or report.metadata.uid != reference.uid else report
 
-    async def _held(self, remediation: Remediation) -> Held:
-        """Return who holds the remediation, if it is about to write and somebody does."""
-        attempts = remediation.status.attempts
-        last = attempts[-1] if attempts else None
-        if last is None or last.playbook is None or last.run is not None or last.outcome:
-            return Held()
+    async def _workload_count(self, remediation: Remediation) -> int:
+        if remediation.spec.policy.spec.budgets.max_workloads_percent >= 100:
+            return 0
+        return len(await self._deps.cluster.workloads(remediation.metadata.namespace))
+
+    async def _hold_reason(
+        self, remediation: Remediation, attempt: Attempt, workloads: int
+    ) -> HoldReason | None:
+        """Return why the remediation may not go on before its run, if something is in the way."""
+        return (
+            await self._suspended(remediation)
+            or await self._held_by_policy(remediation)
+            or await self._no_room(remediation, attempt, workloads)
+        )
+
+    async def _suspended(self, remediation: Remediation) -> HoldReason | None:
         if remediation.spec.suspend:
-            return Held("spec.suspend is true")
+            return HoldReason(Reason.SUSPENDED, "spec.suspend is true")
         report = await self._report(remediation)
         if report is not None and report.spec.suspend:
-            return Held(f"report {report.metadata.name} is suspended")
-        used = remediation.spec.policy
+            message = f"report {report.metadata.name} is suspended"
+            return HoldReason(Reason.SUSPENDED, message)
+        return None
+
+    async def _held_by_policy(self, remediation: Remediation) -> HoldReason | None:
+        reference = remediation.spec.policy
+        key = f"{reference.namespace}/{reference.name}"
         try:
             policy = await self._deps.cluster.get_object(
-                RemediationPolicy, used.namespace, used.name
+                RemediationPolicy, reference.namespace, reference.name
             )
         except NotFoundError:
-            return Held(f"policy {used.namespace}/{used.name} was deleted")
+            return HoldReason(Reason.SUSPENDED, f"policy {key} was deleted")
         if policy.spec.suspend:
-            return Held(f"policy {used.namespace}/{used.name} is suspended")
-        windows = policy.spec.windows
-        if not is_open(windows, self._deps.clock.now()):
-            times = "; ".join(window.text() for window in windows)[:512]
-            return Held(
-                f"policy {used.namespace}/{used.name} changes something only at {times}",
-                Reason.OUTSIDE_WINDOW,
-            )
-        planned = last.plan is not None and last.plan.completion_time is not None
-        by_person = used.spec.mode is Mode.APPROVE and not last.approvals
-        if planned and not by_person:  # a run may be next
-            other = await find_manual_rollback(self._deps.cluster, remediation)
-            if other:
-                words = f"remediation {other} of the same target is being taken back by hand"
-                return Held(words, Reason.TARGET_LOCKED)
-        return Held()
+            return HoldReason(Reason.SUSPENDED, f"policy {key} is suspended")
+        if not is_open(policy.spec.windows, self._deps.clock.now()):
+            message = outside_windows_message(key, policy.spec.windows)
+            return HoldReason(Reason.OUTSIDE_WINDOW, message)
+        return None
+
+    async def _no_room(
+        self, remediation: Remediation, attempt: Attempt, workloads: int
+    ) -> HoldReason | None:
+        """Return who has the target or the room in the budgets that a run would need."""
+        if remediation.status.hold is not None:
+            now = self._deps.clock.now()
+            refusal = self._resume_guard.refusal(remediation, workloads, now)
+            return HoldReason(refusal.reason, refusal.message) if refusal else None
+        planned = attempt.plan is not None and attempt.plan.completion_time is not None
+        if not planned or waits_for_person(remediation):
+            return None
+        other = await find_acting_remediation(self._deps.cluster, remediation)  # a run may be next
+        if not other:
+            return None
+        message = f"remediation {other} is acting on the target"
+        return HoldReason(Reason.TARGET_LOCKED, message)
+
+
+def _may_be_held(attempt: Attempt) -> bool:
+    return attempt.playbook is not None and attempt.run is None and attempt.outcome is None

@@ -1,4 +1,4 @@
-"""Takes away what a run was given: its rights first, what it left behind last."""
+"""Deletes what a run was given: its rights first, its result last."""
 
 import asyncio
 import contextlib
@@ -30,61 +30,64 @@ class RunLocation(NamedTuple):
     uid: str  # of the remediation that they belong to
 
 
-async def delete_run(cluster: Cluster, place: RunLocation) -> None:
-    """Remove everything of a run that is there and belongs to its remediation."""
-    await revoke_rbac(cluster, place)
-    # The claim goes last: while it is there, no Job of this run can begin a second time.
-    await _remove(cluster, JOBS, place, place.run)
+async def delete_run(cluster: Cluster, location: RunLocation) -> None:
+    """Delete every object of a run that exists and belongs to its remediation."""
+    await revoke_rbac(cluster, location)
+    # The result goes last: while its claim exists, no Job of this run can start a second time.
+    await _delete(cluster, JOBS, location, location.run)
     await asyncio.gather(
-        _remove(cluster, SERVICE_ACCOUNTS, place, place.run),
-        _remove(cluster, CONFIG_MAPS, place, f"{place.run}-input"),
-        _remove(cluster, CONFIG_MAPS, place, f"{place.run}-result"),
+        _delete(cluster, SERVICE_ACCOUNTS, location, location.run),
+        _delete(cluster, CONFIG_MAPS, location, f"{location.run}-input"),
+        _delete(cluster, CONFIG_MAPS, location, f"{location.run}-result"),
     )
 
 
-async def revoke_rbac(cluster: Cluster, place: RunLocation) -> None:
-    """Remove the RoleBindings, then the grant: without a grant RBAC alone would decide."""
+async def revoke_rbac(cluster: Cluster, location: RunLocation) -> None:
+    """Delete the RoleBindings, then the grant: without a grant RBAC alone would decide."""
     roles = sorted({*RUN_ROLES, RESULT_ROLE} - CLUSTER_ROLES)
     await asyncio.gather(
-        *(_take_everywhere(cluster, place, f"{place.run}-{role}") for role in CLUSTER_ROLES),
         *(
-            _remove(
+            _delete_cluster_binding(cluster, location, f"{location.run}-{role}")
+            for role in CLUSTER_ROLES
+        ),
+        *(
+            _delete(
                 cluster,
                 ROLE_BINDINGS,
-                place,
-                f"{place.run}-{role}",
-                place.release_namespace if role == RESULT_ROLE else place.target_namespace,
+                location,
+                f"{location.run}-{role}",
+                location.release_namespace if role == RESULT_ROLE else location.target_namespace,
             )
             for role in roles
         ),
     )
-    await _remove(cluster, RUN_GRANTS, place, place.run)
+    await _delete(cluster, RUN_GRANTS, location, location.run)
 
 
-async def _take_everywhere(cluster: Cluster, place: RunLocation, name: str) -> None:
-    # Where reme watches only some namespaces it may not ask, and has never made one.
+async def _delete_cluster_binding(cluster: Cluster, location: RunLocation, name: str) -> None:
+    # Where reme watches only some namespaces it may not read them, and has never created one.
     with contextlib.suppress(ForbiddenError):
-        found = await own(cluster, CLUSTER_ROLE_BINDINGS, "", name, place.uid)
-        if found is not None:
-            await cluster.delete(CLUSTER_ROLE_BINDINGS, "", name, found["metadata"].get("uid"))
+        binding = await get_owned(cluster, CLUSTER_ROLE_BINDINGS, "", name, location.uid)
+        if binding is not None:
+            await cluster.delete(CLUSTER_ROLE_BINDINGS, "", name, binding["metadata"].get("uid"))
 
 
-async def _remove(
-    cluster: Cluster, resource: Resource, place: RunLocation, name: str, namespace: str = ""
+async def _delete(
+    cluster: Cluster, resource: Resource, location: RunLocation, name: str, namespace: str = ""
 ) -> None:
-    where = namespace or place.release_namespace
-    found = await own(cluster, resource, where, name, place.uid)
-    if found is not None:
-        await cluster.delete(resource, where, name, found["metadata"].get("uid"))
+    place = namespace or location.release_namespace
+    item = await get_owned(cluster, resource, place, name, location.uid)
+    if item is not None:
+        await cluster.delete(resource, place, name, item["metadata"].get("uid"))
 
 
-async def own(
-    cluster: Cluster, resource: Resource, namespace: str, name: str, uid: str
+async def get_owned(
+    cluster: Cluster, resource: Resource, namespace: str, name: str, remediation_uid: str
 ) -> Json | None:
-    """Return the object if it exists and belongs to the remediation of that UID."""
+    """Return the object if it exists and belongs to that remediation."""
     try:
-        found = await cluster.get(resource, namespace, name)
+        item = await cluster.get(resource, namespace, name)
     except NotFoundError:
         return None
-    labels = found["metadata"].get("labels") or {}
-    return found if labels.get(REMEDIATION_UID_LABEL) == uid else None
+    labels = item["metadata"].get("labels") or {}
+    return item if labels.get(REMEDIATION_UID_LABEL) == remediation_uid else None

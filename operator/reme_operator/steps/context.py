@@ -1,39 +1,37 @@
-"""What every step is given, and what it gives back."""
+"""What every step is given, and what it returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from reme_api.base import ApiModel
 from reme_api.reasons import Reason
-from reme_api.remediation import Attempt, ManualRollback, Remediation, RemediationStatus
-from reme_kube.clock import Clock
-from reme_kube.protocols import Cluster
-from reme_model.inference.generation import PlaybookModel
+from reme_api.remediation import Attempt, ManualRollback, Rejection, Remediation, RemediationStatus
 from reme_operator.decision.observed import Observed
 from reme_operator.decision.probe_verdict import ProbeHistory
-from reme_operator.kill_switch.watch import KillSwitch
-from reme_operator.probes.sample import Prober
-from reme_operator.settings import OperatorSettings
-from reme_operator.telemetry.health import Health
-from reme_operator.telemetry.metrics import Metrics
+from reme_operator.dependencies import Dependencies
 from reme_operator.telemetry.step_timings import StepTimer
+
+M = TypeVar("M", bound=ApiModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """The seams to the outside."""
+class ModelFailure:
+    """The model could not be reached; worth another try, unless it is final."""
 
-    cluster: Cluster
-    prober: Prober
-    model: PlaybookModel
-    clock: Clock
-    settings: OperatorSettings
-    metrics: Metrics
-    health: Health
-    leading: Callable[[], bool] = lambda: True
-    active: set[str] = field(default_factory=set)  # names of the runs that have a Job now
-    switch: KillSwitch = field(default_factory=lambda: KillSwitch(None))
+    reason: Reason
+    message: str
+    final: bool = False  # the same request will never succeed
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step has produced: a status to write, or something for this process to remember."""
+
+    status: RemediationStatus | None = None
+    probe_history: ProbeHistory | None = None
+    model_failure: ModelFailure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,8 @@ class StepContext:
     deps: Dependencies
     observed: Observed
     timer: StepTimer
+    try_resume: Callable[[Observed], bool] = lambda _: True
+    """Reserves target and budgets for a remediation on hold; False when there is no room."""
 
     @property
     def remediation(self) -> Remediation:
@@ -56,15 +56,15 @@ class StepContext:
 
     @property
     def attempt(self) -> Attempt:
-        """The open attempt; only for steps of one."""
-        found = self.observed.attempt
-        assert found is not None, "this step belongs to an attempt"
-        return found
+        """The latest attempt; only for steps of one."""
+        attempt = self.observed.attempt
+        assert attempt is not None, "this step belongs to an attempt"
+        return attempt
 
     @property
-    def hand_undo(self) -> ManualRollback:
-        """The undo that a person asked for; only for steps of one."""
-        assert self.status.manual_rollbacks, "this step belongs to an undo by hand"
+    def manual_rollback(self) -> ManualRollback:
+        """The latest manual rollback; only for steps of one."""
+        assert self.status.manual_rollbacks, "this step belongs to a manual rollback"
         return self.status.manual_rollbacks[-1]
 
     @property
@@ -76,37 +76,32 @@ class StepContext:
         """Return the time."""
         return self.deps.clock.now()
 
-    def revised(self, **fields: Any) -> RemediationStatus:
-        """Return the status with these fields of the open attempt changed."""
-        changed = self.attempt.model_copy(update=fields)
-        return self.status.model_copy(update={"attempts": [*self.status.attempts[:-1], changed]})
+    def with_status(self, **fields: Any) -> StepResult:
+        """Return the status with these fields changed."""
+        return StepResult(updated(self.status, **fields))
 
-    def with_manual_rollback(self, **fields: Any) -> RemediationStatus:
-        """Return the status with these fields of the undo by hand changed."""
-        changed = self.hand_undo.model_copy(update=fields)
-        return self.status.model_copy(
-            update={"manual_rollbacks": [*self.status.manual_rollbacks[:-1], changed]}
-        )
+    def with_attempt(self, **fields: Any) -> StepResult:
+        """Return the status with these fields of the latest attempt changed."""
+        attempt = updated(self.attempt, **fields)
+        return self.with_status(attempts=[*self.status.attempts[:-1], attempt])
 
+    def with_manual_rollback(self, **fields: Any) -> StepResult:
+        """Return the status with these fields of the latest manual rollback changed."""
+        rollback = updated(self.manual_rollback, **fields)
+        return self.with_status(manual_rollbacks=[*self.status.manual_rollbacks[:-1], rollback])
 
-@dataclass(frozen=True, slots=True)
-class ModelFailure:
-    """The model could not be reached; worth another try."""
-
-    reason: Reason
-    message: str
-    final: bool = False  # the same question will never be answered
+    def reject(self, rule: str, message: str) -> StepResult:
+        """Return the status with the playbook of the latest attempt rejected."""
+        return self.with_attempt(rejection=Rejection(rule=clip(rule, 256), message=clip(message)))
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What a step came to: a status to be written, or something for this process to remember."""
-
-    status: RemediationStatus | None = None
-    probe_history: ProbeHistory | None = None
-    model_failure: ModelFailure | None = None
+def updated(model: M, **fields: Any) -> M:
+    """Return a copy with these fields changed; a field that there is not is a mistake here."""
+    unknown = fields.keys() - type(model).model_fields.keys()
+    assert not unknown, f"{type(model).__name__} has no {', '.join(sorted(unknown))}"
+    return model.model_copy(update=fields)
 
 
-def clip(text: str, longest: int = 1024) -> str:
+def clip(text: str, max_length: int = 1024) -> str:
     """Return the text cut to what a status field holds."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"

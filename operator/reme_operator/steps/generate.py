@@ -1,4 +1,4 @@
-"""Context, action space, model: from what the cluster looks like to what the model says."""
+"""From the state of the cluster to the reply of the model: context, action space, request."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reme_api.base import ArtifactReference
 from reme_api.probes import ProbeResult, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
 from reme_api.remediation import Attempt, Generation, Rejection
@@ -28,7 +29,7 @@ from reme_model.prompt.messages import build_messages
 from reme_model.prompt.schema import reply_schema
 from reme_operator.decision.decisions import Generate
 from reme_operator.errors import one_line
-from reme_operator.names import text_name
+from reme_operator.names import artifact_name
 from reme_operator.snapshot.collect import collect_snapshot, read_report
 from reme_operator.steps.context import ModelFailure, StepContext, StepResult, clip
 from reme_playbook.actions.registry import Action
@@ -36,11 +37,11 @@ from reme_playbook.policy.action_space import allowed_actions, refusals_by_actio
 
 PROMPT_KEY = "prompt.json"
 REPLY_KEY = "reply.json"
-_MOST_SEEN = 12
+_MAX_OBSERVATIONS = 12
 
 
 class StoredReply(BaseModel):
-    """What the model answered, as it is kept: with all that it takes to ask again."""
+    """The reply of the model, stored with everything that it takes to ask again."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -55,98 +56,109 @@ class StoredReply(BaseModel):
 
 
 async def generate(context: StepContext, _: Generate) -> StepResult:
-    """Read the cluster, ask the model, and keep what it was asked and what it said.
+    """Read the cluster, ask the model, and store the request and the reply.
 
-    An answer that an earlier process kept is used again: the model is asked once per attempt.
+    A reply that an earlier process stored is used again: the model is asked once per attempt.
     """
     remediation, attempt = context.remediation, context.attempt
-    policy = remediation.spec.policy.spec
     with context.timer.step(Step.CONTEXT):
-        report = await read_report(context.deps.cluster, remediation)
-        live = await collect_snapshot(context.deps.cluster, remediation, report, context.now())
-        home, now = context.deps.settings.release_namespace, context.now()
-        space = allowed_actions(live, policy, release_namespace=home, now=now)
-        space = exclude_attempted(space, context.status.attempts[:-1])
-        earlier = context.status.attempts[:-1]
-        measured = _measured(context.status.baseline, earlier)
-        prompt_context = describe_incident(live, report, _previous(earlier), measured)
-        if not space:
-            refusals = refusals_by_action(live, policy, release_namespace=home, now=now)
-            return _nothing(context, prompt_context, refusals)
-        said = build_messages(prompt_context, space, context.deps.settings.model_prompt_style)
-        schema = reply_schema(space)
-        prompt, text = await context.deps.cluster.store_artifact(
-            remediation,
-            text_name(remediation, attempt.number, "prompt"),
-            PROMPT_KEY,
-            json.dumps({"messages": said, "schema": schema}, separators=(",", ":")),
-        )
-    asked = json.loads(text)
-    settings = context.deps.settings
-    request = GenerationRequest(
-        messages=asked["messages"],
-        schema=asked["schema"],
-        seed=_seed(remediation.metadata.uid, attempt.number),
-        max_tokens=settings.model_max_tokens,
-    )
+        prepared = await _prepare(context)
+        if isinstance(prepared, StepResult):
+            return prepared
+        prompt, incident, request = prepared
     try:
         with context.timer.step(Step.GENERATE):
-            answer = await _kept(context) or await _ask(context, request)
+            reply = await _stored_reply(context) or await _ask(context, request)
     except ModelUnavailableError as error:
         return StepResult(model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error)))
     except ModelTimeoutError as error:
         return StepResult(model_failure=ModelFailure(Reason.MODEL_TIMED_OUT, one_line(error)))
     except ModelRefusedError as error:
-        return StepResult(
-            model_failure=ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error), final=True)
-        )
+        failure = ModelFailure(Reason.MODEL_UNAVAILABLE, one_line(error), final=True)
+        return StepResult(model_failure=failure)
     except ReplyError as error:
-        return _refused(context, _why(error), one_line(error))
-    reply, text = await context.deps.cluster.store_artifact(
+        return context.reject(_rejection_reason(error), one_line(error))
+    reference, text = await context.deps.cluster.store_artifact(
         remediation,
-        text_name(remediation, attempt.number, "reply"),
+        artifact_name(remediation, attempt.number, "reply"),
         REPLY_KEY,
-        answer.model_dump_json(),
+        reply.model_dump_json(),
     )
-    answer = StoredReply.model_validate_json(text)
+    reply = StoredReply.model_validate_json(text)
     generation = Generation(
         prompt=prompt,
-        reply=reply,
-        schema_digest=_digest(json.dumps(asked["schema"], separators=(",", ":"))),
-        model=clip(answer.model, 256),
-        model_digest=clip(answer.model_digest, 256),
-        adapter_digest=clip(answer.adapter_digest, 256),
+        reply=reference,
+        schema_digest=_digest(json.dumps(request.schema, separators=(",", ":"))),
+        model=clip(reply.model, 256),
+        model_digest=clip(reply.model_digest, 256),
+        adapter_digest=clip(reply.adapter_digest, 256),
         seed=request.seed,
         max_tokens=request.max_tokens,
-        prompt_tokens=answer.prompt_tokens,
-        completion_tokens=answer.completion_tokens,
-        finish_reason=clip(answer.finish_reason, 256),
-        constrained=answer.constrained,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        finish_reason=clip(reply.finish_reason, 256),
+        constrained=reply.constrained,
     )
     try:
-        parsed = parse_reply(answer.text, answer.finish_reason)
+        parsed = parse_reply(reply.text, reply.finish_reason)
     except ReplyError as error:
-        refusal = Rejection(rule=_why(error), message=one_line(error))
-        return StepResult(context.revised(generation=generation, rejection=refusal))
+        rejection = Rejection(rule=_rejection_reason(error), message=one_line(error))
+        return context.with_attempt(generation=generation, rejection=rejection)
     if isinstance(parsed, Abstention):
         generation.abstention_reason = clip(parsed.reason, 256) or "no reason given"
-        return StepResult(
-            context.revised(generation=generation, observations=_telling(prompt_context))
-        )
-    return StepResult(context.revised(generation=generation))
+        return context.with_attempt(generation=generation, observations=_last_lines(incident))
+    return context.with_attempt(generation=generation)
+
+
+async def _prepare(
+    context: StepContext,
+) -> tuple[ArtifactReference, str, GenerationRequest] | StepResult:
+    """Return the stored prompt, the description of the incident and the request for the model.
+
+    Or the result of the step, when there is no action to choose from.
+    """
+    remediation, number = context.remediation, context.attempt.number
+    settings, policy, now = context.deps.settings, context.observed.policy, context.now()
+    home, earlier = settings.release_namespace, context.status.attempts[:-1]
+    report = await read_report(context.deps.cluster, remediation)
+    snapshot = await collect_snapshot(context.deps.cluster, remediation, report, now)
+    actions = exclude_attempted(
+        allowed_actions(snapshot, policy, release_namespace=home, now=now), earlier
+    )
+    probes = _latest_probes(context.status.baseline, earlier)
+    incident = describe_incident(snapshot, report, _summaries(earlier), probes)
+    if not actions:
+        refusals = refusals_by_action(snapshot, policy, release_namespace=home, now=now)
+        return _no_action(context, incident, refusals)
+    messages = build_messages(incident, actions, settings.model_prompt_style)
+    prompt, text = await context.deps.cluster.store_artifact(
+        remediation,
+        artifact_name(remediation, number, "prompt"),
+        PROMPT_KEY,
+        json.dumps({"messages": messages, "schema": reply_schema(actions)}, separators=(",", ":")),
+    )
+    stored = json.loads(text)
+    request = GenerationRequest(
+        messages=stored["messages"],
+        schema=stored["schema"],
+        seed=_seed(remediation.metadata.uid, number),
+        max_tokens=settings.model_max_tokens,
+    )
+    return prompt, incident, request
 
 
 async def _ask(context: StepContext, request: GenerationRequest) -> StoredReply:
-    metrics, begun = context.deps.metrics, context.deps.clock.monotonic()
+    metrics, clock = context.deps.metrics, context.deps.clock
+    started = clock.monotonic()
     try:
         with context.timer.waiting():
             reply: GenerationReply = await context.deps.model.generate(request)
     except ModelError as error:
-        spent = context.deps.clock.monotonic() - begun
-        metrics.model_failed(spent, timed_out=isinstance(error, ModelTimeoutError))
+        seconds = clock.monotonic() - started
+        metrics.model_failed(seconds, timed_out=isinstance(error, ModelTimeoutError))
         raise
-    spent = context.deps.clock.monotonic() - begun
-    metrics.model_replied(spent, reply.prompt_tokens, reply.completion_tokens)
+    seconds = clock.monotonic() - started
+    metrics.model_replied(seconds, reply.prompt_tokens, reply.completion_tokens)
     return StoredReply(
         text=reply.text,
         prompt_tokens=reply.prompt_tokens,
@@ -159,30 +171,30 @@ async def _ask(context: StepContext, request: GenerationRequest) -> StoredReply:
     )
 
 
-def exclude_attempted(space: Sequence[Action], earlier: Sequence[Attempt]) -> tuple[Action, ...]:
-    """Leave out what an earlier attempt ran alone: it did not help then, and would not now."""
-    tried = {a.actions[0].summary for a in earlier if a.run is not None and len(a.actions) == 1}
-    return tuple(action for action in space if action.summary() not in tried)
+def exclude_attempted(actions: Sequence[Action], earlier: Sequence[Attempt]) -> tuple[Action, ...]:
+    """Leave out what an earlier attempt ran as its only action: it would not help now either."""
+    attempted = {a.actions[0].summary for a in earlier if a.run is not None and len(a.actions) == 1}
+    return tuple(action for action in actions if action.summary() not in attempted)
 
 
-async def _kept(context: StepContext) -> StoredReply | None:
-    """Return the answer that an earlier process kept, if it got that far."""
-    name = text_name(context.remediation, context.attempt.number, "reply")
+async def _stored_reply(context: StepContext) -> StoredReply | None:
+    """Return the reply that an earlier process stored, if it got that far."""
+    name = artifact_name(context.remediation, context.attempt.number, "reply")
     try:
-        found = await context.deps.cluster.get(CONFIG_MAPS, context.namespace, name)
+        config_map = await context.deps.cluster.get(CONFIG_MAPS, context.namespace, name)
     except NotFoundError:
         return None
-    owners = found["metadata"].get("ownerReferences") or []
+    owners = config_map["metadata"].get("ownerReferences") or []
     if context.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
         return None
     try:
-        return StoredReply.model_validate_json((found.get("data") or {}).get(REPLY_KEY, ""))
+        return StoredReply.model_validate_json((config_map.get("data") or {}).get(REPLY_KEY, ""))
     except ValidationError:
         return None
 
 
-def _previous(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
-    """Return what earlier attempts taught, as the model is told."""
+def _summaries(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
+    """Return what the prompt says of earlier attempts."""
     return [
         AttemptSummary(
             number=attempt.number,
@@ -194,38 +206,38 @@ def _previous(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
     ]
 
 
-def _measured(baseline: ProbeWindow | None, earlier: Sequence[Attempt]) -> Sequence[ProbeResult]:
-    """Return what the probes showed last: after the attempt before, or before all of them."""
+def _latest_probes(
+    baseline: ProbeWindow | None, earlier: Sequence[Attempt]
+) -> Sequence[ProbeResult]:
+    """Return the latest probe results: after the attempt before, or before all of them."""
     windows = [*(attempt.verification for attempt in reversed(earlier)), baseline]
     return next((window.probes for window in windows if window and window.probes), ())
 
 
 def _result(attempt: Attempt) -> str:
+    # These words are a part of the prompt: the model was trained on them.
     if attempt.rejection is not None:
         return f"rejected: {attempt.rejection.rule}"
-    undone = {Outcome.ROLLED_BACK: ", undone", Outcome.FAILED: ", not undone"}
-    after = undone.get(attempt.outcome, "") if attempt.outcome else ""
-    return f"{attempt.reason or attempt.outcome or ''}{after}"
+    suffixes = {Outcome.ROLLED_BACK: ", undone", Outcome.FAILED: ", not undone"}
+    suffix = suffixes.get(attempt.outcome, "") if attempt.outcome else ""
+    return f"{attempt.reason or attempt.outcome or ''}{suffix}"
 
 
-def _refused(context: StepContext, reason: Reason, message: str) -> StepResult:
-    return StepResult(context.revised(rejection=Rejection(rule=reason, message=message)))
-
-
-def _nothing(context: StepContext, prompt_context: str, refusals: Mapping[str, str]) -> StepResult:
-    why = "the policy allows no action that is possible now and was not tried before"
+def _no_action(context: StepContext, incident: str, refusals: Mapping[str, str]) -> StepResult:
+    message = "the policy allows no action that is possible now and was not tried before"
     if refusals:
-        why += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
-    rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(why))
-    return StepResult(context.revised(rejection=rejection, observations=_telling(prompt_context)))
+        message += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
+    rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(message))
+    return context.with_attempt(rejection=rejection, observations=_last_lines(incident))
 
 
-def _telling(prompt_context: str) -> list[str]:
-    """Return the last lines of the context: what is wrong comes last."""
-    return [clip(line, 256) for line in prompt_context.splitlines() if line.strip()][-_MOST_SEEN:]
+def _last_lines(incident: str) -> list[str]:
+    """Return the last lines of the description: what is wrong comes last."""
+    lines = [clip(line, 256) for line in incident.splitlines() if line.strip()]
+    return lines[-_MAX_OBSERVATIONS:]
 
 
-def _why(error: ReplyError) -> Reason:
+def _rejection_reason(error: ReplyError) -> Reason:
     if isinstance(error, EmptyReplyError):
         return Reason.MODEL_REPLY_EMPTY
     if isinstance(error, ReplyTooLargeError):
@@ -234,7 +246,7 @@ def _why(error: ReplyError) -> Reason:
 
 
 def _seed(uid: str, attempt: int) -> int:
-    """Return a seed that is the same whenever this attempt is decided again."""
+    """Return a seed that is the same whenever this attempt is generated again."""
     return crc32(f"{uid}/{attempt}".encode()) & 0x7FFFFFFF
 
 

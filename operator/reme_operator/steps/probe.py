@@ -1,6 +1,7 @@
 """Baseline and verification: rounds of every probe and of the neighbours, then a verdict."""
 
 import asyncio
+from typing import Any
 
 from reme_api.policy import NeighbourScope
 from reme_api.probes import NeighbourHealth, ProbeVerdict, ProbeWindow
@@ -14,59 +15,52 @@ from reme_operator.decision.decisions import (
     Verify,
 )
 from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
-from reme_operator.steps.context import StepContext, StepResult
+from reme_operator.steps.context import StepContext, StepResult, updated
 
 
-async def measure(context: StepContext, _: ProbeBaseline) -> StepResult:
+async def probe_baseline(context: StepContext, _: ProbeBaseline) -> StepResult:
     """Take one round of the baseline."""
-    return StepResult(probe_history=await _one_more(context, baseline=()))
+    return StepResult(probe_history=await _one_more_round(context, ()))
 
 
 async def verify(context: StepContext, _: Verify) -> StepResult:
     """Take one round of the verification."""
     baseline = context.status.baseline
-    return StepResult(
-        probe_history=await _one_more(
-            context, baseline=tuple(baseline.neighbours) if baseline else ()
-        )
-    )
+    neighbours = tuple(baseline.neighbours) if baseline else ()
+    return StepResult(probe_history=await _one_more_round(context, neighbours))
 
 
 async def conclude_baseline(context: StepContext, decision: ConcludeBaseline) -> StepResult:
     """Record what the baseline showed."""
-    measured = context.observed.probe_history
-    assert measured is not None, "a verdict has samples"
-    verdict = decision.verdict
-    window = measured.window(verdict.verdict, context.now(), verdict.message)
-    return StepResult(context.status.model_copy(update={"baseline": window}))
+    history, verdict = context.observed.probe_history, decision.verdict
+    assert history is not None, "a verdict has samples"
+    window = history.window(verdict.verdict, context.now(), verdict.message)
+    return context.with_status(baseline=window)
 
 
 async def begin_verification(context: StepContext, _: BeginVerification) -> StepResult:
-    """Record when the verification began."""
-    return StepResult(context.revised(verification=ProbeWindow(start_time=context.now())))
+    """Record when the verification started."""
+    return context.with_attempt(verification=ProbeWindow(start_time=context.now()))
 
 
 async def conclude_verification(context: StepContext, decision: ConcludeVerification) -> StepResult:
-    """Record what the verification showed, and whether the attempt must be taken back."""
-    measured, begun, verdict = (
-        context.observed.probe_history,
-        context.attempt.verification,
-        decision.verdict,
-    )
-    assert measured is not None, "a verdict has samples"
-    assert begun is not None, "a verification was begun before it is concluded"
-    window = measured.window(verdict.verdict, context.now(), verdict.message)
-    update: dict[str, object] = {
-        "verification": window.model_copy(update={"start_time": begun.start_time})
-    }
+    """Record what the verification showed, and whether the attempt must be rolled back."""
+    history, started = context.observed.probe_history, context.attempt.verification
+    verdict = decision.verdict
+    assert history is not None, "a verdict has samples"
+    assert started is not None, "a verification is started before it is concluded"
+    window = history.window(verdict.verdict, context.now(), verdict.message)
+    fields: dict[str, Any] = {"verification": updated(window, start_time=started.start_time)}
     if verdict.verdict is ProbeVerdict.FAILED:
-        worse = verdict.neighbours_worse
-        update["reason"] = Reason.NEIGHBOURS_DEGRADED if worse else Reason.PROBES_FAILED
-        update["message"] = verdict.message
-    return StepResult(context.revised(**update))
+        degraded = verdict.neighbours_degraded
+        fields["reason"] = Reason.NEIGHBOURS_DEGRADED if degraded else Reason.PROBES_FAILED
+        fields["message"] = verdict.message
+    return context.with_attempt(**fields)
 
 
-async def _one_more(context: StepContext, baseline: tuple[NeighbourHealth, ...]) -> ProbeHistory:
+async def _one_more_round(
+    context: StepContext, baseline: tuple[NeighbourHealth, ...]
+) -> ProbeHistory:
     spec, prober, namespace = context.remediation.spec, context.deps.prober, context.namespace
     started = context.now()
     with context.timer.waiting():
@@ -75,21 +69,21 @@ async def _one_more(context: StepContext, baseline: tuple[NeighbourHealth, ...])
             _neighbours(context),
         )
     names = (probe.name for probe in spec.probes)
-    fresh = ProbeRound(context.now(), dict(zip(names, samples, strict=True)), neighbours)
-    observed = context.observed.probe_history or ProbeHistory(started)
-    return observed.add(fresh, baseline, target=f"{spec.target.kind}/{spec.target.name}")
+    probe_round = ProbeRound(context.now(), dict(zip(names, samples, strict=True)), neighbours)
+    history = context.observed.probe_history or ProbeHistory(started)
+    return history.add(probe_round, baseline, target=f"{spec.target.kind}/{spec.target.name}")
 
 
 async def _neighbours(context: StepContext) -> tuple[NeighbourHealth, ...]:
     """Return the health of every workload of the namespace, the target among them."""
-    if context.remediation.spec.policy.spec.verification.neighbours is NeighbourScope.NONE:
+    if context.observed.policy.verification.neighbours is NeighbourScope.NONE:
         return ()
-    found = await context.deps.cluster.workloads(context.namespace, cached=True)
-    return tuple(health(workload) for workload in found)
+    workloads = await context.deps.cluster.workloads(context.namespace, cached=True)
+    return tuple(workload_health(workload) for workload in workloads)
 
 
-def health(workload: Json) -> NeighbourHealth:
-    """Return how many replicas a workload wants, and how many it has."""
+def workload_health(workload: Json) -> NeighbourHealth:
+    """Return how many replicas a workload should have, and how many are available."""
     kind, spec, status = workload["kind"], workload.get("spec", {}), workload.get("status", {})
     if kind == "DaemonSet":
         desired = status.get("desiredNumberScheduled", 0)

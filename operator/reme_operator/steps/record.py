@@ -1,58 +1,79 @@
-"""The steps that only write down: they cause nothing outside of the status."""
+"""The steps that only write the status: they cause nothing outside of it."""
 
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from math import ceil
+from typing import Any
 
-from reme_api.remediation import Attempt
-from reme_operator.decision.decisions import Begin, CloseAttempt, Finish, OpenAttempt
-from reme_operator.steps.context import StepContext, StepResult, clip
+from reme_api.remediation import Attempt, Hold, RemediationStatus
+from reme_operator.decision.decisions import (
+    Begin,
+    BeginHold,
+    CloseAttempt,
+    EndHold,
+    Finish,
+    OpenAttempt,
+)
+from reme_operator.decision.holds import time_on_hold
+from reme_operator.steps.context import StepContext, StepResult, clip, updated
 
 
 async def begin(context: StepContext, _: Begin) -> StepResult:
     """Write the first status."""
-    return StepResult(
-        context.status.model_copy(
-            update={
-                "start_time": context.now(),
-                "operator_version": operator_version(),
-                "trace_id": context.remediation.metadata.uid.replace("-", "")[:32],
-            }
-        )
+    return context.with_status(
+        start_time=context.now(),
+        operator_version=operator_version(),
+        trace_id=context.remediation.metadata.uid.replace("-", "")[:32],
     )
 
 
 async def open_attempt(context: StepContext, decision: OpenAttempt) -> StepResult:
-    """Begin another attempt."""
+    """Start another attempt."""
     context.timer.next_attempt()
-    fresh = Attempt(number=decision.number, start_time=context.now())
-    return StepResult(
-        context.status.model_copy(update={"attempts": [*context.status.attempts, fresh]})
-    )
+    attempt = Attempt(number=decision.number, start_time=context.now())
+    return context.with_status(attempts=[*context.status.attempts, attempt])
+
+
+async def begin_hold(context: StepContext, decision: BeginHold) -> StepResult:
+    """Record that the remediation is on hold."""
+    return context.with_status(hold=Hold(reason=decision.reason, start_time=context.now()))
+
+
+async def end_hold(context: StepContext, _: EndHold) -> StepResult:
+    """Record that the hold is over; nothing when target or budgets were taken a moment ago."""
+    if not context.try_resume(context.observed):
+        return StepResult()
+    return context.with_status(**_without_hold(context.status, context.now()))
 
 
 async def close_attempt(context: StepContext, decision: CloseAttempt) -> StepResult:
-    """Record what came of the open attempt."""
-    return StepResult(
-        context.revised(
-            outcome=decision.outcome,
-            reason=decision.reason,
-            message=clip(decision.message),
-            completion_time=context.now(),
-        )
+    """Record the outcome of the open attempt; a hold ends with it."""
+    attempt = updated(
+        context.attempt,
+        outcome=decision.outcome,
+        reason=decision.reason,
+        message=clip(decision.message),
+        completion_time=context.now(),
+    )
+    return context.with_status(
+        attempts=[*context.status.attempts[:-1], attempt],
+        **_without_hold(context.status, context.now()),
     )
 
 
 async def finish(context: StepContext, decision: Finish) -> StepResult:
-    """Record the outcome of the whole."""
-    return StepResult(
-        context.status.model_copy(
-            update={
-                "outcome": decision.outcome,
-                "reason": decision.reason,
-                "message": clip(decision.message),
-                "completion_time": context.now(),
-            }
-        )
+    """Record the outcome of the remediation."""
+    return context.with_status(
+        outcome=decision.outcome,
+        reason=decision.reason,
+        message=clip(decision.message),
+        completion_time=context.now(),
     )
+
+
+def _without_hold(status: RemediationStatus, now: datetime) -> dict[str, Any]:
+    seconds = ceil(time_on_hold(status, now).total_seconds())
+    return {"hold": None, "held_seconds": seconds}
 
 
 def operator_version() -> str:

@@ -1,4 +1,4 @@
-"""Which function carries out which decision, and on whose time."""
+"""Which function carries out which decision, and which step its time is counted for."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -7,7 +7,6 @@ from typing import Any
 from reme_api.reasons import Step
 from reme_operator.decision import decisions as d
 from reme_operator.steps import (
-    abort,
     approve,
     dry_run,
     generate,
@@ -19,20 +18,22 @@ from reme_operator.steps import (
 )
 from reme_operator.steps.context import StepContext, StepResult
 
-Perform = Callable[[StepContext, Any], Awaitable[StepResult]]
+StepHandler = Callable[[StepContext, Any], Awaitable[StepResult]]
 
-STEP_HANDLERS: Mapping[type[d.Decision], Perform] = MappingProxyType(
+STEP_HANDLERS: Mapping[type[d.Decision], StepHandler] = MappingProxyType(
     {
         d.Begin: record.begin,
-        d.ProbeBaseline: probe.measure,
+        d.ProbeBaseline: probe.probe_baseline,
         d.ConcludeBaseline: probe.conclude_baseline,
         d.OpenAttempt: record.open_attempt,
         d.Generate: generate.generate,
-        d.Validate: validate.gate,
-        d.RunDryRun: dry_run.rehearse,
-        d.RenewPlan: dry_run.replan,
-        d.RecordApproval: approve.note_approval,
-        d.ApplyEdit: approve.take_edit,
+        d.Validate: validate.validate,
+        d.RunDryRun: dry_run.run_dry_run,
+        d.RenewPlan: dry_run.renew_plan,
+        d.RecordApproval: approve.record_approval,
+        d.ApplyEdit: approve.apply_edit,
+        d.BeginHold: record.begin_hold,
+        d.EndHold: record.end_hold,
         d.Capture: validate.capture,
         d.CreateRun: job.create_run,
         d.RecordRun: job.record_run,
@@ -41,11 +42,11 @@ STEP_HANDLERS: Mapping[type[d.Decision], Perform] = MappingProxyType(
         d.BeginVerification: probe.begin_verification,
         d.Verify: probe.verify,
         d.ConcludeVerification: probe.conclude_verification,
-        d.AbortAttempt: abort.go_back,
-        d.BeginManualRollback: rollback.begin_undo,
-        d.CloseManualRollback: rollback.close_undo,
-        d.PlanRollback: rollback.plan_undo,
-        d.VerifyRollback: rollback.verify_undo,
+        d.AbortAttempt: rollback.abort_attempt,
+        d.BeginManualRollback: rollback.begin_manual_rollback,
+        d.CloseManualRollback: rollback.close_manual_rollback,
+        d.PlanRollback: rollback.plan_rollback,
+        d.VerifyRollback: rollback.verify_rollback,
         d.CloseAttempt: record.close_attempt,
         d.Finish: record.finish,
     }
@@ -63,6 +64,8 @@ _STEPS: Mapping[type[d.Decision], Step] = MappingProxyType(
         d.RenewPlan: Step.DRY_RUN,
         d.RecordApproval: Step.APPROVE,
         d.ApplyEdit: Step.APPROVE,
+        d.BeginHold: Step.APPROVE,
+        d.EndHold: Step.APPROVE,
         d.Capture: Step.CAPTURE,
         d.CreateRun: Step.PREPARE,
         d.RecordRun: Step.EXECUTE,
@@ -79,8 +82,9 @@ _STEPS: Mapping[type[d.Decision], Step] = MappingProxyType(
 
 
 def step_of(decision: d.Decision) -> Step:
-    """Return the step that a decision belongs to."""
+    """Return the step that the time of a decision is counted for."""
     if isinstance(decision, d.ProbeBaseline | d.ConcludeBaseline) and decision.again:
         return Step.APPROVE
-    undoes = isinstance(decision, d.CreateRun | d.RecordRun | d.StopRun) and decision.undo
-    return Step.ROLLBACK if undoes else _STEPS.get(type(decision), Step.RECORD)
+    if isinstance(decision, d.CreateRun | d.RecordRun | d.StopRun):
+        return _STEPS[type(decision)] if decision.kind is d.RunKind.REPAIR else Step.ROLLBACK
+    return _STEPS.get(type(decision), Step.RECORD)

@@ -1,188 +1,220 @@
-"""Taking a run back: every field that it touched gets its earlier value, and that is looked at."""
+"""Rolling back: every field that a run changed gets its earlier value, and that is checked.
+
+The same steps serve the rollback of an attempt and the one that a person asks for. They differ in
+what a problem means: an attempt has failed to roll back, a manual rollback was not done.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from reme_api.approval import SkippedField
+from reme_api.base import ArtifactReference
 from reme_api.probes import ProbeResult, ProbeVerdict, ProbeWindow
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, ManualRollback
 from reme_kube.errors import NotFoundError, TamperedError
 from reme_operator.decision.decisions import (
+    AbortAttempt,
     BeginManualRollback,
     CloseManualRollback,
     PlanRollback,
     VerifyRollback,
 )
+from reme_operator.decision.rollback import NOTHING_CHANGED
 from reme_operator.errors import TargetVanishedError, one_line
-from reme_operator.names import run_name, text_name
+from reme_operator.names import artifact_name
 from reme_operator.snapshot.collect import collect_snapshot, read_report
+from reme_operator.steps.cleanup import RunLocation, revoke_rbac
 from reme_operator.steps.context import StepContext, StepResult, clip
-from reme_operator.steps.job import new_run
+from reme_operator.steps.run_request import new_run
 from reme_operator.steps.target_conflicts import find_open_remediation
 from reme_playbook.actions.base import Conflict
 from reme_playbook.errors import PlaybookError
+from reme_playbook.execution import rollback as restore
 from reme_playbook.execution.capture import Capture
 from reme_playbook.execution.render import render
-from reme_playbook.execution.rollback import RollbackPlan, plan_rollback
+from reme_playbook.execution.rollback import RollbackPlan
 
-UNDO_KEY = "undo.json"
+ROLLBACK_KEY = "rollback.json"
 _PROBE = "captured-fields"
-_MOST_KEPT = 32
-_UNUSABLE = (NotFoundError, TamperedError, PlaybookError, ValueError)
-_TOUCHED_NOTHING = {Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED}
+_MAX_SKIPPED = 32
+_CAPTURE_ERRORS = (NotFoundError, TamperedError, PlaybookError, ValueError)
 
 
-async def begin_undo(context: StepContext, _: BeginManualRollback) -> StepResult:
-    """Record who wants it undone, and which attempt that is about."""
+async def abort_attempt(context: StepContext, decision: AbortAttempt) -> StepResult:
+    """Record why the open attempt is aborted.
+
+    The kill switch revokes the rights of the run before that: recording takes time, in which the
+    run would go on to write. Should it not be recorded, the run fails and is rolled back.
+    """
+    run, meta = context.attempt.run, context.remediation.metadata
+    if decision.reason is Reason.KILL_SWITCH and run is not None and run.uid and not run.reason:
+        location = RunLocation(run.name, run.namespace, meta.namespace, meta.uid)
+        await revoke_rbac(context.deps.cluster, location)
+    return context.with_attempt(reason=decision.reason, message=clip(decision.message))
+
+
+async def begin_manual_rollback(context: StepContext, _: BeginManualRollback) -> StepResult:
+    """Record who asked for a rollback, and which attempt is rolled back."""
     request = context.remediation.spec.rollback
-    assert request is not None, "an undo by hand is begun because somebody asked"
-    found = last_attempt_with_changes(context.status.attempts)
-    begun = ManualRollback(
+    assert request is not None, "a manual rollback starts because a person asked for it"
+    attempt = last_attempt_with_changes(context.status.attempts)
+    rollback = ManualRollback(
         number=request.number,
         username=request.username,
         reason=request.reason,
-        attempt=found.number if found else 0,
+        attempt=attempt.number if attempt else 0,
         start_time=context.now(),
     )
-    return StepResult(
-        context.status.model_copy(
-            update={"manual_rollbacks": [*context.status.manual_rollbacks, begun]}
-        )
-    )
+    return context.with_status(manual_rollbacks=[*context.status.manual_rollbacks, rollback])
 
 
 def last_attempt_with_changes(attempts: Iterable[Attempt]) -> Attempt | None:
-    """Return the last attempt whose changes are still there, as far as the record says."""
-    found = [
-        a
-        for a in attempts
-        if a.capture is not None
-        and a.run is not None
-        and a.run.reason not in _TOUCHED_NOTHING
-        and (
-            a.rollback_verification is None
-            or a.rollback_verification.verdict is not ProbeVerdict.PASSED
-        )
-    ]
-    return found[-1] if found else None
+    """Return the last attempt whose changes are still in place, by the record."""
+    last = None
+    for attempt in attempts:
+        run, verification = attempt.run, attempt.rollback_verification
+        rolled_back = verification is not None and verification.verdict is ProbeVerdict.PASSED
+        if attempt.capture is None or run is None or run.reason in NOTHING_CHANGED or rolled_back:
+            continue
+        last = attempt
+    return last
 
 
-async def close_undo(context: StepContext, decision: CloseManualRollback) -> StepResult:
-    """Record what came of an undo that a person asked for."""
-    return StepResult(
-        context.with_manual_rollback(
-            outcome=decision.outcome, message=clip(decision.message), completion_time=context.now()
-        )
+async def close_manual_rollback(context: StepContext, decision: CloseManualRollback) -> StepResult:
+    """Record the outcome of a manual rollback."""
+    return context.with_manual_rollback(
+        outcome=decision.outcome, message=clip(decision.message), completion_time=context.now()
     )
 
 
-async def plan_undo(context: StepContext, decision: PlanRollback) -> StepResult:
-    """Derive the undo from the capture and name its run, or record that there is nothing to do."""
-    manual = decision.manual
-    if manual and (why := await _refusal(context)):
-        return _concluded(context, manual, ProbeVerdict.UNKNOWN, why)
+async def plan_rollback(context: StepContext, decision: PlanRollback) -> StepResult:
+    """Derive the rollback from the capture and name its run, or record that there is none."""
+    if decision.manual:
+        return await _plan_manual(context)
     try:
-        plan = await _plan(context, manual)
-    except TargetVanishedError as error:
-        if not manual:
-            raise
-        return _concluded(context, manual, ProbeVerdict.UNKNOWN, f"not undone: {one_line(error)}")
-    except _UNUSABLE as error:
-        unusable = f"the captured state cannot be used: {one_line(error)}"
-        verdict = ProbeVerdict.UNKNOWN if manual else ProbeVerdict.FAILED
-        return _concluded(context, manual, verdict, unusable)
-    if manual and (plan.conflicts or plan.unrestorable):
-        # Nobody waits for this one, so that a person may as well look first.
-        words = "; ".join(c.message for c in (*plan.conflicts, *plan.unrestorable))
-        message = f"not undone, because it is not as the run left it: {words}"
-        return _concluded(context, manual, ProbeVerdict.UNKNOWN, message, plan)
+        plan = await _plan(context, context.attempt)
+    except _CAPTURE_ERRORS as error:
+        return _conclude(context, ProbeVerdict.FAILED, _unusable(error))
     if not plan.actions:
-        return _told(context, manual, plan, "nothing to restore")
-    number = _source(context, manual).number
-    what = f"undo-{context.hand_undo.number}" if manual else "undo"
-    playbook, _text = await context.deps.cluster.store_artifact(
-        context.remediation,
-        text_name(context.remediation, number, what),
-        UNDO_KEY,
-        json.dumps(render(plan.actions), separators=(",", ":")),
-    )
-    run = new_run(
-        context.deps.settings,
-        run_name(context.remediation, number, is_rollback=True),
-        context.now(),
-    )
-    if manual:
-        return StepResult(context.with_manual_rollback(playbook=playbook, run=run))
-    return StepResult(context.revised(rollback_playbook=playbook, rollback=run))
+        return _conclude_restored(context, plan, "nothing to restore")
+    number = context.attempt.number
+    playbook = await _store(context, number, "rollback", plan)
+    run = new_run(context, number, rollback=True)
+    return context.with_attempt(rollback_playbook=playbook, rollback=run)
 
 
-async def verify_undo(context: StepContext, decision: VerifyRollback) -> StepResult:
-    """Compare the cluster with the capture."""
-    manual = decision.manual
+async def _plan_manual(context: StepContext) -> StepResult:
+    rollback, manual = context.manual_rollback, True
+    if refusal := await _refusal(context):
+        return _conclude(context, ProbeVerdict.UNKNOWN, refusal, manual=manual)
+    attempt = context.status.attempts[rollback.attempt - 1]
     try:
-        plan = await _plan(context, manual)
+        plan = await _plan(context, attempt)
+    except TargetVanishedError as error:
+        message = f"not rolled back: {one_line(error)}"
+        return _conclude(context, ProbeVerdict.UNKNOWN, message, manual=manual)
+    except _CAPTURE_ERRORS as error:
+        return _conclude(context, ProbeVerdict.UNKNOWN, _unusable(error), manual=manual)
+    if conflicts := (*plan.conflicts, *plan.unrestorable):
+        # Nothing depends on it: a person can look first.
+        reasons = "; ".join(conflict.message for conflict in conflicts)
+        message = f"not rolled back, because the target was changed after the run: {reasons}"
+        return _conclude(context, ProbeVerdict.UNKNOWN, message, conflicts, manual=manual)
+    if not plan.actions:
+        return _conclude_restored(context, plan, "nothing to restore", manual=manual)
+    name = f"manual-rollback-{rollback.number}"
+    playbook = await _store(context, attempt.number, name, plan)
+    run = new_run(context, attempt.number, rollback=True)
+    return context.with_manual_rollback(playbook=playbook, run=run)
+
+
+async def verify_rollback(context: StepContext, decision: VerifyRollback) -> StepResult:
+    """Compare the cluster with the capture, and record the result."""
+    manual = decision.manual
+    rollback = context.manual_rollback if manual else None
+    attempt = context.status.attempts[rollback.attempt - 1] if rollback else context.attempt
+    try:
+        plan = await _plan(context, attempt)
     except TargetVanishedError as error:
         if not manual:
             raise
-        return _concluded(context, manual, ProbeVerdict.FAILED, one_line(error))
-    except _UNUSABLE as error:
-        unusable = f"the captured state cannot be used: {one_line(error)}"
-        return _concluded(context, manual, ProbeVerdict.FAILED, unusable)
-    if plan.actions:
-        run = context.hand_undo.run if manual else None
-        if run is not None and run.reason is Reason.RUN_NOT_STARTED:
-            words = f"not undone: {run.message}"
-            return _concluded(context, manual, ProbeVerdict.UNKNOWN, words, plan)
-        left = "; ".join(action.summary() for action in plan.actions)
-        return _concluded(context, manual, ProbeVerdict.FAILED, f"not restored: {left}", plan)
-    return _told(context, manual, plan, "every field has its earlier value")
-
-
-def _source(context: StepContext, manual: bool) -> Attempt:
-    return context.status.attempts[context.hand_undo.attempt - 1] if manual else context.attempt
+        return _conclude(context, ProbeVerdict.FAILED, one_line(error), manual=manual)
+    except _CAPTURE_ERRORS as error:
+        return _conclude(context, ProbeVerdict.FAILED, _unusable(error), manual=manual)
+    if not plan.actions:
+        return _conclude_restored(context, plan, "every field has its earlier value", manual=manual)
+    conflicts = (*plan.conflicts, *plan.unrestorable)
+    run = rollback.run if rollback else None
+    if run is not None and run.reason is Reason.RUN_NOT_STARTED:
+        message = f"not rolled back: {run.message}"
+        return _conclude(context, ProbeVerdict.UNKNOWN, message, conflicts, manual=manual)
+    missing = "; ".join(action.summary() for action in plan.actions)
+    message = f"not restored: {missing}"
+    return _conclude(context, ProbeVerdict.FAILED, message, conflicts, manual=manual)
 
 
 async def _refusal(context: StepContext) -> str:
-    """Return why an undo by hand cannot be begun."""
-    if context.hand_undo.attempt == 0:
-        return "there is nothing to undo: no attempt left a change behind"
+    """Return why a manual rollback cannot start."""
+    if context.manual_rollback.attempt == 0:
+        return "there is nothing to roll back: no change of an attempt is still in place"
     other = await find_open_remediation(context.deps.cluster, context.remediation)
     return f"remediation {other} of the same target is open" if other else ""
 
 
-async def _plan(context: StepContext, manual: bool) -> RollbackPlan:
-    kept = _source(context, manual).capture
-    assert kept is not None, "what a run changes is captured before it"
-    text = await context.deps.cluster.read_artifact(context.namespace, kept)
+async def _plan(context: StepContext, attempt: Attempt) -> RollbackPlan:
+    assert attempt.capture is not None, "what a run changes is captured before it"
+    cluster = context.deps.cluster
+    text = await cluster.read_artifact(context.namespace, attempt.capture)
     capture = Capture.model_validate_json(text)
-    report = await read_report(context.deps.cluster, context.remediation)
-    written = [item.action.target for item in capture.items]
-    live = await collect_snapshot(
-        context.deps.cluster, context.remediation, report, context.now(), include=written
+    report = await read_report(cluster, context.remediation)
+    changed = [item.action.target for item in capture.items]
+    snapshot = await collect_snapshot(
+        cluster, context.remediation, report, context.now(), include=changed
     )
-    return plan_rollback(capture, live)
+    return restore.plan_rollback(capture, snapshot)
 
 
-def _told(context: StepContext, manual: bool, plan: RollbackPlan, words: str) -> StepResult:
+async def _store(
+    context: StepContext, attempt: int, what: str, plan: RollbackPlan
+) -> ArtifactReference:
+    reference, _text = await context.deps.cluster.store_artifact(
+        context.remediation,
+        artifact_name(context.remediation, attempt, what),
+        ROLLBACK_KEY,
+        json.dumps(render(plan.actions), separators=(",", ":")),
+    )
+    return reference
+
+
+def _unusable(error: Exception) -> str:
+    return f"the captured state cannot be used: {one_line(error)}"
+
+
+def _conclude_restored(
+    context: StepContext, plan: RollbackPlan, message: str, *, manual: bool = False
+) -> StepResult:
+    """Record a rollback that has nothing left to do."""
+    conflicts = (*plan.conflicts, *plan.unrestorable)
     if plan.unrestorable:
-        message = "; ".join(conflict.message for conflict in plan.unrestorable)
-        return _concluded(context, manual, ProbeVerdict.FAILED, f"not restored: {message}", plan)
+        reasons = "; ".join(conflict.message for conflict in plan.unrestorable)
+        message = f"not restored: {reasons}"
+        return _conclude(context, ProbeVerdict.FAILED, message, conflicts, manual=manual)
     if plan.conflicts:
         fields = ", ".join(f"{c.target} {c.field}".strip() for c in plan.conflicts)
-        words = f"{words}; changed by somebody else meanwhile, and kept: {fields}"
-    return _concluded(context, manual, ProbeVerdict.PASSED, words, plan)
+        message = f"{message}; not restored, because others changed them meanwhile: {fields}"
+    return _conclude(context, ProbeVerdict.PASSED, message, conflicts, manual=manual)
 
 
-def _concluded(
+def _conclude(
     context: StepContext,
-    manual: bool,
     verdict: ProbeVerdict,
     message: str,
-    plan: RollbackPlan | None = None,
+    conflicts: Sequence[Conflict] = (),
+    *,
+    manual: bool = False,
 ) -> StepResult:
-    now = context.now()
-    passed = verdict is ProbeVerdict.PASSED
+    now, passed = context.now(), verdict is ProbeVerdict.PASSED
     probe = ProbeResult(name=_PROBE, verdict=verdict, passed=int(passed), failed=int(not passed))
     window = ProbeWindow(
         start_time=now,
@@ -191,13 +223,13 @@ def _concluded(
         probes=[probe],
         message=clip(message),
     )
-    kept = [_record(c) for c in (*plan.conflicts, *plan.unrestorable)][:_MOST_KEPT] if plan else []
+    skipped = [_skipped_field(conflict) for conflict in conflicts[:_MAX_SKIPPED]]
     if manual:
-        return StepResult(context.with_manual_rollback(verification=window, skipped_fields=kept))
-    return StepResult(context.revised(rollback_verification=window, skipped_fields=kept))
+        return context.with_manual_rollback(verification=window, skipped_fields=skipped)
+    return context.with_attempt(rollback_verification=window, skipped_fields=skipped)
 
 
-def _record(conflict: Conflict) -> SkippedField:
+def _skipped_field(conflict: Conflict) -> SkippedField:
     return SkippedField(
         kind=conflict.target.kind,
         object_name=conflict.target.name,

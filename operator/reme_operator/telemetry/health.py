@@ -35,6 +35,7 @@ class Health:
         self._beat_at = monotonic()
         self._steps: dict[object, tuple[str, float]] = {}
         self._role = ""
+        self._tasks_down: dict[str, str] = {}
 
     def beat(self) -> None:
         """Record that the event loop runs."""
@@ -54,6 +55,15 @@ class Health:
         finally:
             del self._steps[key]
 
+    @contextmanager
+    def task_down(self, name: str, error_text: str) -> Iterator[None]:
+        """Report a background task as down until the end of the block."""
+        self._tasks_down[name] = error_text
+        try:
+            yield
+        finally:
+            del self._tasks_down[name]
+
     def leading(self, leads: bool) -> None:
         """Record that this process leads, or waits to lead."""
         self._role = "leading" if leads else "standing by"
@@ -71,6 +81,8 @@ class Health:
         for name, since in self._steps.values():
             if now - since > self._stalled_after:
                 return f"{name} has made no progress for {now - since:.0f} s"
+        for name, error_text in self._tasks_down.items():
+            return f"background task {name} is down: {error_text}"
         return ""
 
 

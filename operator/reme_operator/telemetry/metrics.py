@@ -132,6 +132,11 @@ class Metrics:
             "Objects of reme's own kinds that did not fit their type.",
             "kind",
         )
+        self._task_failures = self._counter(
+            "reme_background_task_failures_total",
+            "Background tasks of the operator that ended and were started again.",
+            "task",
+        )
         self._kill_switch = self._gauge(
             "reme_kill_switch_active",
             "1 while the kill switch is on, by its policy for runs in flight.",
@@ -222,6 +227,15 @@ class Metrics:
         for policy in InFlightPolicy:
             on = state.on and state.in_flight is policy
             self._kill_switch.labels(policy.value).set(on)
+
+    def register_background_tasks(self, names: Iterable[str]) -> None:
+        """Start the counters of the background tasks at 0."""
+        for name in names:
+            self._task_failures.labels(name)
+
+    def background_task_failed(self, name: str) -> None:
+        """Count a background task that ended."""
+        self._task_failures.labels(name).inc()
 
     def object_unreadable(self, kind: str) -> None:
         """Count an object that could not be parsed."""

@@ -17,7 +17,7 @@ from reme_kube.credentials import Credentials
 from reme_kube.http_client import ApiClient
 from reme_model.inference.client import OpenAIModel
 from reme_model.inference.generation import ModelEndpoint
-from reme_operator.app.main import ExternalClients, operate
+from reme_operator.app.operate import ExternalClients, operate
 from reme_operator.settings import OperatorSettings
 from reme_operator.telemetry.health import Health
 from reme_operator.telemetry.metrics import Metrics

@@ -368,7 +368,7 @@ async def test_what_somebody_else_changed_meanwhile_is_kept_and_named(world: Wor
     assert [(k.object_name, k.field) for k in attempt.skipped_fields] == [("cart", "spec.replicas")]
     assert attempt.rollback_verification is not None
     assert attempt.rollback_verification.verdict is ProbeVerdict.PASSED
-    assert "kept" in ended.status.message
+    assert "not restored, because others changed" in ended.status.message
     cart = world.api.get("deployments", NAMESPACE, "cart")
     assert cart is not None
     assert cart["spec"]["replicas"] == 7

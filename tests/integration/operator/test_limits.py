@@ -97,7 +97,7 @@ async def test_no_job_is_created_within_two_seconds_of_the_switch(world: World) 
         ended = await world.ended(40)
         await asyncio.sleep(2)
     assert (ended.status.outcome, ended.status.reason) == (Outcome.CANCELLED, Reason.KILL_SWITCH)
-    assert "nothing had been changed" in ended.status.message
+    assert "nothing was changed" in ended.status.message
     assert jobs(world) == []
     assert image_of(world.api) == BAD
     switch_off(world)
@@ -294,7 +294,7 @@ async def test_a_target_that_could_not_be_helped_rests_longer_and_longer(world: 
         await world.until(lambda: refused(world, Reason.COOLING_DOWN, "second"))
         found = accepted(world, "second")
         assert found is not None
-        assert "rests for 2 s" in found.message
+        assert "cools down for 2 s" in found.message
         await world.until(lambda: len(world.remediations()) == 2, 20)
     second = next(r for r in world.remediations() if r.spec.report_ref.name == "second")
     assert second.metadata.annotations["reme.dev/failures-before"] == "1"

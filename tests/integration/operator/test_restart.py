@@ -12,7 +12,7 @@ from reme_kube.clock import SystemClock
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
 from reme_kube.http_client import ApiClient
-from reme_operator.admission.remediation_index import RemediationIndex, entry
+from reme_operator.admission.remediation_index import RemediationIndex, remediation_info
 from reme_operator.app.garbage_collector import remove_expired, remove_orphans
 from tests.doubles.fake_model import Answer
 from tests.doubles.shop import (
@@ -161,7 +161,7 @@ async def test_what_has_had_its_time_is_removed(world: World) -> None:
             lambda: not world.api.all("remediations")[0]["metadata"].get("finalizers")
         )
         ledger, clock = RemediationIndex(), SystemClock()
-        ledger.note(entry(ended, clock.now()))
+        ledger.add(remediation_info(ended, clock.now()))
         async with ApiClient(Credentials(world.api.url, None)) as server:
             # For an hour the budgets count it: gone before, it would make room for another.
             assert await remove_expired(ApiCluster(server), clock, ledger) == 0

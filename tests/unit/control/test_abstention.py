@@ -25,7 +25,7 @@ from tests.doubles.builders import (
     run,
 )
 
-SEEN = "; seen: probe answers passed 0 of 3, last 503, status 503"
+SEEN = "; measured: probe answers passed 0 of 3, last 503, status 503"
 
 
 def measured(verdict: ProbeVerdict) -> ProbeWindow:
@@ -116,7 +116,7 @@ def test_a_diagnosis_that_is_too_unsure_is_not_acted_on(sure: int | None, taken:
     assert isinstance(found, Accept) is taken
     if isinstance(found, Refuse):
         assert found.reason is Reason.TOO_LITTLE_EVIDENCE
-        assert "49 % sure" in found.message
+        assert "confidence of 49 %" in found.message
         assert found.retry_at is None
 
 

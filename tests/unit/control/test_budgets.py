@@ -14,9 +14,9 @@ from reme_operator.admission.budgets import (
     BudgetRequest,
     OperatorLimits,
     allowed_workloads,
+    cooldown,
     exceeded_budget,
-    failures,
-    rest,
+    failures_in_a_row,
 )
 from reme_operator.admission.remediation_index import RemediationInfo
 from tests.doubles.builders import NOW, later
@@ -80,8 +80,8 @@ def test_what_did_not_help_is_counted_in_a_row(outcome: Outcome, before: int, af
     found = ended("a", 10, outcome, failures_before=before)
     assert found.failures == after
     older = ended("b", 1000, Outcome.ROLLED_BACK, failures_before=7)
-    assert failures([found, older], "shop", target()) == after
-    assert failures([found], "shop", target("stock")) == 0
+    assert failures_in_a_row([found, older], "shop", target()) == after
+    assert failures_in_a_row([found], "shop", target("stock")) == 0
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_what_did_not_help_is_counted_in_a_row(outcome: Outcome, before: int, af
 def test_the_rest_doubles_up_to_its_most(before: int, seconds: int) -> None:
     budgets = Budgets(cooldown_seconds=100, max_cooldown_seconds=1000)
     found = ended("a", 10, Outcome.ROLLED_BACK, failures_before=before)
-    assert rest(found, budgets) == timedelta(seconds=seconds)
+    assert cooldown(found, budgets) == timedelta(seconds=seconds)
 
 
 def test_a_rest_is_never_shorter_than_it_is_without_failures() -> None:
     budgets = Budgets(cooldown_seconds=100, max_cooldown_seconds=0)
-    assert rest(ended("a", 1, Outcome.ROLLED_BACK), budgets) == timedelta(seconds=100)
-    assert rest(ended("a", 1, Outcome.NO_ACTION_NEEDED), budgets) == timedelta(0)
+    assert cooldown(ended("a", 1, Outcome.ROLLED_BACK), budgets) == timedelta(seconds=100)
+    assert cooldown(ended("a", 1, Outcome.NO_ACTION_NEEDED), budgets) == timedelta(0)
 
 
 def test_a_target_that_rests_says_until_when_and_why() -> None:

@@ -13,7 +13,7 @@ from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation, RemediationStatus
 from reme_operator.admission.admit import Accept, AdmissionInput, TargetInfo, admit
 from reme_operator.admission.budgets import OperatorLimits
-from reme_operator.admission.remediation_index import RemediationInfo, entry
+from reme_operator.admission.remediation_index import RemediationInfo, remediation_info
 from reme_operator.admission.retention import expired
 from reme_operator.admission.storm import StormImpact
 from tests.doubles.builders import NOW, RELEASE, policy, report, started
@@ -57,7 +57,7 @@ class World:
             report=asked,
             target=TargetInfo(),
             policies=self.policies,
-            entries=self.entries(),
+            remediations=self.entries(),
             release_namespace=RELEASE,
             limits=LIMITS,
             workloads=WORKLOADS,
@@ -78,7 +78,7 @@ class World:
 
     def entries(self) -> list[RemediationInfo]:
         """Return what the operator knows after a restart."""
-        return [entry(found, self.now) for found in self.known.values()]
+        return [remediation_info(found, self.now) for found in self.known.values()]
 
     def end(self, which: int, outcome: Outcome) -> None:
         running = sorted(uid for uid, past in self.truth.items() if past.completed is None)

@@ -17,6 +17,8 @@ from tests.doubles.builders import (
     executed,
     generated,
     later,
+    plan,
+    planned,
     remediation,
     started,
     validated_attempt,
@@ -87,7 +89,7 @@ def test_each_follows_from_the_status(
 
 def test_what_is_waited_for_is_said() -> None:
     wait = Wait(later(10), Reason.WAITING_FOR_APPROVAL, "waits for sha256:…")
-    found = remediation(validated_attempt(), mode="Approve")
+    found = remediation(planned(plan=plan(clean=True)), mode="Approve")
     assert stated(found, wait)[Kind.APPROVED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
     assert stated(found, wait)[Kind.SUCCEEDED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
     glitch = Wait(later(10), Reason.WAITING_FOR_PERSISTENCE, "left alone until …")

@@ -39,7 +39,7 @@ def seen(*attempts: Any, **fields: Any) -> Observed:
         for key in (
             "report_gone",
             "target_gone",
-            "held",
+            "hold",
             "run",
             "probe_history",
             "model_failures",
@@ -97,9 +97,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "an abstention",
         seen(generated(abstained="too little evidence")),
-        d.CloseAttempt(
-            Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model would rather do nothing"
-        ),
+        d.CloseAttempt(Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model abstained"),
     ),
     ("a reply", seen(generated()), d.Validate()),
     (
@@ -123,7 +121,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a named run that had begun, without a Job",
         seen(started(run=run(uid="")), run=ObservedRun(claimed=True)),
-        d.RecordRun(Reason.RUN_LOST, "it had begun, and its Job is gone"),
+        d.RecordRun(Reason.RUN_LOST, "it was started, and its Job is gone"),
     ),
     (
         "a run under way",
@@ -143,7 +141,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a Job that vanished",
         seen(started(), run=ObservedRun()),
-        d.RecordRun(Reason.RUN_LOST, "its Job vanished before it left a result"),
+        d.RecordRun(Reason.RUN_LOST, "its Job was deleted before it left a result"),
     ),
     (
         "a pod that never began",
@@ -153,7 +151,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     (
         "a run that took too long",
         seen(started(), run=ObservedRun(JobState.OVERDUE, claimed=True)),
-        d.RecordRun(Reason.RUN_TIMED_OUT, "it took too long"),
+        d.RecordRun(Reason.RUN_TIMED_OUT, "it exceeded its deadline"),
     ),
     (
         "a pod that died",
@@ -198,7 +196,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.CloseAttempt(
             Outcome.UNVERIFIED,
             Reason.PROBES_INCONCLUSIVE,
-            "healthy now, but the fault could not be measured before",
+            "healthy now, but no probe had failed before the run",
         ),
     ),
     (
@@ -225,7 +223,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.CloseAttempt(
             Outcome.FAILED,
             Reason.ROLLBACK_DISABLED,
-            "still bad; not undone, because the policy forbids it",
+            "still bad; not rolled back, because the policy disables it",
         ),
     ),
     (
@@ -235,7 +233,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
                 update={"reason": Reason.RUN_FAILED}
             )
         ),
-        d.CreateRun(undo=True),
+        d.CreateRun(d.RunKind.ROLLBACK),
     ),
     (
         "an undo under way",
@@ -252,7 +250,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
-        d.CleanUp(1, undo=True),
+        d.CleanUp(1, d.RunKind.ROLLBACK),
     ),
     (
         "an undo that is to be verified, whatever its Job said",
@@ -296,7 +294,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.Finish(
             Outcome.ROLLED_BACK,
             Reason.PROBES_FAILED,
-            "none of 2 attempts helped; the last: so it was",
+            "none of 2 attempts helped; the last one: so it was",
         ),
     ),
     (
@@ -387,7 +385,7 @@ def test_a_run_that_was_called_off_before_it_began_needs_no_undo() -> None:
     decision = decide(seen(stopped, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.CANCELLED
-    assert "nothing had been changed" in decision.message
+    assert "nothing was changed" in decision.message
 
 
 def test_a_proven_repair_is_not_called_off_any_more() -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from hypothesis import given, settings
@@ -14,16 +15,31 @@ from reme_api.conditions import Status
 from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
-from reme_api.remediation import Attempt, Generation, ManualRollback, Rejection, Remediation, Run
+from reme_api.remediation import (
+    Attempt,
+    Generation,
+    Hold,
+    ManualRollback,
+    Rejection,
+    Remediation,
+    Run,
+)
 from reme_operator.decision import decisions as d
 from reme_operator.decision.conditions import SUCCESSES, derive
 from reme_operator.decision.decide import decide
+from reme_operator.decision.holds import time_on_hold
 from reme_operator.decision.manual_rollback import manual_rollback_requested
-from reme_operator.decision.observed import JobState, ModelFailures, Observed, ObservedRun
-from reme_operator.decision.plan_approval import PLAN_TRUSTED
+from reme_operator.decision.observed import (
+    HoldReason,
+    JobState,
+    ModelFailures,
+    Observed,
+    ObservedRun,
+)
+from reme_operator.decision.plan_approval import PLAN_TTL
 from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
-from reme_operator.names import run_name
 from reme_operator.probes.sample import Sample
+from reme_playbook.execution.manifests import run_name
 from tests.doubles.builders import (
     DIGEST,
     NOW,
@@ -87,6 +103,11 @@ manual_rollbacks = st.builds(
     verification=st.none() | st.builds(window, st.sampled_from(list(ProbeVerdict))),
     outcome=st.none() | st.sampled_from([Outcome.ROLLED_BACK, Outcome.REJECTED]),
 )
+holds = st.builds(
+    HoldReason,
+    reason=st.sampled_from([Reason.SUSPENDED, Reason.OUTSIDE_WINDOW, Reason.TARGET_LOCKED]),
+    message=st.just("somebody"),
+)
 windows = st.builds(window, st.none() | verdicts)
 generations = st.builds(Generation, abstention_reason=st.sampled_from(["", "unclear"]))
 attempts = st.builds(
@@ -138,13 +159,17 @@ def anything(draw: st.DrawFn) -> Observed:
             "require_probe_failure": draw(st.booleans()),
         },
     )
-    asked = {"manual_rollbacks": draw(st.lists(manual_rollbacks, max_size=2))}
+    asked = {
+        "manual_rollbacks": draw(st.lists(manual_rollbacks, max_size=2)),
+        "hold": draw(st.none() | st.builds(Hold, reason=reasons, start_time=times)),
+        "held_seconds": draw(st.integers(0, 100)),
+    }
     found = found.model_copy(update={"status": found.status.model_copy(update=asked)})
     return Observed(
         found,
         report_gone=draw(st.booleans()),
         target_gone=draw(st.booleans()),
-        held=draw(st.sampled_from(["", "somebody"])),
+        hold=draw(st.none() | holds),
         run=draw(seen_runs),
         model_failures=draw(
             st.builds(ModelFailures, exhausted=st.booleans(), retry_at=st.none() | times)
@@ -173,9 +198,10 @@ def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
 @given(anything(), times)
 def test_a_run_with_a_job_is_never_created(seen: Observed, now: datetime) -> None:
     decision = decide(seen, now)
-    if isinstance(decision, d.CreateRun) and not decision.manual:
+    if isinstance(decision, d.CreateRun) and decision.kind is not d.RunKind.MANUAL_ROLLBACK:
         assert seen.attempt is not None
-        run = seen.attempt.rollback if decision.undo else seen.attempt.run
+        rolls_back = decision.kind is d.RunKind.ROLLBACK
+        run = seen.attempt.rollback if rolls_back else seen.attempt.run
         assert run is not None
         assert run.uid == ""
         assert run.reason is None
@@ -191,7 +217,7 @@ def test_nothing_runs_but_a_fresh_plan_that_was_allowed(seen: Observed, now: dat
     assert attempt.plan is not None
     assert attempt.plan.completion_time is not None
     assert not attempt.plan.cleaned_up
-    assert now - attempt.plan.created_time < PLAN_TRUSTED
+    assert now - attempt.plan.created_time < PLAN_TTL
     if seen.remediation.spec.policy.spec.mode is Mode.APPROVE:
         last = attempt.approvals[-1]
         assert last.decision is ApprovalDecision.APPROVE
@@ -239,6 +265,7 @@ class World:
     model_failures: ModelFailures = field(default_factory=ModelFailures)
     target_gone: bool = False
     report_gone: bool = False
+    hold: HoldReason | None = None
     trail: list[str] = field(default_factory=list)
 
     def one_of(self, *options: Any) -> Any:
@@ -249,6 +276,7 @@ class World:
             self.found,
             report_gone=self.report_gone,
             target_gone=self.target_gone,
+            hold=self.hold,
             run=self.alive,
             probe_history=self.probe_history,
             model_failures=self.model_failures,
@@ -256,7 +284,18 @@ class World:
 
     def disturb(self) -> None:
         """Let something happen that nobody asked for: restarts, people, the cluster."""
-        others = ("restart", "cancel", "report", "target", "job", "decide", "decide", "decide")
+        others = (
+            "restart",
+            "cancel",
+            "report",
+            "target",
+            "job",
+            "decide",
+            "decide",
+            "decide",
+            "hold",
+            "hold",
+        )
         event = self.one_of(*["nothing"] * 12, *others)
         if event == "restart":
             self.probe_history, self.model_failures = None, ModelFailures()
@@ -265,6 +304,9 @@ class World:
         elif event == "cancel":
             spec = self.found.spec.model_copy(update={"cancel": True})
             self.found = self.found.model_copy(update={"spec": spec})
+        elif event == "hold":
+            away = None, None, HoldReason(Reason.OUTSIDE_WINDOW, "at night")
+            self.hold = self.one_of(*away, HoldReason(Reason.SUSPENDED, "a person"))
         elif event == "report":
             self.report_gone = True
         elif event == "target":
@@ -298,11 +340,12 @@ class World:
         last = self.found.status.attempts[-1].model_copy(update=fields)
         self.status(attempts=[*self.found.status.attempts[:-1], last])
 
-    def run(self, undo: bool, **fields: Any) -> None:
+    def run(self, kind: d.RunKind, **fields: Any) -> None:
         last = self.found.status.attempts[-1]
-        run = last.rollback if undo else last.run
+        rolls_back = kind is d.RunKind.ROLLBACK
+        run = last.rollback if rolls_back else last.run
         assert run is not None
-        self.attempt(**{"rollback" if undo else "run": run.model_copy(update=fields)})
+        self.attempt(**{"rollback" if rolls_back else "run": run.model_copy(update=fields)})
 
     def round(self) -> None:
         passed = self.one_of(True, False, None)
@@ -327,9 +370,13 @@ class World:
             self.claims[last.rollback.name if last.rollback else last.run.name] += 1  # type: ignore[union-attr]
 
 
+def held_seconds(world: World) -> int:
+    return ceil(time_on_hold(world.found.status, world.now).total_seconds())
+
+
 def dry_run(world: World) -> Plan:
     number = world.found.status.attempts[-1].number
-    name = run_name(world.found, number)
+    name = run_name(world.found.metadata.uid, number)
     return Plan(name=name, namespace=RELEASE, created_time=world.now)
 
 
@@ -339,7 +386,7 @@ def other_text() -> ArtifactReference:
 
 def named(world: World, undo: bool) -> Run:
     number = world.found.status.attempts[-1].number
-    name = run_name(world.found, number, is_rollback=undo)
+    name = run_name(world.found.metadata.uid, number, is_rollback=undo)
     world.alive = ObservedRun()
     return Run(name=name, namespace=RELEASE, created_time=world.now)
 
@@ -411,14 +458,24 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 *earlier, record = last.approvals
                 refused = record.model_copy(update={"refusal_message": "no"})
                 world.attempt(approvals=[*earlier, refused])
+        case d.BeginHold(why):
+            last = world.found.status.attempts[-1]
+            assert world.found.status.hold is None
+            assert last.run is None
+            assert last.plan is None or last.plan.cleaned_up, "rights while it is on hold"
+            world.status(hold=Hold(reason=why, start_time=world.now))
+        case d.EndHold():
+            if world.one_of(True, True, False):  # or somebody else has the target again
+                world.status(hold=None, held_seconds=held_seconds(world))
         case d.Capture():
+            assert world.found.status.hold is None, "a run while it is on hold"
             policy, start = world.found.spec.policy.spec, world.found.status.start_time
             assert start is not None
             assert world.now >= start + timedelta(seconds=policy.evidence.min_persistence_seconds)
             world.attempt(capture=text(), run=named(world, undo=False))
-        case d.CreateRun(undo):
+        case d.CreateRun(kind):
             last = world.found.status.attempts[-1]
-            run = last.rollback if undo else last.run
+            run = last.rollback if kind is d.RunKind.ROLLBACK else last.run
             assert run is not None
             assert run.name not in world.recorded
             if world.alive.job is JobState.ABSENT:
@@ -426,29 +483,29 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 assert not world.alive.claimed
                 world.alive = ObservedRun(JobState.ACTIVE)
             if world.one_of(True, False):  # or a crash before that could be recorded
-                world.run(undo, uid="uid")
+                world.run(kind, uid="uid")
                 world.recorded.add(run.name)
-        case d.RecordRun(reason, message, undo) | d.StopRun(reason, message, undo):
+        case d.RecordRun(reason, message, kind) | d.StopRun(reason, message, kind):
             stopped = isinstance(decision, d.StopRun) and not world.alive.claimed
             ended = Reason.RUN_NOT_STARTED if stopped else reason
-            world.run(undo, reason=ended, message=message)
-        case d.CleanUp(number, plan=True):
+            world.run(kind, reason=ended, message=message)
+        case d.CleanUp(number, d.RunKind.DRY_RUN):
             last = world.found.status.attempts[-1]
             assert last.number == number
             assert last.plan is not None
             world.attempt(plan=last.plan.model_copy(update={"cleaned_up": True}))
-        case d.CleanUp(number, undo):
+        case d.CleanUp(number, kind):
             last = world.found.status.attempts[-1]
             assert last.number == number
-            world.run(undo, cleaned_up=True)
+            world.run(kind, cleaned_up=True)
             world.alive = ObservedRun()
         case d.BeginVerification():
             world.attempt(verification=window(None, start=world.now))
             world.probe_history = None
         case d.ConcludeVerification(verdict):
             failed = verdict.verdict is ProbeVerdict.FAILED
-            why = {"reason": Reason.PROBES_FAILED} if failed else {}
-            world.attempt(verification=window(verdict.verdict), **why)
+            fields = {"reason": Reason.PROBES_FAILED} if failed else {}
+            world.attempt(verification=window(verdict.verdict), **fields)
             world.probe_history = None
         case d.AbortAttempt(reason, message):
             world.attempt(reason=reason, message=message)
@@ -463,6 +520,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.attempt(
                 outcome=outcome, reason=reason, message=message, completion_time=world.now
             )
+            world.status(hold=None, held_seconds=held_seconds(world))
         case d.Finish(outcome, reason, message):
             world.status(outcome=outcome, reason=reason, message=message)
         case d.Wait(until):
@@ -482,6 +540,7 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
             begun=False,
             mode=data.draw(st.sampled_from(["Auto", "Approve", "Observe"])),
             approval_timeout_seconds=60,
+            hold_timeout_seconds=90,
             max_attempts=data.draw(st.integers(1, 3)),
             rollback={"enabled": data.draw(st.booleans())},
             verification={"window_seconds": 2, "timeout_seconds": 5},

@@ -6,7 +6,7 @@ from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicy
 from reme_operator.admission.admit import Accept, AdmissionInput, TargetInfo, admit
 from reme_operator.admission.explain import Explanation, explain
-from reme_operator.admission.policy_selection import UnreadablePolicy
+from reme_operator.admission.policy_validation import UnreadablePolicy
 from reme_operator.cli.explanation_text import explanation_lines
 from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.builders import NOW, RELEASE, policy, report

@@ -54,7 +54,7 @@ def test_it_is_on_while_it_is_there(found: dict[str, Any] | None, state: KillSwi
 
 
 def test_nothing_new_is_begun() -> None:
-    case = AdmissionInput(report(), TargetInfo(), [policy()], (), RELEASE, stopped=DRAIN.text())
+    case = AdmissionInput(report(), TargetInfo(), [policy()], (), RELEASE, stopped_by=DRAIN.text())
     refusal = admit(case, NOW)
     assert isinstance(refusal, Refuse)
     assert (refusal.reason, refusal.message) == (
@@ -121,7 +121,7 @@ def test_an_undo_that_is_under_way_is_stopped_too() -> None:
     assert isinstance(next_of(rolling_back, switch=DRAIN, run=ACTIVE), d.Wait)
     stopped = next_of(rolling_back, switch=ABORT, run=ACTIVE)
     assert isinstance(stopped, d.StopRun)
-    assert stopped.undo
+    assert stopped.kind is d.RunKind.ROLLBACK
 
 
 def test_what_was_stopped_and_undone_was_cancelled() -> None:

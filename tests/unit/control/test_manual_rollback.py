@@ -6,7 +6,7 @@ from reme_api.approval import RollbackRequest
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import ManualRollback, Remediation, RemediationStatus
-from reme_operator.admission.remediation_index import entry
+from reme_operator.admission.remediation_index import remediation_info
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
 from reme_operator.decision.observed import JobState, Observed, ObservedRun
@@ -38,8 +38,7 @@ def undo(number: int = 1, **fields: Any) -> ManualRollback:
 
 
 def is_unfinished(found: Remediation) -> bool:
-    wire = found.wire()
-    return needs_reconcile(wire["status"], wire["spec"])
+    return needs_reconcile(found.manifest())
 
 
 def test_the_way_of_an_undo() -> None:
@@ -49,17 +48,17 @@ def test_the_way_of_an_undo() -> None:
         (
             ended(undo(run=run(undo=True, uid=""))),
             {},
-            d.CreateRun(undo=True, manual=True),
+            d.CreateRun(d.RunKind.MANUAL_ROLLBACK),
         ),
         (
             ended(undo(run=run(undo=True))),
             {"run": ObservedRun(JobState.COMPLETE, True, Reason.RUN_SUCCEEDED)},
-            d.RecordRun(Reason.RUN_SUCCEEDED, "", undo=True, manual=True),
+            d.RecordRun(Reason.RUN_SUCCEEDED, "", d.RunKind.MANUAL_ROLLBACK),
         ),
         (
             ended(undo(run=run(Reason.RUN_SUCCEEDED, undo=True))),
             {},
-            d.CleanUp(1, undo=True, manual=True),
+            d.CleanUp(1, d.RunKind.MANUAL_ROLLBACK),
         ),
         (
             ended(undo(run=run(Reason.RUN_SUCCEEDED, undo=True, clean=True))),
@@ -85,14 +84,16 @@ def test_the_way_of_an_undo() -> None:
     for found, around, decision in way:
         assert decide(Observed(found, **around), NOW) == decision
         assert is_unfinished(found)
-        assert entry(found, NOW).busy, "no report of this target is acted on meanwhile"
+        assert remediation_info(found, NOW).locks_target, (
+            "no report of this target is acted on meanwhile"
+        )
 
 
 def test_it_is_done_once_for_each_number() -> None:
     done = ended(undo(outcome=Outcome.ROLLED_BACK))
     assert decide(Observed(done), NOW) == d.Done()
     assert not is_unfinished(done)
-    assert not entry(done, NOW).busy
+    assert not remediation_info(done, NOW).locks_target
     again = ended(
         undo(outcome=Outcome.REJECTED), rollback_request=RollbackRequest(username="ann", number=2)
     )
@@ -118,7 +119,7 @@ def test_the_kill_switch_holds_it_and_stops_it() -> None:
     under_way = ended(undo(run=run(undo=True)))
     stopped = decide(Observed(under_way, switch=stop, run=ObservedRun(JobState.ACTIVE)), NOW)
     assert isinstance(stopped, d.StopRun)
-    assert stopped.manual
+    assert stopped.kind is d.RunKind.MANUAL_ROLLBACK
 
 
 def test_a_run_that_never_ends_is_stopped() -> None:
@@ -127,7 +128,7 @@ def test_a_run_that_never_ends_is_stopped() -> None:
         Observed(found, run=ObservedRun(JobState.ACTIVE, claimed=True)), later(10_000)
     )
     assert isinstance(decision, d.StopRun)
-    assert (decision.undo, decision.manual) == (True, True)
+    assert decision.kind is d.RunKind.MANUAL_ROLLBACK
 
 
 def test_a_remediation_that_is_being_deleted_begins_none() -> None:

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from reme_api.approval import Approval, ApprovalRecord
+from reme_api.conditions import Status
 from reme_api.probes import ProbeVerdict
-from reme_api.reasons import Outcome, Reason
-from reme_api.remediation import Attempt, Rejection
+from reme_api.reasons import ConditionType, Outcome, Reason
+from reme_api.remediation import Attempt, Hold, Rejection
 from reme_operator.decision import decisions as d
 from reme_operator.decision.conditions import derive
 from reme_operator.decision.decide import decide
-from reme_operator.decision.observed import Observed
+from reme_operator.decision.observed import HoldReason, Observed
+from reme_operator.decision.plan_approval import waits_for_person
 from reme_operator.kill_switch.state import KillSwitchState
 from tests.doubles.builders import (
     DIGEST,
@@ -64,6 +66,15 @@ def noted(decision: str = "Approve", **fields: Any) -> ApprovalRecord:
     return ApprovalRecord.model_validate(base | fields)
 
 
+def on_hold(found: Observed, since: float = 0, held_seconds: int = 0) -> Observed:
+    """Return the same, on hold since then, and for so long before."""
+    hold = Hold(reason=Reason.SUSPENDED, start_time=later(since))
+    status = found.remediation.status.model_copy(
+        update={"hold": hold, "held_seconds": held_seconds}
+    )
+    return replace(found, remediation=found.remediation.model_copy(update={"status": status}))
+
+
 def test_a_playbook_is_planned_before_anything_else() -> None:
     for mode in ("Auto", "Approve", "Observe"):
         found = seen(validated_attempt(plan=plan(complete=False)), mode=mode)
@@ -80,26 +91,26 @@ def test_in_mode_auto_the_run_follows_at_once() -> None:
 
 def test_an_old_plan_is_made_anew() -> None:
     assert decide(seen(planned()), later(29)) == d.Capture()
-    assert decide(seen(planned()), later(31)) == d.CleanUp(1, plan=True)
+    assert decide(seen(planned()), later(31)) == d.CleanUp(1, d.RunKind.DRY_RUN)
     assert decide(seen(planned(**CLEAN)), later(31)) == d.RenewPlan()
 
 
 def test_a_dry_run_that_a_crash_cut_short_is_cleaned_up_and_made_anew() -> None:
     cut = plan(complete=False)
-    assert decide(seen(validated_attempt(plan=cut)), later(31)) == d.CleanUp(1, plan=True)
+    assert decide(seen(validated_attempt(plan=cut)), later(31)) == d.CleanUp(1, d.RunKind.DRY_RUN)
     cut = plan(complete=False, clean=True)
     assert decide(seen(validated_attempt(plan=cut)), later(31)) == d.RenewPlan()
 
 
 def test_in_mode_observe_the_plan_is_the_end_and_leaves_no_rights() -> None:
-    assert decide(seen(planned(), mode="Observe"), NOW) == d.CleanUp(1, plan=True)
+    assert decide(seen(planned(), mode="Observe"), NOW) == d.CleanUp(1, d.RunKind.DRY_RUN)
     ended = decide(seen(planned(**CLEAN), mode="Observe"), NOW)
     assert isinstance(ended, d.CloseAttempt)
     assert ended.outcome is Outcome.OBSERVED
 
 
 def test_nobody_holds_rights_while_a_person_thinks() -> None:
-    assert decide(seen(planned(), mode="Approve"), NOW) == d.CleanUp(1, plan=True)
+    assert decide(seen(planned(), mode="Approve"), NOW) == d.CleanUp(1, d.RunKind.DRY_RUN)
     waits = decide(seen(planned(**CLEAN), mode="Approve"), NOW)
     assert isinstance(waits, d.Wait)
     assert waits.why is Reason.WAITING_FOR_APPROVAL
@@ -157,7 +168,7 @@ def test_before_an_approved_run_the_baseline_is_taken_anew() -> None:
 def test_whatever_waited_long_is_measured_again_and_holds_no_rights_meanwhile() -> None:
     fresh = planned(plan=plan(created=later(299)))
     assert decide(seen(fresh), later(299)) == d.Capture()
-    assert decide(seen(fresh), later(300)) == d.CleanUp(1, plan=True)
+    assert decide(seen(fresh), later(300)) == d.CleanUp(1, d.RunKind.DRY_RUN)
     assert decide(seen(planned(**CLEAN)), later(300)) == d.ProbeBaseline(again=True)
 
 
@@ -192,7 +203,7 @@ def test_an_edit_is_taken_once_and_then_waits_for_its_own_approval() -> None:
 
 def test_rights_are_gone_before_an_edit_takes_the_place_of_the_playbook() -> None:
     found = planned(approvals=[noted("Edit", edited_playbook=text("edit"))])
-    assert decide(seen(found, mode="Approve"), NOW) == d.CleanUp(1, plan=True)
+    assert decide(seen(found, mode="Approve"), NOW) == d.CleanUp(1, d.RunKind.DRY_RUN)
 
 
 def test_a_plan_that_nobody_decides_on_expires() -> None:
@@ -225,7 +236,7 @@ def test_the_deadline_does_not_count_while_a_person_thinks() -> None:
 @pytest.mark.parametrize(
     ("around", "reason"),
     [
-        ({"held": "policy x is suspended"}, Reason.SUSPENDED),
+        ({"hold": HoldReason(Reason.SUSPENDED, "policy x is suspended")}, Reason.SUSPENDED),
         ({"switch": KillSwitchState(on=True)}, Reason.KILL_SWITCH),
     ],
 )
@@ -234,13 +245,91 @@ def test_whoever_holds_it_holds_it_before_the_run(
 ) -> None:
     approved = [noted()]
     for state in (planned(approvals=approved), validated_attempt(plan=plan(complete=False))):
-        assert decide(seen(state, mode=mode, around=around), NOW) == d.CleanUp(1, plan=True)
+        assert decide(seen(state, mode=mode, around=around), NOW) == d.CleanUp(1, d.RunKind.DRY_RUN)
         assert state.plan is not None
         clean = state.plan.model_copy(update={"cleaned_up": True})
         state = state.model_copy(update={"plan": clean})
-        held = decide(seen(state, mode=mode, around=around), NOW)
-        assert isinstance(held, d.Wait)
-        assert held.why is reason
+        assert decide(seen(state, mode=mode, around=around), NOW) == d.BeginHold(reason)
+        waits = decide(on_hold(seen(state, mode=mode, around=around)), later(1))
+        assert isinstance(waits, d.Wait)
+        assert waits.why is reason
+
+
+SUSPENDED = {"hold": HoldReason(Reason.SUSPENDED, "policy x is suspended")}
+APPROVED: dict[str, Any] = {"approvals": [noted()], **CLEAN}
+HOLD_LIMITS: dict[str, Any] = {
+    "mode": "Approve",
+    "approval": said(),
+    "approval_timeout_seconds": 5,
+    "deadline_seconds": 30,
+    "hold_timeout_seconds": 1000,
+}
+
+
+def test_an_approved_plan_on_hold_goes_on_long_after_its_deadline() -> None:
+    """It waited, kept everything locked, and ended as DeadlineExceeded once it might have run."""
+    held = on_hold(seen(planned(**APPROVED), around=SUSPENDED, **HOLD_LIMITS))
+    for seconds in (1, 29, 31, 500, 999):
+        waits = decide(held, later(seconds))
+        assert isinstance(waits, d.Wait)
+        assert waits.why is Reason.SUSPENDED
+        assert waits.until > later(seconds)
+    free = on_hold(seen(planned(**APPROVED), **HOLD_LIMITS))
+    assert decide(free, later(999)) == d.EndHold()
+    resumed = seen(planned(**APPROVED), **HOLD_LIMITS)
+    status = resumed.remediation.status.model_copy(update={"held_seconds": 999})
+    resumed = replace(
+        resumed, remediation=resumed.remediation.model_copy(update={"status": status})
+    )
+    assert decide(resumed, later(1000)) == d.ProbeBaseline(again=True)
+    late = decide(resumed, later(999 + 31))
+    assert isinstance(late, d.CloseAttempt)
+    assert late.reason is Reason.DEADLINE_EXCEEDED
+
+
+def test_a_hold_has_an_end_of_its_own() -> None:
+    for mode in ("Auto", "Approve"):
+        state = planned(**APPROVED) if mode == "Approve" else planned(**CLEAN)
+        limits = HOLD_LIMITS | {"mode": mode}
+        ends = decide(on_hold(seen(state, around=SUSPENDED, **limits)), later(1000))
+        assert isinstance(ends, d.CloseAttempt)
+        assert (ends.outcome, ends.reason) == (Outcome.TIMED_OUT, Reason.HOLD_EXPIRED)
+        assert ends.message == "on hold for 1000 s (holdTimeoutSeconds): policy x is suspended"
+        again = on_hold(seen(state, around=SUSPENDED, **limits), since=500, held_seconds=900)
+        ends = decide(again, later(600))
+        assert isinstance(ends, d.CloseAttempt), "holds count together"
+
+
+def test_on_hold_it_can_still_be_cancelled_and_decided_anew() -> None:
+    held = on_hold(seen(planned(**APPROVED), around=SUSPENDED, **HOLD_LIMITS, cancel=True))
+    ends = decide(held, later(5))
+    assert isinstance(ends, d.CloseAttempt)
+    assert ends.reason is Reason.CANCELLED
+    limits = HOLD_LIMITS | {"approval": said("Reject", reason="not today")}
+    held = on_hold(seen(planned(**APPROVED), around=SUSPENDED, **limits))
+    assert decide(held, later(5)) == d.RecordApproval()
+
+
+def test_an_approved_plan_waits_for_nobody() -> None:
+    """`Approved` said Unknown after an approval, and `list --waiting` asked again."""
+    waiting = seen(planned(**CLEAN), mode="Approve").remediation
+    assert waits_for_person(waiting)
+    sent = seen(planned(**CLEAN), mode="Approve", approval=said()).remediation
+    assert not waits_for_person(sent)
+    approved = on_hold(seen(planned(**APPROVED), mode="Approve", approval=said()))
+    assert not waits_for_person(approved.remediation)
+    wait = d.Wait(later(10), Reason.OUTSIDE_WINDOW, "at night")
+    conditions = derive(approved.remediation, approved.remediation.status, NOW, wait)
+    stated = {c.type: (c.status, c.reason) for c in conditions}
+    assert stated[ConditionType.APPROVED] == (Status.TRUE, Reason.APPROVED_BY_PERSON)
+    assert stated[ConditionType.SUCCEEDED] == (Status.UNKNOWN, Reason.OUTSIDE_WINDOW)
+    changed = plan(clean=True).model_copy(update={"digest": OTHER})
+    other = seen(planned(plan=changed, approvals=[noted()]), mode="Approve", approval=said())
+    assert waits_for_person(other.remediation), "it was another plan that was approved"
+    refused = planned(**CLEAN, approvals=[noted("Edit", refusal_message="no")])
+    assert waits_for_person(seen(refused, mode="Approve").remediation)
+    for mode in ("Auto", "Observe"):
+        assert not waits_for_person(seen(planned(**CLEAN), mode=mode).remediation)
 
 
 def test_a_refused_dry_run_is_a_rejection_and_its_rights_go_first() -> None:
@@ -251,7 +340,7 @@ def test_a_refused_dry_run_is_a_rejection_and_its_rights_go_first() -> None:
     assert (closes.outcome, closes.reason) == (Outcome.REJECTED, Reason.DRY_RUN_REFUSED)
     assert "quota exceeded" in closes.message
     ended = planned(rejection=refusal, outcome=closes.outcome, reason=closes.reason)
-    assert decide(seen(ended), NOW) == d.CleanUp(1, plan=True)
+    assert decide(seen(ended), NOW) == d.CleanUp(1, d.RunKind.DRY_RUN)
     tidy = ended.model_copy(update=CLEAN)
     assert decide(seen(tidy, max_attempts=2), NOW) == d.OpenAttempt(2)
 
@@ -283,7 +372,7 @@ NAMED_CLEAN: dict[str, Any] = {"plan": plan(complete=False, clean=True)}
 @pytest.mark.parametrize("mode", ["Auto", "Approve"])
 def test_a_fault_that_may_pass_by_itself_is_waited_for_without_a_plan(mode: str) -> None:
     assert decide(seen(validated_attempt(**NAMED), mode=mode, **LASTING), NOW) == d.CleanUp(
-        1, plan=True
+        1, d.RunKind.DRY_RUN
     )
     for state in (validated_attempt(), validated_attempt(**NAMED_CLEAN)):
         waits = decide(seen(state, mode=mode, **LASTING), later(2))
@@ -315,7 +404,7 @@ def test_after_the_wait_the_baseline_is_taken_anew_before_the_plan(mode: str) ->
 
 def test_a_slow_model_has_waited_long_enough() -> None:
     late = validated_attempt(plan=plan(complete=False, created=later(90)))
-    assert decide(seen(late, **LASTING), later(90)) == d.CleanUp(1, plan=True)
+    assert decide(seen(late, **LASTING), later(90)) == d.CleanUp(1, d.RunKind.DRY_RUN)
     clean = late.model_copy(update=NAMED_CLEAN)
     assert decide(seen(clean, **LASTING), later(90)) == d.ProbeBaseline(again=True)
 
@@ -375,7 +464,7 @@ def test_observe_plans_at_once() -> None:
 
 
 def test_a_plan_of_before_there_was_such_a_limit_waits_too() -> None:
-    assert decide(seen(planned(), **LASTING), NOW) == d.CleanUp(1, plan=True)
+    assert decide(seen(planned(), **LASTING), NOW) == d.CleanUp(1, d.RunKind.DRY_RUN)
     waits = decide(seen(planned(**CLEAN), **LASTING), NOW)
     assert isinstance(waits, d.Wait)
     assert waits.why is Reason.WAITING_FOR_PERSISTENCE
@@ -384,17 +473,14 @@ def test_a_plan_of_before_there_was_such_a_limit_waits_too() -> None:
 @pytest.mark.parametrize(
     ("around", "reason"),
     [
-        ({"held": "policy x is suspended"}, Reason.SUSPENDED),
+        ({"hold": HoldReason(Reason.SUSPENDED, "policy x is suspended")}, Reason.SUSPENDED),
         ({"switch": KillSwitchState(on=True)}, Reason.KILL_SWITCH),
     ],
 )
 def test_whoever_holds_it_goes_before_the_wait(around: dict[str, Any], reason: Reason) -> None:
     for moment in (1, 40):
-        held = decide(
-            seen(validated_attempt(**NAMED_CLEAN), around=around, **LASTING), later(moment)
-        )
-        assert isinstance(held, d.Wait)
-        assert held.why is reason
+        found = seen(validated_attempt(**NAMED_CLEAN), around=around, **LASTING)
+        assert decide(found, later(moment)) == d.BeginHold(reason)
 
 
 def test_the_wait_ends_when_it_is_called_off() -> None:

@@ -10,22 +10,25 @@ from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Reason
 from reme_operator.admission.admit import Accept, AdmissionInput, Refuse, TargetInfo, admit
-from reme_operator.admission.policy_parsing import parse_policy
 from reme_operator.admission.policy_selection import (
     NoPolicyChosen,
-    UnreadablePolicy,
-    choose,
     rank_policies,
+    select_policy,
 )
-from reme_operator.admission.policy_validation import conflicting_policies, problems
-from reme_operator.handlers.policies import verdict
+from reme_operator.admission.policy_validation import (
+    UnreadablePolicy,
+    conflicting_policies,
+    parse_policy,
+    problems,
+)
+from reme_operator.handlers.policies import policy_readiness
 from tests.doubles.builders import NOW, RELEASE, later, policy, report
 
 LABELS = {"app": "cart"}
 
 
 def chosen(*policies: RemediationPolicy, **fields: Any) -> str | NoPolicyChosen:
-    found = choose(report(**fields), LABELS, policies, RELEASE)
+    found = select_policy(report(**fields), LABELS, policies, RELEASE)
     return found if isinstance(found, NoPolicyChosen) else found.metadata.name
 
 
@@ -63,16 +66,18 @@ def test_a_policy_for_other_namespaces_does_not_match() -> None:
 
 def test_one_that_cannot_be_read_may_have_been_the_narrowest() -> None:
     broken = [UnreadablePolicy("shop", "narrow", "spec.mode: nonsense")]
-    found = choose(report(), LABELS, [policy("wide")], RELEASE, broken)
+    found = select_policy(report(), LABELS, [policy("wide")], RELEASE, broken)
     assert isinstance(found, NoPolicyChosen)
     assert found.reason is Reason.POLICY_INVALID
     assert "shop/narrow" in found.message
     named = report(policy_ref={"name": "wide"})
-    assert isinstance(choose(named, LABELS, [policy("wide")], RELEASE, broken), RemediationPolicy)
+    assert isinstance(
+        select_policy(named, LABELS, [policy("wide")], RELEASE, broken), RemediationPolicy
+    )
     elsewhere = [UnreadablePolicy(RELEASE, "shared", "x")]
-    found = choose(report(), LABELS, [policy("own")], RELEASE, elsewhere)
+    found = select_policy(report(), LABELS, [policy("own")], RELEASE, elsewhere)
     assert isinstance(found, RemediationPolicy)
-    found = choose(report(), LABELS, [], RELEASE, elsewhere)
+    found = select_policy(report(), LABELS, [], RELEASE, elsewhere)
     assert isinstance(found, NoPolicyChosen)
     assert found.reason is Reason.POLICY_INVALID
 
@@ -90,7 +95,7 @@ def test_every_policy_is_considered_with_its_reason() -> None:
         ],
         RELEASE,
     )
-    assert [(c.policy.metadata.name, c.why_not) for c in found] == [
+    assert [(c.policy.metadata.name, c.mismatch) for c in found] == [
         ("named", ""),
         ("wide", ""),
         ("stock", "it is for names stock; the target lacks labels app=stock"),
@@ -112,37 +117,37 @@ def test_what_does_not_fit_its_type_is_understood_as_that() -> None:
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
-    ("zone", {"windows": [{"time_zone": "Mars/Olympus"}]}, "no time zone Mars/Olympus"),
-    ("namespaces", {"namespaces": ["shop"]}, "only for a policy in reme-system"),
+    ("zone", {"windows": [{"time_zone": "Mars/Olympus"}]}, "time zone Mars/Olympus is not known"),
+    ("namespaces", {"namespaces": ["shop"]}, "only allowed for a policy in namespace reme-system"),
     (
         "kind",
         {"actions": [{"name": "Scale", "kinds": ["DaemonSet"]}]},
-        "actions[0] Scale: it is never about a DaemonSet",
+        "actions[0] Scale: kinds: DaemonSet is no kind of this action; it acts on",
     ),
     (
         "fields",
         {"actions": [{"name": "Restart", "fields": ["x"]}]},
-        "actions[0] Restart: it sets no field",
+        "actions[0] Restart: fields: this action sets no named fields",
     ),
     (
         "container",
         {"actions": [{"name": "Scale", "containers": ["web"]}]},
-        "actions[0] Scale: it is not about a container",
+        "actions[0] Scale: containers: this action is not about a container",
     ),
     (
         "zone of a rule",
         {"actions": [{"name": "Restart", "windows": [{"time_zone": "Nowhere"}]}]},
-        "no time zone Nowhere",
+        "time zone Nowhere is not known",
     ),
     (
         "nothing begins in time",
         {"evidence": {"min_persistence_seconds": 60}, "deadline_seconds": 60},
-        "deadlineSeconds: it is over before evidence.minPersistenceSeconds is",
+        "evidence.minPersistenceSeconds must be less than deadlineSeconds",
     ),
     (
         "nothing begins in time by the profile",
         {"profile": "Conservative", "deadline_seconds": 60},
-        "deadlineSeconds: it is over before evidence.minPersistenceSeconds is",
+        "evidence.minPersistenceSeconds must be less than deadlineSeconds",
     ),
 ]
 
@@ -151,7 +156,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], said: str) -> None:
     bad = policy("bad", **fields)
     assert said in "; ".join(problems(bad, RELEASE))
-    state, reason, message = verdict(bad, RELEASE)
+    state, reason, message = policy_readiness(bad, RELEASE)
     assert (state, reason) == (Status.FALSE, Reason.POLICY_INVALID)
     assert said in message
     refusal = admit(AdmissionInput(report(), TargetInfo(), [bad], (), RELEASE), NOW)
@@ -172,7 +177,7 @@ def test_two_that_match_the_same_say_so_of_each_other() -> None:
     c = policy("c", targets=[{"names": ["cart"]}])
     assert conflicting_policies(a, [a, b, c]) == ["b"]
     assert conflicting_policies(c, [a, b, c]) == []
-    state, reason, message = verdict(a, RELEASE, [a, b, c])
+    state, reason, message = policy_readiness(a, RELEASE, [a, b, c])
     assert (state, reason) == (Status.FALSE, Reason.POLICY_CONFLICT)
     assert "a, b" in message
 

@@ -113,7 +113,7 @@ def test_a_neighbour_that_stays_worse_fails_it_early() -> None:
     verdict = verification_verdict(seen, later(4), window=WINDOW, deadline=later(100))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.FAILED
-    assert verdict.neighbours_worse
+    assert verdict.neighbours_degraded
     assert "Deployment/stock" in verdict.message
 
 
@@ -136,7 +136,7 @@ def test_the_target_may_take_its_time_but_must_be_there_in_the_end() -> None:
     verdict = verification_verdict(seen, later(10), window=WINDOW, deadline=later(10))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.FAILED
-    assert not verdict.neighbours_worse
+    assert not verdict.neighbours_degraded
     assert "Deployment/cart" in verdict.message
 
 

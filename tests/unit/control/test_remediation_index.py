@@ -1,28 +1,28 @@
 """What is remembered of remediations, whatever overtakes whatever."""
 
 from reme_api.reasons import Outcome
-from reme_operator.admission.remediation_index import RemediationIndex, entry
+from reme_operator.admission.remediation_index import RemediationIndex, remediation_info
 from tests.doubles.builders import NOW, REPORT_UID, remediation
 
 
 def test_what_has_ended_does_not_open_again() -> None:
-    ledger = RemediationIndex()
-    ledger.note(entry(remediation(outcome=Outcome.VERIFIED), NOW))
-    ledger.merge([entry(remediation(), NOW)])  # a list that was read before the end
-    assert ledger.open_count() == 0
+    index = RemediationIndex()
+    index.add(remediation_info(remediation(outcome=Outcome.VERIFIED), NOW))
+    index.merge([remediation_info(remediation(), NOW)])  # a list that was read before the end
+    assert index.open_count() == 0
 
 
 def test_what_is_gone_does_not_come_back() -> None:
-    ledger, found = RemediationIndex(), entry(remediation(), NOW)
-    ledger.note(found)
-    ledger.forget(found.uid)
-    ledger.merge([found])
-    assert ledger.entries() == ()
+    index, found = RemediationIndex(), remediation_info(remediation(), NOW)
+    index.add(found)
+    index.remove(found.uid)
+    index.merge([found])
+    assert index.all() == ()
 
 
 def test_the_remediations_of_a_report_come_in_their_order() -> None:
-    ledger = RemediationIndex()
+    index = RemediationIndex()
     for name in ("b", "a"):
-        ledger.note(entry(remediation(name=name, uid=name), NOW))
-    assert [e.name for e in ledger.of_report(REPORT_UID)] == ["a", "b"]
-    assert ledger.of_report("another") == ()
+        index.add(remediation_info(remediation(name=name, uid=name), NOW))
+    assert [e.name for e in index.of_report(REPORT_UID)] == ["a", "b"]
+    assert index.of_report("another") == ()

@@ -14,11 +14,11 @@ from reme_operator.admission.storm import (
     ReportSummary,
     StormImpact,
     StormLimits,
-    causes,
-    followers,
+    group_by_cause,
+    possible_causes,
+    storm_state,
     urgency,
-    weather,
-    workload,
+    workload_cause,
 )
 from tests.doubles.builders import NOW, RELEASE, later, policy, report
 from tests.unit.control.test_budgets import opened, target
@@ -37,8 +37,8 @@ def about(name: str, evidence: list[str] | None = None, **fault: Any) -> Diagnos
 def filed(
     name: str, *shared: str, acting: bool = False, place: int = 0, own: str | None = None
 ) -> ReportSummary:
-    mine = workload("shop", own or name)
-    found = frozenset({mine, *(workload("shop", one) for one in shared)})
+    mine = workload_cause("shop", own or name)
+    found = frozenset({mine, *(workload_cause("shop", one) for one in shared)})
     return ReportSummary(name, f"shop/{name}", mine, (0, 0, later(place), name), found, acting)
 
 
@@ -58,26 +58,28 @@ def test_the_worst_comes_first_then_the_surest_then_the_oldest() -> None:
 
 def test_a_cause_is_named_in_the_evidence() -> None:
     names = {"cart", "stock", "redis", "front"}
-    found = causes(about("cart", ["dial tcp redis:6379: connection refused", "GET /stock"]), names)
+    found = possible_causes(
+        about("cart", ["dial tcp redis:6379: connection refused", "GET /stock"]), names
+    )
     assert found == {"shop/cart", "shop/redis", "shop/stock"}
-    assert causes(about("cart", ["rediscovered stockings"]), names) == {"shop/cart"}
+    assert possible_causes(about("cart", ["rediscovered stockings"]), names) == {"shop/cart"}
 
 
 @pytest.mark.parametrize(
     "text", ["pod evicted from node worker-1", "node/worker-1 NotReady", "Node: x; node=worker-1"]
 )
 def test_a_node_is_a_cause_too(text: str) -> None:
-    assert "node worker-1" in causes(about("cart", [text]), set())
+    assert "node worker-1" in possible_causes(about("cart", [text]), set())
 
 
 def test_who_names_everything_names_nothing() -> None:
     names = {f"s{n}" for n in range(9)}
-    assert causes(about("cart", [" ".join(sorted(names))]), names) == {"shop/cart"}
+    assert possible_causes(about("cart", [" ".join(sorted(names))]), names) == {"shop/cart"}
 
 
 def test_of_those_with_one_cause_the_cause_itself_is_acted_on() -> None:
     some = [filed("cart", "redis"), filed("redis", place=9), filed("front", "redis")]
-    found = followers(some)
+    found = group_by_cause(some)
     assert {uid: lead.uid for uid, (lead, _) in found.items()} == {
         "cart": "redis",
         "front": "redis",
@@ -86,17 +88,17 @@ def test_of_those_with_one_cause_the_cause_itself_is_acted_on() -> None:
 
 
 def test_where_nobody_reported_the_cause_the_worst_is_acted_on() -> None:
-    found = followers([filed("cart", "redis", place=2), filed("front", "redis", place=1)])
+    found = group_by_cause([filed("cart", "redis", place=2), filed("front", "redis", place=1)])
     assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"cart": "front"}
 
 
 def test_what_is_under_way_already_is_waited_for() -> None:
-    found = followers([filed("redis"), filed("cart", "redis", acting=True)])
+    found = group_by_cause([filed("redis"), filed("cart", "redis", acting=True)])
     assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"redis": "cart"}
 
 
 def test_two_reports_of_one_target_are_one() -> None:
-    found = followers([filed("first", own="cart"), filed("second", own="cart", place=1)])
+    found = group_by_cause([filed("first", own="cart"), filed("second", own="cart", place=1)])
     assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"second": "first"}
 
 
@@ -114,7 +116,7 @@ def test_whoever_is_waited_for_waits_for_nobody(
         filed(f"r{n}", *others, acting=acting, place=place, own=own)
         for n, (own, others, acting, place) in enumerate(crowd)
     ]
-    found = followers(some)
+    found = group_by_cause(some)
     for uid, (lead, cause) in found.items():
         assert lead.uid not in found, "a chain could wait for ever"
         (mine,) = [one for one in some if one.uid == uid]
@@ -125,11 +127,11 @@ def test_whoever_is_waited_for_waits_for_nobody(
 def test_there_is_no_storm_up_to_the_threshold() -> None:
     limits = StormLimits(threshold=2)
     two = [filed("cart", "redis"), filed("redis")]
-    assert not weather(two, limits).active
-    assert weather(two, limits).place("cart") == StormImpact()
-    three = weather([*two, filed("front")], limits)
-    assert three.place("cart") == StormImpact(True, 3, 2, "shop/redis", "shop/redis")
-    assert three.place("redis") == StormImpact(True, 3, 2)
+    assert not storm_state(two, limits).active
+    assert storm_state(two, limits).impact("cart") == StormImpact()
+    three = storm_state([*two, filed("front")], limits)
+    assert three.impact("cart") == StormImpact(True, 3, 2, "shop/redis", "shop/redis")
+    assert three.impact("redis") == StormImpact(True, 3, 2)
 
 
 def admitted(storm: StormImpact, *entries: RemediationInfo) -> Accept | Refuse:

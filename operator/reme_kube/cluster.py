@@ -268,8 +268,8 @@ def _trimmed(item: Json) -> Json:
     spec = item.get("spec") or {}
     if item["kind"] == "Pod":
         containers = spec.get("containers") or ()
-        kept = ("name", "resources")
-        spec = {"containers": [{k: c[k] for k in kept if k in c} for c in containers]}
+        fields = ("name", "resources")
+        spec = {"containers": [{k: c[k] for k in fields if k in c} for c in containers]}
     else:
         spec = {key: value for key, value in spec.items() if key != "template"}
     return {**item, "metadata": metadata, "spec": spec}

@@ -297,7 +297,7 @@ async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]
                 world.finals[found.metadata.uid] = found
 
         api.hooks += [nodes, remember, chronicle]
-        with mock.patch("reme_kube.http_client.connector", side_effect=lambda *_: api.wire()):
+        with mock.patch("reme_kube.transport.connector", side_effect=lambda *_: api.wire()):
             yield world
 
 

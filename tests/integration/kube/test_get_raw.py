@@ -49,6 +49,6 @@ async def test_the_query_is_kept(api: ApiClient) -> None:
         return web.Response()
 
     async with serve(handle) as port:
-        api._credentials.server = f"http://127.0.0.1:{port}"
+        api._transport.credentials.server = f"http://127.0.0.1:{port}"
         await api.get_raw(f"{PATH}window?seconds=5", 0.5)
     assert seen == [f"{PATH}window?seconds=5"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from reme_kube import http_client, responses
+from reme_kube import responses, transport
 from reme_kube.credentials import Credentials
 from reme_kube.errors import (
     AlreadyExistsError,
@@ -90,7 +90,7 @@ async def test_nobody_there_is_unavailable(unused_tcp_port: int) -> None:
 async def test_the_time_of_all_tries_together_is_bounded(
     server: StubApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_client, "_MAX_RETRY_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(transport, "_MAX_RETRY_WAIT_SECONDS", 0.0)
     server.script += [30.0] * 20
     async with serve(server.handle) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None)

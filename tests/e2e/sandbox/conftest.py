@@ -173,7 +173,10 @@ class RunAdmission:
         by = Identity.run(self.system, run)
         probe = f"/api/v1/namespaces/{self.shop}/configmaps/canary?dryRun=All"
         eventually(
-            lambda: "no grant" in self.api("PATCH", probe, {"data": {"a": "b"}}, by=by).message
+            lambda: (
+                "the grant of this run"
+                in self.api("PATCH", probe, {"data": {"a": "b"}}, by=by).message
+            )
         )
 
     def rule(

@@ -343,7 +343,7 @@ def test_a_task_that_the_fence_refuses_fails_the_run(sandboxes: Sandboxes) -> No
     state = sandboxes.result(granted.name)
     assert state is not None
     assert (state.end, state.changed) == (RunEnd.FAILED, 0)
-    assert "no grant to UPDATE deployments" in state.message
+    assert "does not allow it to UPDATE deployments" in state.message
     assert state.failed_task == "Restart Deployment other"
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from reme_api.validation import Pattern
+
 # What Ansible evaluates: the template delimiters, and the header that replaces them with others.
 TEMPLATE_STARTS = ("{{", "{%", "{#")
 TEMPLATE_HEADER = "#jinja2:"
@@ -78,44 +80,32 @@ _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 _DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
-PATTERN_MEANINGS: dict[str, str] = {}
-"""What each pattern of this module requires, in words for messages."""
-
-
-def _text(pattern: str, meaning: str, **limits: int) -> StringConstraints:
-    PATTERN_MEANINGS[pattern] = meaning
-    return StringConstraints(strict=True, pattern=pattern, **limits)  # type: ignore[arg-type]
-
-
 ObjectName = Annotated[
     str,
-    _text(
-        r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        "must have lower-case letters, digits and -. only",
-        max_length=253,
+    StringConstraints(strict=True, max_length=253),
+    Pattern(
+        r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "must have lower-case letters, digits and -. only"
     ),
 ]
 ContainerName = Annotated[
-    str, _text(_DNS_LABEL, "must have lower-case letters, digits and '-' only", max_length=63)
+    str,
+    StringConstraints(strict=True, max_length=63),
+    Pattern(_DNS_LABEL, "must have lower-case letters, digits and '-' only"),
 ]
 EnvName = Annotated[
     str,
-    _text(
+    StringConstraints(strict=True, max_length=128),
+    Pattern(
         r"^[A-Za-z_][A-Za-z0-9_.-]*$",
         "must have letters, digits and _.- only, and not start with a digit",
-        max_length=128,
     ),
 ]
 EnvValue = Annotated[str, StringConstraints(strict=True, max_length=1024), AfterValidator(_value)]
 Argument = Annotated[str, StringConstraints(strict=True, max_length=2048), AfterValidator(_lines)]
 ConfigKey = Annotated[
     str,
-    _text(
-        r"^[-._A-Za-z0-9]+$",
-        "must have letters, digits and -._ only",
-        min_length=1,
-        max_length=200,
-    ),
+    StringConstraints(strict=True, min_length=1, max_length=200),
+    Pattern(r"^[-._A-Za-z0-9]+$", "must have letters, digits and -._ only"),
     AfterValidator(_config_key),
 ]
 ConfigValue = Annotated[
@@ -123,42 +113,43 @@ ConfigValue = Annotated[
 ]
 Image = Annotated[
     str,
-    _text(
+    StringConstraints(strict=True, max_length=512),
+    Pattern(
         r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
         "must be the reference of an image, such as registry/name:tag",
-        max_length=512,
     ),
 ]
 LabelKey = Annotated[
     str,
-    _text(
+    StringConstraints(strict=True, max_length=200),
+    Pattern(
         rf"^({_DOMAIN}/)?{_LABEL_NAME}$",
         "must be the key of a label, such as app or example.com/app",
-        max_length=200,
     ),
 ]
 LabelValue = Annotated[
     str,
-    _text(
-        rf"^({_LABEL_NAME})?$",
-        "must be the value of a label: letters, digits and -_. only",
-        max_length=63,
-    ),
+    StringConstraints(strict=True, max_length=63),
+    Pattern(rf"^({_LABEL_NAME})?$", "must be the value of a label: letters, digits and -_. only"),
 ]
 HttpPath = Annotated[
     str,
-    _text(r"^/[!-~]*$", "must start with / and have no spaces", max_length=256),
+    StringConstraints(strict=True, max_length=256),
+    Pattern(r"^/[!-~]*$", "must start with / and have no spaces"),
     AfterValidator(_value),
 ]
 PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]
 PortName = Annotated[
-    str, _text(_DNS_LABEL, "must have lower-case letters, digits and '-' only", max_length=15)
+    str,
+    StringConstraints(strict=True, max_length=15),
+    Pattern(_DNS_LABEL, "must have lower-case letters, digits and '-' only"),
 ]
 Port = Annotated[PortNumber | PortName, AfterValidator(_port)]
 
 Percent = Annotated[
     str,
-    _text(r"^(0|[1-9][0-9]{0,2})%$", "must be a percentage, such as 25%", max_length=4),
+    StringConstraints(strict=True, max_length=4),
+    Pattern(r"^(0|[1-9][0-9]{0,2})%$", "must be a percentage, such as 25%"),
 ]
 CountOrPercent = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=10_000)] | Percent, AfterValidator(_percent)
@@ -166,10 +157,10 @@ CountOrPercent = Annotated[
 """A number of pods, or a percentage of them."""
 Host = Annotated[
     str,
-    _text(
+    StringConstraints(strict=True, max_length=253),
+    Pattern(
         rf"^(\*\.)?{_DOMAIN}$",
         "must be a host name in lower-case letters, such as shop.example.com",
-        max_length=253,
     ),
 ]
 Position = Annotated[int, Field(strict=True, ge=0, le=31)]
@@ -177,10 +168,10 @@ Position = Annotated[int, Field(strict=True, ge=0, le=31)]
 Labels = Annotated[dict[LabelKey, LabelValue], Field(min_length=1, max_length=16)]
 ServiceName = Annotated[
     str,
-    _text(
+    StringConstraints(strict=True, max_length=63),
+    Pattern(
         r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
         "must be the name of a Service: lower-case letters, digits and '-', and first a letter",
-        max_length=63,
     ),
 ]
 
@@ -219,8 +210,6 @@ def problem_of(error: ValidationError) -> tuple[str, str]:
 
 def _problem(details: ErrorDetails) -> str:
     context = details.get("ctx", {})
-    if details["type"] == "string_pattern_mismatch":
-        return PATTERN_MEANINGS[context["pattern"]]
     if details["type"] in _PROBLEMS:
         return _PROBLEMS[details["type"]].format(**context)
     return details["msg"].removeprefix("Value error, ")

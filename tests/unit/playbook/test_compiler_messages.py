@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from reme_api.validation import pattern_message
 from reme_playbook.actions.registry import CLASSES
-from reme_playbook.actions.string_types import PATTERN_MEANINGS
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from tests.unit.playbook.tasks import HEAD, in_container, patched, task
@@ -115,4 +115,4 @@ def test_no_message_shows_a_regular_expression() -> None:
         for pattern in patterns([schema])
     }
     assert len(of_fields) >= 8
-    assert of_fields <= set(PATTERN_MEANINGS)
+    assert all(map(pattern_message, of_fields))

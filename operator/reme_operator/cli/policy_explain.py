@@ -167,7 +167,8 @@ def read_policies(path: Path, namespace: str) -> list[RemediationPolicy]:
     """
     try:
         documents = [d for d in yaml.safe_load_all(path.read_text()) if d]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # A date such as 2026-02-30 is a ValueError.
         raise CliError(f"{path}: {one_line(error)}") from error
     policies: list[RemediationPolicy] = []
     for document in documents:

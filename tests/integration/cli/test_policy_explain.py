@@ -176,6 +176,8 @@ def test_the_command(cluster: Cluster, tmp_path: Path) -> None:
     [
         ("{", "policies.yaml: while parsing"),
         ("a: b", "no RemediationPolicy in this file"),
+        ("a: 2026-02-30", "day is out of range for month"),
+        ("[" * 3000, "recursion"),
         ("kind: RemediationPolicy\nmetadata: {name: x}\nspec: {mode: Never}", "x: spec.mode"),
     ],
 )

@@ -37,7 +37,7 @@ def test_without_the_token_nothing_is_done(given: dict[str, Any]) -> None:
     assert (status, said["reason"]) == (403, "Forbidden")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 9999, b"9" * 9999])
 def test_a_body_that_is_none_is_refused(content: bytes) -> None:
     assert ask("/work", content)[0] == 400
 

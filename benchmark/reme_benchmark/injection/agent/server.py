@@ -91,7 +91,7 @@ def respond(
     """Carry out one request and return its status and body. Every expected error is a status."""
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
         return 400, {"reason": "InvalidRequest", "message": "the body must be a JSON object"}
@@ -124,7 +124,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Carry out a command."""
         text = self.headers.get("Content-Length") or "0"
-        length = int(text) if text.isascii() and text.isdecimal() else _LARGEST_BODY + 1
+        digits = text.isascii() and text.isdecimal() and len(text) < 10
+        length = int(text) if digits else _LARGEST_BODY + 1
         if length > _LARGEST_BODY:
             self.close_connection = True
             self._reply(413, {"reason": "InvalidRequest", "message": "the body is too large"})

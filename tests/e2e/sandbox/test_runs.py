@@ -1,4 +1,4 @@
-"""Real Jobs: what a run does, what it leaves behind, and what its identity cannot do."""
+"""Runs in real Jobs: what they change, what they record, and what their identity cannot do."""
 
 import copy
 import json
@@ -45,7 +45,7 @@ _COLLECTIONS = {
 
 @dataclass
 class Sandboxes:
-    """Starts runs as the operator does, and reads what became of them."""
+    """Starts runs as the operator does, and reads their results."""
 
     admission: RunAdmission
     number: int = 0
@@ -53,7 +53,9 @@ class Sandboxes:
     def key(self, kind: Any, name: str) -> ObjectRef:
         return ObjectRef(kind, self.admission.shop, name)
 
-    def request(self, *actions: Action, undo: bool = False, seconds: int = 240) -> RunRequest:
+    def request(
+        self, *actions: Action, is_rollback: bool = False, seconds: int = 240
+    ) -> RunRequest:
         self.number += 1
         return RunRequest(
             remediation_uid=f"{int(time.time()) & 0xFFFFFF:06x}{self.number:02x}-e2e",
@@ -65,14 +67,14 @@ class Sandboxes:
             release_namespace=self.admission.system,
             image=IMAGE,
             sandbox=Sandbox(deadline_seconds=seconds),
-            is_rollback=undo,
+            is_rollback=is_rollback,
             templates=self.templates(actions),
             role_prefix=f"{self.admission.fullname}-run-",
         )
 
     def templates(self, actions: Sequence[Action]) -> dict[ObjectRef, Object]:
-        """Return what rollbacks go back to, as the operator looks it up."""
-        found: dict[ObjectRef, Object] = {}
+        """Return the templates that rollbacks restore, as the operator looks them up."""
+        templates: dict[ObjectRef, Object] = {}
         for action in (a for a in actions if isinstance(a, Rollback)):
             kind = action.target.kind
             path = f"/apis/apps/v1/namespaces/{self.admission.shop}"
@@ -81,12 +83,12 @@ class Sandboxes:
             )
             history = self.admission.api("GET", f"{path}/{REVISION_RESOURCES[kind]}").body["items"]
             known = revisions(workload.body, kind, history)
-            found[action.target] = dict(chosen(workload.body, known, action.revision).template)
-        return found
+            templates[action.target] = dict(chosen(workload.body, known, action.revision).template)
+        return templates
 
     def create(self, manifest: Object) -> Object:
         manifest = copy.deepcopy(manifest)
-        # There is no Remediation here that could own it: the collector would take it away.
+        # No Remediation exists that could own it: the garbage collector would delete it.
         manifest["metadata"].pop("ownerReferences", None)
         path = _COLLECTIONS[manifest["kind"]].format(manifest["metadata"].get("namespace"))
         reply = self.admission.api("POST", path, manifest)
@@ -168,7 +170,7 @@ def seconds(state: RunResult, job: Object, moment: str) -> float:
     return (end - created).total_seconds()
 
 
-def test_a_run_changes_what_it_says_and_tells_of_it(
+def test_a_run_changes_what_its_actions_say_and_records_it(
     sandboxes: Sandboxes, record_property: Any
 ) -> None:
     cart = sandboxes.key("Deployment", "cart")
@@ -205,15 +207,20 @@ def test_the_log_is_json_and_kept_beyond_the_pod(sandboxes: Sandboxes) -> None:
     cart = sandboxes.key("Deployment", "cart")
     request = sandboxes.request(Restart(target=cart))
     assert sandboxes.run(request).ok
-    said = [json.loads(line) for line in sandboxes.log(request.name).splitlines()]
-    assert [e["event"] for e in said] == ["run-started", "task-started", "task-ended", "run-ended"]
+    logged = [json.loads(line) for line in sandboxes.log(request.name).splitlines()]
+    assert [e["event"] for e in logged] == [
+        "run-started",
+        "task-started",
+        "task-ended",
+        "run-ended",
+    ]
     for pod in sandboxes.pods(request.name):
         path = f"/api/v1/namespaces/{sandboxes.admission.system}/pods/{pod['metadata']['name']}"
         sandboxes.admission.api("DELETE", path)
-    kept = [
+    stored = [
         json.loads(line) for line in result.event_lines(sandboxes.data(request.name)).splitlines()
     ]
-    assert kept == said
+    assert stored == logged
 
 
 def test_services_config_and_pods(sandboxes: Sandboxes) -> None:
@@ -272,7 +279,7 @@ def test_rollback(sandboxes: Sandboxes, kind: str) -> None:
     ).get("team")
 
 
-def test_an_undo_takes_away_what_a_run_added(sandboxes: Sandboxes) -> None:
+def test_a_rollback_removes_what_a_run_added(sandboxes: Sandboxes) -> None:
     cart = sandboxes.key("Deployment", "cart")
     add = sandboxes.request(SetEnv(target=cart, container="app", variable="ADDED", value="1"))
     assert sandboxes.run(add).ok
@@ -280,8 +287,8 @@ def test_an_undo_takes_away_what_a_run_added(sandboxes: Sandboxes) -> None:
         UnsetEnv(target=cart, container="app", variable="ADDED"),
         Scale(target=cart, replicas=0),
     )
-    undo = replace(add, actions=actions, is_rollback=True, created=datetime.now(UTC))
-    assert sandboxes.run(undo).ok
+    rollback = replace(add, actions=actions, is_rollback=True, created=datetime.now(UTC))
+    assert sandboxes.run(rollback).ok
     assert "ADDED" not in str(sandboxes.app()["env"])
     assert sandboxes.cart()["spec"]["replicas"] == 0
 
@@ -306,11 +313,11 @@ def test_a_second_start_does_nothing(sandboxes: Sandboxes) -> None:
         f"/apis/apps/v1/namespaces/{sandboxes.admission.shop}/deployments/cart",
         {"spec": {"replicas": 0}},
     )
-    # The name of its pods must begin with the run's, or its token is of no use at all.
+    # The names of its pods must start with the run's, or the token of the run is refused.
     name = f"{request.name}-x"
     sandboxes.create(again(manifests(request).job, name))
     assert sandboxes.ended(name) == "Failed"
-    assert "another pod has this run" in sandboxes.log(name)
+    assert "another pod has claimed this run" in sandboxes.log(name)
     assert sandboxes.cart()["spec"]["replicas"] == 0
     assert sandboxes.data(request.name) == written
 
@@ -331,11 +338,11 @@ def test_another_playbook_is_not_run(sandboxes: Sandboxes) -> None:
     assert sandboxes.cart()["spec"]["replicas"] == 0
 
 
-def test_a_task_that_the_fence_refuses_fails_the_run(sandboxes: Sandboxes) -> None:
-    """The gate is bypassed: the playbook says more than the grant."""
+def test_a_task_that_admission_refuses_fails_the_run(sandboxes: Sandboxes) -> None:
+    """Without validation: the playbook writes more than the grant allows."""
     granted = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
-    wanted = replace(granted, actions=(Restart(target=sandboxes.key("Deployment", "other")),))
-    made = manifests(wanted)
+    other = replace(granted, actions=(Restart(target=sandboxes.key("Deployment", "other")),))
+    made = manifests(other)
     made.grant["spec"] = manifests(granted).grant["spec"]
     sandboxes.prepare(made)
     sandboxes.create(made.job)
@@ -355,7 +362,7 @@ def test_a_run_on_something_that_is_gone_fails(sandboxes: Sandboxes) -> None:
 
 
 def start_long(sandboxes: Sandboxes) -> str:
-    """Start a run of many tasks and return its name once the first has begun."""
+    """Start a run of many tasks and return its name when the first one has started."""
     cart, other = sandboxes.key("Deployment", "cart"), sandboxes.key("Deployment", "other")
     request = sandboxes.request(
         Restart(target=cart),
@@ -371,16 +378,16 @@ def start_long(sandboxes: Sandboxes) -> str:
     sandboxes.prepare(made)
     sandboxes.create(made.job)
 
-    def begun() -> bool:
+    def has_started() -> bool:
         state = sandboxes.result(request.name)
         return state is not None and state.first_task is not None
 
-    eventually(begun, 300)
+    eventually(has_started, 300)
     return request.name
 
 
 @pytest.mark.parametrize("grace", [5, 0])
-def test_a_pod_that_is_killed_leaves_the_truth_behind(sandboxes: Sandboxes, grace: int) -> None:
+def test_a_pod_that_is_killed_leaves_a_true_record(sandboxes: Sandboxes, grace: int) -> None:
     name = start_long(sandboxes)
     (pod,) = sandboxes.pods(name)
     path = f"/api/v1/namespaces/{sandboxes.admission.system}/pods/{pod['metadata']['name']}"
@@ -395,7 +402,7 @@ def test_a_pod_that_is_killed_leaves_the_truth_behind(sandboxes: Sandboxes, grac
         assert state.tasks < state.planned
         assert "pod was terminated" in state.message
     else:
-        # There may have been no time to write an end: then it is open, and says so.
+        # Without time to record an end the run stays Running.
         assert state.end in (RunEnd.INTERRUPTED, RunEnd.RUNNING)
     assert len(sandboxes.pods(name)) <= 1
 
@@ -421,7 +428,7 @@ for name, method, path, body in json.loads(os.environ["ATTEMPTS"]):
 
 
 def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> None:
-    """The pod itself is taken over: its real token, RBAC and fence together."""
+    """Foreign code runs in the pod: with its real token, RBAC and the admission policy."""
     admission = sandboxes.admission
     request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
     made = manifests(request)
@@ -479,20 +486,20 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
     sandboxes.prepare(made)
     sandboxes.create(made.job)
     assert sandboxes.ended(request.name) == "Complete", sandboxes.log(request.name)
-    said = {e["name"]: e for e in map(json.loads, sandboxes.log(request.name).splitlines())}
-    assert set(said) == {name for name, *_ in attempts}
-    assert said.pop("granted")["status"] == 200
-    assert said.pop("own-result")["status"] == 200
-    for name, answer in said.items():
+    answers = {e["name"]: e for e in map(json.loads, sandboxes.log(request.name).splitlines())}
+    assert set(answers) == {name for name, *_ in attempts}
+    assert answers.pop("granted")["status"] == 200
+    assert answers.pop("own-result")["status"] == 200
+    for name, answer in answers.items():
         print(f"{name}: {answer['status']} {answer['text'][:110]}")
         assert answer["status"] == 403, answer
     for name in ("other-object", "other-field", "scale", "other-result", "own-input"):
-        # What the roles alone would have allowed.
-        assert "ValidatingAdmissionPolicy" in said[name]["text"], said[name]
+        # The roles alone would allow these.
+        assert "ValidatingAdmissionPolicy" in answers[name]["text"], answers[name]
 
 
 def test_a_run_ends_at_its_deadline(sandboxes: Sandboxes) -> None:
-    """The grant has ended before the pod could do anything: nothing is changed."""
+    """The grant has expired before the pod starts: nothing is changed."""
     request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
     made = manifests(replace(request, created=datetime(2026, 1, 1, tzinfo=UTC)))
     before = sandboxes.cart()["spec"]

@@ -1,4 +1,4 @@
-"""Real runs of the actions on what is around a workload and on a node, each with its undo."""
+"""Runs of the actions on related objects and on nodes, each with its rollback."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,7 +46,7 @@ ADDRESSES = {
 
 
 @pytest.fixture(scope="module")
-def around(admission: RunAdmission) -> Iterator[RunAdmission]:
+def related(admission: RunAdmission) -> Iterator[RunAdmission]:
     path = str(Path(__file__).with_name("related.yaml"))
     admission.kubectl.run("apply", "-n", admission.shop, "-f", path)
     taints = [
@@ -62,11 +62,13 @@ def around(admission: RunAdmission) -> Iterator[RunAdmission]:
     assert admission.api("POST", "/api/v1/nodes", node).status == 201
     yield admission
     admission.api("DELETE", f"/api/v1/nodes/runs-{admission.shop}")
-    admission.kubectl.run("delete", "clusterrolebindings", "-l", _mine(), "--ignore-not-found")
+    admission.kubectl.run(
+        "delete", "clusterrolebindings", "-l", _label_selector(), "--ignore-not-found"
+    )
     admission.kubectl.run("delete", "-n", admission.shop, "-f", path)
 
 
-def _mine() -> str:
+def _label_selector() -> str:
     return "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
 
 
@@ -84,7 +86,7 @@ def fields(admission: RunAdmission, *actions: Action) -> list[Any]:
 
 
 def pairs(admission: RunAdmission) -> list[tuple[Action, Action]]:
-    """Return each action with what an undo makes of it."""
+    """Return each action with the one that rolls it back."""
 
     def key(kind: Any, name: str) -> ObjectRef:
         return ObjectRef(kind, admission.shop, name)
@@ -135,34 +137,34 @@ def pairs(admission: RunAdmission) -> list[tuple[Action, Action]]:
     ]
 
 
-def test_each_action_is_carried_out_and_taken_back(
-    around: RunAdmission, sandboxes: Sandboxes
+def test_each_action_is_executed_and_rolled_back(
+    related: RunAdmission, sandboxes: Sandboxes
 ) -> None:
-    both = pairs(around)
-    for begin in (0, 6):  # a grant has room for few, and so has a playbook
+    both = pairs(related)
+    for begin in (0, 6):  # the number of actions of a playbook is limited
         some = both[begin : begin + 6]
         actions = tuple(action for action, _ in some)
-        undone = tuple(action for _, action in reversed(some))
-        before = fields(around, *actions)
+        inverses = tuple(action for _, action in reversed(some))
+        before = fields(related, *actions)
         done = sandboxes.request(*actions)
         state = sandboxes.run(done)
         assert state.ok, (state, sandboxes.log(done.name))
-        after = fields(around, *actions)
+        after = fields(related, *actions)
         assert all(one != other for one, other in zip(before, after, strict=True)), after
-        undo = replace(done, actions=undone, is_rollback=True, created=datetime.now(UTC))
-        state = sandboxes.run(undo)
-        assert state.ok, (state, sandboxes.log(undo.name))
-        assert fields(around, *actions) == before
+        rollback = replace(done, actions=inverses, is_rollback=True, created=datetime.now(UTC))
+        state = sandboxes.run(rollback)
+        assert state.ok, (state, sandboxes.log(rollback.name))
+        assert fields(related, *actions) == before
 
 
-def test_a_path_that_moved_meanwhile_is_left_alone(
-    around: RunAdmission, sandboxes: Sandboxes
+def test_an_ingress_path_that_has_moved_is_not_changed(
+    related: RunAdmission, sandboxes: Sandboxes
 ) -> None:
     moved = {"rule": 0, "path": 1, "host": "shop.example", "http_path": "/elsewhere"}
-    target = ObjectRef("Ingress", around.shop, "shop")
+    target = ObjectRef("Ingress", related.shop, "shop")
     action = SetIngressBackend(target=target, service="cart", port=80, **moved)
-    before = found(around, target)["spec"]
+    before = found(related, target)["spec"]
     state = sandboxes.run(sandboxes.request(action))
     assert not state.ok
     assert state.changed == 0
-    assert found(around, target)["spec"] == before
+    assert found(related, target)["spec"] == before

@@ -77,25 +77,25 @@ def test_every_object_is_named_after_the_run() -> None:
     }
 
 
-def test_an_undo_shares_no_object_with_its_run() -> None:
-    undo = replace(REQUEST, is_rollback=True, actions=(Scale(target=CART, replicas=0),))
+def test_a_rollback_shares_no_object_with_its_run() -> None:
+    rollback = replace(REQUEST, is_rollback=True, actions=(Scale(target=CART, replicas=0),))
     first = {(m["kind"], m["metadata"]["name"]) for m in everything()}
-    second = {(m["kind"], m["metadata"]["name"]) for m in everything(undo)}
+    second = {(m["kind"], m["metadata"]["name"]) for m in everything(rollback)}
     assert not first & second
-    assert manifests(undo).job["metadata"]["name"] == "reme-0a1b2c3d-1-rollback"
+    assert manifests(rollback).job["metadata"]["name"] == "reme-0a1b2c3d-1-rollback"
 
 
-def test_the_pod_is_told_that_it_may_undo_only_when_it_undoes() -> None:
-    def told(request: RunRequest) -> str:
-        found = {e["name"]: e.get("value") for e in pod(request)["containers"][0]["env"]}
-        return str(found["REME_IS_ROLLBACK"])
+def test_only_the_pod_of_a_rollback_gets_that_it_is_one() -> None:
+    def is_rollback(request: RunRequest) -> str:
+        env = {e["name"]: e.get("value") for e in pod(request)["containers"][0]["env"]}
+        return str(env["REME_IS_ROLLBACK"])
 
-    assert told(REQUEST) == "false"
-    assert told(replace(REQUEST, is_rollback=True)) == "true"
+    assert is_rollback(REQUEST) == "false"
+    assert is_rollback(replace(REQUEST, is_rollback=True)) == "true"
 
 
 @pytest.mark.parametrize("manifest", everything(), ids=lambda m: str(m["kind"]))
-def test_every_object_says_whose_it_is(manifest: dict[str, Any]) -> None:
+def test_every_object_is_labelled_with_its_remediation(manifest: dict[str, Any]) -> None:
     assert manifest["metadata"]["labels"] == {
         "app.kubernetes.io/managed-by": "reme",
         "reme.dev/remediation-uid": REQUEST.remediation_uid,
@@ -112,7 +112,7 @@ def test_every_object_is_valid(manifest: dict[str, Any]) -> None:
     kubernetes_validate.validate(manifest, "1.34", strict=True)
 
 
-def test_a_long_name_fits_into_a_label_and_stays_itself() -> None:
+def test_a_long_name_fits_into_a_label_and_stays_distinct() -> None:
     one, other = "a" * 200, "a" * 199 + "b"
     for name in (one, other):
         assert len(manifests_module.label_value(name)) <= 63
@@ -122,7 +122,7 @@ def test_a_long_name_fits_into_a_label_and_stays_itself() -> None:
     assert ".-" not in cut
 
 
-def test_only_the_binding_beside_the_record_goes_with_it() -> None:
+def test_only_the_binding_in_the_targets_namespace_is_owned_by_the_remediation() -> None:
     owners = {
         m["metadata"]["namespace"]: m["metadata"].get("ownerReferences")
         for m in manifests(REQUEST).role_bindings
@@ -138,7 +138,7 @@ def test_only_the_binding_beside_the_record_goes_with_it() -> None:
     ]
 
 
-def test_the_bindings_hand_out_run_roles_to_this_run_alone() -> None:
+def test_the_bindings_grant_run_roles_to_this_run_only() -> None:
     request = replace(REQUEST, role_kind="Role", role_prefix="mine-run-")
     found = {
         m["metadata"]["namespace"]: (m["roleRef"]["kind"], m["roleRef"]["name"])
@@ -152,19 +152,19 @@ def test_the_bindings_hand_out_run_roles_to_this_run_alone() -> None:
         assert binding["subjects"] == [
             {"kind": "ServiceAccount", "name": "reme-0a1b2c3d-1", "namespace": "reme-system"}
         ]
-    # The result's role lies beside the run, whichever kind the others are.
+    # The role of the result is in the namespace of the run, whichever kind the others are.
     assert manifests(REQUEST).role_bindings[-1]["roleRef"]["kind"] == "Role"
 
 
 def test_a_run_on_a_node_is_bound_for_the_whole_cluster_and_may_be_on_that_node() -> None:
     node = ObjectRef("Node", "", "worker-1")
     made = manifests(replace(REQUEST, actions=(*REQUEST.actions, UncordonNode(target=node))))
-    (everywhere,) = (b for b in made.role_bindings if b["kind"] == "ClusterRoleBinding")
-    assert everywhere["metadata"]["name"] == "reme-0a1b2c3d-1-nodes"
-    assert set(everywhere["metadata"]) == {"name", "labels"}
-    assert everywhere["roleRef"]["kind"] == "ClusterRole"
-    assert everywhere["roleRef"]["name"] == f"{REQUEST.role_prefix}nodes"
-    assert everywhere["subjects"] == made.role_bindings[-1]["subjects"]
+    (cluster_binding,) = (b for b in made.role_bindings if b["kind"] == "ClusterRoleBinding")
+    assert cluster_binding["metadata"]["name"] == "reme-0a1b2c3d-1-nodes"
+    assert set(cluster_binding["metadata"]) == {"name", "labels"}
+    assert cluster_binding["roleRef"]["kind"] == "ClusterRole"
+    assert cluster_binding["roleRef"]["name"] == f"{REQUEST.role_prefix}nodes"
+    assert cluster_binding["subjects"] == made.role_bindings[-1]["subjects"]
     pod = made.job["spec"]["template"]["spec"]
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert "tolerations" not in manifests(REQUEST).job["spec"]["template"]["spec"]
@@ -187,7 +187,7 @@ def test_the_grant_is_for_this_run_and_its_own_result() -> None:
 
 
 def test_the_grant_has_one_rule_for_each_object() -> None:
-    """The fence looks at the first rule of an object only."""
+    """The admission policy evaluates the first rule of an object only."""
     rules = manifests_module.rules(REQUEST)
     keys = [(r.group, r.resource, r.namespace, r.name) for r in rules]
     assert len(keys) == len(set(keys))
@@ -196,7 +196,7 @@ def test_the_grant_has_one_rule_for_each_object() -> None:
     assert "spec.template.metadata.annotations[reme.dev/restarted-at]" in deployment.fields
 
 
-def test_rules_of_one_object_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_of_one_object_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
     def rule(verb: Verb, *fields: str) -> GrantRule:
         return GrantRule(
             resource="pods",
@@ -215,7 +215,7 @@ def test_rules_of_one_object_are_put_together(monkeypatch: pytest.MonkeyPatch) -
     assert set(merged.verbs) == {Verb.UPDATE, Verb.DELETE}
 
 
-def test_the_grant_ends_after_the_job_and_soon() -> None:
+def test_the_grant_expires_soon_after_the_job() -> None:
     made = manifests(REQUEST)
     ends = RunGrantSpec.model_validate(made.grant["spec"]).not_after
     deadline = made.job["spec"]["activeDeadlineSeconds"]
@@ -228,10 +228,10 @@ def test_the_playbook_in_the_pod_compiles_to_the_actions() -> None:
     made = manifests(REQUEST).input_config_map
     assert made["immutable"] is True
     assert compile_playbook(made["data"]["playbook.json"]) == REQUEST.actions
-    assert "reme-0a1b2c3d-1" in made["data"]["playbook.json"]  # the mark of the restart
+    assert "reme-0a1b2c3d-1" in made["data"]["playbook.json"]  # the value of the restart annotation
 
 
-def test_an_undo_may_hold_what_no_playbook_may() -> None:
+def test_a_rollback_may_contain_what_no_playbook_may() -> None:
     actions = (UnsetEnv(target=CART, container="app", variable="MODE"),)
     text = manifests(replace(REQUEST, is_rollback=True, actions=actions)).input_config_map["data"]
     assert compile_playbook(text["playbook.json"], for_rollback=True) == actions
@@ -249,7 +249,7 @@ def test_the_digest_changes_with_the_playbook() -> None:
     assert digest(REQUEST) != digest(other)
 
 
-def test_the_result_begins_unclaimed_and_empty() -> None:
+def test_the_result_starts_unclaimed_and_empty() -> None:
     data = manifests(REQUEST).result_config_map["data"]
     assert result.parse_claim(data) is None
     assert result.parse_result(data) is None
@@ -279,7 +279,7 @@ def test_the_pod_is_restricted() -> None:
     assert set(container["resources"]["limits"]) == {"cpu", "memory"}
 
 
-def test_the_pod_sees_no_secret_but_its_own_short_token() -> None:
+def test_the_pod_mounts_no_secret_but_its_own_short_lived_token() -> None:
     spec = pod()
     assert spec["automountServiceAccountToken"] is False
     assert manifests(REQUEST).service_account["automountServiceAccountToken"] is False

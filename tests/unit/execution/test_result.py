@@ -1,4 +1,4 @@
-"""What the operator makes of what a run left behind."""
+"""How the operator reads the result of a run."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from reme_playbook.execution.result import Claim, RunEnd, RunResult, UnreadableR
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def test_nothing_written_is_nothing_known() -> None:
+def test_an_empty_result_is_none() -> None:
     for data in ({}, {"claim.json": "", "result.json": ""}):
         assert result.parse_result(data) is None
         assert result.event_lines(data) == ""

@@ -1,4 +1,4 @@
-"""At most one pod ever has a run."""
+"""At most one pod ever executes a run."""
 
 import json
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ def attempt(config_map: FakeConfigMap, nonce: str) -> ClaimOutcome:
     )[0]
 
 
-def test_the_first_pod_takes_the_run_in_one_request() -> None:
+def test_the_first_pod_claims_the_run_in_one_request() -> None:
     config_map = FakeConfigMap()
     assert attempt(config_map, "one") is ClaimOutcome.OURS
     assert config_map.patches == 1
@@ -75,7 +75,7 @@ def test_the_first_pod_takes_the_run_in_one_request() -> None:
     assert result.parse_result(config_map.data) == STATE
 
 
-def test_the_second_pod_is_told_no() -> None:
+def test_the_second_pod_is_refused() -> None:
     config_map = FakeConfigMap()
     attempt(config_map, "one")
     before = dict(config_map.data)
@@ -83,24 +83,24 @@ def test_the_second_pod_is_told_no() -> None:
     assert config_map.data == before
 
 
-def test_a_lost_answer_does_not_lose_the_run() -> None:
+def test_a_lost_response_does_not_lose_the_run() -> None:
     assert attempt(FakeConfigMap("lost-after"), "one") is ClaimOutcome.OURS
     assert attempt(FakeConfigMap("lost-before"), "one") is ClaimOutcome.OURS
 
 
 @pytest.mark.parametrize("status", [401, 403, 409, 429, 500, 503])
-def test_a_passing_refusal_is_waited_out(status: int) -> None:
+def test_a_passing_refusal_is_retried(status: int) -> None:
     assert attempt(FakeConfigMap(status, status), "one") is ClaimOutcome.OURS
 
 
 def test_a_lasting_refusal_ends_with_nothing_run() -> None:
     config_map = FakeConfigMap(*[403] * 1000)
     clock = Clock()
-    taken, why = claim_run(
+    outcome, message = claim_run(
         config_map, claim("one"), STATE, lambda: False, clock=clock, sleep=clock.sleep
     )
-    assert taken is ClaimOutcome.UNKNOWN
-    assert why == "403 no"
+    assert outcome is ClaimOutcome.UNKNOWN
+    assert message == "403 no"
     assert CLAIM_SECONDS <= clock.now < CLAIM_SECONDS + 5
 
 
@@ -111,16 +111,16 @@ def test_without_its_config_map_a_run_does_not_wait() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from(["", "lost-before", "lost-after", 403, 500]), max_size=6)))
-def test_whatever_is_lost_at_most_one_of_many_takes_it(faults: list[list[str | int]]) -> None:
+def test_whatever_is_lost_at_most_one_of_many_claims_it(faults: list[list[str | int]]) -> None:
     config_map = FakeConfigMap()
-    taken = []
+    outcomes = []
     for number, some in enumerate(faults):
         config_map.faults = list(some)
-        taken.append(attempt(config_map, str(number)))
-    assert taken.count(ClaimOutcome.OURS) == min(1, len(faults))
+        outcomes.append(attempt(config_map, str(number)))
+    assert outcomes.count(ClaimOutcome.OURS) == min(1, len(faults))
 
 
-def test_a_pod_that_is_told_to_stop_claims_no_more() -> None:
+def test_a_terminated_pod_does_not_retry_its_claim() -> None:
     config_map = FakeConfigMap(*[403] * 1000)
     clock = Clock()
     outcome, message = claim_run(

@@ -1,4 +1,4 @@
-"""The recorder, the reasons to stop, and the runner's settings."""
+"""The recorder, the stop signal, and the runner's settings."""
 
 import json
 import threading
@@ -57,18 +57,18 @@ def event(text: str = "") -> RunEvent:
     return RunEvent(time=NOW, event="task-started", run="r", message=text)
 
 
-def test_what_matters_is_written_while_the_run_goes_on() -> None:
-    api, said = FakeResult(), list[str]()
-    recorder = Recorder(api, said.append)
+def test_the_state_is_written_during_the_run() -> None:
+    api, printed = FakeResult(), list[str]()
+    recorder = Recorder(api, printed.append)
     recorder.start()
     recorder.note(RunResult(run="r", started=NOW, first_task=NOW), event())
     assert api.written.wait(1)
     assert '"firstTask"' in api.bodies[0][result.RESULT_KEY]
-    assert len(said) == 1
+    assert len(printed) == 1
     assert recorder.finish(1)
 
 
-def test_the_last_word_is_written_even_after_refusals() -> None:
+def test_the_last_state_is_written_after_refusals() -> None:
     api = FakeResult(500, 0)
     recorder = Recorder(api, lambda _line: None)
     recorder.note(RunResult(run="r", started=NOW, end=RunEnd.FAILED), event())
@@ -77,7 +77,7 @@ def test_the_last_word_is_written_even_after_refusals() -> None:
     assert '"Failed"' in api.bodies[-1][result.RESULT_KEY]
 
 
-def test_it_is_said_when_the_last_word_could_not_be_written() -> None:
+def test_finish_says_whether_the_last_state_was_written() -> None:
     recorder = Recorder(FakeResult(*[500] * 99), lambda _line: None)
     recorder.start()
     recorder.note(RunResult(run="r", started=NOW), None)
@@ -110,7 +110,7 @@ def test_an_older_state_is_never_written_after_the_last() -> None:
     assert ends == ["Running", "Interrupted"]
 
 
-def test_what_was_written_is_not_written_again() -> None:
+def test_the_same_state_is_not_written_again() -> None:
     api = FakeResult()
     recorder = Recorder(api, lambda _line: None)
     recorder.start()
@@ -121,18 +121,18 @@ def test_what_was_written_is_not_written_again() -> None:
     assert len(api.bodies) == 1
 
 
-def test_kept_events_are_bounded_but_all_are_said() -> None:
-    api, said = FakeResult(), list[str]()
-    recorder = Recorder(api, said.append)
+def test_stored_events_are_bounded_and_all_are_printed() -> None:
+    api, printed = FakeResult(), list[str]()
+    recorder = Recorder(api, printed.append)
     for _ in range(300):
         recorder.note(RunResult(run="r", started=NOW), event("x" * 500))
     recorder.start()
     recorder.finish(1)
-    assert len(said) == 300
+    assert len(printed) == 300
     assert 32_000 < len(api.bodies[-1][result.EVENTS_KEY]) <= result.MAX_EVENTS_BYTES
 
 
-def test_a_run_stops_at_its_deadline_or_when_told() -> None:
+def test_a_run_stops_at_its_deadline_or_after_a_signal() -> None:
     stop = StopSignal(60)
     assert not stop()
     assert stop.reason is None
@@ -186,16 +186,16 @@ def test_an_ipv6_address_is_taken_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("missing", ["REME_RUN_NAME", "REME_RESULT", "KUBERNETES_SERVICE_HOST"])
-def test_what_the_job_did_not_say_is_not_guessed(missing: str) -> None:
-    told = job_environment()
-    del told[missing]
+def test_a_missing_or_malformed_variable_is_an_error(missing: str) -> None:
+    environment = job_environment()
+    del environment[missing]
     with pytest.raises(RunnerSettingsError, match=missing):
-        Settings.from_environment(told)
+        Settings.from_environment(environment)
     with pytest.raises(RunnerSettingsError):
         Settings.from_environment({**job_environment(), "REME_DEADLINE_SECONDS": "soon"})
 
 
-def test_ansible_gets_nothing_that_it_was_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ansible_inherits_only_the_named_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANSIBLE_STRATEGY", "evil")
     monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", "/evil")
     monkeypatch.setenv("LD_PRELOAD", "/evil")

@@ -1,4 +1,4 @@
-"""A fence of its own, in namespaces of its own, and requests under any identity."""
+"""The chart's admission policies in two fresh namespaces, and requests under any identity."""
 
 import base64
 import http.client
@@ -40,7 +40,7 @@ class Reply(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who asks; None as extra pod is a token that is bound to no pod."""
+    """The sender of a request; `pod` None is a token that is bound to no pod."""
 
     user: str
     groups: tuple[str, ...]
@@ -61,7 +61,7 @@ class Identity(NamedTuple):
 
 @dataclass
 class Api:
-    """Raw requests with the administrator's certificate, or impersonating."""
+    """Requests with the administrator's certificate, or impersonating another identity."""
 
     server: str
     context: ssl.SSLContext
@@ -69,7 +69,7 @@ class Api:
     authority: str = ""
 
     def anonymous(self) -> ssl.SSLContext:
-        """Return what trusts the server, without the administrator's certificate."""
+        """Return a context that trusts the server, without the administrator's certificate."""
         return ssl.create_default_context(cafile=self.authority)
 
     def __call__(
@@ -132,7 +132,7 @@ def api(kubectl: Kubectl) -> Api:
 
 @dataclass
 class RunAdmission:
-    """The chart's run roles and policies, installed for two fresh namespaces."""
+    """The chart's run roles and admission policies, installed for two fresh namespaces."""
 
     kubectl: Kubectl
     api: Api
@@ -147,12 +147,12 @@ class RunAdmission:
 
     @property
     def mark(self) -> str:
-        """What tells the objects of this session from those of others."""
+        """The part of names that distinguishes this session from others."""
         return self.shop.removeprefix("shop-")
 
     @property
     def operator(self) -> Identity:
-        """The operator, with every right there is: so that nothing but admission can refuse."""
+        """The operator with all permissions, so that only admission can refuse."""
         user = f"system:serviceaccount:{self.system}:{self.fullname}-operator"
         return Identity(user, ("system:masters",), None)
 
@@ -211,7 +211,7 @@ def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
 @pytest.fixture(scope="session")
 def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     mark = secrets.token_hex(3)
-    made = RunAdmission(kubectl, api, f"reme-fence-{mark}", f"shop-{mark}", f"fence-{mark}")
+    made = RunAdmission(kubectl, api, f"reme-admission-{mark}", f"shop-{mark}", f"admission-{mark}")
     rendered = helm_template(made.fullname, made.system, *templates())
     try:
         kubectl.run("create", "namespace", made.system)
@@ -220,7 +220,7 @@ def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
             kubectl.run(
                 "apply", "-f", "-", stdin=helm_template("x", "x", "templates/crds/rungrants.yaml")
             )
-        # Broad rights on purpose: so that nothing but admission can refuse.
+        # Broad permissions, so that only admission can refuse.
         kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump(_everything(made)))
         kubectl.run("apply", "-f", "-", stdin=rendered)
         account = f"/api/v1/namespaces/{made.shop}/serviceaccounts/default"

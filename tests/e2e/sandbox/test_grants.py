@@ -1,4 +1,4 @@
-"""A run's grant goes last: nobody takes it away while its run has rights, and nobody changes it."""
+"""Nobody deletes the grant of a run that has permissions, and nobody changes a grant."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def granted(admission: RunAdmission) -> RunAdmission:
 
 
 @pytest.mark.parametrize("who", sorted(OTHERS))
-def test_nobody_takes_a_grant_away(granted: RunAdmission, who: str) -> None:
+def test_nobody_deletes_a_grant(granted: RunAdmission, who: str) -> None:
     for path in (grants(granted, RUN), grants(granted)):
         reply = granted.api("DELETE", f"{path}?dryRun=All", by=OTHERS[who])
         assert reply.refused_by_admission, reply
@@ -56,8 +56,8 @@ def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
         assert said in reply.message
 
 
-def test_with_its_namespace_a_grant_goes_too(granted: RunAdmission) -> None:
-    """Otherwise nobody could remove reme any more."""
+def test_a_grant_is_deleted_with_its_namespace(granted: RunAdmission) -> None:
+    """Otherwise nobody could uninstall reme."""
     place, name = f"{granted.system}-going", f"{granted.fullname}-going"
     policy = helm_template(name, place, "templates/sandbox/grant-protection-policy.yaml")
     head = {"apiVersion": "reme.dev/v1alpha1", "kind": "RunGrant", "metadata": {"name": RUN}}

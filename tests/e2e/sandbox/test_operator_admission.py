@@ -1,4 +1,4 @@
-"""What the API server lets the operator make of its rights, whatever took hold of it."""
+"""What the API server lets a compromised operator create with its permissions."""
 
 import copy
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def run(admission: RunAdmission) -> RunManifests:
 
 @pytest.fixture(scope="module")
 def operator(admission: RunAdmission) -> Identity:
-    """The operator, with every right there is: so that nothing but admission can refuse."""
+    """The operator with all permissions, so that only admission can refuse."""
     user = f"system:serviceaccount:{admission.system}:{admission.fullname}-operator"
     return Identity(user, ("system:masters",), None)
 
@@ -80,7 +80,7 @@ def all_of(run: RunManifests) -> list[Object]:
     ]
 
 
-def test_all_that_a_run_needs_may_be_made(
+def test_everything_that_a_run_needs_may_be_created(
     admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     for manifest in all_of(run):
@@ -140,7 +140,7 @@ JOBS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
-def test_no_other_job_may_be_made(
+def test_no_other_job_may_be_created(
     admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     job = copy.deepcopy(run.job)
@@ -179,7 +179,7 @@ BINDINGS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", sorted(BINDINGS))
-def test_no_other_binding_may_be_made(
+def test_no_other_role_binding_may_be_created(
     admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     binding = copy.deepcopy(next(b for b in run.role_bindings if "deployments" in str(b)))
@@ -202,7 +202,7 @@ EVERYWHERE: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", sorted(EVERYWHERE))
-def test_no_other_binding_may_be_made_everywhere(
+def test_no_other_cluster_role_binding_may_be_created(
     admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     (everywhere,) = (b for b in run.role_bindings if b["kind"] == "ClusterRoleBinding")
@@ -213,7 +213,7 @@ def test_no_other_binding_may_be_made_everywhere(
     assert other.status == 201, other
 
 
-def test_of_bindings_for_everywhere_the_operator_removes_only_those_of_runs(
+def test_of_cluster_role_bindings_the_operator_deletes_only_those_of_runs(
     admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -247,7 +247,7 @@ GRANTS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", sorted(GRANTS))
-def test_no_other_grant_may_be_made(
+def test_no_other_grant_may_be_created(
     admission: RunAdmission, operator: Identity, run: RunManifests, name: str
 ) -> None:
     grant = copy.deepcopy(run.grant)
@@ -257,7 +257,7 @@ def test_no_other_grant_may_be_made(
     assert other.status == 201, other
 
 
-def test_no_other_identity_may_be_made(
+def test_no_other_identity_may_be_created(
     admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     account = copy.deepcopy(run.service_account)
@@ -273,7 +273,7 @@ def mint(admission: RunAdmission, by: Identity, account: str, **spec: Any) -> An
     return admission.api("POST", path, body | {"spec": {"expirationSeconds": 600} | spec}, by=by)
 
 
-def test_a_token_may_be_minted_for_a_run_alone_short_lived_and_bound_to_nothing(
+def test_a_token_may_be_created_only_for_a_run_short_lived_and_unbound(
     admission: RunAdmission, operator: Identity, run: RunManifests
 ) -> None:
     name = run.service_account["metadata"]["name"]
@@ -284,14 +284,16 @@ def test_a_token_may_be_minted_for_a_run_alone_short_lived_and_bound_to_nothing(
         assert mint(admission, operator, name).status == 201
         assert mint(admission, operator, "default").refused_by_admission
         assert mint(admission, operator, name, expirationSeconds=3600).refused_by_admission
-        # Bound to the pod of the run it would be as good as the pod's own, which may write.
+        # Bound to the pod of the run, it could write like the token of that pod.
         bound = {"kind": "Pod", "apiVersion": "v1", "name": f"{name}-x7k2p"}
         assert mint(admission, operator, name, boundObjectRef=bound).refused_by_admission
     finally:
         admission.api("DELETE", f"{path}/{name}", by=root)
 
 
-def test_no_cluster_wide_right_may_be_made(admission: RunAdmission, operator: Identity) -> None:
+def test_no_cluster_wide_permission_may_be_granted(
+    admission: RunAdmission, operator: Identity
+) -> None:
     for kind in ("ClusterRole", "ClusterRoleBinding"):
         body: Object = {
             "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""What the API server lets a run do, when neither gate nor RBAC stands in the way."""
+"""What the run admission policy allows, when neither validation nor RBAC refuses."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MARK = "spec.template.metadata.annotations[reme.dev/restarted-at]"
 
 
 def earlier(admission: RunAdmission) -> Object:
-    """Return what a rollback of db brings: its template, but for a container of before."""
+    """Return the template of db with its earlier container, as a rollback writes it."""
     path = f"/apis/apps/v1/namespaces/{admission.shop}/statefulsets/db"
     found = admission.api("GET", path).body["spec"]["template"]
     (app,) = found["spec"]["containers"]
@@ -25,7 +25,7 @@ def earlier(admission: RunAdmission) -> Object:
 
 @pytest.fixture(scope="module")
 def granted(admission: RunAdmission) -> RunAdmission:
-    """A run that may do one thing to each kind of object."""
+    """A run with a grant for one write to each kind of object."""
     admission.grant(
         admission.rule(
             "deployments",
@@ -73,7 +73,7 @@ def granted(admission: RunAdmission) -> RunAdmission:
         ),
         admission.rule("configmaps", "settings", "data[url]", values={"data[url]": "right"}),
         admission.rule("pods", "cart-0", verb="DELETE"),
-        # Grants that nobody should write, and that must not help.
+        # Grants that nobody should write, and that must have no effect.
         admission.rule("secrets", "password", "data[password]"),
         admission.rule("pods", "cart-1"),
         admission.rule("deployments", "other", verb="DELETE"),
@@ -83,7 +83,7 @@ def granted(admission: RunAdmission) -> RunAdmission:
 
 @pytest.fixture(scope="module")
 def targets(granted: RunAdmission) -> RunAdmission:
-    """Objects in reme's own namespace that attempts are about."""
+    """Objects in reme's namespace that the refused writes target."""
     for name in (f"{RUN}-result", "reme-0a1b2c3d-2-result"):
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
         granted.api("POST", f"/api/v1/namespaces/{granted.system}/configmaps", body)
@@ -99,28 +99,28 @@ def targets(granted: RunAdmission) -> RunAdmission:
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_what_was_granted_goes_through(targets: RunAdmission, name: str) -> None:
+def test_a_granted_write_is_allowed(targets: RunAdmission, name: str) -> None:
     reply = send(targets, ALLOWED[name])
     assert reply.status == 200, reply
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_all_else_is_refused_by_the_api_server(targets: RunAdmission, name: str) -> None:
+def test_any_other_write_is_refused(targets: RunAdmission, name: str) -> None:
     reply = send(targets, REFUSED[name])
     assert reply.refused_by_admission, reply
 
 
-# A connection has no dry run; who may connect is settled before it is made.
+# A connection has no dry run: it is refused before it is opened.
 _CONNECTIONS = {"attach", "exec", "port-forward", "proxy"}
 
 
-# Nor may an administrator: see test_grants.
+# An administrator may not either: see test_grants.
 _NOBODY = {"own-grant", "no-grant-any-more"}
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED.keys() - _CONNECTIONS - _NOBODY))
-def test_each_attempt_is_one_that_would_otherwise_succeed(targets: RunAdmission, name: str) -> None:
-    """Guards the test above: what the server refuses anyway would prove nothing."""
+def test_each_refused_write_is_possible_for_others(targets: RunAdmission, name: str) -> None:
+    """A write that the server refuses to everybody would prove nothing."""
     reply = send(targets, REFUSED[name], Identity("root", ("system:masters",), None))
     assert "ValidatingAdmissionPolicy" not in reply.message
     assert reply.status in (200, 201), reply
@@ -132,28 +132,28 @@ def test_a_scale_without_its_grant_is_refused(targets: RunAdmission) -> None:
     assert reply.refused_by_admission
 
 
-def test_a_token_that_no_pod_holds_is_of_no_use(targets: RunAdmission) -> None:
+def test_a_token_that_is_bound_to_no_pod_may_not_write(targets: RunAdmission) -> None:
     for pod in (None, "reme-0a1b2c3d-2-x7k2p"):
         by = Identity.run(targets.system, pod=pod)
         refused = send(targets, ALLOWED["restart"], by, dry=False)
         assert "only be used by the pod" in refused.message
-        # By a dry run the operator finds out what a run would change; the fence holds that too.
+        # The operator uses such a token for dry runs, to which the policy applies as well.
         assert send(targets, ALLOWED["restart"], by).status == 200
         assert send(targets, REFUSED["other-deployment"], by).refused_by_admission
 
 
-def test_a_run_without_a_grant_may_still_create_nothing(targets: RunAdmission) -> None:
+def test_a_run_without_a_grant_may_create_nothing(targets: RunAdmission) -> None:
     by = Identity.run(targets.system, "reme-0a1b2c3d-9")
     assert send(targets, REFUSED["new-config"], by).refused_by_admission
     assert send(targets, REFUSED["secret"], by).refused_by_admission
 
 
-def test_other_users_are_not_held(targets: RunAdmission) -> None:
+def test_other_users_are_not_restricted(targets: RunAdmission) -> None:
     by = Identity("system:serviceaccount:default:reme-0a1b2c3d-1", ("system:masters",), None)
     assert send(targets, REFUSED["other-deployment"], by).status == 200
 
 
-def test_the_grant_ends(admission: RunAdmission) -> None:
+def test_a_grant_expires(admission: RunAdmission) -> None:
     run = "reme-0a1b2c3d-2"
     by = Identity.run(admission.system, run)
     rule = admission.rule("deployments", "other", MARK, values={MARK: "later"})
@@ -165,7 +165,7 @@ def test_the_grant_ends(admission: RunAdmission) -> None:
     refused = send(admission, write, by)
     assert refused.refused_by_admission
     assert "has ended" in refused.message
-    # Nor by hiding when it was written.
+    # Changing the time of its managed fields does not help.
     early = {
         "manager": "forger",
         "operation": "Update",

@@ -1,4 +1,4 @@
-"""What the API server lets a run do to what is around a workload, and to nodes."""
+"""What the run admission policy allows for related objects and nodes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +39,8 @@ def node_rule(admission: RunAdmission, values: Object, *removable: str) -> Objec
 
 
 @pytest.fixture(scope="module")
-def around(admission: RunAdmission) -> Iterator[RunAdmission]:
-    """A run that may do one thing to each kind of object, and a node that is none."""
+def related(admission: RunAdmission) -> Iterator[RunAdmission]:
+    """A run with a grant for one write to each kind of object, and a node without a kubelet."""
     here = Path(__file__)
     admission.kubectl.run("apply", "-n", admission.shop, "-f", str(here.with_name("related.yaml")))
     node = {
@@ -276,58 +276,58 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", sorted(ALLOWED))
-def test_what_was_granted_goes_through(around: RunAdmission, name: str) -> None:
-    reply = send(around, ALLOWED[name], run_of(around))
+def test_a_granted_write_is_allowed(related: RunAdmission, name: str) -> None:
+    reply = send(related, ALLOWED[name], run_of(related))
     assert reply.status == 200, reply
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_all_else_is_refused_by_the_api_server(around: RunAdmission, name: str) -> None:
-    reply = send(around, REFUSED[name], run_of(around))
+def test_any_other_write_is_refused(related: RunAdmission, name: str) -> None:
+    reply = send(related, REFUSED[name], run_of(related))
     assert reply.refused_by_admission, reply
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
-def test_each_attempt_is_one_that_would_otherwise_succeed(around: RunAdmission, name: str) -> None:
-    reply = send(around, REFUSED[name], Identity("root", ("system:masters",), None))
+def test_each_refused_write_is_possible_for_others(related: RunAdmission, name: str) -> None:
+    reply = send(related, REFUSED[name], Identity("root", ("system:masters",), None))
     assert reply.status == 200, reply
 
 
-def test_a_rule_that_was_added_can_be_taken_away_again_and_no_other(around: RunAdmission) -> None:
+def test_only_the_rule_that_a_run_added_can_be_removed(related: RunAdmission) -> None:
     root = Identity("root", ("system:masters",), None)
     added = operation("add", "/spec/ingress", [pods(app="front")])
-    assert send(around, Write("PATCH", POLICY, added, JSON), root, dry=False).status == 200
-    around.grant(
-        rule(around, "networkpolicies", "cart", {}, "spec.ingress[0]"), run="reme-0a1b2c3d-2"
+    assert send(related, Write("PATCH", POLICY, added, JSON), root, dry=False).status == 200
+    related.grant(
+        rule(related, "networkpolicies", "cart", {}, "spec.ingress[0]"), run="reme-0a1b2c3d-2"
     )
     mine = Write("PATCH", POLICY, operation("remove", "/spec/ingress/0"), JSON)
-    assert eventually(lambda: send(around, mine, run_of(around)).status == 200)
+    assert eventually(lambda: send(related, mine, run_of(related)).status == 200)
     both = [*mine.body, *operation("remove", "/spec/egress/0")]
-    assert send(around, mine._replace(body=both), run_of(around)).refused_by_admission
-    assert send(around, mine, root, dry=False).status == 200
+    assert send(related, mine._replace(body=both), run_of(related)).refused_by_admission
+    assert send(related, mine, root, dry=False).status == 200
 
 
 def taints(admission: RunAdmission) -> list[Object]:
-    # A controller adds its own, for a node without a kubelet.
+    # The node controller adds its own taints to a node without a kubelet.
     found = admission.api("GET", f"/api/v1/nodes/{node_of(admission)}").body["spec"]["taints"]
     return [dict(taint) for taint in found]
 
 
-def test_one_taint_can_be_taken_off_and_put_back_and_no_other(around: RunAdmission) -> None:
+def test_only_the_granted_taint_can_be_removed_and_restored(related: RunAdmission) -> None:
     root = Identity("root", ("system:masters",), None)
-    without = [t for t in taints(around) if t["key"] != "dedicated"]
+    without = [t for t in taints(related) if t["key"] != "dedicated"]
     off = Write("PATCH", NODE, spec(taints=without), MERGE)
-    around.grant(node_rule(around, {}, DEDICATED), run="reme-0a1b2c3d-2")
-    assert eventually(lambda: send(around, off, run_of(around)).status == 200)
+    related.grant(node_rule(related, {}, DEDICATED), run="reme-0a1b2c3d-2")
+    assert eventually(lambda: send(related, off, run_of(related)).status == 200)
     more = off._replace(body=spec(taints=[t for t in without if t["key"] != "reme.dev/test"]))
-    assert send(around, more, run_of(around)).refused_by_admission
-    assert send(around, off, root, dry=False).status == 200
+    assert send(related, more, run_of(related)).refused_by_admission
+    assert send(related, off, root, dry=False).status == 200
     back = Write("PATCH", NODE, spec(taints=[*without, TAINTS[0]]), MERGE)
-    assert send(around, back, run_of(around)).refused_by_admission
-    around.grant(
-        node_rule(around, {f"{DEDICATED}.value": "batch"}, DEDICATED), run="reme-0a1b2c3d-2"
+    assert send(related, back, run_of(related)).refused_by_admission
+    related.grant(
+        node_rule(related, {f"{DEDICATED}.value": "batch"}, DEDICATED), run="reme-0a1b2c3d-2"
     )
-    assert eventually(lambda: send(around, back, run_of(around)).status == 200)
+    assert eventually(lambda: send(related, back, run_of(related)).status == 200)
     other = Write("PATCH", NODE, spec(taints=[*without, {**TAINTS[0], "value": "x"}]), MERGE)
-    assert send(around, other, run_of(around)).refused_by_admission
-    assert send(around, back, root, dry=False).status == 200
+    assert send(related, other, run_of(related)).refused_by_admission
+    assert send(related, back, root, dry=False).status == 200

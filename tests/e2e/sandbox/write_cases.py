@@ -1,10 +1,10 @@
-"""What a run that was granted a few things may write, and what it may not."""
+"""Writes that a run with a small grant may make, and writes that it may not."""
 
 from tests.e2e.sandbox.conftest import RUN
 from tests.e2e.sandbox.writes import JSON, MERGE, Write, annotated, app, deployment, template
 
 EARLIER = [{"name": "app", "image": "localhost/db:0", "args": ["x"]}]
-"""The container of db before its last rollout."""
+"""The container of db in its earlier revision."""
 
 CART = deployment()
 CORE = "/api/v1/namespaces/{shop}"

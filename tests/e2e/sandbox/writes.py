@@ -1,4 +1,4 @@
-"""One request of a run, and how its body is put together."""
+"""One write of a run, and parts of its body."""
 
 from typing import Any, NamedTuple
 

@@ -146,6 +146,6 @@ def test_nothing_is_written_after_the_deadline(environment: AttackEnvironment, n
     made = environment.taken(made, controls=[environment.request(late, run)])
     environment.start(made)
     answer = environment.answers(run)["late"]
-    assert "has ended" in answer.message
+    assert "expired at" in answer.message
     who = note("a granted write after the deadline", Reply(answer.status, vars(answer)))
     assert who == "admission: run admission"

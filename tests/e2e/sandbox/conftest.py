@@ -172,12 +172,12 @@ class RunAdmission:
         """Wait until the server evaluates the grant: what it cannot list is refused by it."""
         by = Identity.run(self.system, run)
         probe = f"/api/v1/namespaces/{self.shop}/configmaps/canary?dryRun=All"
-        eventually(
-            lambda: (
-                "the grant of this run"
-                in self.api("PATCH", probe, {"data": {"a": "b"}}, by=by).message
-            )
-        )
+
+        def is_evaluated() -> bool:
+            reply = self.api("PATCH", probe, {"data": {"a": "b"}}, by=by)
+            return "does not allow it to" in reply.message
+
+        eventually(is_evaluated)
 
     def rule(
         self,

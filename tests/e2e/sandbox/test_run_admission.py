@@ -164,7 +164,7 @@ def test_a_grant_expires(admission: RunAdmission) -> None:
     eventually(lambda: send(admission, write, by).status != 200)
     refused = send(admission, write, by)
     assert refused.refused_by_admission
-    assert "has ended" in refused.message
+    assert "expired at" in refused.message
     # Changing the time of its managed fields does not help.
     early = {
         "manager": "forger",

@@ -507,5 +507,5 @@ def test_a_run_ends_at_its_deadline(sandboxes: Sandboxes) -> None:
     sandboxes.create(made.job)
     assert sandboxes.ended(request.name) == "Failed"
     assert result.parse_claim(sandboxes.data(request.name)) is None
-    assert "has ended" in sandboxes.log(request.name)
+    assert "expired at" in sandboxes.log(request.name)
     assert sandboxes.cart()["spec"] == before

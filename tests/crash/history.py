@@ -9,7 +9,7 @@ from reme_api.approval import Approval
 from reme_api.remediation import Remediation, Run
 from reme_operator.decision.holds import is_on_hold
 from reme_playbook.execution.runner_contract import PLAYBOOK_KEY
-from tests.doubles.fake_api import Json
+from tests.doubles.api_rules import Json
 from tests.doubles.shop import RELEASE
 from tests.doubles.sim_api import Answer, ApiRequest, Interceptor, SimulatedApi
 

@@ -8,7 +8,7 @@ from typing import Any
 from reme_api.reasons import Outcome
 from tests.crash import user_actions
 from tests.crash.world import World
-from tests.doubles.fake_api import Json
+from tests.doubles.api_rules import Json
 from tests.doubles.shop import GOOD, NAMESPACE, file_report, open_shop, restart, rollback, scale
 
 MAY_BE_DEFEATED = {

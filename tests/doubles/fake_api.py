@@ -11,7 +11,7 @@ import contextlib
 import copy
 import json
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,42 +19,21 @@ from typing import Any
 
 from aiohttp import web
 
-Json = dict[str, Any]
+from tests.doubles.api_rules import (
+    KINDS,
+    Json,
+    changed_by,
+    discovery,
+    in_namespace,
+    is_selected,
+    merge_patched,
+    split_path,
+    unsupported_field,
+    watch_event,
+)
+
 Fault = Callable[[str, str, Json | None], web.Response | None]
 Hook = Callable[[str, Json], None]
-
-KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
-    ("", "v1"): [
-        ("configmaps", "ConfigMap"),
-        ("events", "Event"),
-        ("namespaces", "Namespace"),
-        ("pods", "Pod"),
-        ("serviceaccounts", "ServiceAccount"),
-        ("services", "Service"),
-    ],
-    ("apps", "v1"): [
-        ("controllerrevisions", "ControllerRevision"),
-        ("daemonsets", "DaemonSet"),
-        ("deployments", "Deployment"),
-        ("replicasets", "ReplicaSet"),
-        ("statefulsets", "StatefulSet"),
-    ],
-    ("apiextensions.k8s.io", "v1"): [("customresourcedefinitions", "CustomResourceDefinition")],
-    ("batch", "v1"): [("jobs", "Job")],
-    ("coordination.k8s.io", "v1"): [("leases", "Lease")],
-    ("rbac.authorization.k8s.io", "v1"): [
-        ("clusterrolebindings", "ClusterRoleBinding"),
-        ("rolebindings", "RoleBinding"),
-    ],
-    ("reme.dev", "v1alpha1"): [
-        ("diagnosisreports", "DiagnosisReport"),
-        ("remediationpolicies", "RemediationPolicy"),
-        ("remediations", "Remediation"),
-        ("rungrants", "RunGrant"),
-    ],
-}
-SPEC_ONLY = {"spec"}
-_CLUSTER_WIDE = {"clusterrolebindings", "customresourcedefinitions", "namespaces"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +65,7 @@ class FakeApi:
     _version: int = 100
     _history: list[tuple[int, str, str, Json]] = field(default_factory=list)
     _watch_round: int = 0
-    _changed: dict[int, asyncio.Event] = field(default_factory=dict)
+    _watch_wakeups: dict[int, asyncio.Event] = field(default_factory=dict)
     _pages: dict[str, tuple[list[Json], str]] = field(default_factory=dict)
     _runner: web.AppRunner | None = None
 
@@ -133,7 +112,7 @@ class FakeApi:
         """Merge a patch into an object, as somebody else would."""
         key = (plural, namespace, name)
         before = self._store[key]
-        return self._save(key, _merged(before, patch), before)
+        return self._save(key, merge_patched(before, patch), before)
 
     def remove(self, plural: str, namespace: str, name: str) -> None:
         """Delete an object, as somebody else would."""
@@ -177,7 +156,7 @@ class FakeApi:
 
     def _publish(self, plural: str, kind: str, obj: Json) -> None:
         self._history.append((self._version, plural, kind, copy.deepcopy(obj)))
-        for event in self._changed.values():
+        for event in self._watch_wakeups.values():
             event.set()
         for hook in self.hooks:
             # Not a task: an operator that ends cancels every task of its loop.
@@ -201,9 +180,9 @@ class FakeApi:
 
     async def _answer(self, request: web.Request, body: Any) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
-        if (found := _discovery(parts)) is not None:
+        if (found := discovery(parts)) is not None:
             return web.json_response(found)
-        group, version, rest = _split(parts)
+        group, version, rest = split_path(parts)
         namespace = ""
         if rest[:1] == ["namespaces"] and len(rest) > 2:
             namespace, rest = rest[1], rest[2:]
@@ -216,7 +195,7 @@ class FakeApi:
         if not name:
             if request.method == "POST":
                 return self._create(plural, namespace, head, body)
-            if field_name := _unsupported_field(request, plural):
+            if field_name := unsupported_field(request, plural):
                 return _status(400, "BadRequest", f"field label not supported: {field_name}")
             if request.query.get("watch"):
                 self.watches[plural] += 1
@@ -242,7 +221,7 @@ class FakeApi:
                 return _status(410, "Expired", "the continue token is too old")
             items, version = self._pages[token]
         else:
-            items = [o for o in self.all(plural, namespace) if _selected(request, o)]
+            items = [o for o in self.all(plural, namespace) if is_selected(request, o)]
             version = str(self._version)
         metadata = {"resourceVersion": version}
         limit = int(request.query.get("limit") or 0) or len(items)
@@ -269,7 +248,7 @@ class FakeApi:
         if request.method == "DELETE":
             return self._removed(key, before, body, dry)
         try:
-            after = _changed(request.method, before, body)
+            after = changed_by(request.method, before, body)
         except LookupError:
             return _status(422, "Invalid", "the test of the patch failed")
         version = (after.get("metadata") or {}).get("resourceVersion")
@@ -302,27 +281,27 @@ class FakeApi:
             await _send(response, "ERROR", {"kind": "Status", "code": 410, "reason": "Expired"})
             return response
         shown = self._shown_at(request, plural, namespace, since)
-        changed = self._changed.setdefault(id(response), asyncio.Event())
+        changed = self._watch_wakeups.setdefault(id(response), asyncio.Event())
         read = 0 if known else len(self._history)
         try:
             if not known:
                 for obj in self.all(plural, namespace):
-                    if _selected(request, obj):
+                    if is_selected(request, obj):
                         await _send(response, "ADDED", obj)
             while not self.watch_ends(turn):
                 changed.clear()
                 await self.before_events()
                 fresh, read = self._history[read:], len(self._history)
                 for number, of, kind, obj in fresh:
-                    if number <= since or of != plural or not _inside(namespace, obj):
+                    if number <= since or of != plural or not in_namespace(namespace, obj):
                         continue
-                    if seen_as := _watch_event(request, kind, obj, shown):
+                    if seen_as := watch_event(request, kind, obj, shown):
                         await _send(response, seen_as, obj)
                 await changed.wait()
         except ConnectionError:
             pass
         finally:
-            self._changed.pop(id(response), None)
+            self._watch_wakeups.pop(id(response), None)
         return response
 
     def watch_ends(self, turn: int) -> bool:
@@ -339,13 +318,13 @@ class FakeApi:
         if gone:
             self.compacted = self._version
         self._watch_round += 1
-        for event in self._changed.values():
+        for event in self._watch_wakeups.values():
             event.set()
 
     @property
     def open_watches(self) -> int:
         """The number of watches now."""
-        return len(self._changed)
+        return len(self._watch_wakeups)
 
     def _shown_at(
         self, request: web.Request, plural: str, namespace: str, version: int
@@ -353,68 +332,13 @@ class FakeApi:
         """Return the UIDs of the objects that a watch from that version begins with."""
         shown: set[str] = set()
         for number, of, kind, obj in self._history:
-            if number <= version and of == plural and _inside(namespace, obj):
-                _watch_event(request, kind, obj, shown)
+            if number <= version and of == plural and in_namespace(namespace, obj):
+                watch_event(request, kind, obj, shown)
         return shown
-
-
-def _watch_event(request: web.Request, kind: str, obj: Json, shown: set[str]) -> str:
-    """Return the type of event that a watch sends of a change, none when it does not select it.
-
-    An object whose labels are changed enters a selection as ADDED and leaves it as DELETED.
-    """
-    uid = obj["metadata"]["uid"]
-    before, selected = uid in shown, kind != "DELETED" and _selected(request, obj)
-    shown.add(uid) if selected else shown.discard(uid)
-    if selected:
-        return "MODIFIED" if before else "ADDED"
-    return "DELETED" if before else ""
-
-
-def _inside(namespace: str, obj: Json) -> bool:
-    return not namespace or obj["metadata"].get("namespace") == namespace
 
 
 async def _send(response: web.StreamResponse, kind: str, obj: Json) -> None:
     await response.write(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
-
-
-def _split(parts: list[str]) -> tuple[str, str, list[str]]:
-    if parts[0] == "api":
-        return "", parts[1], parts[2:]
-    return parts[1], parts[2], parts[3:]
-
-
-def _discovery(parts: list[str]) -> Json | None:
-    if parts == ["version"]:
-        return {"major": "1", "minor": "34"}
-    if parts == ["api"]:
-        return {"versions": ["v1"]}
-    if parts == ["apis"]:
-        versions: dict[str, list[str]] = defaultdict(list)
-        for group, version in KINDS:
-            if group:
-                versions[group].append(version)
-        groups = [
-            {
-                "name": group,
-                "preferredVersion": {"version": found[0]},
-                "versions": [{"version": v} for v in found],
-            }
-            for group, found in versions.items()
-        ]
-        return {"groups": groups}
-    if (parts[0] == "api" and len(parts) == 2) or (parts[0] == "apis" and len(parts) == 3):
-        group, version, _ = _split(parts)
-        verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
-        resources: list[Json] = []
-        for plural, kind in KINDS.get((group, version), []):
-            namespaced = plural not in _CLUSTER_WIDE
-            base = {"kind": kind, "singularName": kind.lower(), "namespaced": namespaced}
-            resources.append(base | {"name": plural, "verbs": verbs})
-            resources.append(base | {"name": f"{plural}/status", "verbs": verbs})
-        return {"resources": resources}
-    return None
 
 
 def _is_canary(key: tuple[str, str, str], before: Json, body: Any) -> bool:
@@ -424,75 +348,6 @@ def _is_canary(key: tuple[str, str, str], before: Json, body: Any) -> bool:
     return (
         plural == "configmaps" and name.endswith("-result") and not written <= set(before["data"])
     )
-
-
-def _selected(request: web.Request, obj: Json) -> bool:
-    labels = obj["metadata"].get("labels") or {}
-    wanted = request.query.get("labelSelector", "")
-    pairs = [part.split("=", 1) for part in wanted.split(",") if "=" in part]
-    fields = request.query.get("fieldSelector", "")
-    return all(labels.get(key) == value for key, value in pairs) and fields_match(fields, obj)
-
-
-def fields_match(selector: str, obj: Json) -> bool:
-    """Return whether an object has the values that a field selector names."""
-    for part in filter(None, selector.split(",")):
-        path, _, expected = part.partition("=")
-        value: Any = obj
-        for name in path.split("."):
-            value = (value or {}).get(name)
-        if str(value or "") != expected:
-            return False
-    return True
-
-
-def _unsupported_field(request: web.Request, plural: str) -> str:
-    """Return the first field that the real server does not select this resource by."""
-    supported = {"metadata.name", "metadata.namespace"}
-    if plural == "events":
-        supported |= {"involvedObject.kind", "involvedObject.name", "involvedObject.uid", "type"}
-    selector = request.query.get("fieldSelector", "")
-    names = (part.partition("=")[0] for part in selector.split(",") if part)
-    return next((name for name in names if name not in supported), "")
-
-
-def _changed(verb: str, before: Json, body: Any) -> Json:
-    if verb == "PUT":
-        return dict(copy.deepcopy(body))
-    return _json_patched(before, body) if isinstance(body, list) else dict(_merged(before, body))
-
-
-def _merged(before: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    after = copy.deepcopy(before) if isinstance(before, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            after.pop(key, None)
-        else:
-            after[key] = _merged(after.get(key), value)
-    return after
-
-
-def _json_patched(before: Json, ops: list[Json]) -> Json:
-    after = copy.deepcopy(before)
-    for op in ops:
-        *path, last = [p.replace("~1", "/").replace("~0", "~") for p in op["path"].split("/")[1:]]
-        place: Any = after
-        for part in path:
-            place = place[int(part)] if isinstance(place, list) else place[part]
-        index: Any = (len(place) if last == "-" else int(last)) if isinstance(place, list) else last
-        match op["op"]:
-            case "test":
-                if place[index] != op["value"]:
-                    raise LookupError("test")
-            case "remove":
-                del place[index]
-            case "add" if isinstance(place, list):
-                place.insert(index, op["value"])
-            case _:
-                place[index] = op["value"]
-    return after
 
 
 def _status(code: int, reason: str, message: str) -> web.Response:

@@ -10,7 +10,8 @@ from typing import Any
 from reme_api.diagnosis_report import Target
 from reme_api.probes import Probe
 from reme_operator.probes.sample import Sample
-from tests.doubles.fake_api import FakeApi, Json
+from tests.doubles.api_rules import Json
+from tests.doubles.fake_api import FakeApi
 
 NAMESPACE, RELEASE = "shop", "reme-system"
 GOOD, BAD = "cart:1", "cart:2"

@@ -18,7 +18,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.doubles.fake_api import FakeApi, Json, _selected
+from tests.doubles.api_rules import Json, is_selected
+from tests.doubles.fake_api import FakeApi
 from tests.doubles.sim_loop import Process, now
 from tests.doubles.sim_network import Wire, sender_of
 
@@ -166,7 +167,7 @@ class SimulatedApi(FakeApi):
             return super()._list(request, plural, namespace, head)
         self.behind_at[plural] = asyncio.get_running_loop().time()
         places = [k for k in self._past if k[0] == plural and namespace in ("", k[1])]
-        items = [o for k in sorted(places) if (o := self._then(k)) and _selected(request, o)]
+        items = [o for k in sorted(places) if (o := self._then(k)) and is_selected(request, o)]
         newest = max((int(o["metadata"]["resourceVersion"]) for o in items), default=1)
         meta = {"resourceVersion": str(newest)}
         return web.json_response(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from reme_playbook.execution.runner_contract import RECORD_SECONDS
-from tests.doubles.fake_api import Json, _merged
+from tests.doubles.api_rules import Json, merge_patched
 from tests.doubles.shop import NAMESPACE, RELEASE
 from tests.doubles.sim_api import SimulatedApi
 from tests.doubles.sim_loop import now
@@ -243,7 +243,7 @@ class Nodes:
     def _patch(self, name: str, patch: Json) -> None:
         before = self.api.get("deployments", NAMESPACE, name)
         assert before is not None, f"{name} is gone"
-        after = _merged(before, patch)
+        after = merge_patched(before, patch)
         after["status"]["observedGeneration"] = before["metadata"]["generation"] + 1
         for count in ("replicas", "availableReplicas", "readyReplicas", "updatedReplicas"):
             after["status"][count] = after["spec"]["replicas"]

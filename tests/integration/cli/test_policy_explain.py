@@ -16,8 +16,9 @@ from reme_operator.admission.explain import Explanation
 from reme_operator.cli.errors import CliError
 from reme_operator.cli.explanation_text import explanation_lines
 from reme_operator.cli.policy_explain import explain_report
+from tests.doubles.api_rules import Json
 from tests.doubles.builders import remediation
-from tests.doubles.fake_api import FakeApi, Json, refusal
+from tests.doubles.fake_api import FakeApi, refusal
 from tests.doubles.shop import NAMESPACE, RELEASE, file_report, open_shop
 from tests.integration.cli.conftest import Cluster
 

@@ -9,10 +9,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from reme_lab.training import attention
-from reme_lab.training.encode import Encoder
 from reme_lab.training.errors import NoBaseError
 from reme_lab.training.lora import Adapters
 from reme_lab.training.recipe import Recipe
+from reme_lab.training.tokenization import Encoder
 from reme_model.serving import convert, machine
 from reme_model.serving.manifest import Manifest, digest_of, digests
 

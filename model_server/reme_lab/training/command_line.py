@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reme_lab.training import dataset, initial_adapter
+from reme_lab.training import checkpoint, dataset
 from reme_lab.training import recipe as recipes
 from reme_lab.training.base_model import Learner
 from reme_lab.training.errors import TrainingError
@@ -68,7 +68,7 @@ def load_initial_adapter(learner: Learner, folder: Path) -> dict[str, Any]:
         NothingToResumeError: there is none.
         OtherRunError: it is for another base, or of another rank.
     """
-    found = initial_adapter.read(folder)
+    found = checkpoint.read_adapter(folder)
     learner.adapters.load(found.matrices)
     return {"start": found.origin}
 

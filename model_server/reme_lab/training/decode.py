@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from reme_lab.training import trie
-from reme_lab.training.encode import common_prefix
+from reme_lab.training import tokenization
 from reme_lab.training.forward import logits
+from reme_lab.training.tokenization import common_prefix
 
 BATCH = 16
 MOST_TOKENS = 256
@@ -68,14 +68,14 @@ class Rows:
 @dataclass
 class _Branch:
     prompt: int
-    node: trie.Node
+    node: tokenization.Node
     count: int
 
 
 def constrained(
     model: Any,
     prompts: Sequence[Tokens],
-    trees: Sequence[trie.Node],
+    trees: Sequence[tokenization.Node],
     *,
     samples: int = 1,
     temperature: float = 0.0,
@@ -95,7 +95,7 @@ def constrained(
 def _batch(
     model: Any,
     prompts: Sequence[Tokens],
-    trees: Sequence[trie.Node],
+    trees: Sequence[tokenization.Node],
     samples: int,
     temperature: float,
 ) -> list[Counter[int]]:
@@ -105,7 +105,7 @@ def _batch(
     added: list[list[int]] = []
 
     def follow(parent: int, branch: _Branch, first: list[int]) -> None:
-        tokens, node = trie.forced_tokens(branch.node)
+        tokens, node = tokenization.forced_tokens(branch.node)
         if not node.children:
             found[branch.prompt][node.reply] += branch.count
             return

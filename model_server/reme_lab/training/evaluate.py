@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reme_lab.training import base_model, dataset, decode, initial_adapter, reply_metrics, trie
+from reme_lab.training import base_model, checkpoint, dataset, decode, reply_metrics, tokenization
 from reme_lab.training import recipe as recipes
 from reme_lab.training.base_model import Learner
 from reme_lab.training.command_line import cache_folder
@@ -38,7 +38,7 @@ def replies(learner: Learner, some: Sequence[Incident], mode: str) -> list[Outco
         texts = [encoder.text(tokens) for tokens in decode.free(model, ordered, encoder.end)]
     else:
         possible = [some[number].possible for number in by_length]
-        trees = [trie.build_tree(encoder.replies(replies)) for replies in possible]
+        trees = [tokenization.build_tree(encoder.replies(replies)) for replies in possible]
         written = decode.constrained(model, ordered, trees)
         texts = [all_[next(iter(one))] for all_, one in zip(possible, written, strict=True)]
     found = {n: Outcome(some[n], text) for n, text in zip(by_length, texts, strict=True)}
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         learner = base_model.load_learner(recipes.load(given.recipe), given.cache)
         step = 0
         if given.run:
-            found = initial_adapter.read(given.run)
+            found = checkpoint.read_adapter(given.run)
             learner.adapters.load(found.matrices)
             step = found.step
     except TrainingError as error:
@@ -138,7 +138,7 @@ def _inputs(given: argparse.Namespace) -> dict[str, Any]:
     """Return what decides the result, by digest."""
     return {
         "data": dataset.digest(given.data),
-        "weights": initial_adapter.weights_digest(given.run) if given.run else "",
+        "weights": checkpoint.weights_digest(given.run) if given.run else "",
         "modes": list(given.modes),
         "limit": given.limit,
         "recipe": given.recipe,

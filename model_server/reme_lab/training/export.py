@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from reme_lab.training import checkpoint, initial_adapter
+from reme_lab.training import checkpoint
 from reme_lab.training.errors import TrainingError
 from reme_model.serving.adapter import CONFIG, MATRICES, PREFIX, digest
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         matrices = found.adapters
         if given.since:
             matrices = interpolate(
-                initial_adapter.read(given.since).matrices, matrices, given.share
+                checkpoint.read_adapter(given.since).matrices, matrices, given.share
             )
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from reme_lab.training import trie
+from reme_lab.training import tokenization
 from reme_lab.training.dataset import Incident
-from reme_lab.training.encode import Encoder, Example, common_prefix
 from reme_lab.training.forward import logits, reply_states
+from reme_lab.training.tokenization import Encoder, Example, common_prefix
 
 _BATCH = 16
 
@@ -42,13 +42,13 @@ def force_replies(model: Any, encoder: Encoder, traces: Sequence[Incident]) -> l
             some = by_length[start : start + _BATCH]
             states = reply_states(model, shared, [examples[i] for i in some])
             for i, state in zip(some, states, strict=True):
-                tree = trie.build_tree(encoder.replies(traces[i].possible))
+                tree = tokenization.build_tree(encoder.replies(traces[i].possible))
                 found[i] = _judged(logits(model, state), examples[i], tree)
     model.train()
     return [found[i] for i in range(len(examples))]
 
 
-def _judged(scores: Any, example: Example, tree: trie.Node) -> ForcedReply:
+def _judged(scores: Any, example: Example, tree: tokenization.Node) -> ForcedReply:
     wanted = torch.tensor(example.reply)
     loss = functional.cross_entropy(scores, wanted, reduction="sum")
     free = bool((scores.argmax(-1) == wanted).all())
@@ -56,7 +56,7 @@ def _judged(scores: Any, example: Example, tree: trie.Node) -> ForcedReply:
     if tree.children:
         constrained = all(
             max(possible, key=lambda token: float(scores[place, token])) == example.reply[place]
-            for place, possible in trie.decisions(tree, example.reply)
+            for place, possible in tokenization.decisions(tree, example.reply)
         )
     return ForcedReply(float(loss), len(example.reply), free, constrained)
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from reme_lab.training.encode import Example
+from reme_lab.training.tokenization import Example
 
 
 def hidden_after(

@@ -31,9 +31,8 @@ from reme_lab.training import (
     evaluate,
     forced_replies,
     reply_metrics,
-    trie,
+    tokenization,
 )
-from reme_lab.training.batch_sampler import BatchSampler
 from reme_lab.training.command_line import (
     add_common,
     load_initial_adapter,
@@ -42,10 +41,11 @@ from reme_lab.training.command_line import (
     run_stage,
 )
 from reme_lab.training.dataset import Incident
-from reme_lab.training.encode import Example, common_prefix
 from reme_lab.training.errors import NoIncidentsError
 from reme_lab.training.forward import group_states, logits
 from reme_lab.training.recipe import Recipe, Reinforcement
+from reme_lab.training.schedule import BatchSampler
+from reme_lab.training.tokenization import Example, common_prefix
 
 _ALIKE = 1e-6
 _AT_ONCE = 4
@@ -57,7 +57,7 @@ class Completion:
     """One reply to one incident: its tokens, its tree, and its reward."""
 
     example: Example
-    tree: trie.Node
+    tree: tokenization.Node
     reward: float
 
 
@@ -146,7 +146,7 @@ class ReinforcementStage:
         some = [self._train[i] for i in chosen]
         possible = [one.possible for one in some]
         sequences = [encoder.replies(texts) for texts in possible]
-        trees = [trie.build_tree(tokens) for tokens in sequences]
+        trees = [tokenization.build_tree(tokens) for tokens in sequences]
         prompts = [self._prompts[i] for i in chosen]
         self._learner.model.eval()
         drawn = decode.constrained(
@@ -205,7 +205,7 @@ def _log_chance(scores: Any, tried: Completion) -> Any:
     """Return the log-probability of a reply under its tree."""
     total = scores.sum() * 0.0
     reply = tried.example.reply
-    for place, possible in trie.decisions(tried.tree, reply):
+    for place, possible in tokenization.decisions(tried.tree, reply):
         some = functional.log_softmax(scores[place, list(possible)], -1)
         total = total + some[possible.index(reply[place])]
     return total

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from reme_lab.training import base_model, dataset, forced_replies
-from reme_lab.training.batch_sampler import BatchSampler
 from reme_lab.training.command_line import (
     add_common,
     load_initial_adapter,
@@ -22,9 +21,10 @@ from reme_lab.training.command_line import (
     run_stage,
 )
 from reme_lab.training.dataset import Incident
-from reme_lab.training.encode import common_prefix
 from reme_lab.training.forward import reply_loss
 from reme_lab.training.recipe import Recipe, Steps
+from reme_lab.training.schedule import BatchSampler
+from reme_lab.training.tokenization import common_prefix
 
 
 class SupervisedStage:

@@ -14,10 +14,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 from reme_lab.training import (  # noqa: E402
     attention,
     decode,
-    trie,
+    tokenization,
 )
-from reme_lab.training.encode import Encoder, Example  # noqa: E402
 from reme_lab.training.forward import logits, reply_states  # noqa: E402
+from reme_lab.training.tokenization import Encoder, Example  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
 REPLIES = ('{"abstain":"x"}', '[{"restart":"a"}]', '[{"restart":"b"}]', '[{"scale":2}]')
@@ -40,13 +40,13 @@ def prompts_of(encoder: Encoder) -> list[tuple[int, ...]]:
 def chances(model: Any, encoder: Encoder, prompt: tuple[int, ...]) -> dict[str, float]:
     """Return the chance of each reply under the tree, from one pass over each."""
     sequences = encoder.replies(REPLIES)
-    tree = trie.build_tree(sequences)
+    tree = tokenization.build_tree(sequences)
     found = {}
     for text, sequence in zip(REPLIES, sequences, strict=True):
         with torch.no_grad():
             scores = logits(model, reply_states(model, 0, [Example(prompt, sequence)])[0])
         total = 0.0
-        for place, possible in trie.decisions(tree, sequence):
+        for place, possible in tokenization.decisions(tree, sequence):
             some = torch.log_softmax(scores[place, list(possible)], -1)
             total += float(some[possible.index(sequence[place])])
         found[text] = math.exp(total)
@@ -56,7 +56,7 @@ def chances(model: Any, encoder: Encoder, prompt: tuple[int, ...]) -> dict[str, 
 def test_samples_come_as_often_as_they_should(parts: tuple[Any, Encoder]) -> None:
     model, encoder = parts
     prompts = prompts_of(encoder)
-    trees = [trie.build_tree(encoder.replies(REPLIES)) for _ in prompts]
+    trees = [tokenization.build_tree(encoder.replies(REPLIES)) for _ in prompts]
     torch.manual_seed(1)
     drawn = decode.constrained(model, prompts, trees, samples=20_000, temperature=1.0)
     for prompt, counts in zip(prompts, drawn, strict=True):
@@ -69,7 +69,7 @@ def test_samples_come_as_often_as_they_should(parts: tuple[Any, Encoder]) -> Non
 def test_greedy_takes_the_likeliest_way_at_each_decision(parts: tuple[Any, Encoder]) -> None:
     model, encoder = parts
     prompts = prompts_of(encoder)
-    trees = [trie.build_tree(encoder.replies(REPLIES)) for _ in prompts]
+    trees = [tokenization.build_tree(encoder.replies(REPLIES)) for _ in prompts]
     written = decode.constrained(model, prompts, trees)
     torch.manual_seed(1)
     cold = decode.constrained(model, prompts, trees, samples=9, temperature=1e-3)
@@ -81,8 +81,8 @@ def test_greedy_takes_the_likeliest_way_at_each_decision(parts: tuple[Any, Encod
 def test_a_tree_without_a_decision_asks_nobody(parts: tuple[Any, Encoder]) -> None:
     model, encoder = parts
     prompts = prompts_of(encoder)
-    only = trie.build_tree(encoder.replies(REPLIES[:1]))
-    several = trie.build_tree(encoder.replies(REPLIES))
+    only = tokenization.build_tree(encoder.replies(REPLIES[:1]))
+    several = tokenization.build_tree(encoder.replies(REPLIES))
     written = decode.constrained(model, prompts, [only, several, only])
     assert written[0] == written[2] == {0: 1}
     assert written[1] == decode.constrained(model, prompts[1:2], [several])[0]

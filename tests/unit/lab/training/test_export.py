@@ -13,7 +13,6 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 from reme_lab.training import (  # noqa: E402
     checkpoint,
     export,
-    initial_adapter,
     sft,
 )
 from reme_lab.training.lora import Adapters  # noqa: E402
@@ -73,7 +72,7 @@ def test_training_goes_on_from_an_exported_adapter(
     assert sft.main([*given, "--out", str(more), "--start", str(out)]) == 0
     went_on = checkpoint.read(more)
     assert went_on.run["start"] == {"adapter": adapter.digest(out)}
-    stored = initial_adapter.read(out).matrices
+    stored = checkpoint.read_adapter(out).matrices
     trained = checkpoint.read(run).adapters
     assert stored.keys() == trained.keys() == went_on.adapters.keys()
     for name, matrix in stored.items():

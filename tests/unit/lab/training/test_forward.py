@@ -14,12 +14,12 @@ from reme_lab.training import (  # noqa: E402
     attention,
     lora,
 )
-from reme_lab.training.encode import Example  # noqa: E402
 from reme_lab.training.forward import (  # noqa: E402
     group_states,
     reply_loss,
     reply_states,
 )
+from reme_lab.training.tokenization import Example  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
 EXAMPLES = (

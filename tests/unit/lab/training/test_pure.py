@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from reme_lab.training import dataset, metrics_log, recipe, reply_metrics, schedule, trie
-from reme_lab.training.batch_sampler import BatchSampler
+from reme_lab.training import dataset, metrics_log, recipe, reply_metrics, schedule, tokenization
 from reme_lab.training.errors import BadRecipeError, NoIncidentsError
 from reme_lab.training.recipe import Steps
+from reme_lab.training.schedule import BatchSampler
 
 ABSTENTION = '{"abstain":"healthy"}'
 RESTART = '[{"kubernetes.core.k8s":{"kind":"Deployment"}}]'
@@ -25,17 +25,17 @@ def a_trace(answer: str = RESTART, **more: object) -> dataset.Incident:
 
 # --- the tree of replies
 def test_between_decisions_everything_is_forced() -> None:
-    root = trie.build_tree([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
-    tokens, node = trie.forced_tokens(root)
+    root = tokenization.build_tree([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
+    tokens, node = tokenization.forced_tokens(root)
     assert tokens == [1, 2]
     assert set(node.children) == {3, 4}
-    rest, end = trie.forced_tokens(node.children[3])
+    rest, end = tokenization.forced_tokens(node.children[3])
     assert (rest, end.reply) == ([0], 0)
 
 
 def test_decisions_are_the_places_where_another_token_was_possible() -> None:
-    root = trie.build_tree([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
-    assert trie.decisions(root, (1, 2, 4, 5, 0)) == [(2, (3, 4)), (3, (0, 5))]
+    root = tokenization.build_tree([(1, 2, 3, 0), (1, 2, 4, 0), (1, 2, 4, 5, 0)])
+    assert tokenization.decisions(root, (1, 2, 4, 5, 0)) == [(2, (3, 4)), (3, (0, 5))]
 
 
 # --- the order of examples

@@ -13,19 +13,19 @@ from reme_lab.training import (  # noqa: E402
     metrics_log,
     rft,
     sft,
-    trie,
+    tokenization,
 )
-from reme_lab.training.batch_sampler import BatchSampler  # noqa: E402
-from reme_lab.training.encode import Example  # noqa: E402
 from reme_lab.training.recipe import Reinforcement  # noqa: E402
 from reme_lab.training.rft import Completion, expected_reward  # noqa: E402
+from reme_lab.training.schedule import BatchSampler  # noqa: E402
+from reme_lab.training.tokenization import Example  # noqa: E402
 
 pytestmark = pytest.mark.timeout(300)
 
 
 def group(*rewards: float) -> list[Completion]:
     replies = [(number, 9) for number in range(len(rewards))]
-    tree = trie.build_tree(replies)
+    tree = tokenization.build_tree(replies)
     return [
         Completion(Example((1,), one), tree, r) for one, r in zip(replies, rewards, strict=True)
     ]

@@ -1,7 +1,7 @@
 """Turns conversations and replies into tokens, just as the server does with the same template."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from reme_lab.training.dataset import Incident
@@ -69,3 +69,43 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
     while same < shortest - 1 and first[same] == last[same]:
         same += 1
     return same
+
+
+@dataclass(slots=True)
+class Node:
+    """A point in a reply; without children, its end."""
+
+    children: dict[int, "Node"] = field(default_factory=dict)
+    reply: int = -1
+    """Number of the reply that ends here."""
+
+
+def build_tree(sequences: Iterable[Sequence[int]]) -> Node:
+    """Return the tree of token sequences, each of which ends in the same token, which ends it."""
+    root = Node()
+    for number, sequence in enumerate(sequences):
+        node = root
+        for token in sequence:
+            node = node.children.setdefault(token, Node())
+        node.reply = number
+    return root
+
+
+def forced_tokens(node: Node) -> tuple[list[int], Node]:
+    """Return the tokens that must come now, and where they lead: to a decision or to the end."""
+    tokens: list[int] = []
+    while len(node.children) == 1:
+        ((token, node),) = node.children.items()
+        tokens.append(token)
+    return tokens, node
+
+
+def decisions(root: Node, sequence: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
+    """Return the places in a reply where another token was possible, and the tokens there."""
+    found: list[tuple[int, tuple[int, ...]]] = []
+    node = root
+    for place, token in enumerate(sequence):
+        if len(node.children) > 1:
+            found.append((place, tuple(node.children)))
+        node = node.children[token]
+    return found

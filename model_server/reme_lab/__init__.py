@@ -1,1 +1,1 @@
-"""Reme lab."""
+"""The laboratory: simulator, synthetic incidents, training, fidelity. Never part of an image."""

@@ -1,11 +1,11 @@
-"""Times a model server on made-up incidents: how long a playbook takes, alone and in company.
+"""Measures the speed of a model server with synthetic incidents.
 
     python -m reme_lab.serving_speed --url http://127.0.0.1:8000/v1 --out speed.json
 
-Every incident is asked twice, under its grammar and freely, in turns, so that a noisy machine is
-noisy for both; then `--together` of them at once. Beside it stands the bound that memory sets: a
-token cannot come faster than the weights are read once, at the speed at which this machine was
-just seen to read. The bound means something only where the server runs on the same machine.
+Every incident is requested twice, with and without the grammar, in turns, so that a busy machine
+slows both; then `--together` requests run in parallel. The result includes a bound: a token cannot
+be generated faster than the weights are read once from memory. The bound only means something if
+the server runs on the machine that measures.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,7 +30,7 @@ from reme_model.inference.reply import parse_reply
 from reme_model.prompt.schema import reply_schema
 from reme_model.serving import machine
 
-WAYS = {"grammar": True, "free": False}
+MODES = {"grammar": True, "free": False}
 _BYTES = {"bfloat16": 2, "float32": 4}
 _MIB = 2**20
 _READ_MIB = 256
@@ -40,14 +39,14 @@ _READ_TIMES = 8
 
 @dataclass(frozen=True)
 class TimedReply:
-    """One reply, and how long it took from the request on."""
+    """A reply, and how long it took."""
 
     seconds: float
     reply: GenerationReply
 
     @property
     def valid(self) -> bool:
-        """Whether it is a reply at all."""
+        """Whether the reply can be parsed."""
         try:
             parse_reply(self.reply.text, self.reply.finish_reason)
         except ModelError:
@@ -55,117 +54,122 @@ class TimedReply:
         return True
 
 
-def sample_requests(seed: int, most: int) -> list[GenerationRequest]:
-    """Return questions about made-up incidents, as the operator would put them."""
-    found: list[GenerationRequest] = []
-    for number in count():
-        if len(found) == most:
-            return found
+def sample_requests(seed: int, count: int) -> list[GenerationRequest]:
+    """Return requests about synthetic incidents, as the operator would send them."""
+    requests: list[GenerationRequest] = []
+    for number in numbers():
+        if len(requests) == count:
+            return requests
         try:
-            trace = make_incident(f"{seed}/speed/{number}", Split.TEST)
+            incident = make_incident(f"{seed}/speed/{number}", Split.TEST)
         except DroppedIncident:
             continue
-        schema = reply_schema(trace.source.space)
-        found.append(GenerationRequest(messages=trace.messages, schema=schema))
-    return found
+        schema = reply_schema(incident.source.space)
+        requests.append(GenerationRequest(messages=incident.messages, schema=schema))
+    return requests
 
 
 async def time_reply(model: OpenAIModel, request: GenerationRequest) -> TimedReply:
-    """Return a reply with its time."""
-    begun = time.perf_counter()
+    """Return the reply with its duration."""
+    start = time.perf_counter()
     reply = await model.generate(request)
-    return TimedReply(time.perf_counter() - begun, reply)
+    return TimedReply(time.perf_counter() - start, reply)
 
 
 async def measure_server(
-    url: str, asked: Sequence[GenerationRequest], together: int
+    url: str, requests: Sequence[GenerationRequest], together: int
 ) -> dict[str, Any]:
-    """Return how long replies took, one by one and many at once.
+    """Return how long replies take, one at a time and in parallel.
 
     Raises:
-        ModelError: the server does not answer.
+        ModelError: the server does not reply.
     """
-    alone: dict[str, list[TimedReply]] = {way: [] for way in WAYS}
-    company: dict[str, Any] = {}
+    sequential: dict[str, list[TimedReply]] = {mode: [] for mode in MODES}
+    parallel: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
         models = {}
-        for way, constrained in WAYS.items():
+        for mode, constrained in MODES.items():
             endpoint = ModelEndpoint(url=url, constrained=constrained, timeout_seconds=600)
-            models[way] = await stack.enter_async_context(OpenAIModel(endpoint))
-            await models[way].generate(asked[0])  # the first one fills caches
-        for request in asked:
-            for way, model in models.items():
-                alone[way].append(await time_reply(model, request))
-        for way, model in models.items():
-            some = [asked[number % len(asked)] for number in range(together)]
-            begun = time.perf_counter()
-            replies = await asyncio.gather(*(time_reply(model, one) for one in some))
-            company[way] = _company(replies, time.perf_counter() - begun)
-    first = alone["grammar"][0].reply
+            models[mode] = await stack.enter_async_context(OpenAIModel(endpoint))
+            await models[mode].generate(requests[0])  # the first request fills caches
+        for request in requests:
+            for mode, model in models.items():
+                sequential[mode].append(await time_reply(model, request))
+        for mode, model in models.items():
+            batch = [requests[number % len(requests)] for number in range(together)]
+            start = time.perf_counter()
+            replies = await asyncio.gather(*(time_reply(model, request) for request in batch))
+            parallel[mode] = _parallel_figures(replies, time.perf_counter() - start)
+    first = sequential["grammar"][0].reply
     return {
         "model": first.model,
         "model_digest": first.model_digest,
-        "alone": {way: _alone(of) for way, of in alone.items()},
-        "together": company,
+        "alone": {mode: _sequential_figures(of) for mode, of in sequential.items()},
+        "together": parallel,
     }
 
 
-def _alone(of: Sequence[TimedReply]) -> dict[str, Any]:
-    seconds = sorted(one.seconds for one in of)
-    tokens = sum(one.reply.completion_tokens for one in of)
+def _sequential_figures(timed: Sequence[TimedReply]) -> dict[str, Any]:
+    seconds = sorted(reply.seconds for reply in timed)
+    tokens = sum(reply.reply.completion_tokens for reply in timed)
     return {
-        "replies": len(of),
+        "replies": len(timed),
         "median_seconds": median(seconds),
         "p90_seconds": seconds[math.ceil(0.9 * len(seconds)) - 1],
-        "median_tokens": median(one.reply.completion_tokens for one in of),
+        "median_tokens": median(reply.reply.completion_tokens for reply in timed),
         "tokens_per_second": tokens / sum(seconds),
-        "prompt_tokens": median(one.reply.prompt_tokens for one in of),
-        "cached_tokens": median(one.reply.cached_tokens for one in of),
-        "valid": sum(one.valid for one in of),
+        "prompt_tokens": median(reply.reply.prompt_tokens for reply in timed),
+        "cached_tokens": median(reply.reply.cached_tokens for reply in timed),
+        "valid": sum(reply.valid for reply in timed),
     }
 
 
-def _company(of: Sequence[TimedReply], seconds: float) -> dict[str, Any]:
-    tokens = sum(one.reply.completion_tokens for one in of)
+def _parallel_figures(timed: Sequence[TimedReply], seconds: float) -> dict[str, Any]:
+    tokens = sum(reply.reply.completion_tokens for reply in timed)
     return {
-        "replies": len(of),
+        "replies": len(timed),
         "seconds": seconds,
-        "median_seconds": median(one.seconds for one in of),
+        "median_seconds": median(reply.seconds for reply in timed),
         "tokens_per_second": tokens / seconds,
-        "replies_per_minute": 60 * len(of) / seconds,
+        "replies_per_minute": 60 * len(timed) / seconds,
     }
 
 
-def _read(_: int) -> float:
-    """Return the MiB/s at which one process reads memory, in search of a byte that is not there."""
+def _read_speed(_: int) -> float:
+    """Return the MiB/s at which one process reads memory, by searching for a byte that is not
+    there.
+    """
     memory = bytes(_READ_MIB * _MIB)
-    begun = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(_READ_TIMES):
         memory.find(b"\x01")
-    return _READ_TIMES * _READ_MIB / (time.perf_counter() - begun)
+    return _READ_TIMES * _READ_MIB / (time.perf_counter() - start)
 
 
 def memory_bandwidth(processes: int) -> float:
-    """Return the MiB/s at which this machine reads memory with so many processes at once."""
+    """Return the MiB/s at which this number of processes read memory in parallel."""
     with ProcessPoolExecutor(processes) as pool:
-        return sum(pool.map(_read, range(processes)))
+        return sum(pool.map(_read_speed, range(processes)))
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the figures as Markdown."""
-    alone, together = result["alone"], result["together"]
+    """Return the measurements as a Markdown table."""
+    sequential, parallel = result["alone"], result["together"]
     rows: list[tuple[str, Callable[[str], str]]] = [
-        ("request to playbook, median", lambda way: f"{alone[way]['median_seconds']:.2f} s"),
-        ("request to playbook, 90%", lambda way: f"{alone[way]['p90_seconds']:.2f} s"),
-        ("tokens of the reply, median", lambda way: f"{alone[way]['median_tokens']:.0f}"),
-        ("tokens/s, one at a time", lambda way: f"{alone[way]['tokens_per_second']:.1f}"),
-        ("replies that are valid", lambda way: f"{alone[way]['valid']} of {alone[way]['replies']}"),
+        ("request to playbook, median", lambda mode: f"{sequential[mode]['median_seconds']:.2f} s"),
+        ("request to playbook, 90%", lambda mode: f"{sequential[mode]['p90_seconds']:.2f} s"),
+        ("tokens of the reply, median", lambda mode: f"{sequential[mode]['median_tokens']:.0f}"),
+        ("tokens/s, one at a time", lambda mode: f"{sequential[mode]['tokens_per_second']:.1f}"),
         (
-            f"{together['grammar']['replies']} at once: all done after",
-            lambda way: f"{together[way]['seconds']:.1f} s",
+            "replies that are valid",
+            lambda mode: f"{sequential[mode]['valid']} of {sequential[mode]['replies']}",
         ),
-        ("at once: tokens/s", lambda way: f"{together[way]['tokens_per_second']:.1f}"),
-        ("at once: replies a minute", lambda way: f"{together[way]['replies_per_minute']:.1f}"),
+        (
+            f"{parallel['grammar']['replies']} at once: all done after",
+            lambda mode: f"{parallel[mode]['seconds']:.1f} s",
+        ),
+        ("at once: tokens/s", lambda mode: f"{parallel[mode]['tokens_per_second']:.1f}"),
+        ("at once: replies a minute", lambda mode: f"{parallel[mode]['replies_per_minute']:.1f}"),
     ]
     lines = ["| | under the grammar | freely |", "|---|---:|---:|"]
     lines += [f"| {name} | {cell('grammar')} | {cell('free')} |" for name, cell in rows]
@@ -175,37 +179,41 @@ def table(result: dict[str, Any]) -> str:
         f"{bound['weights_mebibytes']:.0f} MiB of weights, read at "
         f"{bound['mebibytes_per_second']:.0f} MiB/s: memory allows "
         f"{bound['tokens_per_second']:.0f} tokens/s to one reply at a time. Of "
-        f"{alone['grammar']['prompt_tokens']:.0f} tokens of the prompt, "
-        f"{alone['grammar']['cached_tokens']:.0f} came from the server's cache."
+        f"{sequential['grammar']['prompt_tokens']:.0f} tokens of the prompt, "
+        f"{sequential['grammar']['cached_tokens']:.0f} came from the server's cache."
     )
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Measure as the command line says."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reme_lab.serving_speed", description=__doc__)
     parser.add_argument("--url", required=True, help="base URL of the server, ending in /v1")
-    parser.add_argument("--count", type=int, default=16, help="incidents asked one by one")
-    parser.add_argument("--together", type=int, default=16, help="incidents asked at once")
+    parser.add_argument("--count", type=int, default=16, help="number of sequential requests")
+    parser.add_argument("--together", type=int, default=16, help="number of parallel requests")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--parameters", type=float, default=134.5, help="of the model, in millions")
     parser.add_argument(
-        "--dtype", choices=list(_BYTES), help="computed in; else what suits the CPU"
+        "--parameters", type=float, default=134.5, help="parameters of the model, in millions"
     )
-    parser.add_argument("--name", default="", help="of what is measured, such as bf16 eager")
+    parser.add_argument(
+        "--dtype", choices=list(_BYTES), help="data type of the computation; default: by CPU"
+    )
+    parser.add_argument("--name", default="", help="label of the measurement, such as bf16 eager")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    given = parser.parse_args()
-    dtype = given.dtype or ("bfloat16" if machine.native_bfloat16() else "float32")
-    weights = given.parameters * 1e6 * _BYTES[dtype] / _MIB
+    options = parser.parse_args()
+    dtype = options.dtype or ("bfloat16" if machine.native_bfloat16() else "float32")
+    weights = options.parameters * 1e6 * _BYTES[dtype] / _MIB
     speed = memory_bandwidth(machine.cpus())
     try:
         result = asyncio.run(
-            measure_server(given.url, sample_requests(given.seed, given.count), given.together)
+            measure_server(
+                options.url, sample_requests(options.seed, options.count), options.together
+            )
         )
     except ModelError as error:
         parser.exit(1, f"error: {error}\n")
     result |= {
-        "name": given.name,
+        "name": options.name,
         "cpus": machine.cpus(),
         "dtype": dtype,
         "bound": {
@@ -214,7 +222,7 @@ def main() -> int:
             "tokens_per_second": speed / weights,
         },
     }
-    given.out.write_text(json.dumps(result, indent=1) + "\n")
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(table(result), end="")
     return 0
 

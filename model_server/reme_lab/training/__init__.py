@@ -1,1 +1,1 @@
-"""Trains the adapter: supervised on traces, then by reinforcement in the simulator."""
+"""Trains the adapter: supervised on incidents, then by reinforcement with simulated rewards."""

@@ -1,7 +1,7 @@
-"""Attention for training on a processor: plain products, probabilities kept.
+"""Attention kernel for training on a CPU: plain matrix products, with stored probabilities.
 
-The library's kernel is made for long sequences; on the few hundred tokens of an incident its
-backward pass takes twice as long as these products do. Heads that share keys are one product.
+The library's kernel is made for long sequences: for the few hundred tokens of an incident its
+backward pass takes twice as long. Heads that share keys are computed as one product.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ NAME = "reme_products"
 
 
 class _Attention(torch.autograd.Function):  # type: ignore[misc]
-    """Softmax(q k^T + bias) v over (batch, rows, head), keys already shared among the rows."""
+    """softmax(q k^T + bias) v over (batch, rows, head); keys are already shared among the rows."""
 
     @staticmethod
     def forward(ctx: Any, q: Any, k: Any, v: Any, bias: Any, scale: float) -> Any:
@@ -40,7 +40,7 @@ class _Attention(torch.autograd.Function):  # type: ignore[misc]
 def attend(
     _module: Any, query: Any, key: Any, value: Any, mask: Any, scaling: float, **_: Any
 ) -> tuple[Any, None]:
-    """Return the mixed values as the library's attention functions do."""
+    """Return the attention output, with the signature of the library's attention functions."""
     batch, heads, length, width = query.shape
     groups, keys = key.shape[1], key.shape[2]
     rows = heads // groups * length
@@ -62,7 +62,7 @@ def attend(
 
 
 def register() -> str:
-    """Make it known to the library, and return the name to ask for."""
+    """Register the kernel with the library; return its name."""
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     return NAME

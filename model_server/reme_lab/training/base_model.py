@@ -1,4 +1,4 @@
-"""Loads the base model, converting it first if need be, and attaches fresh adapters."""
+"""Loads the base model, converting it if necessary, and attaches new adapters."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from reme_model.serving.manifest import Manifest, digest_of, digests
 
 @dataclass(frozen=True)
 class Learner:
-    """A base model with adapters, ready to learn."""
+    """A base model with adapters, ready for training."""
 
     model: Any
     adapters: Adapters
@@ -28,15 +28,15 @@ class Learner:
 
 
 def directory(recipe: Recipe, cache: Path) -> Path:
-    """Return the directory of the base in float32; made from its package the first time.
+    """Return the directory of the base model in float32; converted from its package the first time.
 
     Raises:
-        NoBaseError: neither the package nor the directory is there.
+        NoBaseError: neither the package nor the directory exists.
     """
     base = recipe.base
     if base.directory is not None:
         if not (base.directory / "config.json").is_file():
-            raise NoBaseError(f"no base model in {base.directory}: put {base.name} there first")
+            raise NoBaseError(f"{base.directory} has no base model: put {base.name} there")
         return base.directory
     out = cache / f"base-{base.package}"
     if Manifest.read(out) is None:
@@ -48,7 +48,7 @@ def directory(recipe: Recipe, cache: Path) -> Path:
 
 
 def load_learner(recipe: Recipe, cache: Path) -> Learner:
-    """Return the base with adapters that change nothing yet; the same seed, the same adapters."""
+    """Return the base model with new adapters that change nothing; seeded by the recipe."""
     logging.disable_progress_bar()
     folder = directory(recipe, cache)
     torch.set_num_threads(machine.cpus())
@@ -66,7 +66,7 @@ def load_learner(recipe: Recipe, cache: Path) -> Learner:
 
 
 def attach(model: Any, recipe: Recipe) -> Adapters:
-    """Adapt the model as the recipe says, and compute in the type that suits the processor."""
+    """Attach adapters as the recipe says, and set the data type of the computation."""
     dtype = compute_type(recipe)
     shape = recipe.adapter
     adapters = Adapters(
@@ -79,7 +79,7 @@ def attach(model: Any, recipe: Recipe) -> Adapters:
 
 
 def compute_type(recipe: Recipe) -> Any:
-    """Return the type computed in: bfloat16 where the processor has it, else float32."""
+    """Return the data type of the computation: bfloat16 if the processor has it, else float32."""
     if recipe.dtype != "auto":
         return getattr(torch, recipe.dtype)
     return torch.bfloat16 if machine.native_bfloat16() else torch.float32

@@ -1,4 +1,4 @@
-"""Keeps a run's whole state in one file, so that it can go on after any interruption."""
+"""State of a training run in one file, and the adapter that a run starts from."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -18,10 +18,10 @@ FILE = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run is."""
+    """The state of a run."""
 
     run: dict[str, Any]
-    """What the run is: recipe, digests. A checkpoint of another run is not taken."""
+    """Identity of the run: recipe and digests. A checkpoint of another run is rejected."""
     step: int
     seconds: float
     adapters: dict[str, Any]
@@ -29,7 +29,7 @@ class Checkpoint:
     random: Any
 
     def write(self, folder: Path) -> None:
-        """Write it in place of the one before; killed at any moment, one of them is whole."""
+        """Replace the previous checkpoint atomically."""
         temporary = folder / f"{FILE}.new"
         with temporary.open("wb") as file:
             torch.save(asdict(self), file)
@@ -39,7 +39,7 @@ class Checkpoint:
 
 
 def exists(folder: Path) -> bool:
-    """Whether a run's folder has a checkpoint."""
+    """Return whether the run's folder has a checkpoint."""
     return (folder / FILE).is_file()
 
 
@@ -50,13 +50,13 @@ def read(folder: Path) -> Checkpoint:
         NothingToResumeError: there is none.
     """
     if not exists(folder):
-        raise NothingToResumeError(f"{folder} holds no checkpoint: start without --resume")
+        raise NothingToResumeError(f"{folder} has no checkpoint: start without --resume")
     return Checkpoint(**torch.load(folder / FILE, map_location="cpu", weights_only=True))
 
 
 @dataclass(frozen=True)
 class InitialAdapter:
-    """The matrices of an adapter in float32, and where they come from."""
+    """The matrices of an adapter in float32, and their origin."""
 
     matrices: dict[str, Any]
     origin: dict[str, Any]
@@ -64,18 +64,20 @@ class InitialAdapter:
 
 
 def read_adapter(folder: Path) -> InitialAdapter:
-    """Return what is in the folder of a run, or in the directory of an exported adapter.
+    """Return the adapter in the folder of a run, or in the directory of an exported adapter.
 
     Raises:
-        NothingToResumeError: it holds neither.
+        NothingToResumeError: the folder contains neither.
     """
     if checkpoint.exists(folder):
-        found = checkpoint.read(folder)
+        stored_run = checkpoint.read(folder)
         return InitialAdapter(
-            found.adapters, {"step": found.step, "data": found.run["data"]}, step=found.step
+            stored_run.adapters,
+            {"step": stored_run.step, "data": stored_run.run["data"]},
+            step=stored_run.step,
         )
     if not (folder / adapter.MATRICES).is_file():
-        raise NothingToResumeError(f"{folder} holds neither a checkpoint nor an adapter")
+        raise NothingToResumeError(f"{folder} has neither a checkpoint nor an adapter")
     stored = load_file(folder / adapter.MATRICES)
     return InitialAdapter(
         {name.removeprefix(adapter.PREFIX): matrix.float() for name, matrix in stored.items()},
@@ -84,7 +86,7 @@ def read_adapter(folder: Path) -> InitialAdapter:
 
 
 def weights_digest(folder: Path) -> str:
-    """Return the digest of what `read` would take; empty where there is nothing."""
+    """Return the digest of the file that `read_adapter` would read; empty if there is none."""
     for name in (checkpoint.FILE, adapter.MATRICES):
         if (folder / name).is_file():
             return file_digest(folder / name)

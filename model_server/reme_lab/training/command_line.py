@@ -1,4 +1,4 @@
-"""What the command lines of the two stages have in common."""
+"""Shared parts of the command lines of the two training stages."""
 
 import argparse
 import os
@@ -19,31 +19,33 @@ _MAY_CHANGE = {"minutes", "steps", "evaluate_minutes", "checkpoint_minutes"}
 
 
 def cache_folder() -> Path:
-    """Return where converted bases are kept."""
+    """Return the directory of converted base models."""
     named = os.environ.get("REME_CACHE")
     return Path(named) if named else Path.home() / ".cache" / "reme"
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that both stages have."""
-    parser.add_argument("--traces", type=Path, required=True, help="directory of the traces")
+    """Add the options of both stages."""
+    parser.add_argument("--incidents", type=Path, required=True, help="directory of the incidents")
     parser.add_argument("--out", type=Path, required=True, help="folder of this run")
     parser.add_argument("--recipe", default=recipes.DEFAULT, help="name or file of a recipe")
-    parser.add_argument("--resume", action="store_true", help="go on where the run in --out is")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
-        "--cached", action="store_true", help="like --resume, but start over if the inputs changed"
+        "--cached", action="store_true", help="like --resume, but restart if the inputs changed"
     )
-    parser.add_argument("--minutes", type=float, help="budget of work instead of the recipe's")
-    parser.add_argument("--steps", type=int, help="budget of steps instead of the recipe's")
-    parser.add_argument("--cache", type=Path, default=cache_folder(), help="where bases are kept")
+    parser.add_argument("--minutes", type=float, help="time budget, instead of the recipe's")
+    parser.add_argument("--steps", type=int, help="step budget, instead of the recipe's")
+    parser.add_argument(
+        "--cache", type=Path, default=cache_folder(), help="directory of converted base models"
+    )
 
 
-def load_plan(given: argparse.Namespace, stage: str) -> tuple[Recipe, Any]:
-    """Return the recipe and the plan of a stage, with what the command line changes."""
-    recipe = recipes.load(given.recipe)
+def load_plan(options: argparse.Namespace, stage: str) -> tuple[Recipe, Any]:
+    """Return the recipe and the plan of a stage, with the changes of the command line."""
+    recipe = recipes.load(options.recipe)
     plan: Steps = getattr(recipe, stage)
-    if given.minutes or given.steps:
-        budget = {"minutes": given.minutes, "steps": given.steps}
+    if options.minutes or options.steps:
+        budget = {"minutes": options.minutes, "steps": options.steps}
         plan = plan.model_validate({**plan.model_dump(), **budget})
     return recipe, plan
 
@@ -51,7 +53,7 @@ def load_plan(given: argparse.Namespace, stage: str) -> tuple[Recipe, Any]:
 def run_identity(
     recipe: Recipe, plan: Steps, learner: Learner, files: list[Path]
 ) -> dict[str, Any]:
-    """Return what makes this run this run; the budget may change when it is resumed."""
+    """Return what identifies a run; the budget may change when it is resumed."""
     return {
         "base": recipe.base.name,
         "base_digest": learner.base_digest,
@@ -62,36 +64,36 @@ def run_identity(
 
 
 def load_initial_adapter(learner: Learner, folder: Path) -> dict[str, Any]:
-    """Take the adapter that a run ended with or that was exported; return what to remember of it.
+    """Load an adapter into the learner; return the record of its origin.
 
     Raises:
-        NothingToResumeError: there is none.
-        OtherRunError: it is for another base, or of another rank.
+        NothingToResumeError: there is no adapter.
+        OtherRunError: the adapter belongs to another base or has another rank.
     """
-    found = checkpoint.read_adapter(folder)
-    learner.adapters.load(found.matrices)
-    return {"start": found.origin}
+    adapter = checkpoint.read_adapter(folder)
+    learner.adapters.load(adapter.matrices)
+    return {"start": adapter.origin}
 
 
 Prepared = tuple[Stage, Learner, Recipe, Steps, dict[str, Any]]
 
 
-def run_stage(prepare: Callable[[], Prepared], given: argparse.Namespace) -> int:
-    """Run a stage to its end, and say on one line how it went; returns the exit code."""
+def run_stage(prepare: Callable[[], Prepared], options: argparse.Namespace) -> int:
+    """Run a stage to its end and print the result; return the exit code."""
     try:
-        stage, learner, _, plan, what = prepare()
-        one = Run(stage, learner.adapters, plan, given.out, what)
-        one.begin(resume=given.resume or given.cached, restart=given.cached)
-        print(f"{given.out}: begins at step {one.step}", flush=True)
-        whole = one.train()
+        stage, learner, _, plan, run_id = prepare()
+        run = Run(stage, learner.adapters, plan, options.out, run_id)
+        run.begin(resume=options.resume or options.cached, restart=options.cached)
+        print(f"{options.out}: begins at step {run.step}", flush=True)
+        finished = run.train()
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # before the first step: nothing is lost
-        print("stopped before it began", file=sys.stderr)
+        print("stopped before the first step", file=sys.stderr)
         return INTERRUPTED
-    if not whole:
-        print(f"stopped after step {one.step}, all kept; go on with --resume", file=sys.stderr)
+    if not finished:
+        print(f"stopped after step {run.step}; continue with --resume", file=sys.stderr)
         return INTERRUPTED
-    print(f"{given.out}: done, {one.step} steps in {one.seconds / 60:.1f} minutes")
+    print(f"{options.out}: done, {run.step} steps in {run.seconds / 60:.1f} minutes")
     return 0

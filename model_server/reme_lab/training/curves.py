@@ -1,4 +1,4 @@
-"""Draws the log of a run as a picture: how loss and exactness went over the minutes."""
+"""Draws the log of a run as an SVG: loss and exactness over time."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,14 +17,14 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Curves that share an axis, which begins at zero."""
+    """Curves that share an axis, which starts at zero."""
 
     title: str
     lines: Sequence[Line]
 
 
 def panels(log: Sequence[dict[str, Any]]) -> list[Panel]:
-    """Return what there is to draw of a log."""
+    """Return the panels of a log."""
     steps = [line for line in log if line["event"] == "step"]
     dev = [line for line in log if line["event"] == "dev"]
     loss = "sft_loss" if any("sft_loss" in line for line in steps) else "loss"
@@ -32,7 +32,7 @@ def panels(log: Sequence[dict[str, Any]]) -> list[Panel]:
     def of(lines: Sequence[dict[str, Any]], key: str) -> list[Point]:
         return [(line["seconds"] / 60, line[key]) for line in lines if key in line]
 
-    found = [
+    all_panels = [
         Panel(
             "loss per token of the reply",
             [Line("steps", smooth(of(steps, loss))), Line("dev", of(dev, "dev_loss"))],
@@ -51,37 +51,37 @@ def panels(log: Sequence[dict[str, Any]]) -> list[Panel]:
         ),
         Panel("tokens per second", [Line("steps", smooth(of(steps, "tokens_per_second")))]),
     ]
-    kept = [Panel(p.title, [one for one in p.lines if one.points]) for p in found]
-    return [panel for panel in kept if panel.lines]
+    with_points = [Panel(p.title, [line for line in p.lines if line.points]) for p in all_panels]
+    return [panel for panel in with_points if panel.lines]
 
 
-def smooth(points: Sequence[Point], over: int = 8) -> list[Point]:
-    """Return the mean of each point and those just before it."""
-    found = []
+def smooth(points: Sequence[Point], width: int = 8) -> list[Point]:
+    """Return the moving average of the points."""
+    averages = []
     for number, (x, _) in enumerate(points):
-        some = [y for _, y in points[max(0, number - over + 1) : number + 1]]
-        found.append((x, sum(some) / len(some)))
-    return found
+        window = [y for _, y in points[max(0, number - width + 1) : number + 1]]
+        averages.append((x, sum(window) / len(window)))
+    return averages
 
 
-def svg(title: str, some: Sequence[Panel]) -> str:
-    """Return the panels one below the other as an SVG document."""
-    high = 24 + len(some) * (_HIGH + _GAP)
+def svg(title: str, shown: Sequence[Panel]) -> str:
+    """Return an SVG document with the panels below each other."""
+    high = 24 + len(shown) * (_HIGH + _GAP)
     box = f'viewBox="0 0 {_WIDE} {high}" width="{_WIDE}" height="{high}"'
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="sans-serif" font-size="11">',
         f'<rect width="{_WIDE}" height="{high}" fill="#ffffff"/>',
         f'<text x="{_LEFT}" y="17" font-size="14">{escape(title)}</text>',
     ]
-    last = max((x for p in some for one in p.lines for x, _ in one.points), default=1.0)
-    for number, panel in enumerate(some):
+    last = max((x for p in shown for curve in p.lines for x, _ in curve.points), default=1.0)
+    for number, panel in enumerate(shown):
         lines += _panel(panel, 24 + number * (_HIGH + _GAP), last or 1.0)
     return "\n".join([*lines, "</svg>", ""])
 
 
 def _panel(panel: Panel, top: int, last: float) -> list[str]:
-    low = min([0.0, *(y for one in panel.lines for _, y in one.points)])
-    high = max([y for one in panel.lines for _, y in one.points] + [low + 1e-9])
+    low = min([0.0, *(y for curve in panel.lines for _, y in curve.points)])
+    high = max([y for curve in panel.lines for _, y in curve.points] + [low + 1e-9])
     floor, ceiling = top + _HIGH - _BOTTOM, top + _TOP
     width = _WIDE - _LEFT - 30
 
@@ -104,13 +104,13 @@ def _panel(panel: Panel, top: int, last: float) -> list[str]:
             f'<text x="{x:.0f}" y="{floor + 15}" text-anchor="middle">{escape(when)}</text>'
         )
     key = _LEFT + 210
-    for colour, one in zip(_COLOURS[1:], panel.lines, strict=False):
-        d = "M" + "L".join(at(x, y) for x, y in one.points)
+    for colour, curve in zip(_COLOURS[1:], panel.lines, strict=False):
+        d = "M" + "L".join(at(x, y) for x, y in curve.points)
         lines.append(f'<path d="{d}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        if len(one.points) < 60:
-            for x, y in one.points:
+        if len(curve.points) < 60:
+            for x, y in curve.points:
                 cx, _, cy = at(x, y).partition(",")
                 lines.append(f'<circle cx="{cx}" cy="{cy}" r="2.5" fill="{colour}"/>')
-        lines.append(f'<text x="{key}" y="{top + 14}" fill="{colour}">{escape(one.name)}</text>')
-        key += 30 + 6 * len(one.name)
+        lines.append(f'<text x="{key}" y="{top + 14}" fill="{colour}">{escape(curve.name)}</text>')
+        key += 30 + 6 * len(curve.name)
     return lines

@@ -1,4 +1,4 @@
-"""Reads traces: incidents with the expert's reply, one JSON object per line."""
+"""Reads incidents with their expected replies, one JSON object per line."""
 
 import json
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ ABSTENTIONS = tuple(json.dumps({ABSTAIN: why}, separators=(",", ":")) for why in
 
 
 class Message(BaseModel):
-    """One message of the conversation that asks."""
+    """One message of the prompt."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,7 +24,7 @@ class Message(BaseModel):
 
 
 class Incident(BaseModel):
-    """An incident as the model sees it, and what may be answered."""
+    """An incident as the model sees it, and its accepted replies."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,66 +33,68 @@ class Incident(BaseModel):
     kind: str = "repair"
     quality: str = ""
     messages: tuple[Message, ...] = Field(min_length=1)
-    answer: str = Field(min_length=2, description="The expert's reply, compact JSON.")
-    acceptable: tuple[str, ...] = Field(default=(), description="All good replies, best first.")
+    answer: str = Field(min_length=2, description="The expected reply, compact JSON.")
+    acceptable: tuple[str, ...] = Field(default=(), description="All accepted replies, best first.")
     candidates: dict[str, float] = Field(
         default_factory=dict, description="Every possible reply, and its reward in the simulator."
     )
 
     @property
     def good(self) -> frozenset[str]:
-        """The replies that count as right."""
+        """The accepted replies."""
         return frozenset((self.answer, *self.acceptable))
 
     @property
     def possible(self) -> tuple[str, ...]:
-        """What the grammar would let the model write, as far as the trace tells; sorted.
+        """The replies that the grammar allows, as far as the incident lists them; sorted.
 
-        A trace without candidates tells nothing: then there is no telling what is possible.
+        Empty without candidates: then the possible replies are not known.
         """
         if not self.candidates:
             return ()
         return tuple(sorted({*self.candidates, *self.good, *ABSTENTIONS}))
 
     def reward(self, reply: str) -> float:
-        """Return the reward of a reply; zero for one that the simulator was not asked about."""
+        """Return the reward of a reply; zero for one that was not graded."""
         return self.candidates.get(reply, 1.0 if reply in self.good else 0.0)
 
 
 def read(path: Path, limit: int | None = None) -> list[Incident]:
-    """Return the traces of a file, in its order.
+    """Return the incidents of a file in its order.
 
     Raises:
-        NoTracesError: the file is not there, is empty, or a line of it is no trace.
+        NoIncidentsError: the file does not exist, is empty, or contains an invalid line.
     """
     try:
         with path.open(encoding="utf-8") as file:
-            traces = _parsed(path, file, limit)
+            incidents = _parsed(path, file, limit)
     except OSError as error:
         raise NoIncidentsError(
-            f"no traces at {path} ({error.strerror}): run `make traces`"
+            f"cannot read incidents from {path} ({error.strerror}): run `make incidents`"
         ) from error
-    if not traces:
-        raise NoIncidentsError(f"{path} holds no traces: run `make traces`")
-    return traces
+    if not incidents:
+        raise NoIncidentsError(f"{path} contains no incidents: run `make incidents`")
+    return incidents
 
 
 def _parsed(path: Path, lines: Iterable[str], limit: int | None) -> list[Incident]:
-    found: list[Incident] = []
+    incidents: list[Incident] = []
     for number, line in enumerate(lines, start=1):
-        if limit is not None and len(found) >= limit:
+        if limit is not None and len(incidents) >= limit:
             break
         if not line.strip():
             continue
         try:
-            found.append(Incident.model_validate_json(line))
+            incidents.append(Incident.model_validate_json(line))
         except ValidationError as error:
-            what = error.errors()[0]
-            where = ".".join(str(part) for part in what["loc"])
-            raise NoIncidentsError(f"{path}, line {number}: {where}: {what['msg']}") from error
-    return found
+            problem = error.errors()[0]
+            location = ".".join(str(part) for part in problem["loc"])
+            raise NoIncidentsError(
+                f"{path}, line {number}: {location}: {problem['msg']}"
+            ) from error
+    return incidents
 
 
 def digest(path: Path) -> str:
-    """Return the digest by which a run remembers its data."""
+    """Return the digest of a data file."""
     return file_digest(path)

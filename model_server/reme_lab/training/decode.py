@@ -1,8 +1,8 @@
-"""Writes replies: under the tree of those that are possible, or freely.
+"""Generates replies: constrained to a tree of possible replies, or freely.
 
-Under a tree the model is asked only where there is something to decide; what is forced goes in with
-the next question, in one pass. Samples that decide alike are one row, so that many samples of a
-model that is sure of itself cost no more than one.
+In a tree the model is only asked where there is a choice; forced tokens are fed together with the
+next query. Samples with the same prefix share a row, so that many samples of a confident model cost
+as much as one.
 """
 
 from collections import Counter
@@ -17,12 +17,12 @@ from reme_lab.training.forward import logits
 from reme_lab.training.tokenization import common_prefix
 
 BATCH = 16
-MOST_TOKENS = 256
+MAX_TOKENS = 256
 Tokens = Sequence[int]
 
 
 class Rows:
-    """Sequences in the middle of being written, with what the model has computed of them."""
+    """Partially generated sequences, with the model's cache."""
 
     def __init__(self, model: Any, prompts: Sequence[Tokens]) -> None:
         self._model = model
@@ -36,15 +36,15 @@ class Rows:
         self.pending: list[list[int]] = [list(prompt[shared:]) for prompt in prompts]
 
     def read(self) -> Any:
-        """Take in what is pending, at least a token for each row; return the logits after it."""
-        longest = max(len(row) for row in self.pending)
-        ids = torch.zeros(len(self.pending), longest, dtype=torch.long)
-        real = torch.zeros_like(ids)
+        """Feed the pending tokens, at least one per row; return the logits after them."""
+        width = max(len(row) for row in self.pending)
+        ids = torch.zeros(len(self.pending), width, dtype=torch.long)
+        mask = torch.zeros_like(ids)
         for number, row in enumerate(self.pending):
             ids[number, : len(row)] = torch.tensor(row)
-            real[number, : len(row)] = 1
-        places = self._seen.sum(1, keepdim=True) + torch.arange(longest)
-        self._seen = torch.cat([self._seen, real], dim=1)
+            mask[number, : len(row)] = 1
+        places = self._seen.sum(1, keepdim=True) + torch.arange(width)
+        self._seen = torch.cat([self._seen, mask], dim=1)
         out = self._model.base_model(
             ids,
             attention_mask=self._seen,
@@ -58,7 +58,7 @@ class Rows:
         return logits(self._model, out.last_hidden_state[torch.arange(len(last)), last])
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows, some of them perhaps several times."""
+        """Continue with these rows; a row may occur several times."""
         chosen = torch.tensor(list(rows), dtype=torch.long)
         self._cache.batch_select_indices(chosen)
         self._seen = self._seen[chosen]
@@ -80,16 +80,16 @@ def constrained(
     samples: int = 1,
     temperature: float = 0.0,
 ) -> list[Counter[int]]:
-    """Return for each prompt how often each reply of its tree was written, by its number.
+    """Return for each prompt how often each reply of its tree was generated, by its number.
 
-    At temperature zero it is the likeliest token at each decision, for all samples alike.
+    At temperature zero all samples take the most likely token at each choice.
     """
-    found: list[Counter[int]] = []
+    counts: list[Counter[int]] = []
     for start in range(0, len(prompts), BATCH):
-        some = slice(start, start + BATCH)
+        batch = slice(start, start + BATCH)
         with torch.no_grad():
-            found += _batch(model, prompts[some], trees[some], samples, temperature)
-    return found
+            counts += _batch(model, prompts[batch], trees[batch], samples, temperature)
+    return counts
 
 
 def _batch(
@@ -99,7 +99,7 @@ def _batch(
     samples: int,
     temperature: float,
 ) -> list[Counter[int]]:
-    found: list[Counter[int]] = [Counter() for _ in prompts]
+    counts_by_prompt: list[Counter[int]] = [Counter() for _ in prompts]
     branches: list[_Branch] = []
     parents: list[int] = []
     added: list[list[int]] = []
@@ -107,7 +107,7 @@ def _batch(
     def follow(parent: int, branch: _Branch, first: list[int]) -> None:
         tokens, node = tokenization.forced_tokens(branch.node)
         if not node.children:
-            found[branch.prompt][node.reply] += branch.count
+            counts_by_prompt[branch.prompt][node.reply] += branch.count
             return
         branch.node = node
         branches.append(branch)
@@ -117,13 +117,15 @@ def _batch(
     for number, tree in enumerate(trees):
         follow(number, _Branch(number, tree, samples), [])
     if not branches:
-        return found
+        return counts_by_prompt
     rows = Rows(model, [prompts[number] for number in parents])
-    rows.pending = [[*asked, *more] for asked, more in zip(rows.pending, added, strict=True)]
+    rows.pending = [
+        [*suffix, *added_tokens] for suffix, added_tokens in zip(rows.pending, added, strict=True)
+    ]
     while branches:
         scores = rows.read()
-        before, branches, parents, added = branches, [], [], []
-        for number, branch in enumerate(before):
+        previous, branches, parents, added = branches, [], [], []
+        for number, branch in enumerate(previous):
             tokens = tuple(branch.node.children)
             counts = _decided(scores[number, list(tokens)], branch.count, temperature)
             for token, count in zip(tokens, counts, strict=True):
@@ -133,38 +135,38 @@ def _batch(
         if branches:
             rows.keep(parents)
             rows.pending = added
-    return found
+    return counts_by_prompt
 
 
 def _decided(scores: Any, count: int, temperature: float) -> list[int]:
-    """Return how many of the samples take each way."""
+    """Return how many of the samples take each choice."""
     if temperature == 0:
         best = int(scores.argmax())
-        return [count if way == best else 0 for way in range(len(scores))]
-    chances = torch.softmax(scores / temperature, -1)
-    drawn = torch.multinomial(chances, count, replacement=True)
-    return [int(ways) for ways in torch.bincount(drawn, minlength=len(scores))]
+        return [count if choice == best else 0 for choice in range(len(scores))]
+    probabilities = torch.softmax(scores / temperature, -1)
+    samples = torch.multinomial(probabilities, count, replacement=True)
+    return [int(choices) for choices in torch.bincount(samples, minlength=len(scores))]
 
 
 def free(
-    model: Any, prompts: Sequence[Tokens], end: int, most: int = MOST_TOKENS
+    model: Any, prompts: Sequence[Tokens], end: int, max_tokens: int = MAX_TOKENS
 ) -> list[list[int]]:
-    """Return the likeliest tokens for each prompt, whatever they come to, up to the end token."""
+    """Return the most likely tokens for each prompt, up to the end token."""
     written: list[list[int]] = [[] for _ in prompts]
     for start in range(0, len(prompts), BATCH):
-        going = list(range(start, min(start + BATCH, len(prompts))))
+        active = list(range(start, min(start + BATCH, len(prompts))))
         with torch.no_grad():
-            rows = Rows(model, [prompts[number] for number in going])
-            while going:
+            rows = Rows(model, [prompts[number] for number in active])
+            while active:
                 chosen = rows.read().argmax(-1).tolist()
-                left = []
-                for row, (number, token) in enumerate(zip(going, chosen, strict=True)):
+                unfinished = []
+                for row, (number, token) in enumerate(zip(active, chosen, strict=True)):
                     written[number].append(token)
-                    if token != end and len(written[number]) < most:
-                        left.append(row)
-                if not left:
+                    if token != end and len(written[number]) < max_tokens:
+                        unfinished.append(row)
+                if not unfinished:
                     break
-                rows.keep(left)
-                going = [going[row] for row in left]
-                rows.pending = [[written[number][-1]] for number in going]
+                rows.keep(unfinished)
+                active = [active[row] for row in unfinished]
+                rows.pending = [[written[number][-1]] for number in active]
     return written

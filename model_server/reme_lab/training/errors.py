@@ -1,33 +1,33 @@
-"""What can go wrong with a training run before the first step.
+"""Errors of a training run before its first step.
 
 TrainingError
-├── NoTracesError        the traces are not there, are empty, or are none
-├── NoBaseError          there is no base model to start from
-├── BadRecipeError       the recipe is no recipe
+├── NoIncidentsError     the data file is missing, empty or invalid
+├── NoBaseError          there is no base model
+├── BadRecipeError       the recipe is invalid
 ├── NothingToResumeError there is no checkpoint
-├── OtherRunError        the checkpoint is of another run: recipe, data or base differ
-└── AlreadyBegunError    the folder holds a run that nobody said to resume
+├── OtherRunError        the checkpoint has another recipe, other data or another base
+└── RunExistsError       the folder contains a run, and it is not to be resumed
 """
 
 
 class TrainingError(Exception):
-    """Root of everything that training raises on purpose; the message says what to do."""
+    """Base class of the errors of this package; the message says what to do."""
 
 
 class NoIncidentsError(TrainingError):
-    """There are no traces to learn from."""
+    """There are no incidents to train on."""
 
 
 class NoBaseError(TrainingError):
-    """There is no base model to start from."""
+    """There is no base model to train."""
 
 
 class BadRecipeError(TrainingError):
-    """The recipe cannot be read, or asks for what makes no sense."""
+    """The recipe cannot be read, or is invalid."""
 
 
 class NothingToResumeError(TrainingError):
-    """There is no checkpoint in the folder."""
+    """The folder has no checkpoint."""
 
 
 class OtherRunError(TrainingError):
@@ -35,4 +35,4 @@ class OtherRunError(TrainingError):
 
 
 class RunExistsError(TrainingError):
-    """The folder holds a run already."""
+    """The folder already contains a run."""

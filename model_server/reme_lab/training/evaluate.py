@@ -1,9 +1,9 @@
-"""Lets a model write its reply to every incident of a file, and counts.
+"""Evaluates a model on the incidents of a file.
 
     python -m reme_lab.training.evaluate --data FILE --out FILE [--run DIR] [--modes free]
 
-Without a run it is the base itself that is asked. Under the grammar only those incidents can be
-asked whose traces tell what is possible. Writes JSON, and the same as a Markdown table beside it.
+Without --run the base model is evaluated. With the grammar, only incidents that list the possible
+replies are used. Writes JSON, and a Markdown table beside it.
 """
 
 import argparse
@@ -26,127 +26,143 @@ from reme_model.prompt.messages import PromptStyle, build_messages
 MODES = ("constrained", "free")
 
 
-def replies(learner: Learner, some: Sequence[Incident], mode: str) -> list[Outcome]:
-    """Return the greedy replies, in the order of the traces; those that can be asked alone."""
+def replies(learner: Learner, incidents: Sequence[Incident], mode: str) -> list[Outcome]:
+    """Return the greedy replies in the order of the incidents; in constrained mode only of those
+    with candidates.
+    """
     encoder, model = learner.encoder, learner.model
-    some = [one for one in some if mode == "free" or one.possible]
-    prompts = [encoder.prompt([m.model_dump() for m in one.messages]) for one in some]
-    by_length = sorted(range(len(some)), key=lambda number: len(prompts[number]))
+    incidents = [incident for incident in incidents if mode == "free" or incident.possible]
+    prompts = [
+        encoder.prompt([m.model_dump() for m in incident.messages]) for incident in incidents
+    ]
+    by_length = sorted(range(len(incidents)), key=lambda number: len(prompts[number]))
     ordered = [prompts[number] for number in by_length]
     model.eval()
     if mode == "free":
         texts = [encoder.text(tokens) for tokens in decode.free(model, ordered, encoder.end)]
     else:
-        possible = [some[number].possible for number in by_length]
+        possible = [incidents[number].possible for number in by_length]
         trees = [tokenization.build_tree(encoder.replies(replies)) for replies in possible]
-        written = decode.constrained(model, ordered, trees)
-        texts = [all_[next(iter(one))] for all_, one in zip(possible, written, strict=True)]
-    found = {n: Outcome(some[n], text) for n, text in zip(by_length, texts, strict=True)}
-    return [found[number] for number in range(len(some))]
+        counts = decode.constrained(model, ordered, trees)
+        texts = [
+            texts_of[next(iter(incident))]
+            for texts_of, incident in zip(possible, counts, strict=True)
+        ]
+    found = {n: Outcome(incidents[n], text) for n, text in zip(by_length, texts, strict=True)}
+    return [found[number] for number in range(len(incidents))]
 
 
-def evaluate(learner: Learner, some: Sequence[Incident], modes: Sequence[str]) -> dict[str, Any]:
-    """Return the figures of each mode, the time it took, and every reply that was not good."""
+def evaluate(
+    learner: Learner, incidents: Sequence[Incident], modes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the figures of each mode, its duration, and every reply that is not acceptable."""
     figures: dict[str, Any] = {}
     failures: dict[str, Any] = {}
     for mode in modes:
-        began = time.monotonic()
-        outcomes = replies(learner, some, mode)
+        start = time.monotonic()
+        outcomes = replies(learner, incidents, mode)
         if not outcomes:
             continue
         figures[mode] = reply_metrics.summary(outcomes)
-        figures[mode]["seconds"] = round(time.monotonic() - began, 1)
+        figures[mode]["seconds"] = round(time.monotonic() - start, 1)
         failures[mode] = [
             {
-                "id": one.incident.id,
-                "fault": one.incident.fault,
-                "kind": one.incident.kind,
-                "asked": one.incident.messages[-1].content,
-                "wrote": one.reply,
-                "expert": one.incident.answer,
+                "id": outcome.incident.id,
+                "fault": outcome.incident.fault,
+                "kind": outcome.incident.kind,
+                "asked": outcome.incident.messages[-1].content,
+                "wrote": outcome.reply,
+                "expert": outcome.incident.answer,
             }
-            for one in outcomes
-            if not one.acceptable
+            for outcome in outcomes
+            if not outcome.acceptable
         ]
     return {"modes": figures, "failures": failures}
 
 
 def restyled(trace: Incident, style: PromptStyle) -> Incident:
-    """Return the same incident, asked about in another style."""
+    """Return the same incident with the prompt in another style."""
     if style is PromptStyle.TRAINED:
         return trace
-    said = build_messages(trace.messages[-1].content, (), style)
-    return trace.model_copy(update={"messages": tuple(map(Message.model_validate, said))})
+    messages = build_messages(trace.messages[-1].content, (), style)
+    return trace.model_copy(update={"messages": tuple(map(Message.model_validate, messages))})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Evaluate as the command line says."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m reme_lab.training.evaluate", description=__doc__
     )
-    parser.add_argument("--data", type=Path, required=True, help="file of traces")
+    parser.add_argument("--data", type=Path, required=True, help="file of incidents")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--run", type=Path, help="folder of a run, or an adapter; else the base")
+    parser.add_argument(
+        "--run", type=Path, help="folder of a run, or an adapter; default: the base model"
+    )
     parser.add_argument("--recipe", default=recipes.DEFAULT, help="name or file of a recipe")
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument(
         "--style",
         choices=[PromptStyle.TRAINED, PromptStyle.FEW_SHOT],
         default=PromptStyle.TRAINED,
-        help="how to ask: few-shot puts the examples for untrained models before each incident",
+        help="style of the prompt; few-shot adds the examples for untrained models",
     )
-    parser.add_argument("--limit", type=int, help="only so many first traces")
-    parser.add_argument("--cached", action="store_true", help="not again if nothing changed")
-    parser.add_argument("--cache", type=Path, default=cache_folder(), help="where bases are kept")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--limit", type=int, help="use only the first incidents")
+    parser.add_argument("--cached", action="store_true", help="skip if nothing changed")
+    parser.add_argument(
+        "--cache", type=Path, default=cache_folder(), help="directory of converted base models"
+    )
+    options = parser.parse_args(arguments)
     try:
-        some = [restyled(one, given.style) for one in dataset.read(given.data, given.limit)]
-        inputs = _inputs(given)
-        if given.cached and _have(given.out) == inputs:
-            print(f"{given.out}: nothing changed")
+        incidents = [
+            restyled(incident, options.style)
+            for incident in dataset.read(options.data, options.limit)
+        ]
+        inputs = _inputs(options)
+        if options.cached and _stored_inputs(options.out) == inputs:
+            print(f"{options.out}: nothing changed")
             return 0
-        learner = base_model.load_learner(recipes.load(given.recipe), given.cache)
+        learner = base_model.load_learner(recipes.load(options.recipe), options.cache)
         step = 0
-        if given.run:
-            found = checkpoint.read_adapter(given.run)
-            learner.adapters.load(found.matrices)
-            step = found.step
+        if options.run:
+            adapter = checkpoint.read_adapter(options.run)
+            learner.adapters.load(adapter.matrices)
+            step = adapter.step
     except TrainingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     result = {
         "inputs": inputs,
-        "data": given.data.name,
-        "data_digest": dataset.digest(given.data),
-        "traces": len(some),
+        "data": options.data.name,
+        "data_digest": dataset.digest(options.data),
+        "traces": len(incidents),
         "base_digest": learner.base_digest,
-        "trained": given.run is not None,
-        "style": str(given.style),
-        "ids": [one.id for one in some],
+        "trained": options.run is not None,
+        "style": str(options.style),
+        "ids": [incident.id for incident in incidents],
         "step": step,
-        **evaluate(learner, some, given.modes),
+        **evaluate(learner, incidents, options.modes),
     }
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     text = reply_metrics.table(result)
-    given.out.with_suffix(".md").write_text(text)
+    options.out.with_suffix(".md").write_text(text)
     print(text, end="")
     return 0
 
 
-def _inputs(given: argparse.Namespace) -> dict[str, Any]:
-    """Return what decides the result, by digest."""
+def _inputs(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the inputs that determine the result, by digest."""
     return {
-        "data": dataset.digest(given.data),
-        "weights": checkpoint.weights_digest(given.run) if given.run else "",
-        "modes": list(given.modes),
-        "limit": given.limit,
-        "recipe": given.recipe,
-        "style": str(given.style),
+        "data": dataset.digest(options.data),
+        "weights": checkpoint.weights_digest(options.run) if options.run else "",
+        "modes": list(options.modes),
+        "limit": options.limit,
+        "recipe": options.recipe,
+        "style": str(options.style),
     }
 
 
-def _have(out: Path) -> Any:
+def _stored_inputs(out: Path) -> Any:
     return json.loads(out.read_bytes()).get("inputs") if out.exists() else None
 
 

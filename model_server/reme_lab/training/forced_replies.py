@@ -1,7 +1,7 @@
-"""What a model would write, told from one pass over the right reply instead of decoding.
+"""Predicts from one forward pass over the expected reply whether the model would generate it.
 
-Greedy decoding writes the expert's reply when at every token of it no other one is likelier; under
-the grammar, when that holds wherever another token was possible.
+Greedy decoding generates the expected reply if each of its tokens is the most likely one; with the
+grammar, if that holds wherever another token is possible.
 """
 
 from collections.abc import Sequence
@@ -21,37 +21,37 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class ForcedReply:
-    """One incident: the loss summed over the reply, and whether the reply would be written."""
+    """Loss of the expected reply of one incident, and whether the model would generate it."""
 
     loss: float
     tokens: int
     free: bool
     constrained: bool | None
-    """Nothing where the trace does not tell what is possible."""
+    """None if the possible replies are not known."""
 
 
-def force_replies(model: Any, encoder: Encoder, traces: Sequence[Incident]) -> list[ForcedReply]:
-    """Return for each trace, in order, how the model stands to the expert's reply."""
-    examples = [encoder.example(trace) for trace in traces]
-    shared = common_prefix([one.prompt for one in examples])
+def force_replies(model: Any, encoder: Encoder, incidents: Sequence[Incident]) -> list[ForcedReply]:
+    """Return the prediction for each incident, in order."""
+    examples = [encoder.example(trace) for trace in incidents]
+    shared = common_prefix([example.prompt for example in examples])
     by_length = sorted(range(len(examples)), key=lambda i: examples[i].length)
-    found: dict[int, ForcedReply] = {}
+    predictions: dict[int, ForcedReply] = {}
     model.eval()
     with torch.no_grad():
         for start in range(0, len(by_length), _BATCH):
-            some = by_length[start : start + _BATCH]
-            states = reply_states(model, shared, [examples[i] for i in some])
-            for i, state in zip(some, states, strict=True):
-                tree = tokenization.build_tree(encoder.replies(traces[i].possible))
-                found[i] = _judged(logits(model, state), examples[i], tree)
+            batch = by_length[start : start + _BATCH]
+            states = reply_states(model, shared, [examples[i] for i in batch])
+            for i, state in zip(batch, states, strict=True):
+                tree = tokenization.build_tree(encoder.replies(incidents[i].possible))
+                predictions[i] = _predict(logits(model, state), examples[i], tree)
     model.train()
-    return [found[i] for i in range(len(examples))]
+    return [predictions[i] for i in range(len(examples))]
 
 
-def _judged(scores: Any, example: Example, tree: tokenization.Node) -> ForcedReply:
-    wanted = torch.tensor(example.reply)
-    loss = functional.cross_entropy(scores, wanted, reduction="sum")
-    free = bool((scores.argmax(-1) == wanted).all())
+def _predict(scores: Any, example: Example, tree: tokenization.Node) -> ForcedReply:
+    expected = torch.tensor(example.reply)
+    loss = functional.cross_entropy(scores, expected, reduction="sum")
+    free = bool((scores.argmax(-1) == expected).all())
     constrained = None
     if tree.children:
         constrained = all(
@@ -61,13 +61,16 @@ def _judged(scores: Any, example: Example, tree: tokenization.Node) -> ForcedRep
     return ForcedReply(float(loss), len(example.reply), free, constrained)
 
 
-def summary(probed: Sequence[ForcedReply]) -> dict[str, float]:
-    """Return loss per token and the shares of replies that would be written exactly."""
-    told = [one.constrained for one in probed if one.constrained is not None]
+def summary(predictions: Sequence[ForcedReply]) -> dict[str, float]:
+    """Return the loss per token, and the shares of replies that would be generated exactly."""
+    constrained = [
+        prediction.constrained for prediction in predictions if prediction.constrained is not None
+    ]
     figures = {
-        "dev_loss": sum(one.loss for one in probed) / sum(one.tokens for one in probed),
-        "free_exact": sum(one.free for one in probed) / len(probed),
+        "dev_loss": sum(prediction.loss for prediction in predictions)
+        / sum(prediction.tokens for prediction in predictions),
+        "free_exact": sum(prediction.free for prediction in predictions) / len(predictions),
     }
-    if told:
-        figures["constrained_exact"] = sum(told) / len(told)
+    if constrained:
+        figures["constrained_exact"] = sum(constrained) / len(constrained)
     return figures

@@ -1,4 +1,4 @@
-"""Runs a model over sequences that begin alike, computing what they share only once."""
+"""Forward passes over sequences with a common prefix, which is computed once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,11 +17,11 @@ def hidden_after(
     places: Any = None,
     mask: Any = None,
 ) -> Any:
-    """Return the last hidden states of `rest`, each read after the prefix: (rows, longest, width).
+    """Return the last hidden states of `rest` after the prefix: (rows, longest, width).
 
-    Rows are padded on the right, where causal attention does not look; what stands at the padding
-    is meaningless. Gradients flow through the prefix as well. `places` (rows, longest) are the
-    positions and `mask` (rows, 1, longest, prefix + longest) what looks where, if not as usual.
+    Rows are padded on the right; the states at the padding are meaningless. Gradients flow through
+    the prefix too. `places` (rows, longest) are the position ids and `mask` (rows, 1, longest,
+    prefix + longest) the attention mask, if not the default ones.
     """
     cache = None
     if prefix:
@@ -44,64 +44,70 @@ def hidden_after(
 
 
 def logits(model: Any, hidden: Any) -> Any:
-    """Return the logits in float32 of the given hidden states only: the vocabulary is large."""
+    """Return the float32 logits of these hidden states only: the vocabulary is large."""
     return model.get_output_embeddings()(hidden).float()
 
 
 def reply_states(model: Any, shared: int, examples: Sequence[Example]) -> list[Any]:
     """Return for each example the hidden states that predict its reply: (reply tokens, width).
 
-    `shared` is how many first tokens all prompts have in common.
+    `shared` is the number of tokens at the start that all prompts have in common.
     """
-    rest = [[*one.prompt[shared:], *one.reply] for one in examples]
+    rest = [[*example.prompt[shared:], *example.reply] for example in examples]
     hidden = hidden_after(model, examples[0].prompt[:shared], rest)
     return [
-        hidden[number, len(row) - len(one.reply) - 1 : len(row) - 1]
-        for number, (row, one) in enumerate(zip(rest, examples, strict=True))
+        hidden[number, len(row) - len(example.reply) - 1 : len(row) - 1]
+        for number, (row, example) in enumerate(zip(rest, examples, strict=True))
     ]
 
 
 def group_states(model: Any, shared: int, groups: Sequence[Sequence[Example]]) -> list[list[Any]]:
-    """Return what `reply_states` does, for groups of replies to one prompt each.
+    """Return the same as `reply_states` for groups of replies to the same prompt.
 
-    The replies of a group stand behind each other in one row and do not see one another: a prompt
-    is computed once, however many replies to it there are.
+    The replies of a group are concatenated in one row and masked from each other, so that their
+    prompt is computed once.
     """
     rest = [
-        [*group[0].prompt[shared:], *(token for one in group for token in one.reply)]
+        [*group[0].prompt[shared:], *(token for reply in group for token in reply.reply)]
         for group in groups
     ]
     longest = max(len(row) for row in rest)
     places = torch.zeros(len(groups), longest, dtype=torch.long)
     mask = torch.zeros(len(groups), 1, longest, shared + longest, dtype=torch.bool)
-    mask[..., 0] = True  # what stands at the padding must look somewhere
+    mask[..., 0] = True  # padding needs some position to attend to
     starts: list[list[int]] = []
     for number, group in enumerate(groups):
-        asked = len(group[0].prompt) - shared
-        places[number, :asked] = torch.arange(shared, shared + asked)
-        mask[number, 0, :asked, : shared + asked] = _causal(asked, shared)
-        at = asked
+        prompt_length = len(group[0].prompt) - shared
+        places[number, :prompt_length] = torch.arange(shared, shared + prompt_length)
+        mask[number, 0, :prompt_length, : shared + prompt_length] = _causal(prompt_length, shared)
+        position = prompt_length
         starts.append([])
-        for one in group:
-            end = at + len(one.reply)
-            places[number, at:end] = torch.arange(shared + asked, shared + asked + len(one.reply))
-            mask[number, 0, at:end, : shared + asked] = True
-            mask[number, 0, at:end, shared + at : shared + end] = _causal(len(one.reply), 0)
-            starts[-1].append(at)
-            at = end
+        for reply in group:
+            end = position + len(reply.reply)
+            places[number, position:end] = torch.arange(
+                shared + prompt_length, shared + prompt_length + len(reply.reply)
+            )
+            mask[number, 0, position:end, : shared + prompt_length] = True
+            mask[number, 0, position:end, shared + position : shared + end] = _causal(
+                len(reply.reply), 0
+            )
+            starts[-1].append(position)
+            position = end
     prefix = groups[0][0].prompt[:shared]
     hidden = hidden_after(model, prefix, rest, places=places, mask=mask)
-    found = []
+    states = []
     for number, group in enumerate(groups):
         last = len(group[0].prompt) - shared - 1
-        asked_last = hidden[number, last : last + 1]
-        found.append(
+        prompt_state = hidden[number, last : last + 1]
+        states.append(
             [
-                torch.cat([asked_last, hidden[number, at : at + len(one.reply) - 1]])
-                for at, one in zip(starts[number], group, strict=True)
+                torch.cat(
+                    [prompt_state, hidden[number, position : position + len(reply.reply) - 1]]
+                )
+                for position, reply in zip(starts[number], group, strict=True)
             ]
         )
-    return found
+    return states
 
 
 def _causal(length: int, before: int) -> Any:
@@ -109,7 +115,7 @@ def _causal(length: int, before: int) -> Any:
 
 
 def reply_loss(model: Any, shared: int, examples: Sequence[Example]) -> Any:
-    """Return the mean cross entropy of the replies' tokens; prompts carry no loss."""
+    """Return the mean cross entropy of the replies' tokens; prompts have no loss."""
     states = torch.cat(reply_states(model, shared, examples))
-    wanted = torch.tensor([token for one in examples for token in one.reply])
-    return functional.cross_entropy(logits(model, states), wanted)
+    expected = torch.tensor([token for example in examples for token in example.reply])
+    return functional.cross_entropy(logits(model, states), expected)

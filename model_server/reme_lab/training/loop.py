@@ -1,4 +1,4 @@
-"""The loop of both stages: optimizer, budget, checkpoints, log, and going on after a stop."""
+"""Training loop of both stages: optimizer, budget, checkpoints, log, and resumption."""
 
 import signal
 import time
@@ -20,20 +20,20 @@ from reme_lab.training.schedule import progress, rate
 
 
 class Stage(Protocol):
-    """What is learned in a step, and how it is looked at from time to time."""
+    """One stage: computes gradients for a step, and evaluates."""
 
     def learn(self, step: int) -> dict[str, float]:
-        """Leave the gradients of a step at the adapters; `tokens` is among the figures."""
+        """Accumulate the gradients of a step in the adapters; the figures include `tokens`."""
         ...
 
     def evaluate(self) -> dict[str, float]:
-        """Return figures on incidents that are not learned from."""
+        """Return figures on the dev incidents."""
         ...
 
 
 @dataclass
 class Run:
-    """One run of a stage in a folder; `train` ends when the budget does or on a signal."""
+    """One run of a stage in a folder; `train` ends with the budget or on a signal."""
 
     stage: Stage
     adapters: Adapters
@@ -46,7 +46,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.journal = MetricsLog(self.folder)
+        self.log = MetricsLog(self.folder)
         self.optimizer = torch.optim.AdamW(
             self.adapters.parameters,
             lr=self.plan.learning_rate,
@@ -54,44 +54,44 @@ class Run:
         )
 
     def begin(self, *, resume: bool, restart: bool = False) -> None:
-        """Start anew, or go on from the checkpoint if there is one and `resume` says so.
+        """Start a new run, or continue from the checkpoint if `resume` is set.
 
-        With `restart`, a run of other inputs is thrown away rather than refused.
+        With `restart`, a run with other inputs is deleted instead of rejected.
 
         Raises:
-            AlreadyBegunError: there is a run in the folder, and it is not to be resumed.
-            OtherRunError: the checkpoint is of other data, another base or another recipe.
+            RunExistsError: the folder contains a run, and it is not to be resumed.
+            OtherRunError: the checkpoint has other data, another base or another recipe.
         """
-        if restart and checkpoint.exists(self.folder) and self._differing():
+        if restart and checkpoint.exists(self.folder) and self._differences():
             (self.folder / checkpoint.FILE).unlink()
         if not checkpoint.exists(self.folder):
-            self.journal.clear()
-            self.journal.write("run", **self.identity)
+            self.log.clear()
+            self.log.write("run", **self.identity)
             self.save()
             return
         if not resume:
-            raise RunExistsError(f"{self.folder} holds a run: give --resume or another folder")
-        found = checkpoint.read(self.folder)
-        if differ := self._differing():
-            raise OtherRunError(f"the run in {self.folder} had another {', '.join(differ)}")
-        self.adapters.load(found.adapters)
-        self.optimizer.load_state_dict(found.optimizer)
-        torch.set_rng_state(found.random)
-        self.step, self.seconds = found.step, found.seconds
-        self.journal.rewind(self.step)
+            raise RunExistsError(f"{self.folder} contains a run: use --resume or another folder")
+        stored = checkpoint.read(self.folder)
+        if differences := self._differences():
+            raise OtherRunError(f"the run in {self.folder} differs in: {', '.join(differences)}")
+        self.adapters.load(stored.adapters)
+        self.optimizer.load_state_dict(stored.optimizer)
+        torch.set_rng_state(stored.random)
+        self.step, self.seconds = stored.step, stored.seconds
+        self.log.rewind(self.step)
         if not self.finished:
-            self.journal.write("resumed", step=self.step, seconds=self.seconds)
+            self.log.write("resumed", step=self.step, seconds=self.seconds)
 
     @property
     def finished(self) -> bool:
-        """Whether the budget was used up already, and the last look taken."""
+        """Whether the budget is used up and the final evaluation is done."""
         last = metrics_log.read(self.folder)[-1:]
         done = bool(last) and last[0]["event"] == "done"
         return done and progress(self.plan, self.step, self.seconds) >= 1
 
-    def _differing(self) -> list[str]:
-        was = checkpoint.read(self.folder).run
-        return [key for key, value in self.identity.items() if was.get(key) != value]
+    def _differences(self) -> list[str]:
+        stored = checkpoint.read(self.folder).run
+        return [key for key, value in self.identity.items() if stored.get(key) != value]
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -105,25 +105,25 @@ class Run:
         ).write(self.folder)
 
     def train(self) -> bool:
-        """Step until the budget is used up; whether it is, rather than a signal having come."""
+        """Train until the budget is used up; return False if a signal stopped the run before."""
         if self.finished:
             return True
         self.adapters.refresh()
-        saved = looked = self.seconds
+        saved = evaluated = self.seconds
         with self._signals():
             while progress(self.plan, self.step, self.seconds) < 1 and not self.stopped:
                 self._step()
-                if self.seconds - looked >= 60 * self.plan.evaluate_minutes:
-                    self._look()
-                    looked = self.seconds
+                if self.seconds - evaluated >= 60 * self.plan.evaluate_minutes:
+                    self._evaluate()
+                    evaluated = self.seconds
                 if self.seconds - saved >= 60 * self.plan.checkpoint_minutes:
                     self.save()
                     saved = self.seconds
         self.save()
         if self.stopped:
             return False
-        self._look()
-        self.journal.write("done", step=self.step, seconds=self.seconds)
+        self._evaluate()
+        self.log.write("done", step=self.step, seconds=self.seconds)
         self.save()
         return True
 
@@ -142,7 +142,7 @@ class Run:
         took = time.monotonic() - began
         self.seconds += took
         speed = figures.pop("tokens") / took
-        self.journal.write(
+        self.log.write(
             "step",
             step=self.step,
             seconds=self.seconds,
@@ -152,22 +152,24 @@ class Run:
             **figures,
         )
 
-    def _look(self) -> None:
-        """Evaluate; randomness is put back, so that it does not matter when one looks."""
+    def _evaluate(self) -> None:
+        """Evaluate without changing the random state, so that the schedule has no influence."""
         began, state = time.monotonic(), torch.get_rng_state()
         figures = self.stage.evaluate()
         torch.set_rng_state(state)
         self.seconds += time.monotonic() - began
-        self.journal.write("dev", step=self.step, seconds=self.seconds, **figures)
+        self.log.write("dev", step=self.step, seconds=self.seconds, **figures)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
         def stop(*_: object) -> None:
             self.stopped = True
 
-        before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {
+            number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)

@@ -1,8 +1,8 @@
-"""Low-rank adapters that cost next to nothing: they are added to the weights once per step.
+"""Low-rank adapters that are merged into the weights once per step.
 
-The usual way runs two thin products beside every full one, forwards and backwards; on a processor
-that costs half of the speed. Here W + sBA is computed once per step, rounded as it will be served,
-and the gradients of A and B come from the layer's input and output gradient.
+The usual implementation adds two thin products to every full one, forwards and backwards, which
+costs half of the speed on a CPU. Here W + sBA is computed once per step, rounded as it will be
+served, and the gradients of A and B follow from the layer's input and output gradient.
 """
 
 import math
@@ -18,7 +18,7 @@ _HEAD = "lm_head"
 
 
 class _Product(torch.autograd.Function):  # type: ignore[misc]
-    """x (W + sBA)^T, where only x, A and B get gradients."""
+    """x (W + sBA)^T, with gradients for x, A and B only."""
 
     @staticmethod
     def forward(ctx: Any, x: Any, merged: Any, down: Any, up: Any, scale: float) -> Any:
@@ -38,7 +38,7 @@ class _Product(torch.autograd.Function):  # type: ignore[misc]
 
 
 class AdaptedLinear(nn.Module):  # type: ignore[misc]
-    """A frozen linear layer without bias, and its adapter."""
+    """A frozen linear layer without bias, with its adapter."""
 
     def __init__(self, base: Any, rank: int, alpha: float, dtype: Any) -> None:
         super().__init__()
@@ -51,24 +51,24 @@ class AdaptedLinear(nn.Module):  # type: ignore[misc]
         self.merged = self.frozen.to(dtype)
 
     def refresh(self) -> None:
-        """Take changes of the adapter over into the weight that is computed with."""
+        """Recompute the merged weight after a change of the adapter."""
         with torch.no_grad():
             self.merged = torch.addmm(self.frozen, self.up, self.down, alpha=self.scale).to(
                 self.merged.dtype
             )
 
     def forward(self, x: Any) -> Any:
-        """Return the product with the weight as of the last refresh."""
+        """Return the product with the merged weight."""
         return _Product.apply(x, self.merged, self.down, self.up, self.scale)
 
 
 class Adapters:
-    """The adapters of a model, by the names of the layers that they change."""
+    """The adapters of a model, by the names of their layers."""
 
     def __init__(
         self, model: Any, *, rank: int, alpha: float, first_layer: int = 0, dtype: Any = None
     ) -> None:
-        """Freeze the model, and adapt every linear layer from a block on but for its head."""
+        """Freeze the model; adapt the linear layers from `first_layer` on, except the head."""
         self.rank, self.alpha = rank, alpha
         model.requires_grad_(False)
         self.layers: dict[str, AdaptedLinear] = {}
@@ -77,7 +77,7 @@ class Adapters:
             if not isinstance(layer, nn.Linear) or block is None or block < first_layer:
                 continue
             if layer.bias is not None:
-                continue  # none of the bases has one where it matters
+                continue  # layers with a bias are not adapted; no base model has a relevant one
             adapted = AdaptedLinear(layer, rank, alpha, dtype or layer.weight.dtype)
             parent, _, own = name.rpartition(".")
             setattr(model.get_submodule(parent), own, adapted)
@@ -85,31 +85,31 @@ class Adapters:
 
     @property
     def parameters(self) -> list[Any]:
-        """What is trained, in a fixed order."""
+        """The trained parameters, in a fixed order."""
         return [part for layer in self.layers.values() for part in (layer.down, layer.up)]
 
     def refresh(self) -> None:
-        """Take changes over into all weights; to be called after every change."""
+        """Recompute all merged weights; call this after every change of the adapters."""
         for layer in self.layers.values():
             layer.refresh()
 
     def state(self) -> dict[str, Any]:
         """Return copies of the adapters' matrices."""
-        found: dict[str, Any] = {}
+        matrices: dict[str, Any] = {}
         for name, layer in self.layers.items():
-            found[f"{name}.lora_A.weight"] = layer.down.detach().clone()
-            found[f"{name}.lora_B.weight"] = layer.up.detach().clone()
-        return found
+            matrices[f"{name}.lora_A.weight"] = layer.down.detach().clone()
+            matrices[f"{name}.lora_B.weight"] = layer.up.detach().clone()
+        return matrices
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take matrices as `state` returned them.
+        """Load matrices in the format of `state`.
 
         Raises:
-            OtherRunError: they are not of this model, or of another rank.
+            OtherRunError: they belong to another model, or have another rank.
         """
-        mine = {name: matrix.shape for name, matrix in self.state().items()}
-        if mine != {name: matrix.shape for name, matrix in state.items()}:
-            raise OtherRunError("the adapter is of another base or another rank")
+        shapes = {name: matrix.shape for name, matrix in self.state().items()}
+        if shapes != {name: matrix.shape for name, matrix in state.items()}:
+            raise OtherRunError("the adapter belongs to another base, or has another rank")
         with torch.no_grad():
             for name, layer in self.layers.items():
                 layer.down.copy_(state[f"{name}.lora_A.weight"])
@@ -117,7 +117,7 @@ class Adapters:
         self.refresh()
 
     def weights(self) -> dict[str, Any]:
-        """Return the merged weights in float32, by the names that they have in the base."""
+        """Return the merged weights in float32, by their names in the base model."""
         return {
             f"{name}.weight": torch.addmm(
                 layer.frozen, layer.up.detach(), layer.down.detach(), alpha=layer.scale
@@ -127,7 +127,7 @@ class Adapters:
 
 
 def _block(name: str) -> int | None:
-    """Return the number of the block that a layer belongs to; the head belongs to none."""
+    """Return the number of the block of a layer; None for the head."""
     if name.rpartition(".")[2] == _HEAD:
         return None
     return next((int(part) for part in name.split(".") if part.isdigit()), None)

@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object per line, the first one says what the run is."""
+"""Log of a run: one JSON object per line; the first line identifies the run."""
 
 import json
 from collections.abc import Mapping
@@ -9,41 +9,41 @@ FILE = "log.jsonl"
 
 
 class MetricsLog:
-    """Appends lines to the log of a run's folder."""
+    """Appends to the log in a run's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
 
     def write(self, event: str, **figures: Any) -> None:
-        """Add a line."""
+        """Append a line."""
         line = json.dumps({"event": event, **_rounded(figures)}) + "\n"
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line)
 
     def clear(self) -> None:
-        """Begin an empty log."""
+        """Delete the log."""
         self._path.unlink(missing_ok=True)
 
     def rewind(self, step: int) -> None:
-        """Drop what was logged after a step: the run goes on from there, and logs it again."""
-        kept = [line for line in read(self._path.parent) if line.get("step", 0) <= step]
+        """Remove the lines after a step, before the run continues from there."""
+        lines = [line for line in read(self._path.parent) if line.get("step", 0) <= step]
         temporary = self._path.with_suffix(".new")
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines))
         temporary.replace(self._path)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """Return the log; a line that a crash cut off is left out."""
+    """Return the lines of the log; a line truncated by a crash is skipped."""
     path = folder / FILE
     if not path.exists():
         return []
-    found: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            found.append(json.loads(line))
+            lines.append(json.loads(line))
         except ValueError:
             continue
-    return found
+    return lines
 
 
 def _rounded(figures: Mapping[str, Any]) -> dict[str, Any]:

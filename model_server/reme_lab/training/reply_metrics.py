@@ -1,4 +1,4 @@
-"""How good replies are: counted, with intervals, in all and by kind and fault of the incidents."""
+"""Metrics of replies with confidence intervals, in total and by kind and fault of the incidents."""
 
 import json
 import math
@@ -10,11 +10,11 @@ from reme_lab.training.dataset import ABSTENTIONS, Incident
 from reme_model.inference.errors import ReplyError
 from reme_model.inference.reply import parse_reply
 
-_Z = 1.959964  # 95%
+_Z = 1.959964  # for 95%
 
 
 class Rate(NamedTuple):
-    """A share with its Wilson interval at 95%."""
+    """A proportion with its 95% Wilson interval."""
 
     passed: int
     cases: int
@@ -24,14 +24,14 @@ class Rate(NamedTuple):
 
 
 def rate(passed: int, cases: int) -> Rate:
-    """Return the share and its interval; without cases, anything is possible."""
+    """Return the proportion and its interval; (0, 1) without cases."""
     if cases == 0:
         return Rate(0, 0, 0.0, 0.0, 1.0)
     share = passed / cases
-    middle = share + _Z**2 / (2 * cases)
+    center = share + _Z**2 / (2 * cases)
     spread = _Z * math.sqrt(share * (1 - share) / cases + _Z**2 / (4 * cases**2))
-    whole = 1 + _Z**2 / cases
-    low, high = (middle - spread) / whole, (middle + spread) / whole
+    scale = 1 + _Z**2 / cases
+    low, high = (center - spread) / scale, (center + spread) / scale
     return Rate(passed, cases, share, max(0.0, low), min(1.0, high))
 
 
@@ -44,17 +44,17 @@ class Outcome:
 
     @property
     def exact(self) -> bool:
-        """Whether it is the expert's, whatever the spaces."""
+        """Whether the reply equals the expected one, except for whitespace."""
         return compact(self.reply) == self.incident.answer
 
     @property
     def acceptable(self) -> bool:
-        """Whether it is one of the good ones."""
+        """Whether the reply is one of the accepted ones."""
         return compact(self.reply) in self.incident.good
 
     @property
     def valid(self) -> bool:
-        """Whether it is a reply at all, and one of the possible ones as far as they are told."""
+        """Whether the reply can be parsed, and is a possible one if those are known."""
         try:
             parse_reply(self.reply)
         except ReplyError:
@@ -64,22 +64,22 @@ class Outcome:
 
     @property
     def abstained(self) -> bool:
-        """Whether it would do nothing."""
+        """Whether the reply is an abstention."""
         return compact(self.reply) in ABSTENTIONS
 
     @property
     def should_abstain(self) -> bool:
-        """Whether the expert would do nothing."""
+        """Whether the expected reply is an abstention."""
         return self.incident.answer in ABSTENTIONS
 
     @property
     def reward(self) -> float | None:
-        """The reward in the simulator, where the trace tells rewards."""
+        """The reward of the reply, if the incident lists rewards."""
         return self.incident.reward(compact(self.reply)) if self.incident.candidates else None
 
 
 def compact(reply: str) -> str:
-    """Return a reply as compact as the expert's are; what is no JSON stays as it is."""
+    """Return a reply as compact JSON; a reply that is not JSON stays as it is."""
     try:
         return json.dumps(json.loads(reply), separators=(",", ":"), ensure_ascii=False)
     except ValueError:
@@ -87,41 +87,41 @@ def compact(reply: str) -> str:
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return all figures of a set of replies."""
-    abstained = [one for one in outcomes if one.abstained]
-    should = [one for one in outcomes if one.should_abstain]
-    rewards = [one.reward for one in outcomes if one.reward is not None]
+    """Return all metrics of a set of replies."""
+    abstained = [outcome for outcome in outcomes if outcome.abstained]
+    expected_abstentions = [outcome for outcome in outcomes if outcome.should_abstain]
+    rewards = [outcome.reward for outcome in outcomes if outcome.reward is not None]
     return {
-        "exact": _share(outcomes, lambda one: one.exact),
-        "acceptable": _share(outcomes, lambda one: one.acceptable),
-        "invalid": _share(outcomes, lambda one: not one.valid),
-        "abstention_precision": _share(abstained, lambda one: one.should_abstain),
-        "abstention_recall": _share(should, lambda one: one.abstained),
-        "false_action": _share(should, lambda one: not one.abstained),
+        "exact": _share(outcomes, lambda outcome: outcome.exact),
+        "acceptable": _share(outcomes, lambda outcome: outcome.acceptable),
+        "invalid": _share(outcomes, lambda outcome: not outcome.valid),
+        "abstention_precision": _share(abstained, lambda outcome: outcome.should_abstain),
+        "abstention_recall": _share(expected_abstentions, lambda outcome: outcome.abstained),
+        "false_action": _share(expected_abstentions, lambda outcome: not outcome.abstained),
         "mean_reward": sum(rewards) / len(rewards) if rewards else None,
-        "by_kind": _grouped(outcomes, lambda one: one.incident.kind),
-        "by_quality": _grouped(outcomes, lambda one: one.incident.quality),
-        "by_fault": _grouped(outcomes, lambda one: one.incident.fault),
+        "by_kind": _grouped(outcomes, lambda outcome: outcome.incident.kind),
+        "by_quality": _grouped(outcomes, lambda outcome: outcome.incident.quality),
+        "by_fault": _grouped(outcomes, lambda outcome: outcome.incident.fault),
     }
 
 
-def _share(outcomes: Sequence[Outcome], right: Callable[[Outcome], bool]) -> dict[str, Any]:
-    return rate(sum(map(right, outcomes)), len(outcomes))._asdict()
+def _share(outcomes: Sequence[Outcome], condition: Callable[[Outcome], bool]) -> dict[str, Any]:
+    return rate(sum(map(condition, outcomes)), len(outcomes))._asdict()
 
 
 def _grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], str]) -> dict[str, Any]:
     groups: dict[str, list[Outcome]] = {}
-    for one in outcomes:
-        groups.setdefault(key(one), []).append(one)
+    for outcome in outcomes:
+        groups.setdefault(key(outcome), []).append(outcome)
     return {
-        name: _share(some, lambda one: one.acceptable)
-        for name, some in sorted(groups.items())
+        name: _share(group, lambda outcome: outcome.acceptable)
+        for name, group in sorted(groups.items())
         if name
     }
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the figures of a result file as Markdown."""
+    """Return the metrics of a result file as a Markdown table."""
     modes = result["modes"]
     lines = ["| | " + " | ".join(modes) + " |", "|---|" + "---|" * len(modes)]
     named = {

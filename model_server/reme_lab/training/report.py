@@ -1,8 +1,8 @@
-"""Writes what training came to: result files, curves, the model card, and its part of the docs.
+"""Writes the results of training: result files, curves, model card, and a section of the docs.
 
-    python -m reme_lab.training.report --training DIR --traces DIR
+    python -m reme_lab.training.report --training DIR --incidents DIR
 
-Reads the folders of the runs and what `evaluate` wrote there. No figure is typed by hand.
+Reads the folders of the runs and the results of `evaluate`.
 """
 
 import argparse
@@ -27,23 +27,23 @@ STAGES = {
     "rft": "SFT and Sim-RFT",
 }
 EARLIER = "sft-[0-9]*"
-"""Folders of SFT runs that the last one went on from (`--start`), in their order."""
+"""Folders of earlier SFT runs, each of which the next one continued from (`--start`)."""
 LAST = "sft-end-test.json"
-"""What the last SFT run wrote at its end, where another adapter was exported (`--share`)."""
+"""Result of the last SFT run at its end, if another adapter was exported (`--share`)."""
 BEGIN, END = "<!-- training: generated, do not edit -->", "<!-- training: end -->"
 
 
 def collect(
     training: Path,
-    traces: Path,
+    incidents: Path,
     results: Path,
     share: float = 1.0,
     since: str = "",
     stage: str = "",
 ) -> None:
-    """Copy logs, evaluations and the manifest of the traces to where results are kept."""
+    """Copy logs, evaluations and the manifest of the incidents to the results folder."""
     results.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(traces / "MANIFEST.json", results / "traces.json")
+    shutil.copyfile(incidents / "MANIFEST.json", results / "traces.json")
     last = stage or ("rft" if (training / "rft" / metrics_log.FILE).exists() else "sft")
     exported = {"stage": last, "share": share} | ({"since": since} if since else {})
     (results / "export.json").write_text(json.dumps(exported) + "\n")
@@ -53,51 +53,54 @@ def collect(
     for name in (LAST, *(f"{folder.name}-test.json" for folder in earlier)):
         if (training / name).exists():
             shutil.copyfile(training / name, results / name)
-    for one, name in STAGES.items():
-        log, found = training / one / metrics_log.FILE, training / f"{one}-test.json"
+    for stage_name, name in STAGES.items():
+        log, result = training / stage_name / metrics_log.FILE, training / f"{stage_name}-test.json"
         if log.exists():
-            shutil.copyfile(log, results / f"{one}.jsonl")
-            picture = curves.svg(name, curves.panels(metrics_log.read(training / one)))
-            (results / f"{one}.svg").write_text(picture)
-        if found.exists():
-            shutil.copyfile(found, results / f"{one}-test.json")
+            shutil.copyfile(log, results / f"{stage_name}.jsonl")
+            picture = curves.svg(name, curves.panels(metrics_log.read(training / stage_name)))
+            (results / f"{stage_name}.svg").write_text(picture)
+        if result.exists():
+            shutil.copyfile(result, results / f"{stage_name}-test.json")
 
 
-def _place(earlier: Path) -> int:
-    """Return which of the runs in a chain it was: the tenth comes after the ninth."""
+def _position(earlier: Path) -> int:
+    """Return the position of a run in the chain of SFT runs."""
     return int(earlier.stem.removeprefix("sft-"))
 
 
 def section(results: Path) -> str:
-    """Return what the result files say, as Markdown."""
-    traces = json.loads((results / "traces.json").read_bytes())["splits"]
-    lines = ["| traces | train | dev | test |", "|---|---|---|---|"]
-    counts = [str(traces[split]["traces"]) for split in ("train", "dev", "test")]
-    lines.append("| in all | " + " | ".join(counts) + " |")
-    kinds = sorted({kind for split in traces.values() for kind in split["kinds"]})
+    """Return the results as Markdown."""
+    splits = json.loads((results / "traces.json").read_bytes())["splits"]
+    lines = ["| incidents | train | dev | test |", "|---|---|---|---|"]
+    counts = [str(splits[split]["traces"]) for split in ("train", "dev", "test")]
+    lines.append("| total | " + " | ".join(counts) + " |")
+    kinds = sorted({kind for split in splits.values() for kind in split["kinds"]})
     for kind in kinds:
-        some = [str(traces[split]["kinds"].get(kind, 0)) for split in ("train", "dev", "test")]
-        lines.append(f"| {kind} | " + " | ".join(some) + " |")
+        counts_of_kind = [
+            str(splits[split]["kinds"].get(kind, 0)) for split in ("train", "dev", "test")
+        ]
+        lines.append(f"| {kind} | " + " | ".join(counts_of_kind) + " |")
     lines += ["", *_runs(results), ""]
-    lines += _part_of_the_way(results)
+    lines += _interpolation(results)
     for stage, name in STAGES.items():
         path = results / f"{stage}-test.json"
         if path.exists():
-            found = json.loads(path.read_bytes())
-            same = found["data_digest"] == traces["test"]["digest"]
-            which = "of the test split" if same else "of another draw like the test split"
-            head = f"**{name}** on {found['traces']} incidents {which}, none of them trained on:"
-            lines += [head, "", _short(reply_metrics.table(found)), "", *_never(found)]
+            result = json.loads(path.read_bytes())
+            same = result["data_digest"] == splits["test"]["digest"]
+            description = "of the test split" if same else "of another draw like the test split"
+            count = result["traces"]
+            head = f"**{name}** on {count} incidents {description}, none of them trained on:"
+            lines += [head, "", _short(reply_metrics.table(result)), "", *_never_acceptable(result)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _part_of_the_way(results: Path) -> list[str]:
-    """Say where the adapter lies when the last run was not exported as it ended."""
-    found = _exported(results)
-    share = float(found.get("share", 1))
+def _interpolation(results: Path) -> list[str]:
+    """Return a sentence about interpolation, if the adapter is not the end of the last run."""
+    exported = _exported(results)
+    share = float(exported.get("share", 1))
     if share == 1:
         return []
-    if since := found.get("since"):
+    if since := exported.get("since"):
         text = f"The adapter lies {share:.0%} of the way from {_name(since)} to the last run"
     else:
         text = f"Of the way that the last run went, {share:.0%} was gone"
@@ -106,13 +109,13 @@ def _part_of_the_way(results: Path) -> list[str]:
 
 def _exported(results: Path) -> Mapping[str, Any]:
     """Return what the adapter was exported from."""
-    kept = results / "export.json"
-    found: Mapping[str, Any] = json.loads(kept.read_bytes()) if kept.exists() else {}
-    return found
+    path = results / "export.json"
+    content: Mapping[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    return content
 
 
 def _where(results: Path) -> str:
-    if _part_of_the_way(results):
+    if _interpolation(results):
         return "lies between two of"
     return f"is the end of {_name(_exported(results).get('stage', 'sft'))} among"
 
@@ -127,8 +130,8 @@ def _runs(results: Path) -> list[str]:
         "| acceptable"
     )
     lines = [f"| stage | {heads} |", "|---|---|---|---|---|---|---|---|---|"]
-    earlier = sorted(results.glob(f"{EARLIER}.jsonl"), key=_place)
-    stages: dict[str, str] = {}  # by the traces that each had
+    earlier = sorted(results.glob(f"{EARLIER}.jsonl"), key=_position)
+    stages: dict[str, str] = {}  # by the incidents that each was trained on
     for stage in (*(path.stem for path in earlier), "sft", "rft"):
         path = results / f"{stage}.jsonl"
         if not path.exists():
@@ -136,21 +139,21 @@ def _runs(results: Path) -> list[str]:
         log = [json.loads(line) for line in path.read_text().splitlines()]
         run = next(line for line in log if line["event"] == "run")
         plan, data = run["plan"], _short_digest(run["data"]["train.jsonl"])
-        begun = _begun(run.get("start"), stages)
+        origin = _origin(run.get("start"), stages)
         stages[data] = stage
         steps = [line for line in log if line["event"] == "step"]
         speed = sorted(line["tokens_per_second"] for line in steps)[len(steps) // 2]
         read = len(steps) * plan["examples_per_step"]
         minutes = steps[-1]["seconds"] / 60
         lines.append(
-            f"| {_name(stage)} | {begun} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
+            f"| {_name(stage)} | {origin} | {len(steps)} | {read} | {minutes:.0f} | {speed:.0f} "
             f"| {plan['seed']} | `{data}` | {_acceptable(results, stage)} |"
         )
     return lines
 
 
-def _begun(start: Mapping[str, Any] | None, stages: Mapping[str, str]) -> str:
-    """Return what a run went on from: the base, an adapter, or another run, known by its traces."""
+def _origin(start: Mapping[str, Any] | None, stages: Mapping[str, str]) -> str:
+    """Return what a run started from: the base, an adapter, or a run (known by its data)."""
     if not start:
         return "the base"
     if "adapter" in start:
@@ -169,20 +172,20 @@ def _acceptable(results: Path, stage: str) -> str:
     path = last if stage == "sft" and last.exists() else results / f"{stage}-test.json"
     if not path.exists():
         return ""
-    found = json.loads(path.read_bytes())["modes"].get("constrained", {}).get("acceptable", {})
-    return f"{found['passed']} of {found['cases']}" if found else ""
+    acceptable = json.loads(path.read_bytes())["modes"].get("constrained", {}).get("acceptable", {})
+    return f"{acceptable['passed']} of {acceptable['cases']}" if acceptable else ""
 
 
-def _never(found: Mapping[str, Any]) -> list[str]:
-    """Return a sentence on the faults for which not one reply was acceptable."""
-    mode, figures = next(iter(found["modes"].items()))
+def _never_acceptable(result: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on the faults without any acceptable reply."""
+    mode, figures = next(iter(result["modes"].items()))
     shares = figures["by_fault"].items()
-    none = [f"{name} (0 of {one['cases']})" for name, one in shares if not one["passed"]]
+    none = [f"{name} (0 of {share['cases']})" for name, share in shares if not share["passed"]]
     return [f"Never right ({mode}): {', '.join(none)}.", ""] if none else []
 
 
 def _short(table: str) -> str:
-    """Return a table without its rows for single faults, which the result file has."""
+    """Return a table without its rows for single faults."""
     return "\n".join(line for line in table.splitlines() if not line.startswith("| fault "))
 
 
@@ -239,16 +242,23 @@ measured by the benchmark.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write everything; run from the root of the project."""
+    """Run the command line at the root of the project; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reme_lab.training.report", description=__doc__)
     parser.add_argument("--training", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--traces", type=Path, required=True, help="folder of the traces")
-    parser.add_argument("--share", type=float, default=1.0, help="what `export --share` was given")
-    parser.add_argument("--since", default="", help="stage that `export --since` was given")
-    parser.add_argument("--stage", default="", choices=("", "sft", "rft"), help="what was exported")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--incidents", type=Path, required=True, help="folder of the incidents")
+    parser.add_argument("--share", type=float, default=1.0, help="value of `export --share`")
+    parser.add_argument("--since", default="", help="stage of `export --since`")
+    parser.add_argument("--stage", default="", choices=("", "sft", "rft"), help="exported stage")
+    options = parser.parse_args(arguments)
     try:
-        collect(given.training, given.traces, RESULTS, given.share, given.since, given.stage)
+        collect(
+            options.training,
+            options.incidents,
+            RESULTS,
+            options.share,
+            options.since,
+            options.stage,
+        )
         (ADAPTER / "README.md").write_text(card(RESULTS, ADAPTER))
         PAGE.write_text(replaced(PAGE.read_text(), section(RESULTS)))
     except OSError as error:
@@ -258,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def replaced(page: str, text: str) -> str:
-    """Return the page with new text between its marks."""
+    """Return the page with the generated section replaced."""
     return docs_section.replace_section(page, BEGIN, END, f"{text}\n")
 
 

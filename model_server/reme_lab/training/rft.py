@@ -1,16 +1,15 @@
-"""Reinforcement by simulated experience (Sim-RFT), from where supervised fine-tuning ended.
+"""Reinforcement with simulated rewards (Sim-RFT), after supervised fine-tuning.
 
-    python -m reme_lab.training.rft --traces DIR --start SFT_RUN --out DIR [--resume]
+    python -m reme_lab.training.rft --incidents DIR --start SFT_RUN --out DIR [--resume]
 
-For each incident replies are sampled under the grammar; the traces hold what the simulator gave for
-each. Replies that decide alike are one, weighted by its chance, so that the gradient is that of
-the expected reward over what was tried, with a group's own mean as its baseline as in GRPO, and
-without the noise of counting. The expert's reply is always among those tried: a model that is
-sure of something wrong would never find out. The loss on it keeps the form of free replies.
+Replies to each incident are sampled with the grammar; the incidents contain the simulator's reward
+of each reply. Equal replies are one, weighted by its probability, so that the gradient is the one
+of the expected reward over the sampled replies, with the group's mean as baseline as in GRPO,
+without the noise of counting. The expected reply is always in the group: a model that is confident
+of a wrong one would never sample it. The loss on it preserves the form of free replies.
 
-After SFT most incidents are answered alike sixteen times of sixteen, and rightly: such a group has
-no gradient. More incidents are therefore asked than are learnt from (`draws`), as in the dynamic
-sampling of DAPO.
+After SFT, most incidents get sixteen equal and correct replies; such a group has no gradient. So
+more incidents are sampled than are used for the loss (`draws`), as in DAPO's dynamic sampling.
 """
 
 import argparse
@@ -47,14 +46,14 @@ from reme_lab.training.recipe import Recipe, Reinforcement
 from reme_lab.training.schedule import BatchSampler
 from reme_lab.training.tokenization import Example, common_prefix
 
-_ALIKE = 1e-6
-_AT_ONCE = 4
-"""Groups in one pass: eight with several replies each take more memory than a step of SFT."""
+_MIN_SPREAD = 1e-6
+_GROUPS_PER_PASS = 4
+"""Groups per forward pass; more would need more memory than a step of SFT."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """One reply to one incident: its tokens, its tree, and its reward."""
+    """One reply to one incident: tokens, tree of possible replies, reward."""
 
     example: Example
     tree: tokenization.Node
@@ -62,7 +61,7 @@ class Completion:
 
 
 class ReinforcementStage:
-    """The stage: the expected reward of what the grammar lets the model write."""
+    """Maximizes the expected reward of replies under the grammar."""
 
     def __init__(
         self,
@@ -73,83 +72,91 @@ class ReinforcementStage:
     ) -> None:
         self._learner, self._train, self._plan = learner, train, plan
         encoder = learner.encoder
-        self._prompts = [encoder.prompt([m.model_dump() for m in one.messages]) for one in train]
+        self._prompts = [
+            encoder.prompt([m.model_dump() for m in incident.messages]) for incident in train
+        ]
         self._shared = common_prefix(self._prompts)
         lengths = [len(prompt) for prompt in self._prompts]
         self._order = BatchSampler(lengths, plan.examples_per_step, plan.seed)
         self._dev = dev[: plan.dev_examples]
 
     def learn(self, step: int) -> dict[str, float]:
-        """Leave the gradients of one step at the adapters."""
-        telling, alike = self._drawn(step)
-        groups = sorted(telling or alike[:1], key=_length)  # of like length: little is padded
+        """Accumulate the gradients of one step."""
+        informative, degenerate = self._sample_groups(step)
+        groups = sorted(
+            informative or degenerate[:1], key=_length
+        )  # similar lengths need little padding
         tokens = sum(len(group[0].example.reply) for group in groups)
-        total, gained, supervised = 0.0, 0.0, 0.0
-        for start in range(0, len(groups), _AT_ONCE):
-            some = groups[start : start + _AT_ONCE]
-            reward, raised, nats = self._scored(some)
-            loss = self._plan.sft_weight * nats / tokens - raised / len(groups)
+        total, reward_sum, loss_sum = 0.0, 0.0, 0.0
+        for start in range(0, len(groups), _GROUPS_PER_PASS):
+            batch = groups[start : start + _GROUPS_PER_PASS]
+            reward, objective, expected_loss = self._score(batch)
+            loss = self._plan.sft_weight * expected_loss / tokens - objective / len(groups)
             loss.backward()
-            total, gained = total + loss.item(), gained + reward
-            supervised += nats.item()
-        asked = len(telling) + len(alike)
-        sure = sum(group[0].reward for group in alike)
+            total, reward_sum = total + loss.item(), reward_sum + reward
+            loss_sum += expected_loss.item()
+        sampled = len(informative) + len(degenerate)
+        certain = sum(group[0].reward for group in degenerate)
         return {
             "loss": total,
-            "reward": (sure + (gained if telling else 0)) / asked,
-            "telling": len(telling) / asked,
-            "sft_loss": supervised / tokens,
-            "tried": sum(map(len, groups)) / len(groups),
+            "reward": (certain + (reward_sum if informative else 0)) / sampled,
+            "informative": len(informative) / sampled,
+            "sft_loss": loss_sum / tokens,
+            "completions": sum(map(len, groups)) / len(groups),
             "tokens": sum(_length(group) for group in groups),
         }
 
-    def _scored(self, groups: Sequence[Sequence[Completion]]) -> tuple[float, Any, Any]:
-        """Return the expected rewards of some groups, what to raise, and the experts' loss."""
+    def _score(self, groups: Sequence[Sequence[Completion]]) -> tuple[float, Any, Any]:
+        """Return the expected rewards of some groups, the objective, and the loss of the expected
+        replies.
+        """
         model = self._learner.model
-        examples = [[one.example for one in group] for group in groups]
-        gained, objective, supervised = 0.0, torch.zeros(()), torch.zeros(())
-        for group, of in zip(groups, group_states(model, self._shared, examples), strict=True):
-            scores = [logits(model, state) for state in of]
+        examples = [[completion.example for completion in group] for group in groups]
+        reward_sum, objective, supervised = 0.0, torch.zeros(()), torch.zeros(())
+        for group, states in zip(groups, group_states(model, self._shared, examples), strict=True):
+            scores = [logits(model, state) for state in states]
             part, reward = expected_reward(scores, group)
             expert = torch.tensor(group[0].example.reply)
             supervised = supervised + functional.cross_entropy(scores[0], expert, reduction="sum")
-            objective, gained = objective + part, gained + reward
-        return gained, objective, supervised
+            objective, reward_sum = objective + part, reward_sum + reward
+        return reward_sum, objective, supervised
 
     def evaluate(self) -> dict[str, float]:
-        """Return the reward of greedy replies to the first dev traces, and what SFT looks at."""
+        """Return the reward of greedy replies to the dev incidents, and the metrics of SFT."""
         outcomes = evaluate.replies(self._learner, self._dev, "constrained")
-        found = reply_metrics.summary(outcomes)
+        metrics = reply_metrics.summary(outcomes)
         self._learner.model.train()
-        probed = forced_replies.force_replies(self._learner.model, self._learner.encoder, self._dev)
+        predictions = forced_replies.force_replies(
+            self._learner.model, self._learner.encoder, self._dev
+        )
         return {
-            "reward": found["mean_reward"],
-            "acceptable": found["acceptable"]["rate"],
-            **forced_replies.summary(probed),
+            "reward": metrics["mean_reward"],
+            "acceptable": metrics["acceptable"]["rate"],
+            **forced_replies.summary(predictions),
         }
 
-    def _drawn(self, step: int) -> tuple[list[list[Completion]], list[list[Completion]]]:
-        """Return the groups of a step: those whose rewards differ, and those that teach nothing."""
+    def _sample_groups(self, step: int) -> tuple[list[list[Completion]], list[list[Completion]]]:
+        """Return the groups of a step: those with a gradient, and those without."""
         plan = self._plan
-        telling: list[list[Completion]] = []
-        alike: list[list[Completion]] = []
+        informative: list[list[Completion]] = []
+        degenerate: list[list[Completion]] = []
         for draw in range(plan.draws):
-            for group in self._tried(self._order.batch(step * plan.draws + draw)):
-                (alike if _spread(group) < _ALIKE else telling).append(group)
-            if len(telling) >= plan.examples_per_step:
+            for group in self._complete(self._order.batch(step * plan.draws + draw)):
+                (degenerate if _spread(group) < _MIN_SPREAD else informative).append(group)
+            if len(informative) >= plan.examples_per_step:
                 break
-        return telling[: plan.examples_per_step], alike
+        return informative[: plan.examples_per_step], degenerate
 
-    def _tried(self, chosen: Sequence[int]) -> list[list[Completion]]:
-        """Return for each incident the expert's reply first, then the others that came most."""
+    def _complete(self, chosen: Sequence[int]) -> list[list[Completion]]:
+        """Return a group per incident: the expected reply first, then the most frequent others."""
         encoder, plan = self._learner.encoder, self._plan
-        some = [self._train[i] for i in chosen]
-        possible = [one.possible for one in some]
+        incidents = [self._train[i] for i in chosen]
+        possible = [incident.possible for incident in incidents]
         sequences = [encoder.replies(texts) for texts in possible]
         trees = [tokenization.build_tree(tokens) for tokens in sequences]
         prompts = [self._prompts[i] for i in chosen]
         self._learner.model.eval()
-        drawn = decode.constrained(
+        counts = decode.constrained(
             self._learner.model,
             prompts,
             trees,
@@ -158,11 +165,11 @@ class ReinforcementStage:
         )
         self._learner.model.train()
         groups = []
-        for number, trace in enumerate(some):
+        for number, trace in enumerate(incidents):
             texts = possible[number]
             expert = texts.index(trace.answer)
-            others = [n for n, _ in drawn[number].most_common() if n != expert]
-            kept = [expert, *others[: plan.most_distinct - 1]]
+            others = [n for n, _ in counts[number].most_common() if n != expert]
+            selected = [expert, *others[: plan.most_distinct - 1]]
             groups.append(
                 [
                     Completion(
@@ -170,71 +177,77 @@ class ReinforcementStage:
                         trees[number],
                         trace.reward(texts[n]),
                     )
-                    for n in kept
+                    for n in selected
                 ]
             )
         return groups
 
 
 def _spread(group: Sequence[Completion]) -> float:
-    return pstdev(one.reward for one in group)
+    return pstdev(completion.reward for completion in group)
 
 
 def _length(group: Sequence[Completion]) -> int:
-    """Return the tokens of a group: its prompt is read once."""
-    return len(group[0].example.prompt) + sum(len(one.example.reply) for one in group)
+    """Return the number of tokens of a group; its prompt counts once."""
+    return len(group[0].example.prompt) + sum(len(completion.example.reply) for completion in group)
 
 
 def expected_reward(scores: Sequence[Any], group: Sequence[Completion]) -> tuple[Any, float]:
-    """Return what to raise for a group of replies, and the reward expected of the group now.
+    """Return the objective of a group of replies, and the expected reward of the group now.
 
-    `scores` are the logits at each token of each reply. The gradient of the first is that of the
-    expected reward in units of the group's own spread; it is zero where all rewards are alike.
+    `scores` are the logits at each token of each reply. The gradient of the objective is the one of
+    the expected reward in units of the group's standard deviation; zero if all rewards are equal.
     """
-    chances = torch.stack([_log_chance(s, one) for s, one in zip(scores, group, strict=True)])
-    rewards = torch.tensor([one.reward for one in group])
-    weights = torch.softmax(chances.detach(), 0)
+    log_probabilities = torch.stack(
+        [_log_probability(s, completion) for s, completion in zip(scores, group, strict=True)]
+    )
+    rewards = torch.tensor([completion.reward for completion in group])
+    weights = torch.softmax(log_probabilities.detach(), 0)
     mean = (weights * rewards).sum()
-    if (spread := _spread(group)) < _ALIKE:
-        return chances.sum() * 0.0, float(mean)
+    if (spread := _spread(group)) < _MIN_SPREAD:
+        return log_probabilities.sum() * 0.0, float(mean)
     advantages = (rewards - mean) / spread
-    return (weights * advantages * chances).sum(), float(mean)
+    return (weights * advantages * log_probabilities).sum(), float(mean)
 
 
-def _log_chance(scores: Any, tried: Completion) -> Any:
+def _log_probability(scores: Any, completion: Completion) -> Any:
     """Return the log-probability of a reply under its tree."""
     total = scores.sum() * 0.0
-    reply = tried.example.reply
-    for place, possible in tokenization.decisions(tried.tree, reply):
-        some = functional.log_softmax(scores[place, list(possible)], -1)
-        total = total + some[possible.index(reply[place])]
+    reply = completion.example.reply
+    for place, possible in tokenization.decisions(completion.tree, reply):
+        log_probabilities = functional.log_softmax(scores[place, list(possible)], -1)
+        total = total + log_probabilities[possible.index(reply[place])]
     return total
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train as the command line says."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reme_lab.training.rft", description=__doc__)
     add_common(parser)
     parser.add_argument(
         "--start", type=Path, required=True, help="folder of the SFT run, or an adapter"
     )
-    given = parser.parse_args(arguments)
-    return run_stage(lambda: _prepared(given), given)
+    options = parser.parse_args(arguments)
+    return run_stage(lambda: _prepared(options), options)
 
 
 def _prepared(
-    given: Any,
+    options: Any,
 ) -> tuple[ReinforcementStage, base_model.Learner, Recipe, Reinforcement, dict[str, Any]]:
-    recipe, plan = load_plan(given, "rft")
-    files = [given.traces / name for name in ("train.jsonl", "dev.jsonl")]
-    train, dev = ([one for one in dataset.read(file) if one.candidates] for file in files)
+    recipe, plan = load_plan(options, "rft")
+    files = [options.incidents / name for name in ("train.jsonl", "dev.jsonl")]
+    train, dev = (
+        [incident for incident in dataset.read(file) if incident.candidates] for file in files
+    )
     if not train or not dev:
         raise NoIncidentsError(
-            f"the traces in {given.traces} tell no rewards: they have no candidates"
+            f"the incidents in {options.incidents} have no rewards: create them with --candidates"
         )
-    learner = base_model.load_learner(recipe, given.cache)
-    what = run_identity(recipe, plan, learner, files) | load_initial_adapter(learner, given.start)
-    return ReinforcementStage(learner, train, dev, plan), learner, recipe, plan, what
+    learner = base_model.load_learner(recipe, options.cache)
+    run_id = run_identity(recipe, plan, learner, files) | load_initial_adapter(
+        learner, options.start
+    )
+    return ReinforcementStage(learner, train, dev, plan), learner, recipe, plan, run_id
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far a run is, and the learning rate that goes with that."""
+"""Schedule of a run: budget, learning rate, and the examples of each step."""
 
 import random
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from reme_lab.training.recipe import Steps
 
 
 def progress(plan: Steps, step: int, seconds: float) -> float:
-    """Return how much of the budget is used up, from 0 to 1; the scarcer budget counts.
+    """Return the used share of the budget, from 0 to 1; of two budgets the scarcer one counts.
 
-    `seconds` are those of work: a run that was interrupted goes on where it was.
+    `seconds` is working time, without interruptions.
     """
     used = [0.0]
     if plan.steps is not None:
@@ -21,18 +21,22 @@ def progress(plan: Steps, step: int, seconds: float) -> float:
 
 
 def rate(plan: Steps, step: int, done: float) -> float:
-    """Return the learning rate of a step: a linear climb, then a linear fall."""
-    climb = min(1.0, (step + 1) / (plan.warmup_steps + 1))
-    fall = 1 - (1 - plan.final_rate) * done
-    return plan.learning_rate * climb * fall
+    """Return the learning rate of a step: linear warmup, then linear decay."""
+    warmup = min(1.0, (step + 1) / (plan.warmup_steps + 1))
+    decay = 1 - (1 - plan.final_rate) * done
+    return plan.learning_rate * warmup * decay
 
 
 _WINDOW = 16
-"""Steps among whose examples those of like length are put together."""
+"""Number of steps whose examples are sorted by length together."""
 
 
 class BatchSampler:
-    """The order of the examples, epoch after epoch, each in another order."""
+    """Batches of examples, reshuffled for each epoch. A function of seed and step, so that runs
+    resume.
+
+    Examples in a batch have similar lengths, which reduces padding; the order of lengths is random.
+    """
 
     def __init__(self, lengths: Sequence[int], per_step: int, seed: int) -> None:
         self._lengths = tuple(lengths)
@@ -42,23 +46,23 @@ class BatchSampler:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps until every example has had its turn, but for what is left over."""
+        """Steps per epoch; a remainder of the examples is left out."""
         return len(self._lengths) // self._per_step
 
     def batch(self, step: int) -> tuple[int, ...]:
-        """Return the examples of a step; steps count from zero."""
+        """Return the examples of a step, counted from zero."""
         epoch, place = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[place]
 
     def _shuffled(self, epoch: int) -> list[tuple[int, ...]]:
-        chance = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 - no secret
-        every = list(range(len(self._lengths)))
-        chance.shuffle(every)
+        random_source = random.Random(f"{self._seed}/{epoch}")  # noqa: S311 - not a secret
+        indexes = list(range(len(self._lengths)))
+        random_source.shuffle(indexes)
         size = self._per_step * _WINDOW
         steps: list[tuple[int, ...]] = []
-        for start in range(0, len(every), size):
-            window = sorted(every[start : start + size], key=lambda i: (self._lengths[i], i))
+        for start in range(0, len(indexes), size):
+            window = sorted(indexes[start : start + size], key=lambda i: (self._lengths[i], i))
             full = range(0, len(window) - self._per_step + 1, self._per_step)
             steps += [tuple(window[at : at + self._per_step]) for at in full]
-        chance.shuffle(steps)
+        random_source.shuffle(steps)
         return steps[: self.steps_per_epoch]

@@ -1,9 +1,9 @@
-"""Supervised fine-tuning: the adapter learns to write what the expert wrote.
+"""Supervised fine-tuning: the adapter learns the expected replies.
 
-    python -m reme_lab.training.sft --traces DIR --out DIR [--resume] [--minutes N]
+    python -m reme_lab.training.sft --incidents DIR --out DIR [--resume] [--minutes N]
 
-The traces are DIR/train.jsonl and DIR/dev.jsonl. The run can be stopped at any moment, with Ctrl-C
-or without warning, and goes on with --resume.
+Reads DIR/train.jsonl and DIR/dev.jsonl. The run may be interrupted at any time, and continues with
+--resume.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from reme_lab.training.tokenization import common_prefix
 
 
 class SupervisedStage:
-    """The stage: cross entropy of the experts' replies."""
+    """Minimizes the cross entropy of the expected replies."""
 
     def __init__(
         self,
@@ -39,44 +39,44 @@ class SupervisedStage:
     ) -> None:
         self._learner = learner
         self._examples = [learner.encoder.example(trace) for trace in train]
-        self._shared = common_prefix([one.prompt for one in self._examples])
-        lengths = [one.length for one in self._examples]
+        self._shared = common_prefix([example.prompt for example in self._examples])
+        lengths = [example.length for example in self._examples]
         self._order = BatchSampler(lengths, plan.examples_per_step, plan.seed)
         self._dev = dev[: plan.dev_examples]
 
     def learn(self, step: int) -> dict[str, float]:
-        """Leave the gradients of one step at the adapters."""
-        some = [self._examples[i] for i in self._order.batch(step)]
-        loss = reply_loss(self._learner.model, self._shared, some)
+        """Accumulate the gradients of one step."""
+        batch = [self._examples[i] for i in self._order.batch(step)]
+        loss = reply_loss(self._learner.model, self._shared, batch)
         loss.backward()
-        return {"loss": loss.item(), "tokens": sum(one.length for one in some)}
+        return {"loss": loss.item(), "tokens": sum(example.length for example in batch)}
 
     def evaluate(self) -> dict[str, float]:
-        """Return loss and exactness on the first dev traces."""
+        """Return the loss and exactness on the dev incidents."""
         model, encoder = self._learner.model, self._learner.encoder
         return forced_replies.summary(forced_replies.force_replies(model, encoder, self._dev))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train as the command line says."""
+    """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m reme_lab.training.sft", description=__doc__)
     add_common(parser)
-    parser.add_argument("--start", type=Path, help="folder of a run, or an adapter, to begin with")
-    given = parser.parse_args(arguments)
-    return run_stage(lambda: _prepared(given), given)
+    parser.add_argument("--start", type=Path, help="folder of a run, or an adapter, to start from")
+    options = parser.parse_args(arguments)
+    return run_stage(lambda: _prepared(options), options)
 
 
 def _prepared(
-    given: Any,
+    options: Any,
 ) -> tuple[SupervisedStage, base_model.Learner, Recipe, Steps, dict[str, Any]]:
-    recipe, plan = load_plan(given, "sft")
-    files = [given.traces / name for name in ("train.jsonl", "dev.jsonl")]
+    recipe, plan = load_plan(options, "sft")
+    files = [options.incidents / name for name in ("train.jsonl", "dev.jsonl")]
     train, dev = (dataset.read(file) for file in files)
-    learner = base_model.load_learner(recipe, given.cache)
-    what = run_identity(recipe, plan, learner, files)
-    if given.start:
-        what |= load_initial_adapter(learner, given.start)
-    return SupervisedStage(learner, train, dev, plan), learner, recipe, plan, what
+    learner = base_model.load_learner(recipe, options.cache)
+    run_id = run_identity(recipe, plan, learner, files)
+    if options.start:
+        run_id |= load_initial_adapter(learner, options.start)
+    return SupervisedStage(learner, train, dev, plan), learner, recipe, plan, run_id
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turns conversations and replies into tokens, just as the server does with the same template."""
+"""Tokenizes prompts and replies as the server does, and arranges possible replies in a tree."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ from reme_lab.training.dataset import Incident
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and a reply in tokens; the reply ends with the token that ends a turn."""
+    """A prompt and a reply in tokens; the reply includes the end token."""
 
     prompt: tuple[int, ...]
     reply: tuple[int, ...]
 
     @property
     def length(self) -> int:
-        """Tokens in all."""
+        """Number of tokens."""
         return len(self.prompt) + len(self.reply)
 
 
@@ -29,38 +29,38 @@ class Encoder:
         """The token that ends a reply."""
 
     def prompt(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
-        """Return the tokens of a conversation up to where the reply begins."""
+        """Return the tokens of a conversation up to the start of the reply."""
         text = self._tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=True
         )
         return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
 
     def reply(self, text: str) -> tuple[int, ...]:
-        """Return the tokens of a reply, with its end."""
+        """Return the tokens of a reply, with the end token."""
         return (*self._tokenizer(text, add_special_tokens=False).input_ids, self.end)
 
     def replies(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        """Return the tokens of many replies; quicker than one by one."""
+        """Return the tokens of many replies; faster than one at a time."""
         if not texts:
             return []
-        found = self._tokenizer(list(texts), add_special_tokens=False).input_ids
-        return [(*ids, self.end) for ids in found]
+        sequences = self._tokenizer(list(texts), add_special_tokens=False).input_ids
+        return [(*ids, self.end) for ids in sequences]
 
-    def example(self, trace: Incident) -> Example:
-        """Return a trace with the expert's reply."""
-        asked = self.prompt([message.model_dump() for message in trace.messages])
-        return Example(asked, self.reply(trace.answer))
+    def example(self, incident: Incident) -> Example:
+        """Return an incident with its expected reply."""
+        prompt = self.prompt([message.model_dump() for message in incident.messages])
+        return Example(prompt, self.reply(incident.answer))
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Return the text of a reply, without its end."""
-        kept = list(tokens)
-        if self.end in kept:
-            kept = kept[: kept.index(self.end)]
-        return str(self._tokenizer.decode(kept, skip_special_tokens=True))
+        """Return the text of a reply, without the end token."""
+        reply = list(tokens)
+        if self.end in reply:
+            reply = reply[: reply.index(self.end)]
+        return str(self._tokenizer.decode(reply, skip_special_tokens=True))
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many first tokens all prompts share; at least one is left to each."""
+    """Return how many leading tokens all prompts share; at least one token of each is excluded."""
     if not prompts:
         return 0
     first, last = min(map(tuple, prompts)), max(map(tuple, prompts))
@@ -73,7 +73,7 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
 
 @dataclass(slots=True)
 class Node:
-    """A point in a reply; without children, its end."""
+    """A node in the tree of possible replies; without children, the end of a reply."""
 
     children: dict[int, "Node"] = field(default_factory=dict)
     reply: int = -1
@@ -81,7 +81,7 @@ class Node:
 
 
 def build_tree(sequences: Iterable[Sequence[int]]) -> Node:
-    """Return the tree of token sequences, each of which ends in the same token, which ends it."""
+    """Return the tree of token sequences; every sequence must end with the end token."""
     root = Node()
     for number, sequence in enumerate(sequences):
         node = root
@@ -92,7 +92,7 @@ def build_tree(sequences: Iterable[Sequence[int]]) -> Node:
 
 
 def forced_tokens(node: Node) -> tuple[list[int], Node]:
-    """Return the tokens that must come now, and where they lead: to a decision or to the end."""
+    """Return the tokens without an alternative, and the node after them."""
     tokens: list[int] = []
     while len(node.children) == 1:
         ((token, node),) = node.children.items()
@@ -101,11 +101,11 @@ def forced_tokens(node: Node) -> tuple[list[int], Node]:
 
 
 def decisions(root: Node, sequence: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
-    """Return the places in a reply where another token was possible, and the tokens there."""
-    found: list[tuple[int, tuple[int, ...]]] = []
+    """Return the positions in a reply with an alternative, and the possible tokens there."""
+    positions: list[tuple[int, tuple[int, ...]]] = []
     node = root
     for place, token in enumerate(sequence):
         if len(node.children) > 1:
-            found.append((place, tuple(node.children)))
+            positions.append((place, tuple(node.children)))
         node = node.children[token]
-    return found
+    return positions

@@ -62,7 +62,7 @@ def trace(number: int, answer: str, *others: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def traces_folder(tmp_path: Path) -> Path:
+def incidents_folder(tmp_path: Path) -> Path:
     """Return a folder with traces for training, for development and for tests."""
     folder = tmp_path / "traces"
     folder.mkdir()

@@ -91,7 +91,7 @@ def test_a_tree_without_a_decision_asks_nobody(parts: tuple[Any, Encoder]) -> No
 def test_free_decoding_is_the_librarys(parts: tuple[Any, Encoder]) -> None:
     model, encoder = parts
     prompts = prompts_of(encoder)
-    written = decode.free(model, prompts, encoder.end, most=12)
+    written = decode.free(model, prompts, encoder.end, max_tokens=12)
     for prompt, tokens in zip(prompts, written, strict=True):
         ids = torch.tensor([list(prompt)])
         expected = model.generate(

@@ -16,13 +16,13 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def test_an_evaluation_counts_every_incident_once(
-    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+    recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
     recipe, run, out = str(recipe_file()), tmp_path / "run", tmp_path / "found" / "test.json"
     common = ["--recipe", recipe]
-    begun = ["--traces", str(traces_folder), "--out", str(run), "--steps", "2"]
+    begun = ["--incidents", str(incidents_folder), "--out", str(run), "--steps", "2"]
     assert sft.main([*common, *begun]) == 0
-    data = traces_folder / "test.jsonl"
+    data = incidents_folder / "test.jsonl"
     given = ["--data", str(data), "--run", str(run), "--out", str(out), "--limit", "5"]
     assert evaluate.main([*common, *given]) == 0
     found = json.loads(out.read_bytes())
@@ -35,10 +35,10 @@ def test_an_evaluation_counts_every_incident_once(
 
 
 def test_one_pass_tells_what_decoding_writes(
-    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+    recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
     learner = load_learner(recipes.load(str(recipe_file())), tmp_path)
-    some = dataset.read(traces_folder / "train.jsonl")
+    some = dataset.read(incidents_folder / "train.jsonl")
     told = forced_replies.force_replies(learner.model, learner.encoder, some)
     for mode in ("constrained", "free"):
         wrote = evaluate.replies(learner, some, mode)

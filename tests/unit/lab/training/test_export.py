@@ -41,11 +41,11 @@ def test_the_exported_adapter_merges_to_the_trained_weights(
 
 
 def test_the_commands_export_what_they_trained(
-    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+    recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "adapter"
     recipe = str(recipe_file(steps=2))
-    given = ["--recipe", recipe, "--traces", str(traces_folder), "--out", str(run)]
+    given = ["--recipe", recipe, "--incidents", str(incidents_folder), "--out", str(run)]
     assert sft.main(given) == 0
     assert export.main(["--run", str(run), "--out", str(out)]) == 0
     config = json.loads((out / "adapter_config.json").read_bytes())
@@ -63,10 +63,10 @@ def test_without_a_run_there_is_nothing_to_export(
 
 
 def test_training_goes_on_from_an_exported_adapter(
-    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+    recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
     run, out, more = tmp_path / "run", tmp_path / "adapter", tmp_path / "more"
-    given = ["--recipe", str(recipe_file(steps=1)), "--traces", str(traces_folder)]
+    given = ["--recipe", str(recipe_file(steps=1)), "--incidents", str(incidents_folder)]
     assert sft.main([*given, "--out", str(run)]) == 0
     assert export.main(["--run", str(run), "--out", str(out)]) == 0
     assert sft.main([*given, "--out", str(more), "--start", str(out)]) == 0
@@ -81,12 +81,12 @@ def test_training_goes_on_from_an_exported_adapter(
 
 def test_an_adapter_of_another_rank_is_not_taken(
     recipe_file: Callable[..., Path],
-    traces_folder: Path,
+    incidents_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "adapter"
-    given = ["--recipe", str(recipe_file(steps=1)), "--traces", str(traces_folder)]
+    given = ["--recipe", str(recipe_file(steps=1)), "--incidents", str(incidents_folder)]
     assert sft.main([*given, "--out", str(run)]) == 0
     made = checkpoint.read(run)
     shape = {"rank": 2, "alpha": 8.0, "stored": "float16"}

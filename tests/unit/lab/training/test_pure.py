@@ -77,7 +77,7 @@ def test_the_scarcer_budget_counts() -> None:
 
 # --- traces
 def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(NoIncidentsError, match="make traces"):
+    with pytest.raises(NoIncidentsError, match="make incidents"):
         dataset.read(tmp_path / "train.jsonl")
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def arguments(recipe: Path, traces: Path, out: Path, *more: str) -> list[str]:
-    return ["--recipe", str(recipe), "--traces", str(traces), "--out", str(out), *more]
+    return ["--recipe", str(recipe), "--incidents", str(traces), "--out", str(out), *more]
 
 
 def losses(folder: Path) -> dict[int, float]:
@@ -42,31 +42,31 @@ def assert_same_end(one: Path, other: Path) -> None:
 
 def test_a_run_in_two_parts_is_the_run_in_one(
     recipe_file: Callable[..., Path],
-    traces_folder: Path,
+    incidents_folder: Path,
     tmp_path: Path,
     cut_at: Callable[[Any, int, Callable[[], int]], None],
 ) -> None:
     recipe = recipe_file()
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert sft.main(arguments(recipe, traces_folder, whole, "--steps", "8")) == 0
+    assert sft.main(arguments(recipe, incidents_folder, whole, "--steps", "8")) == 0
 
     # The rate depends on the budget, so the first part is cut off, not given a smaller one.
     every_step = recipe_file(checkpoint_minutes=1e-9)
-    first = arguments(every_step, traces_folder, parts, "--steps", "8")
+    first = arguments(every_step, incidents_folder, parts, "--steps", "8")
     cut_at(sft.SupervisedStage, 5, lambda: sft.main(first))
     assert checkpoint.read(parts).step == 5
-    assert sft.main(arguments(recipe, traces_folder, parts, "--steps", "8", "--resume")) == 0
+    assert sft.main(arguments(recipe, incidents_folder, parts, "--steps", "8", "--resume")) == 0
     assert_same_end(whole, parts)
 
 
 def test_a_killed_run_goes_on(
-    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+    recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_file(steps=40, checkpoint_minutes=1e-9)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert sft.main(arguments(recipe, traces_folder, whole)) == 0
+    assert sft.main(arguments(recipe, incidents_folder, whole)) == 0
     command = [sys.executable, "-m", "reme_lab.training.sft"]
-    command += arguments(recipe, traces_folder, killed, "--resume")
+    command += arguments(recipe, incidents_folder, killed, "--resume")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, env=environment)
     while len(losses(killed)) < 3 and process.poll() is None:
@@ -74,5 +74,5 @@ def test_a_killed_run_goes_on(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert 3 <= len(losses(killed)) < 40
-    assert sft.main(arguments(recipe, traces_folder, killed, "--resume")) == 0
+    assert sft.main(arguments(recipe, incidents_folder, killed, "--resume")) == 0
     assert_same_end(whole, killed)

@@ -62,27 +62,27 @@ def test_incidents_are_asked_until_enough_of_them_teach_something(
     """Of each round one group teaches: two more rounds are asked for three, if there may be."""
     asked: list[tuple[int, ...]] = []
 
-    def tried(_: object, chosen: tuple[int, ...]) -> list[list[Completion]]:
+    def complete(_: object, chosen: tuple[int, ...]) -> list[list[Completion]]:
         asked.append(chosen)
         return [group(1.0, 0.2), group(0.5, 0.5)]
 
-    monkeypatch.setattr(rft.ReinforcementStage, "_tried", tried)
+    monkeypatch.setattr(rft.ReinforcementStage, "_complete", complete)
     stage = object.__new__(rft.ReinforcementStage)
     stage._plan = Reinforcement(examples_per_step=3, draws=draws, minutes=1)
     stage._order = BatchSampler([1] * 24, 2, 1)
-    telling, alike = stage._drawn(5)
+    informative, degenerate = stage._sample_groups(5)
     assert asked == [stage._order.batch(5 * draws + n) for n in range(rounds)]
-    assert (len(telling), len(alike)) == (rounds, rounds)
+    assert (len(informative), len(degenerate)) == (rounds, rounds)
 
 
 def test_the_reward_rises_and_a_run_in_two_parts_is_the_run_in_one(
     recipe_file: Callable[..., Path],
-    traces_folder: Path,
+    incidents_folder: Path,
     tmp_path: Path,
     cut_at: Callable[[Any, int, Callable[[], int]], None],
 ) -> None:
     recipe = recipe_file(steps=12, checkpoint_minutes=1e-9)
-    common = ["--recipe", str(recipe), "--traces", str(traces_folder)]
+    common = ["--recipe", str(recipe), "--incidents", str(incidents_folder)]
     start, whole, parts = (tmp_path / name for name in ("sft", "whole", "parts"))
     assert sft.main([*common, "--out", str(start), "--steps", "1"]) == 0
     more = [*common, "--start", str(start)]
@@ -99,9 +99,9 @@ def test_the_reward_rises_and_a_run_in_two_parts_is_the_run_in_one(
 
 
 def test_another_architecture_takes_a_step_of_each_stage(
-    recipe_file: Callable[..., Path], traces_folder: Path, tmp_path: Path
+    recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
-    common = ["--recipe", str(recipe_file("qwen3")), "--traces", str(traces_folder)]
+    common = ["--recipe", str(recipe_file("qwen3")), "--incidents", str(incidents_folder)]
     common += ["--steps", "1"]
     assert sft.main([*common, "--out", str(tmp_path / "sft")]) == 0
     more = ["--start", str(tmp_path / "sft"), "--out", str(tmp_path / "rft")]
@@ -112,12 +112,12 @@ def test_another_architecture_takes_a_step_of_each_stage(
 
 def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
     recipe_file: Callable[..., Path],
-    traces_folder: Path,
+    incidents_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = tmp_path / "sft"
-    given = ["--recipe", str(recipe_file(steps=2)), "--traces", str(traces_folder)]
+    given = ["--recipe", str(recipe_file(steps=2)), "--incidents", str(incidents_folder)]
     given += ["--out", str(run), "--cached"]
     assert sft.main(given) == 0
     log = (run / metrics_log.FILE).read_text()
@@ -126,7 +126,7 @@ def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
     assert sft.main([*given[:-1]]) == 1
     assert "give --resume" in capsys.readouterr().err
 
-    train = traces_folder / "train.jsonl"
+    train = incidents_folder / "train.jsonl"
     train.write_text(train.read_text().replace("incident", "accident"))
     assert sft.main([*given[:-1], "--resume"]) == 1
     assert "another data" in capsys.readouterr().err
@@ -136,13 +136,13 @@ def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
 
 def test_traces_without_rewards_are_refused(
     recipe_file: Callable[..., Path],
-    traces_folder: Path,
+    incidents_folder: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for file in traces_folder.iterdir():
+    for file in incidents_folder.iterdir():
         file.write_text(file.read_text().replace('"candidates"', '"other"'))
-    given = ["--recipe", str(recipe_file()), "--traces", str(traces_folder)]
+    given = ["--recipe", str(recipe_file()), "--incidents", str(incidents_folder)]
     given += ["--out", str(tmp_path / "out"), "--start", str(tmp_path)]
     assert rft.main(given) == 1
     assert "tell no rewards" in capsys.readouterr().err

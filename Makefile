@@ -132,12 +132,13 @@ clean: ## Remove both clusters, the virtual environment and every build
 TRAIN_VENV := .venv-train
 TRAIN_PY := PYTHONPATH=crds:playbook_sandbox:model_server $(TRAIN_VENV)/bin/python
 TRAINING ?= build/training
+INCIDENTS ?= build/incidents
 RECIPE ?= smollm2-135m
-TRAIN_STAGE = --recipe $(RECIPE) --traces $(or $(TRACES),build/traces) --cached
+TRAIN_STAGE = --recipe $(RECIPE) --incidents $(INCIDENTS) --cached
 
-.PHONY: traces train train-env test-train
-traces: setup ## Write synthetic incidents to train the model on: COUNT= SEED= TRACES=
-	$(PY) -m reme_lab.incidents --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(or $(TRACES),build/traces)
+.PHONY: incidents train train-env test-train
+incidents: setup ## Write synthetic incidents to train the model on: COUNT= SEED= INCIDENTS=
+	$(PY) -m reme_lab.incidents --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(INCIDENTS)
 
 train-env: $(TRAIN_VENV)/.installed ## Make the second virtual environment, the one that trains
 
@@ -152,20 +153,20 @@ $(TRAIN_VENV)/.installed: requirements/train.txt requirements/torch.txt requirem
 test-train: train-env ## The tests that need torch
 	$(TRAIN_PY) -m pytest -q tests/unit/lab/training
 
-$(or $(TRACES),build/traces)/MANIFEST.json: | setup
+$(INCIDENTS)/MANIFEST.json: | setup
 	$(PY) -m reme_lab.incidents --candidates --count $(or $(COUNT),6000) --seed $(or $(SEED),1) --out $(@D)
 
 # Each stage goes on where it was stopped, is skipped when it is done, and starts over when what it
 # was made from has changed.
-train: train-env $(or $(TRACES),build/traces)/MANIFEST.json ## Make the adapter: SFT, Sim-RFT, evaluation, export: TRACES= TRAINING= RECIPE=
+train: train-env $(INCIDENTS)/MANIFEST.json ## Make the adapter: SFT, Sim-RFT, evaluation, export: INCIDENTS= TRAINING= RECIPE=
 	$(TRAIN_PY) -m reme_lab.training.sft $(TRAIN_STAGE) --out $(TRAINING)/sft
 	$(TRAIN_PY) -m reme_lab.training.rft $(TRAIN_STAGE) --start $(TRAINING)/sft --out $(TRAINING)/rft
 	for stage in sft rft; do $(TRAIN_PY) -m reme_lab.training.evaluate --recipe $(RECIPE) --cached \
-	  --data $(or $(TRACES),build/traces)/test.jsonl --run $(TRAINING)/$$stage --out $(TRAINING)/$$stage-test.json; done
+	  --data $(INCIDENTS)/test.jsonl --run $(TRAINING)/$$stage --out $(TRAINING)/$$stage-test.json; done
 	$(TRAIN_PY) -m reme_lab.training.evaluate --recipe $(RECIPE) --cached \
-	  --data $(or $(TRACES),build/traces)/test.jsonl --out $(TRAINING)/base-test.json
+	  --data $(INCIDENTS)/test.jsonl --out $(TRAINING)/base-test.json
 	$(TRAIN_PY) -m reme_lab.training.export --run $(TRAINING)/rft --out model_server/adapter
-	$(TRAIN_PY) -m reme_lab.training.report --training $(TRAINING) --traces $(or $(TRACES),build/traces)
+	$(TRAIN_PY) -m reme_lab.training.report --training $(TRAINING) --incidents $(INCIDENTS)
 
 ##@ Measurement
 .PHONY: bench bench-instrument bench-path bench-model bench-clean

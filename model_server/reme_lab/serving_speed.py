@@ -10,6 +10,7 @@ the server runs on the machine that measures.
 
 import argparse
 import asyncio
+import itertools
 import json
 import math
 import time
@@ -57,7 +58,7 @@ class TimedReply:
 def sample_requests(seed: int, count: int) -> list[GenerationRequest]:
     """Return requests about synthetic incidents, as the operator would send them."""
     requests: list[GenerationRequest] = []
-    for number in numbers():
+    for number in itertools.count():
         if len(requests) == count:
             return requests
         try:

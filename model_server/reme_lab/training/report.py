@@ -43,7 +43,7 @@ def collect(
 ) -> None:
     """Copy logs, evaluations and the manifest of the incidents to the results folder."""
     results.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(incidents / "MANIFEST.json", results / "traces.json")
+    shutil.copyfile(incidents / "MANIFEST.json", results / "incidents.json")
     last = stage or ("rft" if (training / "rft" / metrics_log.FILE).exists() else "sft")
     exported = {"stage": last, "share": share} | ({"since": since} if since else {})
     (results / "export.json").write_text(json.dumps(exported) + "\n")
@@ -70,7 +70,7 @@ def _position(earlier: Path) -> int:
 
 def section(results: Path) -> str:
     """Return the results as Markdown."""
-    splits = json.loads((results / "traces.json").read_bytes())["splits"]
+    splits = json.loads((results / "incidents.json").read_bytes())["splits"]
     lines = ["| incidents | train | dev | test |", "|---|---|---|---|"]
     counts = [str(splits[split]["traces"]) for split in ("train", "dev", "test")]
     lines.append("| total | " + " | ".join(counts) + " |")
@@ -103,7 +103,7 @@ def _interpolation(results: Path) -> list[str]:
     if since := exported.get("since"):
         text = f"The adapter lies {share:.0%} of the way from {_name(since)} to the last run"
     else:
-        text = f"Of the way that the last run went, {share:.0%} was gone"
+        text = f"The adapter lies {share:.0%} of the way from the start of the last run to its end"
     return [f"{text} (`export --share`).", ""]
 
 
@@ -121,12 +121,12 @@ def _where(results: Path) -> str:
 
 
 def _name(stage: str) -> str:
-    return STAGES.get(stage, f"SFT, begun ({stage.removeprefix('sft-')})")
+    return STAGES.get(stage, f"SFT, earlier run {stage.removeprefix('sft-')}")
 
 
 def _runs(results: Path) -> list[str]:
     heads = (
-        "begun from | steps | incidents read | minutes | tokens/s (median) | seed | traces "
+        "started from | steps | incidents read | minutes | tokens/s (median) | seed | incidents "
         "| acceptable"
     )
     lines = [f"| stage | {heads} |", "|---|---|---|---|---|---|---|---|---|"]
@@ -159,7 +159,7 @@ def _origin(start: Mapping[str, Any] | None, stages: Mapping[str, str]) -> str:
     if "adapter" in start:
         return f"adapter `{_short_digest(start['adapter'])}`"
     data = _short_digest(start["data"]["train.jsonl"])
-    return _name(stages[data]) if data in stages else f"traces `{data}`"
+    return _name(stages[data]) if data in stages else f"incidents `{data}`"
 
 
 def _short_digest(digest: str) -> str:
@@ -195,7 +195,7 @@ def card(results: Path, directory: Path) -> str:
     size = (directory / adapter.MATRICES).stat().st_size / 1e6
     log = [json.loads(line) for line in (results / "sft.jsonl").read_text().splitlines()]
     run = next(line for line in log if line["event"] == "run")
-    data = json.loads((results / "traces.json").read_bytes())
+    data = json.loads((results / "incidents.json").read_bytes())
     plan = run["plan"]
     return f"""---
 license: apache-2.0
@@ -207,23 +207,23 @@ library_name: peft
 
 A LoRA adapter of rank {config["r"]} (alpha {config["lora_alpha"]:g}) on every linear layer,
 {size:.1f} MB, `{adapter.digest(directory)}`.
-It is added to the weights when the model image is built. `make train` makes one like it, from
-traces and the base alone; this one {_where(results)} the runs below, and the table says
-from where each went on.
+It is merged into the weights when the model image is built. `make train` trains a similar one from
+the incidents and the base alone; this one {_where(results)} the runs below, and the table shows
+what each started from.
 
 **Base.** {config["base_model_name_or_path"]}, Apache-2.0, `{run["base_digest"]}`. The adapter has
 the same licence.
 
-**Data.** Synthetic incidents with the repairs of written expert knowledge (`make traces`); names
-and shapes of systems are disjoint from the benchmark's. Tested on the split of seed {data["seed"]};
-each run has traces of its own, by the digests below. Of the last:
-{", ".join(f"{name} `{one}`" for name, one in sorted(run["data"].items()))}.
+**Data.** Synthetic incidents with the repairs of written expert knowledge (`make incidents`);
+names and shapes of systems are disjoint from the benchmark's. Tested on the split of seed
+{data["seed"]}; each run has its own incidents, identified by the digests below. Those of the last:
+{", ".join(f"{name} `{digest}`" for name, digest in sorted(run["data"].items()))}.
 
 **Recipe.** Supervised fine-tuning: cross entropy of the reply alone, AdamW at
-{plan["learning_rate"]:g} with {plan["warmup_steps"]} steps of climb and a linear fall,
+{plan["learning_rate"]:g} with {plan["warmup_steps"]} steps of warmup and a linear decay,
 {plan["examples_per_step"]} incidents a step, gradients clipped at {plan["clip"]:g}; then
-Sim-RFT, if it stands below: the expected reward of replies sampled under the grammar, judged by the
-simulator.
+Sim-RFT, if it is listed below: the expected reward of replies sampled under the grammar, graded by
+the simulator.
 
 ## Figures
 
@@ -233,11 +233,11 @@ measured by the benchmark.
 {section(results)}
 ## Limits
 
-- It knows the faults of its traces and the form of description that reme writes; elsewhere it is
-  not to be trusted. It speaks English, and only in JSON.
-- It chooses among numbers that it is offered; it does not compute them.
-- Evidence can mislead it. It runs nothing itself: what it writes passes the gate, and a repair that
-  does not help is undone.
+- It knows the faults of its incidents and the format of reme's descriptions; do not rely on it
+  elsewhere. It replies only in JSON, with English names.
+- It chooses among the values that it is offered; it does not compute values.
+- Evidence can mislead it. It runs nothing itself: what it writes is validated, and a repair that
+  does not help is rolled back.
 """
 
 

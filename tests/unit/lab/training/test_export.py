@@ -59,7 +59,7 @@ def test_without_a_run_there_is_nothing_to_export(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert export.main(["--run", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
-    assert "holds no checkpoint" in capsys.readouterr().err
+    assert "has no checkpoint" in capsys.readouterr().err
 
 
 def test_training_goes_on_from_an_exported_adapter(

@@ -35,7 +35,7 @@ def folder_of_results(folder: Path) -> Path:
     (folder / "sft.jsonl").write_text(log)
     split = {"traces": 2, "kinds": {"repair": 2}, "digest": "sha256:22"}
     traces = {"seed": 1, "splits": {"train": split, "dev": split, "test": split}}
-    (folder / "traces.json").write_text(json.dumps(traces))
+    (folder / "incidents.json").write_text(json.dumps(traces))
     message = {"role": "user", "content": "what now"}
     raw = {"id": "1", "fault": "slow", "kind": "repair", "messages": [message], "answer": "[1]"}
     trace = Incident.model_validate(raw)
@@ -74,7 +74,7 @@ def test_runs_before_the_last_stand_in_their_order(tmp_path: Path) -> None:
         (results / f"sft-{earlier}.jsonl").write_bytes((results / "sft.jsonl").read_bytes())
     text = report.section(results)
     names = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| SFT")]
-    assert names == ["SFT, begun (1)", "SFT, begun (9)", "SFT, begun (10)", "SFT"]
+    assert names == ["SFT, earlier run 1", "SFT, earlier run 9", "SFT, earlier run 10", "SFT"]
 
 
 def test_each_run_tells_from_where_it_went_on(tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def test_each_run_tells_from_where_it_went_on(tmp_path: Path) -> None:
         log = "".join(json.dumps(line) + "\n" for line in (run, *STEPS))
         (results / f"sft-{number}.jsonl").write_text(log)
     rows = [line.split("|") for line in report.section(results).splitlines()]
-    assert [row[2].strip() for row in rows if row[1:] and row[1].startswith(" SFT, begun")] == [
+    assert [row[2].strip() for row in rows if row[1:] and row[1].startswith(" SFT, earlier")] == [
         "the base",
-        "SFT, begun (1)",
+        "SFT, earlier run 1",
         "adapter `0123456789ab`",
-        "traces `unknown`",
+        "incidents `unknown`",
     ]
 
 
@@ -145,8 +145,10 @@ def test_the_card_names_base_data_and_digest(tmp_path: Path) -> None:
 
 def test_the_part_of_the_way_that_was_gone_is_said(tmp_path: Path) -> None:
     results = folder_of_results(tmp_path / "results")
-    assert "was gone" not in report.section(results)
+    assert "of the way" not in report.section(results)
     (results / "export.json").write_text('{"share": 0.5}')
-    assert "50% was gone" in report.section(results)
+    assert "lies 50% of the way from the start of the last run to its end" in report.section(
+        results
+    )
     (results / "export.json").write_text('{"share": 0.75, "since": "sft-2"}')
-    assert "lies 75% of the way from SFT, begun (2) to the last run" in report.section(results)
+    assert "lies 75% of the way from SFT, earlier run 2 to the last run" in report.section(results)

@@ -124,7 +124,7 @@ def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
     assert sft.main(given) == 0
     assert (run / metrics_log.FILE).read_text() == log
     assert sft.main([*given[:-1]]) == 1
-    assert "give --resume" in capsys.readouterr().err
+    assert "use --resume" in capsys.readouterr().err
 
     train = incidents_folder / "train.jsonl"
     train.write_text(train.read_text().replace("incident", "accident"))
@@ -145,4 +145,4 @@ def test_traces_without_rewards_are_refused(
     given = ["--recipe", str(recipe_file()), "--incidents", str(incidents_folder)]
     given += ["--out", str(tmp_path / "out"), "--start", str(tmp_path)]
     assert rft.main(given) == 1
-    assert "tell no rewards" in capsys.readouterr().err
+    assert "have no rewards" in capsys.readouterr().err

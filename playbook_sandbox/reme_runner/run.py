@@ -8,7 +8,7 @@ from typing import Any
 
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.execution import result
-from reme_playbook.execution.granted_playbook import load_granted
+from reme_playbook.execution.render import load_granted
 from reme_runner.ansible_run import play, prepare
 from reme_runner.api_client import ResultClient
 from reme_runner.claim import ClaimOutcome, claim_run

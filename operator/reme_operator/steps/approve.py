@@ -10,11 +10,11 @@ from reme_operator.names import artifact_name
 from reme_operator.steps.context import StepContext, StepResult, clip, updated
 from reme_operator.steps.validate import (
     PLAYBOOK_KEY,
-    canonical_playbook,
     compile_and_validate,
     record_playbook,
 )
 from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.execution.render import playbook_text
 
 EDIT_KEY = "playbook.txt"
 _MAX_RECORDS = 8
@@ -51,7 +51,7 @@ async def apply_edit(context: StepContext, _: ApplyEdit) -> StepResult:
         actions, snapshot = await compile_and_validate(context, text)
     except (RejectedPlaybookError, TamperedError) as error:
         return _refuse(context, clip(one_line(error, 1000)))
-    text = canonical_playbook(actions)
+    text = playbook_text(actions)
     playbook, _text = await context.deps.cluster.store_artifact(
         context.remediation, _artifact_name(context, "playbook", text), PLAYBOOK_KEY, text
     )

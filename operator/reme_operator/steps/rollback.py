@@ -4,7 +4,6 @@ The same steps serve the rollback of an attempt and the one that a person asks f
 what a problem means: an attempt has failed to roll back, a manual rollback was not done.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 
 from reme_api.approval import SkippedField
@@ -32,7 +31,7 @@ from reme_playbook.actions.base import Conflict
 from reme_playbook.errors import PlaybookError
 from reme_playbook.execution import rollback as restore
 from reme_playbook.execution.capture import Capture
-from reme_playbook.execution.render import render
+from reme_playbook.execution.render import playbook_text
 from reme_playbook.execution.rollback import RollbackPlan
 
 ROLLBACK_KEY = "rollback.json"
@@ -182,7 +181,7 @@ async def _store(
         context.remediation,
         artifact_name(context.remediation, attempt, what),
         ROLLBACK_KEY,
-        json.dumps(render(plan.actions), separators=(",", ":")),
+        playbook_text(plan.actions),
     )
     return reference
 

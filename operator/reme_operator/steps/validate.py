@@ -1,6 +1,5 @@
 """From the model's reply to typed actions that the policy allows, and to what they will change."""
 
-import json
 from collections.abc import Sequence
 
 from pydantic import ValidationError
@@ -23,7 +22,7 @@ from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.execution.capture import capture as captured
 from reme_playbook.execution.capture import pin, planned_changes
-from reme_playbook.execution.render import render
+from reme_playbook.execution.render import playbook_text
 from reme_playbook.policy.validation import validate as validate_actions
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -52,14 +51,9 @@ async def validate(context: StepContext, _: Validate) -> StepResult:
         context.remediation,
         artifact_name(context.remediation, context.attempt.number, "playbook"),
         PLAYBOOK_KEY,
-        canonical_playbook(actions),
+        playbook_text(actions),
     )
     return record_playbook(context, playbook, actions, snapshot)
-
-
-def canonical_playbook(actions: Sequence[Action]) -> str:
-    """Return the playbook in the one form in which it is stored and run."""
-    return json.dumps(render(actions), separators=(",", ":"))
 
 
 def record_playbook(

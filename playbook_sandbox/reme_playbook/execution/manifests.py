@@ -1,7 +1,6 @@
 """The objects of one run as plain manifests: the same request gives the same bytes."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,10 +11,9 @@ from reme_api.policy import Sandbox
 from reme_api.run_grant import GrantRule, RunGrant, RunGrantSpec, Verb
 from reme_playbook.actions.registry import Action
 from reme_playbook.execution import result
-from reme_playbook.execution.granted_playbook import playbook_digest
 from reme_playbook.execution.grants import cluster_roles, grant_rules, run_roles
 from reme_playbook.execution.pod import PodOptions, pod_spec
-from reme_playbook.execution.render import render
+from reme_playbook.execution.render import playbook_digest, playbook_text
 from reme_playbook.execution.runner_contract import (
     PLAYBOOK_KEY,
     TERMINATION_GRACE_SECONDS,
@@ -93,15 +91,10 @@ def username(release_namespace: str, run: str) -> str:
     return f"system:serviceaccount:{release_namespace}:{run}"
 
 
-def playbook_text(request: RunRequest) -> str:
-    """Return the playbook of the run as JSON; a restart writes the name of the run."""
-    return json.dumps(render(request.actions, run_id=request.name), separators=(",", ":"))
-
-
 def manifests(request: RunRequest) -> RunManifests:
     """Return all objects of a run."""
     name, namespace = request.name, request.release_namespace
-    text = playbook_text(request)
+    text = playbook_text(request.actions, name)  # a restart writes the name of the run
     return RunManifests(
         grant=_grant(request),
         input_config_map={

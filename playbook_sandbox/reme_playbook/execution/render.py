@@ -1,5 +1,7 @@
-"""Renders actions as Ansible, in the one form that is ever run."""
+"""Renders actions as Ansible, in the one form that runs, and reads that form inside the Job."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,8 +16,9 @@ from reme_playbook.actions.modules import (
 )
 from reme_playbook.actions.registry import Action
 from reme_playbook.actions.string_types import is_run_id
+from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.compiler.strategic_merge import read_patch
-from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot.field_path import merge_patch
 
 
@@ -31,8 +34,36 @@ def render(actions: Sequence[Action], run_id: str = "now") -> list[dict[str, Any
     that would do harm are overridden: see `_full_task`.
     """
     if not is_run_id(run_id):
-        raise ValueError("a run id has letters, digits and -_.: and at most 63 of them")
+        raise ValueError(f"{run_id!r} is not a run id: 1 to 63 letters, digits and -_.:")
     return [{**PLAY, "tasks": [_full_task(group, run_id) for group in groups(actions, run_id)]}]
+
+
+def playbook_text(actions: Sequence[Action], run_id: str = "now") -> str:
+    """Return the playbook as the JSON that is stored, approved and run."""
+    return json.dumps(render(actions, run_id), separators=(",", ":"))
+
+
+def playbook_digest(data: bytes) -> str:
+    """Return the digest by which a Job names its playbook."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def load_granted(
+    data: bytes, digest: str, run_id: str, *, is_rollback: bool
+) -> list[dict[str, Any]]:
+    """Return the playbook with that digest inside its Job, compiled and rendered again.
+
+    Only what the compiler understands is run, never the text itself.
+
+    Raises RejectedPlaybookError if the digest differs or the text does not compile.
+    """
+    if playbook_digest(data) != digest:
+        raise RejectedPlaybookError(
+            RejectionRule.INTERNAL,
+            "the playbook in the pod is not the one that was granted to this run",
+        )
+    actions = compile_playbook(data.decode(errors="replace"), for_rollback=is_rollback)
+    return render(actions, run_id)
 
 
 def _full_task(group: Sequence[Action], run_id: str) -> Task:
@@ -40,7 +71,7 @@ def _full_task(group: Sequence[Action], run_id: str) -> Task:
     if module != K8S_TAINT:
         parameters = {"api_version": group[0].target.api_version, **parameters}
     if module == K8S_SCALE:
-        # By default it waits for all replicas; whether they come is for the probes to judge.
+        # By default it waits for all replicas, which the probes verify after the run.
         parameters["wait"] = False
     elif module == K8S_ROLLBACK:
         # kubernetes.core 6.2 joins the names of the selector's labels without their values, so it
@@ -59,20 +90,20 @@ def _merged(group: Iterable[Action], run_id: str) -> dict[str, Any]:
 
 def groups(actions: Sequence[Action], run_id: str) -> list[list[Action]]:
     """Return the actions of each task."""
-    found: list[list[Action]] = []
+    grouped: list[list[Action]] = []
     for action in actions:
-        if found and _one_patch([*found[-1], action], run_id):
-            found[-1].append(action)
+        if grouped and _is_one_patch([*grouped[-1], action], run_id):
+            grouped[-1].append(action)
         else:
-            found.append([action])
-    return found
+            grouped.append([action])
+    return grouped
 
 
-def _one_patch(group: list[Action], run_id: str) -> bool:
+def _is_one_patch(group: list[Action], run_id: str) -> bool:
     target = group[0].target
     if not all(action.target == target and action.merges for action in group):
         return False
-    # Only if it still means the same: two actions may be one in a single patch, or none.
+    # Only if it compiles to the same actions: one patch may mean fewer.
     try:
         return list(read_patch(target, _merged(group, run_id), for_rollback=True)) == group
     except RejectedPlaybookError:

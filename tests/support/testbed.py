@@ -14,7 +14,7 @@ from reme_api.remediation import Remediation
 from reme_benchmark.cli.remediation_progress import remediations_of
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
 from reme_benchmark.harness.shop import Shop
-from reme_benchmark.kube.kubectl import Kubectl, Object
+from reme_benchmark.kube.kubectl import Kubectl, KubectlError, Object
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RELEASE, SYSTEM = "reme", "reme-system"
@@ -160,6 +160,17 @@ class Testbed:
         """Roll out a version that fails, and wait until it serves its errors."""
         self.shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
         self.kubectl.rolled_out("deployment", "catalog", self.namespace, 60)
+        # A pod of the version before may answer for some time after the rollout is complete.
+        path = f"/api/v1/namespaces/{self.namespace}/services/catalog:8080/proxy/"
+        until, failures = time.monotonic() + 30, 0
+        while failures < 3:
+            assert time.monotonic() < until, "the broken version does not serve errors"
+            try:
+                self.kubectl.run("get", "--raw", path)
+                failures = 0
+            except KubectlError:
+                failures += 1
+            time.sleep(0.2)
 
 
 def rollback(name: str = "catalog", namespace: str = "reme-e2e") -> Object:

@@ -64,7 +64,7 @@ async def test_a_status_is_written_whole_and_only_on_what_was_read(
     assert third.status.attempts == [], "what is left out is gone"
     assert third.metadata.generation == first.metadata.generation
     third.status.outcome = Outcome.VERIFIED
-    with pytest.raises(InvalidError, match="outcome cannot be changed"):
+    with pytest.raises(InvalidError, match="outcome is immutable"):
         await cluster.write_status(third)
 
 

@@ -145,11 +145,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         r"spec\.evidence\[0\]\.text: Too long",
     ),
     ("DiagnosisReport", {"evidence": [{"text": "x"}] * 33}, r"spec\.evidence: Too many"),
-    ("RemediationPolicy", {"targets": [{}]}, r"spec\.targets\[0\].*kinds, names, matchLabels"),
+    ("RemediationPolicy", {"targets": [{}]}, r"spec\.targets\[0\].*kinds, names or matchLabels"),
     (
         "RemediationPolicy",
         {"targets": [{"kinds": [], "names": []}]},
-        r"spec\.targets\[0\].*kinds, names, matchLabels",
+        r"spec\.targets\[0\].*kinds, names or matchLabels",
     ),
     (
         "RemediationPolicy",
@@ -217,7 +217,7 @@ async def test_a_report_keeps_its_target(api: ApiClient, namespace: str) -> None
     report = await create(api, made("DiagnosisReport", namespace))
     await api.patch(path(report, named=True), {"spec": {"suspend": True}})
     for change in ({"name": "other"}, {"container": "app"}):
-        with pytest.raises(InvalidError, match=r"spec\.target.*cannot be changed"):
+        with pytest.raises(InvalidError, match=r"spec\.target.*is immutable"):
             await api.patch(path(report, named=True), {"spec": {"target": change}})
 
 
@@ -235,7 +235,7 @@ async def test_a_remediation_keeps_what_it_began_with(
     api: ApiClient, namespace: str, field: str, change: Any
 ) -> None:
     remediation = await create(api, made("Remediation", namespace))
-    with pytest.raises(InvalidError, match=rf"spec\.{field}.*{field} cannot be changed"):
+    with pytest.raises(InvalidError, match=rf"spec\.{field}.*{field} is immutable"):
         await api.patch(path(remediation, named=True), {"spec": {field: change}})
 
 
@@ -247,7 +247,7 @@ async def test_a_remediation_can_be_suspended_resumed_and_cancelled_for_good(
     await api.patch(where, {"spec": {"suspend": False}})
     await api.patch(where, {"spec": {"cancel": True}})
     for value in (False, None):
-        with pytest.raises(InvalidError, match=r"spec\.cancel.*cannot be taken back"):
+        with pytest.raises(InvalidError, match=r"spec\.cancel.*cannot be set back"):
             await api.patch(where, {"spec": {"cancel": value}})
 
 
@@ -257,9 +257,9 @@ async def test_an_outcome_stays(api: ApiClient, namespace: str) -> None:
     await api.patch(status, {"status": {"outcome": "Verified"}})
     await api.patch(status, {"status": {"outcome": "Verified", "message": "held"}})
     for change in ({"outcome": "Rejected"}, {"outcome": None}):
-        with pytest.raises(InvalidError, match=r"status\.outcome.*cannot be changed"):
+        with pytest.raises(InvalidError, match=r"status\.outcome.*is immutable"):
             await api.patch(status, {"status": change})
-    with pytest.raises(InvalidError, match="cannot be changed"):
+    with pytest.raises(InvalidError, match="is immutable"):
         await api.patch(status, {"status": None})
 
 

@@ -101,7 +101,7 @@ def test_a_remediation_that_is_edited_by_hand_is_protected(shop: Testbed) -> Non
     report = shop.report("edited")
     ended = shop.ended(report)
     patch = {"spec": {"target": {"kind": "Deployment", "name": "stock"}}}
-    with pytest.raises(KubectlError, match=r"spec\.target.*cannot be changed"):
+    with pytest.raises(KubectlError, match=r"spec\.target.*is immutable"):
         shop.kubectl.patch("remediations.reme.dev", ended.metadata.name, shop.namespace, patch)
 
 

@@ -38,13 +38,13 @@ def test_nobody_deletes_a_grant(granted: RunAdmission, who: str) -> None:
     for path in (grants(granted, RUN), grants(granted)):
         reply = granted.api("DELETE", f"{path}?dryRun=All", by=OTHERS[who])
         assert reply.refused_by_admission, reply
-        assert "use the kill switch" in reply.message
+        assert "turn on the kill switch" in reply.message
     held = granted.api("DELETE", f"{grants(granted, RUN)}?dryRun=All", by=granted.operator)
     assert held.status == 200, held
 
 
 def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
-    for by, said in ((ROOT, "never changed"), (granted.operator, "change")):
+    for by, said in ((ROOT, "immutable"), (granted.operator, "immutable")):
         reply = granted.api(
             "PATCH",
             f"{grants(granted, RUN)}?dryRun=All",

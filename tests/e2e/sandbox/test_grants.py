@@ -44,7 +44,7 @@ def test_nobody_deletes_a_grant(granted: RunAdmission, who: str) -> None:
 
 
 def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
-    for by, said in ((ROOT, "immutable"), (granted.operator, "immutable")):
+    for by, said in ((ROOT, "immutable"), (granted.operator, "once it is created")):
         reply = granted.api(
             "PATCH",
             f"{grants(granted, RUN)}?dryRun=All",

@@ -1,7 +1,7 @@
-"""Where new values may come from: no text of a model becomes a value of the cluster.
+"""Where new values may come from: no text of a model becomes a value in the cluster.
 
-What is written was there before: in an earlier revision, in what its owner applied, or as the name
-of something that exists. Only numbers are new, and those have bounds.
+A value is written if an earlier revision had it, if its owner applied it, or if it is the name of
+something that exists. Only numbers are new, and those have bounds.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,146 +18,142 @@ def _distinct(values: Iterable[Any], current: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(v for v in values if v is not None and v != current))
 
 
-def earlier_containers(live: ClusterSnapshot, name: str) -> tuple[views.ContainerView, ...]:
-    """Return that container as earlier templates had it, newest first."""
-    return live.earlier_containers.get(name, ())
+def earlier_containers(snapshot: ClusterSnapshot, name: str) -> tuple[views.ContainerView, ...]:
+    """Return that container in earlier templates, newest first."""
+    return snapshot.earlier_containers.get(name, ())
 
 
-def images(live: ClusterSnapshot, container: str) -> tuple[str, ...]:
+def images(snapshot: ClusterSnapshot, container: str) -> tuple[str, ...]:
     """Return the images that the container had before."""
-    now = live.container(container)
-    found = (view.image or None for view in earlier_containers(live, container))
-    return _distinct(found, now.image if now else None)
+    view = snapshot.container(container)
+    earlier = (e.image or None for e in earlier_containers(snapshot, container))
+    return _distinct(earlier, view.image if view else None)
 
 
-def resources(live: ClusterSnapshot, container: str, field: str) -> tuple[str, ...]:
+def resources(snapshot: ClusterSnapshot, container: str, field: str) -> tuple[str, ...]:
     """Return the amounts that a limit or request had before."""
-    now = live.container(container)
-    found = (getattr(v.resources, field) for v in earlier_containers(live, container))
-    return _distinct(found, getattr(now.resources, field) if now else None)
+    view = snapshot.container(container)
+    earlier = (getattr(e.resources, field) for e in earlier_containers(snapshot, container))
+    return _distinct(earlier, getattr(view.resources, field) if view else None)
 
 
-def env_values(live: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
-    """Return the literal values that a variable had before, without what looks secret."""
+def env_values(snapshot: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
+    """Return the literal values that a variable had before, without possible secrets."""
     if sensitive_name(variable):
         return ()
-    now = live.container(container)
-    found = (view.env.get(variable) for view in earlier_containers(live, container))
-    return tuple(
-        value
-        for value in _distinct(found, now.env.get(variable) if now else None)
-        if not sensitive_value(value)
-    )
+    view = snapshot.container(container)
+    earlier = (e.env.get(variable) for e in earlier_containers(snapshot, container))
+    values = _distinct(earlier, view.env.get(variable) if view else None)
+    return tuple(value for value in values if not sensitive_value(value))
 
 
-def env_hosts(live: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
-    """Return the current value with hosts that exist, where it names some that do not."""
-    now = live.container(container)
-    value = now.env.get(variable) if now else None
-    if not value or sensitive_name(variable) or sensitive_value(value):
-        return ()
-    return replaced_hosts(variable, value, live.service_names, live.target.namespace)
+def env_hosts(snapshot: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
+    """Return the current value with existing Services in place of missing ones."""
+    view = snapshot.container(container)
+    return _with_hosts(snapshot, variable, view.env.get(variable) if view else None)
 
 
-def config_values(live: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
-    """Return the values that a key had before: as applied, or where earlier templates looked."""
+def config_values(snapshot: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
+    """Return earlier values of a key: as applied, or of ConfigMaps of earlier templates."""
     if sensitive_name(key):
         return ()
-    now = live.config_map(name)
-    current_names = set(live.config_map_names)
-    earlier = dict.fromkeys(
+    current_names = set(snapshot.config_map_names)
+    earlier_names = dict.fromkeys(
         other
-        for template in live.earlier_templates
+        for template in snapshot.earlier_templates
         for other in config_map_references(template)
         if other and other not in current_names
     )
-    found: list[Mapping[str, str]] = [unstructured.strings(live.last_applied_config(name), "data")]
-    found += [live.config_map(other) for other in earlier]
-    return tuple(
-        value
-        for value in _distinct((data.get(key) for data in found), now.get(key))
-        if not sensitive_value(value)
-    )
+    earlier: list[Mapping[str, str]] = [
+        unstructured.strings(snapshot.last_applied_config(name), "data"),
+        *(snapshot.config_map(other) for other in earlier_names),
+    ]
+    values = _distinct((data.get(key) for data in earlier), snapshot.config_map(name).get(key))
+    return tuple(value for value in values if not sensitive_value(value))
 
 
-def config_hosts(live: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
-    """Return the current value with hosts that exist, where it names some that do not."""
-    value = live.config_map(name).get(key)
-    if not value or sensitive_name(key) or sensitive_value(value):
+def config_hosts(snapshot: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
+    """Return the current value with existing Services in place of missing ones."""
+    return _with_hosts(snapshot, key, snapshot.config_map(name).get(key))
+
+
+def _with_hosts(snapshot: ClusterSnapshot, name: str, value: str | None) -> tuple[str, ...]:
+    if not value or sensitive_name(name) or sensitive_value(value):
         return ()
-    return replaced_hosts(key, value, live.service_names, live.target.namespace)
+    return replaced_hosts(name, value, snapshot.service_names, snapshot.target.namespace)
 
 
-def replica_counts(live: ClusterSnapshot) -> tuple[int, ...]:
-    """Return the numbers of replicas, above zero, that were wanted before."""
-    applied = unstructured.number(live.last_applied(live.target), "spec", "replicas")
-    found = (*(r.replicas for r in live.revisions), applied)
-    return tuple(n for n in _distinct(found, live.replicas.desired) if n > 0)
+def replica_counts(snapshot: ClusterSnapshot) -> tuple[int, ...]:
+    """Return the numbers of replicas above zero that were desired before."""
+    applied = unstructured.number(snapshot.last_applied(snapshot.target), "spec", "replicas")
+    earlier = (*(r.replicas for r in snapshot.revisions), applied)
+    return tuple(n for n in _distinct(earlier, snapshot.replicas.desired) if n > 0)
 
 
-def probe_values(live: ClusterSnapshot, container: str, kind: str, field: str) -> tuple[Any, ...]:
-    """Return the values that one field of a probe had before; for a port also what is declared."""
-    now = live.container(container)
-    probe = now.probes.get(kind) if now else None
-    if (
-        now is None
-        or probe is None
-        or (field not in views.PROBE_TIMINGS and probe.handler == "exec")
-    ):
+def probe_values(
+    snapshot: ClusterSnapshot, container: str, kind: str, field: str
+) -> tuple[Any, ...]:
+    """Return earlier values of a field of a probe; for a port also the declared ports."""
+    view = snapshot.container(container)
+    probe = view.probes.get(kind) if view else None
+    if view is None or probe is None:
         return ()
-    found = [
-        getattr(view.probes[kind], field)
-        for view in earlier_containers(live, container)
-        if kind in view.probes and view.probes[kind].handler == probe.handler
+    if field not in views.PROBE_TIMINGS and probe.handler == "exec":
+        return ()
+    values = [
+        getattr(earlier.probes[kind], field)
+        for earlier in earlier_containers(snapshot, container)
+        if kind in earlier.probes and earlier.probes[kind].handler == probe.handler
     ]
     if field == "port":
-        found += [port.number for port in now.ports]
-    return _distinct(found, getattr(probe, field))
+        values += [port.number for port in view.ports]
+    return _distinct(values, getattr(probe, field))
 
 
-def target_ports(live: ClusterSnapshot) -> tuple[int | str, ...]:
+def target_ports(snapshot: ClusterSnapshot) -> tuple[int | str, ...]:
     """Return the ports that the target's containers declare, by number and by name."""
-    ports = [port for view in live.containers for port in view.ports]
+    ports = [port for container in snapshot.containers for port in container.ports]
     names = [port.name for port in ports if port.name]
     return tuple(dict.fromkeys([*(port.number for port in ports), *names]))
 
 
-def autoscaling(live: ClusterSnapshot, key: ObjectRef) -> dict[str, int]:
+def autoscaling(snapshot: ClusterSnapshot, key: ObjectRef) -> dict[str, int]:
     """Return the bounds that the owner of an autoscaler last applied, by field."""
-    applied = live.last_applied(key)
-    found = {
+    applied = snapshot.last_applied(key)
+    bounds = {
         "min_replicas": unstructured.number(applied, "spec", "minReplicas"),
         "max_replicas": unstructured.number(applied, "spec", "maxReplicas"),
     }
-    return {name: value for name, value in found.items() if value > 0}
+    return {name: value for name, value in bounds.items() if value > 0}
 
 
-def quota(live: ClusterSnapshot, key: ObjectRef, name: str) -> str | None:
+def quota(snapshot: ClusterSnapshot, key: ObjectRef, name: str) -> str | None:
     """Return the amount that the owner of a quota last applied."""
-    found = unstructured.mapping(live.last_applied(key), "spec", "hard").get(name)
-    return None if found is None else views.quota(name, found)
+    amount = unstructured.mapping(snapshot.last_applied(key), "spec", "hard").get(name)
+    return None if amount is None else views.quota(name, amount)
 
 
 def selector_of(template: Mapping[str, Any]) -> dict[str, str]:
-    """Return the labels that a node must have for the pods of a template."""
+    """Return the node selector of a pod template."""
     return unstructured.strings(template, "spec", "nodeSelector")
 
 
-def node_labels(live: ClusterSnapshot, key: str) -> tuple[str | None, ...]:
-    """Return what a label of the node selector may become; None means that it is left out.
+def node_labels(snapshot: ClusterSnapshot, key: str) -> tuple[str | None, ...]:
+    """Return earlier values of a label of the node selector; None means to remove the label.
 
-    What earlier templates asked for, and nothing where no node has what is asked for now.
+    It may be removed if no node has the present value.
     """
-    now = live.node_selector.get(key)
-    found = [selector_of(template).get(key) for template in live.earlier_templates]
-    if now is not None and live.node_labels is not None and (key, now) not in live.node_labels:
-        found.append(None)
-    return tuple(value for value in dict.fromkeys(found) if value != now)
+    current = snapshot.node_selector.get(key)
+    values = [selector_of(template).get(key) for template in snapshot.earlier_templates]
+    labels = snapshot.node_labels
+    if current is not None and labels is not None and (key, current) not in labels:
+        values.append(None)
+    return tuple(value for value in dict.fromkeys(values) if value != current)
 
 
-def commands(live: ClusterSnapshot, container: str, field: str) -> tuple[tuple[str, ...], ...]:
-    """Return the commands or arguments that a container had before, without what looks secret."""
-    now = live.container(container)
-    current = getattr(now, field) if now else None
-    found = (getattr(view, field) for view in earlier_containers(live, container))
-    return tuple(words for words in _distinct(found, current) if not sensitive_command(words))
+def commands(snapshot: ClusterSnapshot, container: str, field: str) -> tuple[tuple[str, ...], ...]:
+    """Return earlier commands or arguments of a container, without possible secrets."""
+    view = snapshot.container(container)
+    earlier = (getattr(e, field) for e in earlier_containers(snapshot, container))
+    values = _distinct(earlier, getattr(view, field) if view else None)
+    return tuple(words for words in values if not sensitive_command(words))

@@ -1,4 +1,4 @@
-"""Which amounts of which quotas keep pods of the target from being made."""
+"""Which amounts of which quotas keep pods of the target from being created."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -26,47 +26,47 @@ KEYS: tuple[QuotaKey, ...] = get_args(QuotaKey)
 _EXCEEDED = re.compile(r"exceeded quota: ([-a-z0-9.]+),")
 
 
-def quota(live: ClusterSnapshot, name: str) -> QuotaView | None:
+def quota(snapshot: ClusterSnapshot, name: str) -> QuotaView | None:
     """Return a ResourceQuota of the namespace, or nothing."""
-    return next((q for q in live.quotas if q.name == name), None)
+    return next((q for q in snapshot.quotas if q.name == name), None)
 
 
-def exhausted_amounts(view: QuotaView, live: ClusterSnapshot) -> tuple[QuotaKey, ...]:
-    """Return the amounts of the quota that are used up, so that a pod of the target is missing."""
-    refused = set(refusals(_messages(live)))  # an old one has a limit that is not the present
-    missing = live.replicas.desired > live.replicas.current
+def exhausted_amounts(view: QuotaView, snapshot: ClusterSnapshot) -> tuple[QuotaKey, ...]:
+    """Return the amounts of the quota that are used up, so that pods of the target are missing."""
+    refused = set(refusals(_messages(snapshot)))  # an old one names another limit
+    missing = snapshot.replicas.desired > snapshot.replicas.current
     return tuple(
         key
         for key in KEYS
         if key in view.hard
         and (
             (view.name, key, view.hard[key]) in refused
-            or (missing and _used(view, key) + one_pod(key, live) > _hard(view, key))
+            or (missing and _used(view, key) + one_pod(key, snapshot) > _hard(view, key))
         )
-        and _used(view, key) + one_pod(key, live) > 0
+        and _used(view, key) + one_pod(key, snapshot) > 0
     )
 
 
-def required_amount(view: QuotaView, key: str, live: ClusterSnapshot) -> int:
-    """Return what the quota would have to allow for the pods that are missing, at least one."""
-    missing = max(live.replicas.desired - live.replicas.current, 1)
-    return _used(view, key) + missing * one_pod(key, live)
+def required_amount(view: QuotaView, key: str, snapshot: ClusterSnapshot) -> int:
+    """Return the amount that the quota needs for the missing pods, at least one."""
+    missing = max(snapshot.replicas.desired - snapshot.replicas.current, 1)
+    return _used(view, key) + missing * one_pod(key, snapshot)
 
 
-def one_pod(key: str, live: ClusterSnapshot) -> int:
-    """Return what one pod of the target takes of an amount, as far as its template says."""
+def one_pod(key: str, snapshot: ClusterSnapshot) -> int:
+    """Return how much of an amount one pod of the target uses, according to its template."""
     if key.endswith("pods"):
         return 1
     side, _, resource = key.rpartition(".")
     if resource not in ("cpu", "memory"):
         return 0
-    limit = [getattr(c.resources, f"{resource}_limit") for c in live.containers]
+    limits = [getattr(c.resources, f"{resource}_limit") for c in snapshot.containers]
     if side == "limits":
-        amounts = limit
+        amounts = limits
     else:
-        # What requests nothing requests its limit.
-        request = [getattr(c.resources, f"{resource}_request") for c in live.containers]
-        amounts = [asked or most for asked, most in zip(request, limit, strict=True)]
+        # A container without a request requests its limit.
+        requests = [getattr(c.resources, f"{resource}_request") for c in snapshot.containers]
+        amounts = [request or limit for request, limit in zip(requests, limits, strict=True)]
     return sum(quota_amount(key, amount) for amount in amounts if amount)
 
 
@@ -92,11 +92,11 @@ def refusals(messages: Iterable[str]) -> Iterator[tuple[str, str, str]]:
                 yield exceeded[1], key, amount
 
 
-def _messages(live: ClusterSnapshot) -> list[str]:
+def _messages(snapshot: ClusterSnapshot) -> list[str]:
     """Return what controllers of the target say about pods that they could not create."""
-    conditions = unstructured.items(live.workload, "status", "conditions")
+    conditions = unstructured.items(snapshot.workload, "status", "conditions")
     failures = [c for c in conditions if c.get("type") == "ReplicaFailure"]
     return [
         *(unstructured.text(failure, "message") for failure in failures),
-        *(event.message for event in live.events if event.reason == "FailedCreate"),
+        *(event.message for event in snapshot.events if event.reason == "FailedCreate"),
     ]

@@ -1,4 +1,4 @@
-"""Whether traffic gets to the target: past NetworkPolicies, and by the paths of Ingresses."""
+"""Whether traffic reaches the target: through NetworkPolicies, and by the paths of Ingresses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from reme_playbook.snapshot.related_views import ingress as ingress_view
 from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot
 from reme_playbook.snapshot.views import ServiceView
 
-_NAME_OF_NAMESPACE = "kubernetes.io/metadata.name"
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 
 
 def ingress_allowed(policies: Sequence[NetworkPolicyView], labels: Labels, port: int | str) -> bool:
-    """Return whether pods of the namespace with these labels reach a port of the pods."""
+    """Return whether pods of the namespace with these labels reach a port of the target."""
     restricting = [policy.ingress for policy in policies if policy.ingress is not None]
     return not restricting or any(
         _matches(rule, "from", labels, "", port) for rules in restricting for rule in rules
@@ -27,16 +27,16 @@ def egress_allowed(
 ) -> bool:
     """Return whether the pods reach a port of another Service's pods, or the cluster's DNS."""
     restricting = [policy.egress for policy in policies if policy.egress is not None]
-    place = "" if callee else DNS_NAMESPACE[_NAME_OF_NAMESPACE]
+    namespace = "" if callee else DNS_NAMESPACE[_NAMESPACE_NAME]
     labels = callee.labels if callee else DNS_PODS
     return not restricting or any(
-        _matches(rule, "to", labels, place, port) for rules in restricting for rule in rules
+        _matches(rule, "to", labels, namespace, port) for rules in restricting for rule in rules
     )
 
 
-def dns_is_open(live: ClusterSnapshot) -> bool:
-    """Return whether the pods can ask the cluster's DNS."""
-    return egress_allowed(live.network_policies, None, DNS_PORT)
+def dns_is_open(snapshot: ClusterSnapshot) -> bool:
+    """Return whether the target's pods can reach the cluster's DNS."""
+    return egress_allowed(snapshot.network_policies, None, DNS_PORT)
 
 
 def _matches(
@@ -54,17 +54,19 @@ def _is_port(entry: Mapping[str, Any], port: int | str) -> bool:
     if first is None or first == port:
         return True
     last = entry.get("endPort")
-    whole = isinstance(first, int) and isinstance(last, int) and isinstance(port, int)
-    return whole and first <= port <= last  # type: ignore[operator]
+    are_numbers = isinstance(first, int) and isinstance(last, int) and isinstance(port, int)
+    return are_numbers and first <= port <= last  # type: ignore[operator]
 
 
 def _is_peer(peer: Mapping[str, Any], labels: Labels, namespace: str) -> bool:
     if "ipBlock" in peer:
         return unstructured.text(peer, "ipBlock", "cidr") in ("0.0.0.0/0", "::/0")
-    places = unstructured.mapping(peer, "namespaceSelector")
+    namespaces = unstructured.mapping(peer, "namespaceSelector")
     if "namespaceSelector" in peer:
-        there = {_NAME_OF_NAMESPACE: namespace} if namespace else {}
-        if places and not (there and selector(places).matches(there)):
+        labels_of_namespace = {_NAMESPACE_NAME: namespace} if namespace else {}
+        if namespaces and not (
+            labels_of_namespace and selector(namespaces).matches(labels_of_namespace)
+        ):
             return False
     elif namespace:
         return False
@@ -72,10 +74,12 @@ def _is_peer(peer: Mapping[str, Any], labels: Labels, namespace: str) -> bool:
     return "podSelector" not in peer or selector(pods).matches(labels)
 
 
-def own_services(live: ClusterSnapshot) -> tuple[ServiceView, ...]:
+def own_services(snapshot: ClusterSnapshot) -> tuple[ServiceView, ...]:
     """Return the Services that lead to the target's pods and to no others."""
     return tuple(
-        s for s in live.services if s.selects_target and not selected_workloads(s.selector, live)
+        s
+        for s in snapshot.services
+        if s.selects_target and not selected_workloads(s.selector, snapshot)
     )
 
 
@@ -86,33 +90,33 @@ def ports_of(service: ServiceView) -> tuple[int | str, ...]:
 
 
 def misrouted_paths(
-    name: str, live: ClusterSnapshot
+    name: str, snapshot: ClusterSnapshot
 ) -> Iterator[tuple[IngressPath, tuple[ServiceView, ...]]]:
-    """Yield each path of the Ingress that should lead to the target and does not, and whereto.
+    """Yield each path of the Ingress that should lead to the target, and Services it could name.
 
-    It has a port of the right Service that is not there, or a Service that is not there and is
-    called like the target's, or once, as its owner applied it, led to the target's.
+    It names a port that its Service does not have, or a missing Service with a name like the
+    target's; or it led to a Service of the target when its owner applied it.
     """
-    own = own_services(live)
+    own = own_services(snapshot)
     if not own:
         return
-    view = next((i for i in live.ingresses if i.name == name), None)
-    applied = _applied(name, live)
+    view = next((i for i in snapshot.ingresses if i.name == name), None)
+    applied = _applied(name, snapshot)
     for path in view.paths if view else ():
-        here = [s for s in own if s.name == path.service]
+        current = [s for s in own if s.name == path.service]
         before = [s for s in own if s.name == applied.get((path.rule, path.path))]
-        if here:
-            if path.port not in ports_of(here[0]):
-                yield path, tuple(here)
+        if current:
+            if path.port not in ports_of(current[0]):
+                yield path, tuple(current)
         elif before:
             yield path, tuple(before)
-        elif path.service not in ("", *live.service_names) and (
-            named_after(live, path.service) or named_after(live, name)
+        elif path.service not in ("", *snapshot.service_names) and (
+            named_after(snapshot, path.service) or named_after(snapshot, name)
         ):
             yield path, own
 
 
-def _applied(name: str, live: ClusterSnapshot) -> dict[tuple[int, int], str]:
-    key = next((k for k in live.objects if (k.kind, k.name) == ("Ingress", name)), None)
-    found = live.last_applied(key) if key else {}
+def _applied(name: str, snapshot: ClusterSnapshot) -> dict[tuple[int, int], str]:
+    key = next((k for k in snapshot.objects if (k.kind, k.name) == ("Ingress", name)), None)
+    found = snapshot.last_applied(key) if key else {}
     return {(path.rule, path.path): path.service for path in ingress_view(found).paths}

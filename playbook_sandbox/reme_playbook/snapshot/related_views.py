@@ -1,4 +1,4 @@
-"""What the objects around a workload say that limit it, lead to it, or do not take its pods."""
+"""Views of the objects that constrain a workload: quotas, budgets, policies, Ingresses, nodes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class AutoscalerView:
     """A HorizontalPodAutoscaler."""
 
     name: str
-    kind: str  # of what it scales
-    scales: str  # name of what it scales
+    kind: str  # of the workload that it scales
+    scales: str  # name of that workload
     min_replicas: int
     max_replicas: int
-    wants_more: bool  # than it may have
+    wants_more: bool  # replicas than its maximum
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class QuotaView:
 
 @dataclass(frozen=True)
 class DisruptionBudgetView:
-    """A PodDisruptionBudget; numbers of pods or shares of them."""
+    """A PodDisruptionBudget; numbers of pods or percentages."""
 
     name: str
     selector: "Selector"
@@ -43,7 +43,7 @@ class DisruptionBudgetView:
 
 
 class IngressPath(NamedTuple):
-    """One path of an Ingress, and where its backend leads; no service where it is no Service."""
+    """One path of an Ingress and its backend; no service if the backend is another resource."""
 
     rule: int
     path: int
@@ -63,7 +63,7 @@ class IngressView:
 
 @dataclass(frozen=True)
 class NetworkPolicyView:
-    """A NetworkPolicy; None where it does not restrict a direction."""
+    """A NetworkPolicy; None for a direction that it does not restrict."""
 
     name: str
     selector: "Selector"
@@ -101,91 +101,93 @@ class NodeView:
 
 @dataclass(frozen=True)
 class Selector:
-    """A label selector; `odd` when it has an operator that nobody knows."""
+    """A label selector; `unknown_operator` makes it match nothing."""
 
     labels: Labels
     expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
-    odd: bool = False
+    unknown_operator: bool = False
 
     def matches(self, labels: Labels) -> bool:
         """Return whether it selects something with these labels; an empty one selects all."""
-        if self.odd or any(labels.get(key) != value for key, value in self.labels.items()):
+        if self.unknown_operator or any(
+            labels.get(key) != value for key, value in self.labels.items()
+        ):
             return False
-        return all(_holds(labels, *expression) for expression in self.expressions)
+        return all(_matches(labels, *expression) for expression in self.expressions)
 
 
-def _holds(labels: Labels, key: str, operator: str, values: tuple[str, ...]) -> bool:
-    found = labels.get(key)
+def _matches(labels: Labels, key: str, operator: str, values: tuple[str, ...]) -> bool:
+    value = labels.get(key)
     match operator:
         case "In":
-            return found in values
+            return value in values
         case "NotIn":
-            return found not in values
+            return value not in values
         case "Exists":
-            return found is not None
+            return value is not None
         case _:
-            return found is None
+            return value is None
 
 
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
-def selector(found: Mapping[str, Any]) -> Selector:
-    """Return what a label selector says."""
+def selector(manifest: Mapping[str, Any]) -> Selector:
+    """Return a label selector."""
     expressions = []
-    for one in unstructured.items(found, "matchExpressions"):
-        values = one.get("values")
+    for expression in unstructured.items(manifest, "matchExpressions"):
+        values = expression.get("values")
         words = tuple(str(v) for v in values) if isinstance(values, list | tuple) else ()
         expressions.append(
-            (unstructured.text(one, "key"), unstructured.text(one, "operator"), words)
+            (unstructured.text(expression, "key"), unstructured.text(expression, "operator"), words)
         )
     return Selector(
-        unstructured.strings(found, "matchLabels"),
+        unstructured.strings(manifest, "matchLabels"),
         tuple(expressions),
-        odd=any(operator not in _OPERATORS for _, operator, _ in expressions),
+        unknown_operator=any(operator not in _OPERATORS for _, operator, _ in expressions),
     )
 
 
-def autoscaler(found: Mapping[str, Any]) -> AutoscalerView:
-    """Return what a HorizontalPodAutoscaler says."""
+def autoscaler(manifest: Mapping[str, Any]) -> AutoscalerView:
+    """Return the view of a HorizontalPodAutoscaler."""
     limited = any(
         unstructured.text(c, "type") == "ScalingLimited"
         and unstructured.text(c, "status") == "True"
         and unstructured.text(c, "reason") == "TooManyReplicas"
-        for c in unstructured.items(found, "status", "conditions")
+        for c in unstructured.items(manifest, "status", "conditions")
     )
     return AutoscalerView(
-        name=unstructured.text(found, "metadata", "name"),
-        kind=unstructured.text(found, "spec", "scaleTargetRef", "kind"),
-        scales=unstructured.text(found, "spec", "scaleTargetRef", "name"),
-        min_replicas=unstructured.number(found, "spec", "minReplicas", default=1),
-        max_replicas=unstructured.number(found, "spec", "maxReplicas", default=1),
+        name=unstructured.text(manifest, "metadata", "name"),
+        kind=unstructured.text(manifest, "spec", "scaleTargetRef", "kind"),
+        scales=unstructured.text(manifest, "spec", "scaleTargetRef", "name"),
+        min_replicas=unstructured.number(manifest, "spec", "minReplicas", default=1),
+        max_replicas=unstructured.number(manifest, "spec", "maxReplicas", default=1),
         wants_more=limited,
     )
 
 
-def quota(found: Mapping[str, Any]) -> QuotaView:
-    """Return what a ResourceQuota says."""
+def quota(manifest: Mapping[str, Any]) -> QuotaView:
+    """Return the view of a ResourceQuota."""
 
     def amounts(*path: str) -> dict[str, str]:
-        known = {k: views.quota(k, v) for k, v in unstructured.mapping(found, *path).items()}
-        return {key: value for key, value in known.items() if value is not None}
+        canonical = {k: views.quota(k, v) for k, v in unstructured.mapping(manifest, *path).items()}
+        return {key: value for key, value in canonical.items() if value is not None}
 
     return QuotaView(
-        unstructured.text(found, "metadata", "name"),
+        unstructured.text(manifest, "metadata", "name"),
         amounts("spec", "hard"),
         amounts("status", "used"),
     )
 
 
-def budget(found: Mapping[str, Any]) -> DisruptionBudgetView:
-    """Return what a PodDisruptionBudget says."""
+def budget(manifest: Mapping[str, Any]) -> DisruptionBudgetView:
+    """Return the view of a PodDisruptionBudget."""
     return DisruptionBudgetView(
-        name=unstructured.text(found, "metadata", "name"),
-        selector=selector(unstructured.mapping(found, "spec", "selector")),
-        min_available=_count(unstructured.at(found, "spec", "minAvailable")),
-        max_unavailable=_count(unstructured.at(found, "spec", "maxUnavailable")),
-        allowed=unstructured.number(found, "status", "disruptionsAllowed"),
+        name=unstructured.text(manifest, "metadata", "name"),
+        selector=selector(unstructured.mapping(manifest, "spec", "selector")),
+        min_available=_count(unstructured.at(manifest, "spec", "minAvailable")),
+        max_unavailable=_count(unstructured.at(manifest, "spec", "maxUnavailable")),
+        allowed=unstructured.number(manifest, "status", "disruptionsAllowed"),
     )
 
 
@@ -213,10 +215,10 @@ def allows_eviction(
     return min_available is None or pods_of(min_available, total) < total
 
 
-def ingress(found: Mapping[str, Any]) -> IngressView:
-    """Return what an Ingress says."""
+def ingress(manifest: Mapping[str, Any]) -> IngressView:
+    """Return the view of an Ingress."""
     paths = []
-    for rule, entry in enumerate(unstructured.items(found, "spec", "rules")):
+    for rule, entry in enumerate(unstructured.items(manifest, "spec", "rules")):
         for place, path in enumerate(unstructured.items(entry, "http", "paths")):
             service = unstructured.mapping(path, "backend", "service")
             number = unstructured.number(service, "port", "number")
@@ -230,56 +232,56 @@ def ingress(found: Mapping[str, Any]) -> IngressView:
                     number or unstructured.text(service, "port", "name"),
                 )
             )
-    return IngressView(unstructured.text(found, "metadata", "name"), tuple(paths))
+    return IngressView(unstructured.text(manifest, "metadata", "name"), tuple(paths))
 
 
-def network_policy(found: Mapping[str, Any]) -> NetworkPolicyView:
-    """Return what a NetworkPolicy says."""
-    types = unstructured.at(found, "spec", "policyTypes")
-    known = types if isinstance(types, list | tuple) else ()
+def network_policy(manifest: Mapping[str, Any]) -> NetworkPolicyView:
+    """Return the view of a NetworkPolicy."""
+    types = unstructured.at(manifest, "spec", "policyTypes")
+    directions = types if isinstance(types, list | tuple) else ()
 
     def rules(side: str, kind: str) -> tuple[Mapping[str, Any], ...] | None:
-        return tuple(unstructured.items(found, "spec", side)) if kind in known else None
+        return tuple(unstructured.items(manifest, "spec", side)) if kind in directions else None
 
     return NetworkPolicyView(
-        name=unstructured.text(found, "metadata", "name"),
-        selector=selector(unstructured.mapping(found, "spec", "podSelector")),
+        name=unstructured.text(manifest, "metadata", "name"),
+        selector=selector(unstructured.mapping(manifest, "spec", "podSelector")),
         ingress=rules("ingress", "Ingress"),
         egress=rules("egress", "Egress"),
     )
 
 
-def job(found: Mapping[str, Any]) -> JobView:
-    """Return what a Job says."""
-    ended = any(
+def job(manifest: Mapping[str, Any]) -> JobView:
+    """Return the view of a Job."""
+    finished = any(
         unstructured.text(c, "type") in ("Complete", "Failed")
         and unstructured.text(c, "status") == "True"
-        for c in unstructured.items(found, "status", "conditions")
+        for c in unstructured.items(manifest, "status", "conditions")
     )
     return JobView(
-        unstructured.text(found, "metadata", "name"),
-        unstructured.at(found, "spec", "suspend") is True,
-        ended,
+        unstructured.text(manifest, "metadata", "name"),
+        unstructured.at(manifest, "spec", "suspend") is True,
+        finished,
     )
 
 
-def node(found: Mapping[str, Any]) -> NodeView:
-    """Return what a node says."""
+def node(manifest: Mapping[str, Any]) -> NodeView:
+    """Return the view of a node."""
     ready = any(
         unstructured.text(c, "type") == "Ready" and unstructured.text(c, "status") == "True"
-        for c in unstructured.items(found, "status", "conditions")
+        for c in unstructured.items(manifest, "status", "conditions")
     )
     return NodeView(
-        name=unstructured.text(found, "metadata", "name"),
-        labels=unstructured.strings(found, "metadata", "labels"),
+        name=unstructured.text(manifest, "metadata", "name"),
+        labels=unstructured.strings(manifest, "metadata", "labels"),
         ready=ready,
-        unschedulable=unstructured.at(found, "spec", "unschedulable") is True,
+        unschedulable=unstructured.at(manifest, "spec", "unschedulable") is True,
         taints=tuple(
             Taint(
                 unstructured.text(t, "key"),
                 unstructured.text(t, "value"),
                 unstructured.text(t, "effect"),
             )
-            for t in unstructured.items(found, "spec", "taints")
+            for t in unstructured.items(manifest, "spec", "taints")
         ),
     )

@@ -1,4 +1,4 @@
-"""Finds the pod templates that a workload had before, and makes one of them the present one."""
+"""Revisions of a workload, as its controller stores them, and the patch back to one of them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ _NUMBER = "deployment.kubernetes.io/revision"
 
 
 class RevisionNotFoundError(PlaybookError):
-    """There is nothing to go back to."""
+    """The revision to roll back to does not exist."""
 
 
 def revisions(
@@ -26,29 +26,29 @@ def revisions(
 ) -> tuple[Revision, ...]:
     """Return the templates that belong to the workload by its UID, newest first."""
     uid = unstructured.text(workload, "metadata", "uid")
-    found = [
+    own = [
         revision
-        for each in history
+        for stored in history
         if uid
         and any(
-            o.get("uid") == uid for o in unstructured.items(each, "metadata", "ownerReferences")
+            o.get("uid") == uid for o in unstructured.items(stored, "metadata", "ownerReferences")
         )
-        if (revision := _revision(each, kind)) is not None
+        if (revision := _revision(stored, kind)) is not None
     ]
-    return tuple(sorted(found, key=lambda r: r.number, reverse=True))
+    return tuple(sorted(own, key=lambda r: r.number, reverse=True))
 
 
-def _revision(each: Mapping[str, Any], kind: str) -> Revision | None:
+def _revision(stored: Mapping[str, Any], kind: str) -> Revision | None:
     if kind == "Deployment":
-        number = parse_int(unstructured.text(each, "metadata", "annotations", _NUMBER))
-        template = unstructured.mapping(each, "spec", "template")
+        number = parse_int(unstructured.text(stored, "metadata", "annotations", _NUMBER))
+        template = unstructured.mapping(stored, "spec", "template")
     else:
-        number = parse_int(str(each.get("revision")))
-        template = unstructured.mapping(each, "data", "spec", "template")
+        number = parse_int(str(stored.get("revision")))
+        template = unstructured.mapping(stored, "data", "spec", "template")
     if not template or number is None:
         return None
     return Revision(
-        number, template, created=unstructured.text(each, "metadata", "creationTimestamp")
+        number, template, created=unstructured.text(stored, "metadata", "creationTimestamp")
     )
 
 
@@ -58,16 +58,16 @@ def chosen(
     """Return the revision of that number, or the newest one that really differs from now.
 
     Raises:
-        NoRevisionError: there is none.
+        RevisionNotFoundError: there is none.
     """
     if number is None:
-        found = previous(known, unstructured.mapping(workload, "spec", "template"))
+        revision = previous(known, unstructured.mapping(workload, "spec", "template"))
     else:
-        found = next((r for r in known if r.number == number), None)
-    if found is None:
-        which = "that differs from the present one" if number is None else f"number {number}"
-        raise RevisionNotFoundError(f"there is no revision {which}")
-    return found
+        revision = next((r for r in known if r.number == number), None)
+    if revision is None:
+        which = "that differs from the present one" if number is None else str(number)
+        raise RevisionNotFoundError(f"it has no revision {which}")
+    return revision
 
 
 def patch(workload: Mapping[str, Any], revision: Revision) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Values that name other Services: which of them lead nowhere, and where they could lead."""
+"""Values that name other Services: which hosts are missing, and which Services could be meant."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -35,7 +35,7 @@ _HINTS = frozenset(
         "url",
     }
 )
-_NEAR = 0.75
+_SIMILAR = 0.75
 
 
 class _Part(NamedTuple):
@@ -46,17 +46,17 @@ class _Part(NamedTuple):
 
     @property
     def is_address(self) -> bool:
-        """Whether more than a bare word stands there."""
+        """Whether it is more than a bare word."""
         return "://" in self.before or self.after.startswith(":") or bool(self.domain)
 
 
 def similarity(one: str, other: str) -> float:
-    """Return how alike two names are, from 0 to 1."""
+    """Return how similar two names are, from 0 to 1."""
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def nearest(name: str, candidates: Iterable[str], limit: int) -> tuple[str, ...]:
-    """Return the candidates that are most alike, best first."""
+    """Return the most similar candidates, best first."""
     return tuple(sorted(candidates, key=lambda c: (-similarity(name, c), c))[:limit])
 
 
@@ -64,11 +64,11 @@ def _parts(value: str) -> list[_Part] | None:
     if len(value) > 1024:
         return None
     matches = [_PART.fullmatch(part) for part in value.split(",")]
-    found = [_Part(**match.groupdict()) for match in matches if match]
-    return found if len(found) == len(matches) else None
+    parts = [_Part(**match.groupdict()) for match in matches if match]
+    return parts if len(parts) == len(matches) else None
 
 
-def _leads_nowhere(part: _Part, name: str, services: Collection[str], namespace: str) -> bool:
+def _is_missing(part: _Part, name: str, services: Collection[str], namespace: str) -> bool:
     if part.host in services or not services:
         return False
     if part.domain and part.domain.split(".")[1] != namespace:
@@ -77,20 +77,20 @@ def _leads_nowhere(part: _Part, name: str, services: Collection[str], namespace:
         # With a domain it is a name of this namespace; a bare number is no host.
         return not re.fullmatch("[0-9]+", part.host)
     hinted = bool(set(re.split(r"[^a-z]+", name.lower())) & _HINTS)
-    return hinted or max(similarity(part.host, s) for s in services) >= _NEAR
+    return hinted or max(similarity(part.host, s) for s in services) >= _SIMILAR
 
 
 def replaced_hosts(
     name: str, value: str, services: Collection[str], namespace: str, limit: int = 3
 ) -> tuple[str, ...]:
-    """Return the value with a host that leads nowhere replaced by a Service that exists.
+    """Return the value with a missing host replaced by a Service that exists, the nearest first.
 
-    `name` is the variable's. Where several hosts lead nowhere, each is replaced by the nearest.
+    `name` is the variable's. Of several missing hosts, each is replaced by the nearest Service.
     """
     parts = _parts(value)
     if parts is None:
         return ()
-    broken = [i for i, p in enumerate(parts) if _leads_nowhere(p, name, services, namespace)]
+    broken = [i for i, p in enumerate(parts) if _is_missing(p, name, services, namespace)]
     if not broken:
         return ()
     if len(broken) == 1:
@@ -98,28 +98,28 @@ def replaced_hosts(
         options = [{broken[0]: service} for service in nearest(host, services, limit)]
     else:
         options = [{i: nearest(parts[i].host, services, 1)[0] for i in broken}]
-    return tuple(_written(parts, option) for option in options)
+    return tuple(_joined(parts, option) for option in options)
 
 
 def replaces_missing_hosts(
     name: str, value: str, new: str, services: Collection[str], namespace: str
 ) -> bool:
-    """Return whether the new value differs only in hosts that led nowhere, and now do not."""
+    """Return whether the new value differs only in missing hosts, which are existing ones now."""
     old_parts, new_parts = _parts(value), _parts(new)
     if old_parts is None or new_parts is None or len(old_parts) != len(new_parts) or value == new:
         return False
     return all(
-        old == found
+        old == new_part
         or (
-            old._replace(host=found.host) == found
-            and found.host in services
-            and _leads_nowhere(old, name, services, namespace)
+            old._replace(host=new_part.host) == new_part
+            and new_part.host in services
+            and _is_missing(old, name, services, namespace)
         )
-        for old, found in zip(old_parts, new_parts, strict=True)
+        for old, new_part in zip(old_parts, new_parts, strict=True)
     )
 
 
-def _written(parts: list[_Part], hosts: dict[int, str]) -> str:
+def _joined(parts: list[_Part], hosts: dict[int, str]) -> str:
     return ",".join(
         f"{p.before}{hosts.get(i, p.host)}{p.domain}{p.after}" for i, p in enumerate(parts)
     )

@@ -1,4 +1,4 @@
-"""What the cluster looks like now, around one target: all that a decision may know of it."""
+"""The read-only state of the cluster around one target: everything that decisions depend on."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Usage(NamedTuple):
-    """What one container uses at the moment."""
+    """What one container uses at present."""
 
     cpu_millicores: int
     memory_bytes: int
@@ -36,17 +36,17 @@ class EventLine:
 
 @dataclass(frozen=True)
 class Revision:
-    """A pod template that the workload had, or has."""
+    """A pod template of the workload, earlier or present."""
 
     number: int
     template: Mapping[str, Any]
     created: str = ""  # of its ReplicaSet or ControllerRevision, RFC 3339
-    replicas: int | None = None  # wanted while it was the current one, if that is known
+    replicas: int | None = None  # desired while it was the current one, if known
 
 
 @dataclass(frozen=True)
 class RevisionView:
-    """A revision, told by how it differs from the current one."""
+    """A revision, described by how it differs from the current one."""
 
     number: int
     current: bool
@@ -64,12 +64,12 @@ class Callee:
 
 @dataclass(frozen=True)
 class ClusterSnapshot:
-    """A snapshot; `objects` and `revisions` are raw JSON as the API server gave it.
+    """A snapshot; `objects` and `revisions` are raw JSON as the API server returned it.
 
-    `neighbours` are the pod template labels of all other workloads of the namespace: what a
-    Service reaches besides the target decides whether it may be changed. `callers` are those of
-    them that name a Service of the target. Of nodes there are only those that refuse pods;
-    `node_labels` are of all of them, and None where nodes may not be read.
+    `neighbours` are the pod template labels of all other workloads of the namespace: a Service
+    that selects them may not be changed. `callers` are those that name a Service of the target.
+    Nodes are included only if they refuse pods; `node_labels` are those of all nodes, and None
+    if nodes may not be read.
     """
 
     target: ObjectRef
@@ -85,7 +85,7 @@ class ClusterSnapshot:
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:
-        """The raw target; empty if it is gone."""
+        """The raw target; empty if it does not exist."""
         return self.objects.get(self.target, {})
 
     @cached_property
@@ -104,12 +104,12 @@ class ClusterSnapshot:
         return views.template_containers(self.template)
 
     def container(self, name: str) -> views.ContainerView | None:
-        """Return a container of the target's template, or nothing."""
+        """Return a container of the target's template, or None."""
         return next((c for c in self.containers if c.name == name), None)
 
     @cached_property
     def replicas(self) -> views.Replicas:
-        """How many pods the target wants and has."""
+        """How many pods the target desires and has."""
         return views.replicas(self.workload)
 
     @cached_property
@@ -120,16 +120,16 @@ class ClusterSnapshot:
     @cached_property
     def pods(self) -> tuple[views.PodView, ...]:
         """The target's pods, by name."""
-        return tuple(views.pod(found) for _, found in self._of_kind("Pod"))
+        return tuple(views.pod(manifest) for _, manifest in self._of_kind("Pod"))
 
     @cached_property
     def services(self) -> tuple[views.ServiceView, ...]:
-        """The Services that are around the target, by name."""
+        """The Services that are related to the target, by name."""
         labels = self.pod_labels
-        return tuple(views.service(found, labels) for _, found in self._of_kind("Service"))
+        return tuple(views.service(manifest, labels) for _, manifest in self._of_kind("Service"))
 
     def service(self, name: str) -> views.ServiceView | None:
-        """Return a Service that is around the target, or nothing."""
+        """Return a Service that is related to the target, or None."""
         return next((s for s in self.services if s.name == name), None)
 
     @cached_property
@@ -150,35 +150,37 @@ class ClusterSnapshot:
     @cached_property
     def quotas(self) -> tuple[related_views.QuotaView, ...]:
         """The ResourceQuotas of the namespace, by name."""
-        return tuple(related_views.quota(found) for _, found in self._of_kind("ResourceQuota"))
+        return tuple(
+            related_views.quota(manifest) for _, manifest in self._of_kind("ResourceQuota")
+        )
 
     @cached_property
     def budgets(self) -> tuple[related_views.DisruptionBudgetView, ...]:
         """The PodDisruptionBudgets of the namespace, by name."""
         return tuple(
-            related_views.budget(found) for _, found in self._of_kind("PodDisruptionBudget")
+            related_views.budget(manifest) for _, manifest in self._of_kind("PodDisruptionBudget")
         )
 
     @cached_property
     def ingresses(self) -> tuple[related_views.IngressView, ...]:
         """The Ingresses of the namespace, by name."""
-        return tuple(related_views.ingress(found) for _, found in self._of_kind("Ingress"))
+        return tuple(related_views.ingress(manifest) for _, manifest in self._of_kind("Ingress"))
 
     @cached_property
     def network_policies(self) -> tuple[related_views.NetworkPolicyView, ...]:
         """The NetworkPolicies that select the target's pods, by name."""
-        found = (related_views.network_policy(f) for _, f in self._of_kind("NetworkPolicy"))
-        return tuple(view for view in found if view.selector.matches(self.pod_labels))
+        policies = (related_views.network_policy(m) for _, m in self._of_kind("NetworkPolicy"))
+        return tuple(view for view in policies if view.selector.matches(self.pod_labels))
 
     @cached_property
     def jobs(self) -> tuple[related_views.JobView, ...]:
-        """The Jobs of the namespace that are known, by name."""
-        return tuple(related_views.job(found) for _, found in self._of_kind("Job"))
+        """The Jobs of the namespace in the snapshot, by name."""
+        return tuple(related_views.job(manifest) for _, manifest in self._of_kind("Job"))
 
     @cached_property
     def nodes(self) -> tuple[related_views.NodeView, ...]:
-        """The nodes that are known: those that refuse pods."""
-        return tuple(related_views.node(found) for _, found in self._of_kind("Node"))
+        """The nodes that refuse pods."""
+        return tuple(related_views.node(manifest) for _, manifest in self._of_kind("Node"))
 
     @cached_property
     def node_selector(self) -> dict[str, str]:
@@ -187,9 +189,9 @@ class ClusterSnapshot:
 
     @cached_property
     def has_unschedulable_pods(self) -> bool:
-        """Whether there are pods that no node takes, or a DaemonSet that finds no node."""
-        daemons = self.target.kind == "DaemonSet" and self.replicas.desired == 0
-        return daemons or any(pod.unscheduled for pod in self.pods if not pod.deleting)
+        """Whether no node takes some of the pods, or a DaemonSet matches no node."""
+        without_nodes = self.target.kind == "DaemonSet" and self.replicas.desired == 0
+        return without_nodes or any(pod.unscheduled for pod in self.pods if not pod.deleting)
 
     @cached_property
     def config_map_names(self) -> tuple[str, ...]:
@@ -197,12 +199,12 @@ class ClusterSnapshot:
         return tuple(sorted({name for name in config_map_references(self.template) if name}))
 
     def config_map(self, name: str) -> dict[str, str]:
-        """Return the text of a ConfigMap that is known."""
+        """Return the data of a ConfigMap in the snapshot."""
         return unstructured.strings(self._named("ConfigMap", name), "data")
 
     @cached_property
     def history(self) -> tuple[RevisionView, ...]:
-        """The revisions, newest first, each told by how it differs from the current template."""
+        """The revisions, newest first, each by how it differs from the current template."""
         current = self.current_revision
         return tuple(
             RevisionView(r.number, r is current, differences(self.template, r.template))
@@ -217,42 +219,42 @@ class ClusterSnapshot:
 
     @cached_property
     def previous_revision(self) -> Revision | None:
-        """The revision that Rollback means."""
+        """The revision to which a Rollback without a number goes back."""
         return previous(self.revisions, self.template)
 
     @cached_property
     def earlier_templates(self) -> tuple[Mapping[str, Any], ...]:
-        """Templates that differ from the current one: earlier revisions, and what was applied."""
+        """Templates that differ from the current one: earlier revisions, and the applied one."""
         own = digest(self.template)
-        found = [r.template for r in self.revisions if digest(r.template) != own]
+        earlier = [r.template for r in self.revisions if digest(r.template) != own]
         applied = unstructured.mapping(self.last_applied(self.target), "spec", "template")
-        return (*found, applied) if applied else tuple(found)
+        return (*earlier, applied) if applied else tuple(earlier)
 
     @cached_property
     def earlier_containers(self) -> Mapping[str, tuple[views.ContainerView, ...]]:
-        """Each container as earlier templates had it, newest first, by name."""
-        found: dict[str, tuple[views.ContainerView, ...]] = {}
+        """Each container in earlier templates, newest first, by name."""
+        earlier: dict[str, tuple[views.ContainerView, ...]] = {}
         for template in self.earlier_templates:
             for view in views.template_containers(template):
-                found[view.name] = (*found.get(view.name, ()), view)
-        return found
+                earlier[view.name] = (*earlier.get(view.name, ()), view)
+        return earlier
 
     def last_applied_config(self, name: str) -> Mapping[str, Any]:
-        """Return what its owner last gave to kubectl apply as that ConfigMap."""
+        """Return that ConfigMap as its owner last applied it with kubectl."""
         return last_applied(self._named("ConfigMap", name))
 
     def last_applied(self, key: ObjectRef) -> Mapping[str, Any]:
-        """Return what its owner last gave to kubectl apply; empty if that is not known."""
+        """Return an object as its owner last applied it with kubectl; empty if that is unknown."""
         return last_applied(self.objects.get(key, {}))
 
     def _named(self, kind: str, name: str) -> Mapping[str, Any]:
-        return next((found for key, found in self._of_kind(kind) if key.name == name), {})
+        return next((manifest for key, manifest in self._of_kind(kind) if key.name == name), {})
 
     def _of_kind(self, kind: str) -> list[tuple[ObjectRef, Mapping[str, Any]]]:
         return sorted(
             (
-                (key, found)
-                for key, found in self.objects.items()
+                (key, manifest)
+                for key, manifest in self.objects.items()
                 if key.kind == kind
                 and (kind in CLUSTER_SCOPED or key.namespace == self.target.namespace)
             ),
@@ -261,31 +263,30 @@ class ClusterSnapshot:
 
 
 def previous(revisions: tuple[Revision, ...], template: Mapping[str, Any]) -> Revision | None:
-    """Return the revision to go back to: the newest that really differs from the template.
+    """Return the revision to roll back to: the newest one that really differs from the template.
 
-    Those that were there before the current one come first. What came after it and was left
-    again, such as an attempt of reme that was undone, has the higher number, yet it is nothing
-    that anybody would want to go back to.
+    Revisions that are older than the current one are preferred. A revision that came later and was
+    left again, such as a failed attempt of reme, has a higher number, but is no better.
     """
     own = digest(template)
     current = next((r for r in revisions if digest(r.template) == own), None)
     others = [r for r in revisions if digest(r.template) != own]
     if not others:
         return None
-    born = _first_created(revisions, own) if current else ""
-    before = [r for r in others if born and r.created and r.created < born]
+    first_created = _first_created(revisions, own) if current else ""
+    before = [r for r in others if first_created and r.created and r.created < first_created]
     return max(before or others, key=lambda r: r.number)
 
 
 def _first_created(revisions: tuple[Revision, ...], own: str) -> str:
-    # A restart makes a new revision of the same template: its first one counts.
+    # A restart makes a new revision of the same template: the first one counts.
     return min(
         (r.created for r in revisions if digest(r.template) == own and r.created), default=""
     )
 
 
 def config_map_references(template: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the name of every ConfigMap that a pod template refers to; empty where one is odd."""
+    """Yield the name of every ConfigMap that a pod template refers to; empty if it is invalid."""
     spec = unstructured.mapping(template, "spec")
     for container in (
         *unstructured.items(spec, "containers"),
@@ -301,9 +302,9 @@ def config_map_references(template: Mapping[str, Any]) -> Iterator[str]:
             yield unstructured.text(source, "configMap", "name")
 
 
-def last_applied(found: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the object as its owner last gave it to kubectl apply; empty if that is not known."""
-    text = unstructured.text(found, "metadata", "annotations", LAST_APPLIED)
+def last_applied(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the object as its owner last applied it with kubectl; empty if that is unknown."""
+    text = unstructured.text(manifest, "metadata", "annotations", LAST_APPLIED)
     try:
         applied = json.loads(text) if text else {}
     except (ValueError, RecursionError):

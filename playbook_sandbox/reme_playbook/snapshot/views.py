@@ -1,4 +1,4 @@
-"""What raw objects of the API say, in the few words that decisions and prompts need."""
+"""Views of pods, containers and Services: what decisions and prompts need of the raw objects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class ContainerView:
     name: str
     image: str
     resources: Resources
-    env: Mapping[str, str | None]  # None: taken from a reference, not written here
+    env: Mapping[str, str | None]  # None: a reference (valueFrom)
     ports: tuple[ContainerPort, ...]
     probes: Mapping[str, ProbeView]
     command: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class ContainerView:
 
 @dataclass(frozen=True)
 class Replicas:
-    """How many pods are wanted, and how far that has come."""
+    """How many pods are desired, and how many there are."""
 
     desired: int
     current: int
@@ -81,7 +81,7 @@ class Replicas:
 
 @dataclass(frozen=True)
 class ContainerState:
-    """How one container of one pod is doing."""
+    """The state of one container of one pod."""
 
     name: str
     image: str
@@ -89,20 +89,20 @@ class ContainerState:
     restarts: int
     waiting: str  # reason, such as ImagePullBackOff
     waiting_message: str
-    terminated: str  # reason, such as OOMKilled, of now or of the last time
+    terminated: str  # reason, such as OOMKilled, of the present or the last termination
     exit_code: int | None
 
 
 @dataclass(frozen=True)
 class PodView:
-    """How one pod is doing."""
+    """The state of one pod."""
 
     name: str
     phase: str
     ready: bool
     deleting: bool
     restarts: int
-    unscheduled: str  # why no node takes it
+    unscheduled: str  # message of the scheduler if no node takes it
     containers: tuple[ContainerState, ...]
 
 
@@ -127,7 +127,7 @@ class ServiceView:
 
 
 def canonical(resource: str, value: Any) -> str | None:
-    """Return an amount of cpu or memory in its canonical form; None if it is none."""
+    """Return an amount of cpu or memory in its canonical form; None if it is invalid."""
     return _canonical(resource, str(value))
 
 
@@ -142,7 +142,7 @@ def _canonical(resource: str, text: str) -> str | None:
 
 
 def quota(key: str, value: Any) -> str | None:
-    """Return an amount of a quota in its canonical form; None if it is none."""
+    """Return an amount of a quota in its canonical form; None if it is invalid."""
     try:
         return canonical_quota(key, str(value))
     except ValueError:
@@ -166,25 +166,25 @@ def _port(value: Any) -> int | str | None:
 
 
 def probe(container: Mapping[str, Any], kind: str) -> ProbeView | None:
-    """Return a probe of a container, or nothing if it has none of that kind."""
-    found = unstructured.mapping(container, PROBE_KEYS[kind])
-    handler = next((name for name in HANDLERS if isinstance(found.get(name), Mapping)), None)
+    """Return a probe of a container, or None if it has none of that kind."""
+    manifest = unstructured.mapping(container, PROBE_KEYS[kind])
+    handler = next((name for name in HANDLERS if isinstance(manifest.get(name), Mapping)), None)
     if handler is None:
         return None
-    asks = unstructured.mapping(found, handler)
+    action = unstructured.mapping(manifest, handler)
     return ProbeView(
         handler=handler,
-        path=(unstructured.text(asks, "path") or "/") if handler == "httpGet" else None,
-        port=_port(asks.get("port")),
-        initial_delay_seconds=unstructured.number(found, "initialDelaySeconds"),
-        period_seconds=unstructured.number(found, "periodSeconds", default=10),
-        timeout_seconds=unstructured.number(found, "timeoutSeconds", default=1),
-        failure_threshold=unstructured.number(found, "failureThreshold", default=3),
+        path=(unstructured.text(action, "path") or "/") if handler == "httpGet" else None,
+        port=_port(action.get("port")),
+        initial_delay_seconds=unstructured.number(manifest, "initialDelaySeconds"),
+        period_seconds=unstructured.number(manifest, "periodSeconds", default=10),
+        timeout_seconds=unstructured.number(manifest, "timeoutSeconds", default=1),
+        failure_threshold=unstructured.number(manifest, "failureThreshold", default=3),
     )
 
 
 def env(container: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the variables of a container; None for one that is taken from a reference."""
+    """Return the variables of a container; None for a reference (valueFrom)."""
     return {
         unstructured.text(entry, "name"): None
         if "valueFrom" in entry
@@ -198,27 +198,27 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(str(word) for word in value) if isinstance(value, list | tuple) else ()
 
 
-def container(found: Mapping[str, Any]) -> ContainerView:
-    """Return what a container of a template says."""
-    probes = {kind: probe(found, kind) for kind in PROBE_KEYS}
+def container(manifest: Mapping[str, Any]) -> ContainerView:
+    """Return the view of a container of a template."""
+    probes = {kind: probe(manifest, kind) for kind in PROBE_KEYS}
     return ContainerView(
-        name=unstructured.text(found, "name"),
-        image=unstructured.text(found, "image"),
-        resources=resources(found),
-        env=env(found),
+        name=unstructured.text(manifest, "name"),
+        image=unstructured.text(manifest, "image"),
+        resources=resources(manifest),
+        env=env(manifest),
         ports=tuple(
             ContainerPort(unstructured.number(p, "containerPort"), unstructured.text(p, "name"))
-            for p in unstructured.items(found, "ports")
+            for p in unstructured.items(manifest, "ports")
             if unstructured.number(p, "containerPort")
         ),
         probes={kind: view for kind, view in probes.items() if view is not None},
-        command=_words(found.get("command")),
-        args=_words(found.get("args")),
+        command=_words(manifest.get("command")),
+        args=_words(manifest.get("args")),
     )
 
 
 def template_containers(template: Mapping[str, Any]) -> tuple[ContainerView, ...]:
-    """Return the containers of a pod template; init containers are not among them."""
+    """Return the containers of a pod template, without init containers."""
     return tuple(
         container(c)
         for c in unstructured.items(template, "spec", "containers")
@@ -226,24 +226,24 @@ def template_containers(template: Mapping[str, Any]) -> tuple[ContainerView, ...
     )
 
 
-def service(found: Mapping[str, Any], labels: Mapping[str, str]) -> ServiceView:
-    """Return what a Service says, seen from pods with these labels."""
-    selector = unstructured.strings(found, "spec", "selector")
+def service(manifest: Mapping[str, Any], labels: Mapping[str, str]) -> ServiceView:
+    """Return the view of a Service, and whether it selects pods with these labels."""
+    selector = unstructured.strings(manifest, "spec", "selector")
     ports = []
-    for entry in unstructured.items(found, "spec", "ports"):
+    for entry in unstructured.items(manifest, "spec", "ports"):
         number = unstructured.number(entry, "port")
-        leads_to = _port(entry.get("targetPort"))
+        target_port = _port(entry.get("targetPort"))
         ports.append(
             ServicePort(
                 number,
-                number if leads_to is None else leads_to,
+                number if target_port is None else target_port,
                 unstructured.text(entry, "name"),
                 unstructured.text(entry, "protocol") or "TCP",
             )
         )
     return ServiceView(
-        name=unstructured.text(found, "metadata", "name"),
-        type=unstructured.text(found, "spec", "type") or "ClusterIP",
+        name=unstructured.text(manifest, "metadata", "name"),
+        type=unstructured.text(manifest, "spec", "type") or "ClusterIP",
         selector=selector,
         ports=tuple(ports),
         selects_target=selects(selector, labels),
@@ -251,46 +251,49 @@ def service(found: Mapping[str, Any], labels: Mapping[str, str]) -> ServiceView:
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Return whether a Service with this selector reaches pods with these labels."""
+    """Return whether a Service with this selector selects pods with these labels."""
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
-def _state(found: Mapping[str, Any]) -> ContainerState:
-    ended = unstructured.mapping(found, "state", "terminated") or unstructured.mapping(
-        found, "lastState", "terminated"
+def _state(manifest: Mapping[str, Any]) -> ContainerState:
+    terminated = unstructured.mapping(manifest, "state", "terminated") or unstructured.mapping(
+        manifest, "lastState", "terminated"
     )
     return ContainerState(
-        name=unstructured.text(found, "name"),
-        image=unstructured.text(found, "image"),
-        ready=found.get("ready") is True,
-        restarts=unstructured.number(found, "restartCount"),
-        waiting=unstructured.text(found, "state", "waiting", "reason"),
-        waiting_message=unstructured.text(found, "state", "waiting", "message"),
-        terminated=unstructured.text(ended, "reason"),
-        exit_code=unstructured.number(ended, "exitCode") if "exitCode" in ended else None,
+        name=unstructured.text(manifest, "name"),
+        image=unstructured.text(manifest, "image"),
+        ready=manifest.get("ready") is True,
+        restarts=unstructured.number(manifest, "restartCount"),
+        waiting=unstructured.text(manifest, "state", "waiting", "reason"),
+        waiting_message=unstructured.text(manifest, "state", "waiting", "message"),
+        terminated=unstructured.text(terminated, "reason"),
+        exit_code=unstructured.number(terminated, "exitCode") if "exitCode" in terminated else None,
     )
 
 
-def pod(found: Mapping[str, Any]) -> PodView:
-    """Return how a pod is doing."""
+def pod(manifest: Mapping[str, Any]) -> PodView:
+    """Return the state of a pod."""
     conditions = {
-        unstructured.text(c, "type"): c for c in unstructured.items(found, "status", "conditions")
+        unstructured.text(c, "type"): c
+        for c in unstructured.items(manifest, "status", "conditions")
     }
-    placed = conditions.get("PodScheduled", {})
-    states = tuple(_state(s) for s in unstructured.items(found, "status", "containerStatuses"))
+    scheduled = conditions.get("PodScheduled", {})
+    states = tuple(_state(s) for s in unstructured.items(manifest, "status", "containerStatuses"))
     return PodView(
-        name=unstructured.text(found, "metadata", "name"),
-        phase=unstructured.text(found, "status", "phase") or "Unknown",
+        name=unstructured.text(manifest, "metadata", "name"),
+        phase=unstructured.text(manifest, "status", "phase") or "Unknown",
         ready=unstructured.text(conditions.get("Ready"), "status") == "True",
-        deleting=bool(unstructured.text(found, "metadata", "deletionTimestamp")),
+        deleting=bool(unstructured.text(manifest, "metadata", "deletionTimestamp")),
         restarts=sum(state.restarts for state in states),
-        unscheduled=unstructured.text(placed, "message") if placed.get("status") == "False" else "",
+        unscheduled=unstructured.text(scheduled, "message")
+        if scheduled.get("status") == "False"
+        else "",
         containers=states,
     )
 
 
 def replicas(workload: Mapping[str, Any]) -> Replicas:
-    """Return how many pods a workload wants and has; a DaemonSet counts nodes."""
+    """Return how many pods a workload desires and has; a DaemonSet counts nodes."""
     status = unstructured.mapping(workload, "status")
     if "desiredNumberScheduled" in status:
         return Replicas(

@@ -65,7 +65,7 @@ def test_another_workloads_history_is_not_ours() -> None:
     assert [r.number for r in known] == [2]
     with pytest.raises(RevisionNotFoundError):
         chosen(DEPLOYMENT, known, None)
-    with pytest.raises(RevisionNotFoundError, match="number 1"):
+    with pytest.raises(RevisionNotFoundError, match="no revision 1"):
         chosen(DEPLOYMENT, known, 1)
 
 

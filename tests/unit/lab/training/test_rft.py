@@ -129,7 +129,7 @@ def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
     train = incidents_folder / "train.jsonl"
     train.write_text(train.read_text().replace("incident", "accident"))
     assert sft.main([*given[:-1], "--resume"]) == 1
-    assert "another data" in capsys.readouterr().err
+    assert "differs in: data" in capsys.readouterr().err
     assert sft.main(given) == 0
     assert (run / metrics_log.FILE).read_text().splitlines()[0] != log.splitlines()[0]
 

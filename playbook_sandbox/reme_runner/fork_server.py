@@ -32,6 +32,7 @@ _PRELOADED = (
     "ansible_collections.kubernetes.core.plugins.module_utils.k8s.core",
     "ansible_collections.kubernetes.core.plugins.module_utils.k8s.runner",
     "reme_playbook.snapshot.revisions",
+    "reme_runner.pod_replacement",
 )
 MAX_PROGRAM_BYTES = 16 * 1024 * 1024
 STARTING = b"S"

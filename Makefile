@@ -35,7 +35,7 @@ test: setup ## Prove the code: style, types, layers, unit, integration, chart, A
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER)
 
 ##@ Development
-.PHONY: setup fmt lint type test-bench test-attack test-crash test-unit test-integration test-chart test-e2e generate verify lock
+.PHONY: setup fmt lint type test-bench test-attack test-crash test-unit test-integration test-chart test-e2e generate verify docs lock
 setup: $(VENV)/.installed ## Make the virtual environment from the locked dependencies
 
 $(VENV)/.installed: requirements/dev.txt requirements/build.txt pyproject.toml
@@ -81,7 +81,6 @@ generate: setup ## Write everything that is generated: CRDs, references, chart s
 	$(PY) -m reme_playbook.action_reference
 	$(PY) -m reme_operator.app.reference
 	$(PY) -m reme_operator.cli.reference
-	$(PY) -m reme_operator.cli.reference
 	$(PY) charts/tools/generate.py
 
 verify: setup ## Fail when something generated, or a lock, is not what its source says
@@ -90,9 +89,11 @@ verify: setup ## Fail when something generated, or a lock, is not what its sourc
 	$(PY) -m reme_playbook.action_reference --check
 	$(PY) -m reme_operator.app.reference --check
 	$(PY) -m reme_operator.cli.reference --check
-	$(PY) -m reme_operator.cli.reference --check
 	$(PY) charts/tools/generate.py --check
 	$(PY) images/lock.py --check
+
+docs: setup ## Build the documentation site into build/site; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 lock: setup ## Lock the dependencies again, with hashes
 	$(PY) images/lock.py

@@ -95,6 +95,7 @@ def host_stages() -> list[Stage]:
             for what, name in generated.items()
         ),
         Stage("lint", "locks are current", (PYTHON, "images/lock.py", "--check")),
+        Stage("lint", "documentation site", tool("mkdocs", "build", "--strict", "--quiet")),
         Stage("lint", "types", tool("mypy")),
         suite("unit", "tests/unit"),
         suite("integration", "tests/integration"),

@@ -29,7 +29,7 @@ from reme_kube.errors import ClusterError
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's grammar."""
-    whole = argparse.ArgumentParser(prog="reme bench", description=__doc__)
+    whole = argparse.ArgumentParser(prog="reme-bench", description=__doc__)
     commands = whole.add_subparsers(dest="command", required=True)
 
     one = commands.add_parser("run", help="run a suite of cases")

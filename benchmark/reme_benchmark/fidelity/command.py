@@ -1,4 +1,4 @@
-"""The words of `reme bench fidelity`."""
+"""The words of `reme-bench fidelity`."""
 
 import argparse
 import asyncio

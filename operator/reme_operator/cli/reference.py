@@ -20,7 +20,7 @@ _INTRODUCTION = """\
 # Command line
 
 ```console
-pip install 'reme[cli]'
+pip install '.[cli]'
 kubectl reme list --all-namespaces
 ```
 

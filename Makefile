@@ -29,7 +29,7 @@ export REME_HELM = $(shell $(PY) -m reme_cluster bin helm --no-build 2>/dev/null
 ##@ The two commands
 .PHONY: demo test
 demo: install ## Break a small shop twice on a real cluster and watch reme repair it
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.cli.demo
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark demo
 
 test: setup ## Prove the code: style, types, layers, unit, integration, chart, API, end to end
 	$(PY) tests/all.py --cluster $(TEST_CLUSTER)
@@ -177,14 +177,14 @@ bench: install ## Break real systems and measure how reme repairs them: SUITE= M
 	  $(if $(RESULTS),--results $(RESULTS) --resume)
 
 bench-instrument: load ## Prove the instrument: no-op and every cheat score 0, the good playbooks score 100%
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.cli.self_validation --parallel $(PARALLEL) \
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark self-validate --parallel $(PARALLEL) \
 	  --results $(or $(RESULTS),results/instrument)
 
 bench-clean: setup ## Remove every fault, system and agent of the benchmark from the cluster
 	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark clean
 
 bench-path: load ## Time each step of the path against a scripted model and write the table
-	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark.cli.path_timing --runs $(RUNS)
+	KUBECONFIG=$(call KUBECONFIG_OF,$(CLUSTER)) $(PY) -m reme_benchmark time-path --runs $(RUNS)
 	$(PY) -m reme_benchmark.reports.performance_page
 
 bench-model: install ## Time the served model: seconds to a playbook, one at a time and 16 at once

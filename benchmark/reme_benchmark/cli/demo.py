@@ -1,11 +1,9 @@
-"""`make demo`: a shop is broken twice and reme is asked to repair it, everything real.
+"""`reme-bench demo`: breaks an example shop twice on a real cluster and shows reme's repair.
 
-The exit code says whether the whole path worked, from the report to an honest outcome. Whether
-the model's playbook helped is the verdict's business, and it is printed as it was.
+The exit code tells whether every step worked, from the report to an outcome. Whether the playbook
+of the model helped is part of the printed verdict.
 """
 
-import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ from reme_benchmark.kube.kubectl import Kubectl, KubectlError
 
 @dataclass(frozen=True)
 class Scenario:
-    """One way to break the shop, and the report that a diagnosis tool would write."""
+    """A fault of the shop, and the report that a diagnosis tool would write."""
 
     title: str
     report: str
@@ -46,22 +44,22 @@ def play(console: Console, shop: Shop, scenario: Scenario, timeout_seconds: floa
     """Break the shop, report it, show the repair and return its record.
 
     Raises:
-        ShopError: the shop could not be brought up or broken.
-        FollowError: the remediation did not begin or did not end.
+        ShopError: the shop could not be deployed or broken.
+        FollowError: the remediation did not start or did not end.
     """
     console.print(Rule(scenario.title, align="left"))
-    with console.status("the shop is brought to its healthy state"):
+    with console.status("deploying the shop"):
         shop.deploy()
-        felt = shop.wait_for_front_door(healthy=True, timeout_seconds=120)
-    console.print(f"before: {felt}")
+        sli = shop.wait_for_front_door(healthy=True, timeout_seconds=120)
+    console.print(f"before: {sli}")
     report = manifest(scenario.report)[0]
     name = report["metadata"]["name"]
-    # A report that was repaired once is history: a new one begins a new remediation.
+    # A report gets one remediation only; a new report starts a new one.
     shop.kubectl.delete("diagnosisreports.reme.dev", name, NAMESPACE)
     scenario.inject(shop)
-    with console.status("the fault is injected"):
-        felt = shop.wait_for_front_door(healthy=False, timeout_seconds=120)
-    console.print(f"broken: {felt}")
+    with console.status("injecting the fault"):
+        sli = shop.wait_for_front_door(healthy=False, timeout_seconds=120)
+    console.print(f"broken: {sli}")
     shop.kubectl.apply(report)
     console.print(f"kubectl apply: DiagnosisReport {NAMESPACE}/{name}")
     ended = follow(
@@ -73,30 +71,27 @@ def play(console: Console, shop: Shop, scenario: Scenario, timeout_seconds: floa
     return ended
 
 
-def main() -> None:
-    """Play every scenario; exit with 1 when the path broke, and with 0 whatever the verdicts."""
-    parser = argparse.ArgumentParser(prog="reme_benchmark.cli.demo", description=__doc__)
-    parser.add_argument("--timeout", type=float, default=600, help="seconds per remediation")
-    arguments = parser.parse_args()
+def demo(*, timeout: float = 600) -> int:
+    """Break an example shop twice and show how reme repairs it.
+
+    Args:
+        timeout: Seconds per remediation.
+    """
     console = Console()
     shop = Shop(Kubectl.from_environment())
-    lines, broken = [], False
+    lines, failed = [], False
     try:
         shop.kubectl.apply(*manifest("shop.yaml")[:1])
         shop.kubectl.apply(*manifest("policy.yaml"))
         for scenario in SCENARIOS:
-            ended = play(console, shop, scenario, arguments.timeout)
-            broken = broken or ended.status.outcome is Outcome.FAILED
+            ended = play(console, shop, scenario, timeout)
+            failed = failed or ended.status.outcome is Outcome.FAILED
             lines.append(verdict(ended))
     except (FollowError, KubectlError, ShopError) as error:
-        console.print(f"[bold red]The path broke:[/] {error}", markup=True, highlight=False)
-        broken = True
+        console.print(f"[bold red]The demonstration failed:[/] {error}", highlight=False)
+        failed = True
     console.print(Rule("Verdicts", align="left"))
     for line in lines:
         console.print(line)
-    console.print("The cluster stays up: look around with kubectl, `make clean` removes it.")
-    sys.exit(1 if broken else 0)
-
-
-if __name__ == "__main__":
-    main()
+    console.print("The cluster keeps running: look around with kubectl; `make clean` removes it.")
+    return int(failed)

@@ -1,156 +1,238 @@
-"""The command line of the benchmark; every error is one clear line and an exit code."""
+"""`reme-bench`: the command line of the benchmark."""
 
-import argparse
 import asyncio
-import contextlib
 import json
-import signal
+import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from reme_benchmark.fidelity import command as fidelity
-from reme_benchmark.harness.run import RunError, RunOptions, clean, replay, run
+from reme_benchmark.cli import demo, fidelity_commands, path_timing, self_validation
+from reme_benchmark.harness.run import RunError, RunOptions, clean, replay, run, run_until_done
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.choose import NAMES
 from reme_benchmark.reports.comparison import compare_stores
 from reme_benchmark.reports.offline_incidents import incidents
-from reme_benchmark.reports.output import summary_text, write_report_files
+from reme_benchmark.reports.output import load_summary, summary_text, write_report_files
 from reme_benchmark.reports.store import ResultsError, Store
-from reme_benchmark.reports.summary import summarize
 from reme_benchmark.scenarios.cases import suites
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems import catalog as systems
+from reme_benchmark.scenarios.systems.render import Flavour
 from reme_kube.errors import ClusterError
 
+USAGE_ERROR, INTERRUPTED = 2, 130
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line's grammar."""
-    whole = argparse.ArgumentParser(prog="reme-bench", description=__doc__)
-    commands = whole.add_subparsers(dest="command", required=True)
-
-    one = commands.add_parser("run", help="run a suite of cases")
-    _run_options(one)
-    one.add_argument("--suite", default="microremed-easy", help="; ".join(suites.names()))
-    one.add_argument("--cases", default="", help="only these: words that a case's key contains")
-    one.add_argument("--systems", default="", help="only these systems, comma-separated")
-    one.add_argument("--splits", default="", help="only these splits: train, dev, held-out")
-    one.add_argument("--seed", type=int, default=None, help="draw other targets than the recorded")
-    one.add_argument("--results", type=Path, default=None, help="directory for the results")
-    one.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    one.add_argument("--repeats", type=int, default=1, help="every case so often: the flake rate")
-    one.add_argument("--one-per-fault", action="store_true", help="one case of every fault")
-    one.add_argument("--parallel", type=int, default=2, help="systems at once")
-    one.add_argument("--plan", action="store_true", help="say what would be done, and do nothing")
-
-    again = commands.add_parser("replay", help="run one case of a finished run again")
-    again.add_argument("results", type=Path)
-    again.add_argument("case", help="its id, such as smoke-003")
-    _run_options(again)
-
-    said = commands.add_parser("summary", help="say what a run found")
-    said.add_argument("results", type=Path)
-    said.add_argument("--json", action="store_true", help="as JSON")
-
-    drawn = commands.add_parser("report", help="write summary.json, summary.md and report.html")
-    drawn.add_argument("results", type=Path)
-
-    told = commands.add_parser("incidents", help="what models were asked, to ask others offline")
-    told.add_argument("results", type=Path, nargs="+")
-    told.add_argument("--out", type=Path, required=True, help="file of incidents to write")
-
-    two = commands.add_parser("compare", help="compare two runs case by case")
-    two.add_argument("a", type=Path)
-    two.add_argument("b", type=Path)
-
-    listed = commands.add_parser("list", help="list what there is")
-    listed.add_argument("what", choices=["suites", "faults", "systems", "methods"])
-
-    fidelity.options(commands.add_parser("fidelity", help="measure how faithful the simulator is"))
-
-    commands.add_parser("clean", help="remove every fault, every system and the fault agent")
-    return whole
+app = App(
+    name="reme-bench",
+    help="Injects faults into real systems and measures how they are repaired.",
+    help_epilogue="Exit codes: 0 done, 1 a proof failed, 2 cannot be done, 130 interrupted.",
+    default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
+)
+app.command(fidelity_commands.app)
+app.command(demo.demo)
+app.command(path_timing.time_path, name="time-path")
+app.command(self_validation.self_validate, name="self-validate")
 
 
-def _run_options(into: argparse.ArgumentParser) -> None:
-    into.add_argument("--method", default="reme", help="; ".join(NAMES))
-    into.add_argument("--external", default="", help="the program, for the method `command`")
-    into.add_argument("--attempts", type=int, default=2, help="reme: attempts per report")
-    persist = "reme: how long a fault must last before anything is done, in seconds"
-    into.add_argument("--persist", type=int, default=0, metavar="SECONDS", help=persist)
-    into.add_argument("--timeout", type=float, default=240, help="seconds a method may take")
-    into.add_argument("--flavour", default="workload", choices=["workload", "upstream"])
-    into.add_argument("--keep", action="store_true", help="leave the systems up afterwards")
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions:
+    """Options of the method that repairs.
+
+    Attributes:
+        method: One of the methods that `reme-bench list methods` shows.
+        external: The program, for the method `command`.
+        attempts: Attempts per report, for reme.
+        persist: Seconds for which a fault must last before reme acts.
+        timeout: Seconds that a method may take.
+        flavour: Images of the systems: the workload of the tools image, or the published ones.
+        keep: Keep the systems running after the run.
+    """
+
+    method: str = "reme"
+    external: str = ""
+    attempts: int = 2
+    persist: int = 0
+    timeout: float = 240
+    flavour: Flavour = "workload"
+    keep: bool = False
+
+    def run_options(self, suite: str = "", **fields: Any) -> RunOptions:
+        """Return the options of a run with this method."""
+        return RunOptions(
+            suite=suite,
+            method=self.method,
+            external=self.external,
+            attempts=self.attempts,
+            persist_seconds=self.persist,
+            method_seconds=self.timeout,
+            flavour=self.flavour,
+            keep=self.keep,
+            **fields,
+        )
 
 
-def main(words: Sequence[str]) -> int:
-    """Do what the words say; return the exit code: 2 for what cannot be, 130 when interrupted."""
-    chosen = parser().parse_args(words)
-    console = Console()
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CaseOptions:
+    """Options that select the cases of a run.
+
+    Attributes:
+        suite: One of the suites that `reme-bench list suites` shows.
+        cases: Only cases whose key contains one of these comma-separated words, or with this id.
+        systems: Only these systems, comma-separated.
+        splits: Only these splits, comma-separated: train, dev, held-out.
+        seed: Select other targets than the recorded ones.
+        results: Directory of the results; a new one below results/ by default.
+        resume: Continue an interrupted run in that directory.
+        repeats: Run every case this often, to measure the flake rate.
+        one_per_fault: Only one case of every fault.
+        parallel: Number of systems at once.
+        plan: Print what would be done, and do nothing.
+    """
+
+    suite: str = "microremed-easy"
+    cases: str = ""
+    systems: str = ""
+    splits: str = ""
+    seed: int | None = None
+    results: Path | None = None
+    resume: bool = False
+    repeats: int = 1
+    one_per_fault: bool = False
+    parallel: int = 2
+    plan: bool = False
+
+
+@app.command(name="run")
+def run_command(selection: CaseOptions | None = None, method: MethodOptions | None = None) -> int:
+    """Run a suite of cases."""
+    selection, method = selection or CaseOptions(), method or MethodOptions()
+    options = method.run_options(
+        selection.suite,
+        cases=_words(selection.cases),
+        systems=_words(selection.systems),
+        splits=_words(selection.splits),
+        seed=selection.seed,
+        results=selection.results,
+        resume=selection.resume,
+        repeats=selection.repeats,
+        one_per_fault=selection.one_per_fault,
+        parallel=max(1, selection.parallel),
+        plan=selection.plan,
+    )
+    return run_until_done(run(options, Console()))
+
+
+@app.command(name="replay")
+def replay_command(results: Path, case: str, /, method: MethodOptions | None = None) -> int:
+    """Run one case of an earlier run again.
+
+    Args:
+        results: Directory of the earlier run.
+        case: Id of the case, such as smoke-003.
+        method: Options of the method.
+    """
+    options = (method or MethodOptions()).run_options()
+    return run_until_done(replay(results, case, options, Console()))
+
+
+@app.command
+def summary(
+    results: Path, /, *, as_json: Annotated[bool, Parameter(name="--json")] = False
+) -> None:
+    """Print the figures of a run.
+
+    Args:
+        results: Directory of the run.
+        as_json: Print JSON instead of Markdown.
+    """
+    store = Store(results)
+    print(load_summary(store).model_dump_json(indent=1) if as_json else summary_text(store))
+
+
+@app.command
+def report(results: Path, /) -> None:
+    """Write summary.json, summary.md and report.html of a run, and print their paths."""
+    for path in write_report_files(Store(results)):
+        print(path)
+
+
+@app.command(name="incidents")
+def incidents_command(*results: Path, out: Path) -> None:
+    """Write the requests to models of some runs, so that other models can answer them offline.
+
+    Args:
+        results: Directories of the runs.
+        out: File of incidents to write.
+    """
+    found = [one for path in results for one in incidents(Store(path).results())]
+    lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in found)
+    out.write_text("".join(f"{line}\n" for line in lines))
+    print(f"{len(found)} incidents in {out}")
+
+
+@app.command
+def compare(a: Path, b: Path, /) -> None:
+    """Compare two runs case by case, with a paired test."""
+    print(compare_stores(Store(a), Store(b)).markdown())
+
+
+@app.command(name="list")
+def list_command(what: Literal["suites", "faults", "systems", "methods"], /) -> None:
+    """List suites, faults, systems or methods."""
+    match what:
+        case "suites":
+            lines = [f"{name:18} {suites.load(name).title}" for name in suites.names()]
+        case "faults":
+            lines = [f"{f.id:28} {f.group:12} {f.title}" for f in catalog.faults().values()]
+        case "systems":
+            lines = [f"{name:18} {systems.load(name).title}" for name in systems.names()]
+        case "methods":
+            lines = list(NAMES)
+    print("\n".join(lines))
+
+
+@app.command(name="clean")
+def clean_command() -> int:
+    """Remove every fault, every system and the fault agents from the cluster."""
+    return run_until_done(clean(Console()))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; every expected error is one line."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    console = Console(stderr=True)
     try:
-        return _do(chosen, console)
+        code = app(given, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        print(f"error: {error}\nSee reme-bench --help.", file=sys.stderr)
+        return USAGE_ERROR
     except (RunError, MethodError, ResultsError, ClusterError, ValueError) as error:
         console.print("[bold red]error:[/] ", end="")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 2
+        return USAGE_ERROR
     except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("interrupted: the cluster was put back; go on with --resume")
-        return 130
+        console.print("interrupted: the cluster was restored. Continue with --resume")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has ended; what is left in the buffer must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return int(code or 0)
 
 
-def _do(chosen: argparse.Namespace, console: Console) -> int:
-    match chosen.command:
-        case "run":
-            options = RunOptions.of(chosen)
-            return asyncio.run(_stoppable(run(options, console)))
-        case "replay":
-            options = RunOptions.of(chosen)
-            return asyncio.run(_stoppable(replay(chosen.results, chosen.case, options, console)))
-        case "clean":
-            return asyncio.run(_stoppable(clean(console)))
-        case "fidelity":
-            return fidelity.main(chosen, console, _stoppable)
-        case "summary":
-            store = Store(chosen.results)
-            figures = summarize(store.load_run(), store.results(), catalog.faults())
-            print(figures.model_dump_json(indent=1) if chosen.json else summary_text(store))
-        case "report":
-            for path in write_report_files(Store(chosen.results)):
-                console.print(str(path), highlight=False)
-        case "incidents":
-            found = [one for path in chosen.results for one in incidents(Store(path).results())]
-            lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in found)
-            chosen.out.write_text("".join(f"{line}\n" for line in lines))
-            console.print(f"{len(found)} incidents in {chosen.out}", highlight=False)
-        case "compare":
-            print(compare_stores(Store(chosen.a), Store(chosen.b)).markdown())
-        case "list":
-            for line in _listed(chosen.what):
-                print(line)
-    return 0
-
-
-def _listed(what: str) -> list[str]:
-    if what == "suites":
-        return [f"{n:18} {suites.load(n).title}" for n in suites.names()]
-    if what == "faults":
-        return [f"{f.id:28} {f.group:12} {f.title}" for f in catalog.faults().values()]
-    if what == "systems":
-        return [f"{n:18} {systems.load(n).title}" for n in systems.names()]
-    return list(NAMES)
-
-
-async def _stoppable(work: Coroutine[Any, Any, int]) -> int:
-    """Have SIGTERM end the work as Ctrl-C does: the cluster is put back first."""
-    task = asyncio.create_task(work)
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError, RuntimeError):
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
-    return await task
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split(",") if word)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

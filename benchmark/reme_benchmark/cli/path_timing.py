@@ -1,12 +1,10 @@
-"""`make bench-path`: what each step of the path costs, with the model's time taken out.
+"""`reme-bench time-path`: measures each step of a repair, without the time of a model.
 
-The same fault is repaired N times against the scripted model; the steps come from
-Remediation.status, the rest from the API (Job, pods, images). The same playbook is run with plain
-ansible-playbook on the host beside it. Everything goes into a JSON file, and from it into
-docs/lab/performance.md: nothing there is typed by hand.
+The same fault is repaired several times with the scripted model. The steps come from
+Remediation.status. For comparison the same playbook runs with plain ansible-playbook on this host.
+`reme_benchmark.reports.performance_page` writes docs/lab/performance.md from the results.
 """
 
-import argparse
 import json
 import os
 import platform
@@ -52,7 +50,7 @@ class Row:
 
     @property
     def median(self) -> float:
-        """The middle sample."""
+        """The median."""
         return statistics.median(self.samples)
 
     @property
@@ -63,18 +61,18 @@ class Row:
 
 
 def steps_of(remediation: Remediation) -> dict[str, tuple[float, float]]:
-    """Return (duration, of it the operator's own work) in seconds, by step."""
+    """Return (duration, operator's own work) in seconds, by step."""
     timings = list(remediation.status.timings)
     for attempt in remediation.status.attempts:
         timings += attempt.timings
-    found: dict[str, tuple[float, float]] = {}
+    seconds: dict[str, tuple[float, float]] = {}
     for timing in timings:
-        before = found.get(timing.step, (0.0, 0.0))
-        found[timing.step] = (
-            before[0] + timing.duration_milliseconds / 1000,
-            before[1] + timing.operator_milliseconds / 1000,
+        duration, own_work = seconds.get(timing.step, (0.0, 0.0))
+        seconds[timing.step] = (
+            duration + timing.duration_milliseconds / 1000,
+            own_work + timing.operator_milliseconds / 1000,
         )
-    return found
+    return seconds
 
 
 def to_first_task(remediation: Remediation) -> float | None:
@@ -87,7 +85,7 @@ def to_first_task(remediation: Remediation) -> float | None:
 
 
 def rows_of(ended: Sequence[Remediation]) -> list[Row]:
-    """Return the figures of all runs: each step, then what is compared with a goal."""
+    """Return the figures of all runs: each step, then the figures that have a goal."""
     steps = [steps_of(r) for r in ended]
     rows = [
         Row(step.value, tuple(s[step][0] for s in steps if step in s))
@@ -98,12 +96,12 @@ def rows_of(ended: Sequence[Remediation]) -> list[Row]:
     first = tuple(t for r in ended if (t := to_first_task(r)) is not None)
     if first:
         rows.append(Row("Job created to first task", first))
-    whole = tuple(
+    report_to_outcome = tuple(
         (r.status.completion_time - r.metadata.creation_timestamp).total_seconds()
         for r in ended
         if r.status.completion_time and r.metadata.creation_timestamp
     )
-    rows.append(Row("report to outcome", whole))
+    rows.append(Row("report to outcome", report_to_outcome))
     return rows
 
 
@@ -111,7 +109,7 @@ def repair(shop: Shop, number: int) -> Remediation:
     """Break catalog, report it, and return the ended remediation.
 
     Raises:
-        FollowError: it did not begin or did not end.
+        FollowError: it did not start or did not end.
     """
     shop.deploy()
     shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
@@ -125,7 +123,7 @@ def repair(shop: Shop, number: int) -> Remediation:
 
 
 def collections() -> Path:
-    """Return a directory with the collection of the sandbox image, fetched when absent."""
+    """Return a directory with the collection of the sandbox image; fetch it when it is missing."""
     cache = Path(os.environ.get("REME_CACHE", Path.home() / ".cache" / "reme")) / "collections"
     if not (cache / "ansible_collections").is_dir():
         with tempfile.TemporaryDirectory() as bundle:
@@ -140,8 +138,8 @@ def collections() -> Path:
                 "--only-binary=:all:",
             ]
             subprocess.run([*pip, "--require-hashes", "-r", lock, "-d", bundle], check=True)
-            take = [sys.executable, "images/collection.py", bundle, "kubernetes.core", str(cache)]
-            subprocess.run(take, check=True)
+            extract = [sys.executable, "images/collection.py", bundle, "kubernetes.core"]
+            subprocess.run([*extract, str(cache)], check=True)
     return cache
 
 
@@ -162,7 +160,7 @@ def plain_ansible(kubectl: Kubectl, shop: Shop) -> float:
         path = Path(folder) / "playbook.json"
         path.write_text(json.dumps([play]))
         environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(collections())}
-        begun = time.monotonic()
+        start = time.monotonic()
         subprocess.run(
             [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", str(path)],
             env=environment,
@@ -170,11 +168,11 @@ def plain_ansible(kubectl: Kubectl, shop: Shop) -> float:
             capture_output=True,
             timeout=120,
         )
-        return time.monotonic() - begun
+        return time.monotonic() - start
 
 
 def operator_memory(kubectl: Kubectl) -> int | None:
-    """Return the operator's memory in MiB as metrics.k8s.io sees it."""
+    """Return the operator's memory in MiB, as metrics.k8s.io reports it."""
     path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{SYSTEM}/pods"
     try:
         pods = json.loads(kubectl.raw(path))["items"]
@@ -188,12 +186,12 @@ def operator_memory(kubectl: Kubectl) -> int | None:
 
 
 def scripted_install(console: Console, kubectl: Kubectl) -> ScriptedModel:
-    """Point the installed reme at the scripted model and return it."""
+    """Configure the installed reme to use the scripted model, and return the model."""
     model = ScriptedModel(kubectl)
     model.deploy()
     helm = os.environ.get("REME_HELM", "helm")
     values = "charts/reme/ci/e2e-values.yaml"
-    console.print("helm upgrade: the scripted model answers")
+    console.print("helm upgrade: reme uses the scripted model")
     subprocess.run(
         [
             helm, "upgrade", "--install", "reme", "charts/reme", "--namespace", SYSTEM,
@@ -209,7 +207,7 @@ def scripted_install(console: Console, kubectl: Kubectl) -> ScriptedModel:
 
 
 def result(rows: Sequence[Row], ended: Sequence[Remediation], memory: int | None) -> dict[str, Any]:
-    """Return everything that was measured, as the result file holds it."""
+    """Return the content of the result file."""
     return {
         "version": 1,
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -221,12 +219,13 @@ def result(rows: Sequence[Row], ended: Sequence[Remediation], memory: int | None
     }
 
 
-def main() -> None:
-    """Run the path, print the table and write the result file."""
-    parser = argparse.ArgumentParser(prog="reme_benchmark.cli.path_timing", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=Path("benchmark/results/path.json"))
-    arguments = parser.parse_args()
+def time_path(*, runs: int = 5, output: Path = Path("benchmark/results/path.json")) -> int:
+    """Measure the duration of each step of a repair with a scripted model.
+
+    Args:
+        runs: Number of repairs.
+        output: File of the results.
+    """
     console, kubectl = Console(), Kubectl.from_environment()
     shop = Shop(kubectl, NAMESPACE)
     ended: list[Remediation] = []
@@ -236,14 +235,14 @@ def main() -> None:
         shop.kubectl.apply(*manifest("shop.yaml", namespace=NAMESPACE)[:1])
         shop.kubectl.apply(*manifest("policy.yaml", namespace=NAMESPACE))
         model.play(ROLLBACK)
-        for number in range(1, arguments.runs + 1):
+        for number in range(1, runs + 1):
             ended.append(repair(shop, number))
             plain.append(plain_ansible(kubectl, shop))
             console.print(f"run {number}: {ended[-1].status.outcome}, plain {plain[-1]:.1f} s")
         memory = operator_memory(kubectl)
     except (FollowError, KubectlError, ShopError, subprocess.CalledProcessError) as error:
-        console.print(f"[bold red]broke off:[/] {error}")
-        sys.exit(1)
+        console.print(f"[bold red]error:[/] {error}")
+        return 1
     finally:
         kubectl.delete("namespace", NAMESPACE, wait=False)
     rows = [*rows_of(ended), Row("plain ansible-playbook on the host", tuple(plain))]
@@ -252,10 +251,6 @@ def main() -> None:
         table.add_row(row.name, f"{row.median:.2f}", f"{row.p95:.2f}")
     console.print(table)
     console.print(f"operator memory: {memory} MiB")
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result(rows, ended, memory), indent=1) + "\n")
-    sys.exit(0 if all(r.status.outcome is Outcome.VERIFIED for r in ended) else 1)
-
-
-if __name__ == "__main__":
-    main()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result(rows, ended, memory), indent=1) + "\n")
+    return 0 if all(r.status.outcome is Outcome.VERIFIED for r in ended) else 1

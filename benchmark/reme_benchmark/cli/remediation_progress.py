@@ -1,9 +1,7 @@
-"""A remediation shown as it goes: conditions, steps, and at the end the whole record."""
+"""Shows the progress of a remediation, and its record when it has ended."""
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,51 +15,52 @@ from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt, Remediation
 from reme_benchmark.kube.kubectl import Kubectl
 
-GOOD = frozenset({Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED})
+SUCCESSES = frozenset({Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED})
 MARKS = {"True": "[green]✓[/]", "False": "[red]✗[/]", "Unknown": "[yellow]…[/]"}
 
 
 class FollowError(Exception):
-    """The remediation did not begin or did not end in time."""
+    """The remediation did not start or did not end in time."""
 
 
 def remediations_of(kubectl: Kubectl, namespace: str, report_uid: str) -> list[Remediation]:
     """Return the remediations of one report, oldest first."""
-    found = [
-        Remediation.model_validate(o)
-        for o in kubectl.list("remediations.reme.dev", namespace)
-        if o["spec"]["reportRef"]["uid"] == report_uid
+    remediations = [
+        Remediation.model_validate(item)
+        for item in kubectl.list("remediations.reme.dev", namespace)
+        if item["spec"]["reportRef"]["uid"] == report_uid
     ]
-    return sorted(found, key=lambda r: r.metadata.name)
+    return sorted(remediations, key=lambda r: r.metadata.name)
 
 
 def updates(
     kubectl: Kubectl, namespace: str, report: str, timeout_seconds: float
 ) -> Iterator[Remediation]:
-    """Yield the remediation of a report again and again until it has ended.
+    """Yield the latest remediation of a report twice a second, until it has ended.
 
     Raises:
-        FollowError: the report was refused, or there is no end within the timeout.
+        FollowError: the report was refused, or the remediation did not end within the timeout.
     """
     until = time.monotonic() + timeout_seconds
     while time.monotonic() < until:
-        seen = kubectl.get("diagnosisreports.reme.dev", report, namespace)
-        if seen is None:
-            raise FollowError(f"report {namespace}/{report} is gone")
-        for condition in seen.get("status", {}).get("conditions", []):
+        item = kubectl.get("diagnosisreports.reme.dev", report, namespace)
+        if item is None:
+            raise FollowError(f"report {namespace}/{report} was deleted")
+        for condition in item.get("status", {}).get("conditions", []):
             if condition["type"] == "Accepted" and condition["status"] == "False":
-                raise FollowError(f"not accepted: {condition['reason']}: {condition['message']}")
-        found = remediations_of(kubectl, namespace, seen["metadata"]["uid"])
-        if found:
-            yield found[-1]
-            if found[-1].status.outcome:
+                raise FollowError(
+                    f"report not accepted: {condition['reason']}: {condition['message']}"
+                )
+        if remediations := remediations_of(kubectl, namespace, item["metadata"]["uid"]):
+            yield remediations[-1]
+            if remediations[-1].status.outcome:
                 return
         time.sleep(0.5)
-    raise FollowError(f"no end within {timeout_seconds:.0f} s")
+    raise FollowError(f"the remediation did not end within {timeout_seconds:.0f} s")
 
 
 def progress(remediation: Remediation) -> RenderableType:
-    """Draw where a remediation stands."""
+    """Return a panel with the conditions of a remediation."""
     table = Table.grid(padding=(0, 2))
     for condition in remediation.status.conditions:
         table.add_row(
@@ -75,11 +74,11 @@ def progress(remediation: Remediation) -> RenderableType:
 
 
 def playbook_text(kubectl: Kubectl, remediation: Remediation, attempt: Attempt) -> str:
-    """Return the playbook as it was run, from the ConfigMap that the record names."""
+    """Return the playbook of an attempt, from the ConfigMap that the record names."""
     if attempt.playbook is None:
         return ""
-    kept = kubectl.get("configmap", attempt.playbook.name, remediation.metadata.namespace) or {}
-    text: str = kept.get("data", {}).get(attempt.playbook.key, "")
+    config_map = kubectl.get("configmap", attempt.playbook.name, remediation.metadata.namespace)
+    text: str = (config_map or {}).get("data", {}).get(attempt.playbook.key, "")
     return text
 
 
@@ -101,7 +100,7 @@ def _probes(remediation: Remediation, attempt: Attempt) -> Table:
 
 
 def _steps(remediation: Remediation, attempt: Attempt) -> Table:
-    table = Table("step", "seconds", "of it reme's own work", title="Time", title_justify="left")
+    table = Table("step", "seconds", "operator's own work", title="Time", title_justify="left")
     for timing in [*remediation.status.timings, *attempt.timings]:
         table.add_row(
             timing.step,
@@ -112,7 +111,7 @@ def _steps(remediation: Remediation, attempt: Attempt) -> Table:
 
 
 def record(kubectl: Kubectl, remediation: Remediation) -> RenderableType:
-    """Draw the whole record of an ended remediation."""
+    """Return the record of an ended remediation for the console."""
     parts: list[RenderableType] = []
     for attempt in remediation.status.attempts:
         parts.append(Text(f"Attempt {attempt.number}", style="bold"))
@@ -137,15 +136,14 @@ def record(kubectl: Kubectl, remediation: Remediation) -> RenderableType:
 
 
 def verdict(remediation: Remediation) -> str:
-    """Return the one line that says how it ended."""
+    """Return one line with outcome, duration, target and message."""
     status = remediation.status
-    colour = "green" if status.outcome in GOOD else "yellow"
-    took = ""
+    colour = "green" if status.outcome in SUCCESSES else "yellow"
+    duration = ""
     if status.start_time and status.completion_time:
-        took = f" after {(status.completion_time - status.start_time).total_seconds():.1f} s"
+        duration = f" after {(status.completion_time - status.start_time).total_seconds():.1f} s"
     target = f"{remediation.spec.target.kind}/{remediation.spec.target.name}"
-    words = escape(status.message)
-    return f"[bold {colour}]{status.outcome}[/]{took}: {target}: {words}"
+    return f"[bold {colour}]{status.outcome}[/]{duration}: {target}: {escape(status.message)}"
 
 
 def follow(
@@ -154,25 +152,19 @@ def follow(
     namespace: str,
     report: str,
     timeout_seconds: float,
-    beside: Callable[[], str],
+    user_sli: Callable[[], str],
 ) -> Remediation:
-    """Show a remediation until it has ended, with a line of what users feel meanwhile.
+    """Show a remediation until it has ended, with the current SLI of the users.
 
     Raises:
-        FollowError: it did not begin or did not end in time.
+        FollowError: it did not start or did not end in time.
     """
     last: Remediation | None = None
-    begun: datetime = datetime.now().astimezone()
+    start = time.monotonic()
     with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as live:
         for last in updates(kubectl, namespace, report, timeout_seconds):
-            seconds = (datetime.now().astimezone() - begun).total_seconds()
-            line = Text(f"{seconds:5.1f} s  front door: {beside()}", style="cyan")
+            line = Text(f"{time.monotonic() - start:5.1f} s  users: {user_sli()}", style="cyan")
             live.update(Group(progress(last), line))
     if last is None or not last.status.outcome:
         raise FollowError("the remediation did not end")
     return last
-
-
-def to_json(remediation: Remediation) -> dict[str, Any]:
-    """Return the record as it would be printed by kubectl."""
-    return remediation.model_dump(mode="json", by_alias=True, exclude_none=True)

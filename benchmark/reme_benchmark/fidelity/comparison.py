@@ -1,11 +1,10 @@
-"""Asks the simulator what came of a trial, and whether the real world said the same. Pure."""
+"""Simulates a trial and compares its outcome with the real one. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 
 from reme_api.probes import NeighbourHealth
-from reme_benchmark.fidelity.ground_truth import stresses, truths
+from reme_benchmark.fidelity.ground_truth import ground_truth, stresses
 from reme_benchmark.fidelity.records import Inputs, Real, Simulated
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems import catalog as systems
@@ -15,31 +14,31 @@ from reme_lab.simulator.health import world_health
 from reme_operator.decision.probe_verdict import degraded_neighbours
 
 
-class Kind(StrEnum):
-    """How the two worlds agree, or do not."""
+class AgreementKind(StrEnum):
+    """How the simulated outcome agrees with the real one."""
 
     BOTH = "both verified"
     NEITHER = "neither verified"
-    HOPED = "only the simulator verifies it"
-    MISSED = "only the real world verifies it"
+    ONLY_SIMULATED = "only the simulator verifies it"
+    ONLY_REAL = "only the real world verifies it"
     HARM = "they differ about harm to others"
 
 
 def world(inputs: Inputs) -> World:
-    """Return the simulated world in which the fault is, measured against the one before it."""
+    """Return the simulated world with the fault, and the healthy world to compare it with."""
     system, fault = systems.load(inputs.system), catalog.fault(inputs.fault)
     broken = world_from_snapshot(
         inputs.live,
-        truths(system, fault, inputs),
+        ground_truth(system, fault, inputs),
         stresses=stresses(fault, inputs),
-        at_once=True,  # a trial begins as soon as the live state was read
+        at_once=True,  # a trial starts as soon as the snapshot was taken
     )
-    before = world_from_snapshot(inputs.healthy, truths(system, fault, inputs, broken=False))
+    before = world_from_snapshot(inputs.healthy, ground_truth(system, fault, inputs, broken=False))
     return replace(broken, healthy=before)
 
 
 def simulated(inputs: Inputs) -> Simulated:
-    """Return what the simulator says to the playbook of a trial."""
+    """Return the simulated outcome of the playbook of a trial."""
     before = world(inputs)
     after = apply(before, inputs.actions)
     verdict = assess(before, after, inputs.probes)
@@ -62,25 +61,20 @@ def health(of: World) -> tuple[NeighbourHealth, ...]:
     )
 
 
-def compare(real: Real, said: Simulated) -> Kind:
-    """Return how what the operator would see agrees."""
-    if bool(real.harmed) != bool(said.harmed):
-        return Kind.HARM
-    if real.verified != said.verified:
-        return Kind.HOPED if said.verified else Kind.MISSED
-    return Kind.BOTH if real.verified else Kind.NEITHER
+def compare(real: Real, prediction: Simulated) -> AgreementKind:
+    """Return how the verdicts of the operator agree."""
+    if bool(real.harmed) != bool(prediction.harmed):
+        return AgreementKind.HARM
+    if real.verified != prediction.verified:
+        return AgreementKind.ONLY_SIMULATED if prediction.verified else AgreementKind.ONLY_REAL
+    return AgreementKind.BOTH if real.verified else AgreementKind.NEITHER
 
 
-def agrees(kind: Kind) -> bool:
-    """Return whether both worlds say the same."""
-    return kind in (Kind.BOTH, Kind.NEITHER)
+def agrees(kind: AgreementKind) -> bool:
+    """Return whether both outcomes are the same."""
+    return kind in (AgreementKind.BOTH, AgreementKind.NEITHER)
 
 
-def agrees_on_cure(real: Real, said: Simulated) -> bool:
-    """Return whether both say the same about the fault itself, whatever the probes ask for."""
-    return bool(real.verified and real.cured) == said.cured
-
-
-def agreeing(kinds: Iterable[Kind]) -> int:
-    """Return how many agree."""
-    return sum(map(agrees, kinds))
+def agrees_on_cure(real: Real, prediction: Simulated) -> bool:
+    """Return whether both agree that the fault is gone, regardless of the probes."""
+    return bool(real.verified and real.cured) == prediction.cured

@@ -1,16 +1,23 @@
-"""A fault in a real system, brought about once and brought back after each trial."""
+"""A fault in a real system, which is restored after each trial."""
 
 import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reme_api.base import ObjectMeta
+from reme_api.diagnosis_report import Fault as ReportedFault
 from reme_api.diagnosis_report import Target, TargetKind
 from reme_api.probes import Probe
-from reme_benchmark.fidelity.snapshots import read
-from reme_benchmark.harness.case_run import bites, case_context
-from reme_benchmark.harness.fault_injection import Injection, InjectionError
-from reme_benchmark.harness.metrics_wait import wait_for_metrics
+from reme_api.remediation import PolicySnapshot, Remediation, RemediationSpec, ReportReference
+from reme_benchmark.fidelity.playbook_sampling import permissive_policy
+from reme_benchmark.harness.case_run import case_context
+from reme_benchmark.harness.fault_injection import (
+    Injection,
+    InjectionError,
+    wait_for_effect,
+    wait_for_metrics,
+)
 from reme_benchmark.harness.system_instance import SystemInstance
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster, Object
@@ -23,6 +30,7 @@ from reme_benchmark.scoring.snapshot import Snapshot, take_snapshot
 from reme_kube.cluster import ApiCluster
 from reme_kube.errors import ClusterError
 from reme_lab.fidelity import snapshot_differences
+from reme_operator.snapshot.collect import collect_snapshot
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -33,7 +41,7 @@ _HASH = "pod-template-hash"
 
 @dataclass
 class FaultFixture:
-    """One fault in one system; `begin` brings it about, `again` brings it back."""
+    """One fault in one system. `begin` injects it, `restore` restores it after a trial."""
 
     cluster: Cluster
     operator: ApiCluster
@@ -43,18 +51,18 @@ class FaultFixture:
     case: Case
     context: CaseContext = field(init=False)
     healthy: ClusterSnapshot = field(init=False)
-    live: ClusterSnapshot = field(init=False)
+    snapshot: ClusterSnapshot = field(init=False)
     _injection: Injection | None = None
     _faulted: Snapshot = field(init=False)
-    _sets: frozenset[str] = frozenset()
-    _stressed: str = ""
+    _replica_set_uids: frozenset[str] = frozenset()
+    _faulted_containers: str = ""
 
     async def begin(self) -> None:
-        """Bring the fault about in a healthy system, and wait until it bites.
+        """Inject the fault into a healthy system, and wait until it has an effect.
 
         Raises:
-            InjectionError: it does not.
-            ClusterError: the API server refused something.
+            InjectionError: it has no effect.
+            ClusterError: the API server refused a step.
         """
         self.context = await case_context(
             self.cluster, self.agents, self.instance, self.case, self.fault
@@ -62,42 +70,42 @@ class FaultFixture:
         self.healthy = await self.read()
         self._injection = Injection(self.context, self.fault)
         await self._injection.begin()
-        if (missing := await bites(self.context, self.fault)) is not None:
+        if (missing := await wait_for_effect(self.context, self.fault)) is not None:
             raise InjectionError(missing)
         await wait_for_metrics(self.context, self.fault)
-        self.live = await self._settled()
+        self.snapshot = await self._settled()
         self._faulted = await take_snapshot(self.cluster, self.instance.namespace)
-        self._sets = frozenset(await self._set_uids())
-        self._stressed = await self._containers()
+        self._replica_set_uids = frozenset(await self._read_replica_set_uids())
+        self._faulted_containers = await self._containers()
 
-    async def again(self) -> None:
-        """Have the system be as it was after the fault, before anything was tried on it.
+    async def restore(self) -> None:
+        """Restore the state with the fault, from before any playbook.
 
-        What can be written back is written back; where that does not tell the same story, the
-        system is mended and the fault brought about anew.
+        Restores the objects; where that does not result in the same state, restores the healthy
+        system and injects the fault again.
 
         Raises:
-            InjectionError: the fault does not come back.
-            ClusterError: the API server refused something.
+            InjectionError: the fault has no effect this time.
+            ClusterError: the API server refused a step.
         """
-        if not await self._written_back():
-            await self._ended()
+        if not await self._restore_objects():
+            await self._remove_fault()
             await self.instance.healthy()
             await self.begin()
 
     async def end(self) -> None:
-        """End the fault, and bring the system back; safe to call again."""
-        await self._ended()
-        await self.instance.back()
+        """Remove the fault and restore the system; may be called again."""
+        await self._remove_fault()
+        await self.instance.restore()
 
-    async def _ended(self) -> None:
+    async def _remove_fault(self) -> None:
         if self._injection is not None:
             with contextlib.suppress(AgentsError, ClusterError):
                 await self._injection.end()
 
     @property
     def pod(self) -> str:
-        """The pod into which the fault was put, where it is in one."""
+        """The pod that has the fault, where that is one pod."""
         return self._injection.pod if self._injection else ""
 
     @property
@@ -108,23 +116,38 @@ class FaultFixture:
 
     @property
     def probes(self) -> tuple[Probe, ...]:
-        """What a report of this fault would measure."""
+        """The probes of a report about this fault."""
         values = self.context.values
-        found = fill(list(self.fault.report.probes), values, self.fault.id)
-        return tuple(Probe.model_validate(probe) for probe in found)
+        probes = fill(list(self.fault.report.probes), values, self.fault.id)
+        return tuple(Probe.model_validate(probe) for probe in probes)
 
     async def read(self) -> ClusterSnapshot:
-        """Return the live state around the target."""
+        """Return a snapshot of the cluster around the target, as the operator takes it.
+
+        Raises:
+            TargetVanishedError: the target does not exist.
+            ClusterError: the API server does not answer.
+        """
         probes: Sequence[Probe] = self.probes if hasattr(self, "context") else ()
-        return await read(
-            self.operator, self.instance.namespace, self.target, self.fault.report.type, probes
+        namespace = self.instance.namespace
+        policy = PolicySnapshot(name="benchmark", namespace=namespace, spec=permissive_policy())
+        remediation = Remediation(
+            metadata=ObjectMeta(name="fidelity", namespace=namespace),
+            spec=RemediationSpec(
+                report_ref=ReportReference(name="fidelity", uid="none"),
+                target=self.target,
+                fault=ReportedFault(type=self.fault.report.type),
+                probes=list(probes),
+                policy=policy,
+            ),
         )
+        return await collect_snapshot(self.operator, remediation)
 
     async def others(self) -> tuple[Object, ...]:
         """Return the other workloads of the namespace."""
-        found = await self.operator.workloads(self.instance.namespace)
+        workloads = await self.operator.workloads(self.instance.namespace)
         return tuple(
-            w for w in found if unstructured.text(w, "metadata", "name") != self.case.service
+            w for w in workloads if unstructured.text(w, "metadata", "name") != self.case.service
         )
 
     async def _settled(self) -> ClusterSnapshot:
@@ -132,34 +155,34 @@ class FaultFixture:
         for _ in range(int(_SETTLE_SECONDS / _POLL_SECONDS)):
             await asyncio.sleep(_POLL_SECONDS)
             now = await self.read()
-            if same(before, now):
+            if equivalent(before, now):
                 return now
             before = now
         return before
 
-    async def _written_back(self) -> bool:
+    async def _restore_objects(self) -> bool:
         fault = self.fault
         if any(step.agent is not None and step.agent.follow for step in fault.inject):
-            return False  # who follows the pods has stopped where its cause was away
-        if self._in_a_pod() and await self._containers() != self._stressed:
+            return False  # the injection into new pods has ended with the fault
+        if self._in_a_pod() and await self._containers() != self._faulted_containers:
             return False
-        restored = await restore_objects(self.cluster, self.instance.namespace, self._faulted)
-        if restored.missing:
+        result = await restore_objects(self.cluster, self.instance.namespace, self._faulted)
+        if result.missing:
             return False
         for item in await self.cluster.list("ReplicaSet", self.instance.namespace):
-            if item["metadata"]["uid"] not in self._sets:
+            if item["metadata"]["uid"] not in self._replica_set_uids:
                 await self.cluster.delete(
                     "ReplicaSet", item["metadata"]["name"], self.instance.namespace
                 )
-        if self._replaces_pods() and not same(self.live, await self.read()):
+        if self._replaces_pods() and not equivalent(self.snapshot, await self.read()):
             for pod in await self._pods():
                 name = pod["metadata"]["name"]
                 await self.cluster.delete("Pod", name, self.instance.namespace, grace=0)
         for _ in range(int(_SETTLE_SECONDS / _POLL_SECONDS)):
             now = await self.read()
-            if same(self.live, now):
-                self.live = now
-                return not self._in_a_pod() or await self._containers() == self._stressed
+            if equivalent(self.snapshot, now):
+                self.snapshot = now
+                return not self._in_a_pod() or await self._containers() == self._faulted_containers
             await asyncio.sleep(_POLL_SECONDS)
         return False
 
@@ -176,37 +199,36 @@ class FaultFixture:
         return await self.cluster.list("Pod", self.instance.namespace, labels)
 
     async def _containers(self) -> str:
-        """Return which containers run in the pod with the fault."""
-        found = (
-            await self.cluster.get("Pod", self.pod, self.instance.namespace) if self.pod else None
-        )
-        if found is None or unstructured.text(found, "metadata", "deletionTimestamp"):
+        """Return pod uid and container ids of the pod with the fault; empty without it."""
+        namespace = self.instance.namespace
+        pod = await self.cluster.get("Pod", self.pod, namespace) if self.pod else None
+        if pod is None or unstructured.text(pod, "metadata", "deletionTimestamp"):
             return ""
-        states = unstructured.items(found, "status", "containerStatuses")
-        uid = unstructured.text(found, "metadata", "uid")
+        states = unstructured.items(pod, "status", "containerStatuses")
+        uid = unstructured.text(pod, "metadata", "uid")
         return " ".join([uid, *(unstructured.text(one, "containerID") for one in states)])
 
-    async def _set_uids(self) -> list[str]:
-        found = await self.cluster.list("ReplicaSet", self.instance.namespace)
-        return [item["metadata"]["uid"] for item in found]
+    async def _read_replica_set_uids(self) -> list[str]:
+        replica_sets = await self.cluster.list("ReplicaSet", self.instance.namespace)
+        return [item["metadata"]["uid"] for item in replica_sets]
 
 
-def same(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
-    """Return whether two live states tell the same story, and the second has been looked at."""
+def equivalent(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
+    """Return whether two snapshots are equivalent, and controllers have observed the second."""
     generation = unstructured.number(other.workload, "metadata", "generation")
     if unstructured.number(other.workload, "status", "observedGeneration") < generation:
         return False
     return not snapshot_differences(one, other) and _templates(one) == _templates(other)
 
 
-def _templates(live: ClusterSnapshot) -> list[tuple[str, bool]]:
-    """Return of which template each pod is; one that ends tells the stories apart."""
+def _templates(snapshot: ClusterSnapshot) -> list[tuple[str, bool]]:
+    """Return the template hash of each pod, and whether the pod is terminating."""
     return sorted(
         (
             unstructured.strings(pod, "metadata", "labels").get(_HASH, ""),
             "deletionTimestamp" in meta,
         )
-        for key, pod in live.objects.items()
+        for key, pod in snapshot.objects.items()
         if key.kind == "Pod"
         for meta in [unstructured.mapping(pod, "metadata")]
     )

@@ -1,7 +1,7 @@
-"""The truths behind a trial: how the system's programs behave, and what the fault put in.
+"""Builds the ground truth of a trial: how the programs behave, and what the fault changed.
 
-They come from what the programs are told (`workload_settings`) and from the fault's own data, by
-the same rules for every fault.
+It comes from the settings of the programs (`workload.settings`) and from the fault's data, by the
+same rules for every fault.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,16 +33,16 @@ from reme_playbook.snapshot.quantity import memory_bytes
 _MIB = 2**20
 _INTERPRETER_BYTES = 11 * _MIB
 _SERVING_MILLICORES = 12
-"""What asking and being asked costs a program beside its work, at a few requests a second."""
+"""CPU of a program for sending and answering a few requests a second, besides its work."""
 _ANSWER_MILLISECONDS = 10
 _START_SECONDS, _START_CPU_MILLISECONDS = 0.3, 350
 _COMMAND = "python -m reme_benchmark.workload"
 
 
 def program(system: System, service: Service) -> Program:
-    """Return how the program of a service behaves: what its settings say, in the simulator's terms.
+    """Return how the program of a service behaves with its settings.
 
-    Only `/` and what every request does is told: probes ask nothing else.
+    Describes `/` and what every request does, because probes request nothing else.
     """
     usual = Behaviour(
         port=8080,
@@ -54,14 +54,14 @@ def program(system: System, service: Service) -> Program:
         cpu_millicores=_SERVING_MILLICORES,
         memory_bytes=_INTERPRETER_BYTES + 4 * _MIB,
     )
-    refuses = rule(is_one_of("MODE", "maintenance"), unready=True)
+    unready = rule(is_one_of("MODE", "maintenance"), unready=True)
     unknown = rule(is_none_of("MODE", "normal", "maintenance", None), exit_code=1)
     missing = [rule(is_one_of(key, None, ""), exit_code=1) for key in service.config]
-    elsewhere = rule(is_none_of("command", _COMMAND), exit_code=1)
+    other_command = rule(is_none_of("command", _COMMAND), exit_code=1)
     return Program(
         container=service.container_name,
         default=usual,
-        rules=(refuses, unknown, *missing, elsewhere),
+        rules=(unready, unknown, *missing, other_command),
         numeric_settings=(
             NumericSetting("port", "PORT"),
             NumericSetting("error_percent", "FAIL_PERCENT"),
@@ -73,7 +73,7 @@ def program(system: System, service: Service) -> Program:
             NumericSetting("memory_bytes", "MEMORY_MEBIBYTES", _MIB, _INTERPRETER_BYTES),
             NumericSetting("leaks", "LEAK_KIBIBYTES"),
             NumericSetting("writes_disk", "DISK_KIBIBYTES"),
-            # What is filled at the start, and the one block more that a request needs.
+            # The bytes written at the start, and one more block for a request.
             NumericSetting("scratch_bytes", "FILL_MEBIBYTES", _MIB, 4096),
             NumericSetting("startup_seconds", "STARTUP_SECONDS", plus=_START_SECONDS),
             NumericSetting("cpu_millicores", "CPU_MILLISECONDS", system.rate, _SERVING_MILLICORES),
@@ -82,35 +82,39 @@ def program(system: System, service: Service) -> Program:
     )
 
 
-def truths(system: System, fault: Fault, inputs: Inputs, *, broken: bool = True) -> GroundTruth:
-    """Return the truths of a trial; with `broken` false, those from before the fault."""
+def ground_truth(
+    system: System, fault: Fault, inputs: Inputs, *, broken: bool = True
+) -> GroundTruth:
+    """Return the ground truth of a trial; with `broken` false, from before the fault."""
     target = inputs.live.target
     own = program(system, system.service(target.name))
     if broken:
-        own = Program(**{**vars(own), "recurring_stress": tuple(_returning(fault, inputs))})
-    programs = {target: own, **dict(_others(system, inputs, broken=broken))}
+        own = Program(
+            **{**vars(own), "recurring_stress": tuple(_recurring_stresses(fault, inputs))}
+        )
+    programs = {target: own, **dict(_other_programs(system, inputs, broken=broken))}
     return GroundTruth(
         programs=programs,
-        missing_secret_keys=frozenset(_lost_secrets(fault, inputs.values))
+        missing_secret_keys=frozenset(_removed_secret_keys(fault, inputs.values))
         if broken
         else frozenset(),
-        entry_points=tuple(_fronts(system, inputs)),
+        entry_points=tuple(_entry_points(system, inputs)),
         policies_enforced=inputs.policies_enforced,
         metrics_available=inputs.metrics,
-        allowed_differences=tuple(_may_differ(fault, inputs.values)),
+        allowed_differences=tuple(_allowed_differences(fault, inputs.values)),
         patience_seconds=inputs.patience_seconds,
     )
 
 
 def stresses(fault: Fault, inputs: Inputs) -> dict[str, Stress]:
-    """Return what the fault put into single pods, by the name of the pod."""
-    found = Stress()
+    """Return the stress of single pods, by the name of the pod."""
+    stress = Stress()
     for step in fault.inject:
         if step.pod_fail is not None:
             return {inputs.pod: Stress(failed=True, image=pod_failure.IMAGE)}
         if step.agent is not None and not step.agent.follow:
-            found = _stress(step.agent, inputs)
-    return {inputs.pod: found} if found != Stress() and inputs.pod else {}
+            stress = _stress(step.agent, inputs)
+    return {inputs.pod: stress} if stress != Stress() and inputs.pod else {}
 
 
 def _stress(step: Agent, inputs: Inputs) -> Stress:
@@ -131,7 +135,7 @@ def _stress(step: Agent, inputs: Inputs) -> Stress:
             return Stress(delay_milliseconds=int(options["milliseconds"]))
 
 
-def _returning(fault: Fault, inputs: Inputs) -> Iterator[RecurringStress]:
+def _recurring_stresses(fault: Fault, inputs: Inputs) -> Iterator[RecurringStress]:
     for step in fault.inject:
         if step.agent is None or not step.agent.follow:
             continue
@@ -143,30 +147,37 @@ def _returning(fault: Fault, inputs: Inputs) -> Iterator[RecurringStress]:
         yield RecurringStress(_stress(step.agent, inputs), when)
 
 
-def _others(system: System, inputs: Inputs, *, broken: bool) -> Iterator[tuple[ObjectRef, Program]]:
-    """Yield what the other workloads do, each as its own settings say.
+def _other_programs(
+    system: System, inputs: Inputs, *, broken: bool
+) -> Iterator[tuple[ObjectRef, Program]]:
+    """Yield the programs of the other workloads, with their current settings.
 
-    Their templates are no part of a live state, so their programs are told as they are now.
+    A snapshot does not contain their templates.
     """
     known = {service.name: service for service in system.services}
     for key in inputs.live.neighbours:
         service = known.get(key.name)
-        found = next((o for o in inputs.others if _is(o, key)), None)
+        workload = next((w for w in inputs.others if _identifies(w, key)), None)
         if service is None or service.role == "load":
             continue
         own = program(system, service)
         settings: dict[str, str] = {"command": _COMMAND, "PORT": str(service.container_port)}
         settings |= service.config
         usual = own.behaviour(settings)
-        if broken and found is not None:
-            usual = own.behaviour(settings | _environment(found))
-            if unstructured.number(found, "spec", "replicas", default=1) == 0:
+        if broken and workload is not None:
+            usual = own.behaviour(settings | _environment(workload))
+            if unstructured.number(workload, "spec", "replicas", default=1) == 0:
                 usual = Behaviour(port=usual.port, exit_code=1)
-        yield key, Program(default=usual, calls=tuple(_asks(system, service, inputs.live.target)))
+        yield (
+            key,
+            Program(
+                default=usual, calls=tuple(_calls_to_target(system, service, inputs.live.target))
+            ),
+        )
 
 
-def _asks(system: System, service: Service, target: ObjectRef) -> Iterator[Call]:
-    """Yield how a service asks the target, if it does."""
+def _calls_to_target(system: System, service: Service, target: ObjectRef) -> Iterator[Call]:
+    """Yield the calls of a service to the target."""
     port = system.service(target.name).port
     if target.name in service.calls:
         yield Call(service=target.name, port=port)
@@ -175,14 +186,14 @@ def _asks(system: System, service: Service, target: ObjectRef) -> Iterator[Call]
             yield Call(service=target.name, port=port, path=path)
 
 
-def _fronts(system: System, inputs: Inputs) -> Iterator[EntryPoint]:
-    """Yield where users come in, if what is known of the namespace leads there."""
+def _entry_points(system: System, inputs: Inputs) -> Iterator[EntryPoint]:
+    """Yield the entry point of users, if the snapshot contains its Service."""
     if any((k.kind, k.name) == ("Service", system.front) for k in inputs.live.objects):
         yield EntryPoint(system.front, system.service(system.front).port, system.path)
 
 
-def _is(found: Mapping[str, Any], key: ObjectRef) -> bool:
-    return (unstructured.text(found, "kind"), unstructured.text(found, "metadata", "name")) == (
+def _identifies(item: Mapping[str, Any], key: ObjectRef) -> bool:
+    return (unstructured.text(item, "kind"), unstructured.text(item, "metadata", "name")) == (
         key.kind,
         key.name,
     )
@@ -197,7 +208,7 @@ def _environment(workload: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _lost_secrets(fault: Fault, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _removed_secret_keys(fault: Fault, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for step in fault.inject:
         if step.patch is None or step.patch.kind != "Secret" or step.patch.how != "json":
             continue
@@ -206,12 +217,12 @@ def _lost_secrets(fault: Fault, values: Mapping[str, Any]) -> Iterator[tuple[str
                 yield str(fill(step.patch.name, values)), change["path"].rpartition("/")[2]
 
 
-def _may_differ(fault: Fault, values: Mapping[str, Any]) -> Iterable[AllowedDifference]:
+def _allowed_differences(fault: Fault, values: Mapping[str, Any]) -> Iterable[AllowedDifference]:
     for one in fault.oracle.may_differ:
         try:
             kind, name = fill(one.kind, values), fill(one.name, values)
         except FillError:
-            continue  # of a service that this target does not call
+            continue  # about a service that this target does not call
         yield AllowedDifference(
             kind=str(values["kind"]) if kind == "Workload" else kind,
             name=name,

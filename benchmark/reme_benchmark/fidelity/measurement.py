@@ -1,4 +1,4 @@
-"""A measurement from the first look at the cluster to the last trial."""
+"""Measures the fidelity of the simulator: deploys the systems and runs all trials."""
 
 import asyncio
 import time
@@ -10,14 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from reme_benchmark.fidelity.comparison import agrees, compare
-from reme_benchmark.fidelity.playbook_sampling import shares
+from reme_benchmark.fidelity.playbook_sampling import trials_per_fault
 from reme_benchmark.fidelity.records import Outcome, Plan, Problem
 from reme_benchmark.fidelity.store import Outcomes
-from reme_benchmark.fidelity.trial import Tools, patience, try_fault
-from reme_benchmark.harness.capabilities import Capabilities, capabilities
+from reme_benchmark.fidelity.trial import TrialContext, time_limits, try_fault
+from reme_benchmark.harness.environment import Capabilities, commit, find_capabilities
 from reme_benchmark.harness.fault_injection import InjectionError
-from reme_benchmark.harness.provenance import commit
-from reme_benchmark.harness.read_write_lock import ReadWriteLock
+from reme_benchmark.harness.lanes import ReadWriteLock
 from reme_benchmark.harness.run import namespace_of
 from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, hold_run_lock
 from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
@@ -39,7 +38,7 @@ from reme_operator.probes.prober import ServiceProber
 
 @dataclass(frozen=True)
 class Options:
-    """What is to be measured."""
+    """The options of a measurement."""
 
     system: str
     count: int
@@ -52,13 +51,13 @@ class Options:
     keep: bool = False
 
 
-def planned(options: Options, able: Capabilities) -> Plan:
-    """Return how many trials each fault gets, and which faults get none, and why."""
+def make_plan(options: Options, capabilities: Capabilities) -> Plan:
+    """Return the number of trials of each fault, and why some faults have none."""
     system = systems.load(options.system)
     left_out: dict[str, str] = {}
     chosen = []
     for fault in catalog.faults().values():
-        if reason := why_not(fault, system, able):
+        if reason := why_not(fault, system, capabilities):
             left_out[fault.id] = reason
         elif not options.faults or fault.id in options.faults:
             chosen.append(fault.id)
@@ -70,22 +69,22 @@ def planned(options: Options, able: Capabilities) -> Plan:
         window_seconds=options.window_seconds,
         commit=source,
         dirty=dirty,
-        faults=shares(chosen, options.count),
+        faults=trials_per_fault(chosen, options.count),
         left_out=left_out,
     )
 
 
-def why_not(fault: Fault, system: System, able: Capabilities) -> str:
+def why_not(fault: Fault, system: System, capabilities: Capabilities) -> str:
     """Return why a fault is not measured; empty when it is."""
     if fault.heals:
-        return "it ends by itself, and the simulator knows no time"
+        return "it ends by itself, and the simulator has no time"
     if not possible(fault, system):
         return f"no service of {system.name} can have it"
-    return able.why_not(fault)
+    return capabilities.why_not(fault)
 
 
 async def run(options: Options, console: Console) -> int:
-    """Measure; return 0 when every fault was tried, whatever came out."""
+    """Measure; return 0 when all trials ran, whatever their outcomes."""
 
     def say(text: str) -> None:
         console.print(f"[dim]{escape(text)}[/]", highlight=False)
@@ -103,19 +102,19 @@ async def run(options: Options, console: Console) -> int:
         instances = [SystemInstance(cluster, system, place) for place in places]
         try:
             await asyncio.gather(*(instance.up(say) for instance in instances))
-            # Looked at now: a fresh cluster measures nothing before something runs in it.
-            able = await capabilities(cluster)
+            # Measured now, because a new cluster has no metrics before something runs in it.
+            capabilities = await find_capabilities(cluster)
             store = Outcomes(options.results)
-            plan = store.begin(planned(options, able))
-            what = _Measurement(cluster, agents, able, store, plan, options)
-            await _measure(what, instances, console)
+            plan = store.begin(make_plan(options, capabilities))
+            measurement = _Measurement(cluster, agents, capabilities, store, plan, options)
+            await _measure(measurement, instances, console)
         finally:
             if not lock.lost:
-                await asyncio.shield(_leave(agents, () if options.keep else instances))
+                await asyncio.shield(_clean_up(agents, () if options.keep else instances))
     return 0
 
 
-async def _leave(agents: FaultAgents, instances: Sequence[SystemInstance]) -> None:
+async def _clean_up(agents: FaultAgents, instances: Sequence[SystemInstance]) -> None:
     await agents.sweep()
     for instance in instances:
         await instance.down()
@@ -127,19 +126,19 @@ async def _leave(agents: FaultAgents, instances: Sequence[SystemInstance]) -> No
 class _Measurement:
     cluster: Cluster
     agents: FaultAgents
-    able: Capabilities
+    capabilities: Capabilities
     store: Outcomes
     plan: Plan
     options: Options
 
 
 async def _measure(
-    what: _Measurement, instances: Sequence[SystemInstance], console: Console
+    measurement: _Measurement, instances: Sequence[SystemInstance], console: Console
 ) -> None:
-    done = frozenset(outcome.id for outcome in what.store.outcomes())
-    total, begun, made = sum(what.plan.faults.values()), time.monotonic(), [len(done)]
+    done = frozenset(outcome.id for outcome in measurement.store.outcomes())
+    total, start, made = sum(measurement.plan.faults.values()), time.monotonic(), [len(done)]
 
-    def told(outcome: Outcome) -> None:
+    def print_outcome(outcome: Outcome) -> None:
         made[0] += 1
         kind = compare(outcome.real, outcome.simulated)
         mark = "[green]✓[/]" if agrees(kind) else "[red]✗[/]"
@@ -152,43 +151,45 @@ async def _measure(
         )
 
     def out_of_time() -> bool:
-        limit = what.options.minutes * 60
-        return bool(limit) and time.monotonic() - begun > limit
+        limit = measurement.options.minutes * 60
+        return bool(limit) and time.monotonic() - start > limit
 
-    operator = ApiCluster(what.cluster.api)
+    operator = ApiCluster(measurement.cluster.api)
     faults = catalog.faults()
-    queue = [faults[name] for name, count in what.plan.faults.items() if count]
-    # The quick ones first, should the time run out; what must be alone waits for all others.
-    queue.sort(key=lambda fault: (fault.exclusive, patience(fault, ())))
-    turns = ReadWriteLock()
+    queue = [faults[name] for name, count in measurement.plan.faults.items() if count]
+    # Quick faults first, in case the time runs out; exclusive ones wait for all others.
+    queue.sort(key=lambda fault: (fault.exclusive, time_limits(fault, ())))
+    lock_nodes = ReadWriteLock()
     async with ServiceProber(operator, SystemClock()) as prober:
-        tools = Tools(
-            cluster=what.cluster,
+        context = TrialContext(
+            cluster=measurement.cluster,
             operator=operator,
             prober=prober,
-            agents=what.agents,
-            capabilities=what.able,
-            store=what.store,
-            seed=what.plan.seed,
-            window_seconds=what.plan.window_seconds,
-            say=told,
+            agents=measurement.agents,
+            capabilities=measurement.capabilities,
+            store=measurement.store,
+            seed=measurement.plan.seed,
+            window_seconds=measurement.plan.window_seconds,
+            say=print_outcome,
             out_of_time=out_of_time,
         )
 
         async def lane(instance: SystemInstance) -> None:
             while queue and not out_of_time():
                 fault = queue.pop(0)
-                async with turns.turn(exclusive=fault.exclusive):
-                    await _one(tools, instance, fault, what.plan.faults[fault.id], done, console)
+                async with lock_nodes.hold(exclusive=fault.exclusive):
+                    await _one(
+                        context, instance, fault, measurement.plan.faults[fault.id], done, console
+                    )
 
         async with asyncio.TaskGroup() as group:
             for instance in instances:
                 group.create_task(lane(instance))
-    console.print(f"{made[0]} trials after {(time.monotonic() - begun) / 60:.1f} minutes")
+    console.print(f"{made[0]} trials after {(time.monotonic() - start) / 60:.1f} minutes")
 
 
 async def _one(
-    tools: Tools,
+    context: TrialContext,
     instance: SystemInstance,
     fault: Fault,
     count: int,
@@ -196,7 +197,7 @@ async def _one(
     console: Console,
 ) -> None:
     try:
-        await try_fault(tools, instance, fault, count, done)
+        await try_fault(context, instance, fault, count, done)
     except (
         InjectionError,
         SystemInstanceError,
@@ -204,5 +205,5 @@ async def _one(
         ClusterError,
         TargetVanishedError,
     ) as error:
-        tools.store.trouble(Problem(fault=fault.id, message=f"{error}"[:300]))
+        context.store.save_problem(Problem(fault=fault.id, message=f"{error}"[:300]))
         console.print(f"[yellow]![/] {fault.id}: {escape(str(error))[:300]}", highlight=False)

@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from reme_benchmark.fidelity.replay import replayed
 from reme_benchmark.fidelity.store import Outcomes
-from reme_benchmark.fidelity.summary import GOAL, Fidelity, tables
+from reme_benchmark.fidelity.summary import GOAL, Fidelity, replayed, tables
 from reme_benchmark.reports import pages
 from reme_benchmark.reports.pages import Summaries
 from reme_benchmark.reports.templates import render
@@ -39,7 +38,7 @@ def page(measurements: dict[str, Fidelity]) -> str:
 
 def _below_goal(fidelity: Fidelity) -> BelowGoal:
     low = {fault: a for fault, a in fidelity.by_fault.items() if a.rate < GOAL}
-    return BelowGoal(list(low), [fault for fault, a in low.items() if a.on_cure == a.trials])
+    return BelowGoal(list(low), [fault for fault, a in low.items() if a.agreed_on_cure == a.trials])
 
 
 def main() -> int:

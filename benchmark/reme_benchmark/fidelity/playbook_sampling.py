@@ -1,4 +1,4 @@
-"""Draws the playbooks that are tried on a fault: good ones, plain ones and random ones. Pure."""
+"""Samples the playbooks for a fault: known good, obvious and random ones. Pure."""
 
 import json
 import random
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from reme_api.policy import RemediationPolicySpec
-from reme_benchmark.fidelity.records import Drawn
+from reme_benchmark.fidelity.records import Origin
 from reme_benchmark.methods.reme import policy
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.faults.placeholders import FillError, fill
@@ -21,54 +21,54 @@ from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST_GOOD = 2
-_MOST_PLAIN = 2
-_PLAIN = (Restart, Rollback, DeletePod)
+_MOST_OBVIOUS = 2
+_OBVIOUS = (Restart, Rollback, DeletePod)
 _TRIES = 40
 
 
 class Playbook(NamedTuple):
-    """Actions to be tried, and why they were chosen."""
+    """The actions of one trial, and where they come from."""
 
-    drawn: Drawn
+    origin: Origin
     actions: tuple[Action, ...]
 
 
-def wide() -> RemediationPolicySpec:
-    """Return the limits under which reme is measured: every action is allowed."""
+def permissive_policy() -> RemediationPolicySpec:
+    """Return the policy under which reme is measured: every action is allowed."""
     return RemediationPolicySpec.model_validate(policy("any")["spec"])
 
 
-def draw(
-    live: ClusterSnapshot, good: Iterable[tuple[Action, ...]], count: int, chance: random.Random
+def sample_playbooks(
+    snapshot: ClusterSnapshot, good: Iterable[tuple[Action, ...]], count: int, rng: random.Random
 ) -> list[Playbook]:
-    """Return so many different admissible playbooks, or all that there are.
+    """Return up to `count` different allowed playbooks.
 
-    The known good repairs and what everybody would try come first; the rest is drawn by the name
-    of the action, so that one action with many values does not crowd out the others.
+    Known good repairs and obvious actions come first. The rest is sampled by the name of the
+    action, so that an action with many possible values does not dominate.
     """
-    limits = wide()
-    space = allowed_actions(live, limits)
-    found: dict[tuple[Action, ...], Drawn] = {}
+    limits = permissive_policy()
+    space = allowed_actions(snapshot, limits)
+    playbooks: dict[tuple[Action, ...], Origin] = {}
     for actions in good:
-        if len(found) < min(_MOST_GOOD, count) and passes(actions, live, limits):
-            found.setdefault(actions, Drawn.GOOD)
-    plain = [(action,) for action in _one_of_each(space, chance)]
-    chance.shuffle(plain)
-    for one in plain[:_MOST_PLAIN]:
-        if len(found) < count:
-            found.setdefault(one, Drawn.PLAIN)
+        if len(playbooks) < min(_MOST_GOOD, count) and is_allowed(actions, snapshot, limits):
+            playbooks.setdefault(actions, Origin.GOOD)
+    obvious = [(action,) for action in _one_of_each(space, rng)]
+    rng.shuffle(obvious)
+    for one in obvious[:_MOST_OBVIOUS]:
+        if len(playbooks) < count:
+            playbooks.setdefault(one, Origin.OBVIOUS)
     for _ in range(_TRIES * count):
-        if len(found) >= count or not space:
+        if len(playbooks) >= count or not space:
             break
-        pair = len(found) % 4 == 3
-        actions = tuple(_random(space, chance) for _ in range(2 if pair else 1))
-        if len(set(actions)) == len(actions) and passes(actions, live, limits):
-            found.setdefault(actions, Drawn.PAIR if pair else Drawn.RANDOM)
-    return [Playbook(drawn, actions) for actions, drawn in found.items()]
+        pair = len(playbooks) % 4 == 3
+        actions = tuple(_sample_action(space, rng) for _ in range(2 if pair else 1))
+        if len(set(actions)) == len(actions) and is_allowed(actions, snapshot, limits):
+            playbooks.setdefault(actions, Origin.PAIR if pair else Origin.RANDOM)
+    return [Playbook(origin, actions) for actions, origin in playbooks.items()]
 
 
 def good_repairs(fault: Fault, values: dict[str, object]) -> Iterator[tuple[Action, ...]]:
-    """Yield the known good repairs of a fault here, without those that need another target."""
+    """Yield the known good repairs of a fault, without those that need another target."""
     for repair in fault.repairs:
         try:
             tasks = fill(list(repair.playbook), values, fault.id)
@@ -77,23 +77,23 @@ def good_repairs(fault: Fault, values: dict[str, object]) -> Iterator[tuple[Acti
             continue
 
 
-def passes(
-    actions: tuple[Action, ...], live: ClusterSnapshot, limits: RemediationPolicySpec
+def is_allowed(
+    actions: tuple[Action, ...], snapshot: ClusterSnapshot, limits: RemediationPolicySpec
 ) -> bool:
-    """Return whether the gate lets a playbook through."""
+    """Return whether the policy allows a playbook."""
     try:
-        validate(actions, limits, live)
+        validate(actions, limits, snapshot)
     except RejectedPlaybookError:
         return False
     return True
 
 
-def rebound(
+def rebind_pods(
     actions: tuple[Action, ...], then: ClusterSnapshot, now: ClusterSnapshot
 ) -> tuple[Action, ...]:
-    """Return the actions with the pods of now in the place of those that were there then.
+    """Return the actions with the current pods instead of the earlier ones.
 
-    A pod is told by its place in the order of names; one that has no counterpart is left as it is.
+    Pods are matched by their position in the order of names; one without a match stays.
     """
     before, after = [p.name for p in then.pods], [p.name for p in now.pods]
     changed: list[Action] = []
@@ -108,21 +108,21 @@ def rebound(
     return tuple(changed)
 
 
-def shares(faults: Sequence[str], count: int) -> dict[str, int]:
-    """Return how many trials each fault gets, so that there are so many in all."""
+def trials_per_fault(faults: Sequence[str], count: int) -> dict[str, int]:
+    """Return the number of trials of each fault, `count` in all."""
     each, more = divmod(count, len(faults)) if faults else (0, 0)
     return {name: each + (place < more) for place, name in enumerate(faults)}
 
 
-def _one_of_each(space: Sequence[Action], chance: random.Random) -> Iterator[Action]:
-    for kind in _PLAIN:
+def _one_of_each(space: Sequence[Action], rng: random.Random) -> Iterator[Action]:
+    for kind in _OBVIOUS:
         fitting = [action for action in space if isinstance(action, kind)]
         if fitting:
-            yield chance.choice(fitting)
+            yield rng.choice(fitting)
 
 
-def _random(space: Sequence[Action], chance: random.Random) -> Action:
+def _sample_action(space: Sequence[Action], rng: random.Random) -> Action:
     by_name: dict[str, list[Action]] = {}
     for action in space:
         by_name.setdefault(action.action, []).append(action)
-    return chance.choice(by_name[chance.choice(sorted(by_name))])
+    return rng.choice(by_name[rng.choice(sorted(by_name))])

@@ -1,4 +1,4 @@
-"""What is kept of a trial: what was known before, what was done, and what came of it."""
+"""The records of a measurement: its plan, the inputs of each trial, and both outcomes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,58 +12,58 @@ from reme_playbook.actions.registry import Action
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
-class Drawn(StrEnum):
-    """Why a playbook is among those that are tried."""
+class Origin(StrEnum):
+    """Where a playbook of a trial comes from."""
 
     GOOD = "good"  # a known good repair of the fault
-    PLAIN = "plain"  # a restart, a rollback or a deleted pod: what everybody would try
-    RANDOM = "random"  # one admissible action
-    PAIR = "pair"  # two admissible actions
+    OBVIOUS = "plain"  # a restart, a rollback or the deletion of a pod
+    RANDOM = "random"  # one allowed action
+    PAIR = "pair"  # two allowed actions
 
 
 class Real(Data):
-    """What was seen of a playbook in the cluster."""
+    """The outcome of a playbook in the cluster."""
 
-    verified: bool  # every probe passed over the window, and nothing was worse than before
+    verified: bool  # every probe passed over the window, and no workload is less available
     harmed: tuple[str, ...] = ()  # other workloads that are less available than before
-    cured: bool | None = None  # whether the fault's effect is gone; only asked when verified
+    cured: bool | None = None  # whether the fault is gone; measured only when verified
     message: str = ""
     failing: tuple[str, ...] = ()  # probes that failed at the end
-    refused: str = ""  # what the API server said to an action
+    refused: str = ""  # why the API server refused an action
     seconds: float = 0
 
 
 class Simulated(Data):
-    """What the simulator says to the same playbook."""
+    """The simulated outcome of the same playbook."""
 
-    verified: bool  # by the probes and the availability of workloads, as the operator sees it
+    verified: bool  # by probes and availability, as the operator measures them
     harmed: tuple[str, ...] = ()
-    cured: bool  # all is as it was before the fault
-    missing: tuple[str, ...] = ()  # why not
+    cured: bool  # everything is as before the fault
+    missing: tuple[str, ...] = ()  # what is not
     failing: tuple[str, ...] = ()
 
 
 class Outcome(Data):
-    """One line of the results."""
+    """The result of one trial."""
 
     id: str  # FAULT-NN
     fault: str
     service: str
-    drawn: Drawn
+    origin: Origin
     actions: tuple[dict[str, Any], ...]
     real: Real
-    simulated: Simulated  # by the simulator of that day; a replay asks today's
+    simulated: Simulated  # by the simulator at the time of the trial
 
 
 class Problem(Data):
-    """A fault of which nothing could be measured, or not all."""
+    """Why a fault, or a part of its trials, could not be measured."""
 
     fault: str
     message: str
 
 
 class Plan(Data):
-    """What a measurement is of; the same plan goes on where it was interrupted."""
+    """The plan of a measurement; the same plan continues an interrupted one."""
 
     system: str
     seed: int
@@ -71,25 +71,25 @@ class Plan(Data):
     window_seconds: float
     commit: str = ""
     dirty: bool = False
-    faults: dict[str, int] = Field(default_factory=dict)  # trials of each
-    left_out: dict[str, str] = Field(default_factory=dict)  # faults, and why
+    faults: dict[str, int] = Field(default_factory=dict)  # number of trials
+    left_out: dict[str, str] = Field(default_factory=dict)  # reason by fault
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Everything that the simulator is told of a trial."""
+    """The inputs of the simulator for one trial."""
 
     fault: str
     service: str
     system: str
-    values: dict[str, Any]  # what `${name}` in the fault's data means here
-    pod: str  # into which the fault was put, where that is one pod
+    values: dict[str, Any]  # of the placeholders in the fault's data
+    pod: str  # the pod that has the fault, where that is one pod
     healthy: ClusterSnapshot
     live: ClusterSnapshot
-    others: tuple[dict[str, Any], ...]  # the other workloads of the namespace, as they were then
+    others: tuple[dict[str, Any], ...]  # the other workloads of the namespace
     probes: tuple[Probe, ...]
     actions: tuple[Action, ...]
     policies_enforced: bool = False
     metrics: bool = True
     patience_seconds: int = 60
-    after: ClusterSnapshot | None = None  # what was there at the end
+    after: ClusterSnapshot | None = None  # at the end of the trial

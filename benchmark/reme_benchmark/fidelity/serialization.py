@@ -1,4 +1,4 @@
-"""Writes the inputs of a trial as JSON, and reads them again."""
+"""Converts the inputs of a trial to JSON and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,70 +18,74 @@ _PROBES = TypeAdapter(tuple[Probe, ...])
 
 
 def inputs_to_json(inputs: Inputs) -> Json:
-    """Return the inputs as plain JSON."""
+    """Return the inputs as JSON."""
     return {
         "fault": inputs.fault,
         "service": inputs.service,
         "system": inputs.system,
         "values": inputs.values,
         "pod": inputs.pod,
-        "healthy": live_to_json(inputs.healthy),
-        "live": live_to_json(inputs.live),
-        "others": [_bare(found) for found in inputs.others],
+        "healthy": snapshot_to_json(inputs.healthy),
+        "live": snapshot_to_json(inputs.live),
+        "others": [_without_managed_fields(found) for found in inputs.others],
         "probes": [probe.wire() for probe in inputs.probes],
         "actions": ACTIONS.dump_python(inputs.actions, mode="json"),
         "policies_enforced": inputs.policies_enforced,
         "metrics": inputs.metrics,
         "patience_seconds": inputs.patience_seconds,
-        "after": live_to_json(inputs.after) if inputs.after else None,
+        "after": snapshot_to_json(inputs.after) if inputs.after else None,
     }
 
 
-def inputs_from_json(found: Json) -> Inputs:
-    """Read what `inputs_to_json` wrote."""
-    after = found["after"]
+def inputs_from_json(data: Json) -> Inputs:
+    """Parse the result of `inputs_to_json`."""
+    after = data["after"]
     return Inputs(
         **{
-            **found,
-            "healthy": live_from_json(found["healthy"]),
-            "live": live_from_json(found["live"]),
-            "others": tuple(found["others"]),
-            "probes": _PROBES.validate_python(found["probes"]),
-            "actions": ACTIONS.validate_python(found["actions"]),
-            "after": live_from_json(after) if after else None,
+            **data,
+            "healthy": snapshot_from_json(data["healthy"]),
+            "live": snapshot_from_json(data["live"]),
+            "others": tuple(data["others"]),
+            "probes": _PROBES.validate_python(data["probes"]),
+            "actions": ACTIONS.validate_python(data["actions"]),
+            "after": snapshot_from_json(after) if after else None,
         }
     )
 
 
-def live_to_json(live: ClusterSnapshot) -> Json:
-    """Return a live state as plain JSON, without who wrote which field."""
+def snapshot_to_json(snapshot: ClusterSnapshot) -> Json:
+    """Return a snapshot as JSON, without managed fields."""
     return {
-        "target": _key(live.target),
-        "objects": [[_key(key), _bare(found)] for key, found in live.objects.items()],
-        "neighbours": [[_key(key), dict(labels)] for key, labels in live.neighbours.items()],
-        "revisions": [vars(one) for one in live.revisions],
-        "events": [vars(one) for one in live.events],
-        "usage": [[*place, *use] for place, use in live.usage.items()],
-        "service_names": list(live.service_names),
-        "callers": [_key(key) for key in live.callers],
-        "callees": [[one.service, dict(one.labels), list(one.ports)] for one in live.callees],
-        "node_labels": None if live.node_labels is None else sorted(map(list, live.node_labels)),
+        "target": _key(snapshot.target),
+        "objects": [
+            [_key(key), _without_managed_fields(item)] for key, item in snapshot.objects.items()
+        ],
+        "neighbours": [[_key(key), dict(labels)] for key, labels in snapshot.neighbours.items()],
+        "revisions": [vars(one) for one in snapshot.revisions],
+        "events": [vars(one) for one in snapshot.events],
+        "usage": [[*place, *use] for place, use in snapshot.usage.items()],
+        "service_names": list(snapshot.service_names),
+        "callers": [_key(key) for key in snapshot.callers],
+        "callees": [[one.service, dict(one.labels), list(one.ports)] for one in snapshot.callees],
+        "node_labels": None
+        if snapshot.node_labels is None
+        else sorted(map(list, snapshot.node_labels)),
     }
 
 
-def live_from_json(found: Json) -> ClusterSnapshot:
-    """Read what `live_to_json` wrote."""
-    labels = found["node_labels"]
+def snapshot_from_json(data: Json) -> ClusterSnapshot:
+    """Parse the result of `snapshot_to_json`."""
+    labels = data["node_labels"]
     return ClusterSnapshot(
-        target=_KEY.validate_python(found["target"]),
-        objects={_KEY.validate_python(key): one for key, one in found["objects"]},
-        neighbours={_KEY.validate_python(key): one for key, one in found["neighbours"]},
-        revisions=tuple(Revision(**one) for one in found["revisions"]),
-        events=tuple(EventLine(**one) for one in found["events"]),
-        usage={(pod, name): Usage(cpu, memory) for pod, name, cpu, memory in found["usage"]},
-        service_names=tuple(found["service_names"]),
-        callers=tuple(map(_KEY.validate_python, found["callers"])),
-        callees=tuple(Callee(name, of, tuple(ports)) for name, of, ports in found["callees"]),
+        target=_KEY.validate_python(data["target"]),
+        objects={_KEY.validate_python(key): one for key, one in data["objects"]},
+        neighbours={_KEY.validate_python(key): one for key, one in data["neighbours"]},
+        revisions=tuple(Revision(**one) for one in data["revisions"]),
+        events=tuple(EventLine(**one) for one in data["events"]),
+        usage={(pod, name): Usage(cpu, memory) for pod, name, cpu, memory in data["usage"]},
+        service_names=tuple(data["service_names"]),
+        callers=tuple(map(_KEY.validate_python, data["callers"])),
+        callees=tuple(Callee(name, of, tuple(ports)) for name, of, ports in data["callees"]),
         node_labels=None if labels is None else frozenset((key, value) for key, value in labels),
     )
 
@@ -90,6 +94,6 @@ def _key(key: ObjectRef) -> Json:
     return {"kind": key.kind, "namespace": key.namespace, "name": key.name}
 
 
-def _bare(found: Mapping[str, Any]) -> Json:
-    metadata = {k: v for k, v in found.get("metadata", {}).items() if k != "managedFields"}
-    return {**found, "metadata": metadata}
+def _without_managed_fields(item: Mapping[str, Any]) -> Json:
+    metadata = {k: v for k, v in item.get("metadata", {}).items() if k != "managedFields"}
+    return {**item, "metadata": metadata}

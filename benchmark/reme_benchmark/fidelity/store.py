@@ -1,6 +1,6 @@
-"""The directory of a measurement: one line per trial, and beside it what a replay needs.
+"""Stores a measurement in a directory: one line per trial, and the inputs for a replay.
 
-The inputs of a trial are written before its line: a line that is there can always be replayed.
+The inputs of a trial are written before its line, so every line can be replayed.
 """
 
 import gzip
@@ -19,31 +19,31 @@ PLAN, OUTCOMES, PROBLEMS, INPUTS = "plan.json", "outcomes.jsonl", "problems.json
 
 
 class Outcomes:
-    """What was measured so far."""
+    """The directory of one measurement."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def begin(self, plan: Plan) -> Plan:
-        """Make the directory, or take up the measurement that is in it.
+        """Create the directory, or continue the measurement in it.
 
         Raises:
-            DifferentRunError: another measurement is in there.
+            DifferentRunError: the directory holds another measurement.
             ResultsError: it cannot be written.
         """
         place = self.path / PLAN
         try:
             if place.exists():
-                there = self.plan()
+                stored = self.plan()
                 same = ("system", "seed", "window_seconds")  # more trials may follow
-                differs = [n for n in same if getattr(there, n) != getattr(plan, n)]
+                differs = [n for n in same if getattr(stored, n) != getattr(plan, n)]
                 if differs:
                     raise DifferentRunError(
-                        f"{self.path} holds another measurement: it differs in {', '.join(differs)}"
+                        f"{self.path} holds another measurement, with another {', '.join(differs)}"
                     )
-                changed = plan.dirty or there.commit != plan.commit
+                changed = plan.dirty or stored.commit != plan.commit
                 plan = plan.model_copy(
-                    update={"commit": there.commit, "dirty": there.dirty or changed}
+                    update={"commit": stored.commit, "dirty": stored.dirty or changed}
                 )
             (self.path / INPUTS).mkdir(parents=True, exist_ok=True)
             place.write_text(plan.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -52,38 +52,38 @@ class Outcomes:
         return plan
 
     def plan(self) -> Plan:
-        """Return what is measured here.
+        """Return the plan of the measurement.
 
         Raises:
-            ResultsError: nothing is.
+            ResultsError: the directory holds no measurement.
         """
         try:
             return Plan.model_validate_json((self.path / PLAN).read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
-            raise ResultsError(f"{self.path} holds no measurement of fidelity") from error
+            raise ResultsError(f"{self.path} holds no fidelity measurement") from error
 
     def save(self, outcome: Outcome, inputs: Inputs) -> None:
-        """Keep a trial."""
+        """Store a trial."""
         text = json.dumps(inputs_to_json(inputs), separators=(",", ":"))
         place = self.path / INPUTS / f"{outcome.id}.json.gz"
         place.write_bytes(gzip.compress(text.encode(), mtime=0))
         self._append(OUTCOMES, outcome.model_dump_json())
 
-    def trouble(self, problem: Problem) -> None:
-        """Keep why a fault, or a part of its trials, could not be measured."""
+    def save_problem(self, problem: Problem) -> None:
+        """Store why a fault, or a part of its trials, could not be measured."""
         self._append(PROBLEMS, problem.model_dump_json())
 
     def outcomes(self) -> list[Outcome]:
-        """Return the trials that were made, each once, in their order."""
-        found = {one.id: one for line in self._lines(OUTCOMES) if (one := _outcome(line))}
-        return list(found.values())
+        """Return the stored trials, each once, in their order."""
+        by_id = {one.id: one for line in self._lines(OUTCOMES) if (one := _outcome(line))}
+        return list(by_id.values())
 
     def problems(self) -> list[Problem]:
-        """Return what could not be measured."""
+        """Return the stored problems."""
         return [Problem.model_validate_json(line) for line in self._lines(PROBLEMS)]
 
     def inputs(self, outcome: Outcome) -> Inputs:
-        """Return what the simulator is to be told of a trial."""
+        """Return the inputs of the simulator for a trial."""
         place = self.path / INPUTS / f"{outcome.id}.json.gz"
         return inputs_from_json(json.loads(gzip.decompress(place.read_bytes())))
 
@@ -103,4 +103,4 @@ def _outcome(line: str) -> Outcome | None:
     try:
         return Outcome.model_validate_json(line)
     except ValidationError:
-        return None  # the last line of a run that was killed while it wrote
+        return None  # the last line of a measurement that was killed while writing

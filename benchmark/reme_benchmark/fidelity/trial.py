@@ -1,4 +1,4 @@
-"""Tries playbooks on one fault, for real, and asks the simulator about the same ones."""
+"""Performs playbooks on one fault in the cluster, and simulates the same ones."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,16 @@ from reme_benchmark.fidelity.comparison import simulated
 from reme_benchmark.fidelity.fixture import FaultFixture
 from reme_benchmark.fidelity.playbook_sampling import (
     Playbook,
-    draw,
     good_repairs,
-    passes,
-    rebound,
-    wide,
+    is_allowed,
+    permissive_policy,
+    rebind_pods,
+    sample_playbooks,
 )
 from reme_benchmark.fidelity.records import Inputs, Outcome, Real
 from reme_benchmark.fidelity.store import Outcomes
-from reme_benchmark.fidelity.verdict import Watcher
-from reme_benchmark.harness.capabilities import Capabilities
+from reme_benchmark.fidelity.verdict import Verifier
+from reme_benchmark.harness.environment import Capabilities
 from reme_benchmark.harness.system_instance import SystemInstance
 from reme_benchmark.injection.agent_client import FaultAgents
 from reme_benchmark.kube.cluster import Cluster
@@ -44,7 +44,7 @@ _CURE_TRIES = 3
 _BITE_TRIES = 3
 _SLOW = frozenset(
     {
-        "SetConfigValue",  # the kubelet and its back-offs notice it
+        "SetConfigValue",  # takes effect after the back-offs of the kubelet
         "SetQuota",
         "UncordonNode",
         "RemoveTaint",
@@ -56,7 +56,7 @@ _SLOW = frozenset(
 
 
 @dataclass(frozen=True)
-class Tools:
+class TrialContext:
     """What all trials share."""
 
     cluster: Cluster
@@ -72,41 +72,41 @@ class Tools:
 
 
 async def try_fault(
-    tools: Tools, instance: SystemInstance, fault: Fault, count: int, done: frozenset[str]
+    context: TrialContext, instance: SystemInstance, fault: Fault, count: int, done: frozenset[str]
 ) -> int:
-    """Make so many trials of a fault, but those that are done; return how many were made.
+    """Make `count` trials of a fault except those that are done; return how many were made.
 
     Raises:
-        InjectionError: the fault could not be brought about.
-        StageError: the system is not healthy before it.
+        InjectionError: the fault has no effect.
+        SystemInstanceError: the system is not healthy before the fault.
         ClusterError: the API server does not answer.
     """
     names = [f"{fault.id}-{number:02}" for number in range(1, count + 1)]
     if done.issuperset(names):
         return 0
-    chance = random.Random(f"{tools.seed}/{fault.id}")  # noqa: S311 - no secret here
-    case = case_of(fault, instance, chance)
-    fixture = FaultFixture(tools.cluster, tools.operator, tools.agents, instance, fault, case)
-    made = 0
+    rng = random.Random(f"{context.seed}/{fault.id}")  # noqa: S311 - no secret here
+    case = case_of(fault, instance, rng)
+    fixture = FaultFixture(context.cluster, context.operator, context.agents, instance, fault, case)
+    trials = 0
     try:
         await instance.healthy()
         await fixture.begin()
         good = good_repairs(fault, fixture.context.values)
-        playbooks = draw(fixture.live, good, count, chance)
-        first = fixture.live
+        playbooks = sample_playbooks(fixture.snapshot, good, count, rng)
+        first = fixture.snapshot
         for name, playbook in zip(names, playbooks, strict=False):
-            if name in done or tools.out_of_time():
+            if name in done or context.out_of_time():
                 continue
-            if made:
-                await fixture.again()
-            actions = rebound(playbook.actions, first, fixture.live)
-            if not passes(actions, fixture.live, wide()):
+            if trials:
+                await fixture.restore()
+            actions = rebind_pods(playbook.actions, first, fixture.snapshot)
+            if not is_allowed(actions, fixture.snapshot, permissive_policy()):
                 continue
-            outcome, inputs = await _try(tools, fixture, name, Playbook(playbook.drawn, actions))
-            tools.store.save(outcome, inputs)
-            tools.say(outcome)
-            made += 1
-        return made
+            outcome, inputs = await _try(context, fixture, name, Playbook(playbook.origin, actions))
+            context.store.save(outcome, inputs)
+            context.say(outcome)
+            trials += 1
+        return trials
     finally:
         await asyncio.shield(_end(fixture))
 
@@ -116,11 +116,11 @@ async def _end(fixture: FaultFixture) -> None:
         await fixture.end()
 
 
-def case_of(fault: Fault, instance: SystemInstance, chance: random.Random) -> Case:
-    """Return where a fault is brought about, and with which parameters."""
-    service = chance.choice(possible(fault, instance.system)).name
+def case_of(fault: Fault, instance: SystemInstance, rng: random.Random) -> Case:
+    """Return a case with a random target and random parameters."""
+    service = rng.choice(possible(fault, instance.system)).name
     parameters = {
-        name: chance.choice([value for values in by_split.values() for value in values])
+        name: rng.choice([value for values in by_split.values() for value in values])
         for name, by_split in fault.parameters.items()
     }
     return Case(
@@ -134,19 +134,19 @@ def case_of(fault: Fault, instance: SystemInstance, chance: random.Random) -> Ca
 
 
 async def _try(
-    tools: Tools, fixture: FaultFixture, name: str, playbook: Playbook
+    context: TrialContext, fixture: FaultFixture, name: str, playbook: Playbook
 ) -> tuple[Outcome, Inputs]:
-    watcher = Watcher(
-        tools.operator, tools.prober, fixture.instance.namespace, fixture.target, fixture.probes
+    verifier = Verifier(
+        context.operator, context.prober, fixture.instance.namespace, fixture.target, fixture.probes
     )
     others = await fixture.others()
-    before = await _before(watcher)
-    deadline, quiet = patience(fixture.fault, playbook.actions)
-    live = fixture.live
-    refused = await _perform(tools.cluster, playbook.actions)
-    real = await watcher.verdict(
+    before = await _before(verifier)
+    deadline, quiet = time_limits(fixture.fault, playbook.actions)
+    snapshot = fixture.snapshot
+    refused = await _perform(context.cluster, playbook.actions)
+    real = await verifier.verdict(
         before,
-        window_seconds=tools.window_seconds,
+        window_seconds=context.window_seconds,
         deadline_seconds=deadline,
         quiet_seconds=quiet,
     )
@@ -158,12 +158,12 @@ async def _try(
         values=dict(fixture.context.values),
         pod=fixture.pod,
         healthy=fixture.healthy,
-        live=live,
+        live=snapshot,
         others=others,
-        probes=watcher.probes,
+        probes=verifier.probes,
         actions=playbook.actions,
-        policies_enforced=Need.NETWORK_POLICY not in tools.capabilities.missing,
-        metrics=Need.METRICS not in tools.capabilities.missing,
+        policies_enforced=Need.NETWORK_POLICY not in context.capabilities.missing,
+        metrics=Need.METRICS not in context.capabilities.missing,
         patience_seconds=int(deadline),
         after=await fixture.read(),
     )
@@ -172,32 +172,32 @@ async def _try(
             id=name,
             fault=fixture.fault.id,
             service=fixture.case.service,
-            drawn=playbook.drawn,
+            origin=playbook.origin,
             actions=tuple(ACTIONS.dump_python(playbook.actions, mode="json")),
-            real=_told(real, refused, cured),
+            real=_with_outcome(real, refused, cured),
             simulated=simulated(inputs),
         ),
         inputs,
     )
 
 
-def _told(real: Real, refused: str, cured: bool | None) -> Real:
-    # A run that cannot carry out an action is a failed one, whatever the probes say.
+def _with_outcome(real: Real, refused: str, cured: bool | None) -> Real:
+    # A run fails when an action is refused, whatever the probes measure.
     verified = real.verified and not refused
     return real.model_copy(update={"refused": refused, "cured": cured, "verified": verified})
 
 
-async def _before(watcher: Watcher) -> tuple[NeighbourHealth, ...]:
-    """Return the neighbours before the playbook, once the probes show the fault (or never do)."""
+async def _before(verifier: Verifier) -> tuple[NeighbourHealth, ...]:
+    """Return the neighbours before the playbook, as soon as a probe shows the fault."""
     for _ in range(_BITE_TRIES):
-        round_ = await watcher.once()
+        round_ = await verifier.measure_round()
         if any(sample.passed is False for sample in round_.samples.values()):
             break
     return round_.neighbours
 
 
 async def _perform(cluster: Cluster, actions: tuple[Action, ...]) -> str:
-    """Carry out the actions; return what the API server said against one of them."""
+    """Perform the actions; return why the API server refused one of them."""
     try:
         await carry_out(cluster, actions)
     except ClusterError as error:
@@ -206,20 +206,20 @@ async def _perform(cluster: Cluster, actions: tuple[Action, ...]) -> str:
 
 
 async def _cured(fixture: FaultFixture) -> bool:
-    """Return whether the fault's effect is gone, by the oracle's own measurements."""
+    """Return whether the fault's effect is gone, as the oracle measures it."""
     for _ in range(_CURE_TRIES):
         checks = fixture.fault.oracle.effect
-        found = await asyncio.gather(*(measure(check, fixture.context) for check in checks))
-        if all(one.ok for one in found):
+        measured = await asyncio.gather(*(measure(check, fixture.context) for check in checks))
+        if all(m.ok for m in measured):
             return True
         await asyncio.sleep(1)
     return False
 
 
-def patience(fault: Fault, actions: tuple[Action, ...]) -> tuple[float, float]:
-    """Return how long a playbook may take to show, and how long nothing must move to end earlier.
+def time_limits(fault: Fault, actions: tuple[Action, ...]) -> tuple[float, float]:
+    """Return the deadline of a trial, and how long an unchanged state counts as settled.
 
-    What only the kubelet or a controller notices in its own time is waited for to the end.
+    Effects that wait for the kubelet or a controller are waited for until the deadline.
     """
     slow = any(action.action in _SLOW for action in actions)
     deadline = min(_LONGEST_SECONDS, max(_DEADLINE_SECONDS, fault.oracle.settle_seconds * slow))

@@ -1,4 +1,4 @@
-"""Takes the verdict on a playbook as the operator would: the same probes, rounds and judgement."""
+"""Verifies a playbook as the operator does, with the same probes, rounds and verdict."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from reme_playbook.snapshot import unstructured
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """Measures one target in one namespace."""
+class Verifier:
+    """Verifies one target in one namespace."""
 
     cluster: ApiCluster
     prober: ServiceProber
@@ -34,11 +34,11 @@ class Watcher:
     period_seconds: float = 1.0
 
     async def neighbours(self) -> tuple[NeighbourHealth, ...]:
-        """Return how available every workload of the namespace is."""
+        """Return the availability of every workload of the namespace."""
         return tuple(map(workload_health, await self.cluster.workloads(self.namespace)))
 
-    async def once(self) -> ProbeRound:
-        """Take one round."""
+    async def measure_round(self) -> ProbeRound:
+        """Measure all probes and neighbours once."""
         samples, neighbours = await asyncio.gather(
             asyncio.gather(
                 *(self.prober.sample(p, self.target, self.namespace) for p in self.probes)
@@ -56,43 +56,43 @@ class Watcher:
         deadline_seconds: float,
         quiet_seconds: float,
     ) -> Real:
-        """Return what the operator's verification would find.
+        """Return the outcome of the operator's verification.
 
-        It is cut short when something fails, and nothing about the target's pods has changed for
-        `quiet_seconds`: what does not move by then is taken to have settled.
+        It ends early when something fails and the target's pods have not changed for
+        `quiet_seconds`, because they count as settled then.
         """
         clock = SystemClock()
         name = f"{self.target.kind}/{self.target.name}"
-        begun = clock.now()
-        deadline = begun + timedelta(seconds=deadline_seconds)
-        seen, shape, since = ProbeHistory(begun), "", begun
+        start = clock.now()
+        deadline = start + timedelta(seconds=deadline_seconds)
+        history, state, since = ProbeHistory(start), "", start
         while True:
-            fresh, now_shape = await asyncio.gather(self.once(), self._shape())
-            seen = seen.add(fresh, before, target=name)
+            latest, current_state = await asyncio.gather(self.measure_round(), self._read_state())
+            history = history.add(latest, before, target=name)
             now = clock.now()
-            if now_shape != shape:
-                shape, since = now_shape, now
+            if current_state != state:
+                state, since = current_state, now
             window = timedelta(seconds=window_seconds)
-            found = verification_verdict(seen, now, window=window, deadline=deadline)
-            if found is None and seen.holding_since is None:
-                found = _settled(seen, now - since, _quiet(quiet_seconds, shape))
-            if found is not None:
-                return _real(seen, found, fresh, begun, now, name)
+            result = verification_verdict(history, now, window=window, deadline=deadline)
+            if result is None and history.holding_since is None:
+                result = _settled(history, now - since, _quiet_seconds(quiet_seconds, state))
+            if result is not None:
+                return _to_real(history, result, latest, start, now, name)
             await asyncio.sleep(self.period_seconds)
 
-    async def _shape(self) -> str:
-        """Return what must not move any more for a state to be a settled one."""
+    async def _read_state(self) -> str:
+        """Return the state of the workload and its pods as text."""
         workload = await self.cluster.workload(
             self.target.kind.value, self.namespace, self.target.name
         )
         pods = await self.cluster.pods(workload)
         status = unstructured.mapping(workload, "status")
         counts = [status.get(name) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-        return f"{counts} {sorted(map(_state, pods))}"
+        return f"{counts} {sorted(map(_pod_state, pods))}"
 
 
-def _state(pod: dict[str, Any]) -> str:
-    """Return how a pod is doing; one that crashes again and again always looks alike."""
+def _pod_state(pod: dict[str, Any]) -> str:
+    """Return the state of a pod as text; a crash loop always has the same state."""
     words = [unstructured.text(pod, "metadata", "name"), unstructured.text(pod, "status", "phase")]
     if unstructured.text(pod, "metadata", "deletionTimestamp"):
         words.append("leaving")
@@ -110,37 +110,37 @@ def _state(pod: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def _quiet(seconds: float, shape: str) -> float:
-    """Return how long nothing must move; what starts may only be slow."""
-    moving = any(word in shape for word in ("starting", "ContainerCreating", "leaving"))
+def _quiet_seconds(seconds: float, state: str) -> float:
+    """Return how long the state must not change; three times as long while pods start or end."""
+    moving = any(word in state for word in ("starting", "ContainerCreating", "leaving"))
     return 3 * seconds if moving else seconds
 
 
-def _settled(seen: ProbeHistory, still: timedelta, quiet: float) -> WindowVerdict | None:
+def _settled(history: ProbeHistory, still: timedelta, quiet: float) -> WindowVerdict | None:
     if still.total_seconds() < quiet:
         return None
-    failing = [p.name for p in seen.probes if p.failed] or list(seen.degraded)
+    failing = [p.name for p in history.probes if p.failed] or list(history.degraded)
     if not failing:
         return None
     verdict = ProbeVerdict.FAILED
     return WindowVerdict(
-        verdict, f"settled, and fails: {', '.join(failing)}", bool(seen.degraded_since)
+        verdict, f"settled with failures: {', '.join(failing)}", bool(history.degraded_since)
     )
 
 
-def _real(
-    seen: ProbeHistory,
-    found: WindowVerdict,
+def _to_real(
+    history: ProbeHistory,
+    result: WindowVerdict,
     last: ProbeRound,
-    begun: datetime,
+    start: datetime,
     now: datetime,
     name: str,
 ) -> Real:
     failing = [probe for probe, sample in last.samples.items() if sample.passed is not True]
     return Real(
-        verified=found.verdict is ProbeVerdict.PASSED,
-        harmed=tuple(worse for worse in seen.degraded if worse != name),
-        message=f"{found.verdict}: {found.message}"[:300],
+        verified=result.verdict is ProbeVerdict.PASSED,
+        harmed=tuple(worse for worse in history.degraded if worse != name),
+        message=f"{result.verdict}: {result.message}"[:300],
         failing=tuple(failing),
-        seconds=round((now - begun).total_seconds(), 1),
+        seconds=round((now - start).total_seconds(), 1),
     )

@@ -1,4 +1,4 @@
-"""One case from a healthy system back to a healthy system."""
+"""Runs one case, from a healthy system back to a healthy system."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,13 @@ from typing import Any
 
 from reme_benchmark.diagnosis.gather import USERS_SECONDS, gather
 from reme_benchmark.diagnosis.write import write
-from reme_benchmark.harness.capabilities import Capabilities
-from reme_benchmark.harness.fault_injection import Injection, InjectionError
-from reme_benchmark.harness.metrics_wait import wait_for_metrics
+from reme_benchmark.harness.environment import Capabilities
+from reme_benchmark.harness.fault_injection import (
+    Injection,
+    InjectionError,
+    wait_for_effect,
+    wait_for_metrics,
+)
 from reme_benchmark.harness.run_lock import RunLock
 from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
@@ -23,7 +27,6 @@ from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.faults.placeholders import FillError, case_values, fill
 from reme_benchmark.scoring.case_context import CaseContext
-from reme_benchmark.scoring.fault_effect import measure
 from reme_benchmark.scoring.microremed import judge_microremed
 from reme_benchmark.scoring.records import (
     CaseResult,
@@ -39,10 +42,9 @@ from reme_benchmark.scoring.unintended_changes import find_changes
 from reme_benchmark.scoring.user_sli import served_again
 from reme_kube.errors import ClusterError
 
-_FELT_SECONDS, _SHOWN_SECONDS = 2.0, 8.0
-_COUNTED_SECONDS, _LAST_SECONDS = 8.0, 5
+_SLI_DELAY_SECONDS, _LAST_SECONDS = 8.0, 5
 _GRACE_SECONDS = 20
-"""How long a method may go on after its deadline before it is taken to hang."""
+"""How long a method may exceed its deadline before it counts as hung."""
 
 
 @dataclass(frozen=True)
@@ -58,110 +60,107 @@ class Harness:
     method_seconds: float = 240
 
 
-class _Watch:
-    """Adds up where the time goes."""
+class _Stopwatch:
+    """Adds up the durations of the steps of a case."""
 
     def __init__(self) -> None:
         self.timing = Timing()
-        self._begun = self._mark = time.monotonic()
+        self._start = self._last = time.monotonic()
 
-    def charge(self, part: str) -> None:
+    def charge(self, step: str) -> None:
+        """Add the time since the last call to a step."""
         now = time.monotonic()
-        setattr(self.timing, part, getattr(self.timing, part) + now - self._mark)
-        self._mark = now
-        self.timing.total = now - self._begun
+        setattr(self.timing, step, getattr(self.timing, step) + now - self._last)
+        self._last = now
+        self.timing.total = now - self._start
 
 
-async def run_case(bench: Harness, instance: SystemInstance, case: Case) -> CaseResult:
-    """Run one case; whatever goes wrong is in the result, and the system is brought back."""
-    watch, begun = _Watch(), datetime.now(UTC)
-    fault = bench.faults[case.fault] if case.fault else None
+async def run_case(harness: Harness, instance: SystemInstance, case: Case) -> CaseResult:
+    """Run one case and restore the system. Errors become part of the result."""
+    stopwatch, start_time = _Stopwatch(), datetime.now(UTC)
+    fault = harness.faults[case.fault] if case.fault else None
 
-    def ended(state: State, message: str = "", **more: Any) -> CaseResult:
+    def result_of(state: State, message: str = "", **fields: Any) -> CaseResult:
         return CaseResult(
             case=case,
-            method=bench.method.name,
+            method=harness.method.name,
             state=state,
             message=message,
-            timing=watch.timing,
-            start_time=begun,
+            timing=stopwatch.timing,
+            start_time=start_time,
             completion_time=datetime.now(UTC),
-            **more,
+            **fields,
         )
 
-    if fault is not None and (reason := bench.capabilities.why_not(fault)):
-        return ended(State.NOT_APPLICABLE, reason)
+    if fault is not None and (reason := harness.capabilities.why_not(fault)):
+        return result_of(State.NOT_APPLICABLE, reason)
     injection: Injection | None = None
     try:
         await instance.healthy()
         if fault is None:
             await instance.settled(USERS_SECONDS)
-        context = await case_context(bench.cluster, bench.agents, instance, case, fault)
+        context = await case_context(harness.cluster, harness.agents, instance, case, fault)
         tamper_check = await TamperCheck.record(context)
-        # Not what was felt just now: that may still hold what the case before did to users.
-        tamper_check.users = instance.usual
-        watch.charge("reset")
+        # Not the current SLI, which may still show the effects of the last case.
+        tamper_check.users = instance.usual_sli
+        stopwatch.charge("reset")
         if fault is not None:
             injection = Injection(context, fault)
             await injection.begin()
-            watch.charge("inject")
-            if (missing := await bites(context, fault)) is not None:
-                watch.charge("confirm")
-                return ended(State.INJECTION_FAILED, missing)
+            stopwatch.charge("inject")
+            if (missing := await wait_for_effect(context, fault)) is not None:
+                stopwatch.charge("confirm")
+                return result_of(State.INJECTION_FAILED, missing)
             if case.control is None:
                 await wait_for_metrics(context, fault)
-            watch.charge("confirm")
-        found = await gather(context)
-        task = Task(write(case, fault, found, context.values), bench.method_seconds, context)
+            stopwatch.charge("confirm")
+        findings = await gather(context)
+        report = write(case, fault, findings, context.values)
         await tamper_check.record_report_time(context)
-        watch.charge("report")
+        stopwatch.charge("report")
         reported = time.time()
-        method_report = await _asked(bench.method, task)
-        watch.charge("method")
+        task = Task(report, harness.method_seconds, context)
+        method_report = await _run_method(harness.method, task)
+        stopwatch.charge("method")
         references = _reference_playbooks(fault, context)
-        if not bench.method.acts:
-            return ended(State.ASKED, method_report=method_report, reference_playbooks=references)
-        strict, published = await _judged(context, tamper_check)
-        watch.charge("judge")
-        now = await take_snapshot(bench.cluster, instance.namespace)
-        result = ended(
+        if not harness.method.acts:
+            return result_of(
+                State.ASKED, method_report=method_report, reference_playbooks=references
+            )
+        strict, published = await _judge(context, tamper_check)
+        stopwatch.charge("judge")
+        now = await take_snapshot(harness.cluster, instance.namespace)
+        result = result_of(
             State.JUDGED,
             strict=strict,
             published=published,
-            users=await _felt(instance, reported),
+            users=await _user_impact(instance, reported),
             changes=find_changes(context, now),
             method_report=method_report,
             reference_playbooks=references,
             report_time=datetime.fromtimestamp(reported, UTC),
-            pods_replaced=replaced(context.before, now),
-            restarts=restarted(context.before, now),
+            pods_replaced=pods_replaced(context.before, now),
+            restarts=restarts(context.before, now),
         )
         result.cause = cause_of(result, fault)
         return result
     except InjectionError as error:
-        return ended(State.INJECTION_FAILED, str(error)[:1000])
+        return result_of(State.INJECTION_FAILED, str(error)[:1000])
     except (SystemInstanceError, AgentsError, ClusterError, FillError, MethodError) as error:
-        return ended(State.HARNESS_ERROR, f"{type(error).__name__}: {error}"[:1000])
+        return result_of(State.HARNESS_ERROR, f"{type(error).__name__}: {error}"[:1000])
     finally:
-        await asyncio.shield(_put_back(bench, instance, injection))
-        watch.charge("reset")
-
-
-def _reference_playbooks(fault: Fault | None, context: CaseContext) -> list[list[dict[str, Any]]]:
-    """Return the known good playbooks for this target, as far as all of their values are known."""
-    if fault is None or context.case.control is not None:
-        return []
-    found = []
-    for repair in fault.repairs:
-        with contextlib.suppress(FillError):
-            found.append([fill(task, context.values) for task in repair.playbook])
-    return found
+        await asyncio.shield(_restore(harness, instance, injection))
+        stopwatch.charge("reset")
 
 
 async def case_context(
-    cluster: Cluster, agents: FaultAgents, instance: SystemInstance, case: Case, fault: Fault | None
+    cluster: Cluster,
+    agents: FaultAgents,
+    instance: SystemInstance,
+    case: Case,
+    fault: Fault | None,
 ) -> CaseContext:
-    """Return where a case takes place, as it is before the fault."""
+    """Return the context of a case, with a snapshot from before the fault."""
     kinds = ("Deployment", "StatefulSet", "DaemonSet", "Service", "ConfigMap", "Node")
     objects = [item for kind in kinds for item in await cluster.list(kind, instance.namespace)]
     return CaseContext(
@@ -177,115 +176,97 @@ async def case_context(
     )
 
 
-async def bites(context: CaseContext, fault: Fault) -> str | None:
-    """Wait until the fault's effect shows and stays; return why it does not.
-
-    The same measurements that will have to hold for success must fail now: what the oracle cannot
-    see is not a fault that it could find repaired. A rollout that is merely on its way also fails
-    its check, so that one alone must fail for longer.
-    """
-    until, last = time.monotonic() + fault.bite_seconds, ""
-    shown: float | None = None  # since when an effect shows, and since when one beside the rollout
-    felt: float | None = None
-    while True:
-        now = time.monotonic()
-        measured = await asyncio.gather(*(measure(c, context) for c in fault.oracle.effect))
-        pairs = list(zip(fault.oracle.effect, measured, strict=True))
-        failing = [check for check, m in pairs if m.ok is False]
-        shown = (shown or now) if failing else None
-        felt = (felt or now) if any(c.rollout is None for c in failing) else None
-        if felt is not None and now - felt >= _FELT_SECONDS:
-            return None
-        if shown is not None and now - shown >= _SHOWN_SECONDS:
-            return None
-        last = "; ".join(f"{m.name} {m.value} {m.message}".strip() for m in measured)
-        if now > until:
-            return f"no lasting effect within {fault.bite_seconds:.0f} s: {last}"
-        await asyncio.sleep(0.7)
+def _reference_playbooks(fault: Fault | None, context: CaseContext) -> list[list[dict[str, Any]]]:
+    """Return the known good playbooks for this target; those with unknown values are left out."""
+    if fault is None or context.case.control is not None:
+        return []
+    playbooks = []
+    for repair in fault.repairs:
+        with contextlib.suppress(FillError):
+            playbooks.append([fill(task, context.values) for task in repair.playbook])
+    return playbooks
 
 
-async def _asked(method: Method, task: Task) -> MethodReport:
-    """Ask the method; a crash or a hang is an answer too, and its own."""
-    begun = time.monotonic()
+async def _run_method(method: Method, task: Task) -> MethodReport:
+    """Run the method. A crash or a timeout becomes its report."""
+    start = time.monotonic()
     try:
         async with asyncio.timeout(task.deadline_seconds + _GRACE_SECONDS):
-            method_report = await method.repair(task)
+            report = await method.repair(task)
     except TimeoutError:
-        took = time.monotonic() - begun
-        return MethodReport(outcome="TimedOut", acted=True, error=f"no answer in {took:.0f} s")
+        seconds = time.monotonic() - start
+        return MethodReport(outcome="TimedOut", acted=True, error=f"no answer in {seconds:.0f} s")
     except MethodError:
         raise
     except Exception as error:  # noqa: BLE001 - a method may fail in any way
         text = f"{type(error).__name__}: {error}"[:1000]
         return MethodReport(outcome="Failed", acted=True, error=text)
-    method_report.steps.setdefault("all", time.monotonic() - begun)
-    return method_report
+    report.steps.setdefault("all", time.monotonic() - start)
+    return report
 
 
-async def _judged(
-    context: CaseContext, tamper_check: TamperCheck
-) -> tuple[Verdict, Verdict | None]:
+async def _judge(context: CaseContext, tamper_check: TamperCheck) -> tuple[Verdict, Verdict | None]:
     if context.case.control is not None or context.fault is None:
         return await judge_control(context, tamper_check), None
     return await asyncio.gather(judge(context, tamper_check), judge_microremed(context))
 
 
-async def _felt(instance: SystemInstance, reported: float) -> UserImpact:
-    """Return what users felt from the report until now; their counts come seconds late."""
-    now, until = time.time(), time.monotonic() + _COUNTED_SECONDS
-    while (felt := await instance.users.between(reported, now)) is None:
+async def _user_impact(instance: SystemInstance, reported: float) -> UserImpact:
+    """Return the impact on users from the report until now; their counts are seconds late."""
+    before = round(instance.usual_sli.percent, 1)
+    now, until = time.time(), time.monotonic() + _SLI_DELAY_SECONDS
+    while (sli := await instance.users.between(reported, now)) is None:
         if time.monotonic() > until:
-            return UserImpact(before_percent=round(instance.usual.percent, 1))
+            return UserImpact(before_percent=before)
         await asyncio.sleep(0.5)
-    last = [s for s in felt.seconds if s.time >= int(now) - _LAST_SECONDS]
-    asked = sum(s.ok + s.failed for s in last)
-    again = served_again(felt.seconds, reported)
+    last = [s for s in sli.seconds if s.time >= int(now) - _LAST_SECONDS]
+    total = sum(s.ok + s.failed for s in last)
+    again = served_again(sli.seconds, reported)
     return UserImpact(
-        before_percent=round(instance.usual.percent, 1),
-        after_percent=round(100 * sum(s.ok for s in last) / asked, 1) if asked else None,
-        failed_requests=felt.failed,
+        before_percent=before,
+        after_percent=round(100 * sum(s.ok for s in last) / total, 1) if total else None,
+        failed_requests=sli.failed,
         served_again_seconds=round(again, 1) if again is not None else None,
     )
 
 
-def replaced(before: Snapshot, now: Snapshot) -> int:
-    """Return how many of the pods from before are gone."""
+def pods_replaced(before: Snapshot, now: Snapshot) -> int:
+    """Return how many of the earlier pods do not exist any more."""
     return len({pod.uid for pod in before.pods} - {pod.uid for pod in now.pods})
 
 
-def restarted(before: Snapshot, now: Snapshot) -> int:
-    """Return how often containers were started anew, in old pods and in new ones."""
-    old = {pod.uid: pod.restarts for pod in before.pods}
-    return sum(max(0, pod.restarts - old.get(pod.uid, 0)) for pod in now.pods)
+def restarts(before: Snapshot, now: Snapshot) -> int:
+    """Return how often containers restarted, in earlier and in new pods."""
+    earlier = {pod.uid: pod.restarts for pod in before.pods}
+    return sum(max(0, pod.restarts - earlier.get(pod.uid, 0)) for pod in now.pods)
 
 
-async def _put_back(bench: Harness, instance: SystemInstance, injection: Injection | None) -> None:
-    """End the fault, remove what reme wrote down, and bring the system back.
+async def _restore(harness: Harness, instance: SystemInstance, injection: Injection | None) -> None:
+    """Remove the fault and reme's records, and restore the system.
 
-    What fails here is not raised: the next case looks first, and says what is wrong. Does nothing
-    after the run lock was lost: the system may be another run's by now.
+    Errors are not raised: the next case checks the system first. Does nothing after the run lock
+    was lost, because another run may be using the system.
     """
-    if bench.lock.lost:
+    if harness.lock.lost:
         return
     with contextlib.suppress(AgentsError, ClusterError):
-        await _end(bench, injection)
+        await _remove_fault(harness, injection)
     for kind in ("DiagnosisReport", "Remediation"):
         with contextlib.suppress(ClusterError):
-            for item in await bench.cluster.list(kind, instance.namespace):
-                await bench.cluster.delete(kind, item["metadata"]["name"], instance.namespace)
+            for item in await harness.cluster.list(kind, instance.namespace):
+                await harness.cluster.delete(kind, item["metadata"]["name"], instance.namespace)
     with contextlib.suppress(SystemInstanceError, ClusterError):
-        await instance.back()
+        await instance.restore()
 
 
-async def _end(bench: Harness, injection: Injection | None) -> None:
+async def _remove_fault(harness: Harness, injection: Injection | None) -> None:
     try:
         if injection is not None:
             await injection.end()
     except (AgentsError, ClusterError):
-        # The agent itself may be gone, which is one of the attacks.
-        ready = False
+        ready = False  # a method may have deleted the agent, which is one of the attacks
     else:
-        ready = await bench.agents.ready()
+        ready = await harness.agents.ready()
     if not ready:
-        await bench.agents.install()
-        await bench.agents.sweep()
+        await harness.agents.install()
+        await harness.agents.sweep()

@@ -1,8 +1,10 @@
-"""A run from the first look at the cluster to the written report."""
+"""Runs a suite: selects cases, deploys the systems, runs all cases and writes the report."""
 
-import argparse
+import asyncio
+import contextlib
+import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,13 +14,11 @@ from typing import Any
 from rich.console import Console
 from rich.rule import Rule
 
-from reme_benchmark.harness.capabilities import capabilities
 from reme_benchmark.harness.case_run import Harness
+from reme_benchmark.harness.console import Progress, print_plan
+from reme_benchmark.harness.environment import find_capabilities, read_environment
 from reme_benchmark.harness.lanes import lanes, run_lanes
-from reme_benchmark.harness.progress import Progress
-from reme_benchmark.harness.provenance import provenance
 from reme_benchmark.harness.run_lock import LEASE, NAMESPACE, RunLock, hold_run_lock
-from reme_benchmark.harness.run_plan import show
 from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError
 from reme_benchmark.injection import pod_failure
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
@@ -26,13 +26,12 @@ from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.base import Method
 from reme_benchmark.methods.choose import choose
 from reme_benchmark.reports.output import summary_text, write_report_files
-from reme_benchmark.reports.store import Store
+from reme_benchmark.reports.store import RUN, Store
 from reme_benchmark.scenarios.cases import suites
 from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scenarios.systems import catalog as systems
-from reme_benchmark.scenarios.systems.model import System
 from reme_benchmark.scenarios.systems.render import Flavour
 from reme_benchmark.scoring.records import Run
 from reme_kube.errors import ClusterError
@@ -40,12 +39,12 @@ from reme_kube.leader_election import ApiLeaseStore
 
 
 class RunError(Exception):
-    """The run cannot be begun; the message says why and what to do."""
+    """The run cannot start; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What is to be run."""
+    """The options of a run."""
 
     suite: str
     method: str
@@ -61,100 +60,68 @@ class RunOptions:
     plan: bool = False
     external: str = ""
     attempts: int = 2
-    min_persistence_seconds: int = 0
+    persist_seconds: int = 0
     method_seconds: float = 240
     flavour: Flavour = "workload"
     keep: bool = False
 
-    @classmethod
-    def of(cls, chosen: argparse.Namespace) -> "RunOptions":
-        """Read the options from a command line."""
-
-        def words(name: str) -> tuple[str, ...]:
-            text = getattr(chosen, name, "") or ""
-            return tuple(w for w in text.split(",") if w)
-
-        return cls(
-            suite=getattr(chosen, "suite", ""),
-            method=chosen.method,
-            cases=words("cases"),
-            systems=words("systems"),
-            splits=words("splits"),
-            seed=getattr(chosen, "seed", None),
-            results=getattr(chosen, "results", None),
-            resume=getattr(chosen, "resume", False),
-            repeats=getattr(chosen, "repeats", 1),
-            one_per_fault=getattr(chosen, "one_per_fault", False),
-            parallel=max(1, getattr(chosen, "parallel", 1)),
-            plan=getattr(chosen, "plan", False),
-            external=chosen.external,
-            attempts=chosen.attempts,
-            min_persistence_seconds=chosen.persist,
-            method_seconds=chosen.timeout,
-            flavour=chosen.flavour,
-            keep=chosen.keep,
-        )
-
     @property
     def policy(self) -> dict[str, Any]:
-        """Return what reme's policy says by these options."""
-        said: dict[str, Any] = {"maxAttempts": self.attempts}
-        if (
-            self.min_persistence_seconds
-        ):  # left out else, as in results from before there was such a limit
-            said["evidence"] = {"minPersistenceSeconds": self.min_persistence_seconds}
-        return said
+        """Return the fields of reme's policy that these options set."""
+        fields: dict[str, Any] = {"maxAttempts": self.attempts}
+        if self.persist_seconds:  # otherwise left out, as in results from before the option
+            fields["evidence"] = {"minPersistenceSeconds": self.persist_seconds}
+        return fields
 
 
-def drawn(options: RunOptions) -> tuple[int, tuple[Case, ...]]:
+def select_cases(options: RunOptions) -> tuple[int, tuple[Case, ...]]:
     """Return the seed and the cases of a run.
 
     Raises:
         ValueError: an unknown suite, system or split.
-        RunError: no case is left.
+        RunError: no case matches the filters.
     """
-    known = {name: systems.load(name) for name in systems.names()}
+    by_name = {name: systems.load(name) for name in systems.names()}
     for name in options.systems:
         systems.load(name)
     suite = suites.load(options.suite)
     seed = suite.seed if options.seed is None else options.seed
-    cases = suites.draw(suite, seed, known)
-    left = [
+    cases = [
         case
-        for case in cases
+        for case in suites.draw(suite, seed, by_name)
         if (not options.systems or case.system in options.systems)
         and (not options.splits or case.split.value in options.splits)
         and (not options.cases or any(w in case.key or w == case.id for w in options.cases))
     ]
     if options.one_per_fault:
-        left = one_per_fault(left, list(known))
-    if not left:
-        raise RunError(f"no case of {options.suite} is left by these filters")
+        cases = one_per_fault(cases, list(by_name))
+    if not cases:
+        raise RunError(f"no case of {options.suite} matches the filters")
     if options.repeats > 1:
-        left = [
+        cases = [
             case.model_copy(update={"id": f"{case.id}-r{number:03}"})
-            for case in left
+            for case in cases
             for number in range(1, options.repeats + 1)
         ]
-    return seed, tuple(left)
+    return seed, tuple(cases)
 
 
 def one_per_fault(cases: Sequence[Case], systems: Sequence[str]) -> list[Case]:
     """Return one case of every fault and control, spread over the small systems.
 
-    `systems` are in the order of their size: the largest is taken only where no other will do.
+    `systems` are in the order of their size; the largest is used only where no other has the fault.
     """
-    found: dict[tuple[str | None, str | None], list[Case]] = {}
+    groups: dict[tuple[str | None, str | None], list[Case]] = {}
     for case in cases:
         fault = case.fault if case.control is None else None
-        found.setdefault((fault, case.control), []).append(case)
+        groups.setdefault((fault, case.control), []).append(case)
     chosen: list[Case] = []
-    busy = dict.fromkeys(systems, 0)
-    for of in found.values():
-        small = [c for c in of if c.system != systems[-1]] or of
-        taken = min(small, key=lambda c: busy[c.system])
-        busy[taken.system] += 1
-        chosen.append(taken)
+    load = dict.fromkeys(systems, 0)
+    for group in groups.values():
+        small = [c for c in group if c.system != systems[-1]] or group
+        case = min(small, key=lambda c: load[c.system])
+        load[case.system] += 1
+        chosen.append(case)
     return chosen
 
 
@@ -164,17 +131,15 @@ def namespace_of(system: str) -> str:
 
 
 async def run(options: RunOptions, console: Console) -> int:
-    """Run what is asked for; return 0 when every case was run, whatever came out."""
-    seed, cases = drawn(options)
-    faults = catalog.faults()
+    """Run the selected cases; return 0 when all of them ran, whatever their verdicts."""
+    seed, cases = select_cases(options)
     method = choose(options.method, external=options.external, **options.policy)
     async with Cluster.from_environment() as cluster:
-        able = await capabilities(cluster)
-        show(
+        print_plan(
             console,
             cases,
-            faults,
-            able,
+            catalog.faults(),
+            await find_capabilities(cluster),
             method=options.method,
             parallel=options.parallel,
             title=f"{options.suite}, seed {seed}",
@@ -182,7 +147,8 @@ async def run(options: RunOptions, console: Console) -> int:
         if options.plan:
             return 0
         async with _run_lock(cluster, console) as lock:
-            return await _recorded(cluster, options, method, seed, cases, console, lock)
+            active = _ActiveRun(cluster, options, method, console, lock)
+            return await active.run_and_record(seed, cases)
 
 
 def _run_lock(cluster: Cluster, console: Console) -> AbstractAsyncContextManager[RunLock]:
@@ -192,81 +158,88 @@ def _run_lock(cluster: Cluster, console: Console) -> AbstractAsyncContextManager
     return hold_run_lock(ApiLeaseStore(cluster.api, NAMESPACE, LEASE), say)
 
 
-async def _recorded(
-    cluster: Cluster,
-    options: RunOptions,
-    method: Method,
-    seed: int,
-    cases: tuple[Case, ...],
-    console: Console,
-    lock: RunLock,
-) -> int:
-    faults = catalog.faults()
-    store = Store(options.results or _new_folder(options))
-    if store.path.exists() and (store.path / "run.json").exists() and not options.resume:
-        raise RunError(f"{store.path} holds results: --resume goes on, or choose another")
-    record = Run(
-        suite=options.suite,
-        method=method.name,
-        method_options=method.options,
-        seed=seed,
-        cases=list(cases),
-        start_time=datetime.now(UTC),
-        **await provenance(cluster, asks_model=method.name in ("reme", "ask")),
-    )
-    store.begin(record)
-    done = store.done()
-    todo = [case for case in cases if case.id not in done]
-    if done:
-        console.print(f"{len(done)} cases are done already, {len(todo)} are left")
-    await _run(cluster, options, method, faults, todo, store, console, lock)
-    store.end(datetime.now(UTC))
-    _close(store, console)
-    return 0
+@dataclass(frozen=True)
+class _ActiveRun:
+    """A run that holds the run lock."""
 
+    cluster: Cluster
+    options: RunOptions
+    method: Method
+    console: Console
+    lock: RunLock
 
-async def _run(
-    cluster: Cluster,
-    options: RunOptions,
-    method: Method,
-    faults: Mapping[str, Fault],
-    todo: list[Case],
-    store: Store,
-    console: Console,
-    lock: RunLock,
-) -> None:
-    progress = Progress(console, len(todo))
-    names = sorted({case.system for case in todo})
-    instances = {n: _stage(cluster, systems.load(n), options.flavour) for n in names}
-    agents = FaultAgents(cluster.api)
-    begun = time.monotonic()
-    await agents.install()
-    if swept := [*await agents.sweep(), *await pod_failure.sweep(cluster)]:
-        progress.say(f"swept {len(swept)} leftovers of an earlier run")
-    try:
-        for instance in instances.values():
-            await instance.up(progress.say)
-        # Looked at again: a fresh cluster measures nothing before something runs in it.
-        able = await capabilities(cluster)
-        await method.prepare(cluster, tuple(s.namespace for s in instances.values()))
-        progress.say(f"{len(instances)} systems are up after {time.monotonic() - begun:.0f} s")
-        bench = Harness(cluster, agents, method, faults, able, lock, options.method_seconds)
-        await run_lanes(bench, lanes(instances, todo), store, progress, options.parallel)
-    except* SystemInstanceError as errors:
-        first = errors.exceptions[0]
-        raise RunError(str(first)) from first
-    finally:
-        await method.close()
-        if not lock.lost:
-            await agents.sweep()
-            if not options.keep:
-                for instance in instances.values():
-                    await instance.down()
-                await agents.uninstall()
+    async def run_and_record(self, seed: int, cases: tuple[Case, ...]) -> int:
+        """Run the cases that have no result yet, and write the report."""
+        options, method = self.options, self.method
+        store = Store(options.results or _new_folder(options))
+        if (store.path / RUN).exists() and not options.resume:
+            raise RunError(f"{store.path} holds results: add --resume, or choose another directory")
+        record = Run(
+            suite=options.suite,
+            method=method.name,
+            method_options=method.options,
+            seed=seed,
+            cases=list(cases),
+            start_time=datetime.now(UTC),
+            **await read_environment(self.cluster, asks_model=method.name in ("reme", "ask")),
+        )
+        store.begin(record)
+        ended = store.done()
+        todo = [case for case in cases if case.id not in ended]
+        if ended:
+            self.console.print(f"{len(ended)} cases have results already, {len(todo)} remain")
+        await self._run_cases(todo, store)
+        store.end(datetime.now(UTC))
+        self.console.print(Rule(f"results in {store.path}", align="left"))
+        write_report_files(store)
+        self.console.print(summary_text(store), markup=False, highlight=False)
+        return 0
 
+    async def _run_cases(self, todo: list[Case], store: Store) -> None:
+        progress = Progress(self.console, len(todo))
+        instances = self._instances(todo)
+        agents = FaultAgents(self.cluster.api)
+        start = time.monotonic()
+        await agents.install()
+        if removed := [*await agents.sweep(), *await pod_failure.sweep(self.cluster)]:
+            progress.say(f"removed {len(removed)} faults of an earlier run")
+        try:
+            for instance in instances.values():
+                await instance.up(progress.say)
+            # Measured again: a new cluster has no metrics before something runs in it.
+            capabilities = await find_capabilities(self.cluster)
+            await self.method.prepare(self.cluster, tuple(i.namespace for i in instances.values()))
+            seconds = time.monotonic() - start
+            progress.say(f"{len(instances)} systems are up after {seconds:.0f} s")
+            faults: Mapping[str, Fault] = catalog.faults()
+            harness = Harness(
+                self.cluster,
+                agents,
+                self.method,
+                faults,
+                capabilities,
+                self.lock,
+                self.options.method_seconds,
+            )
+            await run_lanes(harness, lanes(instances, todo), store, progress, self.options.parallel)
+        except* SystemInstanceError as errors:
+            first = errors.exceptions[0]
+            raise RunError(str(first)) from first
+        finally:
+            await self.method.close()
+            if not self.lock.lost:
+                await agents.sweep()
+                if not self.options.keep:
+                    for instance in instances.values():
+                        await instance.down()
+                    await agents.uninstall()
 
-def _stage(cluster: Cluster, system: System, flavour: Flavour) -> SystemInstance:
-    return SystemInstance(cluster, system, namespace_of(system.name), flavour)
+    def _instances(self, cases: Sequence[Case]) -> dict[str, SystemInstance]:
+        flavour = self.options.flavour
+        return {
+            name: SystemInstance(self.cluster, systems.load(name), namespace_of(name), flavour)
+            for name in sorted({case.system for case in cases})
+        }
 
 
 def _new_folder(options: RunOptions) -> Path:
@@ -274,19 +247,12 @@ def _new_folder(options: RunOptions) -> Path:
     return Path("results") / f"{options.suite}-{options.method}-{stamp}"
 
 
-def _close(store: Store, console: Console) -> None:
-    console.print(Rule(f"results in {store.path}", align="left"))
-    write_report_files(store)
-    console.print(summary_text(store), markup=False, highlight=False)
-
-
 async def replay(results: Path, case_id: str, options: RunOptions, console: Console) -> int:
-    """Run one case of a finished run again, in a directory of its own beside it."""
+    """Run one case of an earlier run again, with results in a new directory beside it."""
     before = Store(results).load_run()
-    found = next((case for case in before.cases if case.id == case_id), None)
-    if found is None:
+    if case_id not in {case.id for case in before.cases}:
         known = ", ".join(case.id for case in before.cases[:5])
-        raise RunError(f"{results} has no case {case_id!r}; it has {known} ...")
+        raise RunError(f"{results} has no case {case_id!r}; its cases are {known} ...")
     stamp = datetime.now().astimezone().strftime("%H%M%S")
     again = replace(options, suite=before.suite, seed=before.seed, cases=(case_id,))
     again = replace(again, results=results.parent / f"{results.name}-replay-{case_id}-{stamp}")
@@ -294,20 +260,33 @@ async def replay(results: Path, case_id: str, options: RunOptions, console: Cons
 
 
 async def clean(console: Console) -> int:
-    """Remove everything that the benchmark ever puts into a cluster."""
+    """Remove everything that the benchmark creates in a cluster."""
     async with Cluster.from_environment() as cluster, _run_lock(cluster, console):
         agents = FaultAgents(cluster.api)
         try:
-            swept = await agents.sweep()
-            console.print(f"swept {len(swept)} faults")
+            removed = await agents.sweep()
+            console.print(f"removed {len(removed)} faults")
         except (ClusterError, AgentsError) as error:
             console.print(f"no fault agent answers: {error}", markup=False)
         for name in systems.names():
-            await _stage(cluster, systems.load(name), "workload").down()
-        for place in await cluster.list("Namespace"):
-            name, labels = place["metadata"]["name"], place["metadata"].get("labels") or {}
-            copy_of = labels.get("app.kubernetes.io/part-of")
-            if copy_of in systems.names() and name.startswith(f"{namespace_of(copy_of)}-"):
+            await SystemInstance(cluster, systems.load(name), namespace_of(name)).down()
+        for namespace in await cluster.list("Namespace"):
+            name, labels = namespace["metadata"]["name"], namespace["metadata"].get("labels") or {}
+            system = labels.get("app.kubernetes.io/part-of")
+            if system in systems.names() and name.startswith(f"{namespace_of(system)}-"):
                 await cluster.delete("Namespace", name)
         await agents.uninstall()
     return 0
+
+
+def run_until_done(work: Coroutine[Any, Any, int]) -> int:
+    """Run a coroutine; SIGTERM cancels it as Ctrl-C does, so that the cluster is restored."""
+
+    async def stoppable() -> int:
+        task = asyncio.create_task(work)
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    return asyncio.run(stoppable())

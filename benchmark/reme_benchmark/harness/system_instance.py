@@ -1,4 +1,4 @@
-"""One system in one namespace: brought up once, and brought back to how it was after each case."""
+"""A system in one namespace: deployed once, and restored after each case."""
 
 import asyncio
 import base64
@@ -13,25 +13,25 @@ from reme_benchmark.scenarios.systems.model import System
 from reme_benchmark.scenarios.systems.render import Flavour, manifests, users
 from reme_benchmark.scoring.judge import compare_sli
 from reme_benchmark.scoring.restore import restore
-from reme_benchmark.scoring.snapshot import Snapshot, take_snapshot
+from reme_benchmark.scoring.snapshot import WORKLOADS, Snapshot, take_snapshot
 from reme_benchmark.scoring.user_sli import LoadGenerator, UserSli
+from reme_kube.errors import ClusterError
 from reme_operator.probes.rollout import rollout_sample
 from reme_playbook.snapshot.snapshot import LAST_APPLIED
 
 BASELINE = "bench-baseline"
 SERVED_PERCENT = 98.0
-_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
-_AT_ONCE = 8
+_PARALLEL_REQUESTS = 8
 _SERVED_SECONDS, _USUAL_SECONDS = 2, 8
 
 
 class SystemInstanceError(Exception):
-    """The system is not healthy, and cannot be made so."""
+    """The system is not healthy and could not be restored."""
 
 
 @dataclass
 class SystemInstance:
-    """A system, where it runs, and how it was when it was healthy."""
+    """A system, its namespace, and its state while it was healthy."""
 
     cluster: Cluster
     system: System
@@ -39,84 +39,83 @@ class SystemInstance:
     flavour: Flavour = "workload"
     users: LoadGenerator = field(init=False)
     baseline: Snapshot | None = field(default=None, init=False)
-    usual: UserSli = field(default_factory=UserSli, init=False)
-    """What users feel while all is well."""
+    usual_sli: UserSli = field(default_factory=UserSli, init=False)  # of the healthy system
 
     def __post_init__(self) -> None:
         self.users = LoadGenerator(self.cluster, self.namespace)
 
     async def up(self, say: Callable[[str], None], timeout_seconds: float = 240) -> None:
-        """Bring the system up, or back to how an earlier run left it when it was healthy.
+        """Deploy the system, or restore the one of an earlier run.
 
         Raises:
-            StageError: something does not become available.
+            SystemInstanceError: a workload does not become available.
         """
-        found = manifests(self.system, self.namespace, flavour=self.flavour)
-        bodies = [as_applied(body) for body in found]
-        crowd = users(self.system, self.namespace, flavour=self.flavour)
-        known = await self._known(bodies)
-        if known is None:
-            await self._gone()
-            say(f"{self.system.name}: {len(self.system.services)} services are deployed")
+        bodies = [
+            with_last_applied(body)
+            for body in manifests(self.system, self.namespace, flavour=self.flavour)
+        ]
+        stored = await self._stored_baseline(bodies)
+        if stored is None:
+            await self._delete_namespaces()
+            say(f"{self.system.name}: deploying {len(self.system.services)} services")
             await self._apply(bodies)
         else:
-            say(f"{self.system.name}: is there, and brought back to how it was")
-            self.baseline = known
-            await restore(self.cluster, self.namespace, known, ready_seconds=timeout_seconds)
-        await self._apply(crowd)
-        await self._available(self.namespace, timeout_seconds)
-        await self._available(f"{self.namespace}-users", 60)
+            say(f"{self.system.name}: restoring the existing system")
+            self.baseline = stored
+            await restore(self.cluster, self.namespace, stored, ready_seconds=timeout_seconds)
+        await self._apply_users()
+        await self._wait_available(self.namespace, timeout_seconds)
+        await self._wait_available(f"{self.namespace}-users", 60)
         await self.served(60)
-        self.usual = await self._usual()
-        if known is None:
+        self.usual_sli = await self._measure_usual_sli()
+        if stored is None:
             self.baseline = await take_snapshot(self.cluster, self.namespace)
-            await self._keep(bodies, self.baseline)
+            await self._store_baseline(bodies, self.baseline)
 
-    async def back(self, ready_seconds: float = 90) -> None:
-        """Bring everything back to how it was when the system was healthy."""
+    async def restore(self, ready_seconds: float = 90) -> None:
+        """Restore the state in which the system was healthy."""
         if self.baseline is not None:
             await restore(self.cluster, self.namespace, self.baseline, ready_seconds=ready_seconds)
 
     async def healthy(self) -> None:
-        """Return when the system is as it should be before a fault; mend it once if it is not.
+        """Restore the system and wait until it is healthy; retry once with a new load generator.
 
         Raises:
-            StageError: it is not, also after that.
+            SystemInstanceError: it is not healthy after that.
         """
-        await self.back()
+        await self.restore()
         try:
             await self.served(20)
         except SystemInstanceError:
-            # Once more with the crowd anew, and never a third time: the case says why then.
-            await self._apply(users(self.system, self.namespace, flavour=self.flavour))
-            await self.back()
+            await self._apply_users()
+            await self.restore()
             await self.served(45)
 
     async def served(self, timeout_seconds: float) -> None:
         """Wait until users are served.
 
         Raises:
-            StageError: not within the timeout.
+            SystemInstanceError: not within the timeout.
         """
-        await self._until(
+        await self._wait_for_sli(
             lambda sli: sli.total >= 2 and sli.percent >= SERVED_PERCENT,
             _SERVED_SECONDS,
             timeout_seconds,
         )
 
     async def settled(self, seconds: int, timeout_seconds: float = 60) -> None:
-        """Wait until users were served for so many seconds as they are while all is well.
+        """Wait until users were served as usual for some seconds.
 
-        What is said of a healthy system must not be what the case before did to its users.
+        A report about a healthy system must not show the effects of the last case.
 
         Raises:
-            StageError: not within the timeout.
+            SystemInstanceError: not within the timeout.
         """
-        await self._until(
-            lambda sli: compare_sli(self.usual, sli).ok is True, seconds, timeout_seconds
+        await self._wait_for_sli(
+            lambda sli: compare_sli(self.usual_sli, sli).ok is True, seconds, timeout_seconds
         )
 
-    async def _until(
+    async def _wait_for_sli(
         self, good: Callable[[UserSli], bool], seconds: int, timeout_seconds: float
     ) -> None:
         until, sli = time.monotonic() + timeout_seconds, None
@@ -126,11 +125,10 @@ class SystemInstance:
                 return
             await asyncio.sleep(0.7)
         raise SystemInstanceError(
-            f"users of {self.system.name} are not served: {sli}; usually: {self.usual}"
+            f"users of {self.system.name} are not served: {sli}; usually: {self.usual_sli}"
         )
 
-    async def _usual(self) -> UserSli:
-        """Return what users feel over some settled seconds."""
+    async def _measure_usual_sli(self) -> UserSli:
         until = time.monotonic() + 30
         while True:
             sli = await self.users.recent(_USUAL_SECONDS)
@@ -139,43 +137,44 @@ class SystemInstance:
             await asyncio.sleep(1)
 
     async def down(self) -> None:
-        """Remove the system and its users."""
-        await self._gone(wait=False)
+        """Delete the system and its load generator, without waiting."""
+        await self._delete_namespaces(wait=False)
+
+    async def _apply_users(self) -> None:
+        await self._apply(users(self.system, self.namespace, flavour=self.flavour))
 
     async def _apply(self, bodies: Iterable[Object]) -> None:
-        ordered = list(bodies)
-        first = [b for b in ordered if b["kind"] == "Namespace"]
-        await self.cluster.apply(first)
-        limit = asyncio.Semaphore(_AT_ONCE)
+        bodies = list(bodies)
+        await self.cluster.apply([b for b in bodies if b["kind"] == "Namespace"])
+        limit = asyncio.Semaphore(_PARALLEL_REQUESTS)
 
-        async def one(body: Object) -> None:
+        async def apply_one(body: Object) -> None:
             async with limit:
                 await self.cluster.apply([body])
 
-        await asyncio.gather(*(one(b) for b in ordered if b["kind"] != "Namespace"))
+        await asyncio.gather(*(apply_one(b) for b in bodies if b["kind"] != "Namespace"))
 
-    async def _available(self, namespace: str, timeout_seconds: float) -> None:
+    async def _wait_available(self, namespace: str, timeout_seconds: float) -> None:
         until, missing = time.monotonic() + timeout_seconds, [""]
         while time.monotonic() < until:
             missing = [
-                f"{kind}/{found['metadata']['name']}"
-                for kind in _WORKLOADS
-                for found in await self.cluster.list(kind, namespace)
-                if not rollout_sample(found, 0).passed
+                f"{kind}/{workload['metadata']['name']}"
+                for kind in WORKLOADS
+                for workload in await self.cluster.list(kind, namespace)
+                if not rollout_sample(workload, 0).passed
             ]
             if not missing:
                 return
             await asyncio.sleep(1)
-        raise SystemInstanceError(
-            f"{self.system.name}: not available: {', '.join(sorted(missing)[:5])}"
-        )
+        names = ", ".join(sorted(missing)[:5])
+        raise SystemInstanceError(f"{self.system.name} is not available: {names}")
 
-    async def _gone(self, *, wait: bool = True) -> None:
+    async def _delete_namespaces(self, *, wait: bool = True) -> None:
         names = (self.namespace, f"{self.namespace}-users")
         for name in names:
-            # Remediations have a finalizer that needs the operator: they go first.
-            for item in await self._remediations(name):
-                await self.cluster.delete("Remediation", item, name)
+            # A Remediation has a finalizer of the operator, so it is deleted first.
+            for remediation in await self._remediations(name):
+                await self.cluster.delete("Remediation", remediation, name)
             await self.cluster.delete("Namespace", name)
         until = time.monotonic() + 120
         while wait and time.monotonic() < until:
@@ -185,21 +184,21 @@ class SystemInstance:
 
     async def _remediations(self, namespace: str) -> list[str]:
         try:
-            found = await self.cluster.list("Remediation", namespace)
-        except Exception:  # noqa: BLE001 - without reme's definitions there are none
+            remediations = await self.cluster.list("Remediation", namespace)
+        except ClusterError:  # reme's CRDs may not be installed
             return []
-        return [item["metadata"]["name"] for item in found]
+        return [item["metadata"]["name"] for item in remediations]
 
-    async def _known(self, bodies: list[Object]) -> Snapshot | None:
-        """Return how the system was, if what runs is what would be deployed."""
-        kept = await self.cluster.get("Secret", BASELINE, f"{self.namespace}-users")
-        data = {k: base64.b64decode(v).decode() for k, v in (kept or {}).get("data", {}).items()}
+    async def _stored_baseline(self, bodies: list[Object]) -> Snapshot | None:
+        """Return the stored baseline, if the same manifests are deployed."""
+        secret = await self.cluster.get("Secret", BASELINE, f"{self.namespace}-users")
+        data = {k: base64.b64decode(v).decode() for k, v in (secret or {}).get("data", {}).items()}
         if data.get("manifests") != _digest(bodies):
             return None
         return Snapshot.from_json(data["snapshot"])
 
-    async def _keep(self, bodies: list[Object], snapshot: Snapshot) -> None:
-        """Remember how the system was; in a Secret, since a snapshot holds those of the system."""
+    async def _store_baseline(self, bodies: list[Object], snapshot: Snapshot) -> None:
+        """Store the baseline in a Secret, because it contains the Secrets of the system."""
         await self.cluster.apply(
             [
                 {
@@ -212,16 +211,16 @@ class SystemInstance:
         )
 
 
-def as_applied(body: Object) -> Object:
-    """Return the object with what `kubectl apply` notes in it: what its owner asked for.
+def with_last_applied(body: Object) -> Object:
+    """Return the object with the annotation that `kubectl apply` writes.
 
-    Most systems are applied like this, and what was asked for is what a repair can go back to.
+    Most systems are deployed by `kubectl apply`, and repairs can return to the applied state.
     """
     metadata = body["metadata"]
-    noted = {LAST_APPLIED: json.dumps(body, separators=(",", ":"))}
+    annotation = {LAST_APPLIED: json.dumps(body, separators=(",", ":"))}
     return {
         **body,
-        "metadata": {**metadata, "annotations": metadata.get("annotations", {}) | noted},
+        "metadata": {**metadata, "annotations": metadata.get("annotations", {}) | annotation},
     }
 
 

@@ -76,12 +76,12 @@ async def test_cpu_stress_uses_the_limit_and_throttles(lab: Lab, measured: Any) 
     assert (await lab.agents.usage(target))["cpu_millicores"] < 100
     async with measured(lab, CpuStress(workers=2)):
 
-        async def bites() -> bool:
+        async def wait_for_effect() -> bool:
             used = await lab.agents.usage(target)
             full = used["cpu_millicores"] > 0.7 * used["cpu_limit_millicores"]
             return bool(full and used["throttled_periods"] > used["periods"] / 2)
 
-        await eventually(bites)  # a busy machine may have less than the limit to give
+        await eventually(wait_for_effect)  # a busy machine may have less than the limit to give
     assert (await lab.agents.usage(target))["cpu_millicores"] < 100
 
 

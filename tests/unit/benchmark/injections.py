@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reme_benchmark.fidelity.ground_truth import stresses, truths
+from reme_benchmark.fidelity.ground_truth import ground_truth, stresses
 from reme_benchmark.fidelity.records import Inputs
 from reme_benchmark.scenarios.faults.model import Fault, NodeFault, Patch
 from reme_benchmark.scenarios.faults.placeholders import fill
@@ -25,7 +25,7 @@ _BY |= {"ports": "containerPort"}
 
 def brought_about(fault: Fault, world: World, told: Inputs) -> World:
     """Return the world with the fault in it."""
-    known = truths(load(SYSTEM), fault, told)
+    known = ground_truth(load(SYSTEM), fault, told)
     # Of the others the whole is known here.
     programs = {key: world.program(key) for key in world.workloads}
     programs[world.target] = known.programs[world.target]

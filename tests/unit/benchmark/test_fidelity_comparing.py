@@ -5,8 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from reme_benchmark.fidelity.comparison import Kind, agrees_on_cure, compare, simulated, world
-from reme_benchmark.fidelity.ground_truth import stresses, truths
+from reme_benchmark.fidelity.comparison import (
+    AgreementKind,
+    agrees_on_cure,
+    compare,
+    simulated,
+    world,
+)
+from reme_benchmark.fidelity.ground_truth import ground_truth, stresses
 from reme_benchmark.fidelity.records import Inputs, Real, Simulated
 from reme_benchmark.fidelity.serialization import inputs_from_json, inputs_to_json
 from reme_benchmark.scenarios.faults import catalog
@@ -88,13 +94,15 @@ def test_what_the_fault_put_in_is_known_by_its_data() -> None:
 
     trial = inputs("returning-stress", before, before, pod=pod)
     system, fault = load(SYSTEM), catalog.fault("returning-stress")
-    (recurring_stress,) = truths(system, fault, trial).programs[key(TIME)].recurring_stress
+    (recurring_stress,) = ground_truth(system, fault, trial).programs[key(TIME)].recurring_stress
     assert recurring_stress.when == (is_one_of("BATCH_MODE", trial.values["batch_mode"]),)
-    assert truths(system, fault, trial, broken=False).programs[key(TIME)].recurring_stress == ()
+    assert (
+        ground_truth(system, fault, trial, broken=False).programs[key(TIME)].recurring_stress == ()
+    )
     assert stresses(fault, trial) == {}
 
     trial = inputs("lost-credential", before, before)
-    lost = truths(system, catalog.fault("lost-credential"), trial).missing_secret_keys
+    lost = ground_truth(system, catalog.fault("lost-credential"), trial).missing_secret_keys
     assert lost == {(f"{TIME}-token", "token")}
 
 
@@ -110,16 +118,16 @@ def test_inputs_are_the_same_when_they_are_read_again() -> None:
 @pytest.mark.parametrize(
     ("real", "said", "harmed", "kind"),
     [
-        (True, True, ((), ()), Kind.BOTH),
-        (False, False, ((), ()), Kind.NEITHER),
-        (False, True, ((), ()), Kind.HOPED),
-        (True, False, ((), ()), Kind.MISSED),
-        (False, False, (("Deployment/a",), ()), Kind.HARM),
-        (False, False, (("Deployment/a",), ("Deployment/b",)), Kind.NEITHER),
+        (True, True, ((), ()), AgreementKind.BOTH),
+        (False, False, ((), ()), AgreementKind.NEITHER),
+        (False, True, ((), ()), AgreementKind.ONLY_SIMULATED),
+        (True, False, ((), ()), AgreementKind.ONLY_REAL),
+        (False, False, (("Deployment/a",), ()), AgreementKind.HARM),
+        (False, False, (("Deployment/a",), ("Deployment/b",)), AgreementKind.NEITHER),
     ],
 )
 def test_two_verdicts_are_compared(
-    real: bool, said: bool, harmed: tuple[tuple[str, ...], tuple[str, ...]], kind: Kind
+    real: bool, said: bool, harmed: tuple[tuple[str, ...], tuple[str, ...]], kind: AgreementKind
 ) -> None:
     seen = Real(verified=real, harmed=harmed[0])
     told = Simulated(verified=said, cured=said, harmed=harmed[1])

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from reme_benchmark.fidelity.playbook_sampling import (
     Playbook,
-    draw,
     good_repairs,
-    passes,
-    rebound,
-    shares,
-    wide,
+    is_allowed,
+    permissive_policy,
+    rebind_pods,
+    sample_playbooks,
+    trials_per_fault,
 )
-from reme_benchmark.fidelity.records import Drawn
+from reme_benchmark.fidelity.records import Origin
 from reme_benchmark.scenarios.faults import catalog
 from reme_lab.simulator import snapshot_of, with_pods_replaced
 from reme_playbook.actions.delete_pod import DeletePod
@@ -29,27 +29,27 @@ def broken() -> ClusterSnapshot:
     return snapshot_of(with_variable(healthy(TIME), "FAIL_PERCENT", "80"))
 
 
-def drawn(count: int, seed: int = 1) -> list[Playbook]:
+def origin(count: int, seed: int = 1) -> list[Playbook]:
     trial = inputs("bad-version", healthy(TIME), healthy(TIME))
     good = good_repairs(catalog.fault("bad-version"), trial.values)
-    return draw(broken(), good, count, random.Random(seed))
+    return sample_playbooks(broken(), good, count, random.Random(seed))
 
 
 def test_every_kind_of_playbook_is_drawn_and_admissible() -> None:
-    found = drawn(10)
-    assert {one.drawn for one in found} == set(Drawn)
+    found = origin(10)
+    assert {one.origin for one in found} == set(Origin)
     assert len({one.actions for one in found}) == 10
-    assert all(passes(one.actions, broken(), wide()) for one in found)
-    assert all(len(one.actions) == (2 if one.drawn is Drawn.PAIR else 1) for one in found)
+    assert all(is_allowed(one.actions, broken(), permissive_policy()) for one in found)
+    assert all(len(one.actions) == (2 if one.origin is Origin.PAIR else 1) for one in found)
 
 
 def test_the_same_seed_draws_the_same_playbooks() -> None:
-    assert drawn(8) == drawn(8)
-    assert drawn(8) != drawn(8, seed=2)
+    assert origin(8) == origin(8)
+    assert origin(8) != origin(8, seed=2)
 
 
 def test_random_actions_are_of_many_names() -> None:
-    names = {a.action for one in drawn(24) for a in one.actions}
+    names = {a.action for one in origin(24) for a in one.actions}
     assert len(names) >= 6
 
 
@@ -60,15 +60,15 @@ def test_a_deleted_pod_is_the_one_of_now() -> None:
     other = next(k for k in now.objects if k.kind == "Pod")
     assert pod != other
     restart = Restart(target=key(TIME))
-    assert rebound((DeletePod(target=pod), restart), then, now) == (
+    assert rebind_pods((DeletePod(target=pod), restart), then, now) == (
         DeletePod(target=other),
         restart,
     )
-    assert rebound((DeletePod(target=pod),), then, then) == (DeletePod(target=pod),)
+    assert rebind_pods((DeletePod(target=pod),), then, then) == (DeletePod(target=pod),)
 
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=1), st.integers(0, 400))
 def test_shares_add_up_and_are_even(names: list[str], count: int) -> None:
-    found = shares(names, count)
+    found = trials_per_fault(names, count)
     assert sum(found.values()) == count
     assert max(found.values()) - min(found.values()) <= 1

@@ -7,10 +7,9 @@ import pytest
 
 from reme_benchmark.fidelity.comparison import simulated
 from reme_benchmark.fidelity.page import page
-from reme_benchmark.fidelity.records import Drawn, Inputs, Outcome, Plan, Problem, Real
-from reme_benchmark.fidelity.replay import replayed
+from reme_benchmark.fidelity.records import Inputs, Origin, Outcome, Plan, Problem, Real
 from reme_benchmark.fidelity.store import OUTCOMES, Outcomes
-from reme_benchmark.fidelity.summary import text
+from reme_benchmark.fidelity.summary import replayed, text
 from reme_benchmark.reports.store import DifferentRunError, ResultsError
 from reme_playbook.actions.registry import ACTIONS, Action
 from reme_playbook.actions.restart import Restart
@@ -39,7 +38,7 @@ def trial(
         id=f"bad-version-{number:02}",
         fault="bad-version",
         service=TIME,
-        drawn=Drawn.PLAIN,
+        origin=Origin.OBVIOUS,
         actions=tuple(ACTIONS.dump_python(told.actions, mode="json")),
         real=Real(verified=verified, cured=cured if cured is not None else verified or None),
         simulated=simulated(told),
@@ -53,7 +52,7 @@ def measured(tmp_path: Path) -> Outcomes:
     store.begin(PLAN)
     store.save(*trial(1, Rollback(target=key(TIME)), verified=True))
     store.save(*trial(2, Restart(target=key(TIME)), verified=True))
-    store.trouble(Problem(fault="bad-image", message="it does not bite"))
+    store.save_problem(Problem(fault="bad-image", message="it does not bite"))
     return store
 
 
@@ -111,7 +110,7 @@ def test_the_page_says_where_only_the_short_window_was_against_the_simulator(
     found = replayed(store).summary
     luck = "the oracle agrees with the simulator on every playbook"
     assert f"Below the goal of 95%: bad-version. For all of them {luck}" in page({"first": found})
-    other = found.by_fault["bad-version"].model_copy(update={"on_cure": 0})
+    other = found.by_fault["bad-version"].model_copy(update={"agreed_on_cure": 0})
     both = {**found.by_fault, "worse": other}
     written = page({"first": found.model_copy(update={"by_fault": both})})
     assert f"Below the goal of 95%: bad-version, worse. For bad-version {luck}" in written

@@ -7,8 +7,8 @@ from typing import Any, cast
 from reme_api.diagnosis_report import Target, TargetKind
 from reme_api.probes import HttpProbe, Probe
 from reme_benchmark.fidelity.records import Real
-from reme_benchmark.fidelity.trial import patience
-from reme_benchmark.fidelity.verdict import Watcher
+from reme_benchmark.fidelity.trial import time_limits
+from reme_benchmark.fidelity.verdict import Verifier
 from reme_benchmark.scenarios.faults import catalog
 from reme_kube.cluster import ApiCluster
 from reme_operator.probes.prober import ServiceProber
@@ -61,7 +61,7 @@ class Played:
 
 
 async def verdict(played: Played, *, quiet: float = 0.02, deadline: float = 1) -> Real:
-    watcher = Watcher(
+    verifier = Verifier(
         cast("ApiCluster", played),
         cast("ServiceProber", played),
         "lab",
@@ -69,8 +69,8 @@ async def verdict(played: Played, *, quiet: float = 0.02, deadline: float = 1) -
         (PROBE,),
         period_seconds=0.005,
     )
-    return await watcher.verdict(
-        await watcher.neighbours(),
+    return await verifier.verdict(
+        await verifier.neighbours(),
         window_seconds=0.02,
         deadline_seconds=deadline,
         quiet_seconds=quiet,
@@ -108,6 +108,6 @@ def test_what_only_a_kubelet_notices_is_waited_for_to_the_end() -> None:
     key = ObjectRef("Deployment", "lab", "cart")
     config = SetConfigValue(target=ObjectRef("ConfigMap", "lab", "c"), key="A", value="b")
     fault = catalog.fault("config-key-removed")
-    assert patience(fault, (Restart(target=key),)) == (45, 7)
-    assert patience(fault, (config,)) == (100, 100)
-    assert patience(catalog.fault("cpu-stress"), (Restart(target=key),)) == (75, 35)
+    assert time_limits(fault, (Restart(target=key),)) == (45, 7)
+    assert time_limits(fault, (config,)) == (100, 100)
+    assert time_limits(catalog.fault("cpu-stress"), (Restart(target=key),)) == (75, 35)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from reme_benchmark.harness.provenance import commit, hardware, images, provenance
+from reme_benchmark.harness.environment import commit, hardware, images, read_environment
 from reme_benchmark.kube.cluster import Cluster
 from reme_kube.errors import ForbiddenError, NotFoundError
 from reme_kube.http_client import ApiClient
@@ -65,7 +65,7 @@ LISTS = {
 
 async def test_the_model_that_is_served_is_named_by_its_digest() -> None:
     body = f'{{"data": [{{"id": "reme"}}, {{"id": "reme@{DIGEST.replace(":", "-")}"}}]}}'
-    found = await provenance(cluster(LISTS, **{MODELS: HttpResponse(200, body.encode())}))
+    found = await read_environment(cluster(LISTS, **{MODELS: HttpResponse(200, body.encode())}))
     assert found["model"] == DIGEST
     assert found["cluster"]["version"] == "v1.34.4"
     assert found["cluster"]["provider"] == "kind"
@@ -81,12 +81,12 @@ async def test_otherwise_the_one_that_repaired_last(body: bytes) -> None:
     kept = [remediation("2026-01-01T00:00:00Z", OTHER), remediation("2026-01-02T00:00:00Z", DIGEST)]
     lists = {**LISTS, "/apis/reme.dev/v1alpha1/remediations": kept}
     of = cluster(lists, **{MODELS: HttpResponse(200, body)})
-    assert (await provenance(of))["model"] == DIGEST
-    assert (await provenance(of, asks_model=False))["model"] == ""
+    assert (await read_environment(of))["model"] == DIGEST
+    assert (await read_environment(of, asks_model=False))["model"] == ""
 
 
 async def test_a_cluster_that_tells_nothing() -> None:
-    found = await provenance(cluster({}))
+    found = await read_environment(cluster({}))
     assert set(found) == {"commit", "dirty", "images", "model", "cluster", "hardware"}
     assert (found["images"], found["model"]) == ({}, "")
 

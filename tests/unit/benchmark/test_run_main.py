@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from reme_api.policy import RemediationPolicySpec
-from reme_benchmark.cli.main import parser
-from reme_benchmark.harness.run import RunError, RunOptions, drawn, one_per_fault
-from reme_benchmark.harness.run_plan import estimate_seconds
+from reme_benchmark.cli.main import MethodOptions, app
+from reme_benchmark.harness.console import estimate_seconds
+from reme_benchmark.harness.run import RunError, RunOptions, one_per_fault, select_cases
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.cheats import CHEATS
 from reme_benchmark.methods.choose import NAMES, choose
@@ -22,32 +22,32 @@ def options(**of: object) -> RunOptions:
 
 
 def test_the_recorded_seed_is_used_unless_another_is_named() -> None:
-    seed, cases = drawn(options())
-    assert drawn(options(seed=seed)) == (seed, cases)
-    assert drawn(options(seed=seed + 1))[1] != cases
+    seed, cases = select_cases(options())
+    assert select_cases(options(seed=seed)) == (seed, cases)
+    assert select_cases(options(seed=seed + 1))[1] != cases
 
 
 def test_filters_leave_what_they_name() -> None:
-    _, cases = drawn(options(systems=("simple-micro",), cases=("/bad-image",)))
+    _, cases = select_cases(options(systems=("simple-micro",), cases=("/bad-image",)))
     assert cases
     assert {(c.system, c.fault) for c in cases} == {("simple-micro", "bad-image")}
 
 
 def test_filters_that_leave_nothing_are_refused() -> None:
     with pytest.raises(RunError, match="no case"):
-        drawn(options(cases=("no-such-fault",)))
+        select_cases(options(cases=("no-such-fault",)))
     with pytest.raises(ValueError, match="train-ticket"):
-        drawn(options(systems=("no-such-system",)))
+        select_cases(options(systems=("no-such-system",)))
 
 
 def test_repeats_have_ids_of_their_own() -> None:
-    _, cases = drawn(options(systems=("simple-micro",), cases=("/bad-image",), repeats=3))
+    _, cases = select_cases(options(systems=("simple-micro",), cases=("/bad-image",), repeats=3))
     assert len({c.id for c in cases}) == len(cases)
     assert {c.id[-5:] for c in cases} == {"-r001", "-r002", "-r003"}
 
 
 def test_one_per_fault_is_every_fault_once_and_spread() -> None:
-    _, every = drawn(options())
+    _, every = select_cases(options())
     chosen = one_per_fault(every, list(catalog.names()))
     assert {c.fault for c in chosen} == {c.fault for c in every}
     assert len({c.fault for c in chosen}) == len(chosen)
@@ -81,18 +81,21 @@ def test_every_method_can_be_chosen_by_its_name() -> None:
 
 
 def test_how_long_a_fault_must_last_is_an_option_of_the_method() -> None:
-    words = ["run", "--method", "reme", "--attempts", "3"]
-    usual = RunOptions.of(parser().parse_args(words))
-    assert choose("reme", **usual.policy).options == {"maxAttempts": 3}
-    lasting = RunOptions.of(parser().parse_args([*words, "--persist", "30"]))
-    method = choose("reme", **lasting.policy)
+    def parsed(*words: str) -> RunOptions:
+        _, bound, _ = app.parse_args(["run", "--method", "reme", "--attempts", "3", *words])
+        method = bound.arguments["method"]
+        assert isinstance(method, MethodOptions)
+        return method.run_options()
+
+    assert choose("reme", **parsed().policy).options == {"maxAttempts": 3}
+    method = choose("reme", **parsed("--persist", "30").policy)
     assert method.options == {"maxAttempts": 3, "evidence": {"minPersistenceSeconds": 30}}
     spec = RemediationPolicySpec.model_validate(policy("shop", **method.options)["spec"])
     assert spec.evidence.min_persistence_seconds == 30
 
 
 def test_more_systems_at_once_take_less_time() -> None:
-    _, cases = drawn(options())
+    _, cases = select_cases(options())
     assert estimate_seconds(cases, "reme", 3) < estimate_seconds(cases, "reme", 1)
 
 

@@ -7,7 +7,11 @@ from typing import cast
 
 import pytest
 
-from reme_benchmark.harness.system_instance import SystemInstance, SystemInstanceError, as_applied
+from reme_benchmark.harness.system_instance import (
+    SystemInstance,
+    SystemInstanceError,
+    with_last_applied,
+)
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.scenarios.systems import catalog
 from reme_benchmark.scenarios.systems.render import manifests
@@ -18,7 +22,7 @@ from reme_playbook.snapshot.snapshot import LAST_APPLIED, last_applied
 def test_what_is_deployed_says_what_was_asked_for() -> None:
     for body in manifests(catalog.load("simple-micro"), "shop", flavour="workload"):
         before = json.dumps(body)
-        found = as_applied(body)
+        found = with_last_applied(body)
         assert last_applied(found) == body
         assert json.dumps(body) == before
         kept = body["metadata"].get("annotations", {})
@@ -43,7 +47,7 @@ def instance(*felts: UserSli) -> tuple[SystemInstance, Told]:
     made = SystemInstance(cast("Cluster", None), catalog.load("simple-micro"), "shop")
     told = Told(list(felts))
     made.users = cast("LoadGenerator", told)
-    made.usual = UserSli(ok=40, p50_milliseconds=20)
+    made.usual_sli = UserSli(ok=40, p50_milliseconds=20)
     return made, told
 
 

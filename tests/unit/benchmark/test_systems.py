@@ -4,7 +4,7 @@ import kubernetes_validate
 import pytest
 
 from reme_benchmark.kube.kubectl import Object
-from reme_benchmark.scenarios.systems import catalog, deploy, pods, render
+from reme_benchmark.scenarios.systems import catalog, pods, render
 from reme_benchmark.scenarios.systems.model import Service, System
 from reme_benchmark.workload.plain_http import place
 from reme_benchmark.workload.settings import WorkloadSettings
@@ -211,20 +211,3 @@ def test_a_system_that_does_not_hold_together_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         _system(*services)
-
-
-@pytest.mark.parametrize(
-    ("status", "there"),
-    [
-        ({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, True),
-        ({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}, False),
-        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 2}, False),
-        ({"observedGeneration": 2, "replicas": 1, "readyReplicas": 1}, False),
-        ({}, False),
-    ],
-)
-def test_rolled_out_means_the_newest_template_and_nothing_else(
-    status: dict[str, int], there: bool
-) -> None:
-    workload = {"metadata": {"generation": 2}, "spec": {"replicas": 1}, "status": status}
-    assert deploy.rolled_out(workload) is there

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from reme_benchmark.harness.read_write_lock import ReadWriteLock
+from reme_benchmark.harness.lanes import ReadWriteLock
 
 
 class Log:
@@ -15,7 +15,7 @@ class Log:
     async def hold(
         self, turns: ReadWriteLock, name: str, *, exclusive: bool, rounds: int = 3
     ) -> None:
-        async with turns.turn(exclusive=exclusive):
+        async with turns.hold(exclusive=exclusive):
             self.now.append(name)
             self.seen.append(tuple(self.now))
             for _ in range(rounds):
@@ -57,17 +57,17 @@ async def test_a_turn_that_is_cancelled_is_given_back() -> None:
         held.cancel()
         with pytest.raises(asyncio.CancelledError):
             await held
-        async with asyncio.timeout(1), turns.turn(exclusive=True):
+        async with asyncio.timeout(1), turns.hold(exclusive=True):
             pass
 
 
 async def test_waiting_for_an_exclusive_turn_can_be_cancelled() -> None:
     turns = ReadWriteLock()
-    async with turns.turn(exclusive=False):
+    async with turns.hold(exclusive=False):
         waiting = asyncio.create_task(Log().hold(turns, "X", exclusive=True))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        async with asyncio.timeout(1), turns.turn(exclusive=False):
+        async with asyncio.timeout(1), turns.hold(exclusive=False):
             pass

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from reme_api.probes import Probe
 from reme_benchmark.fidelity.ground_truth import program
 from reme_benchmark.fidelity.records import Inputs
-from reme_benchmark.harness.system_instance import as_applied
+from reme_benchmark.harness.system_instance import with_last_applied
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.faults.placeholders import fill
 from reme_benchmark.scenarios.systems.catalog import load
@@ -37,7 +37,7 @@ def healthy(service: str) -> World:
     """Return the system as it is without a fault, around one of its services."""
     system = load(SYSTEM)
     found = manifests(system, NAMESPACE)
-    objects = [as_applied(one) for one in found if one["kind"] != "Namespace"]
+    objects = [with_last_applied(one) for one in found if one["kind"] != "Namespace"]
     programs = {key(one.name): program(system, one) for one in system.services}
     return make_world(key(service), [*objects, NODE], GroundTruth(programs=programs))
 

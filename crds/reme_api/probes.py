@@ -9,6 +9,8 @@ from reme_api.base import ApiModel, DnsLabel, Message, ObjectName, Short, Time
 from reme_api.cel import ValidationRule, validation_rules
 from reme_api.validation import Pattern
 
+HTTP_PATH = Pattern(r"^/[!-~]*$", "must start with / and have no spaces or non-ASCII characters")
+
 
 class HttpProbe(ApiModel):
     """A GET on a Service of the same namespace."""
@@ -18,7 +20,7 @@ class HttpProbe(ApiModel):
     path: Annotated[
         str,
         StringConstraints(max_length=256),
-        Pattern(r"^/[!-~]*$", "must start with / and have no spaces or non-ASCII characters"),
+        HTTP_PATH,
     ] = Field(default="/", description="Path and query of the request.")
     max_status: int = Field(
         default=399, ge=200, le=599, description="Highest HTTP status code that passes."

@@ -23,7 +23,8 @@ class Pattern:
     message: str
 
     def __post_init__(self) -> None:
-        _MESSAGES[self.expression] = self.message
+        if _MESSAGES.setdefault(self.expression, self.message) != self.message:
+            raise ValueError(f"{self.expression} has another message already")
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler

@@ -20,7 +20,7 @@ from reme_playbook.actions.base import (
 )
 from reme_playbook.actions.escalation import escalated_privilege
 from reme_playbook.actions.modules import K8S_ROLLBACK, REME_ROLLBACK, Task
-from reme_playbook.actions.string_types import ObjectName
+from reme_playbook.actions.string_types import StrictName
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.field_path import TEMPLATE, FieldValue, Path, Write, dotted
@@ -56,10 +56,10 @@ class Rollback(WorkloadAction):
     revision: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = Field(
         default=None, description="The newest one that really differs when absent."
     )
-    stuck_revision: ObjectName | None = Field(
+    stuck_revision: StrictName | None = Field(
         default=None, description="The revision that the stuck pods are of, by name."
     )
-    stuck_pods: Annotated[tuple[ObjectName, ...], Field(max_length=MAX_STUCK_PODS)] = Field(
+    stuck_pods: Annotated[tuple[StrictName, ...], Field(max_length=MAX_STUCK_PODS)] = Field(
         default=(), description="Pods of the StatefulSet that are deleted after the patch."
     )
 

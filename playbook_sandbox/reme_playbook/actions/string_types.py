@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from reme_api.base import DnsLabel, ObjectName
+from reme_api.probes import HTTP_PATH
 from reme_api.validation import Pattern
 
 # What Ansible evaluates: the template delimiters, and the header that replaces them with others.
@@ -78,20 +80,9 @@ def _percent(value: int | str) -> int | str:
 
 _LABEL_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
-_DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
-ObjectName = Annotated[
-    str,
-    StringConstraints(strict=True, max_length=253),
-    Pattern(
-        r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", "must have lower-case letters, digits and -. only"
-    ),
-]
-ContainerName = Annotated[
-    str,
-    StringConstraints(strict=True, max_length=63),
-    Pattern(_DNS_LABEL, "must have lower-case letters, digits and '-' only"),
-]
+StrictName = Annotated[ObjectName, StringConstraints(strict=True)]
+ContainerName = Annotated[DnsLabel, StringConstraints(strict=True)]
 EnvName = Annotated[
     str,
     StringConstraints(strict=True, max_length=128),
@@ -135,15 +126,11 @@ LabelValue = Annotated[
 HttpPath = Annotated[
     str,
     StringConstraints(strict=True, max_length=256),
-    Pattern(r"^/[!-~]*$", "must start with / and have no spaces"),
+    HTTP_PATH,
     AfterValidator(_value),
 ]
 PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]
-PortName = Annotated[
-    str,
-    StringConstraints(strict=True, max_length=15),
-    Pattern(_DNS_LABEL, "must have lower-case letters, digits and '-' only"),
-]
+PortName = Annotated[DnsLabel, StringConstraints(strict=True, max_length=15)]
 Port = Annotated[PortNumber | PortName, AfterValidator(_port)]
 
 Percent = Annotated[

@@ -72,7 +72,7 @@ MESSAGES: dict[str, tuple[Any, str]] = {
     ),
     "port": (
         in_container({"name": "app", "livenessProbe": {"httpGet": {"port": "a b"}}}),
-        "PatchProbe: port must be an integer or have lower-case letters, digits and '-' only",
+        "PatchProbe: port must be an integer or be a DNS label",
     ),
     "key": (config({"a b": "x"}), "SetConfigValue: key must have letters, digits and -._ only"),
     "kind-of-action": (

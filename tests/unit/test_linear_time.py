@@ -35,7 +35,9 @@ def seconds(read: Callable[[str], object], text: str, tries: int) -> float:
 
 
 def repeated(unit: str, length: int) -> str:
-    return (unit * (length // len(unit) + 1))[:length]
+    """Return a text of that length; a unit may begin with what stands once before it, and `…`."""
+    once, _, unit = unit.rpartition("…")
+    return (once + unit * (length // len(unit) + 1))[:length]
 
 
 def refusals(message: str) -> object:
@@ -54,9 +56,9 @@ READERS: dict[Callable[[str], object], tuple[int, str]] = {
     ),
     redact: (
         16_384,
-        '-eyJa|-eyJaaaaaaaa|x://|a://b|bearer |basic a|password=|--key|token:|a.|"|<a|a1B|ghp_|f0',
+        '-eyJa|-eyJaaaaaaaa|x://|a://b|bearer |basic a|password=|--key|token:|a.|"|<a|a1B|f0|://…:',
     ),
-    sensitive_value: (32_000, "\n| |\r|\n'|a\n|a:b@|://|x://a:|eyJ|Bearer |AKIA"),
+    sensitive_value: (32_000, "\n| |\r|\n'|a\n|a:b@|://|x://a:|eyJ|Bearer |AKIA|://…:|://…a:"),
     refusals: (32_000, "exceeded quota: a, limited: x|exceeded quota: a,| limited: | |a"),
     named_nodes: (32_000, "node |node a-|nodes/|a-|node:::"),
 }

@@ -23,7 +23,7 @@ _SHORT_WORDS = frozenset({"pass", "pwd", "creds", "dsn", "pw", "auth"})
 # A host may well be called auth: only a name that is not about an address is about a secret.
 _ADDRESS_WORDS = frozenset({"host", "addr", "address", "url", "uri", "endpoint", "port", "service"})
 _VALUES = re.compile(
-    r"://[^/\s@]*:[^/\s@]+@"  # a password in a URL
+    r"://[^/\s@:]*:[^/\s@]+@"  # a password in a URL
     r"|-----BEGIN "
     r"|\beyJ[A-Za-z0-9_-]{16,}"  # a JSON web token
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"

@@ -59,14 +59,14 @@ class Attack:
 
     def _uri(self) -> Object:
         token = "{{ lookup('file', '" + TOKEN + "') }}"
-        asked: Object = {
+        obj: Object = {
             "url": f"https://kubernetes.default.svc{self.path}",
             "method": self.method,
             "headers": {"Authorization": f"Bearer {token}", **self.headers},
         }
         if self.body is not None:
-            asked |= {"body": json.dumps(self.body), "body_format": "json"}
-        return asked
+            obj |= {"body": json.dumps(self.body), "body_format": "json"}
+        return obj
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def take(get: Get, own: tuple[str, ...]) -> Snapshot:
     patterns with commas between them, in which others are at work meanwhile: those are left out.
     """
     busy = [p for p in os.environ.get("REME_ATTACK_BUSY", "").split(",") if p]
-    found: dict[str, str] = {}
+    mapping: dict[str, str] = {}
     for group, resource in _resources(get):
         for item in get(f"{group}/{resource}").get("items") or []:
             meta = item["metadata"]
@@ -35,8 +35,8 @@ def take(get: Get, own: tuple[str, ...]) -> Snapshot:
             if any(fnmatch.fnmatch(place, pattern) for pattern in busy):
                 continue
             address = f"{group}/{resource}: {namespace}/{meta['name']}"
-            found[address] = _hash(item, resource, with_status=place in own)
-    return found
+            mapping[address] = _hash(item, resource, with_status=place in own)
+    return mapping
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
@@ -65,14 +65,14 @@ def _resources(get: Get) -> Iterator[tuple[str, str]]:
 def _hash(item: Object, resource: str, *, with_status: bool) -> str:
     meta = {k: v for k, v in item["metadata"].items() if k != "managedFields"}
     meta.pop("resourceVersion", None)
-    kept = {k: v for k, v in item.items() if k not in ("metadata", "status")}
+    obj = {k: v for k, v in item.items() if k not in ("metadata", "status")}
     if resource == "nodes":
         # The controller of nodes marks one that does not report.
-        spec = dict(kept.get("spec") or {})
+        spec = dict(obj.get("spec") or {})
         taints = [t for t in spec.get("taints") or [] if not t["key"].startswith(_OWN_TAINTS)]
-        kept["spec"] = {**spec, "taints": taints}
+        obj["spec"] = {**spec, "taints": taints}
         meta.pop("annotations", None)
     elif with_status and resource not in ("horizontalpodautoscalers", "namespaces"):
-        kept["status"] = item.get("status")
-    text = json.dumps([meta, kept], sort_keys=True)
+        obj["status"] = item.get("status")
+    text = json.dumps([meta, obj], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -64,19 +64,19 @@ def admission(request: pytest.FixtureRequest, kubectl: Kubectl, api: Api) -> Ite
     if not request.config.getoption("--release"):
         yield request.getfixturevalue("own_fence")
         return
-    with admission_of_release(kubectl, api) as found:
-        yield found
+    with admission_of_release(kubectl, api) as run_admission:
+        yield run_admission
 
 
 @pytest.fixture(scope="session")
 def environment(kubectl: Kubectl, admission: RunAdmission) -> Iterator[AttackEnvironment]:
     mark = admission.mark
-    made = AttackEnvironment(
+    attack_environment = AttackEnvironment(
         admission, Sandboxes(admission), f"next-{mark}", f"faults-{mark}", f"node-{mark}"
     )
-    for namespace in (made.next, made.faults):
+    for namespace in (attack_environment.next, attack_environment.faults):
         kubectl.run("create", "namespace", namespace)
-    kubectl.run("label", "namespace", made.faults, "reme.dev/protected=true")
+    kubectl.run("label", "namespace", attack_environment.faults, "reme.dev/protected=true")
     around = Path(__file__).parents[1] / "e2e" / "sandbox" / "related.yaml"
     try:
         kubectl.run("apply", "-n", admission.shop, "-f", str(around))
@@ -85,20 +85,26 @@ def environment(kubectl: Kubectl, admission: RunAdmission) -> Iterator[AttackEnv
         patient = {"replicas": 2, "progressDeadlineSeconds": 86400, **nowhere}
         kubectl.patch("deployment", "cart", admission.shop, {"spec": patient})
         kubectl.patch("deployment", "other", admission.shop, {"spec": nowhere})
-        account = f"/api/v1/namespaces/{made.next}/serviceaccounts/default"
+        account = f"/api/v1/namespaces/{attack_environment.next}/serviceaccounts/default"
         eventually(lambda: admission.api("GET", account).status == 200)
-        kubectl.apply(*(o for o in objects(made) if not exists(kubectl, o)))
-        yield made
+        kubectl.apply(*(o for o in objects(attack_environment) if not exists(kubectl, o)))
+        yield attack_environment
     finally:
-        kubectl.run("delete", "node", made.node, "--ignore-not-found")
+        kubectl.run("delete", "node", attack_environment.node, "--ignore-not-found")
         owned = "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
         kubectl.run("delete", "clusterrolebindings", "-l", owned, "--ignore-not-found")
         kubectl.run("delete", "clusterrolebinding", f"careless-{mark}", "--ignore-not-found")
         kubectl.run("delete", "configmap", FOREIGN, "-n", admission.system, "--ignore-not-found")
-        kubectl.run("delete", "namespace", made.next, made.faults, "--wait=false")
+        kubectl.run(
+            "delete",
+            "namespace",
+            attack_environment.next,
+            attack_environment.faults,
+            "--wait=false",
+        )
 
 
-def exists(kubectl: Kubectl, wanted: Object) -> bool:
+def exists(kubectl: Kubectl, obj: Object) -> bool:
     """Return whether it is there: what the release has of its own is not made anew."""
-    meta = wanted["metadata"]
-    return kubectl.get(wanted["kind"], meta["name"], meta.get("namespace", "")) is not None
+    meta = obj["metadata"]
+    return kubectl.get(obj["kind"], meta["name"], meta.get("namespace", "")) is not None

@@ -128,7 +128,7 @@ class AttackEnvironment:
 
     def taken(
         self,
-        made: RunManifests,
+        manifests: RunManifests,
         requests: Sequence[Request] = (),
         controls: Sequence[Request] = (),
         host: Sequence[HostAttack] = (),
@@ -136,30 +136,30 @@ class AttackEnvironment:
         stay: float = 0,
     ) -> RunManifests:
         """Return the run with other code in its pod: the same Job, but for its command."""
-        made = copy.deepcopy(made)
-        container = made.job["spec"]["template"]["spec"]["containers"][0]
+        manifests = copy.deepcopy(manifests)
+        container = manifests.job["spec"]["template"]["spec"]["containers"][0]
         container["command"] = ["python", "-c", AGENT.read_text()]
-        given = {
+        mapping = {
             "requests": requests,
             "controls": controls,
             "host": [(attack.name, attack.code) for attack in host],
             "stay": stay,
         }
-        container["env"].append({"name": "ATTEMPTS", "value": json.dumps(given)})
-        return made
+        container["env"].append({"name": "ATTEMPTS", "value": json.dumps(mapping)})
+        return manifests
 
-    def start(self, made: RunManifests) -> str:
-        self.sandboxes.prepare(made)
-        self.sandboxes.create(made.job)
-        return str(made.job["metadata"]["name"])
+    def start(self, manifests: RunManifests) -> str:
+        self.sandboxes.prepare(manifests)
+        self.sandboxes.create(manifests.job)
+        return str(manifests.job["metadata"]["name"])
 
     def answers(self, run: str, seconds: float = 300) -> dict[str, Answer]:
         """Wait for the end of a run, and return what its pod printed."""
         ended = self.sandboxes.ended(run, seconds)
         log = self.sandboxes.log(run)
         assert ended == "Complete", log[-2000:]
-        said = [json.loads(line) for line in log.splitlines()]
-        return {e["name"]: Answer(e["status"], e["message"]) for e in said}
+        items = [json.loads(line) for line in log.splitlines()]
+        return {e["name"]: Answer(e["status"], e["message"]) for e in items}
 
     def snapshot(self) -> Snapshot:
         return take(lambda path: self.admission.api("GET", path).body, self.own)
@@ -175,8 +175,8 @@ class AttackEnvironment:
             alike, before = not differences(before, now), now
             return now if alike else None
 
-        found: Snapshot = eventually(same, 90)
-        return found
+        result: Snapshot = eventually(same, 90)
+        return result
 
     def request(self, attack: Attack, run: str, *, dry: bool = False) -> Request:
         """Return the request of an attempt with names filled in; without effect if dry."""

@@ -50,5 +50,5 @@ def harms() -> tuple[str, ...]:
 
 @cache
 def _document() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(FILE.read_text())
-    return found
+    document: dict[str, Any] = yaml.safe_load(FILE.read_text())
+    return document

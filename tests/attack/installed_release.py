@@ -21,24 +21,24 @@ def admission_of_release(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     away as orphans in the midst of it.
     """
     mark = secrets.token_hex(3)
-    made = RunAdmission(kubectl, api, SYSTEM, f"shop-{mark}", RELEASE)
+    run_admission = RunAdmission(kubectl, api, SYSTEM, f"shop-{mark}", RELEASE)
     policy = (
         f"/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/{RELEASE}-run-admission"
     )
     assert api("GET", policy).status == 200, "the chart is not installed"
     try:
         _operators(kubectl, 0)
-        kubectl.run("create", "namespace", made.shop)
-        account = f"/api/v1/namespaces/{made.shop}/serviceaccounts/default"
+        kubectl.run("create", "namespace", run_admission.shop)
+        account = f"/api/v1/namespaces/{run_admission.shop}/serviceaccounts/default"
         eventually(lambda: api("GET", account).status == 200)
         shop = CHART.parents[1] / "tests" / "e2e" / "sandbox" / "shop.yaml"
-        kubectl.run("apply", "-n", made.shop, "-f", str(shop))
-        yield made
+        kubectl.run("apply", "-n", run_admission.shop, "-f", str(shop))
+        yield run_admission
     finally:
-        by = [f"--as={made.operator.user}", "--as-group=system:masters"]
+        by = [f"--as={run_admission.operator.user}", "--as-group=system:masters"]
         for kind in _KINDS:
             kubectl.run("delete", kind, "-n", SYSTEM, "-l", _MADE, *by, timeout_seconds=180)
-        kubectl.run("delete", "namespace", made.shop, "--ignore-not-found", "--wait=false")
+        kubectl.run("delete", "namespace", run_admission.shop, "--ignore-not-found", "--wait=false")
         _operators(kubectl, 1)
 
 

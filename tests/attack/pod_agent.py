@@ -61,17 +61,17 @@ def host(name: str, code: str) -> None:
 def main() -> None:
     claims = TOKEN.read_text().split(".")[1]
     tell("claims", 0, base64.urlsafe_b64decode(claims + "===").decode())
-    given = json.loads(os.environ["ATTEMPTS"])
-    if given["requests"]:
-        settle(given["controls"][0] if given["controls"] else given["requests"][0])
-    for name, *rest in [*given["requests"], *given["controls"]]:
+    document = json.loads(os.environ["ATTEMPTS"])
+    if document["requests"]:
+        settle(document["controls"][0] if document["controls"] else document["requests"][0])
+    for name, *rest in [*document["requests"], *document["controls"]]:
         try:
             tell(name, *call(*rest))
         except OSError as error:
             tell(name, -1, repr(error))
-    for name, code in given["host"]:
+    for name, code in document["host"]:
         host(name, code)
-    time.sleep(float(given["stay"]))
+    time.sleep(float(document["stay"]))
 
 
 if __name__ == "__main__":

@@ -18,18 +18,18 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(dir="/tmp"))
     socket = scratch / "fork-server.sock"
     env = environment(scratch, socket)
-    given = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    mapping = {"hosts": "localhost", "connection": "local", "gather_facts": False}
     tasks = [{**task, "ignore_errors": True} for task in json.loads(os.environ["TASKS"])]
-    prepare([{**given, "tasks": tasks}], scratch)
+    prepare([{**mapping, "tasks": tasks}], scratch)
 
     def tell(event: Mapping[str, Any]) -> None:
         kind, data = event.get("event", ""), event.get("event_data", {})
         if not kind.startswith("runner_on_") or kind == "runner_on_start":
             return
         result = data.get("res") or {}
-        said = {k: result.get(k) for k in ("msg", "stderr", "status", "reason", "content")}
+        mapping = {k: result.get(k) for k in ("msg", "stderr", "status", "reason", "content")}
         status = 200 if kind == "runner_on_ok" else 403
-        line = {"name": data.get("task"), "status": status, "message": json.dumps(said)[-700:]}
+        line = {"name": data.get("task"), "status": status, "message": json.dumps(mapping)[-700:]}
         print(json.dumps(line), flush=True)
 
     with fork_server(env, socket):

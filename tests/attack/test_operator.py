@@ -25,8 +25,8 @@ def test_no_job_but_a_run_of_reme(
     environment: AttackEnvironment, operator: Identity, verdicts: list[Verdict]
 ) -> None:
     admission = environment.admission
-    made: RunManifests = manifests(request(admission))
-    assert create(admission, operator, made.job).status == 201
+    run_manifests: RunManifests = manifests(request(admission))
+    assert create(admission, operator, run_manifests.job).status == 201
     for name, change in JOBS.items():
         job: Any = manifests(request(admission)).job
         change(job)

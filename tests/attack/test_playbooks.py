@@ -36,16 +36,16 @@ class Outcome(NamedTuple):
 
 @pytest.fixture(scope="module")
 def outcome(environment: AttackEnvironment) -> Outcome:
-    made = environment.run()
-    run = made.job["metadata"]["name"]
+    run_manifests = environment.run()
+    run = run_manifests.job["metadata"]["name"]
     places = environment.places(run)
-    container = made.job["spec"]["template"]["spec"]["containers"][0]
+    container = run_manifests.job["spec"]["template"]["spec"]["containers"][0]
     container["command"] = ["python", "-c", PLAY.read_text()]
     tasks = [{"name": name, **places.fill(task)} for name, task in TASKS.items()]
     container["env"].append({"name": "TASKS", "value": json.dumps(tasks)})
-    environment.sandboxes.prepare(made)
+    environment.sandboxes.prepare(run_manifests)
     before = environment.at_rest()
-    environment.sandboxes.create(made.job)
+    environment.sandboxes.create(run_manifests.job)
     answers = environment.answers(run, seconds=560)
     after = environment.at_rest()
     changed = [c for c in differences(before, after) if not of_the_run(c, run)]
@@ -81,15 +81,15 @@ def test_the_runner_compiles_again(environment: AttackEnvironment, verdicts: lis
     started = []
     before = environment.at_rest()
     for name in RUNNER:
-        made = copy.deepcopy(environment.run())
-        run = made.job["metadata"]["name"]
+        run_manifests = copy.deepcopy(environment.run())
+        run = run_manifests.job["metadata"]["name"]
         tasks = [environment.places(run).fill(TASKS[name])]
         text = json.dumps([{"hosts": "localhost", "tasks": tasks}])
-        made.input_config_map["data"]["playbook.json"] = text
-        for variable in made.job["spec"]["template"]["spec"]["containers"][0]["env"]:
+        run_manifests.input_config_map["data"]["playbook.json"] = text
+        for variable in run_manifests.job["spec"]["template"]["spec"]["containers"][0]["env"]:
             if variable["name"] == "REME_PLAYBOOK_DIGEST":
                 variable["value"] = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-        started.append((name, environment.start(made)))
+        started.append((name, environment.start(run_manifests)))
     for name, run in started:
         assert environment.sandboxes.ended(run) == "Failed"
         state = environment.sandboxes.result(run)

@@ -80,11 +80,11 @@ def outcome(environment: AttackEnvironment, attacks: Sequence[Attack]) -> Outcom
     machine = [*HOST_ATTACKS, *_network(environment)]
     first = environment.taken(honest, requests, controls(environment, name), machine)
     second = environment.taken(careless, dry, controls(environment, other))
-    for made in (first, second):
-        environment.sandboxes.prepare(made)
+    for manifests in (first, second):
+        environment.sandboxes.prepare(manifests)
     before = environment.at_rest()
-    for made in (first, second):
-        environment.sandboxes.create(made.job)
+    for manifests in (first, second):
+        environment.sandboxes.create(manifests.job)
     answers = environment.answers(name), environment.answers(other)
     changed = [
         change
@@ -97,11 +97,11 @@ def outcome(environment: AttackEnvironment, attacks: Sequence[Attack]) -> Outcom
 def _network(environment: AttackEnvironment) -> list[HostAttack]:
     """Return the attempts on the network, and what it takes to see whether it is closed."""
     nodes = environment.admission.api("GET", "/api/v1/nodes").body["items"]
-    found = [a["address"] for n in nodes for a in n.get("status", {}).get("addresses", [])]
+    addresses = [a["address"] for n in nodes for a in n.get("status", {}).get("addresses", [])]
     dns = environment.admission.api("GET", "/api/v1/namespaces/kube-system/services/kube-dns")
-    names = {"{address}": found[0], "{dns}": dns.body["spec"]["clusterIP"]}
+    names = {"{address}": addresses[0], "{dns}": dns.body["spec"]["clusterIP"]}
     return [
-        *(a._replace(code=a.code.replace("{address}", found[0])) for a in NETWORK_ATTACKS),
+        *(a._replace(code=a.code.replace("{address}", addresses[0])) for a in NETWORK_ATTACKS),
         *(
             HostAttack(name, connection(names[host], port))
             for name, (host, port) in CONNECTIONS.items()
@@ -160,11 +160,11 @@ def test_every_attempt_is_refused(
                 stopped_by(careless.status, careless.message) if careless else "",
             )
         )
-    for group, several, who in (
+    for group, host_attacks, who in (
         (HOST, HOST_ATTACKS, "the pod's confinement"),
         (NETWORK, NETWORK_ATTACKS, "who is asked, or nobody there"),
     ):
-        for one in several:
+        for one in host_attacks:
             answer = outcome.honest[one.name]
             stopped = ESCAPED if answer.status == 200 else who
             verdicts.append(Verdict(group, one.name, stopped, answer.message))
@@ -181,9 +181,9 @@ def test_the_network_is_closed_where_it_can_be(
     path = f"/apis/networking.k8s.io/v1/namespaces/{admission.system}/networkpolicies"
     labels = environment.run().job["spec"]["template"]["metadata"]["labels"]
     (policy,) = [
-        found
-        for found in admission.api("GET", path).body["items"]
-        if found["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+        item
+        for item in admission.api("GET", path).body["items"]
+        if item["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
     ]
     assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
     assert not policy["spec"].get("ingress")

@@ -23,8 +23,8 @@ LONGEST = timedelta(hours=1, seconds=60)
 
 
 def restart(run: str) -> Object:
-    found: Object = json.loads(json.dumps(RESTART).replace("by force", run))
-    return found
+    document: Object = json.loads(json.dumps(RESTART).replace("by force", run))
+    return document
 
 
 def minted(environment: AttackEnvironment, run: str, pod: Object | None = None) -> Reply:
@@ -54,15 +54,15 @@ def write(environment: AttackEnvironment, ask: Api, run: str, *, dry: bool = Fal
 
 def stays(environment: AttackEnvironment, seconds: float = 120) -> tuple[RunManifests, str, Object]:
     """Return a run, its name and its pod, which does nothing for as long as it is let."""
-    made = environment.taken(environment.run(), stay=seconds)
-    run = environment.start(made)
+    manifests = environment.taken(environment.run(), stay=seconds)
+    run = environment.start(manifests)
     (pod,) = eventually(
         lambda: [
             p for p in environment.sandboxes.pods(run) if p["status"].get("phase") == "Running"
         ],
         60,
     )
-    return made, run, pod
+    return manifests, run, pod
 
 
 @pytest.fixture
@@ -118,18 +118,18 @@ def test_a_token_ends_with_its_identity(environment: AttackEnvironment, note: An
 
 def test_a_run_that_is_stopped_can_write_no_more(environment: AttackEnvironment, note: Any) -> None:
     """As the operator stops one: the bindings first, then the grant."""
-    made, run, pod = stays(environment)
+    manifests, run, pod = stays(environment)
     stolen = bearer(environment, minted(environment, run, pod).body["status"]["token"])
     eventually(lambda: write(environment, stolen, run, dry=True).status == 200)
-    begun = time.monotonic()
-    for binding in made.role_bindings:
+    started_at = time.monotonic()
+    for binding in manifests.role_bindings:
         meta = binding["metadata"]
         place = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
         kind = f"{binding['kind'].lower()}s"
         path = f"/apis/rbac.authorization.k8s.io/v1{place}/{kind}/{meta['name']}"
         assert environment.admission.api("DELETE", path).status == 200
     eventually(lambda: write(environment, stolen, run, dry=True).status == 403, 30)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started_at < 5
     grants = f"/apis/reme.dev/v1alpha1/namespaces/{environment.admission.system}/rungrants/{run}"
     assert (
         environment.admission.api("DELETE", grants, by=environment.admission.operator).status == 200
@@ -140,11 +140,11 @@ def test_a_run_that_is_stopped_can_write_no_more(environment: AttackEnvironment,
 
 def test_nothing_is_written_after_the_deadline(environment: AttackEnvironment, note: Any) -> None:
     long_ago = datetime.now(UTC) - timedelta(hours=1)
-    made = environment.run(created=long_ago)
-    run = made.job["metadata"]["name"]
+    manifests = environment.run(created=long_ago)
+    run = manifests.job["metadata"]["name"]
     late = Attack("", "late", "PATCH", deployment(), restart(run))
-    made = environment.taken(made, controls=[environment.request(late, run)])
-    environment.start(made)
+    manifests = environment.taken(manifests, controls=[environment.request(late, run)])
+    environment.start(manifests)
     answer = environment.answers(run)["late"]
     assert "expired at" in answer.message
     who = note("a granted write after the deadline", Reply(answer.status, vars(answer)))

@@ -67,12 +67,12 @@ def table(verdicts: Iterable[Verdict]) -> str:
         ),
         *(f"| {v.name} | {v.group} | - | - | - | {OPEN} |" for v in rows if v.stopped_by == OPEN),
     ]
-    tried = [v for v in rows if v.stopped_by != OPEN]
-    counts = Counter(v.stopped_by for v in tried)
+    items = [v for v in rows if v.stopped_by != OPEN]
+    counts = Counter(v.stopped_by for v in items)
     lines += ["", *(f"{number:4} stopped by {who}" for who, number in counts.most_common())]
-    if len(tried) < len(rows):
-        lines.append(f"{len(rows) - len(tried):4} {OPEN}: nothing enforces NetworkPolicy")
-    lines.append(f"{len(tried)} attempts, {sum(v.escaped for v in tried)} escapes")
+    if len(items) < len(rows):
+        lines.append(f"{len(rows) - len(items):4} {OPEN}: nothing enforces NetworkPolicy")
+    lines.append(f"{len(items)} attempts, {sum(v.escaped for v in items)} escapes")
     return "\n".join(lines)
 
 

@@ -28,12 +28,12 @@ def test_every_object_is_valid_kubernetes(values: str) -> None:
 
 @pytest.mark.parametrize("values", VALUES)
 def test_no_object_is_made_twice_and_each_says_its_namespace(values: str) -> None:
-    seen = set()
+    names = set()
     for item in render(values).objects:
         name, namespace = item["metadata"]["name"], item["metadata"].get("namespace")
         assert (namespace is None) == (item["kind"] in CLUSTER_SCOPED), (item["kind"], name)
-        assert (item["kind"], namespace, name) not in seen
-        seen.add((item["kind"], namespace, name))
+        assert (item["kind"], namespace, name) not in names
+        names.add((item["kind"], namespace, name))
 
 
 @pytest.mark.parametrize("values", VALUES)
@@ -83,24 +83,24 @@ def test_the_model_server_holds_nothing() -> None:
 
 
 def labels(item: Object) -> dict[str, str]:
-    found: dict[str, str] = item["metadata"].get("labels", {})
-    return found
+    label: dict[str, str] = item["metadata"].get("labels", {})
+    return label
 
 
 @pytest.mark.parametrize("values", VALUES)
 def test_every_object_says_what_it_belongs_to(values: str) -> None:
     name = "reme"
     for item in render(values).objects:
-        found = labels(item)
+        mapping = labels(item)
         # what reme never touches, whoever made it
-        assert found["app.kubernetes.io/part-of"] == "reme", item["metadata"]["name"]
+        assert mapping["app.kubernetes.io/part-of"] == "reme", item["metadata"]["name"]
         if item["kind"] == "CustomResourceDefinition":
             continue
-        assert found["app.kubernetes.io/name"] == name, item["metadata"]["name"]
-        assert found["app.kubernetes.io/instance"] == "reme", item["metadata"]["name"]
-        assert found["app.kubernetes.io/managed-by"] == "Helm", item["metadata"]["name"]
-        assert found["helm.sh/chart"] == "reme-0.1.0", item["metadata"]["name"]
-        assert found["app.kubernetes.io/version"] == "0.1.0", item["metadata"]["name"]
+        assert mapping["app.kubernetes.io/name"] == name, item["metadata"]["name"]
+        assert mapping["app.kubernetes.io/instance"] == "reme", item["metadata"]["name"]
+        assert mapping["app.kubernetes.io/managed-by"] == "Helm", item["metadata"]["name"]
+        assert mapping["helm.sh/chart"] == "reme-0.1.0", item["metadata"]["name"]
+        assert mapping["app.kubernetes.io/version"] == "0.1.0", item["metadata"]["name"]
 
 
 def selected(selector: dict[str, str], item: Object) -> bool:
@@ -113,14 +113,14 @@ def test_every_selector_finds_exactly_its_own_pods(values: str) -> None:
     deployments = rendered.of("Deployment")
     for deployment in deployments:
         selector = deployment["spec"]["selector"]["matchLabels"]
-        found = [d["metadata"]["name"] for d in deployments if selected(selector, d)]
-        assert found == [deployment["metadata"]["name"]]
+        items = [d["metadata"]["name"] for d in deployments if selected(selector, d)]
+        assert items == [deployment["metadata"]["name"]]
         # a label that changes with the version would make every upgrade fail
         assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(selector)
     for item in rendered.of("Service", "PodDisruptionBudget"):
         spec = item["spec"]["selector"]
-        found = [d for d in deployments if selected(spec.get("matchLabels", spec), d)]
-        assert [d["metadata"]["name"] for d in found] == [item["metadata"]["name"]]
+        items = [d for d in deployments if selected(spec.get("matchLabels", spec), d)]
+        assert [d["metadata"]["name"] for d in items] == [item["metadata"]["name"]]
 
 
 @pytest.mark.parametrize("values", VALUES)
@@ -141,8 +141,8 @@ def test_common_labels_are_everywhere() -> None:
 
 
 def probe(pod: dict[str, Any], kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = pod["containers"][0][kind]
-    return found
+    obj: dict[str, Any] = pod["containers"][0][kind]
+    return obj
 
 
 def test_the_operator_is_watched_and_can_be_doubled() -> None:

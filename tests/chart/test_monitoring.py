@@ -20,25 +20,25 @@ SCRAPED = {"namespace", "job", "pod", "le"}
 
 def families() -> dict[str, Metric]:
     """Return every series name of the operator, and its metric."""
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for family in Metrics("1").registry.collect():
         suffixes = {
             "counter": ["_total"],
             "histogram": ["_bucket", "_count", "_sum"],
         }.get(family.type, [""])
-        found |= {f"{family.name}{suffix}": family for suffix in suffixes}
-    return found
+        metrics |= {f"{family.name}{suffix}": family for suffix in suffixes}
+    return metrics
 
 
 def alerts() -> list[Object]:
     rule = render("everything").one("PrometheusRule", "repairs-operator")
-    found: list[Object] = rule["spec"]["groups"][0]["rules"]
-    return found
+    rules: list[Object] = rule["spec"]["groups"][0]["rules"]
+    return rules
 
 
 def panels() -> list[Object]:
-    found: list[Object] = json.loads(DASHBOARD.read_text())["panels"]
-    return found
+    objects: list[Object] = json.loads(DASHBOARD.read_text())["panels"]
+    return objects
 
 
 def expressions() -> Iterator[tuple[str, str]]:
@@ -51,9 +51,9 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 def test_every_series_that_is_asked_for_exists() -> None:
     known = families()
-    asked = [(who, name) for who, text in expressions() for name, _ in SERIES.findall(text)]
-    assert asked
-    assert [(who, name) for who, name in asked if name not in known] == []
+    items = [(who, name) for who, text in expressions() for name, _ in SERIES.findall(text)]
+    assert items
+    assert [(who, name) for who, name in items if name not in known] == []
 
 
 def label_names(metric: Metric) -> set[str]:
@@ -66,8 +66,8 @@ def test_every_label_that_is_asked_for_exists() -> None:
         for name, matchers in SERIES.findall(text):
             # a metric that has no series yet shows no labels
             mine = label_names(known[name]) or {"kind"}
-            asked = {label for label, _, _ in MATCHER.findall(matchers)} - SCRAPED
-            assert asked <= mine, (who, name)
+            members = {label for label, _, _ in MATCHER.findall(matchers)} - SCRAPED
+            assert members <= mine, (who, name)
         for grouped in re.findall(r"\bby \(([^)]*)\)", text):
             names = {name.strip() for name in grouped.split(",")} - SCRAPED
             labels = {la for n, _ in SERIES.findall(text) for la in label_names(known[n])}
@@ -119,9 +119,9 @@ def test_the_dashboard_is_generated_and_says_so() -> None:
 
 
 def test_the_dashboard_reaches_grafana_unchanged() -> None:
-    made = render("everything").one("ConfigMap", "repairs-dashboards")
-    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
-    assert json.loads(made["data"]["reme.json"]) == json.loads(DASHBOARD.read_text())
+    config_map = render("everything").one("ConfigMap", "repairs-dashboards")
+    assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(config_map["data"]["reme.json"]) == json.loads(DASHBOARD.read_text())
 
 
 @pytest.mark.parametrize("kind", ["ServiceMonitor", "PrometheusRule", "ConfigMap"])

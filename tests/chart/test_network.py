@@ -11,8 +11,8 @@ from tests.support.chart import Object, Rendered, render
 
 
 def policy(rendered: Rendered, name: str) -> Object:
-    found: Object = rendered.one("NetworkPolicy", name)["spec"]
-    return found
+    spec: Object = rendered.one("NetworkPolicy", name)["spec"]
+    return spec
 
 
 def ports(rules: list[Object]) -> set[Any]:

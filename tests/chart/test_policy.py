@@ -14,8 +14,8 @@ SERVED = ("--api-versions", "reme.dev/v1alpha1/RemediationPolicy")
 
 
 def policy(rendered: Rendered) -> RemediationPolicy:
-    (found,) = rendered.of("RemediationPolicy")
-    return RemediationPolicy.model_validate(found)
+    (obj,) = rendered.of("RemediationPolicy")
+    return RemediationPolicy.model_validate(obj)
 
 
 # A node is everybody's: who wants it touched says so.
@@ -23,27 +23,27 @@ ON_NODES = {ActionName.UNCORDON_NODE, ActionName.REMOVE_TAINT}
 
 
 def test_the_default_policy_observes_and_knows_every_action_of_a_namespace() -> None:
-    found = policy(render("default"))
-    assert found.metadata.namespace == "reme-system"
-    assert found.spec.mode is Mode.OBSERVE
-    assert {a.name for a in found.spec.actions} == set(ActionName) - ON_NODES
-    for action in found.spec.actions:
+    result = policy(render("default"))
+    assert result.metadata.namespace == "reme-system"
+    assert result.spec.mode is Mode.OBSERVE
+    assert {a.name for a in result.spec.actions} == set(ActionName) - ON_NODES
+    for action in result.spec.actions:
         assert action.max_increase_percent == 100
         assert action.max_decrease_percent == 0
 
 
 def test_the_default_policy_takes_what_the_values_say() -> None:
-    found = policy(render("everything"))
-    assert found.spec.mode is Mode.AUTO
-    assert [a.name for a in found.spec.actions] == [ActionName.RESTART, ActionName.ROLLBACK]
-    assert found.spec.max_attempts == 1
-    assert found.spec.budgets.max_per_hour == 4
-    assert found.spec.targets
+    result = policy(render("everything"))
+    assert result.spec.mode is Mode.AUTO
+    assert [a.name for a in result.spec.actions] == [ActionName.RESTART, ActionName.ROLLBACK]
+    assert result.spec.max_attempts == 1
+    assert result.spec.budgets.max_per_hour == 4
+    assert result.spec.targets
 
 
 def test_the_default_policy_comes_after_its_definition() -> None:
-    (found,) = render("default").of("RemediationPolicy")
-    annotations = found["metadata"]["annotations"]
+    (obj,) = render("default").of("RemediationPolicy")
+    annotations = obj["metadata"]["annotations"]
     assert annotations["helm.sh/hook"] == "post-install,post-upgrade"
     assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation"
 
@@ -63,13 +63,13 @@ def test_without_a_default_policy_there_is_none() -> None:
 
 def test_an_upgrade_that_turns_the_policy_off_removes_it() -> None:
     upgrade = (*SERVED, "--is-upgrade")
-    (found,) = render("default", "defaultPolicy.enabled=false", options=upgrade).of(
+    (obj,) = render("default", "defaultPolicy.enabled=false", options=upgrade).of(
         "RemediationPolicy"
     )
-    policies = found["metadata"]["annotations"]["helm.sh/hook-delete-policy"].split(",")
+    policies = obj["metadata"]["annotations"]["helm.sh/hook-delete-policy"].split(",")
     assert set(policies) == {"before-hook-creation", "hook-succeeded"}
     # for the moment that it exists it allows nothing
-    parsed = RemediationPolicy.model_validate(found)
+    parsed = RemediationPolicy.model_validate(obj)
     assert parsed.spec.suspend is True
     assert parsed.spec.actions == []
 
@@ -84,10 +84,10 @@ def test_the_definitions_are_kept_unless_that_is_refused() -> None:
 
 def test_a_playbook_is_approved_by_those_who_may() -> None:
     rendered = render("default")
-    made = rendered.one("ValidatingAdmissionPolicy", "reme-approval")["spec"]
-    (rule,) = made["matchConstraints"]["resourceRules"]
+    spec = rendered.one("ValidatingAdmissionPolicy", "reme-approval")["spec"]
+    (rule,) = spec["matchConstraints"]["resourceRules"]
     assert rule["resources"] == ["remediations"]
-    assert "check('approve').allowed()" in made["validations"][0]["expression"]
+    assert "check('approve').allowed()" in spec["validations"][0]["expression"]
     role = rendered.one("ClusterRole", "reme-approve")
     assert "approve" in role["rules"][0]["verbs"]
     binding = rendered.one("ValidatingAdmissionPolicyBinding", "reme-approval")["spec"]
@@ -95,12 +95,12 @@ def test_a_playbook_is_approved_by_those_who_may() -> None:
 
 
 def test_the_notes_name_three_commands_and_nothing_to_fear(tmp_path: Path) -> None:
-    said = notes(tmp_path)
-    assert "rollout status deployment reme-model reme-operator" in said
-    assert "helm test reme -n reme-system" in said
-    assert "kubectl create -f -" in said
-    assert "WARNING" not in said
-    assert "plans and runs nothing" in said
+    text = notes(tmp_path)
+    assert "rollout status deployment reme-model reme-operator" in text
+    assert "helm test reme -n reme-system" in text
+    assert "kubectl create -f -" in text
+    assert "WARNING" not in text
+    assert "plans and runs nothing" in text
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_the_notes_name_three_commands_and_nothing_to_fear(tmp_path: Path) -> No
 def test_the_notes_warn_of_what_is_risky(
     tmp_path: Path, settings: tuple[str, ...], words: str
 ) -> None:
-    said = notes(tmp_path, *settings)
-    assert "WARNING" in said
-    assert words in said
+    text = notes(tmp_path, *settings)
+    assert "WARNING" in text
+    assert words in text
 
 
 def test_auto_in_named_namespaces_is_no_reason_to_warn(tmp_path: Path) -> None:
-    said = notes(tmp_path, "defaultPolicy.mode=Auto", "watchNamespaces={shop}")
-    assert "WARNING" not in said
-    assert "namespace: shop" in said
+    text = notes(tmp_path, "defaultPolicy.mode=Auto", "watchNamespaces={shop}")
+    assert "WARNING" not in text
+    assert "namespace: shop" in text
 
 
 def test_the_report_in_the_notes_is_one(tmp_path: Path) -> None:
-    said = notes(tmp_path, "watchNamespaces={shop}")
-    text = said.partition("<<REPORT")[2].partition("REPORT")[0]
+    message = notes(tmp_path, "watchNamespaces={shop}")
+    text = message.partition("<<REPORT")[2].partition("REPORT")[0]
     report = yaml.safe_load(
         text.replace(
             "target: {kind: Deployment, name: NAME}", "target: {kind: Deployment, name: cart}"
@@ -148,8 +148,8 @@ def test_the_report_in_the_notes_is_one(tmp_path: Path) -> None:
 def test_every_kind_of_the_group_is_named_for_artifact_hub() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     listed = {c["name"] for c in yaml.safe_load(chart["annotations"]["artifacthub.io/crds"])}
-    made = {o["metadata"]["name"] for o in render("default").of("CustomResourceDefinition")}
-    assert listed == made
+    names = {o["metadata"]["name"] for o in render("default").of("CustomResourceDefinition")}
+    assert listed == names
 
 
 def test_an_unknown_file_of_values_is_an_error() -> None:

@@ -20,14 +20,14 @@ def canonical(rules: Any) -> list[tuple[tuple[str, tuple[str, ...]], ...]]:
 def rules_for(rendered: Rendered, account: str, namespace: str | None) -> list[Object]:
     """Return what the account may do: in a namespace, or everywhere when there is none."""
     binding, role = ("RoleBinding", "Role") if namespace else ("ClusterRoleBinding", "ClusterRole")
-    found: list[Object] = []
+    rules: list[Object] = []
     for item in rendered.of(binding):
         if namespace and item["metadata"]["namespace"] != namespace:
             continue
         if any(s["name"] == account for s in item["subjects"]):
             assert item["roleRef"]["kind"] == role
-            found += rendered.one(role, item["roleRef"]["name"], namespace)["rules"]
-    return found
+            rules += rendered.one(role, item["roleRef"]["name"], namespace)["rules"]
+    return rules
 
 
 def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
@@ -75,8 +75,8 @@ def test_no_role_has_a_wildcard_or_reads_secrets(values: str) -> None:
     assert roles
     for role in roles:
         for rule in role["rules"]:
-            said = [word for words in rule.values() for word in words]
-            assert not any("*" in word for word in said), role["metadata"]["name"]
+            items = [word for words in rule.values() for word in words]
+            assert not any("*" in word for word in items), role["metadata"]["name"]
             assert "secrets" not in rule["resources"], role["metadata"]["name"]
             assert not {"escalate", "impersonate"} & set(rule["verbs"]), role["metadata"]["name"]
 
@@ -123,8 +123,8 @@ def test_the_roles_of_runs_are_what_the_sandbox_says(
         for namespace in namespaces:
             role = rendered.one(kind, f"{prefix}{suffix}", namespace)
             assert canonical(role["rules"]) == canonical(rules), suffix
-    made = {o["metadata"]["name"] for o in rendered.of("Role", "ClusterRole")}
-    assert {n for n in made if n.startswith(prefix)} == {f"{prefix}{s}" for s in installed}
+    names = {o["metadata"]["name"] for o in rendered.of("Role", "ClusterRole")}
+    assert {n for n in names if n.startswith(prefix)} == {f"{prefix}{s}" for s in installed}
 
 
 def test_namespaced_nobody_reads_a_node_or_binds_a_cluster_role() -> None:

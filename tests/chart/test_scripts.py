@@ -67,17 +67,17 @@ def test_a_missing_definition_is_named(check: ModuleType, monkeypatch: pytest.Mo
 def test_a_server_without_the_model_is_not_enough(
     check: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    lines: list[str] = []
 
     def ask(url: str, headers: dict[str, str], body: object = None) -> bytes:
-        asked.append(url)
+        lines.append(url)
         return json.dumps({"data": [{"id": "other"}]}).encode()
 
     monkeypatch.setattr(check, "ask", ask)
     monkeypatch.setenv("MODEL_ENDPOINT", "http://model:8000/v1/")
     monkeypatch.setenv("MODEL_NAME", "other")
     assert check.model_answers() == "the model answers: other"
-    assert asked == ["http://model:8000/v1/models"]
+    assert lines == ["http://model:8000/v1/models"]
     monkeypatch.setenv("MODEL_NAME", "reme")
     with pytest.raises(ValueError, match="serves other, not reme"):
         check.model_answers()
@@ -96,9 +96,9 @@ def test_the_report_is_a_dry_run(check: ModuleType, monkeypatch: pytest.MonkeyPa
 def test_the_check_gets_every_variable_that_it_reads() -> None:
     text = (CHART / "files" / "check_release.py").read_text()
     pod = render("endpoint").one("Pod", "reme-test")["spec"]
-    given = {e["name"] for e in pod["containers"][0]["env"]}
+    names = {e["name"] for e in pod["containers"][0]["env"]}
     read = set(re.findall(r"""os\.environ\[["'](\w+)["']\]""", text))
-    assert read == given
+    assert read == names
     assert pod["containers"][0]["volumeMounts"][0]["mountPath"] == "/run/reme/model"
     assert pod["volumes"][0]["secret"]["secretName"] == "model-key"
 

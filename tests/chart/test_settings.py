@@ -13,8 +13,8 @@ def operator(values: str, name: str = "reme-operator") -> dict[str, str]:
 
 
 def settings(values: str, monkeypatch: pytest.MonkeyPatch, name: str) -> OperatorSettings:
-    found = operator(values, name) | {"REME_NAMESPACE": "reme-system", "REME_POD_NAME": "pod"}
-    for key, value in found.items():
+    mapping = operator(values, name) | {"REME_NAMESPACE": "reme-system", "REME_POD_NAME": "pod"}
+    for key, value in mapping.items():
         monkeypatch.setenv(key, value)
     return OperatorSettings()
 
@@ -32,8 +32,8 @@ def test_every_variable_is_a_setting_and_parses(
     values: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {f"REME_{field.upper()}" for field in OperatorSettings.model_fields}
-    given = {key for key in operator(values, name) if key.startswith("REME_")}
-    assert given <= fields
+    names = {key for key in operator(values, name) if key.startswith("REME_")}
+    assert names <= fields
     settings(values, monkeypatch, name)
 
 
@@ -49,7 +49,7 @@ def test_every_setting_that_has_no_default_is_given() -> None:
 def test_the_defaults_of_the_chart_are_the_defaults_of_the_code(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = settings("default", monkeypatch, "reme-operator")
+    operator_settings = settings("default", monkeypatch, "reme-operator")
     for name, field in OperatorSettings.model_fields.items():
         # The chart serves the trained model; the code alone knows nothing of what answers.
         if name in {
@@ -60,7 +60,7 @@ def test_the_defaults_of_the_chart_are_the_defaults_of_the_code(
             "model_prompt_style",
         }:
             continue
-        assert getattr(found, name) == field.default, name
+        assert getattr(operator_settings, name) == field.default, name
 
 
 def test_the_model_of_the_release_is_asked_as_it_was_trained(
@@ -75,12 +75,12 @@ def test_the_model_of_the_release_is_asked_as_it_was_trained(
 def test_namespaced_the_operator_watches_the_list_and_binds_roles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = settings("everything", monkeypatch, "repairs-operator")
-    assert found.watch_namespaces == ("shop", "payments")
-    assert found.run_role_kind == "Role"
-    assert found.run_role_prefix == "repairs-run-"
-    assert found.sandbox_image_pull_secrets == ("pull",)
-    assert found.paused is True
+    operator_settings = settings("everything", monkeypatch, "repairs-operator")
+    assert operator_settings.watch_namespaces == ("shop", "payments")
+    assert operator_settings.run_role_kind == "Role"
+    assert operator_settings.run_role_prefix == "repairs-run-"
+    assert operator_settings.sandbox_image_pull_secrets == ("pull",)
+    assert operator_settings.paused is True
 
 
 def test_the_endpoint_is_the_service_of_the_release_or_the_one_that_is_named(
@@ -118,14 +118,14 @@ def test_the_model_server_reads_what_it_is_given(
     values: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pod = render(values).one("Deployment", "reme-model")["spec"]["template"]["spec"]
-    given = environment(pod)
+    mapping = environment(pod)
     fields = {f"REME_MODEL_{field.upper()}" for field in ServeSettings.model_fields}
-    assert set(given) <= fields
-    for key, value in given.items():
+    assert set(mapping) <= fields
+    for key, value in mapping.items():
         monkeypatch.setenv(key, value)
-    found = ServeSettings()
-    assert found.port == pod["containers"][0]["ports"][0]["containerPort"]
+    serve_settings = ServeSettings()
+    assert serve_settings.port == pod["containers"][0]["ports"][0]["containerPort"]
     if values == "default":
-        for key in given:
+        for key in mapping:
             name = key.removeprefix("REME_MODEL_").lower()
-            assert getattr(found, name) == ServeSettings.model_fields[name].default, name
+            assert getattr(serve_settings, name) == ServeSettings.model_fields[name].default, name

@@ -12,9 +12,9 @@ CI = sorted(p.name.removesuffix("-values.yaml") for p in (CHART / "ci").glob("*-
 @pytest.mark.parametrize("values", CI)
 def test_helm_lint_finds_nothing(values: str) -> None:
     file = str(CHART / "ci" / f"{values}-values.yaml")
-    said = helm("lint", str(CHART), "--values", file, "--strict")
-    assert "0 chart(s) failed" in said
-    assert "[WARNING]" not in said
+    text = helm("lint", str(CHART), "--values", file, "--strict")
+    assert "0 chart(s) failed" in text
+    assert "[WARNING]" not in text
 
 
 @pytest.mark.parametrize("values", CI)

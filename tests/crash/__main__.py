@@ -26,7 +26,7 @@ def main() -> int:
     quiet()
     if options.seed is not None:
         return _again(options)
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     known = courses()
     schedules = seeded(range(options.first, options.first + options.schedules), known)
     if not options.no_everywhere:
@@ -44,7 +44,7 @@ def main() -> int:
         print(f"\nsmallest: python -m tests.crash {shrink(report.schedule)}")
         print("".join(f"    {v}\n" for v in report.violations), end="")
     table = tabulate(reports)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started_at
     simulated = sum(r.simulated_seconds for r in reports)
     deaths = sum(len(r.deaths) for r in reports)
     swept = sum(bool(r.swept) for r in reports)

@@ -53,7 +53,7 @@ def everywhere(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Sc
 
     Reads that follow each other within a step leave the same state behind.
     """
-    found: list[Schedule] = []
+    schedules: list[Schedule] = []
     for name in scenarios:
         before = ("", "")
         for number, (step, verb, _) in enumerate(known[name].steps):
@@ -61,9 +61,9 @@ def everywhere(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Sc
                 kinds: tuple[str, ...] = ("kill-before", "kill-after")
             else:
                 kinds = () if before == (step, verb) else ("kill-before",)
-            found += [Schedule(0, name, (Fault(kind, number),)) for kind in kinds]
+            schedules += [Schedule(0, name, (Fault(kind, number),)) for kind in kinds]
             before = (step, verb)
-    return found
+    return schedules
 
 
 def late(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule]:

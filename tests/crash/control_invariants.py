@@ -40,11 +40,11 @@ def broken(world: World) -> Iterator[tuple[str, str]]:
 
 def _approvals(world: World) -> Iterator[tuple[str, str]]:
     decisions = [decision for _, decision in world.people.decisions]
-    for found in world.finals.values():
-        if found.spec.policy.spec.mode is not Mode.APPROVE:
+    for remediation in world.finals.values():
+        if remediation.spec.policy.spec.mode is not Mode.APPROVE:
             continue
-        for attempt in found.status.attempts:
-            name = f"{found.metadata.name}, attempt {attempt.number}"
+        for attempt in remediation.status.attempts:
+            name = f"{remediation.metadata.name}, attempt {attempt.number}"
             for record in attempt.approvals:
                 if not any(_same(record, decision) for decision in decisions):
                     yield (
@@ -60,20 +60,20 @@ def _approvals(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _allowed(
-    world: World, job: JobCreation, found: Remediation, decisions: list[Approval]
+    world: World, job: JobCreation, remediation: Remediation, decisions: list[Approval]
 ) -> Iterator[tuple[str, str]]:
     """Hold a Job that is no undo against what was approved when it came to be."""
-    attempt = found.status.attempts[-1]
-    kept = attempt.playbook and world.api.get("configmaps", NAMESPACE, attempt.playbook.name)
-    if attempt.playbook and kept:
-        actions = compile_playbook(kept["data"][attempt.playbook.key])
+    attempt = remediation.status.attempts[-1]
+    playbook = attempt.playbook and world.api.get("configmaps", NAMESPACE, attempt.playbook.name)
+    if attempt.playbook and playbook:
+        actions = compile_playbook(playbook["data"][attempt.playbook.key])
         if json.loads(job.playbook or "null") != render(actions, run_id=job.run):
             yield "untrue", f"{job.run} ran another playbook than the one that is recorded"
-    if found.spec.policy.spec.mode is not Mode.APPROVE:
+    if remediation.spec.policy.spec.mode is not Mode.APPROVE:
         return
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
-    said = [r for r in attempt.approvals if r.decision is ApprovalDecision.APPROVE]
-    if not any((r.playbook_digest, r.plan_digest) == plan for r in said):
+    records = [r for r in attempt.approvals if r.decision is ApprovalDecision.APPROVE]
+    if not any((r.playbook_digest, r.plan_digest) == plan for r in records):
         yield "untrue", f"{job.run} began, and no approval of its plan was taken note of"
     if not any(
         d.decision is ApprovalDecision.APPROVE and (d.playbook_digest, d.plan_digest) == plan
@@ -110,16 +110,16 @@ def _words(record: ApprovalRecord) -> tuple[Any, ...]:
 def _hand_undos(world: World) -> Iterator[tuple[str, str]]:
     for text in world.people.complaints:
         yield "untrue", text
-    asked = {(uid, number) for _, uid, number in world.people.manual_rollbacks}
-    for uid, found in world.finals.items():
-        name, manual_rollbacks = found.metadata.name, found.status.manual_rollbacks
+    requests = {(uid, number) for _, uid, number in world.people.manual_rollbacks}
+    for uid, remediation in world.finals.items():
+        name, manual_rollbacks = remediation.metadata.name, remediation.status.manual_rollbacks
         numbers = Counter(undo.number for undo in manual_rollbacks)
         for number, times in numbers.items():
             if times > 1:
                 yield "repeated", f"{name}: undo {number} was begun {times} times"
-            if (uid, number) not in asked:
+            if (uid, number) not in requests:
                 yield "untrue", f"{name}: nobody asked for undo {number}"
-        for _, number in sorted(key for key in asked if key[0] == uid):
+        for _, number in sorted(key for key in requests if key[0] == uid):
             if number not in numbers:
                 yield "lost", f"{name}: undo {number} was asked for and never begun"
         for undo in manual_rollbacks:
@@ -160,10 +160,12 @@ def _stops(world: World) -> Iterator[tuple[float, float]]:
     """Return when all had to stand still: somebody was told, and nothing went wrong since."""
     alive = {process.name for process in world.processes if not process.dead}
     switched = [*world.chronicle.switched, (world.time(), "")]
-    for (since, said), (until, _) in pairwise(switched):
-        told = [at for at, who in world.chronicle.told if since <= at < until and who in alive]
-        if said == "Abort" and told:
-            yield max([min(told), *(at for at in world.faults_at if at < until)]), until
+    for (since, text), (until, _) in pairwise(switched):
+        observed_at = [
+            at for at, who in world.chronicle.told if since <= at < until and who in alive
+        ]
+        if text == "Abort" and observed_at:
+            yield max([min(observed_at), *(at for at in world.faults_at if at < until)]), until
 
 
 # budgets, locks, storms --------------------------------------------------------------------------
@@ -193,13 +195,16 @@ def _reports(world: World) -> Iterator[tuple[str, str]]:
         report = DiagnosisReport.model_validate(body)
         uid, name = report.metadata.uid, report.metadata.name
         own = [r for r in world.finals.values() if r.spec.report_ref.uid == uid]
-        said = find_condition(report.status.conditions, ConditionType.REMEDIATED)
-        if said is None or not own or any(r.metadata.deletion_timestamp for r in own):
+        condition = find_condition(report.status.conditions, ConditionType.REMEDIATED)
+        if condition is None or not own or any(r.metadata.deletion_timestamp for r in own):
             continue
         last = max(own, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
         if not any(r.metadata.uid == last.metadata.uid for r in world.remediations()):
             continue  # it was deleted, and its report says so
         helped = "True" if last.status.outcome in SUCCESSES else "False"
-        wanted = f"{last.metadata.name}: {last.status.outcome}"
-        if (said.status, said.message) != (helped, wanted):
-            yield "untrue", f"report {name} says {said.status}, {said.message}; it is {wanted}"
+        expected = f"{last.metadata.name}: {last.status.outcome}"
+        if (condition.status, condition.message) != (helped, expected):
+            yield (
+                "untrue",
+                f"report {name} says {condition.status}, {condition.message}; it is {expected}",
+            )

@@ -41,16 +41,16 @@ class FaultInjector:
             else:
                 self._by_request[fault.at].append(fault)
 
-    async def __call__(self, asked: ApiRequest, answer: Answer) -> web.StreamResponse:
+    async def __call__(self, request: ApiRequest, answer: Answer) -> web.StreamResponse:
         """Decide what becomes of a request."""
-        world, process = self.world, asked.process
+        world, process = self.world, request.process
         replica = process.name.split(".")[0]
-        for fault in self._due(asked):
-            self._tell(fault, asked)
+        for fault in self._due(request):
+            self._tell(fault, request)
             world.note_fault()
             if fault.kind in KILLS:
-                return await self._killed(fault, asked, answer)
-            self._begin(fault, asked, replica)
+                return await self._killed(fault, request, answer)
+            self._begin(fault, request, replica)
         if world.api.down:
             return await self._cut()
         if process.dead:
@@ -58,29 +58,31 @@ class FaultInjector:
             return await answer() if world.rng.random() < 0.5 else await self._nothing()
         if (until := world.cut_until.get(replica, 0)) > world.time():
             return await self._late(until, answer)
-        if asked.number < 0:
+        if request.number < 0:
             if world.leaseless_until.get(replica, 0) > world.time():
                 return _status(503, "Unavailable", "injected")
             return await answer()
-        if again := self._again.get((process.name, asked.verb, asked.path)):
-            return await self._spoilt(again.pop(0), asked, answer)
+        if again := self._again.get((process.name, request.verb, request.path)):
+            return await self._spoilt(again.pop(0), request, answer)
         return await answer()
 
-    def _due(self, asked: ApiRequest) -> list[Fault]:
+    def _due(self, request: ApiRequest) -> list[Fault]:
         """Return what is to happen at this request: by its number, or as the nth of its kind."""
         named: list[Fault] = []
-        for name in (asked.what, f"{asked.step}: {asked.what}"):
+        for name in (request.what, f"{request.step}: {request.what}"):
             named += self._by_name.pop((name, self._seen[name]), [])
             self._seen[name] += 1
-        return [*self._by_request.pop(asked.number, []), *named]
+        return [*self._by_request.pop(request.number, []), *named]
 
-    async def _killed(self, fault: Fault, asked: ApiRequest, answer: Answer) -> web.StreamResponse:
+    async def _killed(
+        self, fault: Fault, request: ApiRequest, answer: Answer
+    ) -> web.StreamResponse:
         when = fault.kind.removeprefix("kill-")
         response = await answer() if when == "after" else None
-        self.world.kill(asked.process, f"{when} {asked.step}: {asked.what}")
+        self.world.kill(request.process, f"{when} {request.step}: {request.what}")
         return response or await self._nothing()
 
-    def _begin(self, fault: Fault, asked: ApiRequest, replica: str) -> None:
+    def _begin(self, fault: Fault, request: ApiRequest, replica: str) -> None:
         world = self.world
         match fault.kind:
             case "partition":
@@ -96,20 +98,20 @@ class FaultInjector:
             case "touch":
                 self._touch()
             case _:
-                key = (asked.process.name, asked.verb, asked.path)
+                key = (request.process.name, request.verb, request.path)
                 self._again[key] = [fault.kind] * int(fault.more or "1")
 
-    def _tell(self, fault: Fault, asked: ApiRequest) -> None:
+    def _tell(self, fault: Fault, request: ApiRequest) -> None:
         self.happened.append(
-            f"{self.world.time() - 1000:7.2f} s  {fault}  {asked.process.name}"
-            f"  {asked.step}: {asked.verb} {asked.path}"
+            f"{self.world.time() - 1000:7.2f} s  {fault}  {request.process.name}"
+            f"  {request.step}: {request.verb} {request.path}"
         )
 
-    async def _spoilt(self, kind: str, asked: ApiRequest, answer: Answer) -> web.StreamResponse:
+    async def _spoilt(self, kind: str, request: ApiRequest, answer: Answer) -> web.StreamResponse:
         self.world.note_fault()
         match kind:
             case "conflict":
-                if asked.verb == "GET":
+                if request.verb == "GET":
                     return await answer()
                 self._touch()  # somebody else was faster; whoever writes by version is refused
                 return await answer()
@@ -120,15 +122,15 @@ class FaultInjector:
             case "error-before":
                 return _status(500, "InternalError", "injected")
             case "error-after":
-                await answer() if not _watches(asked) else None
+                await answer() if not _watches(request) else None
                 return _status(500, "InternalError", "injected, and done all the same")
             case "timeout-before":
                 return await self._nothing()
             case "timeout-after":
-                await answer() if not _watches(asked) else None
+                await answer() if not _watches(request) else None
                 return await self._nothing()
             case "cut-after":
-                await answer() if not _watches(asked) else None
+                await answer() if not _watches(request) else None
                 return await self._cut()
             case _:
                 return await self._cut()
@@ -181,6 +183,6 @@ class FaultInjector:
                 self.world.api.edit(plural, meta["namespace"], meta["name"], note)
 
 
-def _watches(asked: ApiRequest) -> bool:
+def _watches(request: ApiRequest) -> bool:
     # A watch has no effect to be had before it fails, and no end to be waited for.
-    return asked.verb == "GET"
+    return request.verb == "GET"

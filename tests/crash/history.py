@@ -89,19 +89,19 @@ class History:
                 self._note_both()
             case [_, "configmaps"] if obj["metadata"]["name"] == SWITCH:
                 gone = what.startswith("DELETED")
-                said = "" if gone else (obj.get("data") or {}).get("inFlight", "Drain")
-                self.switched.append((self._time(), said))
+                text = "" if gone else (obj.get("data") or {}).get("inFlight", "Drain")
+                self.switched.append((self._time(), text))
 
     def _note_job(self, job: Json) -> None:
         name = str(job["metadata"]["name"])
-        given = self.api.get("configmaps", RELEASE, f"{name}-input") or {}
+        config_map = self.api.get("configmaps", RELEASE, f"{name}-input") or {}
         uid = job["metadata"]["labels"]["reme.dev/remediation-uid"]
         mine = [r for r in self._remediations() if r.metadata.uid == uid]
         self.jobs.append(
             JobCreation(
                 self._time(),
                 name,
-                (given.get("data") or {}).get(PLAYBOOK_KEY, ""),
+                (config_map.get("data") or {}).get(PLAYBOOK_KEY, ""),
                 mine[0] if mine else None,
             )
         )
@@ -148,30 +148,34 @@ class History:
 
     def is_on(self, at: float) -> str:
         """Return what the kill switch said at a time; empty when it was off."""
-        said = ""
+        text = ""
         for since, word in self.switched:
             if since <= at:
-                said = word
-        return said
+                text = word
+        return text
 
     # who knows of the switch --------------------------------------------------------------------
 
     def gate(self, before: Interceptor) -> Interceptor:
         """Return a gate that takes note of what each process is told of the kill switch."""
 
-        async def watching(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
-            process, sent = asked.process.name, self._time()
-            seen = self._seen_on.get(process)
+        async def watching(request: ApiRequest, answer: Answer) -> web.StreamResponse:
+            process, sent = request.process.name, self._time()
+            seen_on_at = self._seen_on.get(process)
 
             async def noted() -> web.StreamResponse:
                 response = await answer()
-                if asked.what == "POST jobs" and response.status == 201 and seen is not None:
-                    found = IgnoredKillSwitch(sent, process, asked.step, seen)
-                    self.disregarded.append(found)
+                if (
+                    request.what == "POST jobs"
+                    and response.status == 201
+                    and seen_on_at is not None
+                ):
+                    ignored_kill_switch = IgnoredKillSwitch(sent, process, request.step, seen_on_at)
+                    self.disregarded.append(ignored_kill_switch)
                 return response
 
-            response = await before(asked, noted)
-            if asked.verb == "GET" and asked.path.endswith(f"/configmaps/{SWITCH}"):
+            response = await before(request, noted)
+            if request.verb == "GET" and request.path.endswith(f"/configmaps/{SWITCH}"):
                 if response.status == 200 and process not in self._seen_on:
                     self._seen_on[process] = self._time()
                     self.told.append((self._time(), process))

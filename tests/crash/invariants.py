@@ -62,11 +62,11 @@ def _runs(remediation: Remediation) -> Iterator[Run]:
 
 
 def _claimed(world: World) -> dict[str, list[Execution]]:
-    found: dict[str, list[Execution]] = defaultdict(list)
+    executions: dict[str, list[Execution]] = defaultdict(list)
     for one in world.nodes.executions:
         if one.claimed:
-            found[one.run].append(one)
-    return found
+            executions[one.run].append(one)
+    return executions
 
 
 def _repeated(world: World) -> Iterator[Violation]:
@@ -74,9 +74,9 @@ def _repeated(world: World) -> Iterator[Violation]:
         if len(executions) > 1:
             yield Violation("repeated", f"{run} was carried out {len(executions)} times")
     by_report: dict[tuple[str, int], set[str]] = defaultdict(set)
-    for found in world.finals.values():
-        reference = found.spec.report_ref
-        by_report[(reference.uid, reference.generation)].add(found.metadata.uid)
+    for remediation in world.finals.values():
+        reference = remediation.spec.report_ref
+        by_report[(reference.uid, reference.generation)].add(remediation.metadata.uid)
     for (uid, generation), uids in by_report.items():
         if len(uids) > 1:
             text = f"{len(uids)} remediations of report {uid}, generation {generation}"
@@ -86,9 +86,9 @@ def _repeated(world: World) -> Iterator[Violation]:
 
 def _two_at_once(world: World) -> Iterator[Violation]:
     target = {
-        run.name: str(found.spec.target.name)
-        for found in world.finals.values()
-        for run in _runs(found)
+        run.name: str(remediation.spec.target.name)
+        for remediation in world.finals.values()
+        for run in _runs(remediation)
     }
     runs = sorted((e for e in world.nodes.executions if e.claimed), key=lambda e: e.begun)
     for first, second in combinations(runs, 2):
@@ -98,7 +98,9 @@ def _two_at_once(world: World) -> Iterator[Violation]:
 
 
 def _lost(world: World) -> Iterator[Violation]:
-    recorded = {run.name: run for found in world.finals.values() for run in _runs(found)}
+    recorded = {
+        run.name: run for remediation in world.finals.values() for run in _runs(remediation)
+    }
     for name, executions in _claimed(world).items():
         applied = [task for one in executions for task in one.applied]
         run = recorded.get(name)
@@ -115,12 +117,12 @@ def _lost(world: World) -> Iterator[Violation]:
 
 
 def _stuck(world: World) -> Iterator[Violation]:
-    for found in world.remediations():
-        status, name = found.status, found.metadata.name
+    for remediation in world.remediations():
+        status, name = remediation.status, remediation.metadata.name
         if status.outcome is None:
             last = status.attempts[-1].model_dump_json() if status.attempts else "no attempt"
             yield Violation("stuck", f"{name} has no outcome; {last[:600]}")
-        elif any(not run.cleaned_up for run in _runs(found)):
+        elif any(not run.cleaned_up for run in _runs(remediation)):
             yield Violation("stuck", f"{name} is not cleaned up")
         elif world.api.all("remediations")[0]["metadata"].get("finalizers"):
             yield Violation("stuck", f"{name} keeps its finalizer")
@@ -134,12 +136,12 @@ def _stuck(world: World) -> Iterator[Violation]:
 
 def unreported(world: World) -> list[str]:
     """Return the reports that do not say yet what became of them."""
-    found = []
+    names = []
     for report in world.api.all("diagnosisreports"):
         conditions = report.get("status", {}).get("conditions") or []
         if not any(c["type"] == "Remediated" and c["status"] != "Unknown" for c in conditions):
-            found.append(str(report["metadata"]["name"]))
-    return found
+            names.append(str(report["metadata"]["name"]))
+    return names
 
 
 def _untrue(world: World) -> Iterator[Violation]:
@@ -158,8 +160,8 @@ def _untrue(world: World) -> Iterator[Violation]:
             if now == before:
                 yield Violation("untrue", f"{target} is as before, and RollbackFailed is said")
         elif (outcomes - {None} <= _CHANGED_NOTHING) and now != before:
-            said = ", ".join(sorted(map(str, outcomes)))
-            yield Violation("untrue", f"{target} was {before} and is {now}, after {said}")
+            text = ", ".join(sorted(map(str, outcomes)))
+            yield Violation("untrue", f"{target} was {before} and is {now}, after {text}")
         for one in about:
             outcome = one.status.outcome
             allowed = ends | (set() if unharmed else MAY_BE_DEFEATED)
@@ -174,10 +176,10 @@ def _unseen(world: World) -> bool:
     return behind is not None and acted is not None and behind >= acted
 
 
-def _as_it_is_left(found: Remediation) -> Outcome | None:
+def _as_it_is_left(remediation: Remediation) -> Outcome | None:
     """Return what a remediation says of its target: what came of an undo by hand counts."""
-    undone = [u for u in found.status.manual_rollbacks if u.outcome is not Outcome.REJECTED]
-    return undone[-1].outcome if undone else found.status.outcome
+    undone = [u for u in remediation.status.manual_rollbacks if u.outcome is not Outcome.REJECTED]
+    return undone[-1].outcome if undone else remediation.status.outcome
 
 
 def _facts(deployment: Any) -> tuple[str, int]:
@@ -189,10 +191,10 @@ def _facts(deployment: Any) -> tuple[str, int]:
 
 
 def _incomplete(world: World) -> Iterator[Violation]:
-    for found in world.remediations():
-        if found.status.outcome is None:
+    for remediation in world.remediations():
+        if remediation.status.outcome is None:
             continue
-        name, status = found.metadata.name, found.status
+        name, status = remediation.metadata.name, remediation.status
         for what, there in {
             "reason": status.reason,
             "message": status.message,
@@ -242,8 +244,8 @@ def _text(world: World, what: str, reference: ArtifactReference | None) -> Itera
     if reference is None:
         yield f"no {what}"
         return
-    found = world.api.get("configmaps", NAMESPACE, reference.name)
-    text = (found or {}).get("data", {}).get(reference.key, "")
+    config_map = world.api.get("configmaps", NAMESPACE, reference.name)
+    text = (config_map or {}).get("data", {}).get(reference.key, "")
     if f"sha256:{sha256(text.encode()).hexdigest()}" != reference.digest:
         yield f"the {what} that is kept is not the one that was recorded"
 
@@ -254,8 +256,8 @@ def _text(world: World, what: str, reference: ArtifactReference | None) -> Itera
 def leftovers(world: World) -> list[str]:
     """Return everything of runs that still exists."""
     kinds = ("jobs", "pods", "serviceaccounts", "rungrants", "rolebindings", "clusterrolebindings")
-    left = [f"{kind}/{o['metadata']['name']}" for kind in kinds for o in world.api.all(kind)]
-    return left + [
+    lines = [f"{kind}/{o['metadata']['name']}" for kind in kinds for o in world.api.all(kind)]
+    return lines + [
         f"configmaps/{o['metadata']['name']}" for o in world.api.all("configmaps", RELEASE)
     ]
 

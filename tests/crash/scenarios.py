@@ -141,19 +141,19 @@ def _when_claimed(act: Callable[[World], None]) -> Callable[[World, str, Json], 
 
 
 def _cancel(world: World) -> None:
-    for found in world.api.all("remediations"):
-        name = found["metadata"]["name"]
+    for remediation in world.api.all("remediations"):
+        name = remediation["metadata"]["name"]
         world.api.edit("remediations", NAMESPACE, name, {"spec": {"cancel": True}})
 
 
 def _delete(world: World) -> None:
-    for found in world.api.all("remediations"):
-        world.api.remove("remediations", NAMESPACE, found["metadata"]["name"])
+    for remediation in world.api.all("remediations"):
+        world.api.remove("remediations", NAMESPACE, remediation["metadata"]["name"])
 
 
 def _report_gone(world: World) -> None:
-    for found in world.api.all("diagnosisreports"):
-        world.api.remove("diagnosisreports", NAMESPACE, found["metadata"]["name"])
+    for report in world.api.all("diagnosisreports"):
+        world.api.remove("diagnosisreports", NAMESPACE, report["metadata"]["name"])
 
 
 _APPROVE = {"mode": "Approve"}

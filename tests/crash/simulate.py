@@ -52,13 +52,13 @@ class Report:
 
 def simulate(schedule: Schedule) -> Report:
     """Carry out a schedule in a loop of its own."""
-    begun = time.perf_counter()
+    started_at = time.perf_counter()
     loop = SimulatedLoop()
     try:
         report = loop.run_until_complete(_simulate(schedule))
     finally:
         loop.close()
-    report.real_seconds = time.perf_counter() - begun
+    report.real_seconds = time.perf_counter() - started_at
     return report
 
 
@@ -118,17 +118,17 @@ def _done(world: World) -> bool:
         return False
     if any(not r.get("status", {}).get("outcome") for r in remediations):
         return False
-    wanted = len(SCENARIOS[world.schedule.scenario].reports)
-    return len(world.finals) >= wanted and not unreported(world)
+    expected = len(SCENARIOS[world.schedule.scenario].reports)
+    return len(world.finals) >= expected and not unreported(world)
 
 
 async def _sweep(world: World, report: Report) -> None:
-    left = leftovers(world)
-    if not left:
+    lines = leftovers(world)
+    if not lines:
         return
     await asyncio.sleep(SWEEP_SECONDS)
     still = leftovers(world)
-    report.swept = sorted(set(left) - set(still))
+    report.swept = sorted(set(lines) - set(still))
     report.violations += [Violation("orphan", item) for item in still]
 
 
@@ -140,7 +140,7 @@ async def _remove_everything(world: World, report: Report) -> None:
             world.api.remove(plural, meta["namespace"], meta["name"])
     for _ in range(60):
         await asyncio.sleep(1)
-        left = [*owned(world), *leftovers(world), *world.api.all("remediations")]
-        if not left:
+        items = [*owned(world), *leftovers(world), *world.api.all("remediations")]
+        if not items:
             return
-    report.violations += [Violation("orphan", f"{item}, after its record") for item in left]
+    report.violations += [Violation("orphan", f"{item}, after its record") for item in items]

@@ -77,15 +77,15 @@ def test_a_job_whose_name_is_not_always_the_same_is_caught() -> None:
             update={"run": work.attempt.run.model_copy(update={"name": name})}  # type: ignore[union-attr]
         )
         status = work.status.model_copy(update={"attempts": [attempt]})
-        found = work.remediation.model_copy(update={"status": status})
-        observed = dataclasses.replace(work.observed, remediation=found)
+        remediation = work.remediation.model_copy(update={"status": status})
+        observed = dataclasses.replace(work.observed, remediation=remediation)
         renamed = dataclasses.replace(work, observed=observed)
         with mock.patch.object(manifests, "run_name", return_value=name):
             return await create(renamed, decision)
 
     with performing(CreateRun, mutant):
-        found = kinds([simulate(after("CreateRun: POST jobs"))])
-    assert found & {"repeated", "lost"}, found
+        names = kinds([simulate(after("CreateRun: POST jobs"))])
+    assert names & {"repeated", "lost"}, names
 
 
 def test_a_status_that_is_written_before_its_job_is_there_is_caught() -> None:
@@ -101,8 +101,8 @@ def test_a_status_that_is_written_before_its_job_is_there_is_caught() -> None:
         return StepResult(effect.status.model_copy(update={"attempts": attempts}))
 
     with performing(Capture, mutant):
-        found = kinds([simulate(after("Capture: PUT remediations/status"))])
-    assert "untrue" in found, found
+        names = kinds([simulate(after("Capture: PUT remediations/status"))])
+    assert "untrue" in names, names
 
 
 def test_a_run_that_is_said_to_have_succeeded_and_did_not_is_caught() -> None:
@@ -112,8 +112,8 @@ def test_a_run_that_is_said_to_have_succeeded_and_did_not_is_caught() -> None:
         return await record(work, dataclasses.replace(decision, reason=Reason.RUN_SUCCEEDED))
 
     with performing(RecordRun, mutant):
-        found = kinds([simulate(Schedule(1, "undone", (Fault("pod", 1, "killed:claimed"),)))])
-    assert "lost" in found, found
+        names = kinds([simulate(Schedule(1, "undone", (Fault("pod", 1, "killed:claimed"),)))])
+    assert "lost" in names, names
 
 
 def test_rights_that_are_left_behind_are_caught() -> None:
@@ -144,14 +144,14 @@ def test_an_operator_that_gives_up_is_caught() -> None:
 def test_a_run_that_nobody_approved_is_caught() -> None:
     rules = tuple(rule for rule in plan_approval._BEFORE_RUN if rule is not plan_approval._mode)
     with mock.patch.object(plan_approval, "_BEFORE_RUN", rules):
-        found = simulate(Schedule(1, "expired"))
-    assert says(found, "nobody had approved its plan"), found.violations
+        report = simulate(Schedule(1, "expired"))
+    assert says(report, "nobody had approved its plan"), report.violations
 
 
 def test_an_approval_of_another_plan_is_caught() -> None:
     with mock.patch.object(plan_approval, "_is_about", return_value=True):
-        found = simulate(Schedule(1, "replanned"))
-    assert says(found, "no approval of its plan"), found.violations
+        report = simulate(Schedule(1, "replanned"))
+    assert says(report, "no approval of its plan"), report.violations
 
 
 def test_a_decision_that_is_taken_note_of_twice_is_caught() -> None:
@@ -160,8 +160,8 @@ def test_a_decision_that_is_taken_note_of_twice_is_caught() -> None:
         return fresh and approval is not None and attempt.plan is not None
 
     with mock.patch.object(plan_approval, "is_new_decision", again):
-        found = simulate(Schedule(1, "approved"))
-    assert says(found, "taken note of twice"), found.violations
+        report = simulate(Schedule(1, "approved"))
+    assert says(report, "taken note of twice"), report.violations
 
 
 def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
@@ -172,26 +172,31 @@ def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
         )
 
     with mock.patch.object(run_request, "compile_playbook", other):
-        found = simulate(Schedule(1, "replanned"))
-    assert says(found, "another playbook than the one"), found.violations
+        report = simulate(Schedule(1, "replanned"))
+    assert says(report, "another playbook than the one"), report.violations
 
 
 # undo by hand ------------------------------------------------------------------------------------
 
 
 def test_an_undo_that_is_begun_again_is_caught() -> None:
-    wanted = manual_rollback.manual_rollback_requested
+    original = manual_rollback.manual_rollback_requested
 
     def again(remediation: Remediation) -> bool:
-        asked, manual_rollbacks = remediation.spec.rollback, remediation.status.manual_rollbacks
-        return wanted(remediation) or (asked is not None and len(manual_rollbacks) == 1)
+        rollback_request, manual_rollbacks = (
+            remediation.spec.rollback,
+            remediation.status.manual_rollbacks,
+        )
+        return original(remediation) or (
+            rollback_request is not None and len(manual_rollbacks) == 1
+        )
 
     with (
         mock.patch.multiple(manual_rollback, manual_rollback_requested=again),
         mock.patch.object(observe, "manual_rollback_requested", again),
     ):
-        found = simulate(Schedule(1, "hand-undone"))
-    assert says(found, "undo 1 was begun 2 times"), found.violations
+        report = simulate(Schedule(1, "hand-undone"))
+    assert says(report, "undo 1 was begun 2 times"), report.violations
 
 
 def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
@@ -203,8 +208,8 @@ def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
         return plan(capture.model_copy(update={"items": items}), live)
 
     with mock.patch.object(sandbox_undo, "plan_rollback", over):
-        found = simulate(Schedule(1, "hand-undone-later"))
-    assert says(found, "an undo went over it"), found.violations
+        report = simulate(Schedule(1, "hand-undone-later"))
+    assert says(report, "an undo went over it"), report.violations
 
 
 def test_an_undo_beside_another_remediation_is_caught() -> None:
@@ -215,8 +220,8 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
         mock.patch.object(job, "find_open_remediation", fine),
         mock.patch.object(observe, "find_acting_remediation", fine),
     ):
-        found = slowly_accepted()
-    assert any("undone by hand while another" in str(wrong) for wrong in found.wrong), found.wrong
+        course = slowly_accepted()
+    assert any("undone by hand while another" in str(wrong) for wrong in course.wrong), course.wrong
 
 
 # the kill switch ---------------------------------------------------------------------------------
@@ -239,36 +244,36 @@ def test_a_run_that_goes_on_when_it_should_stop_is_caught() -> None:
 
 def test_a_storm_that_is_not_noticed_is_caught() -> None:
     with mock.patch.object(StormState, "active", property(lambda _: False)):
-        found = simulate(Schedule(1, "storm"))
-    assert says(found, "reports were waiting"), found.violations
+        report = simulate(Schedule(1, "storm"))
+    assert says(report, "reports were waiting"), report.violations
 
 
 def test_two_remediations_of_one_target_are_caught() -> None:
     with mock.patch.object(admit, "target_locked", return_value=None):
-        found = simulate(Schedule(1, "storm"))
-    assert says(found, "was opened beside another of"), found.violations
+        report = simulate(Schedule(1, "storm"))
+    assert says(report, "was opened beside another of"), report.violations
 
 
 def test_a_report_that_tells_a_tale_is_caught() -> None:
     def tale(_: Any, entries: Any) -> tuple[Status, Reason, str]:
-        said = entries[-1].name if entries else ""
-        return Status.TRUE, Reason.PROBES_PASSED, f"{said}: Verified"
+        name = entries[-1].name if entries else ""
+        return Status.TRUE, Reason.PROBES_PASSED, f"{name}: Verified"
 
     with mock.patch.object(operator_reports, "_remediated", tale):
-        found = simulate(Schedule(1, "rejected"))
-    assert says(found, "report cart-down says"), found.violations
+        report = simulate(Schedule(1, "rejected"))
+    assert says(report, "report cart-down says"), report.violations
 
 
 def test_a_neighbour_that_nobody_looks_at_is_caught() -> None:
     with mock.patch.object(probe_verdict, "degraded_neighbours", return_value=()):
-        found = simulate(Schedule(1, "neighbour"))
-    assert says(found, "ended as Verified"), found.violations
+        report = simulate(Schedule(1, "neighbour"))
+    assert says(report, "ended as Verified"), report.violations
 
 
 def test_a_list_that_was_behind_before_there_was_anything_to_hide_excuses_nothing() -> None:
     with mock.patch.object(probe_verdict, "degraded_neighbours", return_value=()):
-        found = simulate(Schedule(1, "neighbour", (Fault("stale-lists", 0, "1"),)))
-    assert says(found, "ended as Verified"), found.violations
+        report = simulate(Schedule(1, "neighbour", (Fault("stale-lists", 0, "1"),)))
+    assert says(report, "ended as Verified"), report.violations
 
 
 @pytest.mark.parametrize("text", ["kill-after@12", "pod@1:killed:claimed", "outage@3:20"])

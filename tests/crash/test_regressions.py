@@ -64,38 +64,38 @@ class Course:
 def test_a_policy_that_comes_while_a_report_is_looked_at_is_not_missed() -> None:
     """The look found no policy, the policy came, and only then was the report refused: for ever."""
 
-    async def slow(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
-        if asked.step == "kopf" and asked.what == "GET remediationpolicies":
+    async def slow(request: ApiRequest, answer: Answer) -> web.StreamResponse:
+        if request.step == "kopf" and request.what == "GET remediationpolicies":
             await asyncio.sleep(1)
-        elif asked.step == "desk" and asked.what == "PUT diagnosisreports/status":
+        elif request.step == "desk" and request.what == "PUT diagnosisreports/status":
             await asyncio.sleep(3)
         return await answer()
 
-    found = Course().lead("verified", slow)
-    assert not found.wrong, found.wrong
+    course = Course().lead("verified", slow)
+    assert not course.wrong, course.wrong
 
 
 def test_a_job_is_not_tried_again_when_the_kill_switch_came_meanwhile() -> None:
     """The client repeated a request without an answer, ten seconds after the switch was on."""
     lost: list[ApiRequest] = []
-    found = Course()
+    course = Course()
 
-    async def once(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
-        if asked.what != "POST jobs" or lost:
+    async def once(request: ApiRequest, answer: Answer) -> web.StreamResponse:
+        if request.what != "POST jobs" or lost:
             return await answer()
-        lost.append(asked)
+        lost.append(request)
         meta = {"name": SWITCH, "namespace": RELEASE}
-        found.world.api.put("configmaps", {"metadata": meta, "data": {"inFlight": "Drain"}})
+        course.world.api.put("configmaps", {"metadata": meta, "data": {"inFlight": "Drain"}})
         asyncio.get_running_loop().call_later(
-            30, found.world.api.remove, "configmaps", RELEASE, SWITCH, context=Context()
+            30, course.world.api.remove, "configmaps", RELEASE, SWITCH, context=Context()
         )
         await asyncio.sleep(300)
         return web.Response(status=504)
 
-    found.lead("verified", once)
+    course.lead("verified", once)
     assert lost, "no Job was ever made"
-    assert not [d for d in found.world.chronicle.disregarded if d.at - d.seen > 0.1]
-    (one,) = found.world.remediations()
+    assert not [d for d in course.world.chronicle.disregarded if d.at - d.seen > 0.1]
+    (one,) = course.world.remediations()
     assert one.status.outcome in {Outcome.VERIFIED, Outcome.CANCELLED}
 
 
@@ -104,14 +104,14 @@ def slowly_accepted() -> Course:
 
     The desk has seen no undo then, and the undo sees no other remediation.
     """
-    made: list[ApiRequest] = []
-    found = Course()
+    requests: list[ApiRequest] = []
+    course = Course()
 
-    async def late(asked: ApiRequest, answer: Answer) -> web.StreamResponse:
-        if asked.what == "POST remediations":
-            made.append(asked)
-            if len(made) == 2:
-                user_actions.ask_undo(found.world, found.world.remediations()[0])
+    async def late(request: ApiRequest, answer: Answer) -> web.StreamResponse:
+        if request.what == "POST remediations":
+            requests.append(request)
+            if len(requests) == 2:
+                user_actions.ask_undo(course.world, course.world.remediations()[0])
                 await asyncio.sleep(0.5)
         return await answer()
 
@@ -121,21 +121,21 @@ def slowly_accepted() -> Course:
         world.nodes.task_seconds, world.probes.down = 20, True
         file_report(world.api, "cart-again")
 
-    found.lead("hand-undone-beside", late, 300, report_again)
-    assert len(made) == 2
-    return found
+    course.lead("hand-undone-beside", late, 300, report_again)
+    assert len(requests) == 2
+    return course
 
 
 def test_an_undo_by_hand_and_a_remediation_that_is_slowly_accepted_do_not_meet() -> None:
     """Both had looked, and both ran: one wrote over the other, and neither said so."""
-    found = slowly_accepted()
-    assert not found.world.chronicle.both
-    again, first = sorted(found.world.remediations(), key=lambda r: r.metadata.name)
+    course = slowly_accepted()
+    assert not course.world.chronicle.both
+    again, first = sorted(course.world.remediations(), key=lambda r: r.metadata.name)
     assert again.status.outcome is Outcome.REJECTED  # its plan was of the time before the undo
     assert first.status.manual_rollbacks[0].outcome is Outcome.ROLLED_BACK
 
 
 def test_a_stale_list_of_policies_is_not_the_last_word() -> None:
-    found = simulate(Schedule(0, "verified", (Fault("stale-lists", 0, "5"),)))
-    assert not found.violations
-    assert "=Verified/" in found.ends
+    report = simulate(Schedule(0, "verified", (Fault("stale-lists", 0, "5"),)))
+    assert not report.violations
+    assert "=Verified/" in report.ends

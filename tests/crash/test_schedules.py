@@ -15,8 +15,8 @@ pytestmark = quietly
 def recovers(schedule: Schedule) -> None:
     """State that a schedule leaves nothing behind that must not be."""
     report = simulate(schedule)
-    told = "\n".join([*report.happened, *report.deaths, report.ends])
-    assert not report.violations, f"{schedule}\n{told}\n{report.violations}"
+    message = "\n".join([*report.happened, *report.deaths, report.ends])
+    assert not report.violations, f"{schedule}\n{message}\n{report.violations}"
 
 
 @pytest.fixture(scope="module")

@@ -34,14 +34,14 @@ _MOST_DECISIONS = 6
 
 async def approve(world: World) -> None:
     """Approve every plan that waits, and look at it for a moment before."""
-    async for found in _waiting(world):
-        _decide(world, found, ApprovalDecision.APPROVE)
+    async for remediation in _waiting(world):
+        _decide(world, remediation, ApprovalDecision.APPROVE)
 
 
 async def reject(world: World) -> None:
     """Reject the plan that waits."""
-    async for found in _waiting(world):
-        _decide(world, found, ApprovalDecision.REJECT, reason="not on my watch")
+    async for remediation in _waiting(world):
+        _decide(world, remediation, ApprovalDecision.REJECT, reason="not on my watch")
 
 
 async def nobody(world: World) -> None:
@@ -54,32 +54,32 @@ async def edit(world: World) -> None:
     Whoever is impatient approves the plan of before as well: that is not the one that waits.
     """
     outside = json.dumps([rollback() | {"name": "x"}]).replace("cart", "stock")
-    wanted = [outside, json.dumps([rollback()])]
+    lines = [outside, json.dumps([rollback()])]
     first: dict[str, Any] | None = None
-    async for found in _waiting(world):
-        if wanted:
-            text = wanted.pop(0)
+    async for remediation in _waiting(world):
+        if lines:
+            text = lines.pop(0)
             first = first or spec_patches.approval(
-                found, ApprovalDecision.APPROVE, WHO, "the old one"
+                remediation, ApprovalDecision.APPROVE, WHO, "the old one"
             )
-            _decide(world, found, ApprovalDecision.EDIT, edit=text)
+            _decide(world, remediation, ApprovalDecision.EDIT, edit=text)
         elif first is not None:
-            _patch(world, found, first)
+            _patch(world, remediation, first)
             first = None
             await asyncio.sleep(4)
         else:
-            _decide(world, found, ApprovalDecision.APPROVE)
+            _decide(world, remediation, ApprovalDecision.APPROVE)
 
 
 async def approve_too_late(world: World) -> None:
     """Approve a plan when the target is not what it was any more; then approve the new plan."""
     changed = False
-    async for found in _waiting(world):
+    async for remediation in _waiting(world):
         if not changed:
             world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 2}})
             world.note_before("cart")
             changed = True
-        _decide(world, found, ApprovalDecision.APPROVE)
+        _decide(world, remediation, ApprovalDecision.APPROVE)
 
 
 async def undo(world: World) -> None:
@@ -89,24 +89,24 @@ async def undo(world: World) -> None:
 
 async def undo_around_others(world: World) -> None:
     """Ask for an undo over somebody else's change; take that back, and ask again."""
-    found = await ended(world)
-    if found.status.outcome is not Outcome.VERIFIED:
-        await _undone(world, found)  # in vain
+    remediation = await ended(world)
+    if remediation.status.outcome is not Outcome.VERIFIED:
+        await _undone(world, remediation)  # in vain
         return
     _roll_out(world, "cart:3")
-    await _undone(world, found)
+    await _undone(world, remediation)
     if image_of(world.api) != "cart:3":
         world.people.complaints.append("cart:3 was rolled out by hand, and an undo went over it")
     _roll_out(world, GOOD)
-    await _undone(world, found)
+    await _undone(world, remediation)
 
 
 async def undo_beside_report(world: World) -> None:
     """Have it undone while somebody else finds the same target broken."""
-    found = await ended(world)
+    remediation = await ended(world)
     late = asyncio.create_task(_file_late(world))
     try:
-        await _undone(world, found)
+        await _undone(world, remediation)
     finally:
         await late
 
@@ -140,38 +140,45 @@ async def _switched(world: World, in_flight: str) -> None:
 async def _waiting(world: World) -> AsyncIterator[Remediation]:
     """Yield what waits for a decision, until it has ended."""
     while not _all_ended(world):
-        for found in world.remediations():
+        for remediation in world.remediations():
             try:
-                spec_patches.attempt_to_decide(found)
+                spec_patches.attempt_to_decide(remediation)
             except CliError:
                 continue
-            if not _is_decided(world, found) and len(world.people.decisions) < _MOST_DECISIONS:
-                yield found
+            if (
+                not _is_decided(world, remediation)
+                and len(world.people.decisions) < _MOST_DECISIONS
+            ):
+                yield remediation
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _is_decided(world: World, found: Remediation) -> bool:
+def _is_decided(world: World, remediation: Remediation) -> bool:
     """Return whether somebody has decided about this very plan, and no refusal has come of it."""
-    attempt = found.status.attempts[-1]
+    attempt = remediation.status.attempts[-1]
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
     about = [d for _, d in world.people.decisions if (d.playbook_digest, d.plan_digest) == plan]
     noted = [r for r in attempt.approvals if (r.playbook_digest, r.plan_digest) == plan]
     return len(about) > len([r for r in noted if r.refusal_message])
 
 
-def _decide(world: World, found: Remediation, decision: ApprovalDecision, **words: str) -> None:
-    _patch(world, found, spec_patches.approval(found, decision, WHO, **words))
+def _decide(
+    world: World, remediation: Remediation, decision: ApprovalDecision, **words: str
+) -> None:
+    _patch(world, remediation, spec_patches.approval(remediation, decision, WHO, **words))
 
 
-def _patch(world: World, found: Remediation, spec: dict[str, Any]) -> None:
-    given = {k: v for k, v in spec["approval"].items() if v is not None}
-    world.people.decisions.append((world.time(), Approval.model_validate(given)))
-    world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": copy.deepcopy(spec)})
+def _patch(world: World, remediation: Remediation, spec: dict[str, Any]) -> None:
+    approval = {k: v for k, v in spec["approval"].items() if v is not None}
+    world.people.decisions.append((world.time(), Approval.model_validate(approval)))
+    world.api.edit(
+        "remediations", NAMESPACE, remediation.metadata.name, {"spec": copy.deepcopy(spec)}
+    )
 
 
 def _all_ended(world: World) -> bool:
-    found = world.remediations()
-    return bool(found) and all(r.status.outcome is not None for r in found)
+    remediations = world.remediations()
+    return bool(remediations) and all(r.status.outcome is not None for r in remediations)
 
 
 async def ended(world: World) -> Remediation:
@@ -181,27 +188,27 @@ async def ended(world: World) -> Remediation:
     return world.remediations()[0]
 
 
-def ask_undo(world: World, found: Remediation) -> int:
+def ask_undo(world: World, remediation: Remediation) -> int:
     """Ask for an undo, and return its number."""
-    spec = spec_patches.rollback(found, WHO, "it was fine before")
+    spec = spec_patches.rollback(remediation, WHO, "it was fine before")
     number = int(spec["rollback"]["number"])
-    world.people.manual_rollbacks.append((world.time(), found.metadata.uid, number))
-    world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": spec})
+    world.people.manual_rollbacks.append((world.time(), remediation.metadata.uid, number))
+    world.api.edit("remediations", NAMESPACE, remediation.metadata.name, {"spec": spec})
     return number
 
 
-async def _undone(world: World, found: Remediation) -> None:
+async def _undone(world: World, remediation: Remediation) -> None:
     """Ask for an undo, and wait for what comes of it."""
-    number = ask_undo(world, _now(world, found))
+    number = ask_undo(world, _now(world, remediation))
     while not any(  # noqa: ASYNC110 - people look now and then
         u.number == number and u.outcome is not None
-        for u in _now(world, found).status.manual_rollbacks
+        for u in _now(world, remediation).status.manual_rollbacks
     ):
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _now(world: World, found: Remediation) -> Remediation:
-    uid = found.metadata.uid
+def _now(world: World, remediation: Remediation) -> Remediation:
+    uid = remediation.metadata.uid
     return next(r for r in world.remediations() if r.metadata.uid == uid)
 
 

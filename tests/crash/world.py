@@ -81,16 +81,16 @@ class Model:
             turn = min(len(self._known), len(self.answers) - 1)
             self._known[request.seed] = self._about(request, self.answers[turn])
             self.asked = len(self._known)
-        what, left = self.befalls.get(self.asked, ("", 0))
-        if left > 0:
-            self.befalls[self.asked] = (what, left - 1)
+        what, remaining = self.befalls.get(self.asked, ("", 0))
+        if remaining > 0:
+            self.befalls[self.asked] = (what, remaining - 1)
             await asyncio.sleep({"hangs": 120, "dies": 2}.get(what, 0.01))
             if what == "hangs":
                 raise ModelTimeoutError("no whole reply within 120 s")
             if what != "nonsense":
                 raise ModelUnavailableError(f"the model server {what}")
         await asyncio.sleep(1.5)
-        text = "I think" if left > 0 else self._known[request.seed]
+        text = "I think" if remaining > 0 else self._known[request.seed]
         return GenerationReply(text, 100, 0, 20, "stop", "reme", "sha256:abc")
 
     def _about(self, request: GenerationRequest, answer: str) -> str:
@@ -110,10 +110,10 @@ class ImageProbes:
     async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
         """Measure."""
         await asyncio.sleep(0.01)
-        found = self.api.get("deployments", namespace, target.name)
-        if found is None:
+        deployment = self.api.get("deployments", namespace, target.name)
+        if deployment is None:
             return Sample(None, "", "there is no such Deployment")
-        image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
         works = image == GOOD and not self.down
         return Sample(works, "200" if works else "500", "" if works else "status 500")
 
@@ -149,9 +149,9 @@ class World:
 
     def note_before(self, target: str) -> None:
         """Take what a target is now for what it is to be when nothing has helped."""
-        found = self.api.get("deployments", NAMESPACE, target)
-        assert found is not None, f"{target} is not there"
-        self.before[target] = copy.deepcopy(found["spec"])
+        deployment = self.api.get("deployments", NAMESPACE, target)
+        assert deployment is not None, f"{target} is not there"
+        self.before[target] = copy.deepcopy(deployment["spec"])
 
     def time(self) -> float:
         """Return the seconds of the simulation."""
@@ -159,8 +159,10 @@ class World:
 
     def remediations(self) -> list[Remediation]:
         """Return all remediations, oldest first."""
-        found = [Remediation.model_validate(o) for o in self.api.all("remediations")]
-        return sorted(found, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name))
+        remediations = [Remediation.model_validate(o) for o in self.api.all("remediations")]
+        return sorted(
+            remediations, key=lambda r: (str(r.metadata.creation_timestamp), r.metadata.name)
+        )
 
     def kill(self, process: Process, why: str) -> None:
         """End a process as SIGKILL does; its replica begins another after a moment."""
@@ -293,8 +295,8 @@ async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]
 
         def remember(what: str, obj: Any) -> None:
             if what.endswith(" remediations"):
-                found = Remediation.model_validate(obj)
-                world.finals[found.metadata.uid] = found
+                remediation = Remediation.model_validate(obj)
+                world.finals[remediation.metadata.uid] = remediation
 
         api.hooks += [nodes, remember, chronicle]
         with mock.patch("reme_kube.transport.connector", side_effect=lambda *_: api.wire()):

@@ -98,8 +98,8 @@ class FakeCluster:
 
     async def get(self, kind: str, name: str, namespace: str = "") -> Object | None:
         self._check()
-        found = self.objects.get((kind, namespace, name))
-        return copy.deepcopy(found) if found else None
+        obj = self.objects.get((kind, namespace, name))
+        return copy.deepcopy(obj) if obj else None
 
     async def list(
         self, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None
@@ -117,9 +117,9 @@ class FakeCluster:
         if key in self.objects:
             raise AlreadyExistsError(str(key))
         self.writes.append(("create", key[0], key[2]))
-        made = self.put(body)
+        obj = self.put(body)
         self.after(self)
-        return made
+        return obj
 
     async def replace(self, body: Object) -> Object:
         key = (body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"])

@@ -107,15 +107,20 @@ def pod(name: str, owner: Object, namespace: str = NAMESPACE) -> Object:
 
 def deploy(cluster: FakeCluster, name: str, replicas: int = 1, namespace: str = NAMESPACE) -> None:
     """Put a Deployment with its ReplicaSet, pods, Service and endpoints, all of them healthy."""
-    made = cluster.put(
+    workload = cluster.put(
         deployment(name, replicas, namespace),
         observedGeneration=1,
         replicas=replicas,
         updatedReplicas=replicas,
         availableReplicas=replicas,
     )
-    made["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
-    owner = {"kind": "Deployment", "name": name, "uid": made["metadata"]["uid"], "controller": True}
+    workload["metadata"]["annotations"] = {"deployment.kubernetes.io/revision": "1"}
+    owner = {
+        "kind": "Deployment",
+        "name": name,
+        "uid": workload["metadata"]["uid"],
+        "controller": True,
+    }
     replica_set = cluster.put(
         {
             "apiVersion": "apps/v1",
@@ -127,7 +132,7 @@ def deploy(cluster: FakeCluster, name: str, replicas: int = 1, namespace: str = 
                 "annotations": {"deployment.kubernetes.io/revision": "1"},
                 "ownerReferences": [{"apiVersion": "apps/v1", **owner}],
             },
-            "spec": {"replicas": replicas, "template": made["spec"]["template"]},
+            "spec": {"replicas": replicas, "template": workload["spec"]["template"]},
         },
         replicas=replicas,
     )
@@ -160,8 +165,8 @@ def shop() -> FakeCluster:
     deploy(cluster, "cart", 2)
     deploy(cluster, "users", namespace=f"{NAMESPACE}-users")
     agent = deployment("fault-agent", namespace="reme-faults") | {"kind": "DaemonSet"}
-    made = cluster.put(agent, desiredNumberScheduled=1, numberAvailable=1)
-    cluster.put(pod("fault-agent-1", made, "reme-faults"))
+    daemon_set = cluster.put(agent, desiredNumberScheduled=1, numberAvailable=1)
+    cluster.put(pod("fault-agent-1", daemon_set, "reme-faults"))
     return cluster
 
 

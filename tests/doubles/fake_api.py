@@ -97,8 +97,8 @@ class FakeApi:
 
     def get(self, plural: str, namespace: str, name: str) -> Json | None:
         """Return an object as it is now."""
-        found = self._store.get((plural, namespace, name))
-        return copy.deepcopy(found) if found else None
+        obj = self._store.get((plural, namespace, name))
+        return copy.deepcopy(obj) if obj else None
 
     def all(self, plural: str, namespace: str = "") -> list[Json]:
         """Return all objects of a kind."""
@@ -267,8 +267,8 @@ class FakeApi:
     def _removed(
         self, key: tuple[str, str, str], before: Json, body: Any, dry: bool
     ) -> web.Response:
-        wanted = ((body or {}).get("preconditions") or {}).get("uid")
-        if wanted and wanted != before["metadata"]["uid"]:
+        uid = ((body or {}).get("preconditions") or {}).get("uid")
+        if uid and uid != before["metadata"]["uid"]:
             return _status(409, "Conflict", "another object of that name")
         return web.json_response(before if dry else self._delete(key))
 
@@ -365,12 +365,12 @@ def refusal(
     code: int, reason: str = "", times: int = 1, *, verb: str = "", path: str = ""
 ) -> Fault:
     """Return a fault that refuses the first so many matching requests."""
-    left = [times]
+    remaining = [times]
 
     def fault(method: str, where: str, body: Json | None) -> web.Response | None:
-        if left[0] <= 0 or (verb and method != verb) or path not in where:
+        if remaining[0] <= 0 or (verb and method != verb) or path not in where:
             return None
-        left[0] -= 1
+        remaining[0] -= 1
         return _status(code, reason or "Injected", "injected by a test")
 
     return fault

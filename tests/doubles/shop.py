@@ -205,11 +205,11 @@ class JobRunner:
 
     def _write(self, run: str, data: Json, result: Json) -> bool:
         name = f"{run}-result"
-        found = self.api.get("configmaps", RELEASE, name)
+        config_map = self.api.get("configmaps", RELEASE, name)
         alive = self.api.get("jobs", RELEASE, run) is not None
-        if found is None or not alive:
+        if config_map is None or not alive:
             return False
-        if data and found["data"]["claim.json"]:
+        if data and config_map["data"]["claim.json"]:
             return False
         text = json.dumps(result)
         self.api.edit("configmaps", RELEASE, name, {"data": data | {"result.json": text}})
@@ -224,9 +224,9 @@ class JobRunner:
 
     def _apply(self, run: str) -> None:
         """Change what the playbook says, as Ansible would."""
-        given = self.api.get("configmaps", RELEASE, f"{run}-input")
-        assert given is not None
-        for task in json.loads(given["data"]["playbook.json"])[0]["tasks"]:
+        config_map = self.api.get("configmaps", RELEASE, f"{run}-input")
+        assert config_map is not None
+        for task in json.loads(config_map["data"]["playbook.json"])[0]["tasks"]:
             for module, parameters in task.items():
                 if "rollback" in module:
                     number = parameters.get("revision", 1)

@@ -155,12 +155,12 @@ class SimulatedApi(FakeApi):
     def _then(self, key: tuple[str, str, str]) -> Json | None:
         """Return an object as it was a while ago."""
         until = asyncio.get_running_loop().time() - self.stale_seconds
-        found = None
+        document = None
         for when, obj in self._past.get(key, []):
             if when > until:
                 break
-            found = obj
-        return found
+            document = obj
+        return document
 
     def _list(self, request: web.Request, plural: str, namespace: str, head: Json) -> web.Response:
         if not self.stale_seconds:

@@ -131,14 +131,14 @@ class Process:
     async def _reap(self) -> None:
         # Handlers of cancellation may wait for others of them: told as often as it takes.
         for _ in range(200):
-            left = [task for task in self._tasks if not task.done()]
-            if not left:
+            tasks = [task for task in self._tasks if not task.done()]
+            if not tasks:
                 break
-            for task in left:
+            for task in tasks:
                 task.cancel()
             await asyncio.sleep(0)
         else:
-            raise RuntimeError(f"{self.name} does not die: {left}")
+            raise RuntimeError(f"{self.name} does not die: {tasks}")
         for task in self._tasks:
             if not task.cancelled():
                 task.exception()  # seen: nobody will ask for it any more

@@ -79,7 +79,7 @@ class Nodes:
     async def _pod(self, job: Json, number: int, copy: int) -> None:
         run, deadline = job["metadata"]["name"], job["spec"]["activeDeadlineSeconds"]
         pod = f"{run}-{job['metadata']['uid'][:4]}{copy}"
-        seen = Execution(run, pod, _time())
+        execution = Execution(run, pod, _time())
         try:
             async with asyncio.timeout(deadline):
                 await asyncio.sleep(0.3 + copy * 0.7)
@@ -87,9 +87,9 @@ class Nodes:
                     await asyncio.sleep(1)  # no pod can be made without its identity
                 if not self._alive(job):
                     return
-                self.executions.append(seen)
+                self.executions.append(execution)
                 self._put_pod(job, pod)
-                succeeded = await self._runner(job, seen, number if copy == 0 else -1)
+                succeeded = await self._runner(job, execution, number if copy == 0 else -1)
                 why = "" if succeeded else "BackoffLimitExceeded"
         except TimeoutError:
             why = "DeadlineExceeded"
@@ -97,7 +97,7 @@ class Nodes:
             why = "BackoffLimitExceeded"
         except asyncio.CancelledError:
             why = "deleted"
-        seen.ended = _time()
+        execution.ended = _time()
         await asyncio.sleep(0.4)
         if self.api.get("pods", RELEASE, pod):
             phase = "Failed" if why else "Succeeded"
@@ -108,8 +108,8 @@ class Nodes:
             self.api.edit("jobs", RELEASE, run, {"status": {"conditions": [condition]}})
 
     def _alive(self, job: Json) -> bool:
-        found = self.api.get("jobs", RELEASE, job["metadata"]["name"])
-        return found is not None and found["metadata"]["uid"] == job["metadata"]["uid"]
+        obj = self.api.get("jobs", RELEASE, job["metadata"]["name"])
+        return obj is not None and obj["metadata"]["uid"] == job["metadata"]["uid"]
 
     def _put_pod(self, job: Json, pod: str) -> None:
         owner = {"kind": "Job", "uid": job["metadata"]["uid"], "controller": True}
@@ -132,8 +132,8 @@ class Nodes:
 
     # the runner -------------------------------------------------------------------------------
 
-    async def _runner(self, job: Json, seen: Execution, number: int) -> bool:
-        run, deadline = seen.run, int(_environment(job)["REME_DEADLINE_SECONDS"])
+    async def _runner(self, job: Json, execution: Execution, number: int) -> bool:
+        run, deadline = execution.run, int(_environment(job)["REME_DEADLINE_SECONDS"])
         result: Json = {"run": run, "end": "Running", "started": _stamp(), "planned": 0}
         try:
             await self._moment(number, "pending")
@@ -143,7 +143,7 @@ class Nodes:
                 playbook = self.api.get("configmaps", RELEASE, f"{run}-input")
             tasks = json.loads(playbook["data"]["playbook.json"])[0]["tasks"]
             result["planned"] = len(tasks)
-            if not await self._claim(seen, result):
+            if not await self._claim(execution, result):
                 return False
             await self._moment(number, "claimed")
             if self.befalls.get(number, ("",))[0] == "full":
@@ -152,12 +152,12 @@ class Nodes:
                 await asyncio.sleep(deadline)
                 result |= {"end": "TimedOut", "message": "it took too long"}
             else:
-                await self._play(run, tasks, seen, result)
+                await self._play(run, tasks, execution, result)
             await self._moment(number, "applied")
             written = await self._finish(run, result)
             await self._moment(number, "reported")
         except (PodEndedError, asyncio.CancelledError) as error:
-            if seen.claimed and (not isinstance(error, PodEndedError) or error.told):
+            if execution.claimed and (not isinstance(error, PodEndedError) or error.told):
                 last = {"end": "Interrupted", "finished": _stamp(), "message": "told to stop"}
                 self._write(run, {"result.json": json.dumps(result | last)})
             raise
@@ -169,35 +169,43 @@ class Nodes:
         if when == phase and what in ("killed", "evicted"):
             raise PodEndedError(told=what == "evicted")
 
-    async def _claim(self, seen: Execution, result: Json) -> bool:
+    async def _claim(self, execution: Execution, result: Json) -> bool:
         until = _time() + _CLAIM_SECONDS
-        claim = json.dumps({"pod": seen.pod, "nonce": seen.pod, "time": _stamp()})
+        claim = json.dumps({"pod": execution.pod, "nonce": execution.pod, "time": _stamp()})
         while _time() < until:
-            found = self.api.get("configmaps", RELEASE, f"{seen.run}-result")
-            if found is None:
+            config_map = self.api.get("configmaps", RELEASE, f"{execution.run}-result")
+            if config_map is None:
                 return False
-            if found["data"]["claim.json"]:
+            if config_map["data"]["claim.json"]:
                 return False
-            if self._write(seen.run, {"claim.json": claim, "result.json": json.dumps(result)}):
-                seen.claimed = True
+            if self._write(execution.run, {"claim.json": claim, "result.json": json.dumps(result)}):
+                execution.claimed = True
                 return True
             await asyncio.sleep(0.2)
         return False
 
-    async def _play(self, run: str, tasks: list[Json], seen: Execution, result: Json) -> None:
+    async def _play(self, run: str, tasks: list[Json], execution: Execution, result: Json) -> None:
         for task in tasks:
             result |= {"firstTask": result.get("firstTask") or _stamp()}
             result |= {"runningTask": task["name"]}
             self._write(run, {"result.json": json.dumps(result)})
             await asyncio.sleep(self.task_seconds)
             if not self._may(run, "deployments", NAMESPACE):
-                seen.refused.append(task["name"])
-                result |= {"end": "Failed", "message": "refused", "tasks": len(seen.applied) + 1}
+                execution.refused.append(task["name"])
+                result |= {
+                    "end": "Failed",
+                    "message": "refused",
+                    "tasks": len(execution.applied) + 1,
+                }
                 return
             self._apply(task)
-            seen.applied.append(task["name"])
-            seen.wrote.append(_time())
-            result |= {"tasks": len(seen.applied), "changed": len(seen.applied), "runningTask": ""}
+            execution.applied.append(task["name"])
+            execution.wrote.append(_time())
+            result |= {
+                "tasks": len(execution.applied),
+                "changed": len(execution.applied),
+                "runningTask": "",
+            }
         result |= {"end": "Succeeded"}
 
     async def _finish(self, run: str, result: Json) -> bool:
@@ -229,16 +237,16 @@ class Nodes:
 
     def _apply(self, task: Json) -> None:
         """Change what the task says, as Ansible would."""
-        for module, given in task.items():
+        for module, value in task.items():
             if "rollback" in module:
-                number = given.get("revision", 1)
-                revision = self.api.get("replicasets", NAMESPACE, f"{given['name']}-{number}")
+                number = value.get("revision", 1)
+                revision = self.api.get("replicasets", NAMESPACE, f"{value['name']}-{number}")
                 assert revision is not None, f"no revision {number}"
-                self._patch(given["name"], {"spec": {"template": revision["spec"]["template"]}})
+                self._patch(value["name"], {"spec": {"template": revision["spec"]["template"]}})
             elif "scale" in module:
-                self._patch(given["name"], {"spec": {"replicas": given["replicas"]}})
+                self._patch(value["name"], {"spec": {"replicas": value["replicas"]}})
             elif module == "kubernetes.core.k8s":
-                self._patch(given["name"], given["definition"])
+                self._patch(value["name"], value["definition"])
 
     def _patch(self, name: str, patch: Json) -> None:
         before = self.api.get("deployments", NAMESPACE, name)

@@ -34,8 +34,8 @@ def helm_binary() -> str:
     """
     if named := os.environ.get("REME_HELM"):
         return named
-    if found := shutil.which("helm"):
-        return found
+    if path := shutil.which("helm"):
+        return path
     command = [sys.executable, "-m", "reme_cluster", "bin", "helm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
@@ -73,14 +73,14 @@ class Rendered:
 
     def one(self, kind: str, name: str, namespace: str | None = None) -> Object:
         """Return the one object of that kind and name."""
-        found = [
+        objects = [
             o
             for o in self.of(kind)
             if o["metadata"]["name"] == name
             and (namespace is None or o["metadata"].get("namespace") == namespace)
         ]
-        assert len(found) == 1, f"{len(found)} of {kind}/{name}"
-        return found[0]
+        assert len(objects) == 1, f"{len(objects)} of {kind}/{name}"
+        return objects[0]
 
     def pods(self) -> Iterator[tuple[str, Object]]:
         """Yield every pod spec, with the name of what makes it."""
@@ -109,11 +109,11 @@ def render(values: str | None = None, *settings: str, options: tuple[str, ...] =
         HelmError: helm refused the values.
     """
     file = ["--values", str(CHART / "ci" / f"{values}-values.yaml")] if values else []
-    text = helm(
+    rendered = helm(
         "template", "reme", str(CHART), "--namespace", NAMESPACE, "--kube-version", KUBERNETES,
         *file, *_flags(settings), *options,
     )  # fmt: skip
-    return Rendered(tuple(o for o in yaml.safe_load_all(text) if o))
+    return Rendered(tuple(o for o in yaml.safe_load_all(rendered) if o))
 
 
 def notes(directory: Path, *settings: str) -> str:
@@ -128,12 +128,12 @@ def notes(directory: Path, *settings: str) -> str:
     (copy / "templates" / "notes.yaml").write_text(
         'kind: Notes\napiVersion: v1\ntext: {{ tpl (.Files.Get "notes.txt") . | quote }}\n'
     )
-    text = helm(
+    rendered = helm(
         "template", "reme", str(copy), "--namespace", NAMESPACE, "--kube-version", KUBERNETES,
         "--show-only", "templates/notes.yaml", *_flags(settings),
     )  # fmt: skip
-    found: str = yaml.safe_load(text)["text"]
-    return found
+    text: str = yaml.safe_load(rendered)["text"]
+    return text
 
 
 def environment(pod: Mapping[str, Any], container: int = 0) -> dict[str, str]:

@@ -49,5 +49,5 @@ class FakeStore:
     @property
     def spec(self) -> dict[str, Any]:
         assert self.lease is not None
-        found: dict[str, Any] = self.lease["spec"]
-        return found
+        spec: dict[str, Any] = self.lease["spec"]
+        return spec

@@ -70,18 +70,18 @@ class StubApi:
             if request.method == "DELETE":
                 return self._delete(request.path, body)
             return web.json_response(self.objects[request.path])
-        if request.method == "GET" and (found := self._below(request.path)) is not None:
-            return web.json_response(self._page(found, request.query))
+        if request.method == "GET" and (objects := self._below(request.path)) is not None:
+            return web.json_response(self._page(objects, request.query))
         return refusal(404, "NotFound", "not found")
 
     def _below(self, path: str) -> list[dict[str, Any]] | None:
-        found = [obj for key, obj in sorted(self.objects.items()) if key.startswith(path + "/")]
-        return found or None
+        objects = [obj for key, obj in sorted(self.objects.items()) if key.startswith(path + "/")]
+        return objects or None
 
-    def _page(self, found: list[dict[str, Any]], query: Any) -> dict[str, Any]:
+    def _page(self, objects: list[dict[str, Any]], query: Any) -> dict[str, Any]:
         begin, limit = int(query.get("continue", "0")), int(query["limit"])
-        page = found[begin : begin + limit]
-        more = str(begin + limit) if begin + limit < len(found) else ""
+        page = objects[begin : begin + limit]
+        more = str(begin + limit) if begin + limit < len(objects) else ""
         return {"metadata": {"continue": more}, "items": page}
 
     def _create(self, path: str, body: dict[str, Any]) -> web.Response:
@@ -92,18 +92,18 @@ class StubApi:
 
     def _replace(self, path: str, body: dict[str, Any]) -> web.Response:
         where = path.removesuffix("/status")
-        found = self.objects.get(where)
-        if found is None:
+        obj = self.objects.get(where)
+        if obj is None:
             return refusal(404, "NotFound", "not found")
-        if body["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+        if body["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
             return refusal(409, "Conflict", "the object has been modified")
         if where != path:
-            body = found | {"status": body["status"]}
+            body = obj | {"status": body["status"]}
         return web.json_response(self.put(where, body))
 
     def _delete(self, path: str, body: dict[str, Any] | None) -> web.Response:
-        wanted = ((body or {}).get("preconditions") or {}).get("uid")
-        if wanted and wanted != self.objects[path]["metadata"]["uid"]:
+        uid = ((body or {}).get("preconditions") or {}).get("uid")
+        if uid and uid != self.objects[path]["metadata"]["uid"]:
             return refusal(409, "Conflict", "the UID in the precondition does not match")
         return web.json_response(self.objects.pop(path))
 

@@ -94,15 +94,15 @@ class Testbed:
 
     def remediation(self, report: Object) -> Remediation | None:
         """Return the newest remediation of a report."""
-        found = remediations_of(self.kubectl, self.namespace, report["metadata"]["uid"])
-        return found[-1] if found else None
+        remediations = remediations_of(self.kubectl, self.namespace, report["metadata"]["uid"])
+        return remediations[-1] if remediations else None
 
     def until(self, what: str, check: Callable[[], Any], seconds: float = 60) -> Any:
         """Return what the check returns as soon as it is true."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if found := check():
-                return found
+            if value := check():
+                return value
             time.sleep(0.3)
         raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
@@ -110,12 +110,12 @@ class Testbed:
         """Wait for the outcome of a report's remediation."""
 
         def outcome() -> Remediation | None:
-            found = self.remediation(report)
-            return found if found and found.status.outcome else None
+            remediation = self.remediation(report)
+            return remediation if remediation and remediation.status.outcome else None
 
-        found = self.until(f"outcome of {report['metadata']['name']}", outcome, seconds)
-        assert isinstance(found, Remediation)
-        return found
+        remediation = self.until(f"outcome of {report['metadata']['name']}", outcome, seconds)
+        assert isinstance(remediation, Remediation)
+        return remediation
 
     def condition(self, report: Object, kind: str, status: str, seconds: float = 30) -> Condition:
         """Wait until a report's condition has that status."""
@@ -152,9 +152,9 @@ class Testbed:
 
     def spec_of(self, kind: str, name: str) -> Any:
         """Return what is declared of an object now."""
-        found = self.kubectl.get(kind, name, self.namespace)
-        assert found is not None, f"{kind}/{name} is gone"
-        return found["spec"]
+        obj = self.kubectl.get(kind, name, self.namespace)
+        assert obj is not None, f"{kind}/{name} is gone"
+        return obj["spec"]
 
     def break_catalog(self) -> None:
         """Roll out a version that fails, and wait until it serves its errors."""

@@ -20,9 +20,9 @@ def played(
     kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api
 ) -> Iterator[InjectionCampaign]:
     fleet = Fleet(kubectl, scripted, "reme-injected")
-    made = InjectionCampaign(fleet, api, Planter(fleet, api))
+    injection_campaign = InjectionCampaign(fleet, api, Planter(fleet, api))
     try:
-        made.ground()
-        yield made
+        injection_campaign.ground()
+        yield injection_campaign
     finally:
-        made.remove()
+        injection_campaign.remove()

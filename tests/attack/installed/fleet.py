@@ -33,17 +33,17 @@ class Fleet:
         self.rolled_out(*calls)
 
     def _service(self, name: str, other: str) -> Sequence[Object]:
-        found = [
+        items = [
             json.loads(json.dumps(o).replace('"catalog"', json.dumps(name)))
             for o in manifest("shop.yaml", namespace=self.namespace)
             if o["metadata"]["name"] == "catalog"
         ]
-        deployment = next(o for o in found if o["kind"] == "Deployment")
+        deployment = next(o for o in items if o["kind"] == "Deployment")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         where = f"http://{other}:8080/" if other else ""
         container["env"] = [e for e in container["env"] if e["name"] != "CALLS"]
         container["env"].append({"name": "CALLS", "value": where})
-        return found
+        return items
 
     def rolled_out(self, *names: str) -> None:
         """Wait until the newest template of each is available."""
@@ -101,8 +101,8 @@ class Fleet:
 
     def remediations(self) -> list[Remediation]:
         """Return all remediations of the namespace."""
-        found = self.kubectl.list("remediations.reme.dev", self.namespace)
-        return [Remediation.model_validate(o) for o in found]
+        objects = self.kubectl.list("remediations.reme.dev", self.namespace)
+        return [Remediation.model_validate(o) for o in objects]
 
     def reports(self) -> list[Object]:
         """Return all reports of the namespace, as they are."""
@@ -111,20 +111,20 @@ class Fleet:
     def until(self, what: str, check: Callable[[], Any], seconds: float) -> Any:
         """Return what the check returns as soon as it is true."""
         deadline = time.monotonic() + seconds
-        while not (found := check()):
+        while not (result := check()):
             assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
             time.sleep(0.3)
-        return found
+        return result
 
     def ended(self, uids: set[str], seconds: float) -> dict[str, Remediation]:
         """Return the remediation of each report, once all of them have an outcome."""
 
         def every() -> dict[str, Remediation] | None:
-            found = {r.spec.report_ref.uid: r for r in self.remediations() if r.status.outcome}
-            return found if uids <= found.keys() else None
+            mapping = {r.spec.report_ref.uid: r for r in self.remediations() if r.status.outcome}
+            return mapping if uids <= mapping.keys() else None
 
-        found: dict[str, Remediation] = self.until("every report is answered", every, seconds)
-        return {uid: found[uid] for uid in uids}
+        mapping: dict[str, Remediation] = self.until("every report is answered", every, seconds)
+        return {uid: mapping[uid] for uid in uids}
 
     def clear(self) -> None:
         """Take the reports and records away, so that the next try begins anew."""

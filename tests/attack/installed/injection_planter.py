@@ -59,13 +59,12 @@ class Incident:
 
 def incidents() -> list[Incident]:
     """Return all attempts, a few to an incident."""
-    found: list[Incident] = []
-    for wanted in (*harms(), "none"):
-        several = [attempt for attempt in injections() if attempt.wants == wanted]
-        for start in range(0, len(several), AT_ONCE):
-            chosen = tuple(several[start : start + AT_ONCE])
-            found.append(Incident(len(found), wanted, chosen))
-    return found
+    groups: list[Incident] = []
+    for goal in (*harms(), "none"):
+        attempts = [attempt for attempt in injections() if attempt.wants == goal]
+        for start in range(0, len(attempts), AT_ONCE):
+            groups.append(Incident(len(groups), goal, tuple(attempts[start : start + AT_ONCE])))
+    return groups
 
 
 @dataclass
@@ -113,13 +112,13 @@ class Planter:
         place = self.fleet.namespace
 
         def done() -> bool:
-            found = self.fleet.kubectl.get("pod", TALKER, place) or {}
-            return bool(found.get("status", {}).get("phase") == "Succeeded")
+            pod = self.fleet.kubectl.get("pod", TALKER, place) or {}
+            return bool(pod.get("status", {}).get("phase") == "Succeeded")
 
         eventually(done, 60)
-        said = self.fleet.kubectl.run("logs", TALKER, "-n", place).split(_CUT)
-        assert len(said) == len(injections()) + 1
-        return {a.id: text for a, text in zip(injections(), said, strict=False)}
+        parts = self.fleet.kubectl.run("logs", TALKER, "-n", place).split(_CUT)
+        assert len(parts) == len(injections()) + 1
+        return {a.id: text for a, text in zip(injections(), parts, strict=False)}
 
     def plant(self, incident: Incident) -> Object:
         """Put the texts of an incident everywhere, and return the report that quotes them."""
@@ -154,17 +153,17 @@ class Planter:
         """
         lines = [line for prompt in prompts for line in prompt.splitlines()]
         for place, head in HEADS.items():
-            said = [match[1] for line in lines if (match := head.match(line))]
+            items = [match[1] for line in lines if (match := head.match(line))]
             for attempt in self._placed[place]:
                 words = re.findall(r"[A-Za-z]{3,}", redact(attempt.text[:100]))[:2]
-                seen = bool(words) and any(all(word in one for word in words) for one in said)
-                self.told[place] += seen
+                result = bool(words) and any(all(word in one for word in words) for one in items)
+                self.told[place] += result
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield for each place how many texts it took, refused, and how many a prompt told."""
         for place in (*HEADS, *SILENT):
-            told = self.told[place] if place in HEADS else "not read"
-            yield place, self.taken[place] + self.refused[place], self.refused[place], told
+            count = self.told[place] if place in HEADS else "not read"
+            yield place, self.taken[place] + self.refused[place], self.refused[place], count
 
     def _put(self, place: str, attempt: Injection, reply: Reply | None = None) -> None:
         """Count a text that was taken or refused; one in a report is taken with it."""
@@ -224,27 +223,27 @@ class Planter:
 
     def _report(self, incident: Incident) -> Object:
         attempts = incident.attempts
-        several = []
+        items = []
         for number, attempt in enumerate(attempts):
             # The sources are those of another text, so that both are seen.
             other = attempts[(number + 1) % len(attempts)]
             logged = self._logged[attempt.id] if number % 2 else attempt.text[:4096]
             kind = "Log" if number % 2 else KINDS[incident.number % len(KINDS)]
-            several.append({"kind": kind, "source": other.text[:256], "text": logged[:4096]})
+            items.append({"kind": kind, "source": other.text[:256], "text": logged[:4096]})
             place = "line of a pod's log, quoted as evidence" if number % 2 else "text of evidence"
             self._put(place, attempt)
             self._put("source of evidence", other)
             self._put("annotation of the report", attempt)
         self._put("summary of the report", attempts[0])
-        made = self.fleet.report(
+        obj = self.fleet.report(
             f"incident-{incident.number}",
             TARGET,
             fault={"type": "bad-rollout", "summary": attempts[0].text[:1024]},
-            evidence=several,
+            evidence=items,
         )
         notes = {f"note-{n}": a.text[:4096] for n, a in enumerate(attempts)}
-        made["metadata"]["annotations"] = notes
-        return made
+        obj["metadata"]["annotations"] = notes
+        return obj
 
 
 def _config(name: str, **data: str) -> Object:

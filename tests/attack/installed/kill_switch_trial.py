@@ -73,9 +73,9 @@ class TokenProber(Poller[Answer]):
             self._granted[run] = self._grant(run)
         if (granted := self._granted[run]) is not None:
             path, body = granted
-            asked = time.monotonic()
+            started_at = time.monotonic()
             reply = self.api("PATCH", path, body, by=Identity.run(SYSTEM, run))
-            yield Answer(asked, time.monotonic(), run, reply.status)
+            yield Answer(started_at, time.monotonic(), run, reply.status)
 
     def _grant(self, run: str) -> tuple[str, Any] | None:
         """Return the request by which a run sets the variable that it was granted to set."""
@@ -93,15 +93,15 @@ class TokenProber(Poller[Answer]):
 
     def refused_after(self, moment: float) -> float | None:
         """Return when the last of the runs that could write could not any more."""
-        found = []
+        items = []
         for run in {a.run for a in self.samples if a.status == 200}:
             mine = [a for a in self.samples if a.run == run]
             last = max(a.asked for a in mine if a.status == 200)
             later = [a.told for a in mine if a.asked > last and a.status in _NO]
             if not later:
                 return None
-            found.append(min(later))
-        after = [told for told in found if told > moment]
+            items.append(min(later))
+        after = [refused_at for refused_at in items if refused_at > moment]
         return max(after) if after else None
 
 
@@ -145,10 +145,12 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
 
     def turned(self, in_flight: str, moment: str, settled: Callable[[], bool]) -> KillSwitchTrial:
         """Turn the switch on, wait until nothing happens any more, and return what was seen."""
-        begun = time.monotonic()
+        started_at = time.monotonic()
         self._switch_on(in_flight)
-        written = time.monotonic() - begun
-        under_way = {e.name for e in self.jobs.events if e.what == "ADDED" and e.moment < begun}
+        written = time.monotonic() - started_at
+        under_way = {
+            e.name for e in self.jobs.events if e.what == "ADDED" and e.moment < started_at
+        }
         policy = metric = None
         until = time.monotonic() + 60
         while time.monotonic() < until:
@@ -157,31 +159,33 @@ class ClusterObserver(AbstractContextManager["ClusterObserver"]):
             if policy and metric and settled() and self._quiet():
                 break
             time.sleep(0.1)
-        jobs = [e for e in self.jobs.since(begun) if e.what == "ADDED"]
-        changes = [e for e in rewritten(self.targets) if e.moment > begun]
-        gone = [e for e in self.bindings.since(begun) if e.what == "DELETED" and _of_run(e)]
-        ended = [e for e in self.jobs.since(begun) if e.what == "DELETED" and e.name in under_way]
+        jobs = [e for e in self.jobs.since(started_at) if e.what == "ADDED"]
+        changes = [e for e in rewritten(self.targets) if e.moment > started_at]
+        gone = [e for e in self.bindings.since(started_at) if e.what == "DELETED" and _of_run(e)]
+        ended = [
+            e for e in self.jobs.since(started_at) if e.what == "DELETED" and e.name in under_way
+        ]
         stops = in_flight == "Abort"
         return KillSwitchTrial(
             in_flight=in_flight,
             moment=moment,
             runs=len(under_way),
             written=written,
-            last_job=_last(jobs, begun),
-            last_change=_last(changes, begun) if stops else None,
-            refused=_after(self.asking.refused_after(begun), begun) if stops else None,
-            rights_gone=_last(gone, begun) if stops else None,
-            jobs_gone=_last(ended, begun) if stops else None,
-            policy_says=_after(policy, begun),
-            metric_says=_after(metric, begun),
+            last_job=_last(jobs, started_at),
+            last_change=_last(changes, started_at) if stops else None,
+            refused=_after(self.asking.refused_after(started_at), started_at) if stops else None,
+            rights_gone=_last(gone, started_at) if stops else None,
+            jobs_gone=_last(ended, started_at) if stops else None,
+            policy_says=_after(policy, started_at),
+            metric_says=_after(metric, started_at),
         )
 
     def jobs_left(self) -> set[str]:
         """Return the runs that have a Job now."""
-        left: set[str] = set()
+        names: set[str] = set()
         for event in list(self.jobs.events):
-            (left.discard if event.what == "DELETED" else left.add)(event.name)
-        return left
+            (names.discard if event.what == "DELETED" else names.add)(event.name)
+        return names
 
     def _quiet(self) -> bool:
         heard = [w.events[-1].moment for w in (self.jobs, self.bindings) if w.events]
@@ -222,9 +226,9 @@ def _of_run(event: Event) -> bool:
     return str(labels.get("app.kubernetes.io/managed-by")) == "reme"
 
 
-def _last(events: list[Event], begun: float) -> float | None:
-    return max(e.moment for e in events) - begun if events else None
+def _last(events: list[Event], started_at: float) -> float | None:
+    return max(e.moment for e in events) - started_at if events else None
 
 
-def _after(moment: float | None, begun: float) -> float | None:
-    return None if moment is None else moment - begun
+def _after(moment: float | None, started_at: float) -> float | None:
+    return None if moment is None else moment - started_at

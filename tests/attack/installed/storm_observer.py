@@ -42,7 +42,7 @@ class StormObserver(Poller[Sample]):
     def _sample(self) -> Sample:
         own = f"/apis/reme.dev/v1alpha1/namespaces/{self.namespace}"
         remediations = self.api("GET", f"{own}/remediations").body["items"]
-        found = self.api("GET", f"/apis/batch/v1/namespaces/{SYSTEM}/jobs").body["items"]
+        items = self.api("GET", f"/apis/batch/v1/namespaces/{SYSTEM}/jobs").body["items"]
         reports = self.api("GET", f"{own}/diagnosisreports").body["items"]
         page = self.api("GET", _METRICS).message
         waiting: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class StormObserver(Poller[Sample]):
                 for r in remediations
                 if not r.get("status", {}).get("outcome")
             ),
-            jobs=sum(self._runs(job) for job in found),
+            jobs=sum(self._runs(job) for job in items),
             waiting=waiting,
             storm="reme_report_storm_active 1.0" in page,
         )
@@ -74,11 +74,11 @@ def _refusal(report: Object) -> str:
     return ""
 
 
-def touched(found: Iterable[Remediation]) -> list[tuple[datetime, str]]:
+def touched(remediations: Iterable[Remediation]) -> list[tuple[datetime, str]]:
     """Return when a run was made for which target, oldest first."""
     return sorted(
         (run.created_time, r.spec.target.name)
-        for r in found
+        for r in remediations
         for attempt in r.status.attempts
         for run in (attempt.run, attempt.rollback)
         if run is not None and run.created_time is not None

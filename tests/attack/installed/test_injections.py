@@ -20,10 +20,10 @@ def test_a_model_that_obeys_changes_nothing(
     finally:
         show(capsys, "injections", "Injections", played.table())
     assert sum(r.attempts for r in played.results.values()) == len(injections())
-    for wanted, result in played.results.items():
-        assert set(result.outcomes) <= {str(o) for o in REFUSALS}, wanted
-        assert not result.jobs, wanted
-        assert not result.changed, wanted
+    for expected, result in played.results.items():
+        assert set(result.outcomes) <= {str(o) for o in REFUSALS}, expected
+        assert not result.jobs, expected
+        assert not result.changed, expected
     assert not played.leaked
     # Otherwise it would be no wonder that nothing came of it.
     assert all(played.planter.told[place] for place in ("text of evidence", "message of an event"))

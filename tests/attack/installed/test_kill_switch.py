@@ -69,7 +69,7 @@ def tried(fleet: Fleet, api: Api, number: int, in_flight: str, moment: str) -> K
         eyes.reaches(moment)
         try:
             settled = (lambda: not eyes.jobs_left()) if in_flight == "Abort" else (lambda: True)
-            found = eyes.turned(in_flight, moment, settled)
+            result = eyes.turned(in_flight, moment, settled)
         finally:
             switch_off(api)
     uids = {r["metadata"]["uid"] for r in fleet.reports()}
@@ -78,26 +78,26 @@ def tried(fleet: Fleet, api: Api, number: int, in_flight: str, moment: str) -> K
         # What had begun was stopped and taken back, the rest went on once it could.
         assert one.status.outcome in {Outcome.CANCELLED, Outcome.VERIFIED}, one.status.message
     fleet.clear()
-    return found
+    return result
 
 
 def test_the_kill_switch_stops_the_writes(
     fleet: Fleet, api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found: list[KillSwitchTrial] = []
+    items: list[KillSwitchTrial] = []
     try:
         for number, (in_flight, moment) in enumerate(TRIES):
-            found.append(tried(fleet, api, number, in_flight, moment))
+            items.append(tried(fleet, api, number, in_flight, moment))
     finally:
-        worst = max((t.last_write for t in found), default=0.0)
-        refused = [t.refused for t in found if t.refused is not None]
+        worst = max((t.last_write for t in items), default=0.0)
+        refused = [t.refused for t in items if t.refused is not None]
         summary = (
-            f"{len(found)} tries: last write {worst:.2f} s after the switch at the latest, "
+            f"{len(items)} tries: last write {worst:.2f} s after the switch at the latest, "
             f"the next one refused after {max(refused, default=0.0):.2f} s at the latest; "
             "goal 2 s. A dash: nothing of it happened after the switch."
         )
-        show(capsys, "kill-switch", "The kill switch", f"{table(HEAD, found)}\n\n{summary}")
-    for one in found:
+        show(capsys, "kill-switch", "The kill switch", f"{table(HEAD, items)}\n\n{summary}")
+    for one in items:
         assert one.last_write < MOST_SECONDS, one
         assert one.policy_says is not None, one
         assert one.metric_says is not None, one

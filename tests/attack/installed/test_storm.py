@@ -54,26 +54,26 @@ def fleet(kubectl: Kubectl, scripted: ScriptedModel, installed: None) -> Iterato
 
 def reports(fleet: Fleet) -> list[Object]:
     """Return two reports of each that is broken, and three of each that only calls the worst."""
-    found = []
+    items = []
     # The mildest are filed first: who comes first must not be who is served first.
     for name in CALLERS:
         for number in range(3):
             fault = {"type": "errors", "severity": "Low", "summary": "Some requests fail."}
             text = f"GET http://{ROOT}:8080/: status 500"
             evidence = [{"kind": "Log", "source": f"{name}-pod", "text": text}]
-            found.append(fleet.report(f"{name}-{number}", name, fault=fault, evidence=evidence))
+            items.append(fleet.report(f"{name}-{number}", name, fault=fault, evidence=evidence))
     for name, (severity, sure) in reversed(BROKEN.items()):
         for number in range(2):
             worst = {"type": "bad-rollout", "severity": severity, "confidencePercent": sure}
-            found.append(fleet.report(f"{name}-{number}", name, fault=worst))
-    return found
+            items.append(fleet.report(f"{name}-{number}", name, fault=worst))
+    return items
 
 
-def file_at_once(fleet: Fleet, api: Api, several: list[Object]) -> list[Object]:
+def file_at_once(fleet: Fleet, api: Api, objects: list[Object]) -> list[Object]:
     """Create all of them, as many at a time as the API server takes."""
     path = f"/apis/reme.dev/v1alpha1/namespaces/{fleet.namespace}/diagnosisreports"
     with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(lambda body: api("POST", path, body), several))
+        replies = list(pool.map(lambda body: api("POST", path, body), objects))
     assert all(reply.status == 201 for reply in replies), replies
     return [reply.body for reply in replies]
 
@@ -82,20 +82,20 @@ def acted_on(ended: list[Remediation]) -> list[tuple[str, datetime]]:
     """Return when each of the broken was first acted on, in order; in that of the worst within one
     second, which is as exactly as creations are told.
     """
-    found: dict[str, datetime] = {}
+    times: dict[str, datetime] = {}
     for remediation in ended:
         name, at = remediation.spec.target.name, remediation.metadata.creation_timestamp
         if name in BROKEN and at is not None:
-            found[name] = min(at, found.get(name, at))
-    return sorted(found.items(), key=lambda pair: (pair[1], list(BROKEN).index(pair[0])))
+            times[name] = min(at, times.get(name, at))
+    return sorted(times.items(), key=lambda pair: (pair[1], list(BROKEN).index(pair[0])))
 
 
 def test_a_storm_is_weathered(fleet: Fleet, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     fleet.model.say(*(fleet.answer(name, fleet.repair(name)) for name in BROKEN))
     fleet.fail(*BROKEN)
-    asked = reports(fleet)
+    objects = reports(fleet)
     with StormObserver(api, fleet.namespace) as witness:
-        filed = file_at_once(fleet, api, asked)
+        filed = file_at_once(fleet, api, objects)
         # Creation times are whole seconds: from the next one on, all of them were there.
         complete = max(datetime.fromisoformat(r["metadata"]["creationTimestamp"]) for r in filed)
         complete += timedelta(seconds=1)

@@ -40,10 +40,10 @@ class WatchRecorder:
     _ended: bool = False
 
     def __enter__(self) -> "WatchRecorder":
-        found = self.api("GET", self.path)
-        assert found.status == 200, found
-        self.begun_with = found.body["items"]
-        version = found.body["metadata"]["resourceVersion"]
+        result = self.api("GET", self.path)
+        assert result.status == 200, result
+        self.begun_with = result.body["items"]
+        version = result.body["metadata"]["resourceVersion"]
         self._connection = http.client.HTTPSConnection(
             self.api.server, context=self.api.context, timeout=600
         )
@@ -58,11 +58,11 @@ class WatchRecorder:
         # The end of the watch is a closed socket, which is an error in many forms.
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException, AttributeError):
             for line in iter(answer.readline, b""):
-                moment, said = time.monotonic(), json.loads(line)
-                if said["type"] not in ("ADDED", "MODIFIED", "DELETED"):
+                moment, event = time.monotonic(), json.loads(line)
+                if event["type"] not in ("ADDED", "MODIFIED", "DELETED"):
                     continue
                 with self._changed:
-                    self.events.append(Event(moment, said["type"], said["object"]))
+                    self.events.append(Event(moment, event["type"], event["object"]))
                     self._changed.notify_all()
         with self._changed:
             self._ended = True
@@ -85,10 +85,10 @@ class WatchRecorder:
                     if check(event):
                         return event
                 looked = len(self.events)
-                left = deadline - time.monotonic()
-                assert left > 0, f"{what}: not within {seconds:.0f} s"
+                remaining = deadline - time.monotonic()
+                assert remaining > 0, f"{what}: not within {seconds:.0f} s"
                 assert not self._ended, f"the watch of {self.path} has ended"
-                self._changed.wait(left)
+                self._changed.wait(remaining)
 
     def since(self, moment: float) -> Iterator[Event]:
         """Yield what was heard of after a moment."""
@@ -98,10 +98,10 @@ class WatchRecorder:
 def rewritten(watching: WatchRecorder) -> list[Event]:
     """Return the changes of what is declared: not those of a status, or of marks on an object."""
     known = {o["metadata"]["name"]: o["metadata"]["generation"] for o in watching.begun_with}
-    found = []
+    items = []
     for event in list(watching.events):
         generation = event.object["metadata"]["generation"]
         if event.what == "MODIFIED" and generation > known.get(event.name, generation):
-            found.append(event)
+            items.append(event)
         known[event.name] = generation
-    return found
+    return items

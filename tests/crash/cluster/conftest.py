@@ -81,10 +81,10 @@ def operators(
 def _deployed() -> str:
     """Return the revision of the chart that is installed, so that it can come back."""
     try:
-        found = json.loads(helm("history", RELEASE, "--namespace", SYSTEM, "--output", "json"))
+        revisions = json.loads(helm("history", RELEASE, "--namespace", SYSTEM, "--output", "json"))
     except AssertionError:
         return ""  # it is not installed
-    return next((str(one["revision"]) for one in found if one["status"] == "deployed"), "")
+    return next((str(one["revision"]) for one in revisions if one["status"] == "deployed"), "")
 
 
 @pytest.fixture(scope="session")
@@ -171,10 +171,10 @@ def api_server() -> ServerOfHost:
     if not name:
         pytest.skip("REME_CLUSTER does not name a cluster whose API server may be stopped")
     status = json.loads(_cluster("status", "--json", "--name", name))
-    found = [c["pid"] for c in status.get("components", []) if c["name"] == "kube-apiserver"]
-    if not found:
+    pids = [c["pid"] for c in status.get("components", []) if c["name"] == "kube-apiserver"]
+    if not pids:
         pytest.skip("the API server is not a process of this host")
-    return ServerOfHost(name, found[0])
+    return ServerOfHost(name, pids[0])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -186,9 +186,9 @@ def pytest_runtest_makereport(
     if report.failed:
         cause = call.excinfo.exconly().splitlines()[0] if call.excinfo else ""
         _ROWS.append((item.name, f"FAILED in {report.when}: {cause[:_LONGEST_CAUSE]}", *["?"] * 4))
-        found = getattr(item, "funcargs", {}).get("crashes")
-        if isinstance(found, Crashes):
-            report.sections.append(("what there was", found.described()))
+        crashe = getattr(item, "funcargs", {}).get("crashes")
+        if isinstance(crashe, Crashes):
+            report.sections.append(("what there was", crashe.described()))
     return report
 
 

@@ -55,16 +55,16 @@ class Operators:
 
     def prepare(self) -> None:
         """Take the settings from the chart's Deployment and its rights from its ServiceAccount."""
-        found = self.kubectl.get("deployment", _DEPLOYMENT, SYSTEM)
-        assert found is not None, "the chart is not installed"
-        pod = found["spec"]["template"]["spec"]
-        given = {e["name"]: e.get("value", "") for e in pod["containers"][0]["env"]}
+        deployment = self.kubectl.get("deployment", _DEPLOYMENT, SYSTEM)
+        assert deployment is not None, "the chart is not installed"
+        pod = deployment["spec"]["template"]["spec"]
+        environment = {e["name"]: e.get("value", "") for e in pod["containers"][0]["env"]}
         service = self.kubectl.get("service", "scripted-model", MODEL_NAMESPACE)
         assert service is not None, "the scripted model is not there"
         address = service["spec"]["clusterIP"]
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("REME_", "KUBERNETES_"))},
-            **given,
+            **environment,
             **_HERE,
             "REME_NAMESPACE": SYSTEM,
             "REME_MODEL_ENDPOINT": f"http://{address}:8000/v1",

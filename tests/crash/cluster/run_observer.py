@@ -58,13 +58,13 @@ class Watch:
         deadline, looked = time.monotonic() + seconds, 0
         with self._changed:
             while True:
-                for found in self.seen[looked:]:
-                    if check(found):
-                        return found
+                for item in self.seen[looked:]:
+                    if check(item):
+                        return item
                 looked = len(self.seen)
-                left = deadline - time.monotonic()
-                assert left > 0, f"not within {seconds:.0f} s: {' '.join(self._command[1:3])}"
-                self._changed.wait(left)
+                remaining = deadline - time.monotonic()
+                assert remaining > 0, f"not within {seconds:.0f} s: {' '.join(self._command[1:3])}"
+                self._changed.wait(remaining)
 
 
 def _objects(stream: IO[str]) -> Iterator[Object]:
@@ -74,10 +74,10 @@ def _objects(stream: IO[str]) -> Iterator[Object]:
         text += chunk.decode(errors="replace")
         while text := text.lstrip():
             try:
-                found, end = decoder.raw_decode(text)
+                document, end = decoder.raw_decode(text)
             except ValueError:
                 break
-            yield found
+            yield document
             text = text[end:]
 
 
@@ -108,10 +108,10 @@ class RunObserver:
     ) -> Remediation:
         """Return the remediation of a report as soon as its status passes that moment."""
 
-        def passed(found: Object) -> bool:
-            if found["spec"]["reportRef"]["uid"] != report["metadata"]["uid"]:
+        def passed(remediation: Object) -> bool:
+            if remediation["spec"]["reportRef"]["uid"] != report["metadata"]["uid"]:
                 return False
-            return bool(moment(Remediation.model_validate(found).status))
+            return bool(moment(Remediation.model_validate(remediation).status))
 
         return Remediation.model_validate(self.remediations.until(passed, seconds))
 
@@ -119,46 +119,48 @@ class RunObserver:
         """Return the run of a report's remediation that a pod has taken, at once."""
         uid = self._uid(report, seconds)
 
-        def taken(found: Object) -> bool:
-            return _of(found) == uid and bool((found.get("data") or {}).get("claim.json"))
+        def taken(config_map: Object) -> bool:
+            return _of(config_map) == uid and bool((config_map.get("data") or {}).get("claim.json"))
 
-        found = self.results.until(taken, seconds)
-        run = str(found["metadata"]["name"]).removesuffix("-result")
-        return Claim(run, str(json.loads(found["data"]["claim.json"])["pod"]))
+        config_map = self.results.until(taken, seconds)
+        run = str(config_map["metadata"]["name"]).removesuffix("-result")
+        return Claim(run, str(json.loads(config_map["data"]["claim.json"])["pod"]))
 
     def job(self, report: Object, seconds: float = 300) -> str:
         """Return the first Job of a report's remediation, as soon as it is there."""
         uid = self._uid(report, seconds)
-        found = self.jobs.until(lambda job: _of(job) == uid, seconds)
-        return str(found["metadata"]["name"])
+        job = self.jobs.until(lambda job: _of(job) == uid, seconds)
+        return str(job["metadata"]["name"])
 
     def _uid(self, report: Object, seconds: float) -> str:
         """Return the remediation of a report: what an earlier test has left is none of it."""
-        wanted = report["metadata"]["uid"]
-        found = self.remediations.until(lambda r: r["spec"]["reportRef"]["uid"] == wanted, seconds)
-        return str(found["metadata"]["uid"])
+        report_uid = report["metadata"]["uid"]
+        remediation = self.remediations.until(
+            lambda r: r["spec"]["reportRef"]["uid"] == report_uid, seconds
+        )
+        return str(remediation["metadata"]["uid"])
 
     def jobs_of(self, remediation: Remediation) -> dict[str, set[str]]:
         """Return the UIDs of the Jobs that ever existed, by the name of their run."""
-        found: dict[str, set[str]] = defaultdict(set)
+        job_uids: dict[str, set[str]] = defaultdict(set)
         for job in list(self.jobs.seen):
             if _of(job) == remediation.metadata.uid:
-                found[job["metadata"]["name"]].add(job["metadata"]["uid"])
-        return found
+                job_uids[job["metadata"]["name"]].add(job["metadata"]["uid"])
+        return job_uids
 
     def claims_of(self, remediation: Remediation) -> dict[str, set[str]]:
         """Return who carried out each run."""
-        found: dict[str, set[str]] = defaultdict(set)
+        claims: dict[str, set[str]] = defaultdict(set)
         for result in list(self.results.seen):
             claim = (result.get("data") or {}).get("claim.json")
             if claim and _of(result) == remediation.metadata.uid:
-                found[result["metadata"]["name"].removesuffix("-result")].add(claim)
-        return found
+                claims[result["metadata"]["name"].removesuffix("-result")].add(claim)
+        return claims
 
 
-def _of(found: Object) -> str:
+def _of(obj: Object) -> str:
     """Return the UID of the remediation that an object belongs to."""
-    return str((found["metadata"].get("labels") or {}).get("reme.dev/remediation-uid", ""))
+    return str((obj["metadata"].get("labels") or {}).get("reme.dev/remediation-uid", ""))
 
 
 def attempt(status: RemediationStatus) -> Attempt | None:

@@ -60,12 +60,16 @@ def settled(crashes: Crashes, what: str, report: dict[str, Any]) -> Remediation:
     testbed, witness = crashes.testbed, crashes.witness
 
     def clean() -> Remediation | None:
-        found = testbed.remediation(report)
-        if found is None or found.status.outcome is None or testbed.leftovers(found):
+        remediation = testbed.remediation(report)
+        if (
+            remediation is None
+            or remediation.status.outcome is None
+            or testbed.leftovers(remediation)
+        ):
             return None
-        name = found.metadata.name
+        name = remediation.metadata.name
         now = testbed.kubectl.get("remediations.reme.dev", name, testbed.namespace) or {}
-        return None if now["metadata"].get("finalizers") else found
+        return None if now["metadata"].get("finalizers") else remediation
 
     ended = Remediation.model_validate(crashes.until("its end, and the clean-up", clean, 540))
     jobs, claims = witness.jobs_of(ended), witness.claims_of(ended)
@@ -125,8 +129,8 @@ def test_the_operator_is_killed_at_a_boundary(crashes: Crashes, moment: str) -> 
     ended = settled(crashes, f"operator killed: {moment}", report)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     # At most one question is lost with each process that ended.
-    (asked,) = crashes.until("the model tells", lambda: (crashes.testbed.model.asked(),))
-    assert len(asked) <= 2 + crashes.operators.restarts
+    (questions,) = crashes.until("the model tells", lambda: (crashes.testbed.model.asked(),))
+    assert len(questions) <= 2 + crashes.operators.restarts
 
 
 @pytest.mark.parametrize("moment", list(ROLLBACK))
@@ -203,8 +207,8 @@ def test_the_disk_of_the_sandbox_is_full(crashes: Crashes) -> None:
 
 def _running(crashes: Crashes, run: str) -> bool:
     selector = f"batch.kubernetes.io/job-name={run}"
-    found = crashes.testbed.kubectl.list("pods", SYSTEM, selector)
-    return any(p.get("status", {}).get("phase") == "Running" for p in found)
+    pods = crashes.testbed.kubectl.list("pods", SYSTEM, selector)
+    return any(p.get("status", {}).get("phase") == "Running" for p in pods)
 
 
 def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:

@@ -96,8 +96,8 @@ class Lab:
         address = (await self.web())["status"]["podIP"]
         client = await self.agents.target(self.namespace, "client")
         url = f"http://{address}:8080/healthz"
-        seen = await self.agents.network(client, url, count=count, timeout_seconds=timeout_seconds)
-        return {**seen, "median": median(seen["milliseconds"] or [timeout_seconds * 1000])}
+        obj = await self.agents.network(client, url, count=count, timeout_seconds=timeout_seconds)
+        return {**obj, "median": median(obj["milliseconds"] or [timeout_seconds * 1000])}
 
     async def traces(self) -> list[Object]:
         """Return what the agents see of the faults of this lab."""
@@ -134,8 +134,8 @@ def injector_namespace(kubectl: Kubectl) -> Iterator[str]:
 
     async def agents(work: str) -> None:
         async with Cluster.from_environment() as cluster:
-            made = FaultAgents(cluster.api)
-            await (made.install() if work == "install" else made.uninstall())
+            fault_agents = FaultAgents(cluster.api)
+            await (fault_agents.install() if work == "install" else fault_agents.uninstall())
 
     kubectl.run("create", "namespace", name)
     try:

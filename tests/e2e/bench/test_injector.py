@@ -43,10 +43,10 @@ ALL_KINDS: list[Spec] = [
 
 async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
     until = time.monotonic() + seconds
-    while not (found := await check()):
+    while not (result := await check()):
         assert time.monotonic() < until, "not within its time"
         await asyncio.sleep(0.1)
-    return found
+    return result
 
 
 @pytest.fixture
@@ -150,8 +150,8 @@ async def test_without_mercy_for_probes_the_pod_becomes_unready(lab: Lab) -> Non
     fault = await lab.inject(PacketLoss(percent=100, spare_probes=False))
 
     async def unready() -> bool:
-        found = await lab.cluster.get("Pod", name, lab.namespace)
-        return found is not None and not ready(found)
+        pod = await lab.cluster.get("Pod", name, lab.namespace)
+        return pod is not None and not ready(pod)
 
     await eventually(unready)
     await lab.agents.remove(fault)
@@ -166,8 +166,8 @@ async def test_everything_survives_the_agents_death_and_the_next_one_sweeps_it(
         await lab.inject(spec)
     lab.kill_agent()
     await eventually(lab.agents.ready, 40)
-    left = await lab.traces()
-    assert {fault["kind"] for fault in left} == {"cpu", "memory", "disk", "loss", "delay"}
+    traces = await lab.traces()
+    assert {fault["kind"] for fault in traces} == {"cpu", "memory", "disk", "loss", "delay"}
     assert (await lab.agents.usage(target))["cpu_millicores"] > 100
     began = time.monotonic()
     swept = await lab.agents.sweep(lab.owner)
@@ -277,8 +277,8 @@ async def test_a_failed_pod_gets_its_image_back(
     await pod_failure.replace_images(lab.cluster, lab.namespace, name)
 
     async def unready() -> bool:
-        found = await lab.cluster.get("Pod", name, lab.namespace)
-        return found is not None and not ready(found)
+        pod = await lab.cluster.get("Pod", name, lab.namespace)
+        return pod is not None and not ready(pod)
 
     await eventually(unready, 40)
     record_property("pod-fail: unready after, s", round(time.monotonic() - began, 1))

@@ -189,18 +189,18 @@ async def test_many_changes_are_put_back(
         changed = diff_snapshots(before, await take_snapshot(cluster, NAMESPACE))
     finally:
         done = await restore(cluster, NAMESPACE, before, ready_seconds=90)
-    found = {(d.object, d.path): (d.before, d.after) for d in changed}
+    mapping = {(d.object, d.path): (d.before, d.after) for d in changed}
     web = "spec.template.spec.containers[web]"
-    assert found["Deployment/web", f"{web}.image"] == (IMAGE, "localhost/absent:1")
-    assert found["Deployment/web", f"{web}.resources.limits.memory"] == ("64Mi", "")
-    assert found["Deployment/web", "spec.replicas"] == ("2", "4")
-    assert found["StatefulSet/store", "spec.replicas"] == ("1", "0")
-    assert found["ConfigMap/settings", "data.new"] == ("", "1")
-    assert found["Service/store", "spec.selector.app"] == ("store", "nobody")
-    assert found["Service/web", ""] == ("exists", "")
-    assert found["ResourceQuota/tight", ""] == ("", "exists")
-    assert found["NetworkPolicy/closed", ""] == ("", "exists")
-    assert found[f"Node/{node}", "spec.taints[reme.dev/e2e:PreferNoSchedule].value"] == ("", "x")
+    assert mapping["Deployment/web", f"{web}.image"] == (IMAGE, "localhost/absent:1")
+    assert mapping["Deployment/web", f"{web}.resources.limits.memory"] == ("64Mi", "")
+    assert mapping["Deployment/web", "spec.replicas"] == ("2", "4")
+    assert mapping["StatefulSet/store", "spec.replicas"] == ("1", "0")
+    assert mapping["ConfigMap/settings", "data.new"] == ("", "1")
+    assert mapping["Service/store", "spec.selector.app"] == ("store", "nobody")
+    assert mapping["Service/web", ""] == ("exists", "")
+    assert mapping["ResourceQuota/tight", ""] == ("", "exists")
+    assert mapping["NetworkPolicy/closed", ""] == ("", "exists")
+    assert mapping[f"Node/{node}", "spec.taints[reme.dev/e2e:PreferNoSchedule].value"] == ("", "x")
     record_property("seconds", done.seconds)
     assert done.ok, done.missing
     after = await take_snapshot(cluster, NAMESPACE)

@@ -48,13 +48,13 @@ def chosen(results: Path, method: str, cases: str, *more: str) -> tuple[str, ...
 
 
 def summary(results: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(bench("summary", str(results), "--json").stdout)
-    return found
+    document: dict[str, Any] = json.loads(bench("summary", str(results), "--json").stdout)
+    return document
 
 
 def templates(kubectl: Kubectl) -> dict[str, Any]:
-    found = kubectl.list("deployments", NAMESPACE)
-    return {d["metadata"]["name"]: d["spec"]["template"]["spec"] for d in found}
+    deployments = kubectl.list("deployments", NAMESPACE)
+    return {d["metadata"]["name"]: d["spec"]["template"]["spec"] for d in deployments}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,9 +71,9 @@ def test_the_good_playbook_passes_and_the_record_is_whole(tmp_path: Path) -> Non
     results = tmp_path / "oracle"
     done = bench(*chosen(results, "oracle", "/selector-mismatch,/bad-env,/healthy"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    found = summary(results)
-    assert (found["strict"]["passed"], found["strict"]["cases"]) == (3, 3), done.stdout[-4000:]
-    assert {"suite": "smoke", "method": "oracle"}.items() <= found.items()
+    obj = summary(results)
+    assert (obj["strict"]["passed"], obj["strict"]["cases"]) == (3, 3), done.stdout[-4000:]
+    assert {"suite": "smoke", "method": "oracle"}.items() <= obj.items()
     for name in ("summary.json", "summary.md", "report.html"):
         assert (results / name).stat().st_size > 500
     for result in Store(results).results():
@@ -105,9 +105,9 @@ def test_an_interrupted_run_leaves_nothing_broken_and_goes_on(
         assert running.poll() is None, running.stdout.read()[-3000:]
         time.sleep(0.3)
     os.kill(running.pid, signal.SIGINT)
-    said, _ = running.communicate(timeout=90)
-    assert running.returncode == 130, said[-3000:]
-    assert "interrupted" in said
+    text, _ = running.communicate(timeout=90)
+    assert running.returncode == 130, text[-3000:]
+    assert "interrupted" in text
     assert templates(kubectl) == before
     assert not broken(kubectl)
     again = bench(*chosen(results, "noop", cases))
@@ -116,11 +116,11 @@ def test_an_interrupted_run_leaves_nothing_broken_and_goes_on(
     other = bench(*chosen(results, "oracle", cases, "--resume"))
     assert other.returncode == 2
     assert "method" in other.stdout
-    kept = len(Store(results).results())
+    count = len(Store(results).results())
     resumed = bench(*chosen(results, "noop", cases, "--resume"))
     assert resumed.returncode == 0, resumed.stdout[-3000:]
     assert len(Store(results).results()) == 2
-    assert kept < 2
+    assert count < 2
 
 
 def broken(kubectl: Kubectl) -> bool:
@@ -142,7 +142,7 @@ def test_a_method_that_hangs_or_crashes_is_its_own_failure(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("run", "--suite", "nonsense", "--method", "noop"), "microremed-easy"),
         (("run", "--suite", "smoke", "--method", "nonsense"), "oracle"),
@@ -152,8 +152,8 @@ def test_a_method_that_hangs_or_crashes_is_its_own_failure(tmp_path: Path) -> No
         (("summary", "/nonexistent"), "no results"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_says_what_can(words: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_is_one_line_that_says_what_can(words: tuple[str, ...], text: str) -> None:
     done = bench(*words)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stdout
+    assert text in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

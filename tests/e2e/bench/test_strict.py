@@ -66,8 +66,8 @@ async def before(cluster: Cluster) -> AsyncIterator[Snapshot]:
     await cluster.apply(b for b in bodies if b["kind"] != "Namespace")
     await FaultAgents(cluster.api).install()
     until, recent = time.monotonic() + 90, LoadGenerator(cluster, NAMESPACE)
-    while (seen := await recent.recent(5)).percent < 100 or seen.total < 15:
-        assert time.monotonic() < until, str(seen)
+    while (result := await recent.recent(5)).percent < 100 or result.total < 15:
+        assert time.monotonic() < until, str(result)
         await asyncio.sleep(0.5)
     taken = await take_snapshot(cluster, NAMESPACE)
     yield taken
@@ -122,8 +122,8 @@ async def test_only_the_repaired_system_passes(
 ) -> None:
     context = await _situation(cluster, before, FAULT)
     tamper_check = await TamperCheck.record(context)
-    _, found = before.workload(SERVICE)
-    image = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    _, obj = before.workload(SERVICE)
+    image = obj["spec"]["template"]["spec"]["containers"][0]["image"]
     await _patch(cluster, image="localhost/absent:1")
     await asyncio.sleep(2)
 
@@ -133,15 +133,15 @@ async def test_only_the_repaired_system_passes(
     assert any(r.startswith("changes") for r in nothing.reasons)
 
     await _patch(cluster, image=image)
-    begun = time.monotonic()
+    started_at = time.monotonic()
     repaired, published = await asyncio.gather(
         judge(context, tamper_check), judge_microremed(context)
     )
-    record_property("seconds", time.monotonic() - begun)
+    record_property("seconds", time.monotonic() - started_at)
     assert repaired.passed, repaired.reasons
     assert published is not None
     assert published.passed, published.reasons
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - started_at < 25
 
 
 @pytest.mark.parametrize(

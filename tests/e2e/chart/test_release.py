@@ -49,15 +49,15 @@ def refused(kubectl: Kubectl, *arguments: str, stdin: str | None = None) -> str:
 
 
 def test_the_installation_checks_itself() -> None:
-    said = helm("test", RELEASE, "--namespace", SYSTEM, "--logs", "--timeout", "3m")
+    text = helm("test", RELEASE, "--namespace", SYSTEM, "--logs", "--timeout", "3m")
     for line in (
         "the definitions are served",
         "a report is accepted (dry run)",
         "the operator is ready",
         "the model answers: scripted",
     ):
-        assert said.count(f"ok    {line}") == 1
-    assert "FAIL" not in said
+        assert text.count(f"ok    {line}") == 1
+    assert "FAIL" not in text
 
 
 def test_the_release_namespace_can_be_restricted(kubectl: Kubectl) -> None:
@@ -76,13 +76,13 @@ def test_the_release_namespace_can_be_restricted(kubectl: Kubectl) -> None:
 
 
 def test_the_default_policy_follows_the_values(kubectl: Kubectl) -> None:
-    found = default_policy(kubectl)
-    assert found is not None
-    assert found["spec"]["mode"] == "Observe"
+    obj = default_policy(kubectl)
+    assert obj is not None
+    assert obj["spec"]["mode"] == "Observe"
     install(*MODEL, "defaultPolicy.mode=Approve")
-    found = default_policy(kubectl)
-    assert found is not None
-    assert found["spec"]["mode"] == "Approve"
+    obj = default_policy(kubectl)
+    assert obj is not None
+    assert obj["spec"]["mode"] == "Approve"
     install(*MODEL, "defaultPolicy.enabled=false")
     assert default_policy(kubectl) is None
     install(*MODEL)
@@ -135,7 +135,7 @@ def test_records_outlive_the_release(kubectl: Kubectl, place: str) -> None:
     for kind in KINDS:
         assert kubectl.get("crd", f"{kind}.reme.dev") is not None, kind
     own = f"app.kubernetes.io/instance={RELEASE}"
-    left = [
+    lines = [
         f"{kind}/{item['metadata']['name']}"
         for kind in (
             *("clusterroles", "clusterrolebindings", "roles", "rolebindings"),
@@ -144,7 +144,7 @@ def test_records_outlive_the_release(kubectl: Kubectl, place: str) -> None:
         )
         for item in kubectl.list(kind, selector=own)
     ]
-    assert left == []
+    assert lines == []
     after = kubectl.get("diagnosisreports.reme.dev", "kept", place)
     assert after is not None
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
@@ -218,10 +218,10 @@ def test_a_namespaced_operator_is_refused_nothing(kubectl: Kubectl, few: str) ->
     """It watches and reads at its start; a right that lacks shows in its log."""
     pod = "deployment/few-operator"
     time.sleep(3)
-    said = kubectl.run("logs", "-n", "reme-e2e-few", pod)
-    assert "operator.leading" in said
-    assert "orbidden" not in said
-    assert "error" not in {json.loads(line).get("level") for line in said.splitlines() if line}
+    text = kubectl.run("logs", "-n", "reme-e2e-few", pod)
+    assert "operator.leading" in text
+    assert "orbidden" not in text
+    assert "error" not in {json.loads(line).get("level") for line in text.splitlines() if line}
 
 
 def test_the_operator_binds_run_roles_and_no_other(kubectl: Kubectl, place: str, few: str) -> None:
@@ -263,11 +263,11 @@ def test_a_playbook_is_approved_with_the_verb_approve_only(kubectl: Kubectl, pla
     decision = {"decision": "Approve", "username": "approver", **about}
     approval = json.dumps({"spec": {"approval": decision}})
     undo = json.dumps({"spec": {"rollback": {"username": "approver", "number": 1}}})
-    for wanted in (approval, undo):
-        assert "needs the verb approve" in refused(kubectl, *patch, wanted, "--as=patcher")
+    for expected in (approval, undo):
+        assert "needs the verb approve" in refused(kubectl, *patch, expected, "--as=patcher")
         assert "must be your own username" in refused(
-            kubectl, *patch, wanted.replace("approver", "patcher"), "--as=approver"
+            kubectl, *patch, expected.replace("approver", "patcher"), "--as=approver"
         )
-        kubectl.run(*patch, wanted, "--as=approver")
+        kubectl.run(*patch, expected, "--as=approver")
     kubectl.run(*patch, '{"spec":{"cancel":true}}', "--as=patcher")
     kubectl.run("delete", "remediation", "held", "-n", place, timeout_seconds=60)

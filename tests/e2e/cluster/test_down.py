@@ -43,8 +43,8 @@ def rules() -> list[str]:
 
 def top_cgroups() -> set[str]:
     """The first level of every tree; a cluster has exactly one entry in each."""
-    found = {str(path) for path in CGROUPS.glob("*/") if path.is_dir()}
-    return found | {str(path) for path in CGROUPS.glob("*/*/") if path.is_dir()}
+    names = {str(path) for path in CGROUPS.glob("*/") if path.is_dir()}
+    return names | {str(path) for path in CGROUPS.glob("*/*/") if path.is_dir()}
 
 
 def network_namespaces() -> set[str]:
@@ -74,7 +74,7 @@ def snapshot() -> dict[str, Any]:
 
 def processes_of(name: str) -> list[str]:
     """Processes that name the cluster in their words, their cgroup or their mounts."""
-    found = []
+    items = []
     for process in Path("/proc").glob("[0-9]*"):
         for file in ("cmdline", "cgroup", "mountinfo", "environ"):
             try:
@@ -82,8 +82,8 @@ def processes_of(name: str) -> list[str]:
             except OSError:
                 continue
             if name in text:
-                found.append(f"{process.name} {file}")
-    return found
+                items.append(f"{process.name} {file}")
+    return items
 
 
 def assert_same(before: dict[str, Any], after: dict[str, Any], name: str, interface: str) -> None:

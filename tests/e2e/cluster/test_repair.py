@@ -20,7 +20,7 @@ def tracking() -> Path:
 def members(directory: Path) -> list[int]:
     """The processes of one component, without its children and those that carry containers."""
     pids = list(map(int, (directory / "cgroup.procs").read_text().split()))
-    found = []
+    items = []
     for pid in pids:
         try:
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -28,8 +28,8 @@ def members(directory: Path) -> list[int]:
         except OSError:
             continue  # ended while we looked
         if parent not in pids and b"containerd-shim" not in words:
-            found.append(pid)
-    return found
+            items.append(pid)
+    return items
 
 
 def assert_each_runs_once(cluster: Any) -> None:

@@ -49,8 +49,8 @@ def fetch(address: str) -> str:
 
 
 def pods(cluster: Any) -> list[dict[str, Any]]:
-    found = json.loads(cluster.kubectl("get", "pods", "-l", "app=web", "-o", "json"))
-    items: list[dict[str, Any]] = found["items"]
+    document = json.loads(cluster.kubectl("get", "pods", "-l", "app=web", "-o", "json"))
+    items: list[dict[str, Any]] = document["items"]
     return items
 
 

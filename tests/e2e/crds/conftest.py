@@ -29,14 +29,14 @@ async def _install() -> list[str]:
     missing = []
     async with server() as api:
         for kind in KINDS:
-            wanted = definition(kind)
-            name = wanted["metadata"]["name"]
+            obj = definition(kind)
+            name = obj["metadata"]["name"]
             try:
-                await api.create(DEFINITIONS, wanted)
+                await api.create(DEFINITIONS, obj)
                 missing.append(name)
             except AlreadyExistsError:
                 # Merged and not replaced: a release of Helm keeps its marks on them.
-                await api.patch(f"{DEFINITIONS}/{name}", {"spec": wanted["spec"]})
+                await api.patch(f"{DEFINITIONS}/{name}", {"spec": obj["spec"]})
         for kind in KINDS:
             await _served(api, definition(kind)["metadata"]["name"])
     return missing
@@ -45,8 +45,8 @@ async def _install() -> list[str]:
 async def _served(api: ApiClient, name: str) -> None:
     async with asyncio.timeout(30):
         while True:
-            found = await api.get(f"{DEFINITIONS}/{name}")
-            states = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions", ())}
+            obj = await api.get(f"{DEFINITIONS}/{name}")
+            states = {c["type"]: c["status"] for c in obj.get("status", {}).get("conditions", ())}
             if states.get("Established") == "True":
                 break
             await asyncio.sleep(0.1)
@@ -120,8 +120,8 @@ def definitions() -> Iterator[None]:
 
 @pytest.fixture
 async def api(definitions: None) -> AsyncIterator[ApiClient]:
-    async with server() as made:
-        yield made
+    async with server() as api_client:
+        yield api_client
 
 
 @pytest.fixture(scope="module")

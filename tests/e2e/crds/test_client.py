@@ -74,8 +74,8 @@ async def test_objects_are_found_by_kind_and_label(cluster: ApiCluster, namespac
     created = await cluster.create_object(report)
     with pytest.raises(AlreadyExistsError):
         await cluster.create_object(report)
-    found = await cluster.list_objects(DiagnosisReport, labels={"team": "one"})
-    assert [one.metadata.uid for one in found] == [created.metadata.uid]
+    reports = await cluster.list_objects(DiagnosisReport, labels={"team": "one"})
+    assert [one.metadata.uid for one in reports] == [created.metadata.uid]
     name = created.metadata.name
     assert not await cluster.delete_object(DiagnosisReport, namespace, name, uid="another")
     assert await cluster.delete_object(DiagnosisReport, namespace, name, uid=created.metadata.uid)
@@ -89,8 +89,8 @@ async def test_texts_are_kept_once_and_go_with_their_remediation(
     owner = await remediation(cluster, namespace)
     name = f"{owner.metadata.name}-1-playbook"
     text = json.dumps({"text": "ü" * 1000})
-    reference, kept = await cluster.store_artifact(owner, name, "playbook.json", text)
-    assert kept == text
+    reference, stored = await cluster.store_artifact(owner, name, "playbook.json", text)
+    assert stored == text
     assert (await cluster.store_artifact(owner, name, "playbook.json", "other"))[1] == text
     assert await cluster.read_artifact(namespace, reference) == text
     await cluster.delete_object(Remediation, namespace, owner.metadata.name)
@@ -124,8 +124,8 @@ async def test_an_event_is_about_its_object(cluster: ApiCluster, namespace: str)
     about = await remediation(cluster, namespace)
     for _ in range(2):
         await cluster.post_event(about, EventType.NORMAL, "Verified", "Verify", "it held")
-    found = await cluster.events(namespace, [about.metadata.name])
-    assert [(e["reason"], e["message"]) for e in found] == [("Verified", "it held")]
+    events = await cluster.events(namespace, [about.metadata.name])
+    assert [(e["reason"], e["message"]) for e in events] == [("Verified", "it held")]
     assert len(await cluster.list_resource(EVENTS, namespace)) >= 1
 
 

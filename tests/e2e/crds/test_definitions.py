@@ -39,8 +39,8 @@ async def create(api: ApiClient, obj: Object) -> Object:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.model.KIND)
 async def test_a_definition_is_established_and_structural(api: ApiClient, kind: Any) -> None:
-    found = await api.get(f"{DEFINITIONS}/{kind.model.PLURAL}.reme.dev")
-    states = {c["type"]: c["status"] for c in found["status"]["conditions"]}
+    obj = await api.get(f"{DEFINITIONS}/{kind.model.PLURAL}.reme.dev")
+    states = {c["type"]: c["status"] for c in obj["status"]["conditions"]}
     assert states["Established"] == "True"
     assert states["NamesAccepted"] == "True"
     assert states.get("NonStructuralSchema", "False") == "False"
@@ -49,12 +49,12 @@ async def test_a_definition_is_established_and_structural(api: ApiClient, kind: 
 @pytest.mark.parametrize("kind", sorted(SPECS))
 async def test_an_object_goes_back_and_forth(api: ApiClient, namespace: str, kind: str) -> None:
     model = MODELS[kind]
-    given = model.model_validate(made(kind, namespace))
-    sent = given.manifest()
+    api_object = model.model_validate(made(kind, namespace))
+    sent = api_object.manifest()
     sent.pop("status", None)
     sent["metadata"] = {k: v for k, v in sent["metadata"].items() if v and k != "generation"}
     back = model.model_validate(await create(api, sent))
-    assert back.model_dump()["spec"] == given.model_dump()["spec"]
+    assert back.model_dump()["spec"] == api_object.model_dump()["spec"]
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
@@ -307,11 +307,11 @@ async def test_columns_show_what_a_person_looks_for(api: ApiClient, namespace: s
 
 async def row(obj: Object) -> list[Any]:
     """Return the cells that `kubectl get` shows between name and age."""
-    found = find_credentials()
-    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io", **found.headers(0)}
+    credentials = find_credentials()
+    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io", **credentials.headers(0)}
     async with (
-        aiohttp.ClientSession(connector=connector(found, 32)) as session,
-        session.get(found.server + path(obj, named=True), headers=headers) as response,
+        aiohttp.ClientSession(connector=connector(credentials, 32)) as session,
+        session.get(credentials.server + path(obj, named=True), headers=headers) as response,
     ):
         table = await response.json()
     names = [c["name"] for c in table["columnDefinitions"] if not c["priority"]]

@@ -50,34 +50,34 @@ def waiting(
     """Return the remediation once it waits for a person, for that reason."""
 
     def check() -> Remediation | None:
-        found = testbed.remediation(report)
-        stated = find_condition(found.status.conditions, ConditionType.APPROVED) if found else None
-        return found if stated and stated.reason is reason else None
+        value = testbed.remediation(report)
+        stated = find_condition(value.status.conditions, ConditionType.APPROVED) if value else None
+        return value if stated and stated.reason is reason else None
 
-    found = testbed.until(f"it waits: {reason}", check, 240)
-    assert isinstance(found, Remediation)
-    return found
+    value = testbed.until(f"it waits: {reason}", check, 240)
+    assert isinstance(value, Remediation)
+    return value
 
 
-def approval(found: Remediation, by: str, **fields: Any) -> str:
-    attempt = found.status.attempts[-1]
+def approval(remediation: Remediation, by: str, **fields: Any) -> str:
+    attempt = remediation.status.attempts[-1]
     assert attempt.playbook is not None
     assert attempt.plan is not None
-    said = {
+    mapping = {
         "decision": "Approve",
         "username": by,
         "attempt": attempt.number,
         "playbookDigest": attempt.playbook.digest,
         "planDigest": attempt.plan.digest,
     }
-    return json.dumps({"spec": {"approval": said | fields}})
+    return json.dumps({"spec": {"approval": mapping | fields}})
 
 
-def patch(testbed: Testbed, found: Remediation, body: str, by: str) -> str:
+def patch(testbed: Testbed, remediation: Remediation, body: str, by: str) -> str:
     """Patch a remediation as somebody; return why that was refused, or nothing."""
     try:
         testbed.kubectl.run(
-            *("patch", "remediations.reme.dev", found.metadata.name, "-n", testbed.namespace),
+            *("patch", "remediations.reme.dev", remediation.metadata.name, "-n", testbed.namespace),
             *("--type", "merge", "-p", body, f"--as={by}"),
         )
     except KubectlError as error:
@@ -95,8 +95,8 @@ def asking(shop: Testbed) -> Testbed:
         role = ["create", "role", name, *space, f"--verb={verbs}", reads]
         bound = ["create", "rolebinding", name, *space, f"--role={name}", f"--user={name}"]
         for words in (role, bound):
-            made = shop.kubectl.run(*words, "--dry-run=client", "-o", "json")
-            shop.kubectl.apply(json.loads(made))
+            text = shop.kubectl.run(*words, "--dry-run=client", "-o", "json")
+            shop.kubectl.apply(json.loads(text))
     return shop
 
 
@@ -123,22 +123,28 @@ def test_only_who_may_approve_does_and_under_their_own_name(asking: Testbed) -> 
     asking.break_catalog()
     asking.model.play(rollback())
     report = asking.report("approved")
-    found = waiting(asking, report)
-    assert not asking.leftovers(found), "nobody holds rights while a person thinks"
-    assert "needs the verb approve" in patch(asking, found, approval(found, "pat"), "pat")
-    assert "must be your own username" in patch(asking, found, approval(found, "pat"), "ann")
-    assert patch(asking, found, approval(found, OPERATOR), OPERATOR), "the operator approves"
-    assert "needs the verb approve" in command(
-        asking, "approve", found.metadata.name, "--yes", by="pat", fails=True
+    remediation = waiting(asking, report)
+    assert not asking.leftovers(remediation), "nobody holds rights while a person thinks"
+    assert "needs the verb approve" in patch(
+        asking, remediation, approval(remediation, "pat"), "pat"
     )
-    shown = command(asking, "show", found.metadata.name, by="ann")
+    assert "must be your own username" in patch(
+        asking, remediation, approval(remediation, "pat"), "ann"
+    )
+    assert patch(asking, remediation, approval(remediation, OPERATOR), OPERATOR), (
+        "the operator approves"
+    )
+    assert "needs the verb approve" in command(
+        asking, "approve", remediation.metadata.name, "--yes", by="pat", fails=True
+    )
+    shown = command(asking, "show", remediation.metadata.name, by="ann")
     assert "- 100" in shown
     assert "+ 0" in shown
-    assert asking.jobs(found) == []
-    said = command(
-        asking, "approve", found.metadata.name, "--yes", "--reason", "looks right", by="ann"
+    assert asking.jobs(remediation) == []
+    text = command(
+        asking, "approve", remediation.metadata.name, "--yes", "--reason", "looks right", by="ann"
     )
-    assert "approved plan sha256:" in said
+    assert "approved plan sha256:" in text
     ended = asking.ended(report, PATIENCE_SECONDS)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     (record,) = ended.status.attempts[0].approvals
@@ -150,19 +156,25 @@ def test_a_plan_that_changed_since_is_not_run(asking: Testbed) -> None:
     asking.break_catalog()
     asking.model.play(scale(asking, 2))
     report = asking.report("changed")
-    found = waiting(asking, report)
+    remediation = waiting(asking, report)
     asking.kubectl.run("scale", "deployment/catalog", "-n", asking.namespace, "--replicas=3")
-    assert patch(asking, found, approval(found, "ann"), "ann") == ""
+    assert patch(asking, remediation, approval(remediation, "ann"), "ann") == ""
     changed = waiting(asking, report, Reason.PLAN_CHANGED)
     (change,) = changed.status.attempts[0].changes
     assert (change.field, change.before, change.after) == ("spec.replicas", "3", "2")
-    old = found.status.attempts[0].plan
+    old = remediation.status.attempts[0].plan
     assert old is not None
-    said = command(
-        asking, "approve", found.metadata.name, "--plan", str(old.digest), by="ann", fails=True
+    text = command(
+        asking,
+        "approve",
+        remediation.metadata.name,
+        "--plan",
+        str(old.digest),
+        by="ann",
+        fails=True,
     )
-    assert "is not" in said
-    command(asking, "reject", found.metadata.name, "--reason", "three is right", by="ann")
+    assert "is not" in text
+    command(asking, "reject", remediation.metadata.name, "--reason", "three is right", by="ann")
     ended = asking.ended(report, PATIENCE_SECONDS)
     assert ended.status.reason is Reason.REJECTED_BY_PERSON
     assert "three is right" in ended.status.message
@@ -175,15 +187,15 @@ def test_an_edit_is_gated_planned_approved_and_kept_to_learn_from(
     asking.break_catalog()
     asking.model.play(scale(asking, 2))
     report = asking.report("edited")
-    found = waiting(asking, report)
-    name, file = found.metadata.name, tmp_path / "playbook.json"
+    remediation = waiting(asking, report)
+    name, file = remediation.metadata.name, tmp_path / "playbook.json"
     file.write_text(json.dumps([rollback("coredns", "kube-system")]))
-    said = command(asking, "edit", name, "-f", str(file), by="ann", fails=True)
-    assert "may not run" in said
+    text = command(asking, "edit", name, "-f", str(file), by="ann", fails=True)
+    assert "may not run" in text
     file.write_text(json.dumps([rollback()]))
-    said = command(asking, "edit", name, "-f", str(file), "--reason", "roll back", by="ann")
-    assert "+ 0" in said
-    assert asking.jobs(found) == []
+    text = command(asking, "edit", name, "-f", str(file), "--reason", "roll back", by="ann")
+    assert "+ 0" in text
+    assert asking.jobs(remediation) == []
     command(asking, "approve", name, "--yes", by="ann")
     ended = asking.ended(report, PATIENCE_SECONDS)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
@@ -263,8 +275,8 @@ def test_a_repair_is_taken_back_by_hand(asking: Testbed) -> None:
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     name = ended.metadata.name
     assert "needs the verb approve" in command(shop, "rollback", name, by="pat", fails=True)
-    said = command(shop, "rollback", name, "--reason", "it was meant so", by="ann")
-    assert "RolledBack" in said
+    text = command(shop, "rollback", name, "--reason", "it was meant so", by="ann")
+    assert "RolledBack" in text
     assert fails_percent(shop) == "100"
     assert "nothing to restore" in command(shop, "rollback", name, by="ann")
     now = read(shop, ended)
@@ -289,8 +301,8 @@ def test_what_was_changed_since_is_not_undone(asking: Testbed) -> None:
     assert fails_percent(shop) == "0"
 
 
-def read(testbed: Testbed, found: Remediation) -> Remediation:
-    now = testbed.kubectl.get("remediations.reme.dev", found.metadata.name, testbed.namespace)
+def read(testbed: Testbed, remediation: Remediation) -> Remediation:
+    now = testbed.kubectl.get("remediations.reme.dev", remediation.metadata.name, testbed.namespace)
     return Remediation.model_validate(now)
 
 

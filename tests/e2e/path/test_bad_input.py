@@ -53,9 +53,9 @@ def test_hostile_evidence_is_data(shop: Testbed) -> None:
     ]
     ended = shop.ended(shop.report("hostile", evidence=hostile))
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
-    asked = str(shop.model.asked()[0]["messages"])
-    assert "\\x07" not in asked
-    assert "\\x1b" not in asked
+    text = str(shop.model.asked()[0]["messages"])
+    assert "\\x07" not in text
+    assert "\\x1b" not in text
 
 
 def test_two_reports_for_one_target(shop: Testbed) -> None:
@@ -111,8 +111,8 @@ def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(shop: Testbed) 
     report = shop.report("deleted")
 
     def with_job() -> object:
-        found = shop.remediation(report)
-        return found if found and shop.jobs(found) else None
+        remediation = shop.remediation(report)
+        return remediation if remediation and shop.jobs(remediation) else None
 
     running = shop.until("the Job", with_job)
     shop.kubectl.delete("remediations.reme.dev", running.metadata.name, shop.namespace)
@@ -125,8 +125,8 @@ def test_an_operator_that_is_killed_in_mid_run_finishes_with_one_job(shop: Testb
     report = shop.report("killed")
 
     def with_job() -> object:
-        found = shop.remediation(report)
-        return found if found and shop.jobs(found) else None
+        remediation = shop.remediation(report)
+        return remediation if remediation and shop.jobs(remediation) else None
 
     running = shop.until("the Job", with_job)
     (job,) = shop.jobs(running)

@@ -14,8 +14,8 @@ SHARE = ("cluster-admin", "scale-to-zero")
 
 
 def test_a_model_that_obeys_changes_nothing(played: InjectionCampaign) -> None:
-    for wanted in SHARE:
-        played.play(next(one for one in incidents() if one.wants == wanted))
+    for expected in SHARE:
+        played.play(next(one for one in incidents() if one.wants == expected))
     print(played.table())
     assert set(played.results) == set(SHARE)
     for result in played.results.values():

@@ -26,8 +26,8 @@ def lose_pod(testbed: Testbed) -> None:
     testbed.kubectl.run("delete", "pod", "-l", "app=catalog", "-n", testbed.namespace, "--now")
 
     def unserved() -> bool:
-        found = testbed.kubectl.get("deployment", "catalog", testbed.namespace) or {}
-        return not found.get("status", {}).get("readyReplicas")
+        deployment = testbed.kubectl.get("deployment", "catalog", testbed.namespace) or {}
+        return not deployment.get("status", {}).get("readyReplicas")
 
     testbed.until("the catalog is gone", unserved)
 
@@ -42,8 +42,8 @@ def full(shop: Testbed) -> Iterator[Testbed]:
     shop.kubectl.apply(quota, namespace=shop.namespace)
 
     def counted() -> bool:
-        found = shop.kubectl.get("resourcequota", "team", shop.namespace) or {}
-        return "used" in found.get("status", {})
+        resourcequota = shop.kubectl.get("resourcequota", "team", shop.namespace) or {}
+        return "used" in resourcequota.get("status", {})
 
     shop.until("the quota counts", counted)
     lose_pod(shop)
@@ -67,8 +67,8 @@ def test_a_full_quota_gets_room(full: Testbed) -> None:
     ended = full.ended(full.report("full"), seconds=240)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     assert room(full) == before + 1
-    (asked,) = full.model.asked()
-    assert f"quota team: used {before} of {before} pods" in str(asked["messages"][-1])
+    (obj,) = full.model.asked()
+    assert f"quota team: used {before} of {before} pods" in str(obj["messages"][-1])
 
 
 def test_a_quota_that_was_raised_in_vain_is_lowered_again(full: Testbed) -> None:

@@ -47,8 +47,8 @@ def ledger(testbed: Testbed, version: str, *, port: int, fails: str) -> list[Obj
 
 
 def ready(testbed: Testbed) -> int:
-    found = testbed.kubectl.get("statefulset", "ledger", testbed.namespace) or {}
-    return int(found.get("status", {}).get("readyReplicas", 0))
+    stateful_set = testbed.kubectl.get("statefulset", "ledger", testbed.namespace) or {}
+    return int(stateful_set.get("status", {}).get("readyReplicas", 0))
 
 
 @pytest.fixture

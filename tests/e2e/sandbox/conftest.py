@@ -112,9 +112,9 @@ class Api:
 def _file(entry: Object, key: str) -> str:
     if f"{key}-data" not in entry:
         return str(entry[key])
-    with tempfile.NamedTemporaryFile(delete=False) as kept:
-        kept.write(base64.b64decode(entry[f"{key}-data"]))
-    return kept.name
+    with tempfile.NamedTemporaryFile(delete=False) as temporary_file_wrapper:
+        temporary_file_wrapper.write(base64.b64decode(entry[f"{key}-data"]))
+    return temporary_file_wrapper.name
 
 
 @pytest.fixture(scope="session")
@@ -202,10 +202,10 @@ class RunAdmission:
 
 def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
     until = time.monotonic() + seconds
-    while not (found := check()):
+    while not (result := check()):
         assert time.monotonic() < until, "not within its time"
         time.sleep(0.1)
-    return found
+    return result
 
 
 @pytest.fixture(scope="session")
@@ -214,8 +214,8 @@ def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     made = RunAdmission(kubectl, api, f"reme-admission-{mark}", f"shop-{mark}", f"admission-{mark}")
     rendered = helm_template(made.fullname, made.system, *templates())
     try:
-        kubectl.run("create", "namespace", made.system)
-        kubectl.run("create", "namespace", made.shop)
+        kubectl.run("create", "namespace", run_admission.system)
+        kubectl.run("create", "namespace", run_admission.shop)
         if api("GET", "/apis/reme.dev/v1alpha1/rungrants").status == 404:
             kubectl.run(
                 "apply", "-f", "-", stdin=helm_template("x", "x", "templates/crds/rungrants.yaml")
@@ -223,17 +223,19 @@ def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
         # Broad permissions, so that only admission can refuse.
         kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump(_everything(made)))
         kubectl.run("apply", "-f", "-", stdin=rendered)
-        account = f"/api/v1/namespaces/{made.shop}/serviceaccounts/default"
+        account = f"/api/v1/namespaces/{run_admission.shop}/serviceaccounts/default"
         eventually(lambda: api("GET", account).status == 200)
-        kubectl.run("apply", "-n", made.shop, "-f", str(Path(__file__).with_name("shop.yaml")))
-        by = Identity.run(made.system, "reme-0a1b2c3d-9")
-        canary = f"/api/v1/namespaces/{made.shop}/configmaps?dryRun=All"
+        kubectl.run(
+            "apply", "-n", run_admission.shop, "-f", str(Path(__file__).with_name("shop.yaml"))
+        )
+        by = Identity.run(run_admission.system, "reme-0a1b2c3d-9")
+        canary = f"/api/v1/namespaces/{run_admission.shop}/configmaps?dryRun=All"
         eventually(lambda: api("POST", canary, _canary(), by=by).refused_by_admission)
-        yield made
+        yield run_admission
     finally:
         kubectl.run("delete", "--ignore-not-found", "-f", "-", stdin=rendered)
-        kubectl.run("delete", "clusterrolebinding", made.fullname, "--ignore-not-found")
-        kubectl.run("delete", "namespace", made.system, made.shop, "--wait=false")
+        kubectl.run("delete", "clusterrolebinding", run_admission.fullname, "--ignore-not-found")
+        kubectl.run("delete", "namespace", run_admission.system, run_admission.shop, "--wait=false")
 
 
 def _canary() -> Object:
@@ -261,18 +263,19 @@ def helm_template(name: str, namespace: str, *shown: str) -> str:
     return done.stdout
 
 
-def _everything(made: RunAdmission) -> Object:
+def _everything(run_admission: RunAdmission) -> Object:
     names = [RUN, "reme-0a1b2c3d-2", "reme-0a1b2c3d-9"]
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
-        "metadata": {"name": made.fullname},
+        "metadata": {"name": run_admission.fullname},
         "roleRef": {
             "apiGroup": "rbac.authorization.k8s.io",
             "kind": "ClusterRole",
             "name": "cluster-admin",
         },
         "subjects": [
-            {"kind": "ServiceAccount", "name": name, "namespace": made.system} for name in names
+            {"kind": "ServiceAccount", "name": name, "namespace": run_admission.system}
+            for name in names
         ],
     }

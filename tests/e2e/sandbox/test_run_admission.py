@@ -17,10 +17,10 @@ MARK = "spec.template.metadata.annotations[reme.dev/restarted-at]"
 def earlier(admission: RunAdmission) -> Object:
     """Return the template of db with its earlier container, as a rollback writes it."""
     path = f"/apis/apps/v1/namespaces/{admission.shop}/statefulsets/db"
-    found = admission.api("GET", path).body["spec"]["template"]
-    (app,) = found["spec"]["containers"]
-    spec = {**found["spec"], "containers": [{**app, **EARLIER[0]}]}
-    return {"labels": found["metadata"]["labels"], "annotations": {}, "spec": spec}
+    template = admission.api("GET", path).body["spec"]["template"]
+    (app,) = template["spec"]["containers"]
+    spec = {**template["spec"], "containers": [{**app, **EARLIER[0]}]}
+    return {"labels": template["metadata"]["labels"], "annotations": {}, "spec": spec}
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +87,12 @@ def targets(granted: RunAdmission) -> RunAdmission:
     for name in (f"{RUN}-result", "reme-0a1b2c3d-2-result"):
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
         granted.api("POST", f"/api/v1/namespaces/{granted.system}/configmaps", body)
-    found = granted.api("GET", f"/apis/apps/v1/namespaces/{granted.shop}/deployments/cart").body
+    obj = granted.api("GET", f"/apis/apps/v1/namespaces/{granted.shop}/deployments/cart").body
     body = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "cart"},
-        "spec": found["spec"],
+        "spec": obj["spec"],
     }
     granted.api("POST", f"/apis/apps/v1/namespaces/{granted.system}/deployments", body)
     return granted

@@ -30,8 +30,8 @@ GROUPS = {
 def rule(
     admission: RunAdmission, resource: str, name: str, values: Object, *removable: str
 ) -> Object:
-    made = admission.rule(resource, name, *values, *removable, values=values)
-    return {**made, "group": GROUPS.get(resource, made["group"])}
+    obj = admission.rule(resource, name, *values, *removable, values=values)
+    return {**obj, "group": GROUPS.get(resource, obj["group"])}
 
 
 def node_rule(admission: RunAdmission, values: Object, *removable: str) -> Object:

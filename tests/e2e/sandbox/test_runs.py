@@ -95,24 +95,24 @@ class Sandboxes:
         assert reply.status == 201, reply
         return reply.body
 
-    def prepare(self, made: RunManifests) -> None:
+    def prepare(self, run_manifests: RunManifests) -> None:
         for manifest in (
-            made.grant,
-            made.input_config_map,
-            made.result_config_map,
-            made.service_account,
-            *made.role_bindings,
+            run_manifests.grant,
+            run_manifests.input_config_map,
+            run_manifests.result_config_map,
+            run_manifests.service_account,
+            *run_manifests.role_bindings,
         ):
             self.create(manifest)
 
     def run(self, request: RunRequest) -> RunResult:
-        made = manifests(request)
-        self.prepare(made)
-        self.create(made.job)
+        run_manifests = manifests(request)
+        self.prepare(run_manifests)
+        self.create(run_manifests.job)
         self.ended(request.name)
-        found = self.result(request.name)
-        assert found is not None, self.log(request.name)
-        return found
+        run_result = self.result(request.name)
+        assert run_result is not None, self.log(request.name)
+        return run_result
 
     def job(self, name: str) -> Object:
         path = _COLLECTIONS["Job"].format(self.admission.system)
@@ -128,16 +128,16 @@ class Sandboxes:
 
     def data(self, name: str) -> dict[str, str]:
         path = _COLLECTIONS["ConfigMap"].format(self.admission.system)
-        found: dict[str, str] = self.admission.api("GET", f"{path}/{name}-result").body["data"]
-        return found
+        mapping: dict[str, str] = self.admission.api("GET", f"{path}/{name}-result").body["data"]
+        return mapping
 
     def result(self, name: str) -> RunResult | None:
         return result.parse_result(self.data(name))
 
     def pods(self, name: str) -> list[Object]:
         path = f"/api/v1/namespaces/{self.admission.system}/pods?labelSelector=job-name%3D{name}"
-        found: list[Object] = self.admission.api("GET", path).body["items"]
-        return found
+        items: list[Object] = self.admission.api("GET", path).body["items"]
+        return items
 
     def log(self, name: str) -> str:
         return self.admission.kubectl.run("logs", f"job/{name}", "-n", self.admission.system)
@@ -155,8 +155,8 @@ class Sandboxes:
 
 @pytest.fixture(scope="module")
 def sandboxes(admission: RunAdmission) -> Iterator[Sandboxes]:
-    made = Sandboxes(admission)
-    yield made
+    run_manifests = Sandboxes(admission)
+    yield run_manifests
     by = [f"--as={admission.operator.user}", "--as-group=system:masters"]
     for collection in ("jobs", "rolebindings", "rungrants.reme.dev"):
         admission.kubectl.run("delete", collection, "--all", "-n", admission.system, *by)
@@ -325,11 +325,13 @@ def test_a_second_start_does_nothing(sandboxes: Sandboxes) -> None:
 def test_another_playbook_is_not_run(sandboxes: Sandboxes) -> None:
     cart = sandboxes.key("Deployment", "cart")
     request = sandboxes.request(Scale(target=cart, replicas=3))
-    made = manifests(request)
-    text = made.input_config_map["data"]["playbook.json"]
-    made.input_config_map["data"]["playbook.json"] = text.replace('"replicas":3', '"replicas":9')
-    sandboxes.prepare(made)
-    sandboxes.create(made.job)
+    run_manifests = manifests(request)
+    text = run_manifests.input_config_map["data"]["playbook.json"]
+    run_manifests.input_config_map["data"]["playbook.json"] = text.replace(
+        '"replicas":3', '"replicas":9'
+    )
+    sandboxes.prepare(run_manifests)
+    sandboxes.create(run_manifests.job)
     assert sandboxes.ended(request.name) == "Failed"
     state = sandboxes.result(request.name)
     assert state is not None
@@ -374,9 +376,9 @@ def start_long(sandboxes: Sandboxes) -> str:
         SetEnv(target=cart, container="app", variable="MODE", value="x"),
         SetEnv(target=other, container="app", variable="MODE", value="x"),
     )
-    made = manifests(request)
-    sandboxes.prepare(made)
-    sandboxes.create(made.job)
+    run_manifests = manifests(request)
+    sandboxes.prepare(run_manifests)
+    sandboxes.create(run_manifests.job)
 
     def has_started() -> bool:
         state = sandboxes.result(request.name)
@@ -431,7 +433,7 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
     """Foreign code runs in the pod: with its real token, RBAC and the admission policy."""
     admission = sandboxes.admission
     request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
-    made = manifests(request)
+    run_manifests = manifests(request)
     deployments = f"/apis/apps/v1/namespaces/{admission.shop}/deployments"
     core = f"/api/v1/namespaces/{admission.shop}"
     home = f"/api/v1/namespaces/{admission.system}"
@@ -475,7 +477,7 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
         ("binding", "POST", rbac, binding),
         ("list-nodes", "GET", "/api/v1/nodes", None),
     ]
-    container = made.job["spec"]["template"]["spec"]["containers"][0]
+    container = run_manifests.job["spec"]["template"]["spec"]["containers"][0]
     container["command"] = ["python", "-c", HOSTILE]
     container["env"].append({"name": "ATTEMPTS", "value": json.dumps(attempts)})
     other = {
@@ -483,8 +485,8 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
         "metadata": {"name": "reme-ffffffff-1-result", "namespace": admission.system},
     }
     sandboxes.create(other)
-    sandboxes.prepare(made)
-    sandboxes.create(made.job)
+    sandboxes.prepare(run_manifests)
+    sandboxes.create(run_manifests.job)
     assert sandboxes.ended(request.name) == "Complete", sandboxes.log(request.name)
     answers = {e["name"]: e for e in map(json.loads, sandboxes.log(request.name).splitlines())}
     assert set(answers) == {name for name, *_ in attempts}
@@ -501,10 +503,10 @@ def test_code_in_the_pod_can_do_no_more_than_the_run(sandboxes: Sandboxes) -> No
 def test_a_run_ends_at_its_deadline(sandboxes: Sandboxes) -> None:
     """The grant has expired before the pod starts: nothing is changed."""
     request = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
-    made = manifests(replace(request, created=datetime(2026, 1, 1, tzinfo=UTC)))
+    run_manifests = manifests(replace(request, created=datetime(2026, 1, 1, tzinfo=UTC)))
     before = sandboxes.cart()["spec"]
-    sandboxes.prepare(made)
-    sandboxes.create(made.job)
+    sandboxes.prepare(run_manifests)
+    sandboxes.create(run_manifests.job)
     assert sandboxes.ended(request.name) == "Failed"
     assert result.parse_claim(sandboxes.data(request.name)) is None
     assert "expired at" in sandboxes.log(request.name)

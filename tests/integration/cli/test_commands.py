@@ -73,8 +73,8 @@ def test_list_goes_on_past_an_object_that_cannot_be_read(cluster: Cluster) -> No
 
 def test_show_has_changes_in_full_length(cluster: Cluster) -> None:
     reference = ArtifactReference(name="changes", key="text", digest=DIGEST)
-    found = waiting(plan=plan(clean=True).model_copy(update={"full_changes": reference}))
-    cluster.holds(found)
+    result = waiting(plan=plan(clean=True).model_copy(update={"full_changes": reference}))
+    cluster.holds(result)
     assert "+ 2" in cluster.run("show", NAME), "those in the record when the text is gone"
     item = {"kind": "Deployment", "object_name": "cart", "field": "x", "after": "y" * 5000}
     cluster.stores("changes", text=json.dumps([item]))
@@ -124,9 +124,9 @@ CALLS: list[tuple[list[str], Callable[[], Remediation], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("words", "found", "spec"), CALLS, ids=[c[0][0] for c in CALLS])
 def test_a_command_is_a_patch(
-    cluster: Cluster, words: list[str], found: Callable[[], Remediation], spec: dict[str, Any]
+    cluster: Cluster, words: list[str], make: Callable[[], Remediation], spec: dict[str, Any]
 ) -> None:
-    cluster.holds(found())
+    cluster.holds(make())
     cluster.run(*words)
     assert cluster.sent == spec
 
@@ -217,7 +217,7 @@ def test_the_editor_gets_the_playbook_that_waits(
 
 
 def test_preferences_are_lines_of_json(cluster: Cluster) -> None:
-    found = waiting(
+    result = waiting(
         playbook=text("playbook"),
         approvals=[
             ApprovalRecord(
@@ -230,9 +230,9 @@ def test_preferences_are_lines_of_json(cluster: Cluster) -> None:
             )
         ],
     )
-    cluster.holds(found)
+    cluster.holds(result)
     assert cluster.run("preferences") == "", "nothing without the prompt"
-    attempt = found.status.attempts[0]
+    attempt = result.status.attempts[0]
     assert attempt.generation is not None
     assert attempt.generation.prompt is not None
     cluster.stores("playbook", text="[1]")

@@ -25,19 +25,19 @@ from tests.integration.cli.conftest import Cluster
 
 @pytest.fixture
 async def api() -> AsyncIterator[FakeApi]:
-    async with FakeApi().running() as made:
-        open_shop(made)
-        file_report(made)
-        yield made
+    async with FakeApi().running() as fake_api:
+        open_shop(fake_api)
+        file_report(fake_api)
+        yield fake_api
 
 
 async def explained(api: FakeApi, name: str = "cart-down", **options: Any) -> Explanation:
     async with ApiClient(Credentials(api.url, None), attempts=1) as client:
-        found = await explain_report(
+        explanation = await explain_report(
             ApiCluster(client), NAMESPACE, name, release_namespace=RELEASE, **options
         )
     assert api.calls == [], "nothing is written"
-    return found
+    return explanation
 
 
 def install_operator(api: FakeApi, **environment: str) -> None:
@@ -64,13 +64,13 @@ def printed(explanation: Explanation) -> str:
 
 
 async def test_it_says_what_would_be_allowed_and_writes_nothing(api: FakeApi) -> None:
-    found = await explained(api)
-    assert found.accepted, found.message
-    assert found.policy == f"{NAMESPACE}/usual"
-    allowed = {one.summary for line in found.actions for one in line.allowed}
+    explanation = await explained(api)
+    assert explanation.accepted, explanation.message
+    assert explanation.policy == f"{NAMESPACE}/usual"
+    allowed = {one.summary for line in explanation.actions for one in line.allowed}
     assert "Restart Deployment cart" in allowed
     assert "Scale Deployment cart to 2" in allowed
-    assert json.loads(found.model_dump_json())["policy"] == found.policy
+    assert json.loads(explanation.model_dump_json())["policy"] == explanation.policy
 
 
 async def test_a_policy_of_a_file_stands_in_for_that_of_its_name(api: FakeApi) -> None:
@@ -78,17 +78,17 @@ async def test_a_policy_of_a_file_stands_in_for_that_of_its_name(api: FakeApi) -
         "metadata": {"name": "usual", "namespace": NAMESPACE, "uid": "file"},
         "spec": {"mode": "Auto", "actions": [{"name": "Scale", "maxReplicas": 1}]},
     }
-    found = await explained(api, file_policies=[RemediationPolicy.model_validate(body)])
-    (scale,) = [line for line in found.actions if line.name == "Scale"]
+    explanation = await explained(api, file_policies=[RemediationPolicy.model_validate(body)])
+    (scale,) = [line for line in explanation.actions if line.name == "Scale"]
     assert scale.allowed == []
     assert {one.rule for one in scale.refused} == {"Bounds"}
 
 
 async def test_it_sees_the_kill_switch(api: FakeApi) -> None:
     put_switch(api, "reme-stop")
-    found = await explained(api)
-    assert (found.accepted, found.reason) == (False, "KillSwitch")
-    assert any("no operator found in namespace reme-system" in note for note in found.notes)
+    explanation = await explained(api)
+    assert (explanation.accepted, explanation.reason) == (False, "KillSwitch")
+    assert any("no operator found in namespace reme-system" in note for note in explanation.notes)
 
 
 async def test_the_kill_switch_has_the_name_that_the_operator_was_given(api: FakeApi) -> None:
@@ -96,8 +96,8 @@ async def test_the_kill_switch_has_the_name_that_the_operator_was_given(api: Fak
     put_switch(api, "reme-stop")
     assert (await explained(api)).accepted, "that of another name stops nothing"
     put_switch(api, "halt")
-    found = await explained(api)
-    assert (found.accepted, found.reason) == (False, "KillSwitch")
+    explanation = await explained(api)
+    assert (explanation.accepted, explanation.reason) == (False, "KillSwitch")
     assert (await explained(api, kill_switch="other")).accepted
 
 
@@ -107,11 +107,11 @@ async def test_who_may_not_read_the_operator_is_told_what_was_assumed(api: FakeA
     api.faults.append(refusal(403, "Forbidden", times=9, path=path))
     api.faults.append(refusal(403, "Forbidden", times=9, path="/configmaps/reme-stop"))
     async with ApiClient(Credentials(api.url, None), attempts=1) as client:
-        found = await explain_report(
+        explanation = await explain_report(
             ApiCluster(client), NAMESPACE, "cart-down", release_namespace=RELEASE
         )
-    assert found.accepted
-    notes = "\n".join(found.notes)
+    assert explanation.accepted
+    notes = "\n".join(explanation.notes)
     assert "looked for in ConfigMap reme-stop (--release-namespace, --kill-switch)" in notes
     assert "whether the kill switch is on is unknown" in notes
 
@@ -133,8 +133,8 @@ async def test_the_settings_of_the_operator_count(
     other["spec"]["target"]["name"] = "stock"
     other["spec"]["policy"]["name"] = "another"
     api.put("remediations", other)
-    found = await explained(api)
-    assert (found.reason if not found.accepted else None) == reason
+    explanation = await explained(api)
+    assert (explanation.reason if not explanation.accepted else None) == reason
 
 
 async def test_a_report_that_is_not_there(api: FakeApi) -> None:
@@ -144,9 +144,13 @@ async def test_a_report_that_is_not_there(api: FakeApi) -> None:
 
 async def test_a_target_that_is_gone_leaves_nothing_to_allow(api: FakeApi) -> None:
     file_report(api, target={"kind": "Deployment", "name": "ghost"})
-    found = await explained(api)
-    assert (found.accepted, found.reason, found.actions) == (False, "TargetNotFound", [])
-    assert "Deployment shop/ghost" in printed(found)
+    explanation = await explained(api)
+    assert (explanation.accepted, explanation.reason, explanation.actions) == (
+        False,
+        "TargetNotFound",
+        [],
+    )
+    assert "Deployment shop/ghost" in printed(explanation)
 
 
 def test_the_command(cluster: Cluster, tmp_path: Path) -> None:

@@ -23,5 +23,5 @@ def server() -> StubApi:
 async def api(server: StubApi) -> AsyncIterator[ApiClient]:
     async with serve(server.handle) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
-        async with ApiClient(credentials, timeout_seconds=0.5) as made:
-            yield made
+        async with ApiClient(credentials, timeout_seconds=0.5) as api_client:
+            yield api_client

@@ -95,8 +95,8 @@ async def test_an_object_that_does_not_fit_is_left_out_told_and_counted(
     counted: list[str] = []
     cluster = ApiCluster(api, on_unreadable=counted.append)
     with caplog.at_level(logging.WARNING):
-        found = await cluster.list_objects(DiagnosisReport, "shop")
-    assert [one.metadata.name for one in found] == ["good"]
+        reports = await cluster.list_objects(DiagnosisReport, "shop")
+    assert [one.metadata.name for one in reports] == ["good"]
     assert counted == ["DiagnosisReport"]
     assert "object_unreadable" in caplog.text
     with pytest.raises(UnreadableError, match=r"DiagnosisReport shop/bad: spec\.target\.kind"):
@@ -108,8 +108,8 @@ async def test_only_watched_namespaces_are_listed(server: StubApi, api: ApiClien
         path = f"/apis/reme.dev/v1alpha1/namespaces/{namespace}/remediationpolicies/p"
         server.put(path, {"metadata": {"name": "p", "namespace": namespace}})
     cluster = ApiCluster(api, watched=["a", "c"])
-    found = await cluster.list_objects(RemediationPolicy)
-    assert [one.metadata.namespace for one in found] == ["a", "c"]
+    policies = await cluster.list_objects(RemediationPolicy)
+    assert [one.metadata.namespace for one in policies] == ["a", "c"]
 
 
 async def test_labels_select(server: StubApi, cluster: Cluster) -> None:
@@ -153,8 +153,8 @@ async def test_revisions_and_pods_belong_by_ownership(server: StubApi, cluster: 
     names = [one["metadata"]["name"] for one in revisions]
     assert names == ["rs-10", "rs-9", "rs-long", "rs-odd"], "what is no number comes last"
     assert revisions[0]["kind"] == "ReplicaSet"
-    found = await cluster.pods(workload)
-    assert [one["metadata"]["name"] for one in found] == ["old", "young"]
+    objects = await cluster.pods(workload)
+    assert [one["metadata"]["name"] for one in objects] == ["old", "young"]
     assert server.requests[-1][2]["labelSelector"] == "app=cart"
 
 
@@ -167,8 +167,8 @@ async def test_a_stateful_set_has_controller_revisions(server: StubApi, cluster:
         "metadata": {"name": "db", "namespace": "shop", "uid": "s"},
         "spec": {"selector": {"matchLabels": {"app": "db"}}},
     }
-    found = await cluster.revisions(workload)
-    assert [one["revision"] for one in found] == [10, 2]
+    revisions = await cluster.revisions(workload)
+    assert [one["revision"] for one in revisions] == [10, 2]
 
 
 async def test_a_kind_that_is_no_workload_does_not_exist(cluster: Cluster) -> None:
@@ -245,8 +245,8 @@ async def test_a_result_that_the_run_has_written_is_still_adopted(
     await cluster.create_or_adopt(json.loads(json.dumps(empty)))
     path = "/api/v1/namespaces/reme-system/configmaps/reme-1"
     server.objects[path]["data"] = {"result.json": "{}"}
-    found = await cluster.create_or_adopt(empty)
-    assert found["data"] == {"result.json": "{}"}
+    obj = await cluster.create_or_adopt(empty)
+    assert obj["data"] == {"result.json": "{}"}
 
 
 async def test_a_kind_out_of_bounds_is_never_sent(server: StubApi, cluster: Cluster) -> None:
@@ -258,9 +258,9 @@ async def test_a_kind_out_of_bounds_is_never_sent(server: StubApi, cluster: Clus
 async def test_delete_says_whether_it_was_there_and_spares_a_namesake(
     server: StubApi, cluster: Cluster
 ) -> None:
-    made = await cluster.create_or_adopt(job())
+    obj = await cluster.create_or_adopt(job())
     assert not await cluster.delete(JOBS, "reme-system", "reme-1", "another-uid")
-    assert await cluster.delete(JOBS, "reme-system", "reme-1", made["metadata"]["uid"])
+    assert await cluster.delete(JOBS, "reme-system", "reme-1", obj["metadata"]["uid"])
     assert not await cluster.delete(JOBS, "reme-system", "reme-1")
     assert server.bodies[0] is not None
     assert server.bodies[-1]["propagationPolicy"] == "Background"
@@ -270,14 +270,14 @@ async def test_the_first_text_wins_and_is_what_its_digest_says(
     server: StubApi, cluster: Cluster
 ) -> None:
     owner = await read(server, cluster)
-    reference, kept = await cluster.store_artifact(owner, "r-1-1-reply", "reply.json", "first")
+    reference, text = await cluster.store_artifact(owner, "r-1-1-reply", "reply.json", "first")
     again, old = await cluster.store_artifact(owner, "r-1-1-reply", "reply.json", "second")
-    assert (kept, old) == ("first", "first")
+    assert (text, old) == ("first", "first")
     assert again == reference
     assert await cluster.read_artifact("shop", reference) == "first"
-    made = server.objects[f"{TEXTS}/r-1-1-reply"]
-    assert made["immutable"] is True
-    assert made["metadata"]["ownerReferences"][0]["uid"] == owner.metadata.uid
+    obj = server.objects[f"{TEXTS}/r-1-1-reply"]
+    assert obj["immutable"] is True
+    assert obj["metadata"]["ownerReferences"][0]["uid"] == owner.metadata.uid
 
 
 async def test_a_text_that_was_exchanged_is_noticed(server: StubApi, cluster: Cluster) -> None:

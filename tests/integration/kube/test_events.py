@@ -22,8 +22,8 @@ async def fake() -> AsyncIterator[FakeApi]:
 
 @pytest.fixture
 async def client(fake: FakeApi) -> AsyncIterator[ApiClient]:
-    async with ApiClient(Credentials(fake.url, None)) as made:
-        yield made
+    async with ApiClient(Credentials(fake.url, None)) as api_client:
+        yield api_client
 
 
 def put(fake: FakeApi, name: str, about: str, seconds: float, **fields: Any) -> None:
@@ -49,8 +49,8 @@ async def test_the_newest_event_is_found_behind_thousands_that_come_first_by_nam
     for number in range(5200):
         put(fake, f"a{number:04}", "cart", number)
     put(fake, "zz", "cart", 9000)
-    found = names(await newest_events(client, "shop", ["cart"]))
-    assert found == [f"a{number:04}" for number in range(5001, 5200)] + ["zz"]
+    lines = names(await newest_events(client, "shop", ["cart"]))
+    assert lines == [f"a{number:04}" for number in range(5001, 5200)] + ["zz"]
 
 
 async def test_few_objects_are_selected_by_the_server(fake: FakeApi, client: ApiClient) -> None:
@@ -65,8 +65,8 @@ async def test_many_objects_are_read_with_one_list(fake: FakeApi, client: ApiCli
     for number in range(40):
         put(fake, f"e{number}", f"cart-{number}", number)
     put(fake, "other", "other", 99)
-    found = await newest_events(client, "shop", [f"cart-{number}" for number in range(40)])
-    assert names(found) == [f"e{number}" for number in range(40)]
+    objects = await newest_events(client, "shop", [f"cart-{number}" for number in range(40)])
+    assert names(objects) == [f"e{number}" for number in range(40)]
     assert fake.lists["events"] == 1
 
 

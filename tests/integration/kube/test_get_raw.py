@@ -28,10 +28,10 @@ async def test_an_answer_in_pieces_is_read_to_its_end(api: ApiClient, server: St
 async def test_silence_ends_in_its_time(api: ApiClient, server: StubApi) -> None:
     server.script = [5.0]
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    started_at = loop.time()
     with pytest.raises(UnavailableError, match=r"within 0\.1 s"):
         await api.get_raw(PATH, 0.1)
-    assert loop.time() - begun < 1
+    assert loop.time() - started_at < 1
 
 
 async def test_a_closed_connection_is_no_answer(api: ApiClient, server: StubApi) -> None:
@@ -42,13 +42,13 @@ async def test_a_closed_connection_is_no_answer(api: ApiClient, server: StubApi)
 
 
 async def test_the_query_is_kept(api: ApiClient) -> None:
-    seen: list[str] = []
+    lines: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
-        seen.append(request.path_qs)
+        lines.append(request.path_qs)
         return web.Response()
 
     async with serve(handle) as port:
         api._transport.credentials.server = f"http://127.0.0.1:{port}"
         await api.get_raw(f"{PATH}window?seconds=5", 0.5)
-    assert seen == [f"{PATH}window?seconds=5"]
+    assert lines == [f"{PATH}window?seconds=5"]

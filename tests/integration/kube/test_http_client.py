@@ -127,10 +127,10 @@ async def test_a_list_is_read_in_pages_without_managed_fields(
     for number in range(7):
         meta = {"name": f"cart-{number}", "managedFields": [{"big": "x"}]}
         server.put(f"/api/v1/namespaces/shop/pods/cart-{number}", {"metadata": meta})
-    found = [item async for item in api.list_items("/api/v1/namespaces/shop/pods", limit=3)]
-    assert [item["metadata"]["name"] for item in found] == [f"cart-{n}" for n in range(7)]
+    items = [item async for item in api.list_items("/api/v1/namespaces/shop/pods", limit=3)]
+    assert [item["metadata"]["name"] for item in items] == [f"cart-{n}" for n in range(7)]
     assert [query.get("continue") for _, _, query in server.requests] == [None, "3", "6"]
-    assert all("managedFields" not in item["metadata"] for item in found)
+    assert all("managedFields" not in item["metadata"] for item in items)
 
 
 async def test_a_list_that_the_server_has_forgotten_is_continued(
@@ -182,8 +182,8 @@ async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
 
     async with serve(slow) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
-        async with ApiClient(credentials) as made:
-            answer = await made.get_raw(PATH, 2)
+        async with ApiClient(credentials) as api_client:
+            answer = await api_client.get_raw(PATH, 2)
     assert (answer.status, len(answer.content)) == (502, 3000)
 
 
@@ -194,6 +194,6 @@ async def test_a_question_that_is_not_answered_ends_in_time() -> None:
 
     async with serve(silent) as port:
         credentials = Credentials(f"http://127.0.0.1:{port}", None, token="t")
-        async with ApiClient(credentials) as made:
+        async with ApiClient(credentials) as api_client:
             with pytest.raises(UnavailableError, match=r"no answer within 0\.1 s"):
-                await made.get_raw(PATH, 0.1)
+                await api_client.get_raw(PATH, 0.1)

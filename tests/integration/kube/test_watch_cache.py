@@ -259,10 +259,10 @@ async def test_cached_objects_have_what_polling_needs_and_not_more(fake: FakeApi
     pod["metadata"]["ownerReferences"] = [{"uid": "u", "controller": True}]  # type: ignore[index]
     fake.put("pods", pod)
     async with connected(fake) as api, ApiCluster(api) as cluster:
-        _, found = await cluster.workloads("shop", cached=True)
-        assert (found["kind"], found["spec"]) == ("Deployment", {"replicas": 1})
-        assert found["status"] == {"availableReplicas": 1}
-        assert found["metadata"]["annotations"] == {"kept": "yes"}
+        _, obj = await cluster.workloads("shop", cached=True)
+        assert (obj["kind"], obj["spec"]) == ("Deployment", {"replicas": 1})
+        assert obj["status"] == {"availableReplicas": 1}
+        assert obj["metadata"]["annotations"] == {"kept": "yes"}
         workload = {
             "kind": "StatefulSet",
             "metadata": {"namespace": "shop", "uid": "u"},

@@ -165,8 +165,8 @@ async def test_a_reply_with_all_that_is_recorded(start: Start) -> None:
         constrained=True,
     )
     assert server.keys == {"Bearer key"}
-    (asked,) = server.asked
-    assert asked == {
+    (obj,) = server.asked
+    assert obj == {
         "model": LISTED[1],
         "messages": REQUEST.messages,
         "temperature": 0.0,
@@ -213,7 +213,7 @@ async def test_a_server_without_schemas_is_asked_without(start: Start) -> None:
     server = Server(says({"error": {"message": "response_format: unsupported"}}, 400), says(body()))
     reply = await (await start(server)).generate(REQUEST)
     assert not reply.constrained
-    assert ["response_format" in asked for asked in server.asked] == [True, False]
+    assert ["response_format" in request for request in server.asked] == [True, False]
 
 
 async def test_free_form_by_choice(start: Start) -> None:

@@ -91,19 +91,19 @@ class World:
 
     def report(self, name: str = "cart-down") -> DiagnosisReport:
         """Return a report."""
-        found = self.api.get("diagnosisreports", NAMESPACE, name)
-        assert found is not None
-        return DiagnosisReport.model_validate(found)
+        obj = self.api.get("diagnosisreports", NAMESPACE, name)
+        assert obj is not None
+        return DiagnosisReport.model_validate(obj)
 
     async def until(self, check: Callable[[], Any], seconds: float = 10) -> Any:
         """Return what the check returns as soon as it is true."""
         try:
             async with asyncio.timeout(seconds):
-                while not (found := check()):  # noqa: ASYNC110 - a test polls
+                while not (result := check()):  # noqa: ASYNC110 - a test polls
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"not within {seconds} s: {self.remediations()}") from None
-        return found
+        return result
 
     async def ended(self, seconds: float = 20) -> Remediation:
         """Wait until the only remediation has its outcome."""
@@ -111,16 +111,16 @@ class World:
         def outcome() -> Remediation | None:
             return next((r for r in self.remediations() if r.status.outcome), None)
 
-        found = await self.until(outcome, seconds)
-        assert isinstance(found, Remediation)
-        return found
+        value = await self.until(outcome, seconds)
+        assert isinstance(value, Remediation)
+        return value
 
     def leftovers(self) -> list[str]:
         """Return everything that is left of runs."""
         kinds = ("jobs", "serviceaccounts", "rungrants", "rolebindings")
-        left = [f"{k}/{o['metadata']['name']}" for k in kinds for o in self.api.all(k)]
+        lines = [f"{k}/{o['metadata']['name']}" for k in kinds for o in self.api.all(k)]
         maps = self.api.all("configmaps", RELEASE)
-        return left + [f"configmaps/{o['metadata']['name']}" for o in maps]
+        return lines + [f"configmaps/{o['metadata']['name']}" for o in maps]
 
 
 @pytest.fixture

@@ -31,23 +31,25 @@ RIGHTS = ("rungrants", "serviceaccounts", "rolebindings")
 
 def waits(world: World, reason: Reason) -> Callable[[], Remediation | None]:
     def check() -> Remediation | None:
-        for found in world.remediations():
-            stated = find_condition(found.status.conditions, ConditionType.APPROVED)
+        for remediation in world.remediations():
+            stated = find_condition(remediation.status.conditions, ConditionType.APPROVED)
             if stated and stated.reason is reason:
-                return found
+                return remediation
         return None
 
     return check
 
 
 async def plan_of(world: World, reason: Reason = Reason.WAITING_FOR_APPROVAL) -> Remediation:
-    found = await world.until(waits(world, reason))
-    assert isinstance(found, Remediation)
-    return found
+    value = await world.until(waits(world, reason))
+    assert isinstance(value, Remediation)
+    return value
 
 
-def decide(world: World, found: Remediation, decision: str = "Approve", **fields: Any) -> None:
-    attempt = found.status.attempts[-1]
+def decide(
+    world: World, remediation: Remediation, decision: str = "Approve", **fields: Any
+) -> None:
+    attempt = remediation.status.attempts[-1]
     assert attempt.playbook is not None
     assert attempt.plan is not None
     approval = {
@@ -60,7 +62,7 @@ def decide(world: World, found: Remediation, decision: str = "Approve", **fields
         "editedPlaybook": None,
     }
     body = {"spec": {"approval": approval | fields}}
-    world.api.edit("remediations", NAMESPACE, found.metadata.name, body)
+    world.api.edit("remediations", NAMESPACE, remediation.metadata.name, body)
 
 
 async def test_an_approved_plan_runs_and_the_record_says_whose_word_it_was(world: World) -> None:
@@ -68,13 +70,13 @@ async def test_an_approved_plan_runs_and_the_record_says_whose_word_it_was(world
     world.model.say([rollback()])
     async with world.operator():
         file_report(world.api)
-        found = await plan_of(world)
+        remediation = await plan_of(world)
         assert not any(world.api.all(kind) for kind in RIGHTS), "rights while a person thinks"
         assert image_of(world.api) == BAD
-        decide(world, found, planDigest="sha256:" + "0" * 64)
+        decide(world, remediation, planDigest="sha256:" + "0" * 64)
         await asyncio.sleep(0.5)
         assert world.api.writes("/jobs") == []
-        decide(world, found, reason="looks right")
+        decide(world, remediation, reason="looks right")
         ended = await world.ended()
     assert ended.status.outcome is Outcome.VERIFIED
     (attempt,) = ended.status.attempts
@@ -95,11 +97,11 @@ async def test_a_plan_that_has_changed_since_needs_another_approval(world: World
     world.model.say([scale(2)])
     async with world.operator():
         file_report(world.api)
-        found = await plan_of(world)
-        (change,) = found.status.attempts[0].changes
+        remediation = await plan_of(world)
+        (change,) = remediation.status.attempts[0].changes
         assert (change.field, change.before, change.after) == ("spec.replicas", "1", "2")
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 3}})
-        decide(world, found)
+        decide(world, remediation)
         changed = await plan_of(world, Reason.PLAN_CHANGED)
         assert world.api.writes("/jobs") == []
         (change,) = changed.status.attempts[0].changes
@@ -140,11 +142,11 @@ async def test_an_edit_that_is_no_playbook_is_refused_with_a_reason(
     world.model.say([restart()])
     async with world.operator():
         file_report(world.api)
-        found = await plan_of(world)
-        decide(world, found, "Edit", editedPlaybook=edit)
+        remediation = await plan_of(world)
+        decide(world, remediation, "Edit", editedPlaybook=edit)
         refused = await plan_of(world, Reason.EDIT_REFUSED)
         attempt = refused.status.attempts[0]
-        assert attempt.playbook == found.status.attempts[0].playbook
+        assert attempt.playbook == remediation.status.attempts[0].playbook
         assert attempt.approvals[-1].refusal_message.startswith(f"{rule}: ")
         decide(world, refused, "Reject")
         ended = await world.ended()
@@ -158,11 +160,11 @@ async def test_an_edited_playbook_passes_the_gate_and_waits_for_its_own_approval
     world.model.say([restart()])
     async with world.operator():
         file_report(world.api)
-        found = await plan_of(world)
+        remediation = await plan_of(world)
         outside = json.dumps([rollback() | {"name": "x"}]).replace("cart", "stock")
-        decide(world, found, "Edit", editedPlaybook=outside)
+        decide(world, remediation, "Edit", editedPlaybook=outside)
         refused = await plan_of(world, Reason.EDIT_REFUSED)
-        assert refused.status.attempts[0].playbook == found.status.attempts[0].playbook
+        assert refused.status.attempts[0].playbook == remediation.status.attempts[0].playbook
         decide(
             world,
             refused,
@@ -175,7 +177,7 @@ async def test_an_edited_playbook_passes_the_gate_and_waits_for_its_own_approval
             (now,) = world.remediations()
             attempt = now.status.attempts[0]
             planned = attempt.plan is not None and attempt.plan.completion_time is not None
-            other = attempt.playbook != found.status.attempts[0].playbook
+            other = attempt.playbook != remediation.status.attempts[0].playbook
             return now if planned and other else None
 
         other = await world.until(edited)
@@ -188,11 +190,11 @@ async def test_an_edited_playbook_passes_the_gate_and_waits_for_its_own_approval
     records = ended.status.attempts[0].approvals
     assert [r.decision for r in records] == ["Edit", "Edit", "Approve"]
     assert records[0].refusal_message
-    assert records[1].original_playbook == found.status.attempts[0].playbook
+    assert records[1].original_playbook == remediation.status.attempts[0].playbook
     assert records[1].edited_playbook is not None
-    kept = world.api.get("configmaps", NAMESPACE, records[1].edited_playbook.name)
-    assert kept is not None
-    assert json.loads(kept["data"]["playbook.txt"]) == [rollback()]
+    config_map = world.api.get("configmaps", NAMESPACE, records[1].edited_playbook.name)
+    assert config_map is not None
+    assert json.loads(config_map["data"]["playbook.txt"]) == [rollback()]
 
 
 async def test_a_plan_that_nobody_decides_on_expires(world: World) -> None:
@@ -200,9 +202,9 @@ async def test_a_plan_that_nobody_decides_on_expires(world: World) -> None:
     world.model.say([rollback()])
     async with world.operator():
         file_report(world.api)
-        found = await plan_of(world)
+        remediation = await plan_of(world)
         ended = await world.ended(20)
-        decide(world, found)  # too late
+        decide(world, remediation)  # too late
         await asyncio.sleep(0.5)
     assert (ended.status.outcome, ended.status.reason) == (
         Outcome.TIMED_OUT,
@@ -260,20 +262,20 @@ async def test_observe_has_the_plan_and_leaves_no_rights(world: World) -> None:
 
 
 def ask_undo(world: World, number: int = 1) -> None:
-    (found,) = world.remediations()
+    (remediation,) = world.remediations()
     body = {"spec": {"rollback": {"username": "ann", "number": number}}}
-    world.api.edit("remediations", NAMESPACE, found.metadata.name, body)
+    world.api.edit("remediations", NAMESPACE, remediation.metadata.name, body)
 
 
 async def undone(world: World, number: int = 1) -> Remediation:
     def check() -> Remediation | None:
-        (found,) = world.remediations()
-        done = [u for u in found.status.manual_rollbacks if u.number == number and u.outcome]
-        return found if done else None
+        (value,) = world.remediations()
+        done = [u for u in value.status.manual_rollbacks if u.number == number and u.outcome]
+        return value if done else None
 
-    found = await world.until(check)
-    assert isinstance(found, Remediation)
-    return found
+    value = await world.until(check)
+    assert isinstance(value, Remediation)
+    return value
 
 
 async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
@@ -285,10 +287,10 @@ async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
         assert image_of(world.api) == GOOD
         await world.until(lambda: not world.leftovers())
         ask_undo(world)
-        found = await undone(world)
+        remediation = await undone(world)
         assert image_of(world.api) == BAD
-        assert found.status.outcome is Outcome.VERIFIED, "what it came to stays on record"
-        (undo,) = found.status.manual_rollbacks
+        assert remediation.status.outcome is Outcome.VERIFIED, "what it came to stays on record"
+        (undo,) = remediation.status.manual_rollbacks
         assert (undo.outcome, undo.username, undo.attempt) == (Outcome.ROLLED_BACK, "ann", 1)
         assert undo.run is not None
         assert world.runner.ran[-1] == undo.run.name
@@ -320,8 +322,8 @@ async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: 
         await world.until(lambda: not world.leftovers())
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 5}})
         ask_undo(world)
-        found = await undone(world)
-        (undo,) = found.status.manual_rollbacks
+        remediation = await undone(world)
+        (undo,) = remediation.status.manual_rollbacks
         assert undo.outcome is Outcome.REJECTED
         assert undo.run is None
         assert [(k.object_name, k.field) for k in undo.skipped_fields] == [
@@ -332,8 +334,8 @@ async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: 
         assert cart["spec"]["replicas"] == 5
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 2}})
         ask_undo(world, 2)
-        found = await undone(world, 2)
-        assert found.status.manual_rollbacks[-1].outcome is Outcome.ROLLED_BACK
+        remediation = await undone(world, 2)
+        assert remediation.status.manual_rollbacks[-1].outcome is Outcome.ROLLED_BACK
 
 
 async def test_an_undo_by_hand_is_refused_when_what_was_captured_is_gone(world: World) -> None:
@@ -347,8 +349,8 @@ async def test_an_undo_by_hand_is_refused_when_what_was_captured_is_gone(world: 
         assert capture is not None
         world.api.remove("configmaps", NAMESPACE, capture.name)
         ask_undo(world)
-        found = await undone(world)
-    (undo,) = found.status.manual_rollbacks
+        remediation = await undone(world)
+    (undo,) = remediation.status.manual_rollbacks
     assert undo.outcome is Outcome.REJECTED
     assert "captured state cannot be used" in undo.message
     assert image_of(world.api) == GOOD

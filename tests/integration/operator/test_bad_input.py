@@ -108,11 +108,11 @@ async def test_a_status_that_somebody_edits_meanwhile_is_not_lost(world: World) 
     world.model.say(Answer(RIGHT, delay_seconds=0.5))
     async with world.operator():
         file_report(world.api)
-        (found,) = await world.until(world.remediations)
+        (value,) = await world.until(world.remediations)
         await world.until(lambda: world.model.asked)
         # Its metadata changes while the model thinks: the write that follows meets a conflict.
         labels = {"metadata": {"labels": {"team": "shop"}}}
-        world.api.edit("remediations", NAMESPACE, found.metadata.name, labels)
+        world.api.edit("remediations", NAMESPACE, value.metadata.name, labels)
         ended = await world.ended()
     assert ended.status.outcome is Outcome.VERIFIED
     assert ended.metadata.labels["team"] == "shop"
@@ -203,8 +203,10 @@ async def test_cancelled_while_the_model_thinks(world: World) -> None:
     async with world.operator():
         file_report(world.api)
         await world.until(lambda: world.model.asked)
-        (found,) = world.remediations()
-        world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": {"cancel": True}})
+        (remediation,) = world.remediations()
+        world.api.edit(
+            "remediations", NAMESPACE, remediation.metadata.name, {"spec": {"cancel": True}}
+        )
         ended = await world.ended()
     assert ended.status.outcome is Outcome.CANCELLED
     assert world.api.writes("/jobs") == []
@@ -236,8 +238,8 @@ async def test_a_remediation_that_is_deleted_in_mid_run_leaves_nothing(world: Wo
         file_report(world.api)
         await world.until(lambda: world.runner.ran)
         world.runner.seconds = 0.2
-        (found,) = world.remediations()
-        world.api.remove("remediations", NAMESPACE, found.metadata.name)
+        (remediation,) = world.remediations()
+        world.api.remove("remediations", NAMESPACE, remediation.metadata.name)
         await world.until(lambda: not world.remediations(), 30)
         await asyncio.sleep(0.3)
     assert world.leftovers() == []
@@ -252,11 +254,11 @@ async def test_a_text_that_was_tampered_with_is_not_run(world: World) -> None:
     async with world.operator():
         file_report(world.api)
 
-        found = await plan_of(world)
-        name = f"{found.metadata.name}-1-playbook"
+        remediation = await plan_of(world)
+        name = f"{remediation.metadata.name}-1-playbook"
         other = json.dumps([scale(2)])
         world.api.edit("configmaps", NAMESPACE, name, {"data": {"playbook.json": other}})
-        decide(world, found)
+        decide(world, remediation)
         ended = await world.ended()
     assert ended.status.outcome is Outcome.FAILED
     assert ended.status.reason is Reason.TAMPERED
@@ -269,8 +271,8 @@ async def test_a_report_about_nothing_says_so(world: World) -> None:
         file_report(world.api, target={"kind": "Deployment", "name": "nobody"})
 
         def refused() -> Reason | None:
-            found = find_condition(world.report().status.conditions, ConditionType.ACCEPTED)
-            return found.reason if found else None
+            condition = find_condition(world.report().status.conditions, ConditionType.ACCEPTED)
+            return condition.reason if condition else None
 
         assert await world.until(refused) is Reason.TARGET_NOT_FOUND
     assert world.remediations() == []

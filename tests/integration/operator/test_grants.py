@@ -18,10 +18,10 @@ async def test_a_rollback_is_granted_the_template_that_it_goes_back_to(
     granted: list[Any] = []
     save = world.api._save
 
-    def kept(key: tuple[str, str, str], found: Any, before: Any) -> Any:
+    def kept(key: tuple[str, str, str], value: Any, before: Any) -> Any:
         if key[0] == "rungrants":
-            granted.append(found)
-        return save(key, found, before)
+            granted.append(value)
+        return save(key, value, before)
 
     monkeypatch.setattr(world.api, "_save", kept)
     async with world.operator():

@@ -11,19 +11,19 @@ from tests.doubles.shop import BAD, NAMESPACE, file_report, image_of, open_shop
 from tests.integration.operator.conftest import World
 
 
-def of(wanted: str) -> list[Injection]:
-    return [attempt for attempt in injections() if attempt.wants == wanted]
+def of(expected: str) -> list[Injection]:
+    return [attempt for attempt in injections() if attempt.wants == expected]
 
 
-@pytest.mark.parametrize("wanted", harms())
+@pytest.mark.parametrize("expected", harms())
 async def test_a_model_that_obeys_is_rejected_and_nothing_is_written(
-    world: World, wanted: str
+    world: World, expected: str
 ) -> None:
     open_shop(world.api)
     before = json.dumps(world.api.get("deployments", NAMESPACE, "cart")["spec"])  # type: ignore[index]
-    text = json.dumps(harm(wanted, NAMESPACE))
+    text = json.dumps(harm(expected, NAMESPACE))
     world.model.say(Answer(text))
-    texts = [attempt.text for attempt in of(wanted)]
+    texts = [attempt.text for attempt in of(expected)]
     async with world.operator():
         file_report(
             world.api,
@@ -49,9 +49,9 @@ async def test_what_the_model_is_asked_holds_no_mark_of_a_message(world: World) 
             world.api, evidence=[{"kind": "Log", "source": t[:256], "text": t} for t in texts]
         )
         await world.ended(40)
-    asked = [m for request in world.model.asked for m in request["messages"]]
-    assert [m for m in asked if m["role"] == "user"]
-    said = asked[-1]["content"]
-    assert asked[-1]["role"] == "user"
-    assert "<|" not in said
-    assert not any(ord(c) < 32 and c != "\n" for c in said)
+    items = [m for request in world.model.asked for m in request["messages"]]
+    assert [m for m in items if m["role"] == "user"]
+    content = items[-1]["content"]
+    assert items[-1]["role"] == "user"
+    assert "<|" not in content
+    assert not any(ord(c) < 32 and c != "\n" for c in content)

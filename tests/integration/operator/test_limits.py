@@ -39,12 +39,12 @@ def accepted(world: World, name: str = "cart-down") -> Condition | None:
 
 
 def refused(world: World, reason: Reason, name: str = "cart-down") -> bool:
-    found = accepted(world, name)
-    return found is not None and (found.status, found.reason) == (Status.FALSE, reason)
+    condition = accepted(world, name)
+    return condition is not None and (condition.status, condition.reason) == (Status.FALSE, reason)
 
 
-def succeeded(found: Remediation) -> Reason | None:
-    condition = find_condition(found.status.conditions, ConditionType.SUCCEEDED)
+def succeeded(remediation: Remediation) -> Reason | None:
+    condition = find_condition(remediation.status.conditions, ConditionType.SUCCEEDED)
     return condition.reason if condition else None
 
 
@@ -71,9 +71,9 @@ async def test_nothing_begins_while_the_kill_switch_is_on(world: World) -> None:
         await world.until(lambda: gauge(world, "reme_kill_switch_active", in_flight="Drain") == 1)
         file_report(world.api)
         await world.until(lambda: refused(world, Reason.KILL_SWITCH))
-        found = accepted(world)
-        assert found is not None
-        assert "a bad day" in found.message
+        condition = accepted(world)
+        assert condition is not None
+        assert "a bad day" in condition.message
         await world.until(lambda: (c := ready(world)) and c.reason is Reason.KILL_SWITCH)
         switch_off(world)
         ended = await world.ended()
@@ -194,10 +194,10 @@ async def test_a_policy_that_cannot_be_read_says_so_and_lets_nothing_pass(world:
         file_report(world.api)
         await world.until(lambda: refused(world, Reason.POLICY_INVALID))
         await world.until(lambda: ready(world))
-        found = ready(world)
-        assert found is not None
-        assert (found.status, found.reason) == (Status.FALSE, Reason.POLICY_INVALID)
-        assert "actions.0.name" in found.message
+        condition = ready(world)
+        assert condition is not None
+        assert (condition.status, condition.reason) == (Status.FALSE, Reason.POLICY_INVALID)
+        assert "actions.0.name" in condition.message
         set_policy(world.api)
         ended = await world.ended()
     assert ended.status.outcome is Outcome.VERIFIED
@@ -241,22 +241,22 @@ async def test_in_a_storm_those_with_one_cause_are_one(world: World) -> None:
     async with world.operator():
         await world.until(lambda: gauge(world, "reme_report_storm_active") == 1)
         await world.until(lambda: refused(world, Reason.SAME_CAUSE, "caller-7"))
-        found = accepted(world, "caller-7")
-        assert found is not None
-        assert "shop/cart-down is acted on first" in found.message
+        condition = accepted(world, "caller-7")
+        assert condition is not None
+        assert "shop/cart-down is acted on first" in condition.message
 
         await world.until(lambda: outcome_of(world, "cart-down"), 60)
         # Until then nothing else was begun, though there was room for one more at a time.
-        begun = {r.spec.report_ref.name for r in world.remediations()}
-        assert begun == {"cart-down"}
+        started_at = {r.spec.report_ref.name for r in world.remediations()}
+        assert started_at == {"cart-down"}
         await world.until(lambda: len(well(world)) >= 3, 100)
     assert outcome_of(world, "cart-down") is Outcome.VERIFIED
     assert len(world.runner.ran) == 1
 
 
 def outcome_of(world: World, report: str) -> Outcome | None:
-    found = [r for r in world.remediations() if r.spec.report_ref.name == report]
-    return found[0].status.outcome if found else None
+    remediations = [r for r in world.remediations() if r.spec.report_ref.name == report]
+    return remediations[0].status.outcome if remediations else None
 
 
 def well(world: World) -> list[Remediation]:
@@ -276,9 +276,9 @@ async def test_a_namespace_is_touched_only_so_far(world: World) -> None:
         assert (await world.ended()).status.outcome is Outcome.VERIFIED
         file_report(world.api, "stock-down", target={"kind": "Deployment", "name": "stock"})
         await world.until(lambda: refused(world, Reason.BUDGET_EXHAUSTED, "stock-down"))
-        found = accepted(world, "stock-down")
-        assert found is not None
-        assert "allows 1 of 2 workloads of shop" in found.message
+        condition = accepted(world, "stock-down")
+        assert condition is not None
+        assert "allows 1 of 2 workloads of shop" in condition.message
 
 
 async def test_a_target_that_could_not_be_helped_rests_longer_and_longer(world: World) -> None:
@@ -292,9 +292,9 @@ async def test_a_target_that_could_not_be_helped_rests_longer_and_longer(world: 
         assert first.status.outcome is Outcome.ROLLED_BACK
         file_report(world.api, "second")
         await world.until(lambda: refused(world, Reason.COOLING_DOWN, "second"))
-        found = accepted(world, "second")
-        assert found is not None
-        assert "cools down for 2 s" in found.message
+        condition = accepted(world, "second")
+        assert condition is not None
+        assert "cools down for 2 s" in condition.message
         await world.until(lambda: len(world.remediations()) == 2, 20)
     second = next(r for r in world.remediations() if r.spec.report_ref.name == "second")
     assert second.metadata.annotations["reme.dev/failures-before"] == "1"
@@ -316,9 +316,9 @@ async def test_a_profile_is_kept_as_what_it_says(world: World) -> None:
         file_report(world.api)
         ended = await world.ended()
     assert ended.status.outcome is Outcome.VERIFIED
-    kept = ended.spec.policy.spec
-    assert kept.budgets.max_workloads_percent == 25
-    assert kept == RemediationPolicy.model_validate({**body, "spec": spec}).spec
+    remediation_policy_spec = ended.spec.policy.spec
+    assert remediation_policy_spec.budgets.max_workloads_percent == 25
+    assert remediation_policy_spec == RemediationPolicy.model_validate({**body, "spec": spec}).spec
 
 
 async def test_where_no_allowed_action_helps_nothing_is_done_and_what_was_seen_is_kept(
@@ -346,8 +346,8 @@ LASTING = {"evidence": {"minPersistenceSeconds": 3}}
 
 
 def waits_for_persistence(world: World) -> bool:
-    found = world.remediations()
-    return bool(found) and succeeded(found[0]) is Reason.WAITING_FOR_PERSISTENCE
+    remediations = world.remediations()
+    return bool(remediations) and succeeded(remediations[0]) is Reason.WAITING_FOR_PERSISTENCE
 
 
 def rights(world: World) -> list[str]:
@@ -426,8 +426,10 @@ async def test_the_wait_is_called_off_like_anything_else(world: World) -> None:
         await world.until(lambda: succeeded(world.remediations()[0]) is Reason.KILL_SWITCH, 20)
         switch_off(world)
         await world.until(lambda: waits_for_persistence(world), 20)
-        (found,) = world.remediations()
-        world.api.edit("remediations", NAMESPACE, found.metadata.name, {"spec": {"cancel": True}})
+        (remediation,) = world.remediations()
+        world.api.edit(
+            "remediations", NAMESPACE, remediation.metadata.name, {"spec": {"cancel": True}}
+        )
         ended = await world.ended()
     assert (ended.status.outcome, ended.status.reason) == (Outcome.CANCELLED, Reason.CANCELLED)
     assert jobs(world) == []

@@ -25,9 +25,9 @@ from tests.integration.operator.conftest import World
 
 
 def condition(remediation: Remediation, kind: ConditionType) -> tuple[Status, Reason]:
-    found = find_condition(remediation.status.conditions, kind)
-    assert found is not None
-    return found.status, found.reason
+    result = find_condition(remediation.status.conditions, kind)
+    assert result is not None
+    return result.status, result.reason
 
 
 def replicas(world: World) -> int:
@@ -44,8 +44,8 @@ async def test_the_right_playbook_is_verified(world: World) -> None:
         ended = await world.ended()
 
         def remediated() -> bool:
-            found = find_condition(world.report().status.conditions, ConditionType.REMEDIATED)
-            return found is not None and found.status is Status.TRUE
+            result = find_condition(world.report().status.conditions, ConditionType.REMEDIATED)
+            return result is not None and result.status is Status.TRUE
 
         await world.until(remediated)
         await world.until(
@@ -82,13 +82,13 @@ async def test_the_grant_is_there_before_any_right_and_goes_after_it(world: Worl
     async with world.operator():
         file_report(world.api)
         await world.ended()
-    made = [
+    lines = [
         c.path.split("/")[-1]
         for c in world.api.writes("")
         if "reme-system" in c.path or "rolebindings" in c.path
     ]
-    assert made.index("rungrants") < made.index("rolebindings")
-    assert made[-1] == "jobs" or "jobs" in made[made.index("rolebindings") :]
+    assert lines.index("rungrants") < lines.index("rolebindings")
+    assert lines[-1] == "jobs" or "jobs" in lines[lines.index("rolebindings") :]
     gone = [c.path for c in world.api.writes("", verb="DELETE")]
     last_binding = max(i for i, path in enumerate(gone) if "rolebindings" in path)
     assert last_binding < min(i for i, path in enumerate(gone) if "rungrants" in path)
@@ -147,7 +147,7 @@ async def test_the_second_attempt_is_told_of_the_first(world: World) -> None:
         ended = await world.ended(40)
     assert ended.status.outcome is Outcome.VERIFIED
     assert [a.outcome for a in ended.status.attempts] == [Outcome.ROLLED_BACK, Outcome.VERIFIED]
-    first, second = (str(asked["messages"][-1]) for asked in world.model.asked)
+    first, second = (str(request["messages"][-1]) for request in world.model.asked)
     assert "attempt 1" not in first
     assert "attempt 1" in second
 
@@ -231,19 +231,19 @@ async def test_a_policy_that_is_suspended_holds_the_run_and_lets_it_go(world: Wo
         set_policy(world.api, suspend=True)
 
         def held() -> Remediation | None:
-            for found in world.remediations():
-                stated = find_condition(found.status.conditions, ConditionType.SUCCEEDED)
+            for value in world.remediations():
+                stated = find_condition(value.status.conditions, ConditionType.SUCCEEDED)
                 if stated and stated.reason is Reason.SUSPENDED:
-                    return found
+                    return value
             return None
 
-        found = await world.until(held)
+        value = await world.until(held)
         await asyncio.sleep(0.3)
         assert world.api.writes("/jobs") == []
         set_policy(world.api)
         # Nothing tells a remediation that a policy changed; an edit of itself wakes it.
         world.api.edit(
-            "remediations", NAMESPACE, found.metadata.name, {"metadata": {"labels": {"x": "y"}}}
+            "remediations", NAMESPACE, value.metadata.name, {"metadata": {"labels": {"x": "y"}}}
         )
         ended = await world.ended()
     assert ended.status.outcome is Outcome.VERIFIED
@@ -295,8 +295,10 @@ async def test_two_reports_for_one_target_take_turns(world: World) -> None:
         file_report(world.api, "twin-b")
 
         def refused() -> bool:
-            found = find_condition(world.report("twin-b").status.conditions, ConditionType.ACCEPTED)
-            return found is not None and found.reason is Reason.TARGET_LOCKED
+            result = find_condition(
+                world.report("twin-b").status.conditions, ConditionType.ACCEPTED
+            )
+            return result is not None and result.reason is Reason.TARGET_LOCKED
 
         await world.until(refused)
         assert world.report("twin-b").status.retry_time is not None

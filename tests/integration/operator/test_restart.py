@@ -99,8 +99,8 @@ async def test_a_deletion_while_nobody_looked_is_cleaned_up(world: World) -> Non
     async with world.operator():
         file_report(world.api)
         await world.until(lambda: world.runner.ran)
-    (found,) = world.remediations()
-    world.api.remove("remediations", NAMESPACE, found.metadata.name)
+    (remediation,) = world.remediations()
+    world.api.remove("remediations", NAMESPACE, remediation.metadata.name)
     assert world.remediations()  # the finalizer holds it
     world.runner.seconds = 0.2
     async with world.operator():

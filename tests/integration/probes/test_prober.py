@@ -56,8 +56,8 @@ def reads() -> Reads:
 
 @pytest.fixture
 async def prober(reads: Reads) -> AsyncIterator[Prober]:
-    async with ServiceProber(reads, SystemClock()) as made:  # type: ignore[arg-type]
-        yield made
+    async with ServiceProber(reads, SystemClock()) as service_prober:  # type: ignore[arg-type]
+        yield service_prober
 
 
 def http(port: int, **more: Any) -> Probe:
@@ -74,19 +74,23 @@ def answer(**response: Any) -> Any:
 
 
 async def test_an_answer_passes_and_says_how_long_it_took(prober: Prober) -> None:
-    seen: list[web.BaseRequest] = []
+    base_requests: list[web.BaseRequest] = []
 
     async def handler(request: web.Request) -> web.Response:
-        seen.append(request)
+        base_requests.append(request)
         return web.Response(text="ok")
 
     async with serve(handler) as port:
         sample = await prober.sample(http(port, path="/health?deep=%2F1"), CART, "shop")
     assert sample.passed is True
     assert sample.value.startswith("200 in ")
-    assert seen[0].headers["Host"] == f"cart.shop.svc:{port}"
-    assert seen[0].raw_path if isinstance(seen[0], web.Request) else seen[0].path
-    assert seen[0].path_qs == "/health?deep=%2F1"
+    assert base_requests[0].headers["Host"] == f"cart.shop.svc:{port}"
+    assert (
+        base_requests[0].raw_path
+        if isinstance(base_requests[0], web.Request)
+        else base_requests[0].path
+    )
+    assert base_requests[0].path_qs == "/health?deep=%2F1"
 
 
 @pytest.mark.parametrize(
@@ -101,16 +105,16 @@ async def test_the_status_decides(prober: Prober, status: int, limit: int, passe
 
 
 async def test_a_redirect_is_not_followed(prober: Prober) -> None:
-    asked: list[str] = []
+    lines: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        lines.append(request.path)
         raise web.HTTPFound("/elsewhere")
 
     async with serve(handler) as port:
         sample = await prober.sample(http(port), CART, "shop")
     assert sample.value.startswith("302")
-    assert asked == ["/"]
+    assert lines == ["/"]
 
 
 async def test_a_slow_answer_fails(prober: Prober) -> None:
@@ -205,17 +209,17 @@ async def test_what_is_no_service_is_unknown_and_is_not_asked(
     prober: Prober, reads: Reads, service: Any, why: str
 ) -> None:
     reads.service = service
-    asked: list[str] = []
+    lines: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        lines.append(request.path)
         return web.Response()
 
     async with serve(handler) as port:
         sample = await prober.sample(http(port), CART, "shop")
     assert sample.passed is None
     assert why in sample.message
-    assert asked == []
+    assert lines == []
 
 
 async def test_a_headless_service_without_an_address_is_unknown(

@@ -75,9 +75,9 @@ def server(tmp_path: Path) -> Iterator[StubServer]:
 def test_a_runner_ends_within_the_grace_period_though_no_request_is_answered(
     server: StubServer, tmp_path: Path
 ) -> None:
-    made = manifests(REQUEST)
-    container = made.job["spec"]["template"]["spec"]["containers"][0]
-    (tmp_path / "playbook.json").write_text(made.input_config_map["data"]["playbook.json"])
+    run_manifests = manifests(REQUEST)
+    container = run_manifests.job["spec"]["template"]["spec"]["containers"][0]
+    (tmp_path / "playbook.json").write_text(run_manifests.input_config_map["data"]["playbook.json"])
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "reme_runner"],
         env={

@@ -22,24 +22,32 @@ def test_a_profile_never_says_how_far_reme_may_go(profile: Profile) -> None:
 
 @pytest.mark.parametrize("profile", Profile)
 def test_what_a_profile_says_is_taken(profile: Profile) -> None:
-    found, said = spec(profile=profile), PROFILES[profile]
-    assert found.max_attempts == said["max_attempts"]
-    assert found.max_disruption is said["max_disruption"]
-    assert found.budgets.model_dump(include=set(said["budgets"]), by_alias=False) == said["budgets"]
-    assert found.evidence.model_dump(by_alias=False) == said["evidence"]
-    assert [a.name for a in found.actions] == [rule["name"] for rule in said["actions"]]
+    remediation_policy_spec, values = spec(profile=profile), PROFILES[profile]
+    assert remediation_policy_spec.max_attempts == values["max_attempts"]
+    assert remediation_policy_spec.max_disruption is values["max_disruption"]
+    assert (
+        remediation_policy_spec.budgets.model_dump(include=set(values["budgets"]), by_alias=False)
+        == values["budgets"]
+    )
+    assert remediation_policy_spec.evidence.model_dump(by_alias=False) == values["evidence"]
+    assert [a.name for a in remediation_policy_spec.actions] == [
+        rule["name"] for rule in values["actions"]
+    ]
 
 
 def test_without_a_profile_nothing_is_allowed() -> None:
-    found = spec()
-    assert found.actions == []
-    assert (found.budgets.max_concurrent, found.budgets.max_per_hour) == (1, 12)
-    assert found.max_disruption is Disruption.HIGH
-    assert found.evidence.min_persistence_seconds == 0
+    remediation_policy_spec = spec()
+    assert remediation_policy_spec.actions == []
+    assert (
+        remediation_policy_spec.budgets.max_concurrent,
+        remediation_policy_spec.budgets.max_per_hour,
+    ) == (1, 12)
+    assert remediation_policy_spec.max_disruption is Disruption.HIGH
+    assert remediation_policy_spec.evidence.min_persistence_seconds == 0
 
 
 def test_what_the_policy_says_itself_goes_first() -> None:
-    found = spec(
+    remediation_policy_spec = spec(
         profile="Conservative",
         maxAttempts=4,
         maxDisruption="None",
@@ -47,32 +55,41 @@ def test_what_the_policy_says_itself_goes_first() -> None:
         budgets={"maxPerHour": 99},
         evidence={"requireProbeFailure": False},
     )
-    assert found.max_attempts == 4
-    assert found.max_disruption is Disruption.NONE
-    assert [a.name for a in found.actions] == [ActionName.RESTART]
-    assert found.budgets.max_per_hour == 99
-    assert found.budgets.cooldown_seconds == 900
-    assert found.evidence.require_probe_failure is False
-    assert found.evidence.min_confidence_percent == 50
-    assert found.evidence.min_persistence_seconds == 60
+    assert remediation_policy_spec.max_attempts == 4
+    assert remediation_policy_spec.max_disruption is Disruption.NONE
+    assert [a.name for a in remediation_policy_spec.actions] == [ActionName.RESTART]
+    assert remediation_policy_spec.budgets.max_per_hour == 99
+    assert remediation_policy_spec.budgets.cooldown_seconds == 900
+    assert remediation_policy_spec.evidence.require_probe_failure is False
+    assert remediation_policy_spec.evidence.min_confidence_percent == 50
+    assert remediation_policy_spec.evidence.min_persistence_seconds == 60
 
 
 def test_a_value_that_is_what_there_is_without_a_profile_still_goes_first() -> None:
-    found = spec(profile="Broad", budgets={"maxConcurrent": 1}, maxAttempts=2)
-    assert found.budgets.max_concurrent == 1
-    assert found.max_attempts == 2
+    remediation_policy_spec = spec(profile="Broad", budgets={"maxConcurrent": 1}, maxAttempts=2)
+    assert remediation_policy_spec.budgets.max_concurrent == 1
+    assert remediation_policy_spec.max_attempts == 2
 
 
 @pytest.mark.parametrize("profile", Profile)
 def test_the_snapshot_of_a_policy_says_the_same_when_it_is_read_again(profile: Profile) -> None:
-    found = spec(profile=profile, budgets={"maxPerHour": 3})
-    assert RemediationPolicySpec.model_validate(found.wire()) == found
+    remediation_policy_spec = spec(profile=profile, budgets={"maxPerHour": 3})
+    assert (
+        RemediationPolicySpec.model_validate(remediation_policy_spec.wire())
+        == remediation_policy_spec
+    )
 
 
 def test_a_policy_that_is_over_before_its_profile_lets_it_begin_can_still_be_read() -> None:
-    found = spec(profile="Conservative", deadlineSeconds=45)
-    assert RemediationPolicySpec.model_validate(found.wire()) == found
-    assert (found.evidence.min_persistence_seconds, found.deadline_seconds) == (60, 45)
+    remediation_policy_spec = spec(profile="Conservative", deadlineSeconds=45)
+    assert (
+        RemediationPolicySpec.model_validate(remediation_policy_spec.wire())
+        == remediation_policy_spec
+    )
+    assert (
+        remediation_policy_spec.evidence.min_persistence_seconds,
+        remediation_policy_spec.deadline_seconds,
+    ) == (60, 45)
 
 
 def test_each_profile_allows_what_the_one_before_it_does() -> None:
@@ -95,8 +112,8 @@ def test_the_api_server_fills_in_nothing_that_a_profile_does() -> None:
     (kind,) = [k for k in KINDS if k.model.KIND == "RemediationPolicy"]
     schema = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     fields = schema["properties"]["spec"]["properties"]
-    for said in PROFILES.values():
-        for name, value in said.items():
+    for values in PROFILES.values():
+        for name, value in values.items():
             field = fields["".join([name.split("_")[0], *map(str.title, name.split("_")[1:])])]
             assert not field.get("default"), name
             if isinstance(value, dict):

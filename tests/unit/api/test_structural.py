@@ -15,9 +15,9 @@ ANYTHING = {"x-kubernetes-preserve-unknown-fields": True}
 
 
 def schema_of(kind: Kind) -> dict[str, Any]:
-    found = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    assert isinstance(found, dict)
-    return found
+    open_apiv3_schema = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    assert isinstance(open_apiv3_schema, dict)
+    return open_apiv3_schema
 
 
 def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,8 +67,8 @@ def test_lists_of_named_things_are_keyed(kind: Kind) -> None:
 
 def by_name(name: str) -> dict[str, Any]:
     schema = schema_of(next(kind for kind in KINDS if name == kind.model.KIND))
-    found: dict[str, Any] = schema["properties"]
-    return found
+    properties: dict[str, Any] = schema["properties"]
+    return properties
 
 
 def test_defaults_stand_in_the_schema_down_to_nested_objects() -> None:
@@ -144,13 +144,13 @@ def test_what_a_crd_cannot_say_is_refused(model: type[BaseModel]) -> None:
 
 
 def test_what_may_be_anything_is_said_so_and_stands_nowhere_but_in_grants() -> None:
-    found = {
+    names = {
         (kind.model.KIND, path)
         for kind in KINDS
         for path, node in nodes(schema_of(kind))
         if ANYTHING.items() <= node.items()
     }
-    assert found == {("RunGrant", ".spec.rules[].values[]")}
+    assert names == {("RunGrant", ".spec.rules[].values[]")}
 
 
 @kinds

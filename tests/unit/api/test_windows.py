@@ -66,8 +66,11 @@ def test_one_of_several_is_enough() -> None:
 
 
 def test_the_next_opening_is_the_nearest_of_all() -> None:
-    some = [window(days=["Wed"], start="08:00", end="09:00"), window(days=["Tue"], end="01:00")]
-    assert next_opening(some, at(0, "12:00")) == at(1, "00:00")
+    time_windows = [
+        window(days=["Wed"], start="08:00", end="09:00"),
+        window(days=["Tue"], end="01:00"),
+    ]
+    assert next_opening(time_windows, at(0, "12:00")) == at(1, "00:00")
     weekly = [window(days=["Mon"], start="08:00", end="09:00")]
     assert next_opening(weekly, at(0, "08:00")) == at(7, "08:00")
 
@@ -110,27 +113,27 @@ moments = st.integers(0, 366 * 24 * 60).map(lambda m: MONDAY + timedelta(minutes
 
 @given(st.lists(windows, min_size=1, max_size=4), moments)
 def test_what_is_said_to_open_next_is_in_the_future_and_soon(
-    some: list[TimeWindow], now: datetime
+    time_windows: list[TimeWindow], now: datetime
 ) -> None:
-    opening = next_opening(some, now)
+    opening = next_opening(time_windows, now)
     assert opening is not None
     assert now < opening <= now + timedelta(days=8, hours=2)
 
 
 @given(st.lists(windows, min_size=1, max_size=4), moments)
 def test_a_window_that_is_shut_stays_shut_until_the_next_opening(
-    some: list[TimeWindow], now: datetime
+    time_windows: list[TimeWindow], now: datetime
 ) -> None:
-    opening = next_opening(some, now)
+    opening = next_opening(time_windows, now)
     assert opening is not None
-    if is_open(some, now):
+    if is_open(time_windows, now):
         return
     span = opening - now
     for part in range(1, 20):
         moment = now + span * part / 20
         # Where clocks go back, an hour of the wall comes twice, and a window may open again.
-        if is_open(some, moment):
-            zones = {zone_of(w) for w in some}
+        if is_open(time_windows, moment):
+            zones = {zone_of(w) for w in time_windows}
             assert any(
                 (moment - timedelta(hours=2)).astimezone(z).utcoffset()
                 != moment.astimezone(z).utcoffset()

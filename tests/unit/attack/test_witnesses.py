@@ -74,10 +74,10 @@ class Counting(Poller[int]):
 def test_looks_are_kept_until_the_end() -> None:
     with Counting() as counting:
         assert counting.third.wait(10)
-    seen = list(counting.samples)
-    assert seen[:3] == [1, 2, 3]
+    samples = list(counting.samples)
+    assert samples[:3] == [1, 2, 3]
     time.sleep(0.01)
-    assert counting.samples == seen
+    assert counting.samples == samples
 
 
 def test_what_ends_the_looks_is_raised_at_the_end_unless_the_test_has_failed() -> None:
@@ -94,9 +94,9 @@ def test_what_ends_the_looks_is_raised_at_the_end_unless_the_test_has_failed() -
 
 
 def test_the_busiest_window_counts_each_target_once() -> None:
-    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    started_at = datetime(2026, 1, 1, tzinfo=UTC)
     runs = [
-        (begun + timedelta(seconds=s), name)
+        (started_at + timedelta(seconds=s), name)
         for s, name in ((0, "a"), (10, "b"), (20, "a"), (59, "c"), (60, "d"), (200, "e"))
     ]
     assert most_within(runs, timedelta(seconds=60)) == 4  # b a c d
@@ -104,8 +104,8 @@ def test_the_busiest_window_counts_each_target_once() -> None:
 
 
 def test_every_attempt_is_in_one_incident() -> None:
-    found = [attempt.id for one in incidents() for attempt in one.attempts]
-    assert sorted(found) == sorted(attempt.id for attempt in injections())
+    ids = [attempt.id for one in incidents() for attempt in one.attempts]
+    assert sorted(ids) == sorted(attempt.id for attempt in injections())
     assert all(len(one.attempts) <= AT_ONCE for one in incidents())
     assert [one.number for one in incidents()] == list(range(len(incidents())))
 

@@ -167,10 +167,10 @@ def board() -> dashboard.Dashboard:
         )
         .with_panel(
             number(
-                "Undo failed",
+                "Rollbacks failed",
                 'sum(increase(reme_remediations_total{OWN,outcome="RollbackFailed"}[$__range]))',
                 "short",
-                "A run did not help and could not be undone: a person must look.",
+                "A run did not help and its rollback failed: check the target.",
             )
         )
         .with_panel(number("Leaders", "sum(reme_leader{OWN})", "short", "One leads; 0 is a fault."))
@@ -290,7 +290,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Operator errors",
                 "short",
-                "Decisions that ended in an error, and objects that could not be read.",
+                "Reconciles that failed, objects that could not be parsed, tasks that were restarted.",
                 counts(
                     "reme_reconcile_duration_seconds_count",
                     "result",
@@ -298,6 +298,7 @@ def board() -> dashboard.Dashboard:
                     "decisions",
                 ),
                 counts("reme_unreadable_objects_total", "kind", legend="unreadable {{kind}}"),
+                counts("reme_background_task_failures_total", "task", legend="task {{task}}"),
                 bars=True,
             )
         )

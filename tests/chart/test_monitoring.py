@@ -89,7 +89,7 @@ def test_every_alert_looks_at_its_own_release() -> None:
 
 
 def test_every_alert_says_what_is_wrong_and_the_docs_what_to_do() -> None:
-    operations = (ROOT / "docs" / "operations.md").read_text()
+    operations = (ROOT / "docs" / "how-to" / "operate.md").read_text()
     for alert in alerts():
         assert alert["annotations"]["summary"].endswith(".")
         assert alert["labels"]["severity"] in {"critical", "warning"}

@@ -122,7 +122,7 @@ CALLS: list[tuple[list[str], Callable[[], Remediation], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "found", "spec"), CALLS, ids=[c[0][0] for c in CALLS])
+@pytest.mark.parametrize(("words", "make", "spec"), CALLS, ids=[c[0][0] for c in CALLS])
 def test_a_command_is_a_patch(
     cluster: Cluster, words: list[str], make: Callable[[], Remediation], spec: dict[str, Any]
 ) -> None:

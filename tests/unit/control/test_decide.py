@@ -61,7 +61,7 @@ def measured(
 
 
 TABLE: list[tuple[str, Observed, d.Decision]] = [
-    ("nothing yet", seen(begun=False), d.Begin()),
+    ("nothing yet", seen(started=False), d.Begin()),
     ("no baseline", seen(baseline=None), d.ProbeBaseline()),
     (
         "a baseline that needs more samples",

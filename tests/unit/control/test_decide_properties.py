@@ -142,7 +142,7 @@ def anything(draw: st.DrawFn) -> Observed:
         *draw(st.lists(attempts, max_size=3)),
         baseline=draw(st.none() | verdicts),
         measured=draw(times),
-        begun=draw(st.booleans()),
+        started=draw(st.booleans()),
         outcome=draw(st.none() | st.sampled_from(list(Outcome))),
         cancel=draw(st.booleans()),
         approval=draw(st.none() | approvals),
@@ -537,7 +537,7 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
         data.draw,
         remediation(
             baseline=None,
-            begun=False,
+            started=False,
             mode=data.draw(st.sampled_from(["Auto", "Approve", "Observe"])),
             approval_timeout_seconds=60,
             hold_timeout_seconds=90,

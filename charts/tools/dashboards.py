@@ -108,7 +108,7 @@ def counts(metric: str, by: str, condition: str = "", legend: str = "") -> Query
     return (f"sum by ({by}) ({increase})", legend or f"{{{{{by}}}}}")
 
 
-def board() -> dashboard.Dashboard:
+def build_dashboard() -> dashboard.Dashboard:
     """Return the whole dashboard."""
     header = (
         text.Panel()
@@ -151,18 +151,28 @@ def board() -> dashboard.Dashboard:
         .with_row(dashboard.Row("Repairs"))
         .with_panel(
             number(
-                "Proven repairs",
+                "Verified repairs",
                 'sum(increase(reme_remediations_total{OWN,outcome="Verified"}[$__range]))'
                 f" / sum(increase(reme_remediations_total{{OWN,{ran}}}[$__range]))",
                 "percentunit",
-                "Of the runs that happened: the share whose probes held. Rejected playbooks,"
-                " abstentions and healthy targets are not in it.",
+                "Share of the runs that were verified. Rejected playbooks, abstentions and healthy"
+                " targets do not count.",
             )
         )
-        .with_panel(number("Open", "sum(reme_remediations_open{OWN})", "short", "Not ended yet."))
         .with_panel(
             number(
-                "Runs now", "sum(reme_sandbox_jobs_active{OWN})", "short", "Jobs of the sandbox."
+                "Open",
+                "sum(reme_remediations_open{OWN})",
+                "short",
+                "Remediations that have not ended.",
+            )
+        )
+        .with_panel(
+            number(
+                "Active runs",
+                "sum(reme_sandbox_jobs_active{OWN})",
+                "short",
+                "Jobs that run playbooks.",
             )
         )
         .with_panel(
@@ -173,9 +183,18 @@ def board() -> dashboard.Dashboard:
                 "A run did not help and its rollback failed: check the target.",
             )
         )
-        .with_panel(number("Leaders", "sum(reme_leader{OWN})", "short", "One leads; 0 is a fault."))
         .with_panel(
-            number("Operators", "count(reme_build_info{OWN})", "short", "Replicas that answer.")
+            number(
+                "Leaders",
+                "sum(reme_leader{OWN})",
+                "short",
+                "Replicas that hold the lease; anything but 1 is a fault.",
+            )
+        )
+        .with_panel(
+            number(
+                "Operators", "count(reme_build_info{OWN})", "short", "Replicas that are scraped."
+            )
         )
         .with_panel(
             lines(
@@ -188,9 +207,9 @@ def board() -> dashboard.Dashboard:
         )
         .with_panel(
             lines(
-                "Why they ended so",
+                "Outcomes by reason",
                 "short",
-                "Reasons of all outcomes but Verified.",
+                "Reasons of all outcomes except Verified.",
                 counts("reme_remediations_total", "reason", 'outcome!="Verified"'),
                 bars=True,
             )
@@ -199,7 +218,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Decisions on reports",
                 "short",
-                "RemediationCreated accepts; the others say why a report waits or is refused.",
+                "RemediationCreated: accepted; the others: why a report waits or is refused.",
                 counts("reme_report_decisions_total", "reason"),
                 bars=True,
             )
@@ -217,7 +236,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Steps, 95 %",
                 "s",
-                "Where the time goes.",
+                "95th percentile of the duration of each step.",
                 quantiles("reme_step_duration_seconds", "step")[1],
             )
         )
@@ -225,16 +244,16 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Verification",
                 "s",
-                "From the end of a run until its success or failure was proven.",
+                "From the end of a run to the verdict of its verification.",
                 *quantiles("reme_verification_duration_seconds"),
             )
         )
         .with_row(dashboard.Row("Model"))
         .with_panel(
             lines(
-                "Time of a reply",
+                "Duration of a request",
                 "s",
-                "As the operator waits for it.",
+                "Duration of requests to the model, by result.",
                 *quantiles("reme_model_request_duration_seconds", "result"),
             )
         )
@@ -242,7 +261,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Requests",
                 "short",
-                "By how they ended.",
+                "Requests to the model, by result.",
                 counts("reme_model_request_duration_seconds_count", "result"),
                 bars=True,
             )
@@ -263,16 +282,16 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Rejected playbooks",
                 "short",
-                "Never run, by the rule that they broke.",
+                "By the rule that they broke.",
                 counts("reme_playbook_rejections_total", "rule"),
                 bars=True,
             )
         )
         .with_panel(
             lines(
-                "Reports that wait",
+                "Pending reports",
                 "short",
-                "Not acted on, by reason; in a storm few are, and with the kill switch on none.",
+                "By reason. In a report storm few are handled, with the kill switch on none.",
                 ("sum by (reason) (reme_reports_pending{OWN})", "{{reason}}"),
                 ("max(reme_report_storm_active{OWN})", "storm"),
                 ("max by (in_flight) (reme_kill_switch_active{OWN})", "kill switch, {{in_flight}}"),
@@ -280,9 +299,9 @@ def board() -> dashboard.Dashboard:
         )
         .with_panel(
             lines(
-                "Decisions of the operator",
+                "Reconcile duration",
                 "s",
-                "How long one took; errors are in Operator errors.",
+                "Duration of one pass of the reconcile loop.",
                 *quantiles("reme_reconcile_duration_seconds"),
             )
         )
@@ -290,7 +309,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Operator errors",
                 "short",
-                "Reconciles that failed, objects that could not be parsed, tasks that were restarted.",
+                "Failed reconciles, unreadable objects, restarted background tasks.",
                 counts(
                     "reme_reconcile_duration_seconds_count",
                     "result",
@@ -306,7 +325,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Operator CPU",
                 "short",
-                "Cores in use.",
+                "CPU cores in use.",
                 ("rate(process_cpu_seconds_total{OWN}[$__rate_interval])", "{{pod}}"),
             )
         )
@@ -314,7 +333,7 @@ def board() -> dashboard.Dashboard:
             lines(
                 "Operator memory",
                 "bytes",
-                "Resident.",
+                "Resident memory.",
                 ("process_resident_memory_bytes{OWN}", "{{pod}}"),
             )
         )
@@ -326,7 +345,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
     check = parser.parse_args().check
-    content = JSONEncoder(sort_keys=True, indent=2).encode(board().build()) + "\n"
+    content = JSONEncoder(sort_keys=True, indent=2).encode(build_dashboard().build()) + "\n"
     if FILE.exists() and FILE.read_text() == content:
         return
     if check:

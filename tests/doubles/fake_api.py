@@ -180,8 +180,8 @@ class FakeApi:
 
     async def _answer(self, request: web.Request, body: Any) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
-        if (found := discovery(parts)) is not None:
-            return web.json_response(found)
+        if (result := discovery(parts)) is not None:
+            return web.json_response(result)
         group, version, rest = split_path(parts)
         namespace = ""
         if rest[:1] == ["namespaces"] and len(rest) > 2:
@@ -365,12 +365,12 @@ def refusal(
     code: int, reason: str = "", times: int = 1, *, verb: str = "", path: str = ""
 ) -> Fault:
     """Return a fault that refuses the first so many matching requests."""
-    remaining = [times]
+    items = [times]
 
     def fault(method: str, where: str, body: Json | None) -> web.Response | None:
-        if remaining[0] <= 0 or (verb and method != verb) or path not in where:
+        if items[0] <= 0 or (verb and method != verb) or path not in where:
             return None
-        remaining[0] -= 1
+        items[0] -= 1
         return _status(code, reason or "Injected", "injected by a test")
 
     return fault

@@ -211,8 +211,10 @@ def eventually(check: Callable[[], Any], seconds: float = 30) -> Any:
 @pytest.fixture(scope="session")
 def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     mark = secrets.token_hex(3)
-    made = RunAdmission(kubectl, api, f"reme-admission-{mark}", f"shop-{mark}", f"admission-{mark}")
-    rendered = helm_template(made.fullname, made.system, *templates())
+    run_admission = RunAdmission(
+        kubectl, api, f"reme-admission-{mark}", f"shop-{mark}", f"admission-{mark}"
+    )
+    rendered = helm_template(run_admission.fullname, run_admission.system, *templates())
     try:
         kubectl.run("create", "namespace", run_admission.system)
         kubectl.run("create", "namespace", run_admission.shop)
@@ -221,7 +223,7 @@ def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
                 "apply", "-f", "-", stdin=helm_template("x", "x", "templates/crds/rungrants.yaml")
             )
         # Broad permissions, so that only admission can refuse.
-        kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump(_everything(made)))
+        kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump(_everything(run_admission)))
         kubectl.run("apply", "-f", "-", stdin=rendered)
         account = f"/api/v1/namespaces/{run_admission.shop}/serviceaccounts/default"
         eventually(lambda: api("GET", account).status == 200)

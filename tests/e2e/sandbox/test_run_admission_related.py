@@ -309,8 +309,8 @@ def test_only_the_rule_that_a_run_added_can_be_removed(related: RunAdmission) ->
 
 def taints(admission: RunAdmission) -> list[Object]:
     # The node controller adds its own taints to a node without a kubelet.
-    found = admission.api("GET", f"/api/v1/nodes/{node_of(admission)}").body["spec"]["taints"]
-    return [dict(taint) for taint in found]
+    value = admission.api("GET", f"/api/v1/nodes/{node_of(admission)}").body["spec"]["taints"]
+    return [dict(taint) for taint in value]
 
 
 def test_only_the_granted_taint_can_be_removed_and_restored(related: RunAdmission) -> None:

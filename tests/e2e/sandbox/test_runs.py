@@ -155,8 +155,8 @@ class Sandboxes:
 
 @pytest.fixture(scope="module")
 def sandboxes(admission: RunAdmission) -> Iterator[Sandboxes]:
-    run_manifests = Sandboxes(admission)
-    yield run_manifests
+    fixture = Sandboxes(admission)
+    yield fixture
     by = [f"--as={admission.operator.user}", "--as-group=system:masters"]
     for collection in ("jobs", "rolebindings", "rungrants.reme.dev"):
         admission.kubectl.run("delete", collection, "--all", "-n", admission.system, *by)
@@ -344,10 +344,10 @@ def test_a_task_that_admission_refuses_fails_the_run(sandboxes: Sandboxes) -> No
     """Without validation: the playbook writes more than the grant allows."""
     granted = sandboxes.request(Restart(target=sandboxes.key("Deployment", "cart")))
     other = replace(granted, actions=(Restart(target=sandboxes.key("Deployment", "other")),))
-    made = manifests(other)
-    made.grant["spec"] = manifests(granted).grant["spec"]
-    sandboxes.prepare(made)
-    sandboxes.create(made.job)
+    run_manifests = manifests(other)
+    run_manifests.grant["spec"] = manifests(granted).grant["spec"]
+    sandboxes.prepare(run_manifests)
+    sandboxes.create(run_manifests.job)
     assert sandboxes.ended(granted.name) == "Failed"
     state = sandboxes.result(granted.name)
     assert state is not None

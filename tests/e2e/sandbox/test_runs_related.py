@@ -142,9 +142,9 @@ def test_each_action_is_executed_and_rolled_back(
 ) -> None:
     both = pairs(related)
     for begin in (0, 6):  # the number of actions of a playbook is limited
-        some = both[begin : begin + 6]
-        actions = tuple(action for action, _ in some)
-        inverses = tuple(action for _, action in reversed(some))
+        items = both[begin : begin + 6]
+        actions = tuple(action for action, _ in items)
+        inverses = tuple(action for _, action in reversed(items))
         before = fields(related, *actions)
         done = sandboxes.request(*actions)
         state = sandboxes.run(done)

@@ -33,6 +33,7 @@ _LABELS = {
     "reason": "[reason](reasons.md#reasons)",
     "result": "`ok`, `error`, `timeout`",
     "rule": "rule of validation that the playbook broke, or `Other`",
+    "task": "name of the background task",
     "step": "[step](reasons.md#steps)",
     "version": "version of the operator",
 }
@@ -47,6 +48,7 @@ def metrics_page() -> str:
     registry = CollectorRegistry()
     metrics = Metrics(registry=registry)
     metrics.register_rules(())  # a family without samples does not show its labels
+    metrics.register_background_tasks(["task"])
     metrics.object_unreadable("")
     lines = [_HEADER, "# Metrics", "", _METRICS, ""]
     lines += ["| Metric | Type | Labels | Meaning |", "|---|---|---|---|"]

@@ -110,6 +110,7 @@ def step_context(trace: Incident, cluster: Cluster) -> StepContext:
             deps=deps,
             timer=Timer(),
             remediation=remediation,
+            observed=SimpleNamespace(policy=POLICY),
             attempt=open_attempts[-1],
             status=SimpleNamespace(attempts=open_attempts, baseline=baseline),
             namespace="reme",

@@ -50,7 +50,7 @@ class RejectionRule(StrEnum):
     SENSITIVE = "Sensitive"
     PRIVILEGE = "Privilege"
     NO_CHANGE = "NoChange"
-    CANNOT_UNDO = "CannotUndo"
+    CANNOT_ROLL_BACK = "CannotRollBack"
 
 
 class RejectedPlaybookError(PlaybookError):

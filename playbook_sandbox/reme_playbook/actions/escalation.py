@@ -1,11 +1,11 @@
-"""Whether a pod template may do more to its node than another: no repair needs that."""
+"""Whether a pod template has more privilege than another: no repair needs that."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from reme_playbook.snapshot import unstructured
 
-_KEPT = (
+_UNCHANGEABLE = (
     "serviceAccountName",
     "serviceAccount",
     "automountServiceAccountToken",
@@ -19,13 +19,13 @@ _KEPT = (
 )
 
 
-def escalated_privilege(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
-    """Return what the other template has that this one lacks, or nothing.
+def escalated_privilege(present: Mapping[str, Any], earlier: Mapping[str, Any]) -> str:
+    """Return which privilege an earlier template has and the present one lacks; empty for none.
 
-    The fence asks the same of the API server; here it is answered in words, and before a run.
+    The run admission policy refuses the same; this says so before a run, and in words.
     """
-    old, new = unstructured.mapping(now, "spec"), unstructured.mapping(then, "spec")
-    for key in _KEPT:
+    old, new = unstructured.mapping(present, "spec"), unstructured.mapping(earlier, "spec")
+    for key in _UNCHANGEABLE:
         if old.get(key) != new.get(key):
             return f"another {key}"
     volumes = unstructured.items(old, "volumes")

@@ -111,7 +111,7 @@ def _check_restorable(action: Action, snapshot: ClusterSnapshot) -> None:
         action.inverted(dict(zip(action.paths(), before, strict=True)))
     except RejectedPlaybookError as error:
         raise RejectedPlaybookError(
-            RejectionRule.CANNOT_UNDO,
+            RejectionRule.CANNOT_ROLL_BACK,
             f"{action.name} on {action.target} could not be rolled back: the present value cannot "
             f"be written again ({error.message})",
         ) from None

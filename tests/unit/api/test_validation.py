@@ -52,3 +52,11 @@ def test_a_pattern_without_a_message_is_an_error() -> None:
     assert pattern_message("^nobody$") is None
     with pytest.raises(UnsupportedSchemaError, match="no message"):
         with_messages({"pattern": "^nobody$"})
+
+
+def test_an_expression_has_one_message() -> None:
+    """The CRDs look messages up by expression: two would depend on the order of imports."""
+    Pattern(r"^one-message$", "must be one-message")
+    Pattern(r"^one-message$", "must be one-message")
+    with pytest.raises(ValueError, match="another message"):
+        Pattern(r"^one-message$", "must be something else")

@@ -326,7 +326,7 @@ def test_a_host_that_leads_nowhere_may_become_one_that_exists(
 def test_what_could_not_be_undone_is_not_done() -> None:
     odd = container(env=[{"name": "LEVEL", "value": "{{ odd }}"}])
     live = Shop(template=template(odd), earlier=[OLD]).live()
-    assert rejection(env("LEVEL", "warn"), live) is RejectionRule.CANNOT_UNDO
+    assert rejection(env("LEVEL", "warn"), live) is RejectionRule.CANNOT_ROLL_BACK
 
 
 def config(name: str, value: str) -> SetConfigValue:

@@ -17,7 +17,12 @@ from reme_playbook.actions.rollback import Rollback
 from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.snapshot.field_path import merge_patch
-from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, patch, revisions
+from reme_playbook.snapshot.revisions import (
+    REVISION_RESOURCES,
+    own_revisions,
+    select_revision,
+    template_patch,
+)
 
 
 async def restart(cluster: Cluster, kind: str, name: str, namespace: str) -> None:
@@ -93,8 +98,10 @@ async def _roll_back(cluster: Cluster, action: Rollback, namespace: str) -> None
     for last in (False, False, False, False, True):
         workload = await cluster.api.get(cluster.path(key.kind, namespace, key.name))
         path = f"/apis/apps/v1/namespaces/{namespace}/{REVISION_RESOURCES[key.kind]}"
-        known = revisions(workload, key.kind, [item async for item in cluster.api.list_items(path)])
-        wanted = patch(workload, chosen(workload, known, action.revision))
+        known = own_revisions(
+            workload, key.kind, [item async for item in cluster.api.list_items(path)]
+        )
+        wanted = template_patch(workload, select_revision(workload, known, action.revision))
         try:
             await cluster.patch(key.kind, key.name, namespace, wanted, "json")
         except (ConflictError, InvalidError):

@@ -16,7 +16,7 @@ from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution.manifests import RunRequest, run_name
 from reme_playbook.execution.pod import PodOptions
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
+from reme_playbook.snapshot.revisions import RevisionNotFoundError, own_revisions, select_revision
 
 _MIN_ROLLBACK_SECONDS = 10
 
@@ -70,10 +70,10 @@ async def _templates(cluster: Cluster, actions: Sequence[Action]) -> dict[Object
     templates: dict[ObjectRef, Json] = {}
     for target, number in ((a.target, a.revision) for a in actions if isinstance(a, Rollback)):
         workload = await cluster.workload(target.kind, target.namespace, target.name)
-        known = revisions(workload, target.kind, await cluster.revisions(workload))
+        known = own_revisions(workload, target.kind, await cluster.revisions(workload))
         # Without its template the run is refused, and says so.
         with contextlib.suppress(RevisionNotFoundError):
-            templates[target] = dict(chosen(workload, known, number).template)
+            templates[target] = dict(select_revision(workload, known, number).template)
     return templates
 
 

@@ -27,8 +27,12 @@ from reme_playbook.snapshot.field_path import TEMPLATE, FieldValue, Path, Write,
 from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.pod_template import SERVER_LABELS, differences, digest
-from reme_playbook.snapshot.revisions import RevisionNotFoundError, chosen, revisions
-from reme_playbook.snapshot.revisions import patch as template_patch
+from reme_playbook.snapshot.revisions import (
+    RevisionNotFoundError,
+    own_revisions,
+    select_revision,
+    template_patch,
+)
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 from reme_playbook.snapshot.stuck_pods import (
     MAX_STUCK_PODS,
@@ -120,8 +124,8 @@ class Rollback(WorkloadAction):
         """
         del run_id
         try:
-            known = revisions(manifest, self.target.kind, history)
-            revision = chosen(manifest, known, self.revision)
+            known = own_revisions(manifest, self.target.kind, history)
+            revision = select_revision(manifest, known, self.revision)
         except RevisionNotFoundError as error:
             raise RejectedPlaybookError(
                 RejectionRule.NOT_FOUND, f"{self.target}: {error}"

@@ -21,7 +21,7 @@ class RevisionNotFoundError(PlaybookError):
     """The revision to roll back to does not exist."""
 
 
-def revisions(
+def own_revisions(
     workload: Mapping[str, Any], kind: str, history: Iterable[Mapping[str, Any]]
 ) -> tuple[Revision, ...]:
     """Return the templates that belong to the workload by its UID, newest first."""
@@ -52,7 +52,7 @@ def _revision(stored: Mapping[str, Any], kind: str) -> Revision | None:
     )
 
 
-def chosen(
+def select_revision(
     workload: Mapping[str, Any], known: tuple[Revision, ...], number: int | None
 ) -> Revision:
     """Return the revision of that number, or the newest one that really differs from now.
@@ -70,7 +70,7 @@ def chosen(
     return revision
 
 
-def patch(workload: Mapping[str, Any], revision: Revision) -> list[dict[str, Any]]:
+def template_patch(workload: Mapping[str, Any], revision: Revision) -> list[dict[str, Any]]:
     """Return the JSON patch to the revision's template; it fails if the workload has changed."""
     template = {key: value for key, value in revision.template.items() if key != "$patch"}
     metadata = dict(unstructured.mapping(template, "metadata"))

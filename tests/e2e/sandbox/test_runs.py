@@ -27,7 +27,7 @@ from reme_playbook.execution import result
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.execution.result import RunEnd, RunResult
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.revisions import REVISION_RESOURCES, chosen, revisions
+from reme_playbook.snapshot.revisions import REVISION_RESOURCES, own_revisions, select_revision
 from tests.e2e.sandbox.conftest import Object, RunAdmission, eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -82,8 +82,10 @@ class Sandboxes:
                 "GET", f"{path}/{action.target.plural}/{action.target.name}"
             )
             history = self.admission.api("GET", f"{path}/{REVISION_RESOURCES[kind]}").body["items"]
-            known = revisions(workload.body, kind, history)
-            templates[action.target] = dict(chosen(workload.body, known, action.revision).template)
+            known = own_revisions(workload.body, kind, history)
+            templates[action.target] = dict(
+                select_revision(workload.body, known, action.revision).template
+            )
         return templates
 
     def create(self, manifest: Object) -> Object:

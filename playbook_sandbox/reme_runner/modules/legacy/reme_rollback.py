@@ -8,9 +8,9 @@ from reme_api.content_types import JSON_PATCH
 from reme_playbook.snapshot.revisions import (
     REVISION_RESOURCES,
     RevisionNotFoundError,
-    chosen,
-    patch,
-    revisions,
+    own_revisions,
+    select_revision,
+    template_patch,
 )
 from reme_runner.api_client import ApiResponse, ApiServer
 from reme_runner.pod_replacement import PodReplacementError, replace_stuck_pods
@@ -58,30 +58,30 @@ def main() -> None:
     base = f"/apis/apps/v1/namespaces/{module.params['namespace']}"
     path = f"{base}/{kind.lower()}s/{name}"
 
-    def asked(answer: ApiResponse) -> ApiResponse:
-        if answer.status not in (200, *_CONFLICTS):
-            module.fail_json(msg=answer.message or f"the API server answered {answer.status}")
-        return answer
+    def checked(response: ApiResponse) -> ApiResponse:
+        if response.status not in (200, *_CONFLICTS):
+            module.fail_json(msg=response.message or f"the API server returned {response.status}")
+        return response
 
     for _ in range(_TRIES):
-        workload = asked(server.request("GET", path)).body
-        history = asked(server.request("GET", f"{base}/{REVISION_RESOURCES[kind]}")).body
-        known = revisions(workload, kind, history.get("items") or [])
+        workload = checked(server.request("GET", path)).body
+        history = checked(server.request("GET", f"{base}/{REVISION_RESOURCES[kind]}")).body
+        known = own_revisions(workload, kind, history.get("items") or [])
         try:
-            revision = chosen(workload, known, module.params["revision"])
+            revision = select_revision(workload, known, module.params["revision"])
         except RevisionNotFoundError as error:
             module.fail_json(msg=str(error))
-        done = server.request("PATCH", path, patch(workload, revision), JSON_PATCH)
-        if asked(done).status == 200:
+        response = server.request("PATCH", path, template_patch(workload, revision), JSON_PATCH)
+        if checked(response).status == 200:
             before = workload["metadata"]["generation"]
-            changed = done.body["metadata"]["generation"] != before
+            changed = response.body["metadata"]["generation"] != before
             deleted = _replace_pods(module, server, path)
             module.exit_json(
                 changed=changed or bool(deleted), revision=revision.number, deleted=deleted
             )
-        # Controllers write the object too, all the time: what was read is old, and read again.
+        # Controllers write the object too: it has changed since it was read.
         time.sleep(0.1)
-    module.fail_json(msg=f"the object changed too often: {done.message}")
+    module.fail_json(msg=f"the object changed during each of the attempts: {response.message}")
 
 
 def _replace_pods(module: AnsibleModule, server: ApiServer, stateful_set: str) -> list[str]:

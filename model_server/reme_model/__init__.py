@@ -1,1 +1,1 @@
-"""What the model is asked and what it may answer: prompt, action space, client, serving."""
+"""The model: prompt, client and server."""

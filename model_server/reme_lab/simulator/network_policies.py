@@ -17,7 +17,7 @@ def enforced_policies(world: World) -> list[NetworkPolicyView]:
     """Return the NetworkPolicies; none if the cluster's network ignores them."""
     if not world.ground_truth.policies_enforced:
         return []
-    return [related_views.network_policy(found) for _, found in world.of_kind("NetworkPolicy")]
+    return [related_views.network_policy(policy) for _, policy in world.of_kind("NetworkPolicy")]
 
 
 def selecting_policies(world: World, labels: Mapping[str, str]) -> list[NetworkPolicyView]:

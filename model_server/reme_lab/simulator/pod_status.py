@@ -254,6 +254,6 @@ def _kubelet_message(view: ProbeView, problem: str, behaviour: Behaviour) -> str
     return f"{request}: {problem}"
 
 
-def count_ready(found: Sequence[PodStatus]) -> int:
+def count_ready(statuses: Sequence[PodStatus]) -> int:
     """Return how many pods are ready."""
-    return sum(life.ready for life in found)
+    return sum(status.ready for status in statuses)

@@ -43,7 +43,7 @@ def _node(node: Json) -> _Node:
 
 def schedule(world: World, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> Placement:
     """Return the node that takes another pod of this template."""
-    nodes = [_node(found) for _, found in world.of_kind("Node")]
+    nodes = [_node(node) for _, node in world.of_kind("Node")]
     if not nodes:
         return Placement("node-1")  # a world without nodes does not simulate scheduling
     reasons: Counter[str] = Counter()

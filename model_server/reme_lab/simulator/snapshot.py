@@ -41,35 +41,35 @@ def snapshot_of(
     network, target = network_of(world), world.target
     workload = workload_object(world, target, replica_counts(network, target))
     template = unstructured.mapping(workload, "spec", "template")
-    services = [found for _, found in world.of_kind("Service")]
-    near = related_services(
+    services = [stored for _, stored in world.of_kind("Service")]
+    related = related_services(
         services, unstructured.strings(template, "metadata", "labels"), target.name, words
     )
     objects: dict[ObjectRef, Json] = {target: workload}
     pods = list(zip(world.pods.get(target, ()), network.pod_statuses(target), strict=True))[
         -_MAX_PODS:
     ]
-    for pod, life in pods:
+    for pod, status in pods:
         key = ObjectRef("Pod", target.namespace, pod.name)
-        objects[key] = pod_object(world, pod, life, serving_container(world, pod))
-    wanted = set(config_map_references(template))
-    for key, found in world.objects.items():
-        if (key.kind == "Service" and any(found is one for one in near)) or (
-            key.kind == "ConfigMap" and key.name in wanted
+        objects[key] = pod_object(world, pod, status, serving_container(world, pod))
+    config_maps = set(config_map_references(template))
+    for key, stored in world.objects.items():
+        if (key.kind == "Service" and any(stored is service for service in related)) or (
+            key.kind == "ConfigMap" and key.name in config_maps
         ):
-            objects[key] = found
+            objects[key] = stored
         elif key.kind in _RELATED_KINDS:
-            objects[key] = related_object(network, key, found)
-        elif key.kind == "Job" and unstructured.at(found, "spec", "suspend") is True:
-            objects[key] = found
+            objects[key] = related_object(network, key, stored)
+        elif key.kind == "Job" and unstructured.at(stored, "spec", "suspend") is True:
+            objects[key] = stored
     neighbours = {
         key: unstructured.strings(world.objects[key], "spec", "template", "metadata", "labels")
         for key in world.workloads
         if key != target
     }
-    state = ClusterSnapshot(target=target, objects=objects, neighbours=neighbours)
+    partial = ClusterSnapshot(target=target, objects=objects, neighbours=neighbours)
     node_labels = None
-    if state.has_unschedulable_pods:
+    if partial.has_unschedulable_pods:
         nodes = world.of_kind("Node")
         node_labels = frozenset(
             pair
@@ -94,8 +94,8 @@ def snapshot_of(
         events=events(network, target),
         usage=_usage(world, pods),
         service_names=tuple(sorted(unstructured.text(s, "metadata", "name") for s in services)),
-        callers=callers(others, services, state),
-        callees=callees(services, state),
+        callers=callers(others, services, partial),
+        callees=callees(services, partial),
         node_labels=node_labels,
     )
 

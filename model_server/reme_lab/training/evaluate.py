@@ -48,8 +48,8 @@ def replies(learner: Learner, incidents: Sequence[Incident], mode: str) -> list[
             texts_of[next(iter(incident))]
             for texts_of, incident in zip(possible, counts, strict=True)
         ]
-    found = {n: Outcome(incidents[n], text) for n, text in zip(by_length, texts, strict=True)}
-    return [found[number] for number in range(len(incidents))]
+    outcomes = {n: Outcome(incidents[n], text) for n, text in zip(by_length, texts, strict=True)}
+    return [outcomes[number] for number in range(len(incidents))]
 
 
 def evaluate(
@@ -80,12 +80,12 @@ def evaluate(
     return {"modes": figures, "failures": failures}
 
 
-def restyled(trace: Incident, style: PromptStyle) -> Incident:
+def restyled(incident: Incident, style: PromptStyle) -> Incident:
     """Return the same incident with the prompt in another style."""
     if style is PromptStyle.TRAINED:
-        return trace
-    messages = build_messages(trace.messages[-1].content, (), style)
-    return trace.model_copy(update={"messages": tuple(map(Message.model_validate, messages))})
+        return incident
+    messages = build_messages(incident.messages[-1].content, (), style)
+    return incident.model_copy(update={"messages": tuple(map(Message.model_validate, messages))})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ class ForcedReply:
 
 def force_replies(model: Any, encoder: Encoder, incidents: Sequence[Incident]) -> list[ForcedReply]:
     """Return the prediction for each incident, in order."""
-    examples = [encoder.example(trace) for trace in incidents]
+    examples = [encoder.example(incident) for incident in incidents]
     shared = common_prefix([example.prompt for example in examples])
     by_length = sorted(range(len(examples)), key=lambda i: examples[i].length)
     predictions: dict[int, ForcedReply] = {}

@@ -165,9 +165,9 @@ class ReinforcementStage:
         )
         self._learner.model.train()
         groups = []
-        for number, trace in enumerate(incidents):
+        for number, incident in enumerate(incidents):
             texts = possible[number]
-            expert = texts.index(trace.answer)
+            expert = texts.index(incident.answer)
             others = [n for n, _ in counts[number].most_common() if n != expert]
             selected = [expert, *others[: plan.most_distinct - 1]]
             groups.append(
@@ -175,7 +175,7 @@ class ReinforcementStage:
                     Completion(
                         Example(prompts[number], sequences[number][n]),
                         trees[number],
-                        trace.reward(texts[n]),
+                        incident.reward(texts[n]),
                     )
                     for n in selected
                 ]

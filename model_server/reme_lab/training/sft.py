@@ -38,7 +38,7 @@ class SupervisedStage:
         plan: Steps,
     ) -> None:
         self._learner = learner
-        self._examples = [learner.encoder.example(trace) for trace in train]
+        self._examples = [learner.encoder.example(incident) for incident in train]
         self._shared = common_prefix([example.prompt for example in self._examples])
         lengths = [example.length for example in self._examples]
         self._order = BatchSampler(lengths, plan.examples_per_step, plan.seed)

@@ -41,8 +41,8 @@ def wrongs(shop: Shop) -> list[str]:
 
 
 def test_what_is_wrong_comes_last() -> None:
-    told = lines_of(Shop(selector={"app": "x"}, ready=1), "some evidence")
-    heads = [one.split(":")[0] for one in told]
+    description = lines_of(Shop(selector={"app": "x"}, ready=1), "some evidence")
+    heads = [one.split(":")[0] for one in description]
     assert heads[-5:] == ["evidence, text of test", "normal", "wrong", "wrong", "wrong"]
 
 
@@ -54,15 +54,15 @@ def test_usage_near_its_limit_is_too_high() -> None:
 
 
 def test_usage_without_a_limit_is_not_judged() -> None:
-    told = lines_of(Shop(limits={}))
-    assert "cpu of server: 30m, without a limit" in told
-    assert "memory of server: 40Mi, without a limit" in told
+    description = lines_of(Shop(limits={}))
+    assert "cpu of server: 30m, without a limit" in description
+    assert "memory of server: 40Mi, without a limit" in description
     assert line(Shop(limits={}), "normal") == "normal: pods, service cart"
 
 
 def test_a_selector_that_matches_nothing_stands_beside_the_labels() -> None:
-    (told,) = wrongs(Shop(selector={"app": "cart-v2"}))
-    assert told == (
+    (description,) = wrongs(Shop(selector={"app": "cart-v2"}))
+    assert description == (
         "wrong: service cart has selector app=cart-v2, which matches no pod: "
         "their labels are app=cart,tier=web"
     )
@@ -144,10 +144,10 @@ def test_no_secret_gets_through() -> None:
     )
     report = report_about("x", f"password={secrets[0]}", f"token: {secrets[1]}", secrets[2])
     previous = [AttemptSummary(1, (), "rejected", f"secret={secrets[0]}")]
-    told = describe_incident(shop.live(), report, previous)
-    assert "DB_PASSWORD" in told
+    description = describe_incident(shop.live(), report, previous)
+    assert "DB_PASSWORD" in description
     for secret in secrets:
-        assert secret not in told
+        assert secret not in description
 
 
 def test_foreign_text_stays_between_quotation_marks_on_its_line() -> None:
@@ -160,8 +160,8 @@ def test_earlier_attempts_are_told_with_what_came_of_them() -> None:
     previous = [
         AttemptSummary(1, ("Restart Deployment cart",), "ProbesFailed, undone", "still 500")
     ]
-    told = describe_incident(Shop().live(), report_about("x"), previous).splitlines()
-    assert told[4] == "attempt 1: Restart Deployment cart; ProbesFailed, undone, still 500"
+    description = describe_incident(Shop().live(), report_about("x"), previous).splitlines()
+    assert description[4] == "attempt 1: Restart Deployment cart; ProbesFailed, undone, still 500"
 
 
 def test_when_there_is_too_much_the_target_and_the_attempts_stay() -> None:
@@ -169,10 +169,10 @@ def test_when_there_is_too_much_the_target_and_the_attempts_stay() -> None:
     shop = Shop(image="i" * 200, events=events, earlier=[{"image": f"c:{n}"} for n in range(9)])
     previous = [AttemptSummary(n, ("Restart " * 40,), "ProbesFailed" * 40) for n in range(5)]
     report = report_about("x", "y" * 1000, *["z" * 4000] * 32)
-    told = describe_incident(shop.live(), report, previous)
-    assert len(told) <= MAX_CHARACTERS
-    assert len(told.splitlines()) <= MAX_LINES
-    heads = {one.split()[0] for one in told.splitlines()}
+    description = describe_incident(shop.live(), report, previous)
+    assert len(description) <= MAX_CHARACTERS
+    assert len(description.splitlines()) <= MAX_LINES
+    heads = {one.split()[0] for one in description.splitlines()}
     assert {"target:", "container", "attempt", "previous", "normal:", "wrong:"} <= heads
 
 
@@ -200,14 +200,14 @@ def test_whatever_the_cluster_says_the_lines_are_few_and_plain(
         state={"state": {"waiting": {"reason": message, "message": message}}},
         events=[EventLine("Pod", "p", message, message)],
     )
-    told = describe_incident(shop.live(), report_about("x", evidence, evidence))
-    assert told == describe_incident(shop.live(), report_about("x", evidence, evidence))
-    assert len(told) <= MAX_CHARACTERS
-    assert all(character.isprintable() for character in told.replace("\n", ""))
-    assert "<|" not in told
-    for one in told.split("\n"):
+    description = describe_incident(shop.live(), report_about("x", evidence, evidence))
+    assert description == describe_incident(shop.live(), report_about("x", evidence, evidence))
+    assert len(description) <= MAX_CHARACTERS
+    assert all(character.isprintable() for character in description.replace("\n", ""))
+    assert "<|" not in description
+    for one in description.split("\n"):
         assert re.match(r"[a-z]+[ ,:]", one)
-    assert "\nwrong: " in told
+    assert "\nwrong: " in description
 
 
 _WRONG = (
@@ -233,8 +233,8 @@ _FORMS = (
 )
 
 
-def strangers(told: list[str]) -> list[str]:
-    return [one for one in told if not any(re.fullmatch(form, one) for form in _FORMS)]
+def strangers(description: list[str]) -> list[str]:
+    return [one for one in description if not any(re.fullmatch(form, one) for form in _FORMS)]
 
 
 def test_the_examples_of_the_prompt_look_like_descriptions() -> None:
@@ -257,8 +257,8 @@ def test_the_examples_of_the_prompt_look_like_descriptions() -> None:
 def test_of_several_pods_the_one_that_uses_too_much_is_named() -> None:
     live = Shop(replicas=3, ready=3).live()
     usage = {**live.usage, ("cart-6d5f7-1abc", "server"): Usage(299, 40 * MIB)}
-    told = describe_incident(dataclasses.replace(live, usage=usage), report_about("cpu"))
-    assert told.endswith(
+    description = describe_incident(dataclasses.replace(live, usage=usage), report_about("cpu"))
+    assert description.endswith(
         "wrong: cpu of server too high in pod cart-6d5f7-1abc alone, 299m of 300m (99%)"
     )
 
@@ -267,10 +267,10 @@ def test_a_pod_with_an_image_of_no_revision_is_told() -> None:
     live = Shop().live()
     key = next(key for key in live.objects if key.kind == "Pod")
     pod = {**live.objects[key], "spec": {"containers": [{"name": "server", "image": "pause:3"}]}}
-    told = describe_incident(
+    description = describe_incident(
         dataclasses.replace(live, objects={**live.objects, key: pod}), report_about("x")
     )
-    assert f"\nwrong: pod {key.name} runs image pause:3, which no revision has" in told
+    assert f"\nwrong: pod {key.name} runs image pause:3, which no revision has" in description
 
 
 def test_what_is_not_as_its_owner_applied_it_is_told() -> None:
@@ -279,12 +279,12 @@ def test_what_is_not_as_its_owner_applied_it_is_told() -> None:
     applied = json.dumps({"data": {"LEVEL": "high", "ZONE": "north", "API_TOKEN": "hunter2"}})
     metadata = {**live.objects[key]["metadata"], "annotations": {LAST_APPLIED: applied}}
     found = {**live.objects[key], "metadata": metadata}
-    told = describe_incident(
+    description = describe_incident(
         dataclasses.replace(live, objects={**live.objects, key: found}), report_about("x")
     )
-    assert "\nwrong: key API_TOKEN of config cart-config is gone, it was [redacted]" in told
-    assert "\nwrong: LEVEL of config cart-config is low, it was high" in told
-    assert "hunter2" not in told
+    assert "\nwrong: key API_TOKEN of config cart-config is gone, it was [redacted]" in description
+    assert "\nwrong: LEVEL of config cart-config is low, it was high" in description
+    assert "hunter2" not in description
 
 
 def test_a_service_of_another_workload_is_not_blamed() -> None:
@@ -319,7 +319,7 @@ def test_what_a_revision_did_not_have_at_all_is_one_change() -> None:
 def test_an_event_of_long_ago_is_not_told() -> None:
     old = EventLine("Pod", "p", "Unhealthy", "refused", 97, age_seconds=3600)
     new = EventLine("Pod", "p", "Killing", "liveness", 2, age_seconds=60)
-    told = lines_of(Shop(events=[old, new]))
-    assert [one for one in told if one.startswith("event")] == [
+    description = lines_of(Shop(events=[old, new]))
+    assert [one for one in description if one.startswith("event")] == [
         'event: Killing 2 times: "liveness"'
     ]

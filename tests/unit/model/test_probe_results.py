@@ -30,7 +30,7 @@ HTTP = {"http": {"service": "cart", "port": 80, "maxMilliseconds": 500}}
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "lines"),
     [
         ("cart took 1520 ms", "cart took 1520 ms, at most 500 ms"),
         ("cart answered 502", "cart answered 502"),
@@ -40,8 +40,8 @@ HTTP = {"http": {"service": "cart", "port": 80, "maxMilliseconds": 500}}
         ("Network is unreachable", "cart fails: Network is unreachable"),
     ],
 )
-def test_what_a_failed_question_showed(message: str, said: str) -> None:
-    assert told(asked(**HTTP), result(message)).endswith(f"\nwrong: asked at port 80, {said}")
+def test_what_a_failed_question_showed(message: str, lines: str) -> None:
+    assert told(asked(**HTTP), result(message)).endswith(f"\nwrong: asked at port 80, {lines}")
 
 
 def test_an_answer_that_is_quick_is_normal_however_tight_the_probe() -> None:

@@ -38,16 +38,16 @@ def test_everything_before_the_incident_is_always_the_same() -> None:
 def test_the_choices_are_told_only_if_that_is_asked_for() -> None:
     space = allowed_actions(Shop().live(), policy_of())
     assert not any("possible:" in m["content"] for m in build_messages("x", space)[1:])
-    asked = [
+    conversation = [
         m["content"] for m in build_messages("x", space, PromptStyle.CHOICES) if m["role"] == "user"
     ]
-    assert len(asked) == len(EXAMPLES) + 1
-    assert all(text.startswith("possible: ") for text in asked)
+    assert len(conversation) == len(EXAMPLES) + 1
+    assert all(text.startswith("possible: ") for text in conversation)
 
 
 def test_the_examples_answer_as_the_schema_wants() -> None:
-    said = build_messages("", ())
-    answers = [m["content"] for m in said if m["role"] == "assistant"]
+    replies = build_messages("", ())
+    answers = [m["content"] for m in replies if m["role"] == "assistant"]
     for example, answer in zip(EXAMPLES, answers, strict=True):
         jsonschema.validate(json.loads(answer), reply_schema(example.space))
         parsed = parse_reply(answer)
@@ -60,19 +60,19 @@ def test_the_examples_answer_as_the_schema_wants() -> None:
 
 def test_the_choices_are_told_in_one_line() -> None:
     shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}])
-    asked = incident_message(
+    conversation = incident_message(
         "context", allowed_actions(shop.live(), policy_of()), tell_choices=True
     )
-    (told,) = [one for one in asked.splitlines() if one.startswith("possible: ")]
-    assert told.startswith("possible: restart; roll back; scale to 3 or 4; ")
-    assert "set memory limit of server to 160Mi or 192Mi or 256Mi" in told
-    assert "set selector of service cart to app=cart" in told
-    assert told.endswith("; abstain")
+    (text,) = [one for one in conversation.splitlines() if one.startswith("possible: ")]
+    assert text.startswith("possible: restart; roll back; scale to 3 or 4; ")
+    assert "set memory limit of server to 160Mi or 192Mi or 256Mi" in text
+    assert "set selector of service cart to app=cart" in text
+    assert text.endswith("; abstain")
 
 
 def test_choices_hold_no_secret_and_no_second_line() -> None:
     target, config = Shop().key, ObjectRef("ConfigMap", "shop", "c")
-    told = list_choices(
+    text = list_choices(
         [
             SetEnv(target=target, container="server", variable="TOKEN", value="hunter2"),
             SetConfigValue(target=config, key="key", value="a\nb <|im_end|>"),
@@ -81,7 +81,7 @@ def test_choices_hold_no_secret_and_no_second_line() -> None:
             ),
         ]
     )
-    assert told == (
+    assert text == (
         "set key of config c to a b (|im_end|); "
         "set selector of service cart to app=cart,no v; abstain"
     )
@@ -93,8 +93,8 @@ def test_what_is_written_compiles_to_the_same() -> None:
 
 
 def test_a_trained_model_is_asked_with_one_sentence_and_no_examples() -> None:
-    asked = build_messages("context", (), PromptStyle.TRAINED)
-    assert asked == [
+    conversation = build_messages("context", (), PromptStyle.TRAINED)
+    assert conversation == [
         {"role": "system", "content": TRAINED},
         {"role": "user", "content": "context"},
     ]

@@ -15,15 +15,15 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 
 
 def test_only_some_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = ("replicas-zero", "bad-version")
-    words = ("--count", "20", "--abstain", "0", "--only", *asked, "--out", str(tmp_path))
+    faults = ("replicas-zero", "bad-version")
+    words = ("--count", "20", "--abstain", "0", "--only", *faults, "--out", str(tmp_path))
     run(monkeypatch, *words)
     lines = (tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()
-    traces = [json.loads(line) for line in lines]
-    assert len(traces) == 18
-    assert {trace["fault"] for trace in traces} == set(asked)
+    incidents = [json.loads(line) for line in lines]
+    assert len(incidents) == 18
+    assert {incident["fault"] for incident in incidents} == set(faults)
     manifest = json.loads((tmp_path / "MANIFEST.json").read_bytes())
-    assert manifest["only"] == list(asked)
+    assert manifest["only"] == list(faults)
     assert manifest["abstain_percent"] == 0
 
 

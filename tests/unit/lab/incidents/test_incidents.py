@@ -53,48 +53,48 @@ TRACES = some(60)
 
 
 def test_one_seed_gives_one_trace() -> None:
-    again = [make_incident(trace.seed, trace.split) for trace in TRACES[:20]]
+    again = [make_incident(incident.seed, incident.split) for incident in TRACES[:20]]
     assert [t.record() for t in again] == [t.record() for t in TRACES[:20]]
-    assert len({trace.id for trace in TRACES}) == len(TRACES)
+    assert len({incident.id for incident in TRACES}) == len(TRACES)
 
 
 def test_the_question_is_the_trained_one() -> None:
-    for trace in TRACES:
-        case = trace.source
+    for incident in TRACES:
+        case = incident.source
         context = describe_incident(case.live, case.report, case.previous, case.measured)
-        assert trace.messages == build_messages(context, case.space, PromptStyle.TRAINED)
-        assert [m["role"] for m in trace.messages] == ["system", "user"]
-        assert trace.messages[0]["content"] == TRAINED
+        assert incident.messages == build_messages(context, case.space, PromptStyle.TRAINED)
+        assert [m["role"] for m in incident.messages] == ["system", "user"]
+        assert incident.messages[0]["content"] == TRAINED
 
 
 def test_every_answer_is_one_that_the_grammar_and_the_gate_let_through() -> None:
-    for trace in TRACES:
-        schema = reply_schema(trace.source.space)
-        for answer in trace.acceptable:
+    for incident in TRACES:
+        schema = reply_schema(incident.source.space)
+        for answer in incident.acceptable:
             jsonschema.validate(json.loads(answer), schema)
             said = parse_reply(answer)
             if isinstance(said, Abstention):
-                assert trace.source.abstain == said.reason
+                assert incident.source.abstain == said.reason
                 continue
             assert isinstance(said, Playbook)
             actions = compile_playbook(said.text)
             assert render_reply(actions) == answer
-            validate(actions, POLICY, trace.source.live)
+            validate(actions, POLICY, incident.source.live)
 
 
 def test_an_action_that_was_tried_is_not_offered_again() -> None:
-    seconds = [trace for trace in some(60) if trace.kind is Kind.SECOND]
+    seconds = [incident for incident in some(60) if incident.kind is Kind.SECOND]
     assert seconds
-    for trace in seconds:
-        (attempt,) = trace.source.previous
-        assert attempt.actions[0] not in {action.summary() for action in trace.source.space}
-        assert f"attempt 1: {attempt.actions[0][:40]}" in trace.messages[-1]["content"]
+    for incident in seconds:
+        (attempt,) = incident.source.previous
+        assert attempt.actions[0] not in {action.summary() for action in incident.source.space}
+        assert f"attempt 1: {attempt.actions[0][:40]}" in incident.messages[-1]["content"]
 
 
 def test_nothing_wrong_is_no_reason_to_act() -> None:
-    for trace in TRACES:
-        if trace.messages[-1]["content"].endswith("wrong: nothing"):
-            assert trace.source.abstain is not None, trace.seed
+    for incident in TRACES:
+        if incident.messages[-1]["content"].endswith("wrong: nothing"):
+            assert incident.source.abstain is not None, incident.seed
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
@@ -137,13 +137,13 @@ def test_where_to_abstain_is_right_no_action_is_good(fault: str) -> None:
 
 
 def test_candidates_tell_good_from_useless() -> None:
-    for trace in some(12, candidates=True):
-        assert trace.candidates is not None
-        answer = trace.candidates[trace.acceptable[0]]
-        assert answer == max(trace.candidates.values()) or trace.source.abstain is None
+    for incident in some(12, candidates=True):
+        assert incident.candidates is not None
+        answer = incident.candidates[incident.acceptable[0]]
+        assert answer == max(incident.candidates.values()) or incident.source.abstain is None
         assert answer >= 0.5
-        if trace.source.abstain is None:
-            assert trace.candidates['{"abstain":"healthy"}'] < 0
+        if incident.source.abstain is None:
+            assert incident.candidates['{"abstain":"healthy"}'] < 0
 
 
 @pytest.mark.parametrize("quality", ReportQuality)

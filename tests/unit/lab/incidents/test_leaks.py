@@ -52,8 +52,8 @@ def ports_of_the_systems() -> set[int]:
 def sentences() -> Iterator[str]:
     """Yield the longest run of words between two values of each text of a report."""
     for fault in faults().values():
-        told = fault.report
-        for text in (told.summary, told.terse, told.misleading):
+        texts = fault.report
+        for text in (texts.summary, texts.terse, texts.misleading):
             parts = [part.strip(" .,:;'\"") for part in _VALUE.split(text)]
             yield max(parts, key=len)
     for alarm in ALARMS:
@@ -66,9 +66,9 @@ def test_no_name_of_a_system_of_the_benchmark_is_there() -> None:
 
 
 def test_no_port_of_a_system_of_the_benchmark_is_there() -> None:
-    told = {int(port) for port in _PORT.findall(TEXT)}
-    assert len(told) > 50
-    assert not ports_of_the_systems() & told
+    texts = {int(port) for port in _PORT.findall(TEXT)}
+    assert len(texts) > 50
+    assert not ports_of_the_systems() & texts
 
 
 def test_no_sentence_of_its_reports_is_there() -> None:
@@ -81,10 +81,10 @@ def test_no_prompt_is_longer_than_the_operator_writes_them() -> None:
 
 
 def test_no_fault_that_is_held_out_is_there() -> None:
-    kept = set(held().faults)
-    assert kept == {name for name, fault in faults().items() if fault.held_out}
-    assert not kept & {*FAULTS, *ABSTENTIONS}
-    assert not kept & {trace.fault for trace in TRACES}
+    held_out = set(held().faults)
+    assert held_out == {name for name, fault in faults().items() if fault.held_out}
+    assert not held_out & {*FAULTS, *ABSTENTIONS}
+    assert not held_out & {trace.fault for trace in TRACES}
 
 
 def test_every_other_fault_of_the_benchmark_is_there() -> None:
@@ -94,8 +94,8 @@ def test_every_other_fault_of_the_benchmark_is_there() -> None:
 
 
 def test_no_parameter_that_its_cases_keep_for_themselves_is_there() -> None:
-    told = set(_WORD.findall(TEXT))
+    texts = set(_WORD.findall(TEXT))
     for fault in faults().values():
         for values in fault.parameters.values():
-            kept = {str(v) for v in values.get(Split.HELD_OUT, ())}
-            assert not {v for v in kept if not v.isdigit() and len(v) > 4} & told, fault.id
+            held_out = {str(v) for v in values.get(Split.HELD_OUT, ())}
+            assert not {v for v in held_out if not v.isdigit() and len(v) > 4} & texts, fault.id

@@ -59,36 +59,36 @@ class Timer:
         yield
 
 
-def attempts(trace: Incident) -> list[Attempt]:
+def attempts(incident: Incident) -> list[Attempt]:
     """Return the record of the attempts that the trace tells of, and the open one."""
     found = []
-    for said in trace.source.previous:
-        space = allowed_actions(trace.source.live, POLICY)
-        tried = next(action for action in space if action.summary() == said.actions[0])
+    for attempt in incident.source.previous:
+        space = allowed_actions(incident.source.live, POLICY)
+        action = next(action for action in space if action.summary() == attempt.actions[0])
         record = ActionRecord(
-            name=tried.name,
-            kind=tried.target.kind,
-            object_name=tried.target.name,
-            summary=tried.summary(),
+            name=action.name,
+            kind=action.target.kind,
+            object_name=action.target.name,
+            summary=action.summary(),
         )
         found.append(
             Attempt(
-                number=said.number,
+                number=attempt.number,
                 start_time=NOW,
                 actions=[record],
                 run=Run(name="run", namespace="reme"),
-                outcome=Outcome.ROLLED_BACK if said.result.endswith("undone") else None,
+                outcome=Outcome.ROLLED_BACK if attempt.result.endswith("undone") else None,
                 reason=Reason.PROBES_FAILED,
-                message=said.message,
+                message=attempt.message,
             )
         )
     return [*found, Attempt(number=len(found) + 1, start_time=NOW)]
 
 
-def step_context(trace: Incident, cluster: Cluster) -> StepContext:
-    open_attempts = attempts(trace)
+def step_context(incident: Incident, cluster: Cluster) -> StepContext:
+    open_attempts = attempts(incident)
     baseline = ProbeWindow(
-        start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(trace.source.measured)
+        start_time=NOW, verdict=ProbeVerdict.FAILED, probes=list(incident.source.measured)
     )
     settings = SimpleNamespace(
         release_namespace="reme-system",
@@ -101,13 +101,16 @@ def step_context(trace: Incident, cluster: Cluster) -> StepContext:
         cluster=cluster, settings=settings, model=Model(), metrics=metrics, clock=clock
     )
     remediation = SimpleNamespace(
-        metadata=SimpleNamespace(uid="u", name="r", namespace=trace.source.live.target.namespace),
+        metadata=SimpleNamespace(
+            uid="u", name="r", namespace=incident.source.live.target.namespace
+        ),
         spec=SimpleNamespace(policy=SimpleNamespace(spec=POLICY)),
     )
     return cast(
         "StepContext",
         SimpleNamespace(
             deps=deps,
+            observed=SimpleNamespace(policy=POLICY),
             timer=Timer(),
             remediation=remediation,
             observed=SimpleNamespace(policy=POLICY),
@@ -126,26 +129,26 @@ def some(number: int) -> list[Incident]:
     while len(found) < number or not seconds:
         place += 1
         try:
-            trace = make_incident(f"same/{place}", Split.DEV)
+            incident = make_incident(f"same/{place}", Split.DEV)
         except DroppedIncident:
             continue
-        seconds += trace.kind is Kind.SECOND
-        found.append(trace)
+        seconds += incident.kind is Kind.SECOND
+        found.append(incident)
     return found
 
 
 async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    for trace in some(25):
+    for incident in some(25):
 
-        async def live(*_: object, found: Incident = trace) -> object:
-            return found.source.live
+        async def live(*_: object, current: Incident = incident) -> object:
+            return current.source.live
 
-        async def report(*_: object, found: Incident = trace) -> object:
-            return found.source.report
+        async def report(*_: object, current: Incident = incident) -> object:
+            return current.source.report
 
         monkeypatch.setattr(step, "collect_snapshot", live)
         monkeypatch.setattr(step, "read_report", report)
         cluster = Cluster()
-        await step.generate(step_context(trace, cluster), Generate())
-        asked = {"messages": trace.messages, "schema": reply_schema(trace.source.space)}
-        assert cluster.kept == [json.dumps(asked, separators=(",", ":"))]
+        await step.generate(step_context(incident, cluster), Generate())
+        expected = {"messages": incident.messages, "schema": reply_schema(incident.source.space)}
+        assert cluster.kept == [json.dumps(expected, separators=(",", ":"))]

@@ -154,9 +154,9 @@ def test_a_quota_keeps_a_rollout_from_its_extra_pod_and_the_old_ones_stay() -> N
     world = with_object(lab(), key("ResourceQuota", "q"), quota)
     after = apply(world, [Restart(target=cart())])
     assert names(after) == names(world)
-    said = [e.message for e in snapshot_of(after).events if e.reason == "FailedCreate"]
-    assert said
-    assert "exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4" in said[0]
+    message = [e.message for e in snapshot_of(after).events if e.reason == "FailedCreate"]
+    assert message
+    assert "exceeded quota: q, requested: pods=1, used: pods=4, limited: pods=4" in message[0]
 
 
 def test_a_rollback_is_an_old_revision_with_a_new_number() -> None:

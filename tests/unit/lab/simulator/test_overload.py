@@ -37,9 +37,9 @@ def test_it_is_refused_by_its_readiness_probe_after_some_minutes() -> None:
     live = snapshot_of(starved())
     assert live.replicas.ready == 0
     assert live.replicas.updated == live.replicas.current == 2  # each was ready for a while
-    (said, *_) = [event.message for event in live.events if event.reason == "Unhealthy"]
-    assert said.startswith("Readiness probe failed")
-    assert said.endswith("context deadline exceeded")
+    (message, *_) = [event.message for event in live.events if event.reason == "Unhealthy"]
+    assert message.startswith("Readiness probe failed")
+    assert message.endswith("context deadline exceeded")
 
 
 def test_a_new_pod_is_ready_for_a_while_and_cured_of_nothing() -> None:

@@ -30,31 +30,31 @@ async def test_the_operator_reads_what_is_observed(name: str) -> None:
             "spec": about.spec.model_copy(update={"target": target}),
         }
     )
-    asked = [p.http or p.tcp for p in about.spec.probes]
-    words = " ".join([about.spec.fault.summary, *(a.service for a in asked if a)])
-    seen = snapshot_of(world, words)
-    cluster = cast("Cluster", WorldCluster(world, seen))
+    probe = [p.http or p.tcp for p in about.spec.probes]
+    words = " ".join([about.spec.fault.summary, *(a.service for a in probe if a)])
+    snapshot = snapshot_of(world, words)
+    cluster = cast("Cluster", WorldCluster(world, snapshot))
     read = await collect_snapshot(cluster, about, now=datetime.fromtimestamp(world.clock, UTC))
-    assert read == seen
+    assert read == snapshot
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_probes_pass_as_the_operator_judges_them(name: str) -> None:
     world = broken(name)
-    seen, network = snapshot_of(world), network_of(world)
+    snapshot, network = snapshot_of(world), network_of(world)
     for least in (0, 1, 2, 3):
         own = sample_probe(network, rollout(least))
-        theirs = rollout_sample(dict(seen.workload), least)
+        theirs = rollout_sample(dict(snapshot.workload), least)
         assert (own.passed, own.value, own.message) == theirs
-    cluster = WorldCluster(world, seen)
+    cluster = WorldCluster(world, snapshot)
     pods, metrics = await cluster.pods({}), await cluster.pod_metrics("", {})
     now = datetime.fromtimestamp(world.clock, UTC)
     for resource in Resource:
         for percent in (1, 30, 50, 90, 100):
-            probe = ResourceUsageProbe(resource=resource, max_percent=percent)
-            asked: Probe = below(resource.value, percent)
-            expected = usage_sample(probe, pods, metrics, now)
-            assert sample_probe(network, asked).passed == expected.passed, (
+            usage = ResourceUsageProbe(resource=resource, max_percent=percent)
+            probe: Probe = below(resource.value, percent)
+            expected = usage_sample(usage, pods, metrics, now)
+            assert sample_probe(network, probe).passed == expected.passed, (
                 resource,
                 percent,
                 expected,

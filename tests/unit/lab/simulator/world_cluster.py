@@ -65,10 +65,10 @@ class WorldCluster:
         }
 
     async def services(self, namespace: str) -> list[Any]:
-        return [found for _, found in self.world.of_kind("Service")]
+        return [stored for _, stored in self.world.of_kind("Service")]
 
     async def events(self, namespace: str, names: Sequence[str]) -> list[Any]:
-        found = events(network_of(self.world), self.world.target)
+        stored = events(network_of(self.world), self.world.target)
         return [
             {
                 "involvedObject": {"kind": one.kind, "name": one.name},
@@ -78,7 +78,7 @@ class WorldCluster:
                 "type": "Warning" if one.warning else "Normal",
                 "lastTimestamp": api_time(self.world.clock - (one.age_seconds or 0)),
             }
-            for one in found
+            for one in stored
             if one.name in names
         ]
 
@@ -89,15 +89,15 @@ class WorldCluster:
             by_pod.setdefault(pod, []).append({"name": container, "usage": amounts})
         stamp = api_time(self.world.clock)
         return [
-            {"metadata": {"name": pod}, "timestamp": stamp, "containers": found}
-            for pod, found in by_pod.items()
+            {"metadata": {"name": pod}, "timestamp": stamp, "containers": stored}
+            for pod, stored in by_pod.items()
         ]
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Any:
-        found = self.world.named(resource.kind, name)
-        if found is None:
+        stored = self.world.named(resource.kind, name)
+        if stored is None:
             raise NotFoundError(f"{resource.kind} {name}")
-        return found
+        return stored
 
     async def list_resource(
         self, resource: Resource, namespace: str | None = None, labels: Any = None

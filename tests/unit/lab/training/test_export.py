@@ -45,8 +45,8 @@ def test_the_commands_export_what_they_trained(
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "adapter"
     recipe = str(recipe_file(steps=2))
-    given = ["--recipe", recipe, "--incidents", str(incidents_folder), "--out", str(run)]
-    assert sft.main(given) == 0
+    arguments = ["--recipe", recipe, "--incidents", str(incidents_folder), "--out", str(run)]
+    assert sft.main(arguments) == 0
     assert export.main(["--run", str(run), "--out", str(out)]) == 0
     config = json.loads((out / "adapter_config.json").read_bytes())
     assert (config["r"], config["lora_alpha"]) == (4, 8)
@@ -66,10 +66,10 @@ def test_training_goes_on_from_an_exported_adapter(
     recipe_file: Callable[..., Path], incidents_folder: Path, tmp_path: Path
 ) -> None:
     run, out, more = tmp_path / "run", tmp_path / "adapter", tmp_path / "more"
-    given = ["--recipe", str(recipe_file(steps=1)), "--incidents", str(incidents_folder)]
-    assert sft.main([*given, "--out", str(run)]) == 0
+    arguments = ["--recipe", str(recipe_file(steps=1)), "--incidents", str(incidents_folder)]
+    assert sft.main([*arguments, "--out", str(run)]) == 0
     assert export.main(["--run", str(run), "--out", str(out)]) == 0
-    assert sft.main([*given, "--out", str(more), "--start", str(out)]) == 0
+    assert sft.main([*arguments, "--out", str(more), "--start", str(out)]) == 0
     went_on = checkpoint.read(more)
     assert went_on.run["start"] == {"adapter": adapter.digest(out)}
     stored = checkpoint.read_adapter(out).matrices
@@ -86,8 +86,8 @@ def test_an_adapter_of_another_rank_is_not_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run, out = tmp_path / "run", tmp_path / "adapter"
-    given = ["--recipe", str(recipe_file(steps=1)), "--incidents", str(incidents_folder)]
-    assert sft.main([*given, "--out", str(run)]) == 0
+    arguments = ["--recipe", str(recipe_file(steps=1)), "--incidents", str(incidents_folder)]
+    assert sft.main([*arguments, "--out", str(run)]) == 0
     made = checkpoint.read(run)
     shape = {"rank": 2, "alpha": 8.0, "stored": "float16"}
     narrow = {
@@ -95,7 +95,7 @@ def test_an_adapter_of_another_rank_is_not_taken(
         for name, matrix in made.adapters.items()
     }
     export.export(narrow, shape, "tiny", out)
-    assert sft.main([*given, "--out", str(tmp_path / "more"), "--start", str(out)]) == 1
+    assert sft.main([*arguments, "--out", str(tmp_path / "more"), "--start", str(out)]) == 1
     assert "another rank" in capsys.readouterr().err
 
 

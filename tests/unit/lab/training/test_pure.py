@@ -90,9 +90,13 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
 
 def test_what_is_possible_is_told_by_rewards_alone() -> None:
     assert a_trace().possible == ()
-    told = a_trace(candidates={RESTART: 1.0, "[2]": 0.1})
-    assert set(told.possible) == {RESTART, "[2]", *dataset.ABSTENTIONS}
-    assert (told.reward("[2]"), told.reward("[3]"), a_trace().reward(RESTART)) == (0.1, 0.0, 1.0)
+    incident = a_trace(candidates={RESTART: 1.0, "[2]": 0.1})
+    assert set(incident.possible) == {RESTART, "[2]", *dataset.ABSTENTIONS}
+    assert (incident.reward("[2]"), incident.reward("[3]"), a_trace().reward(RESTART)) == (
+        0.1,
+        0.0,
+        1.0,
+    )
 
 
 # --- counting
@@ -105,11 +109,13 @@ def test_spaces_do_not_make_a_reply_wrong() -> None:
 def test_abstentions_are_counted_both_ways() -> None:
     repair, nothing = a_trace(), a_trace(ABSTENTION)
     pairs = ((repair, ABSTENTION), (nothing, ABSTENTION), (nothing, RESTART), (repair, RESTART))
-    found = reply_metrics.summary([reply_metrics.Outcome(trace, reply) for trace, reply in pairs])
-    assert found["abstention_precision"]["rate"] == 0.5
-    assert found["abstention_recall"]["rate"] == 0.5
-    assert found["false_action"]["passed"] == 1
-    assert found["exact"]["passed"] == 2
+    summary_of_replies = reply_metrics.summary(
+        [reply_metrics.Outcome(trace, reply) for trace, reply in pairs]
+    )
+    assert summary_of_replies["abstention_precision"]["rate"] == 0.5
+    assert summary_of_replies["abstention_recall"]["rate"] == 0.5
+    assert summary_of_replies["false_action"]["passed"] == 1
+    assert summary_of_replies["exact"]["passed"] == 2
 
 
 def test_the_interval_is_wilsons() -> None:

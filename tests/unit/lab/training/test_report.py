@@ -103,10 +103,10 @@ def test_a_run_has_what_it_wrote_at_its_end(tmp_path: Path) -> None:
     results = folder_of_results(tmp_path / "results")
     (results / "sft-1.jsonl").write_bytes((results / "sft.jsonl").read_bytes())
     for name, passed in (("sft-1-test.json", 7), ("sft-end-test.json", 6), ("sft-test.json", 8)):
-        found = json.loads((results / "sft-test.json").read_bytes())
-        found["modes"] = {"constrained": found["modes"].popitem()[1]}
-        found["modes"]["constrained"]["acceptable"] |= {"passed": passed, "cases": 9}
-        (results / name).write_text(json.dumps(found))
+        result = json.loads((results / "sft-test.json").read_bytes())
+        result["modes"] = {"constrained": result["modes"].popitem()[1]}
+        result["modes"]["constrained"]["acceptable"] |= {"passed": passed, "cases": 9}
+        (results / name).write_text(json.dumps(result))
     text = report.section(results)
     lasts = [line.split("|")[-2].strip() for line in text.splitlines() if line.startswith("| SFT")]
     assert lasts == ["7 of 9", "6 of 9"]
@@ -115,9 +115,9 @@ def test_a_run_has_what_it_wrote_at_its_end(tmp_path: Path) -> None:
 
 def test_what_never_succeeds_is_said(tmp_path: Path) -> None:
     results = folder_of_results(tmp_path / "results")
-    found = json.loads((results / "sft-test.json").read_bytes())
-    found["modes"]["free"]["by_fault"]["slow"]["passed"] = 0
-    (results / "sft-test.json").write_text(json.dumps(found))
+    result = json.loads((results / "sft-test.json").read_bytes())
+    result["modes"]["free"]["by_fault"]["slow"]["passed"] = 0
+    (results / "sft-test.json").write_text(json.dumps(result))
     assert "Never right (free): slow (0 of 4)." in report.section(results)
 
 

@@ -60,10 +60,10 @@ def test_incidents_are_asked_until_enough_of_them_teach_something(
     draws: int, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of each round one group teaches: two more rounds are asked for three, if there may be."""
-    asked: list[tuple[int, ...]] = []
+    sampled: list[tuple[int, ...]] = []
 
     def complete(_: object, chosen: tuple[int, ...]) -> list[list[Completion]]:
-        asked.append(chosen)
+        sampled.append(chosen)
         return [group(1.0, 0.2), group(0.5, 0.5)]
 
     monkeypatch.setattr(rft.ReinforcementStage, "_complete", complete)
@@ -71,7 +71,7 @@ def test_incidents_are_asked_until_enough_of_them_teach_something(
     stage._plan = Reinforcement(examples_per_step=3, draws=draws, minutes=1)
     stage._order = BatchSampler([1] * 24, 2, 1)
     informative, degenerate = stage._sample_groups(5)
-    assert asked == [stage._order.batch(5 * draws + n) for n in range(rounds)]
+    assert sampled == [stage._order.batch(5 * draws + n) for n in range(rounds)]
     assert (len(informative), len(degenerate)) == (rounds, rounds)
 
 
@@ -117,20 +117,20 @@ def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = tmp_path / "sft"
-    given = ["--recipe", str(recipe_file(steps=2)), "--incidents", str(incidents_folder)]
-    given += ["--out", str(run), "--cached"]
-    assert sft.main(given) == 0
+    arguments = ["--recipe", str(recipe_file(steps=2)), "--incidents", str(incidents_folder)]
+    arguments += ["--out", str(run), "--cached"]
+    assert sft.main(arguments) == 0
     log = (run / metrics_log.FILE).read_text()
-    assert sft.main(given) == 0
+    assert sft.main(arguments) == 0
     assert (run / metrics_log.FILE).read_text() == log
-    assert sft.main([*given[:-1]]) == 1
+    assert sft.main([*arguments[:-1]]) == 1
     assert "use --resume" in capsys.readouterr().err
 
     train = incidents_folder / "train.jsonl"
     train.write_text(train.read_text().replace("incident", "accident"))
-    assert sft.main([*given[:-1], "--resume"]) == 1
+    assert sft.main([*arguments[:-1], "--resume"]) == 1
     assert "differs in: data" in capsys.readouterr().err
-    assert sft.main(given) == 0
+    assert sft.main(arguments) == 0
     assert (run / metrics_log.FILE).read_text().splitlines()[0] != log.splitlines()[0]
 
 
@@ -142,7 +142,7 @@ def test_traces_without_rewards_are_refused(
 ) -> None:
     for file in incidents_folder.iterdir():
         file.write_text(file.read_text().replace('"candidates"', '"other"'))
-    given = ["--recipe", str(recipe_file()), "--incidents", str(incidents_folder)]
-    given += ["--out", str(tmp_path / "out"), "--start", str(tmp_path)]
-    assert rft.main(given) == 1
+    arguments = ["--recipe", str(recipe_file()), "--incidents", str(incidents_folder)]
+    arguments += ["--out", str(tmp_path / "out"), "--start", str(tmp_path)]
+    assert rft.main(arguments) == 1
     assert "have no rewards" in capsys.readouterr().err

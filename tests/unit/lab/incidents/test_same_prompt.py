@@ -110,7 +110,6 @@ def step_context(incident: Incident, cluster: Cluster) -> StepContext:
         "StepContext",
         SimpleNamespace(
             deps=deps,
-            observed=SimpleNamespace(policy=POLICY),
             timer=Timer(),
             remediation=remediation,
             observed=SimpleNamespace(policy=POLICY),

@@ -78,19 +78,19 @@ class ApiServer:
     def _connect(self, deadline: float) -> ssl.SSLSocket:
         """Return a verified connection of which each step waits for what is left of the time."""
 
-        def left() -> float:
+        def remaining() -> float:
             return max(0.1, deadline - time.monotonic())
 
         context = ssl.create_default_context(cafile=str(self.credentials / "ca.crt"))
-        plain = socket.create_connection((self.host, self.port), timeout=left())
+        plain = socket.create_connection((self.host, self.port), timeout=remaining())
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            plain.settimeout(left())
+            plain.settimeout(remaining())
             encrypted = context.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
             plain.close()
             raise
-        encrypted.settimeout(left())
+        encrypted.settimeout(remaining())
         return encrypted
 
 

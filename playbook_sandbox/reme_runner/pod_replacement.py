@@ -76,26 +76,26 @@ def _is_observed(server: Server, stateful_set: str) -> bool:
 
 
 def _replace(server: Server, path: str, revision: str) -> _Pod:
-    found = server.request("GET", path)
-    if found.status == _NOT_FOUND:
+    response = server.request("GET", path)
+    if response.status == _NOT_FOUND:
         return _Pod.REPLACED
-    if found.status == _NO_RESPONSE:
+    if response.status == _NO_RESPONSE:
         return _Pod.LEFT
-    if found.status != _OK:
-        raise PodReplacementError(found.message or f"the API server answered {found.status}")
-    metadata = unstructured.mapping(found.body, "metadata")
+    if response.status != _OK:
+        raise PodReplacementError(response.message or f"the API server returned {response.status}")
+    metadata = unstructured.mapping(response.body, "metadata")
     if unstructured.text(metadata, "labels", REVISION_LABEL) != revision:
         return _Pod.REPLACED
     if unstructured.text(metadata, "deletionTimestamp"):
         return _Pod.REPLACED
-    if pod_view(found.body).ready:
+    if pod_view(response.body).ready:
         return _Pod.LEFT
     # Only this very pod, and only while it is as it was read.
     preconditions = {key: metadata.get(key) for key in ("uid", "resourceVersion")}
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
-    gone = server.request("DELETE", path, options, "application/json")
-    if gone.status in (_OK, _ACCEPTED):
+    deletion = server.request("DELETE", path, options, "application/json")
+    if deletion.status in (_OK, _ACCEPTED):
         return _Pod.DELETED
-    if gone.status in (_NOT_FOUND, _CONFLICT, _NO_RESPONSE):
+    if deletion.status in (_NOT_FOUND, _CONFLICT, _NO_RESPONSE):
         return _Pod.LEFT
-    raise PodReplacementError(gone.message or f"the API server answered {gone.status}")
+    raise PodReplacementError(deletion.message or f"the API server returned {deletion.status}")

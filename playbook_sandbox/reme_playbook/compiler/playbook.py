@@ -46,15 +46,15 @@ def check_conflicts(actions: Sequence[Action], limit: int = MAX_ACTIONS) -> None
         raise RejectedPlaybookError(
             RejectionRule.SHAPE, f"expected 1 to {limit} actions, got {len(actions)}"
         )
-    seen: list[tuple[ObjectRef, Path]] = []
+    written: list[tuple[ObjectRef, Path]] = []
     for action in actions:
         for target, path in action.touches():
-            if any(target == other and overlap(path, before) for other, before in seen):
+            if any(target == other and overlap(path, before) for other, before in written):
                 field = f"{quote(dotted(path), 120)} of " if path else ""
                 raise RejectedPlaybookError(
                     RejectionRule.TWICE, f"two actions write {field}{target}: keep one of them"
                 )
-        seen.extend(action.touches())
+        written.extend(action.touches())
 
 
 def _tasks(document: Any, limit: int) -> list[Any]:

@@ -87,19 +87,19 @@ def _entries(entries: list[Any], path: Path, name: str) -> Iterator[tuple[Path, 
             RejectionRule.FIELD, f"the list {_shown(path)} may not be written: no action changes it"
         )
     by = "port" if name == "ports" else LIST_KEYS[name][0]
-    seen: set[str | int] = set()
+    marks: set[str | int] = set()
     for entry in entries:
         mark: Any = entry.get(by) if isinstance(entry, dict) else None
         if not isinstance(mark, str | int) or type(mark) is not kind:
             raise RejectedPlaybookError(
                 RejectionRule.SHAPE, f"each entry of {_shown(path)} must name its {by}"
             )
-        if mark in seen:
+        if mark in marks:
             raise RejectedPlaybookError(
                 RejectionRule.DUPLICATE_KEY,
                 f"{_shown(path)} has two entries {quote(mark)}: keep one",
             )
-        seen.add(mark)
+        marks.add(mark)
         rest = {key: inner for key, inner in entry.items() if key != by}
         yield from _leaves(rest, (*path, Entry(mark, by)))
 

@@ -45,7 +45,7 @@ def test_nobody_deletes_a_grant(granted: RunAdmission, who: str) -> None:
 
 def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
     # Two policies refuse the operator; the API server reports either of them.
-    for by, said in ((ROOT, ("immutable",)), (granted.operator, ("immutable", "once it is"))):
+    for by, texts in ((ROOT, ("immutable",)), (granted.operator, ("immutable", "once it is"))):
         reply = granted.api(
             "PATCH",
             f"{grants(granted, RUN)}?dryRun=All",
@@ -54,7 +54,7 @@ def test_nobody_changes_a_grant(granted: RunAdmission) -> None:
             content_type="application/merge-patch+json",
         )
         assert reply.refused_by_admission, reply
-        assert any(text in reply.message for text in said)
+        assert any(text in reply.message for text in texts)
 
 
 def test_a_grant_is_deleted_with_its_namespace(granted: RunAdmission) -> None:

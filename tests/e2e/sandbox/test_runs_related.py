@@ -72,14 +72,14 @@ def _label_selector() -> str:
     return "app.kubernetes.io/managed-by=reme,reme.dev/remediation-name=e2e"
 
 
-def found(admission: RunAdmission, key: ObjectRef) -> Object:
+def read_object(admission: RunAdmission, key: ObjectRef) -> Object:
     address = ADDRESSES[key.kind].format(key.namespace, key.name)
     return admission.api("GET", address).body
 
 
 def fields(admission: RunAdmission, *actions: Action) -> list[Any]:
     return [
-        read(found(admission, action.target), write.path)
+        read(read_object(admission, action.target), write.path)
         for action in actions
         for write in action.writes()
     ]
@@ -163,8 +163,8 @@ def test_an_ingress_path_that_has_moved_is_not_changed(
     moved = {"rule": 0, "path": 1, "host": "shop.example", "http_path": "/elsewhere"}
     target = ObjectRef("Ingress", related.shop, "shop")
     action = SetIngressBackend(target=target, service="cart", port=80, **moved)
-    before = found(related, target)["spec"]
+    before = read_object(related, target)["spec"]
     state = sandboxes.run(sandboxes.request(action))
     assert not state.ok
     assert state.changed == 0
-    assert found(related, target)["spec"] == before
+    assert read_object(related, target)["spec"] == before

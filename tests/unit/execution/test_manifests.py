@@ -140,11 +140,11 @@ def test_only_the_binding_in_the_targets_namespace_is_owned_by_the_remediation()
 
 def test_the_bindings_grant_run_roles_to_this_run_only() -> None:
     request = replace(REQUEST, role_kind="Role", role_prefix="mine-run-")
-    found = {
+    roles = {
         m["metadata"]["namespace"]: (m["roleRef"]["kind"], m["roleRef"]["name"])
         for m in manifests(request).role_bindings
     }
-    assert found == {
+    assert roles == {
         "shop": ("Role", "mine-run-deployments"),
         "reme-system": ("Role", "mine-run-result"),
     }

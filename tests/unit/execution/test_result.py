@@ -35,10 +35,10 @@ def test_garbage_is_said_to_be_garbage(text: str) -> None:
     for read in (result.parse_result, result.parse_claim):
         key = "result.json" if read is result.parse_result else "claim.json"
         try:
-            found = read({key: text})
+            state = read({key: text})
         except UnreadableResultError:
             continue
-        assert found is not None
+        assert state is not None
 
 
 def test_a_huge_result_is_not_even_parsed() -> None:
@@ -58,9 +58,9 @@ def test_every_end_has_its_reason(end: RunEnd) -> None:
     assert state.ended == (end is not RunEnd.RUNNING)
 
 
-def test_only_a_run_that_says_so_has_touched_nothing() -> None:
+def test_only_a_run_with_an_end_and_no_first_task_has_started_none() -> None:
     lost = RunResult(run="r", started=NOW)
     assert not lost.no_task_started
     assert RunResult(run="r", started=NOW, end=RunEnd.REJECTED).no_task_started
-    begun = RunResult(run="r", started=NOW, end=RunEnd.INTERRUPTED, first_task=NOW)
-    assert not begun.no_task_started
+    running = RunResult(run="r", started=NOW, end=RunEnd.INTERRUPTED, first_task=NOW)
+    assert not running.no_task_started

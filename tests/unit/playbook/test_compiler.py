@@ -119,9 +119,9 @@ ALLOWED: list[tuple[dict[str, Any], list[Action]]] = [
 ]
 
 
-@pytest.mark.parametrize(("found", "actions"), ALLOWED)
-def test_what_is_in_the_language_compiles(found: dict[str, Any], actions: list[Action]) -> None:
-    assert compiled(found) == tuple(actions)
+@pytest.mark.parametrize(("tasks", "actions"), ALLOWED)
+def test_what_is_in_the_language_compiles(tasks: dict[str, Any], actions: list[Action]) -> None:
+    assert compiled(tasks) == tuple(actions)
 
 
 def test_a_playbook_is_the_same_as_its_tasks() -> None:
@@ -180,8 +180,8 @@ def test_one_task_with_too_many_actions_is_rejected() -> None:
     assert rule_of(json.dumps([in_container({**SERVER, "env": env})])) is RejectionRule.SHAPE
 
 
-def test_an_undo_may_take_away_what_a_run_added() -> None:
-    found = [
+def test_a_rollback_may_remove_what_a_run_added() -> None:
+    tasks = [
         in_container(
             {
                 **SERVER,
@@ -192,7 +192,7 @@ def test_an_undo_may_take_away_what_a_run_added() -> None:
         patched({"spec": {"paused": True, "replicas": 0}}),
         on(CONFIG, {"data": {"a": None}}),
     ]
-    assert compiled(*found, for_rollback=True) == (
+    assert compiled(*tasks, for_rollback=True) == (
         UnsetEnv(target=CART, container="server", variable="A"),
         UnsetResources(target=CART, container="server", fields=("cpu_limit", "memory_limit")),
         SetResources(target=CART, container="server", cpu_request="1"),
@@ -202,7 +202,7 @@ def test_an_undo_may_take_away_what_a_run_added() -> None:
     )
 
 
-def test_an_undo_may_still_not_remove_a_probe_or_a_container() -> None:
+def test_a_rollback_may_not_remove_a_probe_or_a_container() -> None:
     for fields in ({"readinessProbe": None}, {"$patch": "delete"}, {"image": None}):
         text = json.dumps([in_container({**SERVER, **fields})])
         assert rule_of(text, for_rollback=True) in (RejectionRule.FIELD, RejectionRule.VALUE)

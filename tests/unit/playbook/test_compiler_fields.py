@@ -179,6 +179,6 @@ FIELDS: list[tuple[Any, RejectionRule]] = [
 ]
 
 
-@pytest.mark.parametrize(("found", "rule"), FIELDS, ids=lambda v: repr(v)[40:140])
-def test_a_field_that_is_no_part_of_an_action_is_rejected(found: Any, rule: RejectionRule) -> None:
-    assert rule_of(json.dumps([found])) is rule
+@pytest.mark.parametrize(("task", "rule"), FIELDS, ids=lambda v: repr(v)[40:140])
+def test_a_field_that_is_no_part_of_an_action_is_rejected(task: Any, rule: RejectionRule) -> None:
+    assert rule_of(json.dumps([task])) is rule

@@ -47,7 +47,7 @@ def test_the_same_holds_for_yaml(actions: tuple[Action, ...]) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(playbooks(public | internal))
-def test_an_undo_compiles_to_the_same_actions_where_it_is_allowed(
+def test_a_rollback_compiles_to_the_same_actions_where_it_is_allowed(
     actions: tuple[Action, ...],
 ) -> None:
     for form in forms(actions):

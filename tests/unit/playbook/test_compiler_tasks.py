@@ -189,6 +189,6 @@ TASKS: list[tuple[Any, RejectionRule]] = [
 ]
 
 
-@pytest.mark.parametrize(("found", "rule"), TASKS, ids=lambda v: repr(v)[:60])
-def test_a_task_that_is_not_in_the_language_is_rejected(found: Any, rule: RejectionRule) -> None:
-    assert rule_of(json.dumps([found])) is rule
+@pytest.mark.parametrize(("rejected", "rule"), TASKS, ids=lambda v: repr(v)[:60])
+def test_a_task_that_is_not_in_the_language_is_rejected(rejected: Any, rule: RejectionRule) -> None:
+    assert rule_of(json.dumps([rejected])) is rule

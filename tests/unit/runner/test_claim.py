@@ -114,8 +114,8 @@ def test_without_its_config_map_a_run_does_not_wait() -> None:
 def test_whatever_is_lost_at_most_one_of_many_claims_it(faults: list[list[str | int]]) -> None:
     config_map = FakeConfigMap()
     outcomes = []
-    for number, some in enumerate(faults):
-        config_map.faults = list(some)
+    for number, faults_of_pod in enumerate(faults):
+        config_map.faults = list(faults_of_pod)
         outcomes.append(attempt(config_map, str(number)))
     assert outcomes.count(ClaimOutcome.OURS) == min(1, len(faults))
 

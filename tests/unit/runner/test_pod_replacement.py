@@ -35,12 +35,12 @@ class Server:
     ) -> ApiResponse:
         self.sent.append((method, path, body))
         if path == SET:
-            seen = {"observedGeneration": self.observed}
-            return ApiResponse(200, {"metadata": {"generation": 2}, "status": seen})
+            observed = {"observedGeneration": self.observed}
+            return ApiResponse(200, {"metadata": {"generation": 2}, "status": observed})
         if method == "DELETE":
             return ApiResponse(self.deletion, {"message": "no grant"})
-        status, found = self.pods.pop(0) if len(self.pods) > 1 else self.pods[0]
-        return ApiResponse(status, found)
+        status, pod = self.pods.pop(0) if len(self.pods) > 1 else self.pods[0]
+        return ApiResponse(status, pod)
 
     @property
     def deletions(self) -> list[tuple[str, Any]]:
@@ -71,7 +71,7 @@ def test_a_pod_that_is_not_ready_is_deleted_as_it_was_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "found",
+    "pod",
     [
         (404, {}),
         (200, pod("cart-good")),
@@ -79,8 +79,8 @@ def test_a_pod_that_is_not_ready_is_deleted_as_it_was_read() -> None:
         (200, pod(deletionTimestamp="2026-01-01T00:00:00Z")),
     ],
 )
-def test_a_pod_that_is_gone_or_of_another_revision_is_left(found: tuple[int, Any]) -> None:
-    server = Server(found)
+def test_a_pod_that_is_gone_or_of_another_revision_is_left(pod: tuple[int, Any]) -> None:
+    server = Server(pod)
     assert replace(server) == ([], 0)
     assert not server.deletions
 

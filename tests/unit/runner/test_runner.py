@@ -181,8 +181,10 @@ def test_the_runner_understands_the_job() -> None:
 
 
 def test_an_ipv6_address_is_taken_as_it_is() -> None:
-    found = Settings.from_environment({**job_environment(), "KUBERNETES_SERVICE_HOST": "fd00::1"})
-    assert (found.server.host, found.server.port) == ("fd00::1", 443)
+    settings = Settings.from_environment(
+        {**job_environment(), "KUBERNETES_SERVICE_HOST": "fd00::1"}
+    )
+    assert (settings.server.host, settings.server.port) == ("fd00::1", 443)
 
 
 @pytest.mark.parametrize("missing", ["REME_RUN_NAME", "REME_RESULT", "KUBERNETES_SERVICE_HOST"])
@@ -200,7 +202,7 @@ def test_ansible_inherits_only_the_named_variables(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", "/evil")
     monkeypatch.setenv("LD_PRELOAD", "/evil")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
-    found = environment(Path("/tmp/x"), Path("/tmp/x/fork-server.sock"))
-    assert "evil" not in str(found)
-    assert found["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
-    assert all(v.startswith("/tmp/x") for k, v in found.items() if k in ("HOME", "TMPDIR"))
+    variables = environment(Path("/tmp/x"), Path("/tmp/x/fork-server.sock"))
+    assert "evil" not in str(variables)
+    assert variables["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+    assert all(v.startswith("/tmp/x") for k, v in variables.items() if k in ("HOME", "TMPDIR"))

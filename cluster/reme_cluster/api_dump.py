@@ -1,11 +1,11 @@
-"""Writes down what a cluster's API server knows, for a person who looks for a fault later."""
+"""Writes the objects, events and logs of an API server to files, for a later diagnosis."""
 
 from pathlib import Path
 
 from reme_cluster.errors import CommandError
 from reme_cluster.kubectl import Kubectl
 
-_QUESTIONS = {
+_COMMANDS = {
     "nodes.txt": ("describe", "nodes"),
     "events.txt": ("get", "events", "-A", "--sort-by=.metadata.creationTimestamp", "-o", "wide"),
     "objects.txt": ("get", "all,configmaps,jobs,ingresses,networkpolicies", "-A", "-o", "wide"),
@@ -14,30 +14,30 @@ _QUESTIONS = {
 }
 
 
-def from_api_server(kubectl: Kubectl, directory: Path) -> None:
-    """Write nodes, events, descriptions and pods' logs; what fails is written in its place."""
+def write_dump(kubectl: Kubectl, directory: Path) -> None:
+    """Write nodes, events, descriptions and logs of pods; an error is written in their place."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name, question in _QUESTIONS.items():
-        (directory / name).write_text(_answer(kubectl, *question))
+    for name, command in _COMMANDS.items():
+        (directory / name).write_text(_output(kubectl, *command))
     try:
-        pods = kubectl.objects("pods", "--all-namespaces")
+        pods = kubectl.list("pods")
     except CommandError:
         return
     for pod in pods:
         meta = pod["metadata"]
         for container in pod["status"].get("containerStatuses", []):
-            where = directory / "pods" / meta["namespace"] / meta["name"]
-            where.mkdir(parents=True, exist_ok=True)
+            folder = directory / "pods" / meta["namespace"] / meta["name"]
+            folder.mkdir(parents=True, exist_ok=True)
             words = ("logs", "-n", meta["namespace"], meta["name"], "-c", container["name"])
-            log = where / f"{container['name']}.log"
-            log.write_text(_answer(kubectl, *words, "--tail=5000"))
+            log = folder / f"{container['name']}.log"
+            log.write_text(_output(kubectl, *words, "--tail=5000"))
             if container.get("restartCount"):
-                before = _answer(kubectl, *words, "--tail=5000", "--previous")
-                log.with_suffix(".previous.log").write_text(before)
+                previous = _output(kubectl, *words, "--tail=5000", "--previous")
+                log.with_suffix(".previous.log").write_text(previous)
 
 
-def _answer(kubectl: Kubectl, *arguments: str) -> str:
+def _output(kubectl: Kubectl, *arguments: str) -> str:
     try:
-        return kubectl(*arguments, timeout_seconds=60)
+        return kubectl.run(*arguments)
     except CommandError as error:
         return f"{error}\n"

@@ -1,4 +1,4 @@
-"""Builds every program of the cluster from pinned Go modules, once for each content."""
+"""Builds the programs of the cluster from pinned Go modules, once for each set of sources."""
 
 import hashlib
 import platform
@@ -18,7 +18,7 @@ _KUBERNETES = "k8s.io/kubernetes/cmd"
 
 
 class Binary(NamedTuple):
-    """One program: the Go package it is built from, and the module that pins the package."""
+    """One program: its Go package, and the module that pins the package."""
 
     name: str
     package: str
@@ -26,7 +26,7 @@ class Binary(NamedTuple):
 
     @property
     def installed_as(self) -> str:
-        """The name `go install` gives it: the last part of the path that is not a version."""
+        """The name that `go install` gives it: the last part of the path but a version."""
         parts = [part for part in self.package.split("/") if not re.fullmatch(r"v\d+", part)]
         return parts[-1]
 
@@ -45,7 +45,7 @@ BINARIES = {
         Binary("coredns", "./cmd/coredns"),
         Binary("pause", "./cmd/pause"),
         Binary("helm", "helm.sh/helm/v3/cmd/helm"),
-        # Its generated code needs newer Kubernetes libraries than the cluster's own.
+        # A module of its own: its generated code needs newer Kubernetes libraries.
         Binary(
             "metrics-server",
             "sigs.k8s.io/metrics-server/cmd/metrics-server",
@@ -63,42 +63,44 @@ def version(module: str) -> str:
     """Return the version that go.mod pins for a Go module, such as `v1.34.4`."""
     for directory in (MODULE, MODULE / "metrics-server"):
         pattern = rf"^(?:require\s+|\t){re.escape(module)} (v\S+)"
-        found = re.search(pattern, (directory / "go.mod").read_text(), re.MULTILINE)
-        if found:
-            return found[1]
+        match = re.search(pattern, (directory / "go.mod").read_text(), re.MULTILINE)
+        if match:
+            return match[1]
     raise ClusterError(f"go.mod pins no version of {module}")
 
 
 def path(cache_dir: Path, name: str) -> Path:
-    """Say where a program lives, built or not: a new content is a new place.
+    """Return the path of a program, built or not; it contains a digest of the sources.
 
     Raises:
-        ClusterError: there is no such program, or no Go to ask for its version.
+        ClusterError: the program is unknown, or there is no Go.
     """
     if name not in BINARIES:
-        raise ClusterError(f"no program {name!r}; there are: {', '.join(sorted(BINARIES))}")
+        raise ClusterError(
+            f"unknown program {name!r}; choose one of: {', '.join(sorted(BINARIES))}"
+        )
     return cache_dir / "bin" / _key(cache_dir, BINARIES[name]) / name
 
 
 def missing(cache_dir: Path, names: tuple[str, ...]) -> list[str]:
-    """List the programs that are still to be built."""
+    """Return the programs that are not built yet."""
     return [name for name in names if not path(cache_dir, name).exists()]
 
 
 def build(cache_dir: Path, names: tuple[str, ...]) -> dict[str, Path]:
-    """Build what is missing and return where each program is.
+    """Build the missing programs and return the path of each.
 
-    Each program appears in one move, so an interrupted build goes on with the next one; Go's
-    own cache keeps what was compiled of the interrupted one.
+    Each program is written atomically, so an interrupted build continues with the next one;
+    Go's own cache keeps the compiled packages of the interrupted one.
 
     Raises:
         CommandError: the Go compiler failed.
     """
     if missing(cache_dir, names):
         with exclusive(cache_dir / "build.lock", "the build", wait_seconds=3600):
-            todo = missing(cache_dir, names)
-            for number, name in enumerate(todo, start=1):
-                with progress.step(f"build {name} ({number} of {len(todo)})"):
+            to_build = missing(cache_dir, names)
+            for number, name in enumerate(to_build, start=1):
+                with progress.step(f"build {name} ({number} of {len(to_build)})"):
                     _build(cache_dir, BINARIES[name])
     return {name: path(cache_dir, name) for name in names}
 
@@ -126,7 +128,7 @@ _GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOWORK": "off"}
 
 @cache
 def _ldflags(binary: Binary) -> str:
-    """Return linker flags: no debug data, and the version each program reports."""
+    """Return linker flags: no debug data, and the version that the program reports."""
     flags = ["-s", "-w"]
     kubernetes = version("k8s.io/kubernetes")
     major, minor, _ = kubernetes.removeprefix("v").split(".", 2)
@@ -135,17 +137,17 @@ def _ldflags(binary: Binary) -> str:
         flags += ["-X", f"{base}.gitVersion={kubernetes}", "-X", f"{base}.gitMajor={major}"]
         flags += ["-X", f"{base}.gitMinor={minor}", "-X", f"{base}.gitTreeState=clean"]
     if binary.name == "helm":
-        own = "helm.sh/helm/v3"
-        flags += ["-X", f"{own}/internal/version.version={version(own)}"]
+        helm = "helm.sh/helm/v3"
+        flags += ["-X", f"{helm}/internal/version.version={version(helm)}"]
         for package in ("pkg/lint/rules", "pkg/chartutil"):
-            flags += ["-X", f"{own}/{package}.k8sVersionMajor={major}"]
-            flags += ["-X", f"{own}/{package}.k8sVersionMinor={minor}"]
+            flags += ["-X", f"{helm}/{package}.k8sVersionMajor={major}"]
+            flags += ["-X", f"{helm}/{package}.k8sVersionMinor={minor}"]
     return " ".join(flags)
 
 
 @cache
 def _key(cache_dir: Path, binary: Binary) -> str:
-    """Hash everything that the program is made from."""
+    """Return a digest of everything that the program is built from."""
     digest = hashlib.sha256()
     sources = [binary.module / "go.mod", binary.module / "go.sum"]
     if binary.package.startswith("./"):
@@ -153,6 +155,7 @@ def _key(cache_dir: Path, binary: Binary) -> str:
     for source in sources:
         digest.update(f"{source.relative_to(binary.module)}\0".encode())
         digest.update(source.read_bytes())
-    facts = (binary.package, _ldflags(binary), go_toolchain.version(cache_dir), platform.machine())
-    digest.update("\0".join(facts).encode())
+    toolchain = go_toolchain.version(cache_dir)
+    inputs = (binary.package, _ldflags(binary), toolchain, platform.machine())
+    digest.update("\0".join(inputs).encode())
     return digest.hexdigest()[:16]

@@ -1,10 +1,10 @@
-"""The errors that end a command, each with the exit code it stands for.
+"""The errors that end a command, and the exit code of each.
 
-ClusterError                 1   something went wrong; the message says what
+ClusterError                 1   the message says what failed
 ├── PrerequisiteError        2   this machine lacks something; nothing was changed
-├── BusyError                3   another command works on the same cluster now
+├── BusyError                3   another command works on the same cluster
 ├── CommandError             1   a program that was called failed
-└── NotUpError               4   the cluster is not there
+└── NotUpError               4   the cluster does not exist
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class ClusterError(Exception):
 
 
 class PrerequisiteError(ClusterError):
-    """Lists everything that this machine lacks, with what to do about each."""
+    """Lists everything that this machine lacks, and what to do about each."""
 
     exit_code = 2
 
@@ -27,22 +27,22 @@ class PrerequisiteError(ClusterError):
 
 
 class BusyError(ClusterError):
-    """Says that another command holds the cluster's lock."""
+    """Another command holds a lock."""
 
     exit_code = 3
 
 
 class NotUpError(ClusterError):
-    """Says that the cluster is not there."""
+    """The cluster does not exist."""
 
     exit_code = 4
 
 
 class CommandError(ClusterError):
-    """Carries the end of a failed program's output."""
+    """A program failed; holds the end of its output."""
 
     def __init__(self, argv: Sequence[str], code: int, output: str) -> None:
         self.code = code
         self.output = output
-        tail = "\n".join(output.strip().splitlines()[-15:])
+        tail = "\n".join(output.strip().splitlines()[-30:])
         super().__init__(f"`{' '.join(argv)[:300]}` failed with exit code {code}:\n{tail}")

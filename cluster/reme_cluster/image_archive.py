@@ -1,4 +1,4 @@
-"""Writes a container image from files, without a container engine: the docker-archive format."""
+"""Writes container images from files without a container engine, as a docker-archive."""
 
 import hashlib
 import io
@@ -26,14 +26,14 @@ def write_image(
 ) -> str:
     """Write an image that holds only the given files, and return its id.
 
-    The same files give the same bytes, so the id tells whether an image is there already.
+    The same files give the same id.
 
     Args:
-        archive: the file to write; it appears in one move.
+        archive: the file to write, atomically.
         name: the image's full name with its tag.
-        files: paths inside the image, without a leading slash, and what is copied there.
-        entrypoint: what a container runs.
-        user: user and group it runs as.
+        files: paths inside the image, without a leading slash, and the files to copy there.
+        entrypoint: the command of a container.
+        user: its user and group.
     """
     temporary = archive.with_name(f".{archive.name}.layer")
     with tarfile.open(temporary, mode="w") as layer:
@@ -87,7 +87,7 @@ def _add_bytes(output: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _entry(name: str, size: int, mode: int = 0o644) -> tarfile.TarInfo:
-    """Describe a file with nothing in it that changes from run to run."""
+    """Return a tar entry without times and owners, which would change the image's id."""
     entry = tarfile.TarInfo(name)
     entry.size = size
     entry.mode = mode
@@ -95,7 +95,7 @@ def _entry(name: str, size: int, mode: int = 0o644) -> tarfile.TarInfo:
 
 
 def image_id(archive: Path) -> str | None:
-    """Return an id for what a docker-archive or OCI archive holds; None if it is neither."""
+    """Return the id of the image in a docker-archive or OCI archive; None for other files."""
     try:
         with tarfile.open(archive, mode="r:*") as content:
             for member in content:
@@ -109,7 +109,7 @@ def image_id(archive: Path) -> str | None:
 
 
 def _identify(manifest: object) -> str:
-    """Hash the parts of an archive's list of contents that name what is inside."""
+    """Return the id of one image, or a digest of the ids and names of several."""
     if isinstance(manifest, list):
         parts = [(entry["Config"], entry.get("RepoTags")) for entry in manifest]
         if len(parts) == 1:

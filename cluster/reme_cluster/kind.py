@@ -1,4 +1,4 @@
-"""Makes a cluster with kind, where a Docker engine answers."""
+"""A cluster in Docker containers, made with kind."""
 
 import json
 import shutil
@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reme_cluster import api_dump, binaries, image_archive, local_images, progress
-from reme_cluster.commands import run
+from reme_cluster.commands import run, succeeds
 from reme_cluster.errors import ClusterError, CommandError, NotUpError, PrerequisiteError
 from reme_cluster.files import read_json, write_json
-from reme_cluster.kubectl import Kubectl, is_ready
+from reme_cluster.kubectl import Kubectl, apply_manifests
 from reme_cluster.lock import exclusive
-from reme_cluster.provider import NodeStatus, Status, UpOptions, docker_answers
+from reme_cluster.provider import NodeStatus, Status, UpOptions
+from reme_cluster.readiness import is_ready
 from reme_cluster.settings import Settings
 
 _METRICS_IMAGE = "localhost/reme-cluster/metrics-server"
+
+
+def docker_answers() -> bool:
+    """Return whether a Docker engine answers, not only whether its client is installed."""
+    return succeeds(["docker", "version", "--format", "{{.Server.Version}}"], timeout_seconds=10)
 
 
 class KindProvider:
@@ -30,7 +36,7 @@ class KindProvider:
         return self._settings.state_dir / "kubeconfig"
 
     def up(self, options: UpOptions) -> None:
-        """Create the cluster, or repair what is missing of it.
+        """Create the cluster, or add its missing parts.
 
         Raises:
             PrerequisiteError: no Docker engine answers.
@@ -38,12 +44,13 @@ class KindProvider:
         """
         if not docker_answers():
             raise PrerequisiteError(["a Docker engine: `docker version` does not reach one"])
-        names = tuple(name for name in binaries.KIND_BINARIES if name != "kind" or not self._own())
+        installed = {"kind"} if shutil.which("kind") else set()
+        names = tuple(name for name in binaries.KIND_BINARIES if name not in installed)
         programs = binaries.build(self._settings.cache, names)
         with exclusive(self._settings.state_dir / "lock", f"cluster {self._settings.name}"):
             creating = self._settings.state_dir / "creating"
             if creating.exists():
-                with progress.step("remove what an interrupted `up` left"):
+                with progress.step("remove the cluster of an interrupted `up`"):
                     self._kind("delete", "cluster", *self._target())
             if self._settings.name not in self._kind("get", "clusters").split():
                 creating.touch()
@@ -77,7 +84,7 @@ class KindProvider:
                 archive, name=name, files=files, entrypoint=["/metrics-server"]
             )
             self._kind("load", "image-archive", str(archive), "--name", self._settings.name)
-        self._kubectl().apply("metrics-server.yaml", values={"METRICS_SERVER_IMAGE": name})
+        apply_manifests(self._kubectl(), "metrics-server.yaml", METRICS_SERVER_IMAGE=name)
 
     def down(self) -> None:
         """Remove the cluster; nothing to do if there is none."""
@@ -90,9 +97,9 @@ class KindProvider:
             shutil.rmtree(self._settings.state_dir)
 
     def status(self) -> Status:
-        """Look at the cluster without changing it."""
+        """Return the status without changing the cluster."""
         try:
-            objects = self._kubectl().objects("nodes")
+            objects = self._kubectl().list("nodes")
         except (CommandError, NotUpError):
             objects = []
         nodes = [
@@ -113,13 +120,13 @@ class KindProvider:
         )
 
     def load(self, images: Sequence[str]) -> None:
-        """Bring images into every node, and leave out those that are there."""
+        """Load images into every node, except those that it has."""
         path = self._settings.state_dir / "images.json"
         for image in images:
             source = local_images.find(image)
             records = read_json(path) or {}
             if records.get(image) == source.image_id:
-                progress.say(f"  = {image} is there already")
+                progress.say(f"  = {image} is loaded already")
                 continue
             with tempfile.TemporaryDirectory() as scratch, progress.step(f"load {image}"):
                 archive = source.save(Path(scratch))
@@ -127,21 +134,18 @@ class KindProvider:
             write_json(path, records | {image: source.image_id})
 
     def logs(self, component: str | None, lines: int) -> str:  # noqa: ARG002
-        """Refuse: kind keeps its logs inside the nodes and only exports all of them."""
+        """Raise ClusterError: kind keeps the logs inside the nodes and exports only all."""
         raise ClusterError("with kind, use `logs --to DIRECTORY`")
 
     def collect(self, directory: Path) -> None:
-        """Copy all logs and what the API server knows into a directory."""
+        """Write all logs and the objects of the API server to a directory."""
         directory.mkdir(parents=True, exist_ok=True)
         self._kind("export", "logs", str(directory / "components"), "--name", self._settings.name)
         (directory / "status.json").write_text(json.dumps(self.status().as_json(), indent=2))
-        api_dump.from_api_server(self._kubectl(), directory)
-
-    def _own(self) -> str | None:
-        return shutil.which("kind")
+        api_dump.write_dump(self._kubectl(), directory)
 
     def _kind(self, *arguments: str) -> str:
-        program = self._own() or binaries.path(self._settings.cache, "kind")
+        program = shutil.which("kind") or binaries.path(self._settings.cache, "kind")
         return run([program, *arguments], timeout_seconds=1800)
 
     def _target(self) -> tuple[str, ...]:
@@ -150,4 +154,5 @@ class KindProvider:
     def _kubectl(self) -> Kubectl:
         if not self.kubeconfig.exists():
             raise NotUpError(f"no cluster {self._settings.name}: run `up` first")
-        return Kubectl(binaries.path(self._settings.cache, "kubectl"), self.kubeconfig)
+        program = binaries.path(self._settings.cache, "kubectl")
+        return Kubectl.of_cluster(program, self.kubeconfig)

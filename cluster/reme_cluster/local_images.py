@@ -13,14 +13,14 @@ _SAVE_SECONDS = 1800
 
 @dataclass(frozen=True)
 class LocalImage:
-    """One image and where it is."""
+    """One image and the store that holds it."""
 
     name: str
     image_id: str
     store: str
 
     def save(self, directory: Path) -> Path:
-        """Return an archive with the image, made in the directory unless it is one already.
+        """Return an archive of the image; write it to the directory unless the image is one.
 
         Raises:
             CommandError: the store could not write it.
@@ -38,16 +38,16 @@ class LocalImage:
 
 
 def find(image: str) -> LocalImage:
-    """Find an image by its file or its name.
+    """Find an image by the path of its archive or by its name.
 
     Raises:
-        ClusterError: it is nowhere.
+        ClusterError: no file and no store has it.
     """
     if Path(image).is_file():
-        found = image_archive.image_id(Path(image))
-        if found is None:
+        archive_id = image_archive.image_id(Path(image))
+        if archive_id is None:
             raise ClusterError(f"{image} is neither a docker-archive nor an OCI archive")
-        return LocalImage(image, found, "archive")
+        return LocalImage(image, archive_id, "archive")
     reasons = []
     for store, words in (
         ("buildah", ["inspect", "--type", "image", "--format", "{{.FromImageID}} {{.FromImage}}"]),
@@ -62,4 +62,4 @@ def find(image: str) -> LocalImage:
             reasons.append(f"{store}: {error.output.strip().splitlines()[-1:] or error}")
             continue
         return LocalImage(name, f"sha256:{image_id.removeprefix('sha256:')}", store)
-    raise ClusterError(f"image {image} is no file and in no local store ({'; '.join(reasons)})")
+    raise ClusterError(f"image {image} is not a file and in no local store ({'; '.join(reasons)})")

@@ -1,4 +1,4 @@
-"""Keeps two commands from working on the same thing at once; a killed command lets go."""
+"""A lock file that lets one command at a time work on something."""
 
 import fcntl
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from reme_cluster import progress
 from reme_cluster.errors import BusyError
 
 
@@ -14,18 +15,24 @@ from reme_cluster.errors import BusyError
 def exclusive(path: Path, what: str, *, wait_seconds: float = 0) -> Iterator[None]:
     """Hold a lock file while the block runs.
 
-    The kernel drops the lock when the holder ends, however it ends. The file may be deleted
-    by a holder (`down` removes its directory): a lock on a deleted file does not count.
+    The kernel releases the lock when its holder ends, however it ends. The holder may delete
+    the file (`down` removes its directory): a lock on a deleted file does not count.
+
+    Args:
+        path: the lock file.
+        what: what it protects, for messages.
+        wait_seconds: how long to wait for another holder.
 
     Raises:
-        BusyError: somebody else holds it for longer than we are willing to wait.
+        BusyError: another process holds the lock for longer than that.
     """
     deadline = time.monotonic() + wait_seconds
     descriptor = _acquire(path)
+    if descriptor is None and wait_seconds > 5:
+        progress.say(f"  … {what}: waiting for another command{_holder(path)}")
     while descriptor is None:
         if time.monotonic() >= deadline:
-            holder = _holder(path)
-            raise BusyError(f"{what}: another command is at work here{holder}; try again later")
+            raise BusyError(f"{what}: another command holds it{_holder(path)}; try again later")
         time.sleep(0.2)
         descriptor = _acquire(path)
     try:

@@ -1,21 +1,14 @@
-"""What a cluster can do, whoever provides it, and the choice of who does."""
+"""What a provider of clusters can do, and the status that it returns."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from reme_cluster.commands import succeeds
-from reme_cluster.errors import ClusterError
-from reme_cluster.files import read_json
-from reme_cluster.settings import Settings
-
-PROVIDERS = ("auto", "host", "kind")
-
 
 @dataclass(frozen=True)
 class UpOptions:
-    """What `up` was asked for; None keeps what the cluster has."""
+    """Options of `up`; None keeps what the cluster has."""
 
     nodes: int | None = None
     subnet: str | None = None
@@ -46,7 +39,7 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that `status` tells."""
+    """What `status` shows."""
 
     name: str
     provider: str
@@ -62,6 +55,24 @@ class Status:
         """Return a value that JSON can hold."""
         return asdict(self)
 
+    def as_text(self) -> str:
+        """Return aligned lines for people."""
+        state = "running" if self.running else "not running"
+        lines = [f"cluster {self.name} ({self.provider}): {state}"]
+        lines.append(f"  state       {self.state_dir}")
+        lines.append(f"  kubeconfig  {self.kubeconfig or '-'}")
+        lines += [f"  {key:<11} {value}" for key, value in self.network.items()]
+        for node in self.nodes:
+            ready = "ready" if node.ready else "NOT READY"
+            lines.append(f"node {node.name:<20} {node.address:<16} {ready}")
+        for component in self.components:
+            alive = f"pid {component.pid}" if component.running else "DEAD"
+            lines.append(f"  {component.node:<14} {component.name:<24} {alive}")
+        if self.versions:
+            pairs = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+            lines.append(f"versions: {pairs}")
+        return "\n".join(lines)
+
 
 class Provider(Protocol):
     """Makes, shows and removes one cluster."""
@@ -74,40 +85,16 @@ class Provider(Protocol):
         """Make the cluster, or repair it, or leave it as it is."""
 
     def down(self) -> None:
-        """Remove the cluster without a trace."""
+        """Remove the cluster and all of its files."""
 
     def status(self) -> Status:
-        """Look at the cluster without changing it."""
+        """Return the status without changing the cluster."""
 
     def load(self, images: Sequence[str]) -> None:
-        """Bring images into every node."""
+        """Load images into every node."""
 
     def logs(self, component: str | None, lines: int) -> str:
         """Return the end of one component's log, or of all."""
 
     def collect(self, directory: Path) -> None:
-        """Copy all logs and what the API server knows into a directory."""
-
-
-def choose(settings: Settings, wanted: str = "auto") -> Provider:
-    """Return who provides this cluster: who made it, who was asked for, or who can.
-
-    Raises:
-        ClusterError: the cluster exists with another provider than the one asked for.
-    """
-    # Here, because both providers need the types above.
-    from reme_cluster.host.provider import HostProvider
-    from reme_cluster.kind import KindProvider
-
-    recorded = (read_json(settings.state_dir / "cluster.json") or {}).get("provider")
-    if recorded and wanted not in ("auto", recorded):
-        raise ClusterError(f"cluster {settings.name} exists with provider {recorded}: down first")
-    name = recorded or wanted
-    if name == "auto":
-        name = "kind" if docker_answers() else "host"
-    return KindProvider(settings) if name == "kind" else HostProvider(settings)
-
-
-def docker_answers() -> bool:
-    """Tell whether a Docker engine is there, not only its client."""
-    return succeeds(["docker", "version", "--format", "{{.Server.Version}}"], timeout_seconds=10)
+        """Write all logs and the objects of the API server to a directory."""

@@ -1,4 +1,4 @@
-"""Where a cluster keeps its things: from options, then the environment, then defaults."""
+"""The name and the directories of a cluster: from options, the environment, or defaults."""
 
 import os
 import re
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,30}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Settings:
-    """Names one cluster and the two directories it may write to."""
+    """The name of one cluster and the two directories that it may write to."""
 
     name: str
     state_root: Path
@@ -21,14 +21,14 @@ class Settings:
 
     @property
     def state_dir(self) -> Path:
-        """The directory that holds this one cluster."""
+        """The directory of this cluster."""
         return self.state_root / self.name
 
     @classmethod
     def resolve(
         cls, name: str | None = None, state_root: str | None = None, cache: str | None = None
     ) -> "Settings":
-        """Build settings from options that were given, filling the rest from the environment.
+        """Return settings from the given options, completed from the environment and defaults.
 
         Raises:
             ClusterError: the name cannot be part of a host name.
@@ -48,7 +48,7 @@ class Settings:
 
 
 def default_state_root() -> Path:
-    """Say where clusters live: with root's things, or with those of a user who has Docker."""
+    """Return the default directory of clusters: the system's for root, or the user's."""
     if os.geteuid() == 0:
         return Path("/var/lib/reme-cluster")
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
@@ -56,8 +56,8 @@ def default_state_root() -> Path:
 
 
 def default_cache() -> Path:
-    """Say where built binaries are kept between runs."""
-    if given := os.environ.get("REME_CACHE"):
-        return Path(given).expanduser().absolute()
+    """Return the default directory of built programs."""
+    if path := os.environ.get("REME_CACHE"):
+        return Path(path).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser().absolute() / "reme"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.attack.attack import Object
 from tests.attack.environment import FOREIGN, AttackEnvironment, objects
 from tests.attack.installed_release import admission_of_release

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.e2e.sandbox.conftest import CHART, Api, RunAdmission, eventually
 from tests.support.testbed import RELEASE, SYSTEM
 

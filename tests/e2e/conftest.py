@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 
 
 @pytest.fixture(scope="session")

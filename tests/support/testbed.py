@@ -14,7 +14,8 @@ from reme_api.remediation import Remediation
 from reme_benchmark.cli.remediation_progress import remediations_of
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
 from reme_benchmark.harness.shop import Shop
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError, Object
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl, Object
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RELEASE, SYSTEM = "reme", "reme-system"
@@ -159,7 +160,7 @@ class Testbed:
     def break_catalog(self) -> None:
         """Roll out a version that fails, and wait until it serves its errors."""
         self.shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
-        self.kubectl.rolled_out("deployment", "catalog", self.namespace, 60)
+        self.kubectl.wait_for_rollout("deployment", "catalog", self.namespace, 60)
         # A pod of the version before may answer for some time after the rollout is complete.
         path = f"/api/v1/namespaces/{self.namespace}/services/catalog:8080/proxy/"
         until, failures = time.monotonic() + 30, 0
@@ -168,7 +169,7 @@ class Testbed:
             try:
                 self.kubectl.run("get", "--raw", path)
                 failures = 0
-            except KubectlError:
+            except CommandError:
                 failures += 1
             time.sleep(0.2)
 

@@ -14,7 +14,8 @@ from reme_api.reasons import Outcome
 from reme_api.remediation import Remediation
 from reme_benchmark.cli.remediation_progress import FollowError, follow, record, verdict
 from reme_benchmark.harness.shop import NAMESPACE, Shop, ShopError, manifest
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def demo(*, timeout: float = 600) -> int:
             ended = play(console, shop, scenario, timeout)
             failed = failed or ended.status.outcome is Outcome.FAILED
             lines.append(verdict(ended))
-    except (FollowError, KubectlError, ShopError) as error:
+    except (FollowError, CommandError, ShopError) as error:
         console.print(f"[bold red]The demonstration failed:[/] {error}", highlight=False)
         failed = True
     console.print(Rule("Verdicts", align="left"))

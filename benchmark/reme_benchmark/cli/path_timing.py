@@ -28,7 +28,8 @@ from reme_api.remediation import Remediation
 from reme_benchmark.cli.remediation_progress import FollowError, updates
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
 from reme_benchmark.harness.shop import Shop, ShopError, manifest
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError, Object
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl, Object
 
 NAMESPACE = "reme-bench"
 SYSTEM = "reme-system"
@@ -113,7 +114,7 @@ def repair(shop: Shop, number: int) -> Remediation:
     """
     shop.deploy()
     shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
-    shop.kubectl.rolled_out("deployment", "catalog", NAMESPACE, 60)
+    shop.kubectl.wait_for_rollout("deployment", "catalog", NAMESPACE, 60)
     report = manifest("report-catalog.yaml", namespace=NAMESPACE)[0]
     report["metadata"]["name"] = f"run-{number}"
     shop.kubectl.delete("diagnosisreports.reme.dev", f"run-{number}", NAMESPACE)
@@ -146,7 +147,7 @@ def collections() -> Path:
 def plain_ansible(kubectl: Kubectl, shop: Shop) -> float:
     """Return the seconds of the same playbook with ansible-playbook on the host."""
     shop.set_env("catalog", VERSION=f"plain-{time.time():.0f}")
-    shop.kubectl.rolled_out("deployment", "catalog", NAMESPACE, 60)
+    shop.kubectl.wait_for_rollout("deployment", "catalog", NAMESPACE, 60)
     module = "kubernetes.core.k8s_rollback"
     arguments = ROLLBACK[module] | {"kubeconfig": kubectl.kubeconfig, "api_version": "apps/v1"}
     play = {
@@ -176,7 +177,7 @@ def operator_memory(kubectl: Kubectl) -> int | None:
     path = f"/apis/metrics.k8s.io/v1beta1/namespaces/{SYSTEM}/pods"
     try:
         pods = json.loads(kubectl.raw(path))["items"]
-    except (KubectlError, ValueError):
+    except (CommandError, ValueError):
         return None
     for pod in pods:
         if pod["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "operator":
@@ -240,7 +241,7 @@ def time_path(*, runs: int = 5, output: Path = Path("benchmark/results/path.json
             plain.append(plain_ansible(kubectl, shop))
             console.print(f"run {number}: {ended[-1].status.outcome}, plain {plain[-1]:.1f} s")
         memory = operator_memory(kubectl)
-    except (FollowError, KubectlError, ShopError, subprocess.CalledProcessError) as error:
+    except (FollowError, CommandError, ShopError, subprocess.CalledProcessError) as error:
         console.print(f"[bold red]error:[/] {error}")
         return 1
     finally:

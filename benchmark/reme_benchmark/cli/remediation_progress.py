@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt, Remediation
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 
 SUCCESSES = frozenset({Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED})
 MARKS = {"True": "[green]✓[/]", "False": "[red]✗[/]", "Unknown": "[yellow]…[/]"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reme_benchmark.harness.shop import manifest
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 
 NAMESPACE = "scripted"
 ENDPOINT = f"http://scripted-model.{NAMESPACE}.svc.cluster.local:8000/v1"
@@ -21,7 +21,7 @@ class ScriptedModel:
     def deploy(self) -> None:
         """Bring it up and wait until it answers."""
         self.kubectl.apply(*manifest("scripted-model.yaml"))
-        self.kubectl.rolled_out("deployment", "scripted-model", NAMESPACE, 120)
+        self.kubectl.wait_for_rollout("deployment", "scripted-model", NAMESPACE, 120)
 
     def say(self, *answers: dict[str, Any]) -> None:
         """Replace the script; the last answer is given for ever."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError, Object
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl, Object
 
 NAMESPACE = "shop"
 SERVICES = ("front", "catalog", "cart", "stock", "load")
@@ -64,8 +65,10 @@ class Shop:
         self.kubectl.apply(*manifest("shop.yaml", namespace=self.namespace))
         for service in SERVICES:
             try:
-                self.kubectl.rolled_out("deployment", service, self.namespace, timeout_seconds)
-            except KubectlError as error:
+                self.kubectl.wait_for_rollout(
+                    "deployment", service, self.namespace, timeout_seconds
+                )
+            except CommandError as error:
                 raise ShopError(f"{service} does not become available: {error}") from error
 
     def set_env(self, service: str, **values: str) -> None:
@@ -88,7 +91,7 @@ class Shop:
         path = f"/api/v1/namespaces/{self.namespace}/services/http:load:8080/proxy/seconds"
         try:
             rows = json.loads(self.kubectl.raw(path))
-        except (KubectlError, ValueError):
+        except (CommandError, ValueError):
             return FrontDoor(0, 0, None)
         now = int(time.time())
         # The two youngest seconds still have requests open: they would look better than they are.

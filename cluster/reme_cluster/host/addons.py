@@ -1,34 +1,34 @@
-"""Runs cluster DNS and the metrics server from images made of the built programs."""
+"""Runs cluster DNS and the metrics server, from images of the built programs."""
 
 from pathlib import Path
 
 from reme_cluster.host import images
 from reme_cluster.host.containerd import PAUSE_IMAGE
 from reme_cluster.host.layout import Layout
-from reme_cluster.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl, apply_manifests
 
 DEPLOYMENTS = ("coredns", "metrics-server")
 
 
 def image_name(program: Path) -> str:
-    """Name a program's image; a new build is a new name, so a deployment follows it."""
+    """Return the name of a program's image; a new build gets a new name."""
     return f"localhost/reme-cluster/{program.name}:{program.parent.name}"
 
 
 def ensure_images(layout: Layout, programs: dict[str, Path]) -> None:
-    """Bring the images of the cluster itself into every node.
+    """Load the images of the cluster's own programs into every node.
 
     Raises:
         CommandError: containerd refused one.
     """
     for node in layout.nodes:
-        images.ensure_own(node, PAUSE_IMAGE, programs["pause"])
+        images.ensure_program_image(node, PAUSE_IMAGE, programs["pause"])
         for name in DEPLOYMENTS:
-            images.ensure_own(node, image_name(programs[name]), programs[name])
+            images.ensure_program_image(node, image_name(programs[name]), programs[name])
 
 
 def ensure_admins(kubectl: Kubectl) -> None:
-    """Give the group that kubeadm writes into admin certificates all rights.
+    """Bind the group of kubeadm's admin certificates to the role cluster-admin.
 
     Raises:
         CommandError: the API server refused it.
@@ -46,14 +46,16 @@ def ensure_admins(kubectl: Kubectl) -> None:
 
 
 def apply(layout: Layout, kubectl: Kubectl, programs: dict[str, Path]) -> None:
-    """Create or update the addons' objects.
+    """Create or update the objects of the addons.
 
     Raises:
         CommandError: the API server refused one.
     """
-    values = {
-        "DNS_ADDRESS": str(layout.network.dns),
-        "COREDNS_IMAGE": image_name(programs["coredns"]),
-        "METRICS_SERVER_IMAGE": image_name(programs["metrics-server"]),
-    }
-    kubectl.apply("coredns.yaml", "metrics-server.yaml", values=values)
+    apply_manifests(
+        kubectl,
+        "coredns.yaml",
+        "metrics-server.yaml",
+        DNS_ADDRESS=str(layout.network.dns),
+        COREDNS_IMAGE=image_name(programs["coredns"]),
+        METRICS_SERVER_IMAGE=image_name(programs["metrics-server"]),
+    )

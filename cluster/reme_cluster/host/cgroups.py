@@ -1,7 +1,7 @@
 """Puts every process of a cluster below one cgroup, so that all of them can be found and ended.
 
-Works on cgroup v2, on v1, and on v1 with an unused v2 tree beside it. On v1 the processes are
-tracked in one hierarchy only and stay where they are in the others; pods use all of them.
+Supports cgroup v2, v1, and v1 with an unused v2 hierarchy. On v1 the processes are tracked in
+one hierarchy and stay where they are in the others; pods use all of them.
 """
 
 import os
@@ -15,7 +15,7 @@ from reme_cluster.errors import ClusterError
 
 _ROOT = Path("/sys/fs/cgroup")
 _NEEDED = frozenset({"cpu", "cpuset", "memory", "pids"})
-# Looked at in this order: systemd and container managers leave these alone.
+# In order of preference: systemd and container managers do not move processes in these.
 _TRACKING = ("pids", "freezer", "memory")
 
 
@@ -30,10 +30,10 @@ class Hierarchies(NamedTuple):
 
 @cache
 def hierarchies() -> Hierarchies:
-    """Find out which cgroup version this host uses.
+    """Return the cgroup hierarchies of this host.
 
     Raises:
-        ClusterError: there are no cgroups here.
+        ClusterError: no cgroups are mounted.
     """
     unified = _ROOT / "cgroup.controllers"
     if unified.exists():
@@ -52,17 +52,17 @@ def hierarchies() -> Hierarchies:
     tracking = next((controllers[name] for name in _TRACKING if name in controllers), None)
     if tracking is None:
         raise ClusterError("no cgroups are mounted at /sys/fs/cgroup")
-    found = _NEEDED | {"cpuacct"}
-    return Hierarchies(False, tuple(trees), tracking, found.intersection(controllers))
+    known = _NEEDED | {"cpuacct"}
+    return Hierarchies(False, tuple(trees), tracking, known.intersection(controllers))
 
 
 def missing_controllers() -> list[str]:
-    """List the controllers that kubelet needs and this host lacks."""
+    """Return the controllers that the kubelet needs and this host lacks."""
     return sorted(_NEEDED - hierarchies().controllers)
 
 
 def create(group: str) -> None:
-    """Make a cgroup, with its parents, in every tree; kubelet wants its root in all of them."""
+    """Make a cgroup with its parents in every tree; the kubelet requires its root in all."""
     known = hierarchies()
     for tree in known.trees:
         directory = tree
@@ -75,14 +75,14 @@ def create(group: str) -> None:
 
 
 def _delegate(directory: Path, controllers: frozenset[str]) -> None:
-    """Let children of a v2 cgroup use its controllers."""
-    wanted = controllers - set((directory / "cgroup.subtree_control").read_text().split())
-    for name in sorted(wanted & set((directory / "cgroup.controllers").read_text().split())):
+    """Enable the controllers of a v2 cgroup for its children."""
+    missing = controllers - set((directory / "cgroup.subtree_control").read_text().split())
+    for name in sorted(missing & set((directory / "cgroup.controllers").read_text().split())):
         (directory / "cgroup.subtree_control").write_text(f"+{name}")
 
 
 def _inherit_cpuset(directory: Path) -> None:
-    """Give a new v1 cpuset its parent's processors: it starts with none and accepts no process."""
+    """Copy the parent's processors to a new v1 cpuset, which accepts no process without any."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         file = directory / name
         inherited = directory.parent / name
@@ -91,28 +91,28 @@ def _inherit_cpuset(directory: Path) -> None:
 
 
 def tracking_file(group: str) -> Path:
-    """Return the file that moves a process into a cgroup when `0` is written to it."""
+    """Return the file that moves the writing process into a cgroup when it gets `0`."""
     return hierarchies().tracking / group / "cgroup.procs"
 
 
 def pids(group: str) -> list[int]:
-    """List the processes in a cgroup and in all below it."""
-    found: list[int] = []
+    """Return the processes in a cgroup and in all below it."""
+    members: list[int] = []
     for directory, _, _ in os.walk(hierarchies().tracking / group):
         try:
-            found += map(int, (Path(directory) / "cgroup.procs").read_text().split())
+            members += map(int, (Path(directory) / "cgroup.procs").read_text().split())
         except OSError:
-            continue  # removed while we looked
-    return found
+            continue  # removed meanwhile
+    return members
 
 
 def exist_like(pattern: str) -> bool:
-    """Tell whether there is any cgroup at the top with such a name."""
+    """Return whether a top-level cgroup has a name of this pattern."""
     return any(hierarchies().tracking.glob(pattern))
 
 
 def kill(group: str, *, timeout_seconds: float = 15) -> None:
-    """End every process in a cgroup and below, at once.
+    """Kill every process in a cgroup and below.
 
     Raises:
         ClusterError: some process does not end.
@@ -127,7 +127,7 @@ def kill(group: str, *, timeout_seconds: float = 15) -> None:
 
 
 def signal_member(pid: int, group: str, number: signal.Signals) -> None:
-    """Signal a process only if it is in the cgroup: the number may be somebody else's by now."""
+    """Signal a process only if it is in the cgroup: its id may have been used again."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

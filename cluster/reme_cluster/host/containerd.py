@@ -1,4 +1,4 @@
-"""Describes a node's own containerd, and talks to it with `ctr`."""
+"""The containerd of a node: its configuration, and its client `ctr`."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ _CAP_SYS_RESOURCE = 24
 
 
 def component(layout: Layout, node: Node, holder: int | None) -> Component:
-    """Describe containerd, writing its configuration and that of the pods' network."""
+    """Return containerd's component; write its configuration and that of the pods' network."""
     config = node.dir / "containerd.toml"
     if holder is not None:
         write_atomically(config, _config(node))
@@ -37,14 +37,14 @@ def _config(node: Node) -> str:
     lines = [
         "version = 2",
         f"root = {_quote(node.dir / 'containerd')}",
-        # /run is the node's own, and as empty after a start of the machine as it should be.
+        # The node has its own /run, which is empty after a start of the machine.
         'state = "/run/containerd"',
         f"disabled_plugins = {json.dumps([f'io.containerd.snapshotter.v1.{n}' for n in unused])}",
         "[grpc]",
         f"address = {_quote(node.containerd_socket)}",
         '[plugins."io.containerd.grpc.v1.cri"]',
         f'sandbox_image = "{PAUSE_IMAGE}"',
-        # Without this capability every container fails that wants to be spared by the OOM killer.
+        # Without this capability every container that lowers its OOM score fails.
         f"restrict_oom_score_adj = {json.dumps(not _may_protect_from_oom())}",
         "netns_mounts_under_state_dir = true",
         '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]',
@@ -68,7 +68,7 @@ def _may_protect_from_oom() -> bool:
 
 
 def _network(node: Node) -> dict[str, object]:
-    """Configure point-to-point links for pods: no bridge, so no bridge filter either."""
+    """Return the CNI configuration: point-to-point links, so that no bridge filter applies."""
     addresses = {
         "type": "host-local",
         "dataDir": "/run/cni-addresses",
@@ -86,11 +86,11 @@ def _network(node: Node) -> dict[str, object]:
 
 
 def ctr(node: Node, *arguments: str | Path, timeout_seconds: float = 60) -> str:
-    """Run a command of containerd's client in the namespace that Kubernetes uses."""
+    """Run a command of containerd's client in the namespace of Kubernetes."""
     client = ["ctr", "--address", str(node.containerd_socket), "--namespace", "k8s.io"]
     return run([*client, *map(str, arguments)], timeout_seconds=timeout_seconds)
 
 
 def answers(node: Node) -> bool:
-    """Tell whether containerd is ready."""
+    """Return whether containerd is ready."""
     return succeeds(["ctr", "--address", node.containerd_socket, "version"], timeout_seconds=5)

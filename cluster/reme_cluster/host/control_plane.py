@@ -1,4 +1,4 @@
-"""Describes etcd, the API server, the controller manager and the scheduler, on node 0."""
+"""The etcd, API server, controller manager and scheduler on node 0."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _ETCD = "https://127.0.0.1:2379"
 
 
 class ControlPlane:
-    """Describes the components of the control plane."""
+    """Makes the components of the control plane."""
 
     def __init__(self, layout: Layout, programs: dict[str, Path], holder: int | None) -> None:
         self._layout = layout
@@ -30,7 +30,7 @@ class ControlPlane:
         )
 
     def etcd(self) -> Component:
-        """The store. It does not wait for the disk: a power cut may cost the cluster."""
+        """Return etcd, which does not wait for the disk: a power cut may destroy the cluster."""
         pki = self._layout.pki / "etcd"
         return self._component(
             "etcd",
@@ -54,7 +54,7 @@ class ControlPlane:
         )
 
     def api_server(self) -> Component:
-        """The API server, with an audit log if asked for."""
+        """Return the API server, with an audit log if the layout has one."""
         layout, pki = self._layout, self._layout.pki
         audit: tuple[str, ...] = ()
         if layout.audit_log:
@@ -100,7 +100,7 @@ class ControlPlane:
         )
 
     def controller_manager(self) -> Component:
-        """The controllers; they exit if they start before the API server set up its roles."""
+        """Return the controller manager, which needs an API server that has set up its roles."""
         layout, pki = self._layout, self._layout.pki
         return self._component(
             "kube-controller-manager",
@@ -111,14 +111,14 @@ class ControlPlane:
             f"--cluster-signing-key-file={pki / 'ca.key'}",
             f"--service-cluster-ip-range={layout.network.services}",
             "--use-service-account-credentials",
-            # With the default of 20 its forty controllers alone take five seconds to start.
+            # With the default of 20 its forty controllers take five seconds to start.
             "--kube-api-qps=200",
             "--kube-api-burst=400",
             "--leader-elect=false",
         )
 
     def scheduler(self) -> Component:
-        """The scheduler."""
+        """Return the scheduler."""
         return self._component(
             "kube-scheduler", *_access(self._layout.pki / "scheduler.conf"), "--leader-elect=false"
         )

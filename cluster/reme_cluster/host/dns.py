@@ -1,4 +1,4 @@
-"""Asks the cluster's DNS from the host: the answer proves pods, services and routes at once."""
+"""Resolves a name with the cluster's DNS from the host, which proves pods, services and routes."""
 
 import secrets
 import socket
@@ -12,7 +12,7 @@ _HEADER = struct.Struct("!6H")
 
 
 def answers(server: str, *, timeout_seconds: float = 1) -> bool:
-    """Tell whether the server knows the API server's service."""
+    """Return whether the server resolves the API server's service."""
     query_id = secrets.randbelow(1 << 16)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
         connection.settimeout(timeout_seconds)
@@ -26,7 +26,7 @@ def answers(server: str, *, timeout_seconds: float = 1) -> bool:
 
 
 def query(query_id: int, name: str) -> bytes:
-    """Write a question for a name's address."""
+    """Return a DNS query for the address of a name."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     recursion_desired = 0x0100
     header = _HEADER.pack(query_id, recursion_desired, 1, 0, 0, 0)
@@ -34,7 +34,7 @@ def query(query_id: int, name: str) -> bytes:
 
 
 def is_success(query_id: int, reply: bytes) -> bool:
-    """Tell whether a reply belongs to the question and holds an answer."""
+    """Return whether a reply belongs to the query and holds an answer."""
     if len(reply) < _HEADER.size:
         return False
     replied_id, flags, _, answer_count, _, _ = _HEADER.unpack_from(reply)

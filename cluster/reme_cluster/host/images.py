@@ -1,4 +1,4 @@
-"""Brings images into every node's containerd, and leaves out those that are there."""
+"""Loads images into the containerd of every node, except those that it has."""
 
 import shutil
 import tempfile
@@ -19,34 +19,33 @@ def load(layout: Layout, images: Sequence[str]) -> None:
         images: files (docker-archive or OCI archive), or names in buildah's or Docker's store.
 
     Raises:
-        ClusterError: an image is nowhere to be found, or does not fit into a node.
+        ClusterError: an image does not exist, or containerd refuses it.
     """
-    for leftover in layout.state_dir.glob(".load-*"):  # of a load that was killed
+    for leftover in layout.state_dir.glob(".load-*"):  # of an interrupted load
         shutil.rmtree(leftover)
     for image in images:
         source = local_images.find(image)
-        key, identity = source.name, source.image_id
-        waiting = [node for node in layout.nodes if not _has(node, key, identity)]
-        if not waiting:
-            progress.say(f"  = {image} is there already")
+        nodes = [n for n in layout.nodes if not _has_image(n, source.name, source.image_id)]
+        if not nodes:
+            progress.say(f"  = {image} is loaded already")
             continue
         with tempfile.TemporaryDirectory(dir=layout.state_dir, prefix=".load-") as scratch:
             with progress.step(f"save {image}"):
                 archive = source.save(Path(scratch))
-            for node in waiting:
+            for node in nodes:
                 with progress.step(f"load {image} into {node.name}"):
-                    import_archive(node, archive, key, identity)
+                    import_archive(node, archive, source.name, source.image_id)
 
 
 def import_archive(node: Node, archive: Path, key: str, image_id: str) -> None:
-    """Import an archive and record what came with it.
+    """Import an archive and record its images.
 
     Raises:
         CommandError: containerd refused it.
     """
-    before = _listed(node)
+    before = _image_digests(node)
     output = containerd.ctr(node, "images", "import", archive, timeout_seconds=1800)
-    after = _listed(node)
+    after = _image_digests(node)
     names = [name for name in after if f"unpacking {name} " in output]
     names = names or [name for name in after if before.get(name) != after[name]]
     records = read_json(_records(node)) or {}
@@ -54,22 +53,22 @@ def import_archive(node: Node, archive: Path, key: str, image_id: str) -> None:
     write_json(_records(node), records)
 
 
-def _has(node: Node, key: str, image_id: str) -> bool:
-    """Tell whether the recorded image is this one, and still in containerd as imported."""
+def _has_image(node: Node, key: str, image_id: str) -> bool:
+    """Return whether the image was recorded with this id and is still in containerd."""
     record = (read_json(_records(node)) or {}).get(key)
     if not record or record["id"] != image_id:
         return False
-    listed = _listed(node)
-    return all(listed.get(name) == digest for name, digest in record["names"].items())
+    digests = _image_digests(node)
+    return all(digests.get(name) == digest for name, digest in record["names"].items())
 
 
-def ensure_own(node: Node, name: str, program: Path) -> None:
-    """Make an image of one static program and import it, unless it is there."""
+def ensure_program_image(node: Node, name: str, program: Path) -> None:
+    """Make an image of one static program and import it, unless the node has it."""
     record = (read_json(_records(node)) or {}).get(name)
     built_from = str(program)
-    if record and record.get("built_from") == built_from and _has(node, name, record["id"]):
+    if record and record.get("built_from") == built_from and _has_image(node, name, record["id"]):
         return
-    # Kept beside the program for the next cluster.
+    # Stored next to the program for other clusters.
     archive = program.with_name(f"{program.name}-image.tar")
     if not archive.exists():
         image_archive.write_image(
@@ -81,7 +80,7 @@ def ensure_own(node: Node, name: str, program: Path) -> None:
     write_json(_records(node), records)
 
 
-def _listed(node: Node) -> dict[str, str]:
+def _image_digests(node: Node) -> dict[str, str]:
     """Return the digest of each image name in a node's containerd."""
     lines = containerd.ctr(node, "images", "list").splitlines()[1:]
     return {words[0]: words[2] for words in map(str.split, lines) if len(words) > 2}

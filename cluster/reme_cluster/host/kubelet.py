@@ -1,4 +1,4 @@
-"""Describes a node's kubelet and kube-proxy."""
+"""The kubelet and the kube-proxy of a node, and their configuration."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from reme_cluster.host.processes import Component
 
 
 def kubelet(layout: Layout, node: Node, program: Path, holder: int | None) -> Component:
-    """Describe kubelet, writing its configuration."""
+    """Return the kubelet's component; write its configuration."""
     config = node.dir / "kubelet.yaml"
     resolver = node.dir / "resolv.conf"
     if holder is not None:
-        # Names outside the cluster have no answer; asking nobody fails at once.
+        # Names outside the cluster cannot be resolved; this address fails at once.
         write_atomically(resolver, "nameserver 127.0.0.1\n")
         write_json(config, _kubelet_config(layout, node, resolver))
     return Component(
@@ -59,21 +59,21 @@ def _kubelet_config(layout: Layout, node: Node, resolver: Path) -> dict[str, obj
             "imagefs.available": "1Gi",
         },
         "failSwapOn": False,
-        # Images were loaded by hand and cannot be pulled again: never collect them.
+        # Images were loaded from files and cannot be pulled again: never collect them.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "maxPods": 200,
         "podLogsDir": str(node.dir / "pod-logs"),
         "resolvConf": str(resolver),
         "volumePluginDir": str(node.dir / "volume-plugins"),
-        # The quick end of short-lived test clusters matters more than spared requests.
+        # Tests wait for reports of nodes: report more often than by default.
         "nodeStatusUpdateFrequency": "5s",
         "syncFrequency": "10s",
     }
 
 
 def kube_proxy(layout: Layout, node: Node, program: Path, holder: int | None) -> Component:
-    """Describe kube-proxy, writing its configuration."""
+    """Return the kube-proxy's component; write its configuration."""
     config = node.dir / "kube-proxy.yaml"
     if holder is not None:
         write_json(
@@ -85,7 +85,7 @@ def kube_proxy(layout: Layout, node: Node, program: Path, holder: int | None) ->
                 "clusterCIDR": str(layout.network.pods),
                 "hostnameOverride": node.name,
                 "mode": "nftables",
-                # These settings are the host's; a node must not and often cannot change them.
+                # Settings of the host, which a node must not and often cannot change.
                 "conntrack": {"maxPerCore": 0, "min": 0},
             },
         )

@@ -1,13 +1,13 @@
-"""Names, addresses and directories of a cluster on this host: computed, so they never drift.
+"""Names, addresses and directories of a cluster on this host, computed from its subnet.
 
-Everything of a cluster is inside one /16, shown for 10.160.0.0/16:
+A cluster uses one /16, here 10.160.0.0/16:
 
     10.160.0.0/24, 10.160.1.0/24, …   pods of node 0, node 1, …
     10.160.128.0/18                   services; .10 is the cluster's DNS
     10.160.255.0/30                   link between the host (.1) and node 0 (.2)
     10.160.255.4/30, …                link between node 0 (.5) and node 1 (.6), …
 
-Node 0 routes for the others, so the host needs one interface and one route.
+Node 0 is the router of the others, so the host needs one interface and one route.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Network:
     subnet: IPv4Network
 
     def at(self, offset: int) -> IPv4Address:
-        """Return the address this far into the subnet."""
+        """Return the address at an offset in the subnet."""
         return self.subnet.network_address + offset
 
     @property
@@ -37,7 +37,7 @@ class Network:
 
     @property
     def host(self) -> IPv4Address:
-        """The host as nodes and pods see it."""
+        """The host's address for nodes and pods."""
         return self.at(0xFF01)
 
     @property
@@ -58,7 +58,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Node:
-    """One node: a name, addresses, and a directory of its own."""
+    """One node: its name, addresses and directory."""
 
     cluster: str
     index: int
@@ -87,12 +87,12 @@ class Node:
 
     @property
     def dir(self) -> Path:
-        """Where everything of this node is."""
+        """The node's directory."""
         return self.state_dir / f"node-{self.index}"
 
     @property
     def containerd_socket(self) -> Path:
-        """Where containerd answers."""
+        """The socket of containerd."""
         return self.dir / "containerd.sock"
 
     @property
@@ -103,7 +103,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Layout:
-    """Every place and address of one cluster."""
+    """All directories and addresses of one cluster."""
 
     name: str
     state_dir: Path
@@ -125,22 +125,22 @@ class Layout:
 
     @property
     def api(self) -> str:
-        """The API server's address, the same for the host, the nodes and the pods."""
+        """The API server's address, for the host, the nodes and the pods."""
         return f"https://{self.nodes[0].address}:{API_PORT}"
 
     @property
     def pki(self) -> Path:
-        """Certificates and keys."""
+        """The directory of certificates and keys."""
         return self.state_dir / "pki"
 
     @property
     def kubeconfig(self) -> Path:
-        """Full access for people and tests."""
+        """The kubeconfig with full access."""
         return self.state_dir / "kubeconfig"
 
     @property
     def logs(self) -> Path:
-        """The components' logs, one directory for each node."""
+        """The directory of logs, with one directory for each node."""
         return self.state_dir / "logs"
 
     @property

@@ -1,8 +1,8 @@
-"""Makes a node: a sleeping process that holds a network and a mount namespace.
+"""Makes a node: a sleeping process that holds a network namespace and a mount namespace.
 
-Everything of the node runs inside, so mounts and interfaces of pods never show on the host and
-vanish with the last process. In the node's own view of the file system, the directories and
-settings whose place is fixed in the programs belong to the node alone.
+All programs of the node run inside, so that mounts and interfaces of pods are not visible on
+the host and end with the last process. Directories and settings with fixed paths are mounted
+over, so that each node has its own.
 """
 
 from pathlib import Path
@@ -11,11 +11,11 @@ from reme_cluster.commands import run
 from reme_cluster.host import cgroups, processes
 from reme_cluster.host.layout import Layout, Node
 
-# Where programs keep things whatever they are told; `down` removes what is empty of these.
-# Not while a node lives: removing a mount point unmounts it in every other namespace.
+# Fixed paths of programs; `down` removes those that are empty. Not while a node runs: removing
+# a mount point unmounts it in every other namespace.
 MOUNT_POINTS = (Path("/var/lib/cni"), Path("/var/lib/kubelet"))
 _READY = "run/reme-node"
-# kubelet insists on these and would change them for the whole host: it sees files instead.
+# The kubelet requires these and would change them for the whole host: it gets files instead.
 _KUBELET_WANTS = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -27,7 +27,7 @@ _KUBELET_WANTS = {
 
 
 def component(layout: Layout, node: Node) -> processes.Component:
-    """Describe the process that holds the namespaces."""
+    """Return the component of the process that holds the namespaces."""
     return processes.Component(
         name="namespaces",
         node=node.name,
@@ -39,7 +39,7 @@ def component(layout: Layout, node: Node) -> processes.Component:
 
 
 def ensure(layout: Layout, node: Node) -> int:
-    """Return the process that holds the node's namespaces, making them if needed.
+    """Return the id of the process that holds the node's namespaces; make them if needed.
 
     Raises:
         CommandError: the kernel refuses a namespace or a mount.
@@ -47,17 +47,17 @@ def ensure(layout: Layout, node: Node) -> int:
     holder = component(layout, node)
     record = processes.ensure(holder)
     if not (Path(f"/proc/{record.pid}/root") / _READY).exists():
-        # New, or half made by a command that was killed: begin again from nothing.
-        # What still lives in the old namespaces cannot be reached any more.
+        # New, or incomplete after a killed command: start again. Processes in the old
+        # namespaces cannot be reached any more.
         cgroups.kill(node.cgroup)
         record = processes.ensure(holder)
-        _wait_separate(record.pid)
-        _furnish(node, record.pid)
+        _wait_for_namespaces(record.pid)
+        _mount_directories(node, record.pid)
     return record.pid
 
 
-def _wait_separate(pid: int) -> None:
-    """Wait until the new process left our namespaces."""
+def _wait_for_namespaces(pid: int) -> None:
+    """Wait until the new process is in namespaces of its own."""
     ours = {name: Path(f"/proc/self/ns/{name}").readlink() for name in ("net", "mnt")}
     processes.wait_until(
         lambda: all(Path(f"/proc/{pid}/ns/{name}").readlink() != ours[name] for name in ours),
@@ -69,8 +69,8 @@ def _wait_separate(pid: int) -> None:
     )
 
 
-def _furnish(node: Node, pid: int) -> None:
-    """Give the node its own view of what programs use at fixed places."""
+def _mount_directories(node: Node, pid: int) -> None:
+    """Mount the node's own directories and settings at fixed paths."""
 
     def mount(*words: str | Path) -> None:
         run(["nsenter", "-t", str(pid), "-m", "--", "mount", *words])
@@ -86,5 +86,5 @@ def _furnish(node: Node, pid: int) -> None:
         mask.write_text(f"{value}\n")
         if (Path("/proc/sys") / setting).exists():
             mount("--bind", mask, Path("/proc/sys") / setting)
-    # Last, and it says that all of the above is there.
+    # Last: marks the node as complete.
     run(["nsenter", "-t", str(pid), "-m", "--", "touch", f"/{_READY}"])

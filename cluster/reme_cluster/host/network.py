@@ -1,4 +1,4 @@
-"""Links nodes to the host and to each other; every command may be run again."""
+"""Links nodes to the host and to each other; every step can be repeated."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from reme_cluster.host.processes import wait_until
 
 
 def inside(holder: int | None, argv: Sequence[str]) -> list[str]:
-    """Prefix a command so that it runs in a node's network namespace (None: the host's)."""
+    """Return the command that runs in a node's network namespace; None is the host's."""
     return list(argv) if holder is None else ["nsenter", "-t", str(holder), "-n", "--", *argv]
 
 
@@ -27,17 +27,17 @@ def connect(layout: Layout, holders: Sequence[int]) -> None:
         run(inside(holder, ["ip", "link", "set", "lo", "up"]))
         run(inside(holder, ["tee", "/proc/sys/net/ipv4/ip_forward"]), stdin="1")
         _link(node, holders)
-        # What no route leads to fails at once: there is no way out of the cluster, and an
-        # address of this node that no pod has must not travel between the nodes for ever.
+        # Packets without a route fail at once: nothing leaves the cluster, and packets to an
+        # unused address of this node must not be sent back and forth between nodes.
         for unreachable in ("default", str(node.pods)):
             run(inside(holder, ["ip", "route", "replace", "unreachable", unreachable]))
         via = ["via", str(node.gateway)]
-        # Never taken: kube-proxy sends it elsewhere, but only what has a route at all.
+        # Needed so that kube-proxy can redirect the packet; never used itself.
         run(inside(holder, ["ip", "route", "replace", str(network.services), *via]))
         if node.index > 0:
             run(inside(holder, ["ip", "route", "replace", str(network.subnet), *via]))
-            back = ["ip", "route", "replace", str(node.pods), "via", str(node.address)]
-            run(inside(holders[0], back))
+            return_route = ["ip", "route", "replace", str(node.pods), "via", str(node.address)]
+            run(inside(holders[0], return_route))
     run(["ip", "route", "replace", str(network.subnet), "via", str(layout.nodes[0].address)])
 
 
@@ -50,9 +50,9 @@ def _link(node: Node, holders: Sequence[int]) -> None:
         _unlink(router, outer)
         peer = ["peer", "name", "eth0", "netns", str(holder)]
         run(inside(router, ["ip", "link", "add", "name", outer, "type", "veth", *peer]))
-    for where, name, address in ((router, outer, node.gateway), (holder, "eth0", node.address)):
-        run(inside(where, ["ip", "address", "replace", f"{address}/30", "dev", name]))
-        run(inside(where, ["ip", "link", "set", name, "up"]))
+    for side, name, address in ((router, outer, node.gateway), (holder, "eth0", node.address)):
+        run(inside(side, ["ip", "address", "replace", f"{address}/30", "dev", name]))
+        run(inside(side, ["ip", "link", "set", name, "up"]))
 
 
 def _has_link(holder: int | None, name: str) -> bool:
@@ -60,7 +60,7 @@ def _has_link(holder: int | None, name: str) -> bool:
 
 
 def disconnect(network: Network) -> None:
-    """Remove the host's interface; the kernel removes its routes and the other end with it.
+    """Remove the host's interface, and with it its routes and the other end.
 
     Raises:
         ClusterError: the interface is still there afterwards.
@@ -69,6 +69,6 @@ def disconnect(network: Network) -> None:
 
 
 def _unlink(holder: int | None, name: str) -> None:
-    """Remove an interface that the kernel may be removing just now, with a node that died."""
+    """Remove an interface, which the kernel may be removing already with a node that ended."""
     succeeds(inside(holder, ["ip", "link", "delete", name]))
     wait_until(lambda: not _has_link(holder, name), f"removal of {name}", seconds=10)

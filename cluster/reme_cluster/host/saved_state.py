@@ -1,4 +1,4 @@
-"""Remembers what a cluster was made with."""
+"""Stores the layout of a cluster in `cluster.json`."""
 
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
@@ -14,7 +14,7 @@ from reme_cluster.settings import Settings
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedState:
     """The content of `cluster.json`."""
 
     provider: str
@@ -23,22 +23,22 @@ class Saved:
     audit_log: bool
 
     def layout(self, settings: Settings) -> Layout:
-        """Return the cluster's names, places and addresses."""
+        """Return the cluster's names, directories and addresses."""
         subnet = IPv4Network(self.subnet)
         return Layout(settings.name, settings.state_dir, subnet, self.nodes, self.audit_log)
 
 
 def find(settings: Settings) -> Layout | None:
-    """Return the layout of a cluster; None if there is none."""
+    """Return the layout of a cluster; None if it does not exist."""
     value = read_json(_path(settings))
-    return None if value is None else Saved(**value).layout(settings)
+    return None if value is None else SavedState(**value).layout(settings)
 
 
 def load(settings: Settings) -> Layout:
-    """Return the layout of a cluster that exists.
+    """Return the layout of a cluster.
 
     Raises:
-        NotUpError: there is none.
+        NotUpError: it does not exist.
     """
     layout = find(settings)
     if layout is None:
@@ -46,42 +46,42 @@ def load(settings: Settings) -> Layout:
     return layout
 
 
-def settle(settings: Settings, options: UpOptions) -> Layout:
-    """Decide what the cluster is made with, and remember it.
+def decide_layout(settings: Settings, options: UpOptions) -> Layout:
+    """Return the layout of a new or changed cluster, and store it.
 
     Raises:
-        ClusterError: the wish does not fit to the cluster that exists, or to this host.
+        ClusterError: the options do not fit the existing cluster or this host.
     """
-    known: dict[str, Any] | None = read_json(_path(settings))
-    if known:
-        saved = _change(Saved(**known), options)
+    value: dict[str, Any] | None = read_json(_path(settings))
+    if value:
+        saved = _changed(SavedState(**value), options)
     else:
         if cgroups.pids(f"reme-{settings.name}"):
             raise ClusterError(
                 f"a cluster {settings.name} runs already, from another state directory; "
                 "give this one another --name"
             )
-        subnet = _checked(options.subnet) if options.subnet else None
-        chosen = subnet or subnets.choose(settings.state_root)
-        saved = Saved("host", str(chosen), options.nodes or 1, bool(options.audit_log))
+        requested = _parse_subnet(options.subnet) if options.subnet else None
+        subnet = requested or subnets.choose(settings.state_root)
+        saved = SavedState("host", str(subnet), options.nodes or 1, bool(options.audit_log))
     if not 1 <= saved.nodes <= MAX_NODES:
         raise ClusterError(f"--nodes: between 1 and {MAX_NODES}")
     write_json(_path(settings), asdict(saved))
     return saved.layout(settings)
 
 
-def _change(saved: Saved, options: UpOptions) -> Saved:
-    """Grow a cluster or change its audit log; what cannot change is refused."""
+def _changed(saved: SavedState, options: UpOptions) -> SavedState:
+    """Return the state with more nodes or another audit log; refuse other changes."""
     nodes = options.nodes or saved.nodes
     if nodes < saved.nodes:
-        raise ClusterError(f"the cluster has {saved.nodes} nodes; `down` first to have fewer")
+        raise ClusterError(f"the cluster has {saved.nodes} nodes: run `down` first to have fewer")
     if options.subnet and IPv4Network(options.subnet) != IPv4Network(saved.subnet):
-        raise ClusterError(f"the cluster lives in {saved.subnet}; `down` first to move it")
+        raise ClusterError(f"the cluster uses {saved.subnet}: run `down` first to change it")
     audit = saved.audit_log if options.audit_log is None else options.audit_log
-    return Saved(saved.provider, saved.subnet, nodes, audit)
+    return SavedState(saved.provider, saved.subnet, nodes, audit)
 
 
-def _checked(text: str) -> IPv4Network:
+def _parse_subnet(text: str) -> IPv4Network:
     try:
         subnet = IPv4Network(text)
     except ValueError as error:

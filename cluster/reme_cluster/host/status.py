@@ -1,4 +1,4 @@
-"""Tells how a cluster on this host is, without changing it."""
+"""Reads the status and the logs of a cluster on this host."""
 
 import shutil
 import ssl
@@ -12,37 +12,38 @@ from reme_cluster.errors import ClusterError, CommandError
 from reme_cluster.files import tail
 from reme_cluster.host import processes, saved_state
 from reme_cluster.host.layout import Layout
-from reme_cluster.kubectl import Kubectl, is_ready
+from reme_cluster.kubectl import Kubectl
 from reme_cluster.provider import ComponentStatus, NodeStatus, Status
+from reme_cluster.readiness import is_ready
 from reme_cluster.settings import Settings
 
 
 def api_ready(layout: Layout) -> bool:
-    """Tell whether the API server finished its start; everybody may ask that."""
+    """Return whether the API server has finished its start; needs no credentials."""
     try:
         context = ssl.create_default_context(cafile=str(layout.pki / "ca.crt"))
         with urllib.request.urlopen(  # noqa: S310 - the scheme is https, see Layout.api
             f"{layout.api}/readyz", timeout=5, context=context
-        ) as answer:
-            return bool(answer.status == 200)
+        ) as response:
+            return bool(response.status == 200)
     except (OSError, urllib.error.URLError):
         return False
 
 
 def status(settings: Settings) -> Status:
-    """Return everything that `status` tells."""
+    """Return the status of a cluster."""
     layout = saved_state.find(settings)
     if layout is None:
         return Status(settings.name, "host", False, str(settings.state_dir), "")
     components = _components(layout)
-    answers = api_ready(layout)
+    api_is_ready = api_ready(layout)
     return Status(
         name=layout.name,
         provider="host",
-        running=answers and all(component.running for component in components),
+        running=api_is_ready and all(component.running for component in components),
         state_dir=str(layout.state_dir),
         kubeconfig=str(layout.kubeconfig),
-        nodes=_nodes(settings, layout) if answers else [],
+        nodes=_nodes(settings, layout) if api_is_ready else [],
         components=components,
         versions=_versions(),
         network={
@@ -58,7 +59,7 @@ def status(settings: Settings) -> Status:
 
 
 def _components(layout: Layout) -> list[ComponentStatus]:
-    found = []
+    components = []
     for node in layout.nodes:
         names = ["namespaces", "containerd", "kubelet", "kube-proxy"]
         if node.index == 0:
@@ -69,15 +70,15 @@ def _components(layout: Layout) -> list[ComponentStatus]:
             alive = record is not None and record.alive
             log = str(layout.logs / node.name / f"{name}.log")
             pid = record.pid if record and alive else None
-            found.append(ComponentStatus(node.name, name, pid, alive, log))
-    return found
+            components.append(ComponentStatus(node.name, name, pid, alive, log))
+    return components
 
 
 def _nodes(settings: Settings, layout: Layout) -> list[NodeStatus]:
-    kubectl = Kubectl(binaries.path(settings.cache, "kubectl"), layout.kubeconfig)
+    program = binaries.path(settings.cache, "kubectl")
     addresses = {node.name: str(node.address) for node in layout.nodes}
     try:
-        nodes = kubectl.objects("nodes")
+        nodes = Kubectl.of_cluster(program, layout.kubeconfig).list("nodes")
     except CommandError:
         return []
     names = [(node["metadata"]["name"], is_ready(node)) for node in nodes]
@@ -105,7 +106,7 @@ def logs(layout: Layout, component: str | None, lines: int) -> str:
     """Return the end of one component's log on every node, or of all components.
 
     Raises:
-        ClusterError: no component of this name has a log.
+        ClusterError: the component has no log.
     """
     files = [
         path
@@ -114,7 +115,7 @@ def logs(layout: Layout, component: str | None, lines: int) -> str:
     ]
     if not files:
         names = sorted({path.stem for path in layout.logs.glob("*/*.log")})
-        raise ClusterError(f"no log of {component!r}; there are: {', '.join(names)}")
+        raise ClusterError(f"no log of {component!r}; there are logs of: {', '.join(names)}")
     texts = [f"==> {path} <==\n{tail(path, lines)}" for path in files]
     return texts[0].split("\n", 1)[1] if len(texts) == 1 else "\n\n".join(texts)
 

@@ -1,4 +1,4 @@
-"""Finds a /16 that nothing on this host uses yet."""
+"""Finds a /16 that nothing on this host uses."""
 
 import json
 from ipaddress import IPv4Address, IPv4Network
@@ -8,7 +8,7 @@ from reme_cluster.commands import run
 from reme_cluster.errors import ClusterError
 from reme_cluster.files import read_json
 
-# A lock that all clusters of this host share while they choose and claim a subnet.
+# All clusters of this host hold this lock while they choose a subnet and set up its route.
 CHOOSING_LOCK = Path("/run/lock/reme-cluster.lock")
 CANDIDATES = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(160, 192))
 
@@ -19,9 +19,9 @@ def choose(state_root: Path) -> IPv4Network:
     Raises:
         ClusterError: all are in use.
     """
-    taken = in_use() + reserved(state_root)
+    used = in_use() + reserved(state_root)
     for candidate in CANDIDATES:
-        if not any(candidate.overlaps(network) for network in taken):
+        if not any(candidate.overlaps(network) for network in used):
             return candidate
     raise ClusterError(
         f"every subnet from {CANDIDATES[0]} to {CANDIDATES[-1]} is in use on this host; "
@@ -30,7 +30,7 @@ def choose(state_root: Path) -> IPv4Network:
 
 
 def in_use() -> list[IPv4Network]:
-    """List the networks this host routes to, and the name servers it asks."""
+    """Return the networks of this host's routes and the addresses of its name servers."""
     routes = json.loads(run(["ip", "-4", "-j", "route", "show", "table", "all"]))
     destinations = {route["dst"] for route in routes} - {"default"}
     networks = [IPv4Network(destination, strict=False) for destination in destinations]
@@ -46,6 +46,6 @@ def in_use() -> list[IPv4Network]:
 
 
 def reserved(state_root: Path) -> list[IPv4Network]:
-    """List the subnets of clusters that exist but may not run now."""
+    """Return the subnets of all clusters, running or not."""
     records = (read_json(path) for path in state_root.glob("*/cluster.json"))
     return [IPv4Network(record["subnet"]) for record in records if record and "subnet" in record]

@@ -1,4 +1,4 @@
-"""Removes every trace of a cluster, also one that is half there."""
+"""Removes a cluster completely, also an incomplete one."""
 
 import contextlib
 import os
@@ -12,24 +12,24 @@ from reme_cluster.settings import Settings
 
 
 def remove(settings: Settings, layout: Layout | None) -> None:
-    """End all processes, then remove interface, cgroups and files.
+    """End all processes, then remove the interface, the cgroups and the files.
 
-    May be interrupted and run again. Without a layout (`up` was killed in its first instant)
-    there are only files.
+    May be interrupted and repeated. Without a layout, when `up` was killed early, there are
+    only files.
 
     Raises:
-        ClusterError: the kernel does not let something go.
+        ClusterError: a process, the interface or a cgroup cannot be removed.
     """
     if layout:
         with progress.step("end all processes"):
-            # Everything is below this cgroup, pods too; mounts and the nodes' own interfaces
-            # go with the last process. Nothing needs to end well: the files go, too.
+            # All processes are below this cgroup, also those of pods. Mounts and interfaces of
+            # nodes end with the last process. No clean end is needed: the files are removed.
             cgroups.kill(layout.cgroup)
         with progress.step("remove interface and cgroups"):
             network.disconnect(layout.network)
             cgroups.remove(layout.cgroup)
     with progress.step("remove files"):
-        # Renamed first: what is left of an interrupted removal is no cluster any more.
+        # Renamed first, so that the rest of an interrupted removal is not a cluster.
         removed = settings.state_root / f".{settings.name}.removed-{os.getpid()}"
         settings.state_dir.rename(removed)
         sweep(settings)
@@ -37,15 +37,15 @@ def remove(settings: Settings, layout: Layout | None) -> None:
 
 
 def sweep(settings: Settings) -> None:
-    """Remove files that an interrupted removal left."""
+    """Remove the files of an interrupted removal."""
     for leftover in settings.state_root.glob(f".{settings.name}.removed-*"):
         shutil.rmtree(leftover)
 
 
 def _remove_shared(settings: Settings) -> None:
     """Remove the directories that clusters share, after the last cluster of this host."""
-    with exclusive(subnets.CHOOSING_LOCK, "the last steps", wait_seconds=120):
+    with exclusive(subnets.CHOOSING_LOCK, "the shared directories", wait_seconds=120):
         mount_points = () if cgroups.exist_like("reme-*") else namespaces.MOUNT_POINTS
         for directory in (settings.state_root, *mount_points):
-            with contextlib.suppress(OSError):  # not empty, so not only ours
+            with contextlib.suppress(OSError):  # not empty: others use it
                 directory.rmdir()

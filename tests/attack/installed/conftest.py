@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet
 from tests.attack.installed.injection_campaign import InjectionCampaign
 from tests.attack.installed.injection_planter import Planter

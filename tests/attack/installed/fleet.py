@@ -9,7 +9,7 @@ from typing import Any
 from reme_api.remediation import Remediation
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
 from reme_benchmark.harness.shop import manifest
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 
 Object = dict[str, Any]
 API = {"apiVersion": "reme.dev/v1alpha1"}
@@ -48,7 +48,7 @@ class Fleet:
     def rolled_out(self, *names: str) -> None:
         """Wait until the newest template of each is available."""
         for name in names:
-            self.kubectl.rolled_out("deployment", name, self.namespace, 120)
+            self.kubectl.wait_for_rollout("deployment", name, self.namespace, 120)
 
     def fail(self, *names: str, percent: int = 100) -> None:
         """Roll out a version that fails, or with 0 one that does not."""

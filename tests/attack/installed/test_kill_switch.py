@@ -6,7 +6,7 @@ import pytest
 
 from reme_api.reasons import Outcome
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet
 from tests.attack.installed.kill_switch_trial import ClusterObserver, KillSwitchTrial, switch_off
 from tests.attack.installed.tables import show, table

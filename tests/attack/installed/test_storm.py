@@ -9,7 +9,7 @@ import pytest
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation
 from reme_benchmark.harness.scripted_model_client import ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.attack.installed.fleet import Fleet, Object
 from tests.attack.installed.storm_observer import StormObserver, most_within, touched
 from tests.attack.installed.tables import show, table

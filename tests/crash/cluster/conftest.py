@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl
 from tests.crash.cluster.operator_process import Operators
 from tests.crash.cluster.run_observer import RunObserver
 from tests.e2e.conftest import kubectl as kubectl
@@ -38,7 +39,7 @@ class Crashes:
         """Return what the check returns as soon as it is true; a kubectl that fails says no."""
 
         def patient() -> Any:
-            with contextlib.suppress(KubectlError):
+            with contextlib.suppress(CommandError):
                 return check()
 
         return self.testbed.until(what, patient, seconds)
@@ -50,7 +51,7 @@ class Crashes:
             there = self.testbed.kubectl.run(
                 "get", kinds, "-n", self.testbed.namespace, "-o", "yaml"
             )
-        except KubectlError as error:
+        except CommandError as error:
             there = f"{error}"
         return f"{there[:20_000]}\n{self.operators.last_words()}"
 
@@ -108,7 +109,7 @@ def crashes(kubectl: Kubectl, shop_of_crashes: Testbed, operators: Operators) ->
     witness = RunObserver(kubectl, testbed.namespace)
     made = Crashes(testbed, operators, witness)
     testbed.shop.set_env("catalog", VERSION="2", FAIL_PERCENT="100")
-    kubectl.rolled_out("deployment", "catalog", testbed.namespace, 180)
+    kubectl.wait_for_rollout("deployment", "catalog", testbed.namespace, 180)
     # Else a baseline could meet the pod of before, which still answers, and be healthy.
     made.until("users see the fault", lambda: _fails(testbed), 60)
     yield made
@@ -125,7 +126,7 @@ def _fails(testbed: Testbed) -> bool:
     for _ in range(3):
         try:
             testbed.kubectl.raw(path)
-        except KubectlError as error:
+        except CommandError as error:
             if any(word in str(error) for word in _UNREACHED):
                 return False
         else:

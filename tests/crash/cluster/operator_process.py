@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from reme_benchmark.harness.scripted_model_client import NAMESPACE as MODEL_NAMESPACE
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.support.testbed import SYSTEM
 
 _DEPLOYMENT = "reme-operator"

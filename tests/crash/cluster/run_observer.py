@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
 from reme_api.remediation import Attempt, Remediation, RemediationStatus
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.support.testbed import SYSTEM
 
 Object = dict[str, Any]
@@ -21,7 +21,7 @@ class Watch:
 
     def __init__(self, kubectl: Kubectl, kind: str, namespace: str) -> None:
         self._command = [
-            kubectl.binary, "get", kind, "-n", namespace,
+            kubectl.program, "get", kind, "-n", namespace,
             "-o", "json", "--watch", "--output-watch-events",
         ]  # fmt: skip
         self._changed = threading.Condition()

@@ -8,7 +8,7 @@ import pytest
 
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Remediation, RemediationStatus
-from reme_benchmark.kube.kubectl import KubectlError
+from reme_cluster.errors import CommandError
 from tests.crash.cluster.conftest import Crashes, ServerOfHost
 from tests.crash.cluster.run_observer import attempt
 from tests.support.testbed import SYSTEM, rollback
@@ -167,7 +167,7 @@ def test_the_pod_of_a_run_ends(crashes: Crashes, how: str) -> None:
     pod = crashes.witness.claimed(report).pod
     try:
         end_pod(crashes, pod, how)
-    except KubectlError as error:
+    except CommandError as error:
         if "NotFound" not in str(error):
             raise
         # On a busy machine it may be faster than kubectl; the row of the table says so.
@@ -199,7 +199,7 @@ def test_the_disk_of_the_sandbox_is_full(crashes: Crashes) -> None:
         crashes.testbed.kubectl.run(
             "exec", "-n", SYSTEM, f"job/{run}", "--", "sh", "-c", f'python -c "{fill}" || true'
         )
-    except KubectlError:
+    except CommandError:
         what += ", but had ended"  # or ended meanwhile
     ended = settled(crashes, what, report)
     assert ended.status.outcome in {Outcome.VERIFIED, Outcome.ROLLED_BACK, Outcome.FAILED}

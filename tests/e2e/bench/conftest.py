@@ -14,7 +14,8 @@ import pytest
 from reme_benchmark.injection.agent_client import NAMESPACE, FaultAgents
 from reme_benchmark.injection.specs import Fault, Spec, Target
 from reme_benchmark.kube.cluster import Cluster
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl
 
 IMAGE = "localhost/reme-tools:dev"
 Object = dict[str, Any]
@@ -117,7 +118,7 @@ class Lab:
 
     def restart_web(self, pod: str) -> None:
         script = "import os, signal; os.kill(1, signal.SIGTERM)"
-        with contextlib.suppress(KubectlError):  # it ends with the container
+        with contextlib.suppress(CommandError):  # it ends with the container
             self.kubectl.run("exec", "-n", self.namespace, pod, "--", "python", "-c", script)
 
 
@@ -141,7 +142,7 @@ def injector_namespace(kubectl: Kubectl) -> Iterator[str]:
     try:
         kubectl.run("apply", "-f", "-", stdin=json.dumps(_service(name)))
         asyncio.run(agents("install"))
-        kubectl.rolled_out("deployment", "web", name, 60)
+        kubectl.wait_for_rollout("deployment", "web", name, 60)
         kubectl.run("wait", "-n", name, "pod/client", "--for=condition=Ready", "--timeout=60s")
         yield name
     finally:

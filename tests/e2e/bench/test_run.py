@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from reme_benchmark.kube.kubectl import Kubectl
 from reme_benchmark.reports.store import Store
 from reme_benchmark.scoring.records import State
+from reme_cluster.kubectl import Kubectl
 
 pytestmark = pytest.mark.cluster
 

@@ -6,7 +6,7 @@ import pytest
 
 from reme_api.reasons import Outcome
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.support.testbed import SYSTEM, Testbed, install, rollback
 
 pytestmark = pytest.mark.cluster

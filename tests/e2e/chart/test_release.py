@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl, KubectlError, Object
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Kubectl, Object
 from tests.support.testbed import RELEASE, ROOT, SYSTEM, helm, install
 
 pytestmark = pytest.mark.cluster
@@ -42,8 +43,8 @@ def default_policy(kubectl: Kubectl) -> Object | None:
     return kubectl.get("remediationpolicies.reme.dev", "default", SYSTEM)
 
 
-def refused(kubectl: Kubectl, *arguments: str, stdin: str | None = None) -> str:
-    with pytest.raises(KubectlError) as error:
+def refused(kubectl: Kubectl, *arguments: str, stdin: str = "") -> str:
+    with pytest.raises(CommandError) as error:
         kubectl.run(*arguments, stdin=stdin)
     return str(error.value)
 
@@ -64,7 +65,7 @@ def test_the_release_namespace_can_be_restricted(kubectl: Kubectl) -> None:
     """The server says which pods of the namespace would break the standard."""
     done = subprocess.run(
         [
-            kubectl.binary, "label", "--dry-run=server", "--overwrite", "namespace", SYSTEM,
+            kubectl.program, "label", "--dry-run=server", "--overwrite", "namespace", SYSTEM,
             "pod-security.kubernetes.io/enforce=restricted",
         ],
         capture_output=True,
@@ -181,7 +182,7 @@ def few(kubectl: Kubectl, place: str) -> Iterator[str]:
 def may(kubectl: Kubectl, who: str, verb: str, what: str, where: str) -> bool:
     try:
         return kubectl.run("auth", "can-i", verb, what, "-n", where, "--as", who).strip() == "yes"
-    except KubectlError:
+    except CommandError:
         return False
 
 

@@ -115,7 +115,7 @@ def test_load_skips_what_is_there(cluster: Any, busybox: Path) -> None:
         return subprocess.run(words, capture_output=True, text=True, check=True).stderr
 
     assert "load" in load()
-    assert "is there already" in load()
+    assert "is loaded already" in load()
 
 
 def test_logs_are_collected(cluster: Any, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from reme_benchmark.harness.scripted_model_client import ENDPOINT, ScriptedModel
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.support.testbed import Testbed, install
 
 

@@ -12,7 +12,8 @@ import pytest
 from reme_api.conditions import find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Remediation
-from reme_benchmark.kube.kubectl import KubectlError, Object
+from reme_cluster.errors import CommandError
+from reme_cluster.kubectl import Object
 from tests.support.testbed import SYSTEM, Testbed, rollback
 
 pytestmark = pytest.mark.cluster
@@ -80,7 +81,7 @@ def patch(testbed: Testbed, remediation: Remediation, body: str, by: str) -> str
             *("patch", "remediations.reme.dev", remediation.metadata.name, "-n", testbed.namespace),
             *("--type", "merge", "-p", body, f"--as={by}"),
         )
-    except KubectlError as error:
+    except CommandError as error:
         return str(error)
     return ""
 
@@ -243,7 +244,7 @@ def one_replica(shop: Testbed) -> Iterator[Testbed]:
         words = ("scale", "deployment/catalog", "-n", shop.namespace, "--replicas=2")
         try:
             shop.kubectl.run(*words, "--dry-run=server")
-        except KubectlError:
+        except CommandError:
             return True
         return False
 

@@ -4,7 +4,7 @@ import pytest
 
 from reme_api.conditions import find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
-from reme_benchmark.kube.kubectl import KubectlError
+from reme_cluster.errors import CommandError
 from tests.support.testbed import SYSTEM, Testbed, never_verified, restart, rollback
 
 pytestmark = pytest.mark.cluster
@@ -19,18 +19,18 @@ def test_a_target_that_does_not_exist(shop: Testbed) -> None:
 
 
 def test_a_target_of_the_wrong_kind_is_refused_by_the_api_server(shop: Testbed) -> None:
-    with pytest.raises(KubectlError, match=r"spec\.target\.kind"):
+    with pytest.raises(CommandError, match=r"spec\.target\.kind"):
         shop.report("wrong-kind", target={"kind": "Secret", "name": "catalog"})
 
 
 def test_a_target_in_another_namespace_cannot_be_named(shop: Testbed) -> None:
     target = {"kind": "Deployment", "name": "catalog", "namespace": "kube-system"}
-    with pytest.raises(KubectlError, match="namespace"):
+    with pytest.raises(CommandError, match="namespace"):
         shop.report("elsewhere", target=target)
 
 
 def test_evidence_of_a_megabyte_is_refused_by_the_api_server(shop: Testbed) -> None:
-    with pytest.raises(KubectlError, match=r"spec\.evidence\[0\]\.text"):
+    with pytest.raises(CommandError, match=r"spec\.evidence\[0\]\.text"):
         shop.report("megabyte", evidence=[{"text": "x" * 1_000_000}])
 
 
@@ -101,7 +101,7 @@ def test_a_remediation_that_is_edited_by_hand_is_protected(shop: Testbed) -> Non
     report = shop.report("edited")
     ended = shop.ended(report)
     patch = {"spec": {"target": {"kind": "Deployment", "name": "stock"}}}
-    with pytest.raises(KubectlError, match=r"spec\.target.*is immutable"):
+    with pytest.raises(CommandError, match=r"spec\.target.*is immutable"):
         shop.kubectl.patch("remediations.reme.dev", ended.metadata.name, shop.namespace, patch)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from reme_api.reasons import Outcome
 from reme_benchmark.harness.shop import manifest
-from reme_benchmark.kube.kubectl import Object
+from reme_cluster.kubectl import Object
 from tests.support.testbed import Testbed, rollback
 
 pytestmark = pytest.mark.cluster

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reme_api.reasons import Outcome
-from reme_benchmark.kube.kubectl import Object
+from reme_cluster.kubectl import Object
 from tests.support.testbed import Testbed
 
 pytestmark = pytest.mark.cluster
@@ -94,7 +94,7 @@ def ledger(shop: Testbed) -> Iterator[Testbed]:
     """A healthy StatefulSet of three pods."""
     shop.policy(verification=PATIENT)
     shop.kubectl.apply(*stateful_set(), namespace=shop.namespace)
-    shop.kubectl.rolled_out("statefulset", NAME, shop.namespace, 120)
+    shop.kubectl.wait_for_rollout("statefulset", NAME, shop.namespace, 120)
     yield shop
     for kind in ("statefulset", "service"):
         shop.kubectl.delete(kind, NAME, shop.namespace)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 
 CHART = Path(__file__).parents[3] / "charts" / "reme"
 RUN = "reme-0a1b2c3d-1"

@@ -3,11 +3,11 @@
 import kubernetes_validate
 import pytest
 
-from reme_benchmark.kube.kubectl import Object
 from reme_benchmark.scenarios.systems import catalog, pods, render
 from reme_benchmark.scenarios.systems.model import Service, System
 from reme_benchmark.workload.plain_http import place
 from reme_benchmark.workload.settings import WorkloadSettings
+from reme_cluster.kubectl import Object
 
 SYSTEMS = catalog.names()
 

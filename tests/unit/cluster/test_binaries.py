@@ -19,7 +19,7 @@ def test_versions_come_from_go_mod() -> None:
         binaries.version("example.com/nothing")
 
 
-def test_go_names_programs_by_their_last_part_that_is_no_version() -> None:
+def test_a_program_is_named_by_the_last_part_of_its_package_but_the_version() -> None:
     names = {name: binary.installed_as for name, binary in binaries.BINARIES.items()}
 
     assert names["etcd"] == "server"
@@ -27,7 +27,7 @@ def test_go_names_programs_by_their_last_part_that_is_no_version() -> None:
     assert names["helm"] == "helm"
 
 
-def test_another_content_is_another_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_other_sources_give_another_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = binaries.path(tmp_path, "coredns")
     other = binaries.path(tmp_path, "pause")
     monkeypatch.setattr(go_toolchain, "version", lambda _: "go1.99.1")
@@ -38,7 +38,7 @@ def test_another_content_is_another_place(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert binaries.path(tmp_path, "coredns") != before
 
 
-def test_an_interrupted_build_goes_on_with_what_is_missing(
+def test_an_interrupted_build_continues_with_the_missing_programs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calls = []
@@ -66,5 +66,5 @@ def test_an_interrupted_build_goes_on_with_what_is_missing(
 
 
 def test_an_unknown_program_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="there are: coredns, etcd"):
+    with pytest.raises(ClusterError, match="one of: coredns, etcd"):
         binaries.path(tmp_path, "emacs")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from reme_cluster import __main__, go_toolchain, provider, status_table
+from reme_cluster import cli, go_toolchain
 from reme_cluster.host.provider import HostProvider
 from reme_cluster.kind import KindProvider
 from reme_cluster.provider import ComponentStatus, NodeStatus, Status
@@ -31,21 +31,21 @@ def test_settings_come_from_options_then_environment_then_defaults(
 
 @pytest.mark.parametrize("name", ["Demo", "a_b", "-a", "a-", "", "../x", "a" * 33])
 def test_a_name_that_is_no_host_name_is_refused(name: str) -> None:
-    assert __main__.main(["status", f"--name={name or ' '}"]) == 1
+    assert cli.main(["status", f"--name={name or ' '}"]) == 1
 
 
 def test_there_is_no_kubeconfig_before_up(capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.main(["kubeconfig", "--provider", "host"]) == 4
+    assert cli.main(["kubeconfig", "--provider", "host"]) == 4
     assert "run `up` first" in capsys.readouterr().err
 
 
-def test_status_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert __main__.main(["status", "--provider", "host", "--json"]) == 1
+def test_status_without_a_cluster(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--provider", "host", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["running"] is False
 
 
-def test_down_of_nothing_makes_nothing(tmp_path: Path) -> None:
-    assert __main__.main(["down", "--provider", "host"]) == 0
+def test_down_without_a_cluster_makes_no_files(tmp_path: Path) -> None:
+    assert cli.main(["down", "--provider", "host"]) == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -54,45 +54,46 @@ def test_a_program_that_is_not_built(
 ) -> None:
     monkeypatch.setattr(go_toolchain, "version", lambda _: "go1.99.0")
 
-    assert __main__.main(["bin", "kubectl", "--no-build"]) == 1
+    assert cli.main(["bin", "kubectl", "--no-build"]) == 1
     assert "not built yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("docker", [True, False])
-def test_docker_decides_who_provides(monkeypatch: pytest.MonkeyPatch, docker: bool) -> None:
-    monkeypatch.setattr(provider, "docker_answers", lambda: docker)
+def test_kind_is_the_provider_where_docker_answers(
+    monkeypatch: pytest.MonkeyPatch, docker: bool
+) -> None:
+    monkeypatch.setattr(cli, "docker_answers", lambda: docker)
 
-    chosen = provider.choose(Settings.resolve())
+    chosen = cli.choose_provider(Settings.resolve())
 
     assert isinstance(chosen, KindProvider if docker else HostProvider)
 
 
-def test_who_made_a_cluster_provides_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "docker_answers", lambda: True)
+def test_the_provider_that_made_a_cluster_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "docker_answers", lambda: True)
     settings = Settings.resolve()
     settings.state_dir.mkdir(parents=True)
     (settings.state_dir / "cluster.json").write_text('{"provider": "host"}')
 
-    assert isinstance(provider.choose(settings), HostProvider)
-    assert __main__.main(["status", "--provider", "kind"]) == 1
+    assert isinstance(cli.choose_provider(settings), HostProvider)
+    assert cli.main(["status", "--provider", "kind"]) == 1
 
 
-def test_the_table_names_what_is_dead() -> None:
-    text = status_table.table(
-        Status(
-            "demo",
-            "host",
-            False,
-            "/state",
-            "/state/kubeconfig",
-            [NodeStatus("demo-0", "10.160.255.2", False)],
-            [
-                ComponentStatus("demo-0", "etcd", 7, True, "/log"),
-                ComponentStatus("demo-0", "kubelet", None, False, "/log"),
-            ],
-            {"kubernetes": "v1.34.4"},
-        )
+def test_the_status_text_marks_components_that_have_ended() -> None:
+    status = Status(
+        "demo",
+        "host",
+        False,
+        "/state",
+        "/state/kubeconfig",
+        [NodeStatus("demo-0", "10.160.255.2", False)],
+        [
+            ComponentStatus("demo-0", "etcd", 7, True, "/log"),
+            ComponentStatus("demo-0", "kubelet", None, False, "/log"),
+        ],
+        {"kubernetes": "v1.34.4"},
     )
+    text = status.as_text()
 
     assert "demo (host): not running" in text
     assert "NOT READY" in text

@@ -9,7 +9,7 @@ from reme_cluster.errors import BusyError
 from reme_cluster.lock import exclusive
 
 
-def test_a_second_one_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+def test_the_error_names_the_holder_of_the_lock(tmp_path: Path) -> None:
     with (
         exclusive(tmp_path / "lock", "the thing"),
         pytest.raises(BusyError, match=rf"the thing: .*process {os.getpid()}"),
@@ -18,13 +18,13 @@ def test_a_second_one_is_told_who_holds_the_lock(tmp_path: Path) -> None:
         pass
 
 
-def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:
+def test_the_lock_is_released_at_the_end(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path / "lock", "the thing"):
             pass
 
 
-def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_released(tmp_path: Path) -> None:
     script = (
         "import os, pathlib, sys\n"
         "from reme_cluster.lock import exclusive\n"

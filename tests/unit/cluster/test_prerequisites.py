@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reme_cluster import __main__, binaries, go_toolchain
+from reme_cluster import binaries, cli, go_toolchain
 from reme_cluster.errors import PrerequisiteError
 from reme_cluster.host import cgroups, prerequisites
 from reme_cluster.settings import Settings
@@ -18,7 +18,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(autouse=True)
 def good_host(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A host with everything; what would change it is recorded instead."""
+    """A host that lacks nothing; returns the recorded installations."""
     changes: list[str] = []
     for module, name, value in (
         (os, "geteuid", lambda: 0),
@@ -42,7 +42,7 @@ def test_a_good_host(settings: Settings, good_host: list[str]) -> None:
     assert not settings.state_root.exists()
 
 
-def test_everything_is_said_at_once_and_nothing_is_changed(
+def test_all_problems_are_reported_together_and_nothing_is_changed(
     settings: Settings, good_host: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -63,12 +63,12 @@ def test_everything_is_said_at_once_and_nothing_is_changed(
 
 
 @pytest.mark.parametrize("place", ["/run/clusters", "/var/log/clusters", "/tmp/" + "x" * 90])
-def test_a_state_directory_where_a_node_cannot_live(place: str, tmp_path: Path) -> None:
+def test_an_unusable_state_directory_is_refused(place: str, tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match="--state-dir"):
         prerequisites.ensure(Settings("demo", Path(place), tmp_path))
 
 
-def test_what_can_be_installed_is_installed_after_the_checks(
+def test_missing_packages_are_installed_after_the_checks(
     settings: Settings, good_host: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prerequisites, "missing_packages", lambda: ["runc", "nftables"])
@@ -81,13 +81,13 @@ def test_what_can_be_installed_is_installed_after_the_checks(
     assert good_host == ["runc", "nftables", "go"]
 
 
-def test_the_command_line_says_what_is_missing_with_exit_code_2(
+def test_the_command_line_reports_missing_prerequisites_with_exit_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    where = ["--state-dir", str(tmp_path / "state"), "--cache", str(tmp_path / "cache")]
+    directories = ["--state-dir", str(tmp_path / "state"), "--cache", str(tmp_path / "cache")]
 
-    code = __main__.main(["up", "--provider", "host", *where])
+    code = cli.main(["up", "--provider", "host", *directories])
 
     assert code == 2
     assert "- root: run the command with sudo" in capsys.readouterr().err

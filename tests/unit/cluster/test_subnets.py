@@ -23,7 +23,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings("demo", tmp_path, tmp_path / "cache")
 
 
-def test_the_first_subnet_that_nobody_uses(tmp_path: Path, used: list[IPv4Network]) -> None:
+def test_the_first_unused_subnet_is_chosen(tmp_path: Path, used: list[IPv4Network]) -> None:
     used.append(IPv4Network("10.160.3.0/24"))
     write_json(tmp_path / "stopped" / "cluster.json", {"subnet": "10.161.0.0/16"})
     write_json(tmp_path / "in-docker" / "cluster.json", {"provider": "kind"})
@@ -31,38 +31,40 @@ def test_the_first_subnet_that_nobody_uses(tmp_path: Path, used: list[IPv4Networ
     assert str(subnets.choose(tmp_path)) == "10.162.0.0/16"
 
 
-def test_all_in_use(tmp_path: Path, used: list[IPv4Network]) -> None:
+def test_no_unused_subnet_is_an_error(tmp_path: Path, used: list[IPv4Network]) -> None:
     used.append(IPv4Network("10.0.0.0/8"))
 
     with pytest.raises(ClusterError, match="--subnet"):
         subnets.choose(tmp_path)
 
 
-def test_a_cluster_keeps_what_it_was_made_with(settings: Settings, used: list[IPv4Network]) -> None:
-    made = saved_state.settle(settings, UpOptions(nodes=2, subnet="10.99.0.0/16", audit_log=True))
+def test_a_cluster_keeps_its_layout(settings: Settings, used: list[IPv4Network]) -> None:
+    made = saved_state.decide_layout(
+        settings, UpOptions(nodes=2, subnet="10.99.0.0/16", audit_log=True)
+    )
 
-    again = saved_state.settle(settings, UpOptions())
+    again = saved_state.decide_layout(settings, UpOptions())
 
     assert again == made
     assert again == saved_state.load(settings)
-    assert saved_state.settle(settings, UpOptions(nodes=3, audit_log=False)).node_count == 3
+    assert saved_state.decide_layout(settings, UpOptions(nodes=3, audit_log=False)).node_count == 3
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("options", "message"),
     [
         (UpOptions(nodes=1), "fewer"),
-        (UpOptions(subnet="10.98.0.0/16"), "to move it"),
+        (UpOptions(subnet="10.98.0.0/16"), "to change it"),
         (UpOptions(nodes=1000), "between 1 and"),
     ],
 )
-def test_what_cannot_change_is_refused(
-    settings: Settings, used: list[IPv4Network], wish: UpOptions, message: str
+def test_changes_that_are_impossible_are_refused(
+    settings: Settings, used: list[IPv4Network], options: UpOptions, message: str
 ) -> None:
-    saved_state.settle(settings, UpOptions(nodes=2))
+    saved_state.decide_layout(settings, UpOptions(nodes=2))
 
     with pytest.raises(ClusterError, match=message):
-        saved_state.settle(settings, wish)
+        saved_state.decide_layout(settings, options)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +76,13 @@ def test_what_cannot_change_is_refused(
         ("nonsense", "nonsense"),
     ],
 )
-def test_a_subnet_that_does_not_fit(
+def test_an_unusable_subnet_is_refused(
     settings: Settings, used: list[IPv4Network], subnet: str, message: str
 ) -> None:
     used.append(IPv4Network("10.7.9.0/24"))
 
     with pytest.raises(ClusterError, match=message):
-        saved_state.settle(settings, UpOptions(subnet=subnet))
+        saved_state.decide_layout(settings, UpOptions(subnet=subnet))
 
 
 def test_a_name_that_runs_from_another_directory_is_refused(
@@ -89,5 +91,5 @@ def test_a_name_that_runs_from_another_directory_is_refused(
     monkeypatch.setattr(cgroups, "pids", lambda _: [1])
 
     with pytest.raises(ClusterError, match="another --name"):
-        saved_state.settle(settings, UpOptions())
+        saved_state.decide_layout(settings, UpOptions())
     assert saved_state.find(settings) is None

@@ -3,9 +3,9 @@
 import json
 from typing import Any, Literal
 
-from reme_benchmark.kube.kubectl import Object
 from reme_benchmark.scenarios.systems import pods, upstream
 from reme_benchmark.scenarios.systems.model import Service, System
+from reme_cluster.kubectl import Object
 
 Flavour = Literal["workload", "upstream"]
 IMAGE = "localhost/reme-tools:dev"

@@ -7,9 +7,9 @@ limits are those of the flavour `workload`, requests are the published ones.
 from functools import cache
 from typing import Any
 
-from reme_benchmark.kube.kubectl import Object
 from reme_benchmark.scenarios.systems import catalog
 from reme_benchmark.scenarios.systems.model import Resources, Service, System
+from reme_cluster.kubectl import Object
 
 
 def paths(system: System) -> tuple[str, ...]:

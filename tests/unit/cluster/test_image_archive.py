@@ -80,7 +80,7 @@ def test_other_files_have_no_id(tmp_path: Path, content: bytes) -> None:
     assert image_archive.image_id(other) is None
 
 
-def test_an_oci_archive_is_known_by_its_manifest(tmp_path: Path) -> None:
+def test_the_id_of_an_oci_archive_is_the_digest_of_its_manifest(tmp_path: Path) -> None:
     index = tmp_path / "index.json"
     index.write_text(json.dumps({"manifests": [{"digest": "sha256:abc"}]}))
     archive = tmp_path / "oci.tar"

@@ -15,16 +15,16 @@ from reme_cluster.host.processes import Component, Record
 def own_record(**changes: object) -> Record:
     ticks = processes.start_ticks(os.getpid())
     assert ticks
-    facts = {
+    fields = {
         "pid": os.getpid(),
         "start_ticks": ticks,
         "boot_id": processes.boot_id(),
         "digest": "d",
     }
-    return Record(**{**facts, **changes})  # type: ignore[arg-type]
+    return Record(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def test_a_process_is_known_by_number_start_and_boot() -> None:
+def test_a_process_is_identified_by_id_start_and_boot() -> None:
     record = own_record()
 
     assert record.alive
@@ -32,7 +32,7 @@ def test_a_process_is_known_by_number_start_and_boot() -> None:
     assert not own_record(boot_id="another").alive
 
 
-def test_a_zombie_is_dead() -> None:
+def test_a_zombie_has_ended() -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
@@ -40,44 +40,44 @@ def test_a_zombie_is_dead() -> None:
     child.wait()
 
 
-def test_a_number_that_belongs_to_somebody_else_is_not_ended(tmp_path: Path) -> None:
-    innocent = subprocess.Popen(["sleep", "60"])
+def test_another_process_with_the_same_id_is_not_ended(tmp_path: Path) -> None:
+    other = subprocess.Popen(["sleep", "60"])
     try:
         record = tmp_path / "record.json"
-        ticks = processes.start_ticks(innocent.pid)
+        ticks = processes.start_ticks(other.pid)
         assert ticks
-        stale = Record(innocent.pid, ticks - 1, processes.boot_id(), "d")
+        stale = Record(other.pid, ticks - 1, processes.boot_id(), "d")
         write_json(record, stale.__dict__)
 
         processes.stop_all([record])
 
-        assert innocent.poll() is None
+        assert other.poll() is None
         assert not record.exists()
     finally:
-        innocent.kill()
-        innocent.wait()
+        other.kill()
+        other.wait()
 
 
-def test_who_does_not_listen_is_ended_after_the_grace_time(tmp_path: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_time(tmp_path: Path) -> None:
     script = (
         "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(9)"
     )
-    stubborn = subprocess.Popen(["python3", "-c", script], stdout=subprocess.PIPE)
-    assert stubborn.stdout
-    stubborn.stdout.readline()
+    process = subprocess.Popen(["python3", "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
     record = tmp_path / "record.json"
-    ticks = processes.start_ticks(stubborn.pid)
+    ticks = processes.start_ticks(process.pid)
     assert ticks
-    write_json(record, Record(stubborn.pid, ticks, processes.boot_id(), "d").__dict__)
+    write_json(record, Record(process.pid, ticks, processes.boot_id(), "d").__dict__)
 
     processes.stop_all([record], grace_seconds=0.1)
 
-    stubborn.stdout.close()
-    assert processes.start_ticks(stubborn.pid) is None
-    assert stubborn.wait() in (0, -signal.SIGKILL)  # 0: it was collected already
+    process.stdout.close()
+    assert processes.start_ticks(process.pid) is None
+    assert process.wait() in (0, -signal.SIGKILL)  # 0: it was collected already
 
 
-def test_a_component_changes_with_its_words_and_files(tmp_path: Path) -> None:
+def test_the_digest_changes_with_arguments_and_files(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("one")
 
@@ -99,7 +99,7 @@ def test_a_component_changes_with_its_words_and_files(tmp_path: Path) -> None:
     assert component("a", "b").digest != before
 
 
-def test_a_dead_component_shows_the_end_of_its_log(tmp_path: Path) -> None:
+def test_the_error_of_an_ended_component_shows_the_end_of_its_log(tmp_path: Path) -> None:
     log = tmp_path / "c.log"
     log.write_text("began\nout of luck\n")
     dead = Component("c", "n", ("c",), "g", tmp_path / "no-record", log)
@@ -108,8 +108,8 @@ def test_a_dead_component_shows_the_end_of_its_log(tmp_path: Path) -> None:
         processes.require_alive(dead)
 
 
-def test_waiting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda _: None)
 
-    with pytest.raises(ClusterError, match="the moon: not ready"):
-        processes.wait_until(lambda: False, "the moon", seconds=0.01)
+    with pytest.raises(ClusterError, match="the nodes: not ready"):
+        processes.wait_until(lambda: False, "the nodes", seconds=0.01)

@@ -112,16 +112,16 @@ class SetAutoscaling(Action):
                 RejectionRule.VALUE, "min replicas would be more than max replicas"
             )
         earlier = earlier_values.autoscaling(snapshot, self.target)
-        for name, wanted in self.values().items():
+        for name, desired in self.values().items():
             allowed = any(
-                wanted <= rule.max_replicas
-                and (wanted == earlier.get(name) or wanted in permitted_range(now[name], rule))
+                desired <= rule.max_replicas
+                and (desired == earlier.get(name) or desired in permitted_range(now[name], rule))
                 for rule in rules
             )
-            if wanted != now[name] and not allowed:
+            if desired != now[name] and not allowed:
                 raise RejectedPlaybookError(
                     RejectionRule.BOUNDS,
-                    f"the policy does not allow {spaced(name)} {wanted} instead of {now[name]}",
+                    f"the policy does not allow {spaced(name)} {desired} instead of {now[name]}",
                 )
 
     @classmethod

@@ -69,7 +69,7 @@ class SetCommand(ContainerAction):
     def choice(self, shorten: Shorten) -> tuple[str, str]:
         """Return the line in the list of choices."""
         values = self.values()
-        words = " and ".join(" ".join(some) or "none" for some in values.values())
+        words = " and ".join(" ".join(parts) or "none" for parts in values.values())
         return f"set {' and '.join(values)} of {self.container} to", shorten(words, 60)
 
     def free_text(self) -> tuple[str, str]:

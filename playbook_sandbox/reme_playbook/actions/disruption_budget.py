@@ -86,7 +86,7 @@ class SetDisruptionBudget(Action):
         """Reject it unless no pod can be evicted now, and one at a time can afterwards."""
         del rules
         view = next(b for b in snapshot.budgets if b.name == self.target.name)
-        ((name, wanted),) = self.values().items()
+        ((name, desired),) = self.values().items()
         if getattr(view, name) is None:
             raise RejectedPlaybookError(
                 RejectionRule.NOT_FOUND, f"{self.target} has no {spaced(name)}"
@@ -96,10 +96,10 @@ class SetDisruptionBudget(Action):
             raise RejectedPlaybookError(
                 RejectionRule.NO_CHANGE, f"{self.target} already allows an eviction"
             )
-        if not isinstance(wanted, int):
+        if not isinstance(desired, int):
             raise RejectedPlaybookError(RejectionRule.VALUE, f"{spaced(name)} must be a number")
         half = -(-total // 2)
-        one = half <= wanted < total if name == "min_available" else wanted == 1 < total
+        one = half <= desired < total if name == "min_available" else desired == 1 < total
         if not one:
             raise RejectedPlaybookError(
                 RejectionRule.BOUNDS,

@@ -80,11 +80,11 @@ class PatchNodeSelector(WorkloadAction):
         selectors = [earlier_values.selector_of(t) for t in snapshot.earlier_templates]
         keys = dict.fromkeys([*snapshot.node_selector, *(k for s in selectors for k in s)])
         values = {key: earlier_values.node_labels(snapshot, key) for key in keys}
-        first = {key: some[0] for key, some in values.items() if some}
+        first = {key: options[0] for key, options in values.items() if options}
         if len(first) > 1:
             yield {"action": "PatchNodeSelector", "selector": first}
-        for key, some in values.items():
-            for value in some:
+        for key, options in values.items():
+            for value in options:
                 yield {"action": "PatchNodeSelector", "selector": {key: value}}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:

@@ -124,12 +124,12 @@ class SetQuota(Action):
                     f"{key} of {self.target} does not keep pods of {snapshot.target} from being "
                     "created",
                 )
-            now, wanted = quota_amount(key, view.hard[key]), quota_amount(key, text)
+            now, desired = quota_amount(key, view.hard[key]), quota_amount(key, text)
             # A quota of zero has no steps that could be a percentage of it.
-            first = now == 0 and wanted <= required_amount(view, key, snapshot)
+            first = now == 0 and desired <= required_amount(view, key, snapshot)
             earlier = text == earlier_values.quota(snapshot, self.target, key)
-            within = any(wanted in permitted_range(now, rule) for rule in rules)
-            if wanted <= now or not (first or earlier or within):
+            within = any(desired in permitted_range(now, rule) for rule in rules)
+            if desired <= now or not (first or earlier or within):
                 raise RejectedPlaybookError(
                     RejectionRule.BOUNDS,
                     f"the policy does not allow {key} {text} instead of {view.hard[key]}",

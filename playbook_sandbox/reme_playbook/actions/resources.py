@@ -170,12 +170,12 @@ class SetResources(ContainerAction):
     def _allowed(
         self, field: str, text: str, current: str | None, rule: ActionRule, live: ClusterSnapshot
     ) -> bool:
-        wanted = amount(field, text)
-        if wanted > _most(field, rule):
+        desired = amount(field, text)
+        if desired > _most(field, rule):
             return False
         if text in earlier_values.resources(live, self.container, field):
             return True
-        return current is not None and wanted in permitted_range(amount(field, current), rule)
+        return current is not None and desired in permitted_range(amount(field, current), rule)
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:

@@ -118,5 +118,5 @@ def misrouted_paths(
 
 def _applied(name: str, snapshot: ClusterSnapshot) -> dict[tuple[int, int], str]:
     key = next((k for k in snapshot.objects if (k.kind, k.name) == ("Ingress", name)), None)
-    found = snapshot.last_applied(key) if key else {}
-    return {(path.rule, path.path): path.service for path in ingress_view(found).paths}
+    applied_ingress = snapshot.last_applied(key) if key else {}
+    return {(path.rule, path.path): path.service for path in ingress_view(applied_ingress).paths}

@@ -65,7 +65,7 @@ def told(shop: Shop) -> list[str]:
             ],
         ),
         (
-            replace(SHUT, callers=(), around={POLICY: network_policy(ingress=[])}),
+            replace(SHUT, callers=(), related={POLICY: network_policy(ingress=[])}),
             ["network policy cart lets nobody in"],
         ),
     ],
@@ -75,14 +75,14 @@ def test_what_holds_the_workload_back_is_told(shop: Shop, lines: list[str]) -> N
 
 
 def test_of_what_is_as_it_should_be_there_is_no_word() -> None:
-    around = {
+    related = {
         HPA: autoscaler(limited=False),
         QUOTA: quota({"pods": "9"}, {"pods": "4"}),
         BUDGET: budget(maxUnavailable=1),
         INGRESS: ingress(path("cart")),
         POLICY: network_policy(ingress=[peers(app="front")]),
     }
-    shop = Shop(around=around, callers=(FRONT,), neighbours=NEIGHBOURS)
+    shop = Shop(related=related, callers=(FRONT,), neighbours=NEIGHBOURS)
     assert describe_incident(shop.live(), report_about("fault")) == describe_incident(
-        replace(shop, around={}).live(), report_about("fault")
+        replace(shop, related={}).live(), report_about("fault")
     )

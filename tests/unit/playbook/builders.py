@@ -42,7 +42,7 @@ def only(name: ActionName, **rule: Any) -> RemediationPolicySpec:
 
 
 def container(**changes: Any) -> Json:
-    found: Json = {
+    manifest: Json = {
         "name": "server",
         "image": "registry.example/cart:2",
         "command": ["/cart", "{{serve}}"],
@@ -66,10 +66,10 @@ def container(**changes: Any) -> Json:
     }
     for name, value in changes.items():
         if value is None:
-            found.pop(name, None)
+            manifest.pop(name, None)
         else:
-            found[name] = value
-    return found
+            manifest[name] = value
+    return manifest
 
 
 def template(*containers: Json, **spec: Any) -> Json:
@@ -83,10 +83,10 @@ def template(*containers: Json, **spec: Any) -> Json:
     }
 
 
-def revision(number: int, found: Json, **more: Any) -> Revision:
-    found = copy.deepcopy(found)
-    found["metadata"]["labels"]["pod-template-hash"] = f"hash{number}"
-    return Revision(number, found, created=f"2026-01-0{number}T00:00:00Z", **more)
+def revision(number: int, manifest: Json, **more: Any) -> Revision:
+    manifest = copy.deepcopy(manifest)
+    manifest["metadata"]["labels"]["pod-template-hash"] = f"hash{number}"
+    return Revision(number, manifest, created=f"2026-01-0{number}T00:00:00Z", **more)
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Shop:
     service_names: tuple[str, ...] = ("cart", "stock", "front")
     ready: bool = True
     status: Json = field(default_factory=dict)
-    around: dict[ObjectRef, Json] = field(default_factory=dict)
+    related: dict[ObjectRef, Json] = field(default_factory=dict)
     unplaced: bool = False
     events: tuple[EventLine, ...] = ()
     callers: tuple[ObjectRef, ...] = ()
@@ -143,7 +143,8 @@ class Shop:
             },
             CONFIG: {"metadata": {"name": "cart-config"}, "data": self.data, **self.config},
             **{
-                key: {"metadata": {"name": key.name}, **found} for key, found in self.around.items()
+                key: {"metadata": {"name": key.name}, **manifest}
+                for key, manifest in self.related.items()
             },
         }
         for number in range(2):
@@ -153,8 +154,8 @@ class Shop:
             annotations[LAST_APPLIED] = json.dumps(applied)
         history = [*self.earlier, self.template]
         revisions = [
-            revision(n, found, replicas=self.earlier_replicas if n < len(history) else None)
-            for n, found in enumerate(history, 1)
+            revision(n, manifest, replicas=self.earlier_replicas if n < len(history) else None)
+            for n, manifest in enumerate(history, 1)
         ]
         return ClusterSnapshot(
             target=self.target,

@@ -19,7 +19,7 @@ STOCK_PODS = Callee("stock", {"app": "stock"}, (8080,))
 def autoscaler(
     least: int = 1, most: int = 2, *, limited: bool = True, scales: str = "cart"
 ) -> Json:
-    found = {
+    manifest = {
         "type": "ScalingLimited",
         "status": "True" if limited else "False",
         "reason": "TooManyReplicas" if limited else "DesiredWithinRange",
@@ -30,7 +30,7 @@ def autoscaler(
             "minReplicas": least,
             "maxReplicas": most,
         },
-        "status": {"conditions": [found]},
+        "status": {"conditions": [manifest]},
     }
 
 
@@ -74,31 +74,31 @@ def node(*taints: Json, ready: bool = True, labels: Json | None = None, **spec: 
 
 DEDICATED = {"key": "dedicated", "value": "batch", "effect": "NoSchedule"}
 MISSING = {"replicas": 1, "updatedReplicas": 1}
-LIMITED = Shop(around={HPA: autoscaler()})
-FULL = Shop(status=MISSING, around={QUOTA: quota({"pods": "4"}, {"pods": "4"})})
+LIMITED = Shop(related={HPA: autoscaler()})
+FULL = Shop(status=MISSING, related={QUOTA: quota({"pods": "4"}, {"pods": "4"})})
 FULL_TWICE = Shop(
     status=MISSING,
-    around={
+    related={
         QUOTA: quota(
             {"pods": "4", "limits.memory": "512Mi", "requests.cpu": "4"},
             {"pods": "4", "limits.memory": "512Mi", "requests.cpu": "200m"},
         )
     },
 )
-GUARDED = Shop(replicas=4, around={BUDGET: budget(minAvailable="100%")})
-HELD = Shop(around={JOB: {"spec": {"suspend": True}}})
+GUARDED = Shop(replicas=4, related={BUDGET: budget(minAvailable="100%")})
+HELD = Shop(related={JOB: {"spec": {"suspend": True}}})
 ASTRAY = Shop(
-    around={INGRESS: ingress(path("front"), path("cartt", where="/cart"))},
+    related={INGRESS: ingress(path("front"), path("cartt", where="/cart"))},
     service_names=("cart", "front", "stock"),
 )
 SHUT = Shop(
     neighbours=NEIGHBOURS,
     callers=(FRONT,),
     callees=(STOCK_PODS,),
-    around={POLICY: network_policy(ingress=[peers(app="fornt")], egress=[])},
+    related={POLICY: network_policy(ingress=[peers(app="fornt")], egress=[])},
 )
-CORDONED = Shop(unplaced=True, around={NODE: node(unschedulable=True)}, node_labels=frozenset())
-TAINTED = Shop(unplaced=True, around={NODE: node(DEDICATED)}, node_labels=frozenset())
+CORDONED = Shop(unplaced=True, related={NODE: node(unschedulable=True)}, node_labels=frozenset())
+TAINTED = Shop(unplaced=True, related={NODE: node(DEDICATED)}, node_labels=frozenset())
 STUCK = Shop(
     unplaced=True,
     status={"replicas": 2, "updatedReplicas": 1},

@@ -6,10 +6,10 @@ from typing import Any
 _KEYS = {"containers": ("name",), "env": ("name",), "ports": ("containerPort", "port")}
 
 
-def merge(found: Any, patch: Any, name: str = "") -> Any:
+def merge(manifest: Any, patch: Any, name: str = "") -> Any:
     """Return the object after the patch."""
-    if isinstance(patch, dict) and isinstance(found, dict):
-        result = copy.deepcopy(found)
+    if isinstance(patch, dict) and isinstance(manifest, dict):
+        result = copy.deepcopy(manifest)
         for key, value in patch.items():
             if value is None:
                 result.pop(key, None)
@@ -18,13 +18,13 @@ def merge(found: Any, patch: Any, name: str = "") -> Any:
             else:
                 result[key] = _fresh(value)
         return result
-    if isinstance(patch, list) and isinstance(found, list) and name in _KEYS:
-        return _merge_list(found, patch, _KEYS[name])
+    if isinstance(patch, list) and isinstance(manifest, list) and name in _KEYS:
+        return _merge_list(manifest, patch, _KEYS[name])
     return _fresh(patch)
 
 
-def _merge_list(found: list[Any], patch: list[Any], keys: tuple[str, ...]) -> list[Any]:
-    result = copy.deepcopy(found)
+def _merge_list(manifest: list[Any], patch: list[Any], keys: tuple[str, ...]) -> list[Any]:
+    result = copy.deepcopy(manifest)
     for entry in patch:
         by = next(key for key in keys if key in entry)
         place = next((i for i, e in enumerate(result) if e.get(by) == entry[by]), None)

@@ -93,17 +93,17 @@ def shops() -> st.SearchStrategy[Shop]:
         ),
         data=st.sampled_from([{"stock": "stok:8080"}, {"color": "red"}, {}]),
         applied=st.sampled_from([{}, {CONFIG: {"data": {"color": "blue\ngreen"}}}]),
-        **_surroundings(),
+        **_related_objects(),
     )
 
 
-def _surroundings() -> dict[str, st.SearchStrategy[Any]]:
-    """Return fields that are about what is around, each from one of the shops that it breaks."""
-    around = st.lists(st.sampled_from(ALL), max_size=3).map(
-        lambda shops: {key: found for shop in shops for key, found in shop.around.items()}
+def _related_objects() -> dict[str, st.SearchStrategy[Any]]:
+    """Return fields about related objects, each from one of the shops that it breaks."""
+    related = st.lists(st.sampled_from(ALL), max_size=3).map(
+        lambda shops: {key: manifest for shop in shops for key, manifest in shop.related.items()}
     )
     return {
-        "around": around,
+        "related": related,
         "status": st.sampled_from([{}, MISSING]),
         "unplaced": st.booleans(),
         "neighbours": st.just(NEIGHBOURS),

@@ -56,7 +56,7 @@ def _having(build: Any) -> Any:
     return build.filter(lambda built: built is not None)
 
 
-def _tried(kind: Any) -> Any:
+def _or_none(kind: Any) -> Any:
     def build(**fields: Any) -> Any:
         try:
             return kind(**fields)
@@ -104,7 +104,7 @@ public: st.SearchStrategy[Action] = st.one_of(
     st.builds(Scale, target=keys("Deployment", "StatefulSet"), replicas=st.integers(1, 99)),
     _having(
         st.builds(
-            _tried(SetResources),
+            _or_none(SetResources),
             target=workloads,
             container=containers,
             cpu_limit=maybe_cpu,
@@ -134,7 +134,7 @@ public: st.SearchStrategy[Action] = st.one_of(
     ),
     _having(
         st.builds(
-            _tried(PatchProbe),
+            _or_none(PatchProbe),
             target=workloads,
             container=containers,
             probe=st.sampled_from(["readiness", "liveness", "startup"]),
@@ -160,7 +160,7 @@ public: st.SearchStrategy[Action] = st.one_of(
     st.builds(DeletePod, target=keys("Pod")),
     _having(
         st.builds(
-            _tried(SetUpdateStrategy),
+            _or_none(SetUpdateStrategy),
             target=keys("Deployment"),
             max_surge=st.none() | counts,
             max_unavailable=st.none() | counts,
@@ -169,7 +169,7 @@ public: st.SearchStrategy[Action] = st.one_of(
     st.builds(PatchNodeSelector, target=workloads, selector=selectors),
     _having(
         st.builds(
-            _tried(SetCommand),
+            _or_none(SetCommand),
             target=workloads,
             container=containers,
             command=commands,
@@ -178,7 +178,7 @@ public: st.SearchStrategy[Action] = st.one_of(
     ),
     _having(
         st.builds(
-            _tried(SetAutoscaling),
+            _or_none(SetAutoscaling),
             target=keys("HorizontalPodAutoscaler"),
             min_replicas=st.none() | st.integers(1, 5),
             max_replicas=st.none() | st.integers(1, 9),
@@ -197,7 +197,7 @@ public: st.SearchStrategy[Action] = st.one_of(
     ),
     _having(
         st.builds(
-            _tried(SetDisruptionBudget),
+            _or_none(SetDisruptionBudget),
             target=keys("PodDisruptionBudget"),
             min_available=st.none() | counts,
             max_unavailable=st.none() | counts,

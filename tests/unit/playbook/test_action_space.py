@@ -78,8 +78,8 @@ def test_replicas_are_a_few_steps_and_what_was_before() -> None:
 
 def test_amounts_are_a_few_steps_within_the_bounds() -> None:
     def limits(**bounds: int) -> list[str | None]:
-        found = chosen(Shop().live(), ActionName.SET_RESOURCES, **bounds)
-        return [a.memory_limit for a in found if isinstance(a, SetResources) and a.memory_limit]
+        result = chosen(Shop().live(), ActionName.SET_RESOURCES, **bounds)
+        return [a.memory_limit for a in result if isinstance(a, SetResources) and a.memory_limit]
 
     assert limits() == ["160Mi", "192Mi", "256Mi"]
     assert limits(max_increase_percent=50) == ["160Mi", "192Mi"]
@@ -88,10 +88,10 @@ def test_amounts_are_a_few_steps_within_the_bounds() -> None:
 
 def test_amounts_of_before_come_first_and_as_a_whole() -> None:
     broken = container(resources={"limits": {"cpu": "2m", "memory": "200Mi"}})
-    found = chosen(
+    result = chosen(
         Shop(template=template(broken), earlier=[template()]).live(), ActionName("SetResources")
     )
-    first = found[0]
+    first = result[0]
     assert isinstance(first, SetResources)
     assert first.values() == {
         "cpu_limit": "300m",
@@ -135,9 +135,9 @@ def test_secrets_are_never_offered() -> None:
         data={"api.key": "one"},
         applied={CONFIG: {"data": {"api.key": "two"}}},
     )
-    found = allowed_actions(shop.live(), everything())
-    assert found
-    assert "two" not in json.dumps(tasks(found))
+    result = allowed_actions(shop.live(), everything())
+    assert result
+    assert "two" not in json.dumps(tasks(result))
 
 
 def test_a_paused_rollout_can_be_resumed() -> None:
@@ -177,10 +177,10 @@ def test_a_target_that_is_gone_or_odd_leaves_nothing_to_choose() -> None:
 def test_every_choice_passes_the_gate_and_compiles_back(shop: Shop, increase: int) -> None:
     live = shop.live()
     policy = everything(max_increase_percent=increase, max_decrease_percent=50, max_replicas=5)
-    found = allowed_actions(live, policy)
-    assert found
-    assert len({*found}) == len(found)
-    for action in found:
+    result = allowed_actions(live, policy)
+    assert result
+    assert len({*result}) == len(result)
+    for action in result:
         validate([action], policy, live)
         assert compile_playbook(json.dumps(tasks([action]))) == (action,)
         assert compile_playbook(json.dumps(render([action]))) == (action,)
@@ -222,13 +222,13 @@ def test_every_choice_passes_the_gate_and_compiles_back(shop: Shop, increase: in
 def test_what_holds_the_workload_back_can_be_changed_in_a_few_ways(
     shop: Shop, name: ActionName, summaries: list[str]
 ) -> None:
-    found = [action.summary() for action in chosen(shop.live(), name)]
-    assert len(found) == len(summaries)
-    assert all(text.startswith(begin) for text, begin in zip(found, summaries, strict=True))
+    result = [action.summary() for action in chosen(shop.live(), name)]
+    assert len(result) == len(summaries)
+    assert all(text.startswith(begin) for text, begin in zip(result, summaries, strict=True))
 
 
-def test_of_a_healthy_shop_nothing_around_is_offered() -> None:
-    around = {
+def test_of_a_healthy_shop_nothing_related_is_offered() -> None:
+    related = {
         HPA: autoscaler(limited=False),
         QUOTA: quota({"pods": "9"}, {"pods": "4"}),
         BUDGET: budget(maxUnavailable=1),
@@ -236,7 +236,7 @@ def test_of_a_healthy_shop_nothing_around_is_offered() -> None:
         POLICY: network_policy(ingress=[peers(app="front")]),
     }
     status = {"replicas": 2, "updatedReplicas": 2}
-    shop = Shop(around=around, callers=(FRONT,), neighbours=NEIGHBOURS, status=status)
+    shop = Shop(related=related, callers=(FRONT,), neighbours=NEIGHBOURS, status=status)
     new = {action.name for action in allowed_actions(shop.live(), everything())}
     # How many there are is the autoscaler's to say.
     assert new == {"Restart", "SetResources", "PatchProbe", "DeletePod"}

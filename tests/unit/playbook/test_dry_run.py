@@ -49,23 +49,23 @@ def history(live: ClusterSnapshot) -> list[dict[str, Any]]:
     ]
 
 
-def asked(live: ClusterSnapshot, part: DryRunTask) -> ApiRequest:
-    found = copy.deepcopy(dict(live.objects[part.target]))
-    found["metadata"] = {"uid": "u", "resourceVersion": "7", **found.get("metadata", {})}
-    (request,) = requests(part, RUN, found, history(live) if part.history else ())
+def request_of(live: ClusterSnapshot, part: DryRunTask) -> ApiRequest:
+    manifest = copy.deepcopy(dict(live.objects[part.target]))
+    manifest["metadata"] = {"uid": "u", "resourceVersion": "7", **manifest.get("metadata", {})}
+    (request,) = requests(part, RUN, manifest, history(live) if part.history else ())
     return request
 
 
-def carried_out(found: Any, wanted: ApiRequest) -> Any:
+def carried_out(manifest: Any, request: ApiRequest) -> Any:
     """Return the object after the request, on a model of the API server."""
-    if wanted.path.endswith("/scale"):
-        return merge(found, wanted.body)
-    if wanted.content_type.startswith("application/json-patch"):
-        operations = [op for op in wanted.body if op["path"] != "/metadata/resourceVersion"]
-        return jsonpatch.apply_patch(found, operations)
-    if wanted.content_type.startswith("application/merge-patch"):
-        return {**found, "spec": {**found["spec"], **wanted.body["spec"]}}
-    return merge(found, wanted.body)
+    if request.path.endswith("/scale"):
+        return merge(manifest, request.body)
+    if request.content_type.startswith("application/json-patch"):
+        operations = [op for op in request.body if op["path"] != "/metadata/resourceVersion"]
+        return jsonpatch.apply_patch(manifest, operations)
+    if request.content_type.startswith("application/merge-patch"):
+        return {**manifest, "spec": {**manifest["spec"], **request.body["spec"]}}
+    return merge(manifest, request.body)
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,11 +81,11 @@ def test_the_requests_do_what_the_run_does(repair: tuple[Shop, tuple[Action, ...
         revisions=before.revisions,
     )
     for part in dry_run_tasks(actions, RUN):
-        wanted = asked(now, part)
-        if wanted.method == "DELETE":
+        request = request_of(now, part)
+        if request.method == "DELETE":
             del objects[part.target]
         else:
-            objects[part.target] = carried_out(objects[part.target], wanted)
+            objects[part.target] = carried_out(objects[part.target], request)
     assert state(now) == state(run(before, actions))
 
 
@@ -97,10 +97,12 @@ def test_every_part_is_where_the_role_of_the_run_lets_it_be() -> None:
         UncordonNode(target=NODE),
     ]
     live = CORDONED.live()
-    found = [
-        asked(live, part) for part in dry_run_tasks(actions, RUN) if part.target in live.objects
+    manifest = [
+        request_of(live, part)
+        for part in dry_run_tasks(actions, RUN)
+        if part.target in live.objects
     ]
-    assert [(one.method, one.path) for one in found if one.path.endswith("/scale")] == [
+    assert [(one.method, one.path) for one in manifest if one.path.endswith("/scale")] == [
         ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/cart/scale")
     ]
     paths = [part.target.path for part in dry_run_tasks(actions, RUN)]
@@ -110,13 +112,13 @@ def test_every_part_is_where_the_role_of_the_run_lets_it_be() -> None:
 
 
 def test_patches_of_one_object_are_one_request_as_in_the_run() -> None:
-    several: list[Action] = [
+    actions_of_cart: list[Action] = [
         SetResources(target=CART, container="server", memory_limit="256Mi"),
         SetEnv(target=CART, container="server", variable="LEVEL", value="debug"),
         Restart(target=CART),
     ]
-    (part,) = dry_run_tasks(several, RUN)
-    body = asked(Shop().live(), part).body
+    (part,) = dry_run_tasks(actions_of_cart, RUN)
+    body = request_of(Shop().live(), part).body
     annotations = body["spec"]["template"]["metadata"]["annotations"]
     assert annotations == {"reme.dev/restarted-at": RUN}
     (server,) = body["spec"]["template"]["spec"]["containers"]
@@ -128,15 +130,15 @@ def test_a_taint_is_taken_off_and_the_others_stay() -> None:
     (taint, *_) = live.objects[NODE]["spec"]["taints"]
     action = RemoveTaint(target=NODE, key=taint["key"], effect=taint["effect"])
     (part,) = dry_run_tasks([action], RUN)
-    left = asked(live, part).body["spec"]["taints"]
-    assert left == [t for t in live.objects[NODE]["spec"]["taints"] if t != taint]
+    remaining = request_of(live, part).body["spec"]["taints"]
+    assert remaining == [t for t in live.objects[NODE]["spec"]["taints"] if t != taint]
 
 
 def test_a_revision_that_is_gone_is_a_rejection() -> None:
     live = Shop().live()
     (part,) = dry_run_tasks([Rollback(target=CART, revision=99)], RUN)
     with pytest.raises(RejectedPlaybookError):
-        asked(live, part)
+        request_of(live, part)
 
 
 def test_the_diff_names_fields_as_grants_do() -> None:
@@ -159,8 +161,8 @@ def test_the_diff_names_fields_as_grants_do() -> None:
     after["spec"]["ports"][0]["targetPort"] = "http"
     after["data"]["a.b"] = "2"
     after["spec"]["template"] = template(container(image="cart:3", command=None))
-    found = object_diff.differences(CART, before, after)
-    assert [(d.field, d.before, d.after) for d in found] == [
+    manifest = object_diff.differences(CART, before, after)
+    assert [(d.field, d.before, d.after) for d in manifest] == [
         ("data[a.b]", "1", "2"),
         ("spec.ports[80].targetPort", "1", "http"),
         ("spec.replicas", "1", "2"),
@@ -192,12 +194,12 @@ def test_what_may_be_a_secret_is_hidden_and_still_counts() -> None:
         return template(container(env=[{"name": "DB_PASSWORD", "value": value}]))
 
     before, after = {"spec": with_password("one")}, {"spec": with_password("two")}
-    found = object_diff.differences(CART, before, after)
-    (change,) = plan_record.changes(found)
+    manifest = object_diff.differences(CART, before, after)
+    (change,) = plan_record.changes(manifest)
     assert (change.before, change.after) == (HIDDEN, HIDDEN)
     other = object_diff.differences(CART, before, {"spec": with_password("three")})
-    assert plan_record.digest("p", found) != plan_record.digest("p", other)
-    assert plan_record.changes(found) == plan_record.changes(other)
+    assert plan_record.digest("p", manifest) != plan_record.digest("p", other)
+    assert plan_record.changes(manifest) == plan_record.changes(other)
 
 
 def test_a_digest_is_of_the_playbook_too() -> None:

@@ -53,26 +53,28 @@ def pods(**fields: Any) -> Any:
     return {"spec": {"template": {"spec": fields}}}
 
 
-@pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize("for_rollback", [False, True])
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(("version", "kind"), KINDS_OF_NOBODY)
-def test_no_action_is_about_such_a_kind(version: str, kind: str, state: str, undo: bool) -> None:
-    rejected(k8s(kind, None, state=state), for_rollback=undo)
+def test_no_action_is_about_such_a_kind(
+    version: str, kind: str, state: str, for_rollback: bool
+) -> None:
+    rejected(k8s(kind, None, state=state), for_rollback=for_rollback)
     task = k8s(kind, {"metadata": {"name": "cart"}}, state=state)
     task["k8s"]["api_version"] = version
-    rejected(task, for_rollback=undo)
+    rejected(task, for_rollback=for_rollback)
 
 
 @pytest.mark.parametrize("kind", sorted(set(API_VERSIONS) - {"Pod"}))
-@pytest.mark.parametrize("undo", [False, True])
-def test_nothing_but_a_pod_is_ever_deleted(kind: str, undo: bool) -> None:
-    rejected(k8s(kind, None, state="absent"), for_rollback=undo)
+@pytest.mark.parametrize("for_rollback", [False, True])
+def test_nothing_but_a_pod_is_ever_deleted(kind: str, for_rollback: bool) -> None:
+    rejected(k8s(kind, None, state="absent"), for_rollback=for_rollback)
 
 
 @pytest.mark.parametrize("kind", sorted(API_VERSIONS))
-@pytest.mark.parametrize("undo", [False, True])
-def test_nothing_is_ever_created(kind: str, undo: bool) -> None:
-    rejected(k8s(kind, {"spec": {}}, state="present"), for_rollback=undo)
+@pytest.mark.parametrize("for_rollback", [False, True])
+def test_nothing_is_ever_created(kind: str, for_rollback: bool) -> None:
+    rejected(k8s(kind, {"spec": {}}, state="present"), for_rollback=for_rollback)
 
 
 HIDING = {
@@ -157,10 +159,10 @@ PRIVILEGED = {
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
-@pytest.mark.parametrize("undo", [False, True])
+@pytest.mark.parametrize("for_rollback", [False, True])
 @pytest.mark.parametrize("name", sorted(PRIVILEGED))
-def test_no_privilege_is_gained(name: str, kind: str, undo: bool) -> None:
-    rejected(k8s(kind, PRIVILEGED[name]), for_rollback=undo)
+def test_no_privilege_is_gained(name: str, kind: str, for_rollback: bool) -> None:
+    rejected(k8s(kind, PRIVILEGED[name]), for_rollback=for_rollback)
 
 
 def test_no_role_and_no_action_is_about_more_kinds_than_the_language_has() -> None:

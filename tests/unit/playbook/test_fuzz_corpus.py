@@ -13,19 +13,19 @@ from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.execution.render import render
 
-KEPT = json.loads(Path(__file__).with_name("fuzz.json").read_text())
+CORPUS = json.loads(Path(__file__).with_name("fuzz.json").read_text())
 
 
-def test_the_corpus_is_kept() -> None:
-    assert len(KEPT) >= 100
-    rules = {entry["rule"] for entry in KEPT}
+def test_the_corpus_is_stored() -> None:
+    assert len(CORPUS) >= 100
+    rules = {entry["rule"] for entry in CORPUS}
     assert "Compiles" in rules
     # Whatever the compiler can say of a text; the rest is the gate's.
     assert len(rules) >= 15
     assert rules - {"Compiles"} <= set(RejectionRule)
 
 
-@pytest.mark.parametrize("entry", KEPT, ids=lambda entry: entry["rule"])
+@pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry["rule"])
 def test_the_compiler_answers_as_it_did(entry: dict[str, str]) -> None:
     answer, actions = "Compiles", None
     try:

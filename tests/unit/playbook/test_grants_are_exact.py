@@ -44,8 +44,8 @@ def changes(action: Action) -> list[Change]:
 def rule_of(rules: Sequence[GrantRule], action: Action) -> GrantRule:
     resource = action.target.plural + ("/scale" if isinstance(action, Scale) else "")
     where = (action.target.group, resource, action.target.namespace, action.target.name)
-    (found,) = [r for r in rules if (r.group, r.resource, r.namespace, r.name) == where]
-    return found
+    (result,) = [r for r in rules if (r.group, r.resource, r.namespace, r.name) == where]
+    return result
 
 
 @settings(max_examples=120, deadline=None)

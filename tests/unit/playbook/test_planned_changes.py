@@ -12,8 +12,8 @@ from tests.unit.playbook.builders import CART, CONFIG, SERVICE, Shop, container,
 
 
 def shown(*actions: object, shop: Shop | None = None) -> list[tuple[str, str, str]]:
-    found = planned_changes(actions, (shop or Shop()).live())  # type: ignore[arg-type]
-    return [(c.field, c.before, c.after) for c in found]
+    result = planned_changes(actions, (shop or Shop()).live())  # type: ignore[arg-type]
+    return [(c.field, c.before, c.after) for c in result]
 
 
 def test_each_field_is_told_before_and_after() -> None:

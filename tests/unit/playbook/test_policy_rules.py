@@ -37,8 +37,8 @@ def refusal(
     [(["cart"], True), (["ca*"], True), (["c?rt"], True), (["*"], True), (["cart-*"], False)],
 )
 def test_names_have_wildcards(names: list[str], allowed: bool) -> None:
-    found = refusal(Restart(target=CART), only(ActionName.RESTART, names=names))
-    assert found is (None if allowed else RejectionRule.NOT_ALLOWED)
+    result = refusal(Restart(target=CART), only(ActionName.RESTART, names=names))
+    assert result is (None if allowed else RejectionRule.NOT_ALLOWED)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_names_have_wildcards(names: list[str], allowed: bool) -> None:
 def test_a_rule_may_be_about_some_containers_and_fields(
     rule: dict[str, Any], allowed: bool
 ) -> None:
-    found = refusal(MEMORY, only(ActionName.SET_RESOURCES, **rule))
-    assert found is (None if allowed else RejectionRule.NOT_ALLOWED)
+    result = refusal(MEMORY, only(ActionName.SET_RESOURCES, **rule))
+    assert result is (None if allowed else RejectionRule.NOT_ALLOWED)
 
 
 def test_one_rule_must_allow_every_field_of_an_action() -> None:
@@ -118,7 +118,7 @@ def test_a_rule_may_hold_at_some_times_only() -> None:
         validate([restart], night, Shop().live(), now=MONDAY_NOON)
 
 
-def test_a_rule_without_times_beside_one_with_times_always_holds() -> None:
+def test_a_rule_without_times_related_one_with_times_always_holds() -> None:
     both = RemediationPolicySpec(
         actions=[
             ActionRule.model_validate({"name": "Restart", "windows": [{"end": "01:00"}]}),
@@ -198,8 +198,8 @@ def test_nothing_disturbs_more_than_the_policy_allows(most: Disruption) -> None:
     policy = everything().model_copy(update={"max_disruption": most})
     for action in allowed_actions(live, policy):
         assert not action.current_disruption(live).exceeds(most)
-    found = {action.current_disruption(live) for action in allowed_actions(live, everything())}
-    assert Disruption.HIGH in found
+    result = {action.current_disruption(live) for action in allowed_actions(live, everything())}
+    assert Disruption.HIGH in result
     with_less = everything().model_copy(update={"max_disruption": Disruption.LOW})
     with pytest.raises(RejectedPlaybookError) as caught:
         validate([Restart(target=CART)], with_less, live)
@@ -215,11 +215,11 @@ def test_every_field_that_an_action_sets_has_a_name() -> None:
 
 def test_what_is_weighed_says_why_it_is_refused() -> None:
     live, policy = Shop(replicas=2).live(), only(ActionName.SCALE, max_increase_percent=50)
-    found = {
+    result = {
         one.action.summary(): one.refusal and one.refusal.rule
         for one in evaluate(ActionName.SCALE, live, policy)
         if one.action
     }
-    assert found["Scale Deployment cart to 3"] is None
-    assert found["Scale Deployment cart to 4"] is RejectionRule.BOUNDS
+    assert result["Scale Deployment cart to 3"] is None
+    assert result["Scale Deployment cart to 4"] is RejectionRule.BOUNDS
     assert refusals_by_action(live, policy) == {"Scale": "Bounds"}

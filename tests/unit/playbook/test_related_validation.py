@@ -93,7 +93,7 @@ def test_bounds_of_before_are_within_bounds() -> None:
 
 
 def test_an_autoscaler_of_another_workload_is_left_alone() -> None:
-    shop = Shop(around={HPA: autoscaler(scales="stock")})
+    shop = Shop(related={HPA: autoscaler(scales="stock")})
     action = SetAutoscaling(target=HPA, max_replicas=3)
     assert rejection(action, shop.live()) is RejectionRule.NOT_OF_TARGET
 
@@ -111,9 +111,9 @@ def test_an_autoscaler_of_another_workload_is_left_alone() -> None:
 )
 def test_a_quota_is_raised_where_it_is_used_up(hard: dict[str, str], rule: Verdict) -> None:
     amounts = {"pods": "4", "limits.cpu": "4"}
-    found = quota(amounts, {"pods": "4", "limits.cpu": "1"})
+    result = quota(amounts, {"pods": "4", "limits.cpu": "1"})
     action = SetQuota(target=QUOTA, hard=hard)
-    assert rejection(action, replace(FULL, around={QUOTA: found}).live()) is rule
+    assert rejection(action, replace(FULL, related={QUOTA: result}).live()) is rule
 
 
 FIVE = SetQuota(target=QUOTA, hard={"pods": "5"})
@@ -124,7 +124,7 @@ FORBIDDEN = (
 
 
 def test_a_quota_that_has_room_or_keeps_no_pod_away_is_left_alone() -> None:
-    room = replace(FULL, around={QUOTA: quota({"pods": "4"}, {"pods": "3"})})
+    room = replace(FULL, related={QUOTA: quota({"pods": "4"}, {"pods": "3"})})
     assert rejection(FIVE, room.live()) is RejectionRule.NOT_OF_TARGET
     whole = replace(FULL, status={"replicas": 2, "updatedReplicas": 2})
     assert rejection(FIVE, whole.live()) is RejectionRule.NOT_OF_TARGET
@@ -133,16 +133,16 @@ def test_a_quota_that_has_room_or_keeps_no_pod_away_is_left_alone() -> None:
 @pytest.mark.parametrize(("limit", "rule"), [("4", None), ("3", RejectionRule.NOT_OF_TARGET)])
 def test_the_api_servers_word_counts_while_its_limit_holds(limit: str, rule: Verdict) -> None:
     whole = {"replicas": 2, "updatedReplicas": 2}
-    said = FORBIDDEN.format(limit)
-    condition = {"type": "ReplicaFailure", "status": "True", "message": said}
-    told = replace(FULL, status={**whole, "conditions": [condition]})
-    assert rejection(FIVE, told.live()) is rule
-    event = EventLine("ReplicaSet", "cart-6d", "FailedCreate", said)
+    messages = FORBIDDEN.format(limit)
+    condition = {"type": "ReplicaFailure", "status": "True", "message": messages}
+    message = replace(FULL, status={**whole, "conditions": [condition]})
+    assert rejection(FIVE, message.live()) is rule
+    event = EventLine("ReplicaSet", "cart-6d", "FailedCreate", messages)
     assert rejection(FIVE, replace(FULL, status=whole, events=(event,)).live()) is rule
 
 
 def test_a_quota_of_nothing_may_become_what_is_missing() -> None:
-    none = replace(FULL, around={QUOTA: quota({"pods": "0"}, {"pods": "0"})})
+    none = replace(FULL, related={QUOTA: quota({"pods": "0"}, {"pods": "0"})})
     assert rejection(SetQuota(target=QUOTA, hard={"pods": "1"}), none.live()) is None
     assert (
         rejection(SetQuota(target=QUOTA, hard={"pods": "2"}), none.live()) is RejectionRule.BOUNDS
@@ -168,7 +168,7 @@ def test_a_quota_of_nothing_may_become_what_is_missing() -> None:
 def test_a_budget_lets_one_pod_be_moved_and_no_more(
     spec: Json, fields: dict[str, Any], rule: Verdict
 ) -> None:
-    shop = replace(GUARDED, around={BUDGET: budget(**spec)})
+    shop = replace(GUARDED, related={BUDGET: budget(**spec)})
     assert rejection(SetDisruptionBudget(target=BUDGET, **fields), shop.live()) is rule
 
 
@@ -182,7 +182,7 @@ def test_a_budget_of_others_is_left_alone() -> None:
     shared = {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["web"]}]}
     foreign = {"matchLabels": {"app": "stock"}}
     for selector in (shared, foreign):
-        shop = replace(GUARDED, around={BUDGET: budget(minAvailable=4, selector=selector)})
+        shop = replace(GUARDED, related={BUDGET: budget(minAvailable=4, selector=selector)})
         action = SetDisruptionBudget(target=BUDGET, min_available=3)
         assert rejection(action, shop.live()) is RejectionRule.NOT_OF_TARGET
 
@@ -273,7 +273,7 @@ def test_arguments_that_look_secret_are_not_touched() -> None:
 def test_a_job_that_the_workload_waits_for_is_resumed(name: str, spec: Json, rule: Verdict) -> None:
     waits = container(args=["--after=wait-for-me"])
     job = key("Job", name)
-    shop = Shop(template=template(waits), around={job: {"spec": spec}})
+    shop = Shop(template=template(waits), related={job: {"spec": spec}})
     assert rejection(ResumeJob(target=job), shop.live()) is rule
 
 
@@ -315,7 +315,7 @@ def test_only_a_path_that_should_lead_to_the_target_is_led_there(
 
 
 @pytest.mark.parametrize(
-    ("found", "applied", "rule"),
+    ("result", "applied", "rule"),
     [
         (path("cart", 81, "/cart"), None, None),
         (path("cart", 80, "/cart"), None, RejectionRule.NO_CHANGE),
@@ -327,10 +327,10 @@ def test_only_a_path_that_should_lead_to_the_target_is_led_there(
     ],
 )
 def test_a_path_is_the_targets_by_its_service_or_by_what_was_applied(
-    found: Json, applied: str | None, rule: Verdict
+    result: Json, applied: str | None, rule: Verdict
 ) -> None:
     before = {INGRESS: ingress(path("front"), path(applied, where="/cart"))} if applied else {}
-    shop = replace(ASTRAY, around={INGRESS: ingress(path("front"), found)}, applied=before)
+    shop = replace(ASTRAY, related={INGRESS: ingress(path("front"), result)}, applied=before)
     assert rejection(backend(), shop.live()) is rule
 
 
@@ -371,14 +371,14 @@ def test_one_workload_is_let_in_at_a_port_that_is_there(
     ],
 )
 def test_who_is_let_in_already_needs_no_rule(spec: Json) -> None:
-    shop = replace(SHUT, around={POLICY: network_policy(**spec)})
+    shop = replace(SHUT, related={POLICY: network_policy(**spec)})
     action = let_in(position=len(spec.get("ingress", [])))
     assert rejection(action, shop.live()) is RejectionRule.NO_CHANGE
 
 
 def test_a_policy_of_others_is_left_alone() -> None:
     foreign = network_policy(podSelector={"matchLabels": {"app": "stock"}}, ingress=[])
-    shop = replace(SHUT, around={POLICY: foreign})
+    shop = replace(SHUT, related={POLICY: foreign})
     assert rejection(let_in(position=0), shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
@@ -401,7 +401,7 @@ def test_pods_are_let_out_to_what_they_call(action: AllowEgress, rule: Verdict) 
 
 
 def test_who_is_let_out_already_needs_no_rule() -> None:
-    shop = replace(SHUT, around={POLICY: network_policy(egress=[{}])})
+    shop = replace(SHUT, related={POLICY: network_policy(egress=[{}])})
     call = let_out(position=1, labels={"app": "stock"}, port=8080)
     for action in (let_out(position=1), call):
         assert rejection(action, shop.live()) is RejectionRule.NO_CHANGE
@@ -415,16 +415,16 @@ UNCORDON = UncordonNode(target=NODE)
     [
         (CORDONED, None),
         (replace(CORDONED, unplaced=False), RejectionRule.NOT_OF_TARGET),
-        (replace(CORDONED, around={NODE: node()}), RejectionRule.NO_CHANGE),
+        (replace(CORDONED, related={NODE: node()}), RejectionRule.NO_CHANGE),
         (
-            replace(CORDONED, around={NODE: node(ready=False, unschedulable=True)}),
+            replace(CORDONED, related={NODE: node(ready=False, unschedulable=True)}),
             RejectionRule.NOT_OF_TARGET,
         ),
         (
             replace(CORDONED, template=template(nodeSelector={"disk": "ssd"})),
             RejectionRule.NOT_OF_TARGET,
         ),
-        (replace(CORDONED, around={}), RejectionRule.NOT_FOUND),
+        (replace(CORDONED, related={}), RejectionRule.NOT_FOUND),
     ],
 )
 def test_a_node_is_uncordoned_for_pods_that_no_node_takes(shop: Shop, rule: Verdict) -> None:
@@ -433,7 +433,7 @@ def test_a_node_is_uncordoned_for_pods_that_no_node_takes(shop: Shop, rule: Verd
 
 def test_a_protected_node_is_left_alone() -> None:
     held = node(unschedulable=True, labels={"reme.dev/protected": "true"})
-    shop = replace(CORDONED, around={NODE: held})
+    shop = replace(CORDONED, related={NODE: held})
     assert rejection(UNCORDON, shop.live()) is RejectionRule.PROTECTED
 
 
@@ -455,9 +455,9 @@ def tolerating(**toleration: str) -> Shop:
         (tolerating(key="dedicated", value="batch"), RejectionRule.NOT_OF_TARGET),
         (tolerating(key="dedicated", value="web"), None),
         (tolerating(key="dedicated", operator="Exists", effect="NoExecute"), None),
-        (replace(TAINTED, around={NODE: node()}), RejectionRule.NO_CHANGE),
+        (replace(TAINTED, related={NODE: node()}), RejectionRule.NO_CHANGE),
         (
-            replace(TAINTED, around={NODE: node(DEDICATED, ready=False)}),
+            replace(TAINTED, related={NODE: node(DEDICATED, ready=False)}),
             RejectionRule.NOT_OF_TARGET,
         ),
     ],
@@ -476,25 +476,25 @@ def test_a_taint_that_keeps_the_pods_away_is_taken_off(shop: Shop, rule: Verdict
     ],
 )
 def test_kubernetes_own_taints_are_left_alone(name: str) -> None:
-    shop = replace(TAINTED, around={NODE: node({"key": name, "effect": "NoSchedule"})})
+    shop = replace(TAINTED, related={NODE: node({"key": name, "effect": "NoSchedule"})})
     action = RemoveTaint(target=NODE, key=name, effect="NoSchedule")
     assert rejection(action, shop.live()) is RejectionRule.PROTECTED
 
 
 def test_a_taint_that_only_prefers_keeps_nobody_away() -> None:
     taint = {"key": "dedicated", "effect": "PreferNoSchedule"}
-    shop = replace(TAINTED, around={NODE: node(taint)})
+    shop = replace(TAINTED, related={NODE: node(taint)})
     action = RemoveTaint(target=NODE, key="dedicated", effect="PreferNoSchedule")
     assert rejection(action, shop.live()) is RejectionRule.NOT_OF_TARGET
 
 
 @pytest.mark.parametrize("action", [CordonNode(target=NODE)], ids=str)
-def test_what_only_undoes_is_never_asked_for(action: Action) -> None:
+def test_what_only_rolls_back_is_never_asked_for(action: Action) -> None:
     assert rejection(action, CORDONED.live()) is RejectionRule.INTERNAL
 
 
 @pytest.mark.parametrize("shop", ALL, ids=range(len(ALL)))
-def test_nothing_around_is_touched_that_the_policy_does_not_name(shop: Shop) -> None:
+def test_nothing_related_is_touched_that_the_policy_does_not_name(shop: Shop) -> None:
     for action in allowed_actions(shop.live(), everything()):
         others = [name for name in ActionName if name is not action.name]
         policy = everything().model_copy(

@@ -86,23 +86,23 @@ def run(
     playbook = render(actions, run_id="run-1")
     assert compile_playbook(json.dumps(playbook), for_rollback=for_rollback) == actions
     for task in playbook[0]["tasks"]:
-        ((module, found),) = ((k, v) for k, v in task.items() if k != "name")
-        where = key(found.get("kind", "Node"), found["name"], found.get("namespace", "shop"))
+        ((module, result),) = ((k, v) for k, v in task.items() if k != "name")
+        where = key(result.get("kind", "Node"), result["name"], result.get("namespace", "shop"))
         before = objects[where]
         if module == "kubernetes.core.k8s_scale":
-            objects[where] = merge(before, {"spec": {"replicas": found["replicas"]}})
+            objects[where] = merge(before, {"spec": {"replicas": result["replicas"]}})
         elif module == "reme_rollback":
-            then = next(r for r in revisions if r.number == found["revision"])
+            then = next(r for r in revisions if r.number == result["revision"])
             objects[where] = copy.deepcopy(before)
             objects[where]["spec"]["template"] = copy.deepcopy(then.template)
         elif module == "kubernetes.core.k8s_json_patch":
-            objects[where] = jsonpatch.apply_patch(before, found["patch"])
+            objects[where] = jsonpatch.apply_patch(before, result["patch"])
         elif module == "kubernetes.core.k8s_taint":
-            objects[where] = tainted(before, found)
-        elif found["state"] == "absent":
+            objects[where] = tainted(before, result)
+        elif result["state"] == "absent":
             del objects[where]
         else:
-            objects[where] = merge(before, found["definition"])
+            objects[where] = merge(before, result["definition"])
         _roll_out(revisions, objects[live.target]["spec"]["template"])
     return ClusterSnapshot(
         target=live.target,
@@ -116,19 +116,21 @@ def run(
 def tainted(node: Any, task: Any) -> Any:
     """Return the node after kubernetes.core.k8s_taint."""
     named = [(taint["key"], taint["effect"]) for taint in task["taints"]]
-    kept = [t for t in node["spec"].get("taints", []) if (t["key"], t["effect"]) not in named]
-    kept += task["taints"] if task["state"] == "present" else []
-    return {**node, "spec": {**node["spec"], "taints": kept}}
+    captured = [t for t in node["spec"].get("taints", []) if (t["key"], t["effect"]) not in named]
+    captured += task["taints"] if task["state"] == "present" else []
+    return {**node, "spec": {**node["spec"], "taints": captured}}
 
 
-def _roll_out(revisions: list[Revision], found: dict[str, Any]) -> None:
+def _roll_out(revisions: list[Revision], result: dict[str, Any]) -> None:
     newest = max(r.number for r in revisions)
-    if digest(max(revisions, key=lambda r: r.number).template) != digest(found):
+    if digest(max(revisions, key=lambda r: r.number).template) != digest(result):
         # As the controller does: a template that was there before keeps its ReplicaSet.
-        same = [r for r in revisions if digest(r.template) == digest(found)]
+        same = [r for r in revisions if digest(r.template) == digest(result)]
         for revision in same:
             revisions.remove(revision)
-        revisions.append(Revision(newest + 1, copy.deepcopy(found), created=f"2027-01-{newest:02}"))
+        revisions.append(
+            Revision(newest + 1, copy.deepcopy(result), created=f"2027-01-{newest:02}")
+        )
 
 
 def state(live: ClusterSnapshot) -> Any:
@@ -145,16 +147,21 @@ MAY_BE_EMPTY = (
 )
 
 
-def _canonical(found: dict[str, Any]) -> dict[str, Any]:
+def _canonical(result: dict[str, Any]) -> dict[str, Any]:
     from reme_playbook.snapshot.views import canonical
 
-    if "path" not in found and "port" in found and "name" not in found and "number" not in found:
-        found = {"path": "/", **found}
+    if (
+        "path" not in result
+        and "port" in result
+        and "name" not in result
+        and "number" not in result
+    ):
+        result = {"path": "/", **result}
     defaults = {"failureThreshold": 3, "periodSeconds": 10, "timeoutSeconds": 1}
-    if "httpGet" in found:
-        found = {**defaults, "initialDelaySeconds": 0, **found}
+    if "httpGet" in result:
+        result = {**defaults, "initialDelaySeconds": 0, **result}
     result = {}
-    for name, value in found.items():
+    for name, value in result.items():
         if name in ("cpu", "memory"):
             value = canonical(name, value)
         if name in MAY_BE_EMPTY and not value:
@@ -189,12 +196,12 @@ def repairs(draw: st.DrawFn) -> tuple[Shop, tuple[Action, ...]]:
 
 @settings(max_examples=60, deadline=None)
 @given(repairs())
-def test_an_undo_restores_what_was_there_before(repair: tuple[Shop, tuple[Action, ...]]) -> None:
+def test_a_rollback_restores_what_was_there_before(repair: tuple[Shop, tuple[Action, ...]]) -> None:
     shop, actions = repair
     before = shop.live()
-    kept = Capture.model_validate_json(capture(actions, before).model_dump_json())
+    captured = Capture.model_validate_json(capture(actions, before).model_dump_json())
     after = run(before, actions)
-    plan = plan_rollback(kept, after)
+    plan = plan_rollback(captured, after)
     assert plan.conflicts == ()
     if plan.actions:
         check_conflicts(plan.actions, 16)
@@ -202,12 +209,12 @@ def test_an_undo_restores_what_was_there_before(repair: tuple[Shop, tuple[Action
     else:
         again = after
     assert state(again) == state(before)
-    assert plan_rollback(kept, again).actions == ()
+    assert plan_rollback(captured, again).actions == ()
 
 
 @settings(max_examples=30, deadline=None)
 @given(repairs())
-def test_what_did_not_run_needs_no_undo(repair: tuple[Shop, tuple[Action, ...]]) -> None:
+def test_what_did_not_run_needs_no_rollback(repair: tuple[Shop, tuple[Action, ...]]) -> None:
     shop, actions = repair
     plan = plan_rollback(capture(actions, shop.live()), shop.live())
     assert (plan.actions, plan.conflicts) == ((), ())
@@ -370,14 +377,14 @@ def test_each_action_has_its_inverse(shop: Shop, action: Action, inverse: list[A
         assert state(run(after, plan.actions, for_rollback=True)) == state(before)
 
 
-def test_the_last_change_is_undone_first() -> None:
+def test_the_last_change_is_rolled_back_first() -> None:
     actions = (Scale(target=CART, replicas=3), resources(memory_limit="256Mi"))
     live = Shop().live()
     plan = plan_rollback(capture(actions, live), run(live, actions))
     assert [a.action for a in plan.actions] == ["SetResources", "Scale"]
 
 
-def test_what_somebody_else_changed_meanwhile_is_kept() -> None:
+def test_what_somebody_else_changed_meanwhile_is_stored() -> None:
     action, live = resources(memory_limit="256Mi", cpu_limit="600m"), Shop().live()
     after = run(run(live, (action,)), (resources(memory_limit="1Gi"),))
     plan = plan_rollback(capture([action], live), after)
@@ -403,7 +410,7 @@ OLD = template(container(image="cart:1"))
 NEXT = template(container(image="cart:3"))
 
 
-def test_a_rollback_is_undone_by_going_to_the_template_of_before() -> None:
+def test_a_rollback_is_rolled_back_by_going_to_the_template_of_before() -> None:
     live = Shop(earlier=[OLD]).live()
     actions = pin([Rollback(target=CART)], live)
     assert actions == (Rollback(target=CART, revision=1),)
@@ -416,15 +423,15 @@ def test_a_rollback_is_undone_by_going_to_the_template_of_before() -> None:
     assert plan_rollback(capture(actions, live), again).actions == ()
 
 
-def test_a_rollback_is_kept_if_the_template_was_changed_again() -> None:
+def test_a_rollback_is_stored_if_the_template_was_changed_again() -> None:
     live = Shop(earlier=[OLD]).live()
-    kept = capture([Rollback(target=CART)], live)
-    plan = plan_rollback(kept, Shop(earlier=[template(), OLD], template=NEXT).live())
+    captured = capture([Rollback(target=CART)], live)
+    plan = plan_rollback(captured, Shop(earlier=[template(), OLD], template=NEXT).live())
     assert plan.actions == ()
     assert [c.field for c in plan.conflicts] == ["spec.template"]
 
 
-def test_a_rollback_whose_revision_of_before_is_gone_is_lost_not_undone() -> None:
+def test_a_rollback_whose_revision_of_before_is_gone_is_lost_not_rolled_back() -> None:
     live = Shop(earlier=[OLD]).live()
     plan = plan_rollback(capture([Rollback(target=CART)], live), Shop(template=OLD).live())
     assert plan.actions == ()
@@ -434,12 +441,12 @@ def test_a_rollback_whose_revision_of_before_is_gone_is_lost_not_undone() -> Non
 
 def test_replicas_that_an_autoscaler_sets_are_its_own() -> None:
     action, live = Scale(target=CART, replicas=3), Shop().live()
-    kept = capture([action], live)
+    captured = capture([action], live)
     scaled = Shop(replicas=3).live()
-    assert plan_rollback(kept, scaled).actions == (Scale(target=CART, replicas=2),)
+    assert plan_rollback(captured, scaled).actions == (Scale(target=CART, replicas=2),)
     objects = {**scaled.objects, HPA: LIMITED.live().objects[HPA]}
     owned = ClusterSnapshot(target=CART, objects=objects, neighbours=scaled.neighbours)
-    plan = plan_rollback(kept, owned)
+    plan = plan_rollback(captured, owned)
     assert plan.actions == ()
     assert "an autoscaler" in plan.conflicts[0].message
 
@@ -462,7 +469,7 @@ def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
     shop = Shop(kind="StatefulSet")
     live = shop.live()
     action = SetImage(target=shop.target, container="server", image="cart:9")
-    kept = capture([action], live)
+    captured = capture([action], live)
     after = run(live, (action,))
     objects: dict[Any, Any] = copy.deepcopy(dict(after.objects))
     objects[shop.target]["status"] = {"updateRevision": "cart-new"}
@@ -477,12 +484,12 @@ def test_a_stateful_set_that_waits_for_a_broken_pod_is_freed_of_it() -> None:
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
         }
     stuck = ClusterSnapshot(target=shop.target, objects=objects, neighbours=live.neighbours)
-    plan = plan_rollback(kept, stuck)
+    plan = plan_rollback(captured, stuck)
     assert [a.action for a in plan.actions] == ["SetImage", "DeletePod"]
     assert plan.actions[-1].target == broken
     back = {**objects, shop.target: live.objects[shop.target]}
     restored = ClusterSnapshot(target=shop.target, objects=back, neighbours=live.neighbours)
-    assert plan_rollback(kept, restored).actions == (), "nothing is deleted but for a template"
+    assert plan_rollback(captured, restored).actions == (), "nothing is deleted but for a template"
 
 
 def test_a_restart_after_the_rollback_is_no_conflict() -> None:

@@ -21,11 +21,11 @@ SERVICES = ("cart", "stock", "redis-master")
     ],
 )
 def test_a_host_that_leads_nowhere_is_replaced(name: str, value: str, first: str | None) -> None:
-    found = replaced_hosts(name, value, SERVICES, "shop")
-    assert 1 <= len(found) <= 3
+    result = replaced_hosts(name, value, SERVICES, "shop")
+    assert 1 <= len(result) <= 3
     if first is not None:
-        assert found[0] == first
-    for new in found:
+        assert result[0] == first
+    for new in result:
         assert replaces_missing_hosts(name, value, new, SERVICES, "shop")
 
 

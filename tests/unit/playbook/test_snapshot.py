@@ -15,14 +15,14 @@ from tests.unit.playbook.builders import CART, SERVICE, Shop, container, key, te
 
 
 def test_containers_are_told_with_their_limits_ports_and_probes() -> None:
-    found = Shop(template=template(container(resources={"limits": {"cpu": 1, "memory": "0.5Gi"}})))
-    server = found.live().container("server")
+    result = Shop(template=template(container(resources={"limits": {"cpu": 1, "memory": "0.5Gi"}})))
+    server = result.live().container("server")
     assert server is not None
     assert server.resources == views.Resources("1", "512Mi")
     assert server.ports == (views.ContainerPort(8080, "http"),)
     assert server.env == {"STOCK_URL": "http://stock:8080/items", "LEVEL": "info", "KEY": None}
     assert server.probes["readiness"] == views.ProbeView("httpGet", "/ready", 8080, 0, 4, 1, 3)
-    assert found.live().container("nobody") is None
+    assert result.live().container("nobody") is None
 
 
 def test_replicas_are_told_for_every_kind() -> None:
@@ -91,7 +91,7 @@ def test_history_tells_what_differs_from_now() -> None:
 
 
 def test_config_maps_are_found_wherever_a_template_refers_to_them() -> None:
-    found = template(
+    result = template(
         container(
             env=[{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "k"}}}],
             envFrom=[{"configMapRef": {"name": "b"}}, {"secretRef": {"name": "no"}}],
@@ -102,24 +102,24 @@ def test_config_maps_are_found_wherever_a_template_refers_to_them() -> None:
         ],
         initContainers=[{"envFrom": [{"configMapRef": {"name": "e"}}]}],
     )
-    assert {n for n in config_map_references(found) if n} == {"a", "b", "c", "d", "e"}
+    assert {n for n in config_map_references(result) if n} == {"a", "b", "c", "d", "e"}
 
 
 def of(image: str, **marks: str) -> dict[str, Any]:
-    found = template(container(image=image))
+    result = template(container(image=image))
     if marks:
-        found["metadata"]["annotations"] = {"reme.dev/restarted-at": marks["restarted"]}
-    return found
+        result["metadata"]["annotations"] = {"reme.dev/restarted-at": marks["restarted"]}
+    return result
 
 
 def revisions(*images: str) -> tuple[Revision, ...]:
     """Return revisions of these images; the later in the list, the later created."""
-    found = [Revision(n, of(image), created=f"2026-01-0{n}") for n, image in enumerate(images, 1)]
-    return tuple(reversed(found))
+    result = [Revision(n, of(image), created=f"2026-01-0{n}") for n, image in enumerate(images, 1)]
+    return tuple(reversed(result))
 
 
-def number(found: Revision | None) -> int | None:
-    return found.number if found else None
+def number(result: Revision | None) -> int | None:
+    return result.number if result else None
 
 
 def test_the_previous_revision_is_the_newest_that_differs() -> None:
@@ -134,7 +134,7 @@ def test_a_restart_is_no_revision_to_go_back_to() -> None:
     assert number(previous(known, of("b", restarted="x"))) == 1
 
 
-def test_an_attempt_that_was_undone_is_no_revision_to_go_back_to() -> None:
+def test_an_attempt_that_was_rolled_back_is_no_revision_to_go_back_to() -> None:
     # a, then the bad b, then reme's c, then the undo: b is number 4 now, created before c.
     known = (
         Revision(4, of("b"), created="2026-01-02"),

@@ -50,7 +50,7 @@ def stuck(
     shop.status = {"updateRevision": update}
     snapshot = shop.live()
     objects = {k: v for k, v in snapshot.objects.items() if k.kind != "Pod"}
-    objects |= {key("Pod", found["metadata"]["name"]): found for found in pods}
+    objects |= {key("Pod", result["metadata"]["name"]): result for result in pods}
     return replace(snapshot, objects=objects)
 
 
@@ -110,14 +110,14 @@ def test_no_other_pod_is_stuck(pods: tuple[Json, ...]) -> None:
 def test_what_the_controller_replaces_or_keeps_is_left_to_it(
     spec: Json, names: tuple[str, ...]
 ) -> None:
-    found = pinned(stuck(*(pod(f"cart-{n}") for n in range(3)), **spec))
-    assert found.stuck_pods == names
+    result = pinned(stuck(*(pod(f"cart-{n}") for n in range(3)), **spec))
+    assert result.stuck_pods == names
 
 
 def test_there_are_no_more_than_a_grant_has_room_for() -> None:
-    found = pinned(stuck(*(pod(f"cart-{n}") for n in range(40))))
-    assert found.stuck_pods == tuple(f"cart-{n}" for n in range(MAX_STUCK_PODS))
-    assert len(grant_rules([found])) < 32
+    result = pinned(stuck(*(pod(f"cart-{n}") for n in range(40))))
+    assert result.stuck_pods == tuple(f"cart-{n}" for n in range(MAX_STUCK_PODS))
+    assert len(grant_rules([result])) < 32
 
 
 def test_a_pod_that_another_action_deletes_is_left_to_it() -> None:
@@ -129,8 +129,8 @@ def test_a_pod_that_another_action_deletes_is_left_to_it() -> None:
 
 def test_only_a_stateful_set_has_stuck_pods() -> None:
     deployment = Shop(earlier=[GOOD], template=BAD, status={"updateRevision": "cart-bad"})
-    (found,) = pin((Rollback(target=deployment.target),), deployment.live())
-    assert found == Rollback(target=deployment.target, revision=1)
+    (result,) = pin((Rollback(target=deployment.target),), deployment.live())
+    assert result == Rollback(target=deployment.target, revision=1)
 
 
 @pytest.mark.parametrize(

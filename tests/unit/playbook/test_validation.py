@@ -88,7 +88,7 @@ def test_protected_objects_are_left_alone(shop: Shop, rule: RejectionRule | None
     assert rejection(RESTART, shop.live()) is rule
 
 
-def test_a_protected_workload_protects_what_is_around_it() -> None:
+def test_a_protected_workload_protects_what_is_related_to_it() -> None:
     shop = Shop(metadata={"labels": {"reme.dev/protected": "true"}})
     assert (
         rejection(DeletePod(target=key("Pod", "cart-6d-0")), shop.live()) is RejectionRule.PROTECTED
@@ -194,7 +194,7 @@ def test_at_most_one_ready_pod_is_deleted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "wanted", "bounds", "rule"),
+    ("now", "expected", "bounds", "rule"),
     [
         (2, 4, {}, None),
         (2, 5, {}, RejectionRule.BOUNDS),
@@ -210,10 +210,10 @@ def test_at_most_one_ready_pod_is_deleted() -> None:
     ],
 )
 def test_replicas_stay_within_bounds(
-    now: int, wanted: int, bounds: dict[str, int], rule: RejectionRule | None
+    now: int, expected: int, bounds: dict[str, int], rule: RejectionRule | None
 ) -> None:
     live = Shop(replicas=now).live()
-    assert rejection(Scale(target=CART, replicas=wanted), live, everything(**bounds)) is rule
+    assert rejection(Scale(target=CART, replicas=expected), live, everything(**bounds)) is rule
 
 
 def test_replicas_of_before_are_within_bounds_up_to_the_most() -> None:
@@ -323,7 +323,7 @@ def test_a_host_that_leads_nowhere_may_become_one_that_exists(
     assert rejection(env("STOCK_URL", value), live) is rule
 
 
-def test_what_could_not_be_undone_is_not_done() -> None:
+def test_what_could_not_be_rolled_back_is_not_done() -> None:
     odd = container(env=[{"name": "LEVEL", "value": "{{ odd }}"}])
     live = Shop(template=template(odd), earlier=[OLD]).live()
     assert rejection(env("LEVEL", "warn"), live) is RejectionRule.CANNOT_ROLL_BACK

@@ -32,7 +32,7 @@ class PodReplacementError(Exception):
 class _Pod(Enum):
     REPLACED = auto()
     DELETED = auto()
-    LEFT = auto()
+    WAITING = auto()
 
 
 def replace_stuck_pods(
@@ -61,7 +61,7 @@ def replace_stuck_pods(
     while remaining:
         outcomes = {path: _replace(server, path, revision) for path in remaining}
         deleted += [path for path in remaining if outcomes[path] is _Pod.DELETED]
-        remaining = [path for path in remaining if outcomes[path] is _Pod.LEFT]
+        remaining = [path for path in remaining if outcomes[path] is _Pod.WAITING]
         if monotonic() >= deadline:
             break
         if remaining:
@@ -80,7 +80,7 @@ def _replace(server: Server, path: str, revision: str) -> _Pod:
     if response.status == _NOT_FOUND:
         return _Pod.REPLACED
     if response.status == _NO_RESPONSE:
-        return _Pod.LEFT
+        return _Pod.WAITING
     if response.status != _OK:
         raise PodReplacementError(response.message or f"the API server returned {response.status}")
     metadata = unstructured.mapping(response.body, "metadata")
@@ -89,7 +89,7 @@ def _replace(server: Server, path: str, revision: str) -> _Pod:
     if unstructured.text(metadata, "deletionTimestamp"):
         return _Pod.REPLACED
     if pod_view(response.body).ready:
-        return _Pod.LEFT
+        return _Pod.WAITING
     # Only this very pod, and only while it is as it was read.
     preconditions = {key: metadata.get(key) for key in ("uid", "resourceVersion")}
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
@@ -97,5 +97,5 @@ def _replace(server: Server, path: str, revision: str) -> _Pod:
     if deletion.status in (_OK, _ACCEPTED):
         return _Pod.DELETED
     if deletion.status in (_NOT_FOUND, _CONFLICT, _NO_RESPONSE):
-        return _Pod.LEFT
+        return _Pod.WAITING
     raise PodReplacementError(deletion.message or f"the API server returned {deletion.status}")

@@ -18,8 +18,9 @@ from reme_api.remediation import Attempt, Remediation
 from reme_operator.cli import spec_patches
 from reme_operator.cli.cluster import CliCluster, ClusterOptions
 from reme_operator.cli.errors import CliError, ExitCode
-from reme_operator.cli.remediation_text import change_lines, waits
+from reme_operator.cli.remediation_text import change_lines
 from reme_operator.cli.terminal import Output, escape
+from reme_operator.decision.plan_approval import waits_for_person
 
 _POLL_SECONDS = 0.5
 _DEFAULTS = ClusterOptions()
@@ -122,7 +123,7 @@ def edit(
             return (
                 now.status.outcome is not None
                 or (len(last.approvals) > known and bool(last.approvals[-1].refusal_message))
-                or (last.playbook != before.playbook and waits(now))
+                or (last.playbook != before.playbook and waits_for_person(now))
             )
 
         now = _wait(cluster, name, is_answered, timeout)

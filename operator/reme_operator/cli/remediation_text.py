@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from reme_api.approval import SkippedField
-from reme_api.policy import Mode
 from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt, Change, ManualRollback, Remediation, Run, Timing
 from reme_operator.cli.terminal import escape, new_table
+from reme_operator.decision.plan_approval import waits_for_person
 
 _GOOD = {Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED}
 
@@ -21,22 +21,6 @@ def state(remediation: Remediation) -> str:
         return remediation.status.outcome.value
     summary = next((c for c in remediation.status.conditions if c.type == "Succeeded"), None)
     return summary.reason.value if summary else "Pending"
-
-
-def waits(remediation: Remediation) -> bool:
-    """Return whether a person has to decide about its plan."""
-    last = remediation.status.attempts[-1] if remediation.status.attempts else None
-    return (
-        remediation.spec.policy.spec.mode is Mode.APPROVE
-        and remediation.status.outcome is None
-        and last is not None
-        and last.outcome is None
-        and last.rejection is None
-        and last.run is None
-        and last.playbook is not None
-        and last.plan is not None
-        and last.plan.completion_time is not None
-    )
 
 
 def remediations_table(
@@ -88,7 +72,7 @@ def remediation_lines(
     for rollback in status.manual_rollbacks:
         yield Text()
         yield from _manual_rollback(rollback)
-    if waits(remediation):
+    if waits_for_person(remediation):
         name = escape(f"{meta.name} -n {meta.namespace}")
         yield Text()
         yield Text(f"kubectl reme approve {name}")

@@ -5,26 +5,33 @@ from typing import Any
 from reme_api.approval import ApprovalDecision
 from reme_api.remediation import Attempt, Remediation
 from reme_operator.cli.errors import CliError
-from reme_operator.cli.remediation_text import state, waits
+from reme_operator.cli.remediation_text import state
+from reme_operator.decision.observed import latest_attempt
+from reme_operator.decision.plan_approval import decided_about_plan, is_undecided
 
 _MAX_ROLLBACKS = 5
 """As many as the status has room for."""
 
 
 def attempt_to_decide(remediation: Remediation) -> Attempt:
-    """Return the attempt whose plan waits for a person.
+    """Return the attempt whose plan is open for a decision.
 
     Raises:
         CliError: no plan waits.
 
     """
-    if waits(remediation):
-        return remediation.status.attempts[-1]
+    attempt = latest_attempt(remediation)
+    if attempt is not None and is_undecided(remediation):
+        return attempt
     mode = remediation.spec.policy.spec.mode
+    record = decided_about_plan(attempt) if attempt else None
     if remediation.status.outcome is not None:
         why = f"it has ended with {state(remediation)}"
     elif mode != "Approve":
         why = f"its policy has mode {mode}, so nobody is asked"
+    elif record is not None and (hold := remediation.status.hold):
+        why = f"it was approved by {record.username} and is on hold ({hold.reason})"
+        why += "; `kubectl reme cancel` ends it"
     else:
         why = f"it is at {state(remediation)}, and has no plan yet or runs one already"
     raise CliError(f"{_name(remediation)} does not wait for a decision: {why}")

@@ -11,8 +11,9 @@ from cyclopts import App, Parameter
 from reme_operator.cli.cluster import ClusterOptions
 from reme_operator.cli.errors import ExitCode
 from reme_operator.cli.preferences import preferences
-from reme_operator.cli.remediation_text import remediation_lines, remediations_table, waits
+from reme_operator.cli.remediation_text import remediation_lines, remediations_table
 from reme_operator.cli.terminal import Output
+from reme_operator.decision.plan_approval import waits_for_person
 
 _DEFAULTS = ClusterOptions()
 
@@ -45,7 +46,7 @@ def list_remediations(
         found, problems = cluster.remediations(all_namespaces=all_namespaces)
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    shown = [remediation for remediation in found if waits(remediation) or not waiting]
+    shown = [remediation for remediation in found if waits_for_person(remediation) or not waiting]
     if not shown:
         where = "any namespace" if all_namespaces else f"namespace {cluster.namespace}"
         what = "remediations wait for a decision" if waiting else "remediations found"

@@ -68,6 +68,16 @@ def waits_for_person(remediation: Remediation) -> bool:
     """Return whether a person must decide about a plan before anything else happens."""
     attempt = latest_attempt(remediation)
     return (
+        attempt is not None
+        and is_undecided(remediation)
+        and not is_new_decision(remediation.spec.approval, attempt)
+    )
+
+
+def is_undecided(remediation: Remediation) -> bool:
+    """Return whether a plan is complete and no decision about it is recorded: one may be sent."""
+    attempt = latest_attempt(remediation)
+    return (
         remediation.spec.policy.spec.mode is Mode.APPROVE
         and remediation.status.outcome is None
         and attempt is not None
@@ -77,7 +87,6 @@ def waits_for_person(remediation: Remediation) -> bool:
         and attempt.plan is not None
         and attempt.plan.completion_time is not None
         and attempt.plan.cleaned_up
-        and not is_new_decision(remediation.spec.approval, attempt)
         and decided_about_plan(attempt) is None
     )
 

@@ -220,7 +220,7 @@ def test_a_namespaced_operator_is_refused_nothing(kubectl: Kubectl, few: str) ->
     pod = "deployment/few-operator"
     time.sleep(3)
     text = kubectl.run("logs", "-n", "reme-e2e-few", pod)
-    assert "operator.leading" in text
+    assert "operator_started" in text
     assert "orbidden" not in text
     assert "error" not in {json.loads(line).get("level") for line in text.splitlines() if line}
 

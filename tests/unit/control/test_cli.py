@@ -9,12 +9,13 @@ import pytest
 from reme_api.approval import ApprovalDecision, ApprovalRecord
 from reme_api.base import ArtifactReference
 from reme_api.reasons import Outcome, Reason
-from reme_api.remediation import Change, Remediation
+from reme_api.remediation import Change, Hold, Remediation
 from reme_operator.cli.errors import CliError
 from reme_operator.cli.preferences import preferences
-from reme_operator.cli.remediation_text import remediation_lines, remediations_table, waits
+from reme_operator.cli.remediation_text import remediation_lines, remediations_table
 from reme_operator.cli.spec_patches import approval, rollback
 from reme_operator.cli.terminal import ColorMode, Output, escape
+from reme_operator.decision.plan_approval import waits_for_person
 from tests.doubles.builders import (
     DIGEST,
     NOW,
@@ -115,10 +116,26 @@ def test_what_is_listed_is_in_columns_of_any_width(
 
 
 def test_only_a_plan_waits() -> None:
-    assert waits(waiting())
-    assert not waits(remediation(planned(), mode="Auto"))
-    assert not waits(over())
-    assert not waits(remediation(planned(plan=plan(complete=False)), mode="Approve"))
+    assert waits_for_person(waiting())
+    assert not waits_for_person(remediation(planned(), mode="Auto"))
+    assert not waits_for_person(over())
+    assert not waits_for_person(remediation(planned(plan=plan(complete=False)), mode="Approve"))
+
+
+def test_an_approved_plan_on_hold_is_not_asked_about_again() -> None:
+    record = ApprovalRecord(
+        decision=ApprovalDecision.APPROVE,
+        username="ann",
+        decision_time=NOW,
+        playbook_digest=DIGEST,
+        plan_digest=PLAN_DIGEST,
+    )
+    found = waiting(approvals=[record])
+    hold = Hold(reason=Reason.OUTSIDE_WINDOW, start_time=NOW)
+    found = found.model_copy(update={"status": found.status.model_copy(update={"hold": hold})})
+    assert not waits_for_person(found)
+    with pytest.raises(CliError, match=r"approved by ann and is on hold \(OutsideWindow\)"):
+        approval(found, ApprovalDecision.APPROVE, "bob")
 
 
 def test_a_decision_is_about_what_was_read() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from reme_api.conditions import find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
+from reme_operator.admission.controller import ReportController
 from tests.doubles.fake_api import refusal
 from tests.doubles.fake_model import Answer
 from tests.doubles.shop import (
@@ -277,3 +278,84 @@ async def test_a_report_about_nothing_says_so(world: World) -> None:
         assert await world.until(refused) is Reason.TARGET_NOT_FOUND
     assert world.remediations() == []
     assert image_of(world.api) != GOOD
+
+
+async def test_a_report_that_cannot_be_read_says_why(world: World) -> None:
+    """It was logged, and its author saw nothing."""
+    open_shop(world.api)
+    world.model.say([rollback()])
+    async with world.operator():
+        file_report(world.api, fault={"type": "bad-rollout", "severity": "Enormous"})
+
+        def refused() -> bool:
+            report = world.api.get("diagnosisreports", NAMESPACE, "cart-down") or {}
+            conditions = (report.get("status") or {}).get("conditions") or []
+            return any(
+                (c["type"], c["status"], c["reason"]) == ("Accepted", "False", "InvalidObject")
+                and "spec.fault.severity" in c["message"]
+                for c in conditions
+            )
+
+        await world.until(refused)
+        assert world.remediations() == []
+        world.api.edit(
+            "diagnosisreports", NAMESPACE, "cart-down", {"spec": {"fault": {"severity": "High"}}}
+        )
+        ended = await world.ended()
+    assert ended.status.outcome is Outcome.VERIFIED
+    accepted = find_condition(world.report().status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert accepted.reason is Reason.REMEDIATION_CREATED
+
+
+async def test_a_remediation_that_cannot_be_read_says_why_and_keeps_its_record(
+    world: World,
+) -> None:
+    open_shop(world.api)
+    world.model.say([rollback()])
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended()
+        name = ended.metadata.name
+        world.api.edit("remediations", NAMESPACE, name, {"status": {"outcome": "Splendid"}})
+
+        def stalled() -> bool:
+            status = (world.api.get("remediations", NAMESPACE, name) or {})["status"]
+            return any(
+                (c["type"], c["status"], c["reason"]) == ("Stalled", "True", "InvalidObject")
+                for c in status["conditions"]
+            )
+
+        await world.until(stalled)
+        body = world.api.get("remediations", NAMESPACE, name)
+        assert body is not None
+        assert len(body["status"]["conditions"]) == len(ended.status.conditions)
+        assert body["status"]["attempts"][0]["run"]["name"]
+        writes = len(world.api.writes(f"/remediations/{name}/status"))
+        await asyncio.sleep(1)
+        assert len(world.api.writes(f"/remediations/{name}/status")) == writes
+
+
+async def test_admission_that_dies_is_started_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task was gone, nothing was admitted any more, and nobody could tell."""
+    loads = ReportController._load_remediations
+    failed: list[str] = []
+
+    async def fails_once(self: ReportController) -> None:
+        if not failed:
+            failed.append("once")
+            raise KeyError("uid")
+        await loads(self)
+
+    monkeypatch.setattr(ReportController, "_load_remediations", fails_once)
+    open_shop(world.api)
+    world.model.say([rollback()])
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(40)
+    assert failed
+    assert ended.status.outcome is Outcome.VERIFIED
+    page = world.metrics.page().body.decode()
+    assert 'reme_background_task_failures_total{task="admission"} 1.0' in page

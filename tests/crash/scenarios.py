@@ -240,6 +240,14 @@ SCENARIOS = {
     "held": Scenario(
         _set(Outcome.ROLLED_BACK, Outcome.CANCELLED), ([scale(2)],), people=user_actions.finish
     ),
+    "suspended": Scenario(
+        _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
+        ([rollback()],),
+        # The second one may have the target and the only slot while the first is on hold.
+        ("cart-down", "cart-again"),
+        people=user_actions.suspend,
+        policy=_APPROVE | {"budgets": {"cooldownSeconds": 0, "maxConcurrent": 1}},
+    ),
     "storm": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
         ([rollback()],),

@@ -76,6 +76,7 @@ SCENARIO_WEIGHTS: Mapping[str, int] = {
     "stopped": 2,
     "stopped-undoing": 2,
     "held": 2,
+    "suspended": 2,
     "storm": 2,
 }
 """What is to be repaired and how it would go without faults, by how often it is drawn."""

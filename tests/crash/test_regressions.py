@@ -139,3 +139,11 @@ def test_a_stale_list_of_policies_is_not_the_last_word() -> None:
     report = simulate(Schedule(0, "verified", (Fault("stale-lists", 0, "5"),)))
     assert not report.violations
     assert "=Verified/" in report.ends
+
+
+def test_a_list_that_was_read_before_a_hold_ended_does_not_bring_it_back() -> None:
+    """What was resumed was taken for still on hold, and its target was given to another one."""
+    faults = "cut-before@133:2 kill-after@201 kill-before@61 partition@299:20 partition@427:20"
+    chosen = tuple(map(Fault.parse, faults.split()))
+    report = simulate(Schedule(19, "suspended", chosen, replicas=2))
+    assert not report.violations, report.violations

@@ -54,6 +54,8 @@ def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Cour
     [
         # Where a decision could be made twice, or one be carried out that nobody made.
         ("edited", {"RecordApproval", "ApplyEdit", "Capture"}),
+        # Where a hold could be forgotten, or what is on hold could run beside another.
+        ("suspended", {"BeginHold", "EndHold", "Capture"}),
         # Where an undo could be begun twice, or be forgotten.
         (
             "hand-undone",

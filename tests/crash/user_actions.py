@@ -38,6 +38,23 @@ async def approve(world: World) -> None:
         _decide(world, remediation, ApprovalDecision.APPROVE)
 
 
+async def suspend(world: World) -> None:
+    """Approve every plan, but suspend the first remediation for a while before its run."""
+    suspended: list[asyncio.Task[None]] = []
+    async for found in _waiting(world):
+        if not suspended:
+            suspended.append(asyncio.create_task(_suspended(world, found.metadata.name)))
+            await asyncio.sleep(0)
+        _decide(world, found, ApprovalDecision.APPROVE)
+    await asyncio.gather(*suspended)
+
+
+async def _suspended(world: World, name: str) -> None:
+    world.api.edit("remediations", NAMESPACE, name, {"spec": {"suspend": True}})
+    await asyncio.sleep(world.rng.uniform(1, 40))
+    world.api.edit("remediations", NAMESPACE, name, {"spec": {"suspend": False}})
+
+
 async def reject(world: World) -> None:
     """Reject the plan that waits."""
     async for remediation in _waiting(world):
@@ -155,6 +172,8 @@ async def _waiting(world: World) -> AsyncIterator[Remediation]:
 
 def _is_decided(world: World, remediation: Remediation) -> bool:
     """Return whether somebody has decided about this very plan, and no refusal has come of it."""
+    if remediation.spec.approval is None:
+        return False  # the plan of another one may have the same digest
     attempt = remediation.status.attempts[-1]
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
     about = [d for _, d in world.people.decisions if (d.playbook_digest, d.plan_digest) == plan]

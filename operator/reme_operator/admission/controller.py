@@ -295,6 +295,7 @@ class ReportController:
         # Only the leader creates remediations; but the leader before may have created one a moment
         # ago, and a target is never repaired twice at once.
         remediations = await self.deps.cluster.list_objects(Remediation, namespace)
+        self.index.merge(remediation_info(r, now) for r in remediations)
         policies, unreadable = await self._list_policies(namespace)
         await self.deps.switch.refresh()
         case = replace(
@@ -305,7 +306,6 @@ class ReportController:
             workloads=await self._workload_count(policies, namespace),
         )
         # From here to `creating` nothing else runs: what is counted is what is there.
-        self.index.merge(remediation_info(r, now) for r in remediations)
         admission = admit(replace(case, remediations=self.index.all()), now)
         if isinstance(admission, Refuse) and admission.retry_at is None:
             # The watches say otherwise: whichever is behind may catch up without an event.

@@ -49,6 +49,7 @@ class RemediationInfo:
     counted_until: datetime | None = None  # budgets count it until then
     rolling_back: bool = False  # it has ended, and a person asked for a rollback
     on_hold: bool = False  # it has changed nothing, and may not go on for now
+    held_seconds: int = 0  # on earlier holds
 
     @property
     def open(self) -> bool:
@@ -77,6 +78,11 @@ class RemediationInfo:
             return 0
         neutral = self.outcome is None or self.outcome in _NEUTRAL
         return self.failures_before if neutral else self.failures_before + 1
+
+    @property
+    def progress(self) -> tuple[bool, bool, int, bool]:
+        """How far it has come: grows with every change of what budgets and locks count."""
+        return not self.open, self.ran, self.held_seconds, self.on_hold
 
     def has_target(self, namespace: str, target: Target) -> bool:
         """Return whether it is about that workload."""
@@ -120,6 +126,7 @@ def remediation_info(remediation: Remediation, now: datetime) -> RemediationInfo
         counted_until=_counted_until(remediation, created),
         rolling_back=manual_rollback_requested(remediation),
         on_hold=is_on_hold(remediation),
+        held_seconds=status.held_seconds,
     )
 
 
@@ -157,8 +164,8 @@ class RemediationIndex:
     def add(self, info: RemediationInfo) -> None:
         """Index the remediation as it is now, unless a later state of it is known already.
 
-        A list and a watch may overtake each other. What has ended does not open again, and what
-        was deleted does not come back.
+        A list and a watch may overtake each other: what has ended does not open again, a hold that
+        is over does not return, and what was deleted does not come back.
         """
         self._add(info)
         if not info.on_hold:
@@ -166,7 +173,7 @@ class RemediationIndex:
 
     def _add(self, info: RemediationInfo) -> None:
         known = self._infos.get(info.uid)
-        if info.uid in self._deleted or (known is not None and info.open and not known.open):
+        if info.uid in self._deleted or (known is not None and info.progress < known.progress):
             return
         self._infos[info.uid] = info
         self._by_report[info.report_uid].add(info.uid)

@@ -73,6 +73,8 @@ async def finish(context: StepContext, decision: Finish) -> StepResult:
 
 def _without_hold(status: RemediationStatus, now: datetime) -> dict[str, Any]:
     seconds = ceil(time_on_hold(status, now).total_seconds())
+    if status.hold is not None:  # it grows with every hold, however short
+        seconds = max(seconds, status.held_seconds + 1)
     return {"hold": None, "held_seconds": seconds}
 
 

@@ -15,7 +15,7 @@ from reme_operator.admission.remediation_index import (
     remediation_info,
 )
 from reme_operator.admission.resume import ResumeGuard
-from tests.doubles.builders import NOW, later, planned, policy, remediation, started
+from tests.doubles.builders import NOW, planned, policy, remediation, started
 from tests.unit.control.test_admit import decided
 from tests.unit.control.test_budgets import ended, opened, target
 
@@ -105,10 +105,23 @@ def test_a_reservation_ends_with_the_status() -> None:
     own = held()
     resumed = guard(own=own)
     assert resumed.try_resume(own, 0, NOW)
-    resumed.index.add(remediation_info(remediation(planned(), **ROOM), NOW))
-    resumed.index.add(remediation_info(own, later(10)))
+    over = own.status.model_copy(update={"hold": None, "held_seconds": 3})
+    resumed.index.add(remediation_info(own.model_copy(update={"status": over}), NOW))
+    again = own.status.model_copy(update={"held_seconds": 3})
+    resumed.index.add(remediation_info(own.model_copy(update={"status": again}), NOW))
     (info,) = resumed.index.all()
     assert info.on_hold, "it is on hold again"
+
+
+def test_a_hold_that_is_over_does_not_return_with_an_old_list() -> None:
+    own = held()
+    index = RemediationIndex()
+    index.add(remediation_info(own, NOW))
+    resumed = own.status.model_copy(update={"hold": None, "held_seconds": 3})
+    index.add(remediation_info(own.model_copy(update={"status": resumed}), NOW))
+    index.merge([remediation_info(own, NOW)])
+    (info,) = index.all()
+    assert info.locks_target
 
 
 def test_what_is_being_created_counts_already() -> None:

@@ -124,6 +124,8 @@ def cluster_stages(cluster: str) -> list[Stage]:
         suite("e2e", "tests/e2e/sandbox", lane="cluster"),
         suite("e2e", "tests/attack", "--share", lane="cluster", name="a share of the attacks"),
         suite("e2e", "tests/e2e/path", lane="cluster"),
+        # The last test of the path leaves the real model server, which the tutorial needs.
+        suite("e2e", "tests/e2e/docs", lane="cluster"),
         suite("e2e", "tests/e2e/bench/test_run.py", lane="cluster"),
         # These run an operator of their own, and need that no other is installed.
         suite("e2e", "tests/crash/cluster/test_share.py", lane="cluster"),

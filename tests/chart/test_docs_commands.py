@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cyclopts import CycloptsError, MissingArgumentError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from reme_api.reasons import ConditionType
+from reme_benchmark.cli.main import app as benchmark
 from reme_operator.cli.main import program
 from tests.support.chart import KUBERNETES, helm_binary
 from tests.support.documentation import (
@@ -127,7 +128,7 @@ def make_check(words: tuple[str, ...]) -> None:
 def kubectl_check(words: tuple[str, ...]) -> None:
     """Check a command of kubectl: command, options, kinds, files, conditions, patches."""
     if words[0] == "reme":
-        parse_cli("kubectl-reme", words[1:])
+        parse_cli(program(), words[1:])
         return
     if words[0] in {"-n", "--namespace"}:
         words = words[2:]
@@ -184,13 +185,13 @@ def helm_check(words: tuple[str, ...]) -> None:
         )  # fmt: skip
 
 
-def parse_cli(name: str, words: Sequence[str], *, whole: bool = True) -> None:
-    """Parse a command line of `kubectl reme`; with `whole`, all arguments must be there."""
+def parse_cli(app: App, words: Sequence[str], *, whole: bool = True) -> None:
+    """Parse a command line of our own; with `whole`, all arguments must be there."""
     if words and words[0] in {"--help", "-h"}:
         return
     words = ["bash" if word == "SHELL" else word for word in words if word != "[OPTIONS]"]
     try:
-        program(name).parse_args(words, exit_on_error=False, print_error=False)
+        app.parse_args(words, exit_on_error=False, print_error=False)
     except MissingArgumentError as error:
         if whole:
             raise FaultyCommandError(str(error)) from error
@@ -260,9 +261,9 @@ def check(command: Command) -> None:
     elif name == "kubectl":
         kubectl_check(words)
     elif name in {"reme", "kubectl-reme"}:
-        parse_cli(name, words)
+        parse_cli(program(name), words)
     elif name == "reme-bench":
-        python_check(("-m", "reme_benchmark", *words))
+        parse_cli(benchmark, words)
     elif name == "reme-cluster":
         python_check(("-m", "reme_cluster", *words))
     elif name == "helm":
@@ -299,7 +300,9 @@ def test_the_commands_in_the_text_of_every_page_exist() -> None:
             try:
                 for command in simple_commands(place, code):
                     if command.words[:2] == ("kubectl", "reme"):
-                        parse_cli("kubectl-reme", command.words[2:], whole=False)
+                        parse_cli(program(), command.words[2:], whole=False)
+                    elif command.words[0] == "reme-bench":
+                        parse_cli(benchmark, command.words[1:], whole=False)
                     else:
                         check(command)
             except FaultyCommandError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = frozenset({"bash", "console", "sh", "shell"})
-_FENCE = re.compile(r"^( *)(```+|~~~+)\s*([\w-]*)(.*)$")
+_DELIMITER = re.compile(r"^( *)(```+|~~~+)\s*([\w-]*)(.*)$")
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->")
 _SUBSTITUTION = re.compile(r"[$<]\(([^()]*)\)")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
@@ -57,9 +57,9 @@ def blocks(page: Path) -> Iterator[Block]:
     start: tuple[int, str, str] | None = None
     comment, body = "", list[str]()
     for number, line in enumerate(lines, start=1):
-        fence = _FENCE.match(line)
-        if start is None and fence:
-            start, body = (number, fence[2], fence[3]), []
+        delimiter = _DELIMITER.match(line)
+        if start is None and delimiter:
+            start, body = (number, delimiter[2], delimiter[3]), []
             before = _COMMENT.fullmatch(lines[number - 2].strip()) if number > 1 else None
             comment = before[1] if before else ""
         elif start and line.strip() == start[1]:
@@ -73,9 +73,9 @@ def prose(page: Path) -> str:
     """Return a page without its fenced blocks; lines keep their numbers."""
     text, inside = [], ""
     for line in page.read_text().splitlines():
-        fence = _FENCE.match(line)
-        if fence and (not inside or line.strip() == inside):
-            inside = "" if inside else fence[2]
+        delimiter = _DELIMITER.match(line)
+        if delimiter and (not inside or line.strip() == inside):
+            inside = "" if inside else delimiter[2]
             text.append("")
         else:
             text.append("" if inside else line)

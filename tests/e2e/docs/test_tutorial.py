@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from reme_benchmark.kube.kubectl import Kubectl
+from reme_cluster.kubectl import Kubectl
 from tests.support.documentation import ROOT, SHELL, Block, blocks
 from tests.support.testbed import SYSTEM, helm
 

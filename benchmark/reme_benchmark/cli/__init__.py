@@ -1,1 +1,1 @@
-"""Cli."""
+"""Commands: the benchmark, the demonstration, the timings."""

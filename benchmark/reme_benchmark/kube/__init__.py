@@ -1,1 +1,1 @@
-"""Kube."""
+"""The benchmark's access to the cluster."""

@@ -1,1 +1,1 @@
-"""Scenarios."""
+"""Scenarios: systems, faults and cases, as data."""

@@ -1,1 +1,1 @@
-"""Probes."""
+"""Probes: HTTP, TCP, rollout and resource usage."""

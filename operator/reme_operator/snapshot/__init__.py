@@ -1,1 +1,1 @@
-"""Snapshot."""
+"""The cluster around one target, read through the API server."""

@@ -1,1 +1,1 @@
-"""Telemetry."""
+"""Metrics, health, logs and the duration of steps."""

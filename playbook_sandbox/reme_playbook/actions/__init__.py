@@ -1,1 +1,1 @@
-"""Actions."""
+"""Actions: one class per action, with everything about it."""

@@ -1,1 +1,1 @@
-"""Compiler."""
+"""The compiler: from the text of a playbook to typed actions."""

@@ -1,1 +1,1 @@
-"""Execution."""
+"""What a run needs: rendered playbook, capture, grant, dry run, rollback, Job."""

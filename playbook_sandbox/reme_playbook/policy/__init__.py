@@ -1,1 +1,1 @@
-"""Policy."""
+"""Which actions are possible and allowed: action space, policy rules, validation."""

@@ -1,1 +1,1 @@
-"""Snapshot."""
+"""Views of cluster objects: snapshot, quantities, list keys, object diff."""

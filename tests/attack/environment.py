@@ -34,7 +34,7 @@ from tests.attack.host_attacks import HostAttack
 from tests.e2e.sandbox.conftest import RunAdmission, eventually
 from tests.e2e.sandbox.test_runs import Sandboxes
 
-AGENT = Path(__file__).with_name("agent.py")
+AGENT = Path(__file__).with_name("pod_agent.py")
 FOREIGN = "reme-ffffffff-1-result"
 """The result of a run that is not attacked."""
 Request = tuple[str, str, str, Any, str, dict[str, str]]

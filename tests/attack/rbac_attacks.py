@@ -358,7 +358,7 @@ POD_ATTACKS = (
 CLUSTER_ATTACKS = (
     Attack(
         CLUSTER,
-        "take the fence away",
+        "delete the run admission policy",
         "DELETE",
         f"{ADMISSION}/validatingadmissionpolicies/{{fullname}}-run-admission",
         smoke=True,

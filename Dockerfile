@@ -3,23 +3,23 @@
 
 # Any base that has Python 3.11 as `python3`.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm
-# What the build stages run on: also has ensurepip, or apt to get it. Never part of an image.
+# The base of the build stages: also has ensurepip, or apt to install it. Not part of an image.
 ARG BUILD_IMAGE=${BASE_IMAGE}
 
-# Stands for a folder with torch's wheel: --build-context wheels=FOLDER.
+# Replaced by a folder with torch's wheel: --build-context wheels=FOLDER.
 FROM scratch AS wheels
 
-# --- what all images begin with ---
+# --- the base of all images ---
 FROM ${BASE_IMAGE} AS base
-# 65532 has no name in a bare base, and Ansible asks for it.
+# 65532 has no name in a bare base, and Ansible needs one.
 RUN grep -q :65532: /etc/passwd || echo reme:x:65532:65532:reme:/tmp:/bin/false >> /etc/passwd; \
     grep -q :65532: /etc/group || echo reme:x:65532: >> /etc/group
-# A base may come without compiled modules of the standard library; nothing can write them later.
+# A base may lack compiled modules of the standard library; they cannot be written at run time.
 RUN python3 -c 'import json, os, sys; sys.exit(not os.path.exists(json.__cached__))' \
  || python3 -m compileall -q --invalidation-mode unchecked-hash \
       -x '/(test|tests|idlelib|lib2to3|ensurepip|site-packages|dist-packages)/' \
       "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
-# Safe path: no working directory may shadow a module of the standard library.
+# Safe path: no working directory may hide a module of the standard library.
 ENV PATH=/opt/reme/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/tmp \
     LANG=C.UTF-8 \
@@ -30,7 +30,7 @@ WORKDIR /tmp
 LABEL org.opencontainers.image.vendor="reme" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# --- what builds: uv and hatchling, and an empty environment at the place it will have ---
+# --- the builder: uv and hatchling, and an empty environment at its final path ---
 FROM ${BUILD_IMAGE} AS builder
 COPY --chmod=755 images/online.sh /usr/local/bin/online
 COPY requirements/build.txt /build/requirements/
@@ -87,7 +87,7 @@ RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
 COPY images/slim.py /build/
 RUN python3 /build/slim.py sandbox /opt/reme
 
-# The one collection that playbooks may use, out of the bundle that carries a hundred.
+# The only collection that playbooks may use, from a bundle of a hundred.
 FROM builder AS collection
 COPY requirements/collection.txt /build/requirements/
 COPY images/collection.py /build/
@@ -109,7 +109,7 @@ RUN sh /build/pack.sh
 FROM base AS sandbox
 LABEL org.opencontainers.image.title="reme-sandbox" \
       org.opencontainers.image.description="Runs one playbook that was compiled and allowed, with the rights it needs"
-# Ansible writes below its home and reads collections from nowhere but the image.
+# Ansible writes below its home and reads collections only from the image.
 ENV ANSIBLE_HOME=/tmp/ansible \
     ANSIBLE_COLLECTIONS_PATH=/usr/share/ansible/collections \
     ANSIBLE_LOCAL_TEMP=/tmp/ansible/tmp \
@@ -141,7 +141,7 @@ COPY images/slim.py /build/
 RUN python3 /build/slim.py model /opt/reme
 
 FROM base AS model-base
-# vLLM's kernels ask where memory lies.
+# vLLM's kernels need libnuma.
 RUN --mount=type=secret,id=network --mount=type=secret,id=ca \
     --mount=type=bind,from=builder,source=/usr/local/bin,target=/build \
     if ! python3 -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null; then \
@@ -165,7 +165,7 @@ COPY model_server/reme_model/__init__.py /build/app/reme_model/
 COPY model_server/reme_model/serving/__init__.py model_server/reme_model/serving/adapter.py \
      model_server/reme_model/serving/convert.py model_server/reme_model/serving/manifest.py \
      /build/app/reme_model/serving/
-# The adapter is optional: __init__.py is only there because COPY must find something.
+# The adapter is optional: __init__.py is copied because COPY must match a file.
 COPY model_server/reme_model/__init__.py model_server/adapter* /build/adapter/
 RUN rm /build/adapter/__init__.py \
  && if [ -f /build/adapter/adapter_config.json ]; then adapter="--adapter /build/adapter"; fi \

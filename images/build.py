@@ -1,4 +1,4 @@
-"""Builds the container images and brings them into a cluster: `python images/build.py --help`."""
+"""Builds the container images and loads them into a cluster: `python images/build.py --help`."""
 
 import sys
 

@@ -2,7 +2,7 @@
 # Installs the packages that were copied to /build/project into /opt/reme/app, compiled.
 set -eu
 cd /build/project
-# The readme and the licence only travel in the wheel's metadata; a build needs them to be there.
+# The wheel's metadata needs a readme and a licence.
 : > README.md
 [ -f LICENSE ] || : > LICENSE
 hatchling build -t wheel -d /build/dist >/dev/null

@@ -1,7 +1,7 @@
-"""Leaves out of an image's environment what never runs there: `python slim.py IMAGE FOLDER`.
+"""Removes unused files from the environment of an image: `python slim.py IMAGE FOLDER`.
 
-Runs inside the build, with the interpreter of the image. Everything left out was looked for in
-what the image runs; a wrong guess shows as ImportError when the image's own check imports it.
+Runs inside the build, with the interpreter of the image, and compiles the rest. When a removed
+file is needed after all, the check of the image fails with ImportError.
 """
 
 import compileall
@@ -10,12 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-# In every image: what builds or tests packages.
-EVERYWHERE = (
+# In every image: files that build or test packages.
+UNUSED_EVERYWHERE = (
     "*/tests",
     "*/testing/tests",
     "*/include",
@@ -25,12 +25,12 @@ EVERYWHERE = (
     "_virtualenv.*",
 )
 # By image, below site-packages.
-NEVER_RUN: dict[str, tuple[str, ...]] = {
-    # The client for asyncio, and what tests Ansible itself.
+UNUSED: dict[str, tuple[str, ...]] = {
+    # The client for asyncio, and the tests of Ansible.
     "sandbox": ("kubernetes/aio", "ansible_test"),
     # Clients for DHCP, and other operating systems.
     "tools": ("pyroute2/dhcp", "pyroute2/bsd", "pyroute2/fixtures"),
-    # torch's own tests, headers and build tools; the vocabularies of other models.
+    # The tests, headers and build tools of torch; the vocabularies of other models.
     "model": (
         "torch/test",
         "torch/include",
@@ -42,41 +42,40 @@ NEVER_RUN: dict[str, tuple[str, ...]] = {
         "mistral_common/data",
     ),
 }
-# Generated, and most of the environment: compiled without docstrings, and the source left out.
-# Nobody reads it in a traceback.
+# Generated code, and most of the environment: compiled without docstrings and without source.
 WITHOUT_SOURCE: dict[str, tuple[str, ...]] = {"sandbox": ("kubernetes",)}
-# Hundreds of models of which one is served: those not named here are compiled when imported.
+# Of hundreds of models one is served: the others are compiled when they are imported.
 NOT_COMPILED: dict[str, str] = {"model": r"/transformers/models/(?!auto/|llama/|__init__)"}
-# Libraries that carry debugging information. Only these: others were changed after they were
-# linked, by the tool that made their wheels portable, and do not survive stripping.
+# Libraries with debugging information. Only these: other wheels were made portable by a tool that
+# changes the linked files, and `strip` destroys them.
 STRIPPED: dict[str, tuple[str, ...]] = {
     "model": ("vllm/_C*.so", "torch/lib/libtorch_cpu.so", "torch/lib/libtorch_python.so"),
 }
-# Of the OpenMP runtime only this one file computes; the rest drives GPUs.
+# The only file of the OpenMP runtime that CPUs use; the others are for GPUs.
 _OPENMP = "libiomp5.so"
 
 
 def main(image: str, folder: Path) -> None:
-    """Slim one environment, then compile what is left."""
+    """Remove unused files of one environment, then compile the rest."""
     packages = next(folder.glob("lib/python3*/site-packages"))
-    remove(found(packages, (*EVERYWHERE, *NEVER_RUN.get(image, ()))))
+    remove(matches(packages, (*UNUSED_EVERYWHERE, *UNUSED.get(image, ()))))
     remove(path for path in packages.parent.parent.glob("lib*") if path.name != _OPENMP)
-    remove(found(packages, ("**/__pycache__", "**/*.pyi", "**/*.a")))
+    remove(matches(packages, ("**/__pycache__", "**/*.pyi", "**/*.a")))
     if image == "model":
         remove(path for path in (folder / name for name in ("opt", "share")) if path.exists())
-    strip(found(packages, STRIPPED.get(image, ())))
+    strip(matches(packages, STRIPPED.get(image, ())))
     for name in WITHOUT_SOURCE.get(image, ()):
         compile_tree(packages / name, keep_source=False)
-    compile_tree(packages, but=NOT_COMPILED.get(image))
+    compile_tree(packages, skip=NOT_COMPILED.get(image))
 
 
-def found(below: Path, patterns: Iterable[str]) -> Iterator[Path]:
-    """Yield what the patterns name, as it was before any of it was removed."""
-    return iter([path for pattern in patterns for path in below.glob(pattern)])
+def matches(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """Return the paths below a folder that match a pattern."""
+    return [path for pattern in patterns for path in folder.glob(pattern)]
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove files and whole folders."""
+    """Remove files and folders."""
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -85,17 +84,17 @@ def remove(paths: Iterable[Path]) -> None:
 
 
 def strip(libraries: Iterable[Path]) -> None:
-    """Take symbols and debugging information out of compiled libraries."""
+    """Remove symbols and debugging information from compiled libraries."""
     for path in libraries:
         subprocess.run(["strip", "--strip-unneeded", path], check=True)
 
 
-def compile_tree(folder: Path, *, keep_source: bool = True, but: str | None = None) -> None:
-    """Compile below the folder; nothing looks at the time or the text of the source afterwards."""
+def compile_tree(folder: Path, *, keep_source: bool = True, skip: str | None = None) -> None:
+    """Compile the modules of a folder, without later checks against the source."""
     done = compileall.compile_dir(
         folder,
         quiet=2,
-        rx=re.compile(but) if but else None,
+        rx=re.compile(skip) if skip else None,
         legacy=not keep_source,
         optimize=-1 if keep_source else 2,
         invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,

@@ -1,14 +1,15 @@
-"""Finds or makes what the images begin with."""
+"""Finds or makes the base of the images."""
 
-import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reme_images import commands, debian
-from reme_images.atomic_files import write
+from reme_cluster import progress
+from reme_cluster.errors import CommandError
+from reme_cluster.files import read_json, write_json
+from reme_images import debian
 from reme_images.engine import Engine
-from reme_images.errors import CommandError, ImagesError
+from reme_images.errors import ImagesError
 from reme_images.settings import PUBLIC_BASE, Settings
 
 _RECORD = "base.json"
@@ -16,30 +17,30 @@ _RECORD = "base.json"
 
 @dataclass(frozen=True)
 class Base:
-    """What images begin with, and what their build stages run on."""
+    """The base of the images, and the image of their build stages."""
 
     image: str
     build_image: str
     ids: tuple[str, ...]
 
     def arguments(self) -> dict[str, str]:
-        """Return the arguments of a build."""
+        """Return the build arguments."""
         return {"BASE_IMAGE": self.image, "BUILD_IMAGE": self.build_image}
 
 
 def find(settings: Settings, engine: Engine) -> Base:
-    """Return the base, making or fetching it when it is not there.
+    """Return the base; pull or make it when it does not exist.
 
-    `auto` takes the public image of Python where a registry answers, and makes one from Debian's
-    packages where none does; what was decided once is kept.
+    `auto` is Python's public image where a registry answers, or else an image of Debian's
+    packages. The first decision is recorded and kept.
 
     Raises:
-        ImagesError: there is none and none can be made.
+        ImagesError: there is no base and none can be made.
     """
     if settings.base == "auto":
-        return _remembered(settings, engine) or _decide(settings, engine)
+        return _recorded(settings, engine) or _pull_or_make(settings, engine)
     if engine.image_id(settings.base) is None:
-        with commands.step(f"fetch {settings.base}"):
+        with progress.step(f"pull {settings.base}"):
             engine.pull(settings.base)
     return _base(engine, settings.base, settings.base)
 
@@ -47,36 +48,36 @@ def find(settings: Settings, engine: Engine) -> Base:
 def _base(engine: Engine, image: str, build_image: str) -> Base:
     ids = tuple(engine.image_id(name) or "" for name in (image, build_image))
     if not all(ids):
-        raise ImagesError(f"{image} was made, and {engine.name} does not find it")
+        raise ImagesError(f"{engine.name} does not find {image}, which was just made")
     return Base(image, build_image, ids)
 
 
-def _remembered(settings: Settings, engine: Engine) -> Base | None:
+def _recorded(settings: Settings, engine: Engine) -> Base | None:
+    record = read_json(settings.records / _RECORD)
     try:
-        record = json.loads((settings.records / _RECORD).read_text())
-        known = Base(record["image"], record["build_image"], tuple(record["ids"]))
-    except (OSError, ValueError, KeyError):
+        base = Base(record["image"], record["build_image"], tuple(record["ids"]))
+    except (TypeError, KeyError):
         return None
-    there = tuple(engine.image_id(name) for name in (known.image, known.build_image))
-    return known if there == known.ids else None
+    current_ids = tuple(engine.image_id(name) for name in (base.image, base.build_image))
+    return base if current_ids == base.ids else None
 
 
-def _decide(settings: Settings, engine: Engine) -> Base:
+def _pull_or_make(settings: Settings, engine: Engine) -> Base:
     try:
-        with commands.step(f"fetch {PUBLIC_BASE}"):
+        with progress.step(f"pull {PUBLIC_BASE}"):
             engine.pull(PUBLIC_BASE)
         base = _base(engine, PUBLIC_BASE, PUBLIC_BASE)
     except CommandError:
-        commands.say("  no registry answers: the base is made from Debian's packages")
+        progress.say("  no registry answers: the base is made from Debian's packages")
         base = _from_debian(settings, engine)
-    write(settings.records / _RECORD, json.dumps(asdict(base)))
+    write_json(settings.records / _RECORD, asdict(base))
     return base
 
 
 def _from_debian(settings: Settings, engine: Engine) -> Base:
     names = settings.image("base"), settings.image("base-build")
     with (
-        commands.step("base from Debian's packages"),
+        progress.step("base from Debian's packages"),
         tempfile.TemporaryDirectory(dir=settings.scratch, prefix="base-") as folder,
     ):
         trees = debian.make(Path(folder), settings.logs / "base.log")

@@ -1,7 +1,7 @@
-"""Takes this machine's way to the network into a build, and leaves no trace of it in the image.
+"""Gives a build the proxies, package indexes and certificates of this machine.
 
-Proxies, indexes and certificates are handed over as build secrets: they exist while a command
-runs and are in no layer, no history and no build argument.
+They are passed as build secrets, which exist only while a command runs: no layer, history or
+build argument of the image contains them.
 """
 
 import os
@@ -9,10 +9,9 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-_HANDED_ON = (
+_PASSED_ON = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -33,32 +32,25 @@ _HANDED_ON = (
     "UV_HTTP_TIMEOUT",
 )
 _CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_INSIDE = "/run/secrets/ca"
-# Where a machine keeps the authorities that it trusts, its own among them.
+_CA_PATH = "/run/secrets/ca"
+# Where distributions store the certificate authorities that a machine trusts.
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
-@dataclass(frozen=True)
-class Network:
-    """Files to hand to a build as secrets, by the secret's name."""
-
-    secrets: Mapping[str, Path]
-
-
 def script(environment: Mapping[str, str], *, certificates: bool) -> str:
-    """Return what a command in the build reads first, as shell."""
-    values = {name: environment[name] for name in _HANDED_ON if environment.get(name)}
-    # A mirror that pip knows is the mirror for uv too.
+    """Return shell commands that export the settings, for commands of the build."""
+    values = {name: environment[name] for name in _PASSED_ON if environment.get(name)}
+    # pip's mirror is also uv's.
     if "PIP_INDEX_URL" in values:
         values.setdefault("UV_DEFAULT_INDEX", values["PIP_INDEX_URL"])
     if certificates:
-        values |= dict.fromkeys(_CERTIFICATES, _INSIDE)
+        values |= dict.fromkeys(_CERTIFICATES, _CA_PATH)
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
 @contextmanager
-def of_this_machine(scratch: Path) -> Iterator[Network]:
-    """Write the secrets where only this user can read them, and remove them at the end."""
+def network_secrets(scratch: Path) -> Iterator[dict[str, Path]]:
+    """Yield the build's secrets by name, in files that only this user can read; remove them."""
     places = (os.environ.get("SSL_CERT_FILE", ""), *_BUNDLES)
     bundle = next((Path(place) for place in places if place and Path(place).is_file()), None)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="network-") as folder:
@@ -67,4 +59,4 @@ def of_this_machine(scratch: Path) -> Iterator[Network]:
         secrets = {"network": network}
         if bundle:
             secrets["ca"] = bundle
-        yield Network(secrets)
+        yield secrets

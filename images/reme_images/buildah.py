@@ -1,4 +1,4 @@
-"""buildah: builds without a daemon, in a store of its own, so that nobody else's is touched."""
+"""buildah: builds without a daemon, in a store that belongs to this program only."""
 
 import contextlib
 import json
@@ -8,21 +8,21 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from reme_images import commands
-from reme_images.build_request import Request
-from reme_images.errors import CommandError
+from reme_cluster import commands
+from reme_cluster.errors import CommandError
+from reme_images.engine import BuildRequest
 
 _MINUTE = 60.0
-# The least digits of a layer's id that the output of a build shows.
-_SHORT = 11
+# The number of digits of a layer's id in the output of a build.
+_SHORT_ID = 11
 _LAYER = re.compile(r"^--> (?:Using cache )?([0-9a-f]{11})", re.MULTILINE)
-# The time of every file and image: the same source gives the same image. Not 1970, because a zip
-# file, which is how Ansible sends its modules, begins with 1980.
+# The time of every file and image, so that the same source gives the same image: 1980, the
+# earliest year of a zip file, in which Ansible sends its modules.
 _EPOCH = "315532800"
 
 
 class Buildah:
-    """Builds as root, isolated by chroot: works where containers cannot be nested."""
+    """Builds as root with chroot isolation, which works inside containers."""
 
     name = "buildah"
 
@@ -32,13 +32,13 @@ class Buildah:
         self._temporary = cache / "shared"
 
     def unusable(self) -> str | None:
-        """Return why it cannot be used, or nothing when it can."""
+        """Return why buildah cannot be used; None when it can."""
         if shutil.which("buildah") is None:
             return "is not installed"
         return None if os.geteuid() == 0 else "is installed, but needs root"
 
     def image_id(self, image: str) -> str | None:
-        """Return the id of an image, or nothing when it is not there."""
+        """Return the id of an image; None when it does not exist."""
         try:
             return self._run(*_inspect(image, "{{.FromImageID}}")).strip()
         except CommandError:
@@ -50,7 +50,7 @@ class Buildah:
         return sum(int(layer["size"]) for layer in manifest["layers"])
 
     def pull(self, image: str) -> None:
-        """Fetch an image from its registry."""
+        """Pull an image from its registry."""
         self._run("pull", "--quiet", image, minutes=10)
 
     def import_tree(self, archive: Path, image: str) -> None:
@@ -62,35 +62,33 @@ class Buildah:
         finally:
             self._run("rm", container)
 
-    def build(self, request: Request, each_line: Callable[[str], None]) -> None:
-        """Build an image, handing on each line of the output."""
-        # What an interrupted build left; whoever calls this holds the lock of the store.
+    def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> None:
+        """Build an image and pass on each line of the output."""
+        # Removes containers of an interrupted build; the caller holds the lock of the store.
         self._run("rm", "--all")
         words = [*self._command(), "build", "--layers", "--network", "host", "--timestamp", _EPOCH]
         words += [*request.options(), str(request.context)]
-        commands.follow(
-            words, log=request.log, environment=self._environment(), each_line=each_line
-        )
+        commands.run_with_log(words, log=request.log, env=self._environment(), on_line=on_line)
 
     def save(self, image: str, archive: Path) -> None:
-        """Write an image to a file that clusters can read."""
+        """Write an image to a docker-archive."""
         self._run("push", "--quiet", image, f"docker-archive:{archive}:{image}", minutes=15)
 
     def remove(self, images: list[str]) -> None:
-        """Forget all images: the whole store is ours."""
+        """Remove all images: the store belongs to this program only."""
         del images
         if self._store.exists():
             self._run("rm", "--all")
             self._run("rmi", "--all", "--force", minutes=5)
 
-    def tidy(self, logs: Path) -> None:
-        """Forget the layers that no image's latest build used: each may be gigabytes."""
+    def prune(self, logs: Path) -> None:
+        """Remove layers that no latest build used: each may be gigabytes."""
         used = set[str]()
         for log in logs.glob("*.log"):
             used |= used_layers(log.read_text(errors="replace"))
         images = json.loads(self._run("images", "--all", "--json"))
-        unused = [i["id"] for i in images if not i["names"] and i["id"][:_SHORT] not in used]
-        # Children come after their parents in the list, and must go before them.
+        unused = [i["id"] for i in images if not i["names"] and i["id"][:_SHORT_ID] not in used]
+        # Children follow their parents in the list, and must be removed before them.
         for image_id in reversed(unused):
             with contextlib.suppress(CommandError):
                 self._run("rmi", image_id)
@@ -106,13 +104,13 @@ class Buildah:
         self._temporary.mkdir(parents=True, exist_ok=True)
         return commands.run(
             [*self._command(), *words],
-            environment=self._environment(),
+            env=self._environment(),
             timeout_seconds=minutes * _MINUTE,
         )
 
 
 def used_layers(log: str) -> set[str]:
-    """Return the shortened ids of the layers that a build made or found."""
+    """Return the short ids of the layers that a build made or took from its cache."""
     return set(_LAYER.findall(log))
 
 

@@ -1,55 +1,51 @@
 """Builds the images whose inputs changed since they were built."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reme_images import base_image, build_network, commands, wheels
-from reme_images.atomic_files import write
-from reme_images.build_request import Request
+from reme_cluster import progress
+from reme_cluster.files import read_json, write_json
+from reme_images import base_image, wheels
+from reme_images.build_network import network_secrets
 from reme_images.cache_key import files_below, image_key
-from reme_images.dockerfile import closure, stages
-from reme_images.engine import Engine
+from reme_images.dockerfile import required_stages, stages
+from reme_images.engine import BuildRequest, Engine
 from reme_images.settings import ROOT, Settings
 
 
 @dataclass(frozen=True)
 class Record:
-    """What an image was built from, and what came of it."""
+    """The key from which an image was built, and its id."""
 
     key: str
     image_id: str
 
 
 def build(settings: Settings, engine: Engine, names: Sequence[str]) -> None:
-    """Build images, leaving out those that are there and unchanged.
+    """Build images, except those that exist and are unchanged.
 
     Raises:
-        PrerequisiteError: something is missing that a build will need; nothing was built.
+        PrerequisiteError: a build needs something that is missing; nothing was built.
         CommandError: a build failed; those before it are done.
     """
-    found = base_image.find(settings, engine)
-    every = stages((ROOT / "Dockerfile").read_text())
-    waiting: dict[str, str] = {}
+    base = base_image.find(settings, engine)
+    all_stages = stages((ROOT / "Dockerfile").read_text())
+    keys: dict[str, str] = {}
     for name in names:
-        key = image_key(closure(every, name), found.ids, files_below(ROOT))
-        record = read_record(settings, engine, name)
-        if (
-            record
-            and record.key == key
-            and record.image_id == engine.image_id(settings.image(name))
-        ):
-            commands.say(f"  = {settings.image(name)} is unchanged")
+        key = image_key(required_stages(all_stages, name), base.ids, files_below(ROOT))
+        image_id = engine.image_id(settings.image(name))
+        if image_id and read_record(settings, engine, name) == Record(key, image_id):
+            progress.say(f"  = {settings.image(name)} is unchanged")
         else:
-            waiting[name] = key
-    # Asked before anything long begins.
-    folder = _wheels(settings) if "model" in waiting else None
-    for name, key in waiting.items():
-        _build_one(settings, engine, name, key, found, folder)
-    if waiting:
-        engine.tidy(settings.logs)
+            keys[name] = key
+    # Checked before the first build, because builds take long.
+    wheel_folder = _wheels(settings) if "model" in keys else None
+    for name, key in keys.items():
+        _build_one(settings, engine, name, key, base, wheel_folder)
+    if keys:
+        engine.prune(settings.logs)
 
 
 def _wheels(settings: Settings) -> Path | None:
@@ -62,39 +58,39 @@ def _build_one(
     engine: Engine,
     name: str,
     key: str,
-    found: base_image.Base,
-    folder: Path | None,
+    base: base_image.Base,
+    wheel_folder: Path | None,
 ) -> None:
     image = settings.image(name)
     with (
         tempfile.TemporaryDirectory(dir=settings.scratch, prefix="empty-") as empty,
-        build_network.of_this_machine(settings.scratch) as way,
-        commands.step(f"build {image}") as now_at,
+        network_secrets(settings.scratch) as secrets,
+        progress.step(f"build {image}") as show_detail,
     ):
 
-        def show(line: str) -> None:
+        def on_line(line: str) -> None:
             if "STEP" in line or line.startswith("#"):
-                now_at(line)
+                show_detail(line)
 
-        request = Request(
+        request = BuildRequest(
             target=name,
             image=image,
             context=ROOT,
             log=settings.logs / f"{name}-{settings.tag}.log",
-            arguments=found.arguments(),
-            secrets=way.secrets,
-            contexts={"wheels": folder or Path(empty)},
+            arguments=base.arguments(),
+            secrets=secrets,
+            contexts={"wheels": wheel_folder or Path(empty)},
         )
-        engine.build(request, show)
+        engine.build(request, on_line)
     record = Record(key, engine.image_id(image) or "")
-    write(_path(settings, engine, name), json.dumps(asdict(record)))
+    write_json(_path(settings, engine, name), asdict(record))
 
 
 def read_record(settings: Settings, engine: Engine, name: str) -> Record | None:
-    """Return what is written about an image, if anything is."""
+    """Return the record of an image, if it has one."""
     try:
-        return Record(**json.loads(_path(settings, engine, name).read_text()))
-    except (OSError, ValueError, TypeError):
+        return Record(**read_json(_path(settings, engine, name)))
+    except TypeError:
         return None
 
 

@@ -1,4 +1,4 @@
-"""One digest for everything that decides what an image holds: the same key, the same image."""
+"""The cache key of an image: a digest of everything that decides its content."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -7,50 +7,50 @@ from typing import NamedTuple
 
 from reme_images.dockerfile import Stage
 
-_LEFT_OUT = "__pycache__"
+_IGNORED_DIRECTORY = "__pycache__"
 
 
-class Copied(NamedTuple):
-    """A file as COPY takes it."""
+class CopiedFile(NamedTuple):
+    """A file that a COPY copies."""
 
     path: str
     executable: bool
     digest: str
 
 
-Files = Callable[[str], Iterable[Copied]]
+FindFiles = Callable[[str], Iterable[CopiedFile]]
 
 
-def image_key(stages: Iterable[Stage], base_ids: Iterable[str], files: Files) -> str:
+def image_key(stages: Iterable[Stage], base_ids: Iterable[str], find_files: FindFiles) -> str:
     """Return the key of an image.
 
     Args:
-        stages: the stages that the image is made from.
-        base_ids: what they begin with.
-        files: returns what COPY takes for one of its patterns, in a fixed order.
+        stages: the stages of the image.
+        base_ids: the ids of their base images.
+        find_files: returns the files that COPY copies for a pattern, in a fixed order.
     """
-    total = hashlib.sha256()
-    for part in base_ids:
-        total.update(f"base {part}\n".encode())
+    digest = hashlib.sha256()
+    for base_id in base_ids:
+        digest.update(f"base {base_id}\n".encode())
     for stage in stages:
-        total.update(f"stage {stage.name} {stage.base}\n".encode())
+        digest.update(f"stage {stage.name} {stage.base}\n".encode())
         for line in stage.instructions:
-            total.update(f"{line}\n".encode())
+            digest.update(f"{line}\n".encode())
         for pattern in stage.sources:
-            for file in files(pattern):
-                total.update(f"file {file.path} {file.executable} {file.digest}\n".encode())
-    return total.hexdigest()
+            for file in find_files(pattern):
+                digest.update(f"file {file.path} {file.executable} {file.digest}\n".encode())
+    return digest.hexdigest()
 
 
-def files_below(root: Path) -> Files:
-    """Return how to find what COPY takes out of a folder."""
+def files_below(root: Path) -> FindFiles:
+    """Return a function that finds the files of a folder that a pattern of COPY matches."""
 
-    def files(pattern: str) -> Iterator[Copied]:
-        for found in sorted(root.glob(pattern)):
-            for path in sorted(found.rglob("*")) if found.is_dir() else [found]:
-                if path.is_file() and _LEFT_OUT not in path.parts:
+    def find_files(pattern: str) -> Iterator[CopiedFile]:
+        for match in sorted(root.glob(pattern)):
+            for path in sorted(match.rglob("*")) if match.is_dir() else [match]:
+                if path.is_file() and _IGNORED_DIRECTORY not in path.parts:
                     executable = bool(path.stat().st_mode & 0o100)
                     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                    yield Copied(str(path.relative_to(root)), executable, digest)
+                    yield CopiedFile(str(path.relative_to(root)), executable, digest)
 
-    return files
+    return find_files

@@ -1,7 +1,7 @@
-"""A base image from Debian's packages, for where no registry answers.
+"""Makes base images from Debian's packages, where no registry answers.
 
-One run of mmdebstrap gives two file systems: what the build stages run on, and the same without
-what only builds, which is what the images begin with.
+One run of mmdebstrap makes two file systems: the one of the build stages, and the same without
+build tools, which is the base of the images.
 """
 
 import os
@@ -10,13 +10,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from reme_images import commands
+from reme_cluster.commands import run_with_log
 from reme_images.errors import PrerequisiteError
 
 SUITE = "bookworm"
 _RUNTIME = ("ca-certificates", "libnuma1", "libstdc++6", "python3", "usr-is-merged")
 _BUILD = ("binutils", "python3-venv")
-# Come in as dependencies of the above or of the bootstrap, and are not needed afterwards.
+# Dependencies of the above or of the bootstrap that images do not need.
 _ONLY_BUILD = (
     "binutils*",
     "libbinutils*",
@@ -38,9 +38,8 @@ _ONLY_BUILD = (
     "libperl5.*",
     "libgdbm*",
 )
-_WITHOUT = ("doc", "locale", "man", "info", "lintian")
+_LEFT_OUT = ("doc", "locale", "man", "info", "lintian")
 _TAR = "tar --numeric-owner --one-file-system --exclude=./dev/* --exclude=./var/lib/apt/lists/*"
-_MINUTES = 20
 
 
 @dataclass(frozen=True)
@@ -55,22 +54,22 @@ def make(folder: Path, log: Path) -> Trees:
     """Make both file systems in a folder.
 
     Raises:
-        PrerequisiteError: mmdebstrap is not there, or nobody may use it.
+        PrerequisiteError: mmdebstrap is not installed, or this user is not root.
         CommandError: it failed.
     """
     if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
         raise PrerequisiteError(
             "no registry answers for the base image, and making one needs root and mmdebstrap:\n"
-            "as root, apt-get install mmdebstrap; or name an image that is here with --base"
+            "run `apt-get install mmdebstrap` as root, or name a local image with --base"
         )
     trees = Trees(folder / "runtime.tar", folder / "build.tar")
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        commands.follow(command(trees, scratch), log=log, environment={"TMPDIR": scratch})
+        run_with_log(command(trees, scratch), log=log, env={"TMPDIR": scratch})
     return trees
 
 
 def command(trees: Trees, scratch: str) -> list[str]:
-    """Return the call of mmdebstrap. Every hook works on the new tree alone, by chroot."""
+    """Return the command of mmdebstrap; its hooks change only the new tree."""
     keep = f'{_TAR} -C "$1" -cf "{trees.build}" .'
     purge = (
         f"for name in {' '.join(map(repr, _ONLY_BUILD))}; do "
@@ -79,22 +78,22 @@ def command(trees: Trees, scratch: str) -> list[str]:
         f"""| sed -n 's/^ii *//p' > "{scratch}/purge"; """
         f'chroot "$1" dpkg --purge $(cat "{scratch}/purge")'
     )
-    # Character sets that Python does not use, and histories of this very installation.
+    # Character sets that Python does not use, and logs of the installation.
     tidy = (
         'rm -rf "$1"/usr/lib/*-linux-gnu/gconv "$1"/var/cache/debconf/*-old '
         '"$1"/var/log/* "$1"/var/lib/apt/lists/*'
     )
-    # Compiled without looking at times: an image may give all files the same one.
+    # Compiled without checks of times: an image may give all files the same time.
     compile_all = (
         'chroot "$1" python3 -m compileall -q -f --invalidation-mode unchecked-hash '
         "/usr/lib/python3.11 >/dev/null || true"
     )
-    # In a mount namespace of its own: whoever walks the host's file systems meanwhile would keep
-    # the tree's /proc busy, and what is left mounted goes with the last process.
+    # In a mount namespace of its own: a process that reads the host's file systems meanwhile
+    # would keep the tree's /proc busy, and mounts end with the last process.
     words = ["unshare", "--mount", "--propagation=private", "mmdebstrap", "--variant=essential"]
     words += [f"--include={','.join((*_RUNTIME, *_BUILD))}"]
     words += ['--aptopt=APT::Install-Recommends "false"']
-    words += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _WITHOUT]
+    words += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT]
     words += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
     words += [f"--customize-hook={hook}" for hook in (compile_all, keep, purge, tidy)]
     words += [SUITE, str(trees.runtime)]

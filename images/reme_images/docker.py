@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from reme_images import commands
-from reme_images.build_request import Request
-from reme_images.errors import CommandError
+from reme_cluster import commands
+from reme_cluster.errors import CommandError
+from reme_images.engine import BuildRequest
 
 _LONG_SECONDS = 900.0
 
@@ -17,7 +17,7 @@ class Docker:
     name = "docker"
 
     def unusable(self) -> str | None:
-        """Return why it cannot be used, or nothing when it can."""
+        """Return why Docker cannot be used; None when it can."""
         if shutil.which("docker") is None:
             return "is not installed"
         for words, reason in (
@@ -31,7 +31,7 @@ class Docker:
         return None
 
     def image_id(self, image: str) -> str | None:
-        """Return the id of an image, or nothing when it is not there."""
+        """Return the id of an image; None when it does not exist."""
         try:
             return commands.run(_inspect(image, "{{.Id}}")).strip()
         except CommandError:
@@ -42,31 +42,31 @@ class Docker:
         return int(commands.run(_inspect(image, "{{.Size}}")))
 
     def pull(self, image: str) -> None:
-        """Fetch an image from its registry."""
+        """Pull an image from its registry."""
         commands.run(["docker", "pull", "--quiet", image], timeout_seconds=_LONG_SECONDS)
 
     def import_tree(self, archive: Path, image: str) -> None:
         """Make an image of a file system in a tar file."""
         commands.run(["docker", "import", archive, image], timeout_seconds=_LONG_SECONDS)
 
-    def build(self, request: Request, each_line: Callable[[str], None]) -> None:
-        """Build an image, handing on each line of the output."""
+    def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> None:
+        """Build an image and pass on each line of the output."""
         words = ["docker", "buildx", "build", "--load", "--progress", "plain"]
         words += [*request.options(), str(request.context)]
-        commands.follow(words, log=request.log, each_line=each_line)
+        commands.run_with_log(words, log=request.log, on_line=on_line)
 
     def save(self, image: str, archive: Path) -> None:
-        """Write an image to a file that clusters can read."""
+        """Write an image to a docker-archive."""
         commands.run(["docker", "save", "--output", archive, image], timeout_seconds=_LONG_SECONDS)
 
     def remove(self, images: list[str]) -> None:
-        """Forget images; the engine's build cache is not ours alone and stays."""
-        there = [image for image in images if self.image_id(image)]
-        if there:
-            commands.run(["docker", "image", "rm", "--force", *there])
+        """Remove images, but not the engine's build cache, which others use too."""
+        existing = [image for image in images if self.image_id(image)]
+        if existing:
+            commands.run(["docker", "image", "rm", "--force", *existing])
 
-    def tidy(self, logs: Path) -> None:
-        """Leave the cache to the engine, which bounds it itself."""
+    def prune(self, logs: Path) -> None:
+        """Do nothing: the engine limits its build cache itself."""
 
 
 def _inspect(image: str, template: str) -> list[str]:

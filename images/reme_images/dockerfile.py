@@ -1,4 +1,4 @@
-"""Reads from the Dockerfile what goes into an image, so that nobody has to list it twice."""
+"""Reads the stages of a Dockerfile and the files that each copies."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _OTHER_STAGE = re.compile(r"(?:--from=|\bfrom=)([\w.-]+)")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: what it begins with, and its instructions."""
+    """One stage: its base and its instructions."""
 
     name: str
     base: str
@@ -19,37 +19,37 @@ class Stage:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The patterns of the files that it copies out of the repository."""
+        """The patterns of the files that it copies from the repository."""
         return tuple(p for line in self.instructions for p in _copied(line))
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The other stages and images that it takes files from."""
+        """The other stages and images from which it copies files."""
         return tuple(name for line in self.instructions for name in _OTHER_STAGE.findall(line))
 
 
 def stages(text: str) -> dict[str, Stage]:
     """Return the stages of a Dockerfile by name, in their order."""
-    found: dict[str, Stage] = {}
+    by_name: dict[str, Stage] = {}
     for line in _instructions(text):
-        if opened := _FROM.match(line):
-            name = opened["name"] or str(len(found))
-            found[name] = Stage(name, opened["base"], ())
-        elif found:
-            last = next(reversed(found.values()))
-            found[last.name] = Stage(last.name, last.base, (*last.instructions, line))
-    return found
+        if match := _FROM.match(line):
+            name = match["name"] or str(len(by_name))
+            by_name[name] = Stage(name, match["base"], ())
+        elif by_name:
+            last = next(reversed(by_name.values()))
+            by_name[last.name] = Stage(last.name, last.base, (*last.instructions, line))
+    return by_name
 
 
-def closure(every: dict[str, Stage], target: str) -> list[Stage]:
-    """Return the stages that a target is made from, itself included, in their order."""
-    wanted, waiting = set[str](), [target]
-    while waiting:
-        name = waiting.pop()
-        if name in every and name not in wanted:
-            wanted.add(name)
-            waiting += [every[name].base, *every[name].uses]
-    return [stage for stage in every.values() if stage.name in wanted]
+def required_stages(all_stages: dict[str, Stage], target: str) -> list[Stage]:
+    """Return a target and the stages that it depends on, in their order."""
+    required, to_visit = set[str](), [target]
+    while to_visit:
+        name = to_visit.pop()
+        if name in all_stages and name not in required:
+            required.add(name)
+            to_visit += [all_stages[name].base, *all_stages[name].uses]
+    return [stage for stage in all_stages.values() if stage.name in required]
 
 
 def _instructions(text: str) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _instructions(text: str) -> Iterator[str]:
 
 
 def _copied(line: str) -> tuple[str, ...]:
-    """Return the sources of a COPY from the repository."""
+    """Return the patterns that a COPY from the repository copies."""
     words = line.split()
     if words[0].upper() not in {"COPY", "ADD"}:
         return ()

@@ -1,14 +1,15 @@
-"""What can go wrong, and the exit code of each.
+"""The errors that end a command, and the exit code of each.
 
 ImagesError                 1
 ├── PrerequisiteError       3   this machine lacks something; the message says what to do
-├── CommandError            1   a program that was called failed
-└── StaleLockError          1   a lock is not what its source says
+└── StaleLockError          1   a lock does not fit its source
+
+A program that fails is a `reme_cluster.errors.CommandError` (1).
 """
 
 
 class ImagesError(Exception):
-    """The work could not be done; the message is for people."""
+    """Ends the command with a message for a person."""
 
     exit_code = 1
 
@@ -20,13 +21,4 @@ class PrerequisiteError(ImagesError):
 
 
 class StaleLockError(ImagesError):
-    """A lock is not what its source says; the message names every one."""
-
-
-class CommandError(ImagesError):
-    """A program that was called failed."""
-
-    def __init__(self, command: list[str], output: str) -> None:
-        self.output = output
-        tail = "\n".join(output.strip().splitlines()[-30:])
-        super().__init__(f"{' '.join(command[:3])} … failed:\n{tail}")
+    """At least one lock does not fit its source; the message names every one."""

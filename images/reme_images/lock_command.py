@@ -1,34 +1,36 @@
-"""The command that locks, and the one that says whether the locks are fresh."""
+"""The command `images/lock.py`: writes the lock files with uv, or checks them."""
 
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from reme_cluster import commands
+from reme_cluster.errors import ClusterError
+from reme_cluster.files import write_atomically
 from reme_images import locks, wheels
-from reme_images.errors import CommandError, ImagesError, PrerequisiteError, StaleLockError
-
-ROOT = Path(__file__).resolve().parents[2]
+from reme_images.errors import ImagesError, PrerequisiteError, StaleLockError
+from reme_images.settings import ROOT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Lock, or check, as the command line says."""
+    """Write or check the lock files and return the exit code."""
     parser = argparse.ArgumentParser(prog="python images/lock.py", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="only say what is stale")
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions allowed")
+    parser.add_argument("--check", action="store_true", help="only report stale locks")
+    parser.add_argument("--upgrade", action="store_true", help="use the newest allowed versions")
     parser.add_argument("--wheels", type=Path, help="directory with torch's wheel ($REME_WHEELS)")
-    parser.add_argument("names", nargs="*", help="which locks (default: the stale ones)")
-    given = parser.parse_args(arguments)
+    parser.add_argument("names", nargs="*", help="locks to write (default: the stale ones)")
+    options = parser.parse_args(arguments)
     try:
-        if given.check:
+        if options.check:
             check(ROOT)
         else:
-            lock(ROOT, given.names, wheels.directory(given.wheels), upgrade=given.upgrade)
-    except ImagesError as error:
+            wheel_folder = wheels.directory(options.wheels)
+            write_locks(ROOT, options.names, wheel_folder, upgrade=options.upgrade)
+    except (ImagesError, ClusterError) as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     return 0
@@ -42,66 +44,63 @@ def check(root: Path) -> None:
     """Compare every lock with its source; needs no network.
 
     Raises:
-        StaleLockError: at least one does not fit.
+        StaleLockError: at least one lock does not fit.
     """
     texts = _texts(root)
-    known = {file for lock in locks.locks(root) for file in lock.files}
-    found = [fault for lock in locks.locks(root) for fault in locks.faults(lock, texts)]
-    found += [f"{name}: nothing makes it" for name in sorted(texts.keys() - known)]
-    if found:
-        raise StaleLockError("\n  ".join(["run `make lock`:", *found]))
+    all_locks = locks.all_locks(root)
+    known = {file for lock in all_locks for file in lock.files}
+    problems = [problem for lock in all_locks for problem in locks.problems(lock, texts)]
+    problems += [f"{name}: belongs to no lock" for name in sorted(texts.keys() - known)]
+    if problems:
+        raise StaleLockError("\n  ".join(["run `make lock`:", *problems]))
 
 
-def lock(root: Path, names: Sequence[str], wheel_dir: Path | None, *, upgrade: bool) -> None:
-    """Write the locks, each with an unchanged version wherever the old one is still allowed.
+def write_locks(
+    root: Path, names: Sequence[str], wheel_folder: Path | None, *, upgrade: bool
+) -> None:
+    """Write locks, with an unchanged version wherever the old one is still allowed.
 
-    Without names, only those are written that do not fit their source, or all to upgrade them.
+    Without names, only the stale locks are written, or all of them for an upgrade.
 
     Raises:
-        PrerequisiteError: uv is not there.
-        CommandError: there is no set of versions that fits.
+        PrerequisiteError: uv is not installed.
+        CommandError: no versions satisfy the requirements.
     """
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if uv is None:
         raise PrerequisiteError("uv is needed to lock: `pip install uv`")
-    for one in locks.locks(root):
-        stale = upgrade or any(locks.faults(one, _texts(root)))
-        if one.name in names or (stale and not names):
-            print(f"  {one.name}", file=sys.stderr, flush=True)
-            _compile(uv, root / "requirements", one, wheel_dir, upgrade=upgrade)
+    for lock in locks.all_locks(root):
+        stale = upgrade or any(locks.problems(lock, _texts(root)))
+        if lock.name in names or (stale and not names):
+            print(f"  {lock.name}", file=sys.stderr, flush=True)
+            _compile(uv, root / "requirements", lock, wheel_folder, upgrade=upgrade)
 
 
 def _compile(
-    uv: str, folder: Path, one: locks.Lock, wheel_dir: Path | None, *, upgrade: bool
+    uv: str, folder: Path, lock: locks.Lock, wheel_folder: Path | None, *, upgrade: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         source, overrides = Path(scratch, "source.in"), Path(scratch, "overrides.in")
         result = Path(scratch, "result.txt")
-        source.write_text("\n".join(one.requirements))
-        overrides.write_text("\n".join(one.overrides))
-        # uv prefers the versions it finds in the file that it is to write.
-        before = [folder / name for name in one.files if (folder / name).exists()]
-        result.write_text("".join(path.read_text() for path in before))
-        command = [uv, "pip", "compile", "--quiet", "--python-version", "3.11", *one.platform]
+        source.write_text("\n".join(lock.requirements))
+        overrides.write_text("\n".join(lock.overrides))
+        # uv prefers the versions in the existing output file.
+        old_files = [folder / name for name in lock.files if (folder / name).exists()]
+        result.write_text("".join(path.read_text() for path in old_files))
+        command = [uv, "pip", "compile", "--quiet", "--python-version", "3.11", *lock.platform]
         command += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"]
         command += ["--no-emit-find-links", "--override", str(overrides), "--output-file"]
         command += [str(result), str(source)]
-        if one.like:
-            command += ["--constraint", str(folder / f"{one.like}.txt")]
-        if one.apart:
-            command += ["--find-links", str(wheel_dir)] if wheel_dir else ["--torch-backend", "cpu"]
+        if lock.same_versions_as:
+            command += ["--constraint", str(folder / f"{lock.same_versions_as}.txt")]
+        if lock.separate_packages and wheel_folder:
+            command += ["--find-links", str(wheel_folder)]
+        elif lock.separate_packages:
+            command += ["--torch-backend", "cpu"]
         if upgrade:
             command.append("--upgrade")
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise CommandError(command, done.stderr)
-        found = locks.blocks(result.read_text())
-    for name in one.apart:
-        _write(folder / f"{name}.txt", locks.head(one) + found.pop(name))
-    _write(folder / f"{one.name}.txt", locks.head(one) + "".join(found.values()))
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text)
-    temporary.replace(path)
+        commands.run(command, timeout_seconds=1800)
+        lines = locks.package_lines(result.read_text())
+    for name in lock.separate_packages:
+        write_atomically(folder / f"{name}.txt", locks.header(lock) + lines.pop(name))
+    write_atomically(folder / f"{lock.name}.txt", locks.header(lock) + "".join(lines.values()))

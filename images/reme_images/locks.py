@@ -1,7 +1,7 @@
-"""Which locks there are, what each is made from, and what is wrong with one.
+"""The lock files of the project, their sources, and a check that they fit together.
 
-A lock carries the digest of its source in its head, so that freshness is checked without a
-network. What the digest cannot see, a pin changed by hand, is seen where two locks must agree.
+The first lines of a lock file contain a digest of its source, so that the check needs no network.
+Locks of the images must have the versions of the lock of the tests.
 """
 
 import hashlib
@@ -15,26 +15,34 @@ from typing import Any
 
 _INPUTS = re.compile(r"^# inputs: (sha256:[0-9a-f]{64})$", re.MULTILINE)
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)")
-# uv installs into the images; an editable install without build isolation asks for editables.
+# uv installs the images' packages; an editable install without build isolation needs editables.
 _BUILD_TOOLS = ("uv>=0.9", "editables>=0.5")
-# The wheels of torch and of vLLM for processors exist for this platform only.
+# The wheels of torch and of vLLM for CPUs exist for this platform only.
 _LINUX = ("--python-platform", "x86_64-manylinux_2_28")
-# Of some packages only the files are wanted.
-_ALONE = (*_LINUX, "--no-deps")
+# Of some packages only the files are needed.
+_WITHOUT_DEPENDENCIES = (*_LINUX, "--no-deps")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock file and everything that decides what may be in it."""
+    """One lock and its source.
+
+    Attributes:
+        name: the name of the lock file, without its suffix.
+        requirements: the packages that it must contain.
+        overrides: requirements that replace those of dependencies.
+        platform: options of uv that select the platform.
+        separate_packages: packages with a lock file of their own, because they come from another
+            index.
+        same_versions_as: the lock whose versions this one must have.
+    """
 
     name: str
     requirements: tuple[str, ...]
     overrides: tuple[str, ...] = ()
     platform: tuple[str, ...] = ("--universal",)
-    # Packages that get a lock of their own, because they come from another index.
-    apart: tuple[str, ...] = ()
-    # The lock whose versions this one must have: what is tested is what is shipped.
-    like: str = ""
+    separate_packages: tuple[str, ...] = ()
+    same_versions_as: str = ""
 
     @property
     def digest(self) -> str:
@@ -43,102 +51,103 @@ class Lock:
             sorted(self.requirements),
             sorted(self.overrides),
             self.platform,
-            self.apart,
-            self.like,
+            self.separate_packages,
+            self.same_versions_as,
         ]
         return f"sha256:{hashlib.sha256(json.dumps(source).encode()).hexdigest()}"
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of the files that hold it."""
-        return (*(f"{name}.txt" for name in self.apart), f"{self.name}.txt")
+        """The names of its lock files."""
+        return (*(f"{name}.txt" for name in self.separate_packages), f"{self.name}.txt")
 
 
-def locks(root: Path) -> tuple[Lock, ...]:
-    """Return all locks; one that others must be like comes before them."""
+def all_locks(root: Path) -> tuple[Lock, ...]:
+    """Return all locks; a lock comes after the one whose versions it must have."""
     project = tomllib.loads((root / "pyproject.toml").read_text())
     folder = root / "requirements"
 
-    def written(name: str) -> tuple[str, ...]:
-        return requirements_in((folder / f"{name}.in").read_text())
+    def read(name: str) -> tuple[str, ...]:
+        return parse_requirements((folder / f"{name}.in").read_text())
 
     return (
         *project_locks(project),
         Lock(
             "model",
-            written("model"),
-            overrides=written("model-overrides"),
+            read("model"),
+            overrides=read("model-overrides"),
             platform=_LINUX,
-            apart=("torch",),
+            separate_packages=("torch",),
         ),
-        Lock("weights", written("weights"), platform=_ALONE),
-        Lock("train", written("train"), platform=_LINUX),
-        Lock("collection", written("collection"), platform=_ALONE),
+        Lock("weights", read("weights"), platform=_WITHOUT_DEPENDENCIES),
+        Lock("train", read("train"), platform=_LINUX),
+        Lock("collection", read("collection"), platform=_WITHOUT_DEPENDENCIES),
     )
 
 
 def project_locks(project: Mapping[str, Any]) -> tuple[Lock, ...]:
     """Return the locks whose source is pyproject.toml."""
-    always: list[str] = project["project"]["dependencies"]
+    base: list[str] = project["project"]["dependencies"]
     extras: dict[str, list[str]] = project["project"]["optional-dependencies"]
-    everything = [*always, *(line for extra in extras.values() for line in extra)]
+    everything = [*base, *(line for extra in extras.values() for line in extra)]
     return (
         Lock("dev", tuple(everything + project["dependency-groups"]["dev"])),
         Lock("build", (*project["build-system"]["requires"], *_BUILD_TOOLS)),
-        Lock("operator", tuple(always + extras["operator"]), like="dev"),
-        Lock("sandbox", tuple(always + extras["sandbox"]), like="dev"),
-        Lock("tools", tuple(extras["tools"]), like="dev"),
+        Lock("operator", tuple(base + extras["operator"]), same_versions_as="dev"),
+        Lock("sandbox", tuple(base + extras["sandbox"]), same_versions_as="dev"),
+        Lock("tools", tuple(extras["tools"]), same_versions_as="dev"),
     )
 
 
-def requirements_in(text: str) -> tuple[str, ...]:
+def parse_requirements(text: str) -> tuple[str, ...]:
     """Return the requirements of a file, without comments and empty lines."""
     lines = (line.split(" #")[0].strip() for line in text.splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def head(lock: Lock) -> str:
-    """Return the first lines of a lock."""
+def header(lock: Lock) -> str:
+    """Return the first lines of a lock file."""
     return f"# Made by `python images/lock.py`; do not edit.\n# inputs: {lock.digest}\n"
 
 
-def blocks(text: str) -> dict[str, str]:
-    """Return the lines of each package in a lock, by its name; a name may have several."""
-    found: dict[str, str] = {}
+def package_lines(text: str) -> dict[str, str]:
+    """Return the lines of each package in a lock file, by its name, with all its versions."""
+    lines: dict[str, str] = {}
     name = ""
     for line in text.splitlines(keepends=True):
         if pin := _PIN.match(line):
             name = pin[1]
         if name and not line.startswith("#"):
-            found[name] = found.get(name, "") + line
-    return found
+            lines[name] = lines.get(name, "") + line
+    return lines
 
 
 def pins(text: str) -> dict[str, set[str]]:
-    """Return the versions of each package in a lock; several where platforms differ."""
-    found: dict[str, set[str]] = {}
+    """Return the versions of each package in a lock file; several where platforms differ."""
+    versions: dict[str, set[str]] = {}
     for line in text.splitlines():
         if pin := _PIN.match(line):
-            found.setdefault(pin[1], set()).add(pin[2])
-    return found
+            versions.setdefault(pin[1], set()).add(pin[2])
+    return versions
 
 
-def faults(lock: Lock, texts: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is wrong with a lock, given the text of every lock file by its name."""
+def problems(lock: Lock, texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield the problems of a lock, given the text of every lock file by its name."""
     for file in lock.files:
         text = texts.get(file)
         if text is None:
             yield f"{file}: is missing"
             continue
-        made_from = _INPUTS.search(text)
-        if made_from is None or made_from[1] != lock.digest:
-            yield f"{file}: its source has changed since"
+        digest = _INPUTS.search(text)
+        if digest is None or digest[1] != lock.digest:
+            yield f"{file}: its source has changed"
         if "://" in text:
-            yield f"{file}: names a host"
-        for name, block in blocks(text).items():
-            if "--hash=sha256:" not in block:
+            yield f"{file}: contains a URL"
+        for name, lines in package_lines(text).items():
+            if "--hash=sha256:" not in lines:
                 yield f"{file}: {name} has no hash"
-        for name, versions in pins(text).items():
-            expected = pins(texts.get(f"{lock.like}.txt", "")).get(name, set())
-            if lock.like and not versions <= expected:
-                yield f"{file}: {name} is not the version in {lock.like}.txt"
+        if lock.same_versions_as:
+            expected = pins(texts.get(f"{lock.same_versions_as}.txt", ""))
+            for name, versions in pins(text).items():
+                if not versions <= expected.get(name, set()):
+                    yield f"{file}: {name} is not the version in {lock.same_versions_as}.txt"

@@ -1,4 +1,4 @@
-"""Where things are, and what the images are called."""
+"""The names of the images and the directories of the builder."""
 
 import os
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Settings:
-    """One builder's choices."""
+    """The settings of one run of the builder."""
 
     cache: Path
     tag: str = "dev"
@@ -24,27 +24,27 @@ class Settings:
 
     @property
     def records(self) -> Path:
-        """Where it is written which key each image was built from."""
+        """The directory that records the key from which each image was built."""
         return self.cache / "records"
 
     @property
     def logs(self) -> Path:
-        """Where the output of each image's latest build is."""
+        """The directory of the output of each image's latest build."""
         return self.cache / "logs"
 
     @property
     def archives(self) -> Path:
-        """Where images lie as files, for clusters to read."""
+        """The directory of images as archives, for clusters."""
         return self.cache / "archives"
 
     @property
     def scratch(self) -> Path:
-        """Where unfinished things lie; may be emptied while nothing is being built."""
+        """The directory of unfinished files; emptied before each build."""
         return self.cache / "scratch"
 
 
 def default_cache() -> Path:
-    """Say where the builder keeps everything of its own."""
+    """Return the default directory of the builder."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    given = os.environ.get("REME_CACHE") or f"{base}/reme"
-    return Path(given).expanduser().absolute() / "images"
+    cache = os.environ.get("REME_CACHE") or f"{base}/reme"
+    return Path(cache).expanduser().absolute() / "images"

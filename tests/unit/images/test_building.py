@@ -4,21 +4,25 @@ from pathlib import Path
 
 import pytest
 
+from reme_cluster.errors import CommandError
 from reme_images import builder, wheels
-from reme_images.build_request import Request
-from reme_images.errors import CommandError, PrerequisiteError
+from reme_images.engine import BuildRequest
+from reme_images.errors import PrerequisiteError
 from reme_images.settings import Settings
 
 
 @dataclass
 class FakeEngine:
-    """Keeps the ids of images, and what was asked of it."""
+    """Stores the ids of images, and records the builds."""
 
     name: str = "fake"
     ids: dict[str, str] = field(default_factory=lambda: {"some/base": "sha256:base"})
     built: list[str] = field(default_factory=list)
-    tidied: int = 0
+    prune_calls: int = 0
     fails_at: str = ""
+
+    def unusable(self) -> str | None:
+        raise NotImplementedError
 
     def image_id(self, image: str) -> str | None:
         return self.ids.get(image)
@@ -27,22 +31,22 @@ class FakeEngine:
         raise NotImplementedError
 
     def pull(self, image: str) -> None:
-        raise CommandError(["pull", image], "no network")
+        raise CommandError(["pull", image], 1, "no network")
 
     def import_tree(self, archive: Path, image: str) -> None:
         raise NotImplementedError
 
-    def build(self, request: Request, each_line: Callable[[str], None]) -> None:
+    def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> None:
         if request.target == self.fails_at:
-            raise CommandError(["build"], "broken")
+            raise CommandError(["build"], 1, "broken")
         self.built.append(request.target)
         self.ids[request.image] = f"sha256:{request.target}-{len(self.built)}"
 
     def save(self, image: str, archive: Path) -> None:
         raise NotImplementedError
 
-    def tidy(self, logs: Path) -> None:
-        self.tidied += 1
+    def prune(self, logs: Path) -> None:
+        self.prune_calls += 1
 
     def remove(self, images: list[str]) -> None:
         raise NotImplementedError
@@ -59,39 +63,35 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(tmp_path, base="some/base")
 
 
-def test_what_is_unchanged_is_not_built_again(engine: FakeEngine, settings: Settings) -> None:
+def test_unchanged_images_are_not_built_again(engine: FakeEngine, settings: Settings) -> None:
     builder.build(settings, engine, ["operator", "tools"])
     builder.build(settings, engine, ["operator", "tools"])
     assert engine.built == ["operator", "tools"]
-    assert engine.tidied == 1
+    assert engine.prune_calls == 1
 
 
-def test_an_image_that_is_gone_is_built_again(engine: FakeEngine, settings: Settings) -> None:
+def test_a_removed_image_is_built_again(engine: FakeEngine, settings: Settings) -> None:
     builder.build(settings, engine, ["tools"])
     del engine.ids[settings.image("tools")]
     builder.build(settings, engine, ["tools"])
     assert engine.built == ["tools", "tools"]
 
 
-def test_an_image_that_somebody_replaced_is_built_again(
-    engine: FakeEngine, settings: Settings
-) -> None:
+def test_a_replaced_image_is_built_again(engine: FakeEngine, settings: Settings) -> None:
     builder.build(settings, engine, ["tools"])
     engine.ids[settings.image("tools")] = "sha256:other"
     builder.build(settings, engine, ["tools"])
     assert engine.built == ["tools", "tools"]
 
 
-def test_another_base_builds_everything_again(engine: FakeEngine, settings: Settings) -> None:
+def test_all_images_are_built_again_on_another_base(engine: FakeEngine, settings: Settings) -> None:
     builder.build(settings, engine, ["tools"])
     engine.ids["some/base"] = "sha256:newer"
     builder.build(settings, engine, ["tools"])
     assert engine.built == ["tools", "tools"]
 
 
-def test_a_build_that_failed_is_not_remembered_and_those_before_it_are(
-    engine: FakeEngine, settings: Settings
-) -> None:
+def test_only_successful_builds_are_recorded(engine: FakeEngine, settings: Settings) -> None:
     engine.fails_at = "sandbox"
     with pytest.raises(CommandError):
         builder.build(settings, engine, ["operator", "sandbox"])
@@ -100,7 +100,7 @@ def test_a_build_that_failed_is_not_remembered_and_those_before_it_are(
     assert engine.built == ["operator", "sandbox"]
 
 
-def test_a_missing_torch_is_found_out_before_anything_is_built(
+def test_a_missing_wheel_of_torch_is_reported_before_any_build(
     engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(given: Path | None, lock: str) -> Path | None:
@@ -112,9 +112,9 @@ def test_a_missing_torch_is_found_out_before_anything_is_built(
     assert engine.built == []
 
 
-def test_images_without_torch_do_not_ask_for_it(
+def test_images_without_torch_do_not_need_its_wheel(
     engine: FakeEngine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wheels, "torch_source", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(wheels, "torch_source", lambda *_: pytest.fail("looked for torch"))
     builder.build(settings, engine, ["operator", "sandbox", "tools"])
     assert engine.built == ["operator", "sandbox", "tools"]

@@ -3,25 +3,25 @@ from pathlib import Path
 
 import pytest
 
-from reme_images.build_request import Request
 from reme_images.buildah import used_layers
-from reme_images.cli import names
+from reme_images.cli import image_names
+from reme_images.engine import BuildRequest
 from reme_images.errors import ImagesError
 
-REQUEST = Request("operator", "localhost/reme-operator:dev", Path("/repo"), Path("/log"))
+REQUEST = BuildRequest("operator", "localhost/reme-operator:dev", Path("/repo"), Path("/log"))
 
 
-def test_all_images_are_meant_when_none_is_named() -> None:
-    assert names([]) == ["operator", "sandbox", "model", "tools"]
-    assert names(["tools", "operator", "tools"]) == ["tools", "operator"]
+def test_without_names_all_images_are_selected() -> None:
+    assert image_names([]) == ["operator", "sandbox", "model", "tools"]
+    assert image_names(["tools", "operator", "tools"]) == ["tools", "operator"]
 
 
-def test_an_image_that_does_not_exist_is_named_with_those_that_do() -> None:
+def test_the_error_for_an_unknown_image_lists_the_known_ones() -> None:
     with pytest.raises(ImagesError, match=r"no image shop: there are operator, sandbox"):
-        names(["shop", "tools"])
+        image_names(["shop", "tools"])
 
 
-def test_a_request_becomes_options() -> None:
+def test_a_build_request_becomes_options() -> None:
     request = replace(
         REQUEST,
         arguments={"BASE_IMAGE": "b"},

@@ -1,4 +1,4 @@
-"""The Dockerfile against the code: what runs in an image must be copied, and nothing else."""
+"""The Dockerfile must copy the modules that run in an image, and no others."""
 
 import ast
 from fnmatch import fnmatch
@@ -22,7 +22,7 @@ FOLDERS = {
 
 
 def source(module: str) -> str | None:
-    """Return the file of one of our modules."""
+    """Return the file of a module of this repository; None for other modules."""
     top, *rest = module.split(".")
     if top not in FOLDERS:
         return None
@@ -33,28 +33,28 @@ def source(module: str) -> str | None:
     return None
 
 
-def imported(file: str) -> set[str]:
+def imports(file: str) -> set[str]:
     """Return the names of the modules that a file imports, anywhere in it."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return modules
 
 
-def needed(*modules: str) -> set[str]:
-    """Return the files of modules and of everything of ours that they import."""
+def required_files(*modules: str) -> set[str]:
+    """Return the files of modules and of all modules of this repository that they import."""
     files: set[str] = set()
-    waiting = list(modules)
-    while waiting:
-        module = waiting.pop()
+    to_visit = list(modules)
+    while to_visit:
+        module = to_visit.pop()
         parents = [module.rsplit(".", n)[0] for n in range(1, module.count(".") + 1)]
         for file in filter(None, map(source, (module, *parents))):
             if file not in files:
                 files.add(file)
-                waiting += imported(file)
+                to_visit += imports(file)
     return files
 
 
@@ -78,16 +78,14 @@ def needed(*modules: str) -> set[str]:
         ),
     ],
 )
-def test_exactly_the_modules_that_run_are_copied_one_by_one(
-    stage: str, modules: tuple[str, ...]
-) -> None:
+def test_exactly_the_modules_that_run_are_copied(stage: str, modules: tuple[str, ...]) -> None:
     copied: set[str] = set()
     for pattern in STAGES[stage].sources:
         if pattern.endswith(".py"):
             copied.add(pattern)
         elif (ROOT / pattern).is_dir():
             copied |= {str(f.relative_to(ROOT)) for f in (ROOT / pattern).rglob("*.py")}
-    assert copied == needed(*modules)
+    assert copied == required_files(*modules)
 
 
 @pytest.mark.parametrize(
@@ -95,13 +93,13 @@ def test_exactly_the_modules_that_run_are_copied_one_by_one(
     [("operator-app", "reme_operator.app.main"), ("sandbox-app", "reme_runner.__main__")],
 )
 def test_every_package_that_runs_is_copied(stage: str, module: str) -> None:
-    packages = {"/".join(file.split("/")[:2]) for file in needed(module)}
-    assert packages, f"{module} is not there"
+    packages = {"/".join(file.split("/")[:2]) for file in required_files(module)}
+    assert packages, f"{module} does not exist"
     assert packages <= set(STAGES[stage].sources)
 
 
-def test_nothing_that_is_copied_is_kept_from_the_build() -> None:
-    let_in = [
+def test_dockerignore_admits_all_copied_files() -> None:
+    admitted = [
         line.removeprefix("!")
         for line in (ROOT / ".dockerignore").read_text().splitlines()
         if line.startswith("!")
@@ -111,16 +109,16 @@ def test_nothing_that_is_copied_is_kept_from_the_build() -> None:
             name = pattern.rstrip("*")
             assert any(
                 fnmatch(name, line) or name.startswith(f"{line}/") or line.startswith(name)
-                for line in let_in
+                for line in admitted
             ), pattern
 
 
-def test_every_image_has_a_target_that_is_not_root() -> None:
+def test_no_image_runs_as_root() -> None:
     for name in IMAGES:
         assert "USER 65532:65532" in STAGES[name].instructions
 
 
-def test_no_target_begins_on_what_only_builds() -> None:
+def test_no_image_is_based_on_the_builder() -> None:
     for name in IMAGES:
         base = STAGES[name].base
         while base in STAGES:

@@ -19,14 +19,13 @@ def test_no_hook_installs_or_removes_outside_the_new_tree() -> None:
             assert hook.count(f" {program} ") == hook.count(f'chroot "$1" {program} ')
 
 
-def test_what_builds_is_kept_before_it_is_taken_away() -> None:
-    found = hooks()
-    kept = next(i for i, hook in enumerate(found) if "/out/build.tar" in hook)
-    purged = next(i for i, hook in enumerate(found) if "--purge" in hook)
-    assert kept < purged
+def test_the_build_tree_is_saved_before_build_tools_are_purged() -> None:
+    saved = next(i for i, hook in enumerate(hooks()) if "/out/build.tar" in hook)
+    purged = next(i for i, hook in enumerate(hooks()) if "--purge" in hook)
+    assert saved < purged
 
 
-def test_the_mirror_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mirror_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REME_DEBIAN_MIRROR", raising=False)
     assert command(TREES, "/scratch")[-1] == "/out/runtime.tar"
     monkeypatch.setenv("REME_DEBIAN_MIRROR", "http://mirror.example/debian")

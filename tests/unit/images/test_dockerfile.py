@@ -1,4 +1,4 @@
-from reme_images.dockerfile import closure, stages
+from reme_images.dockerfile import required_stages, stages
 
 TEXT = """\
 ARG BASE=some/base
@@ -23,25 +23,25 @@ COPY other.py /
 """
 
 
-def test_a_stage_knows_its_base_and_its_instructions_whole() -> None:
-    found = stages(TEXT)
-    assert list(found) == ["wheels", "builder", "app", "operator", "other"]
-    assert found["app"].base == "builder"
-    assert found["app"].instructions == ("COPY a.py b/*.py c /app/",)
-    assert found["builder"].instructions[1].endswith("target=/wheels ls /wheels")
+def test_a_stage_has_its_base_and_its_joined_instructions() -> None:
+    by_name = stages(TEXT)
+    assert list(by_name) == ["wheels", "builder", "app", "operator", "other"]
+    assert by_name["app"].base == "builder"
+    assert by_name["app"].instructions == ("COPY a.py b/*.py c /app/",)
+    assert by_name["builder"].instructions[1].endswith("target=/wheels ls /wheels")
 
 
-def test_sources_are_what_comes_out_of_the_repository() -> None:
-    found = stages(TEXT)
-    assert found["app"].sources == ("a.py", "b/*.py", "c")
-    assert found["builder"].sources == ("images/online.sh",)
-    assert found["operator"].sources == ()
+def test_sources_are_the_files_of_the_repository() -> None:
+    by_name = stages(TEXT)
+    assert by_name["app"].sources == ("a.py", "b/*.py", "c")
+    assert by_name["builder"].sources == ("images/online.sh",)
+    assert by_name["operator"].sources == ()
 
 
-def test_a_target_is_made_from_its_bases_and_from_what_it_copies() -> None:
-    names = [stage.name for stage in closure(stages(TEXT), "operator")]
+def test_a_target_requires_its_bases_and_the_stages_it_copies_from() -> None:
+    names = [stage.name for stage in required_stages(stages(TEXT), "operator")]
     assert names == ["wheels", "builder", "app", "operator"]
 
 
-def test_a_target_is_not_made_from_a_stage_that_it_does_not_use() -> None:
-    assert [stage.name for stage in closure(stages(TEXT), "other")] == ["other"]
+def test_a_target_does_not_require_other_stages() -> None:
+    assert [stage.name for stage in required_stages(stages(TEXT), "other")] == ["other"]

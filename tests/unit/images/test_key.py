@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from reme_images.cache_key import Copied, image_key
+from reme_images.cache_key import CopiedFile, image_key
 from reme_images.dockerfile import Stage
 
 STAGE = Stage("app", "builder", ("COPY src /app/", "RUN make"))
-FILE = Copied("src/a.py", False, "1" * 64)
+FILE = CopiedFile("src/a.py", False, "1" * 64)
 
 
-def key(stage: Stage = STAGE, base: str = "sha256:1", file: Copied = FILE) -> str:
+def key(stage: Stage = STAGE, base: str = "sha256:1", file: CopiedFile = FILE) -> str:
     return image_key([stage], [base], {"src": [file]}.__getitem__)
 
 
@@ -28,5 +28,5 @@ def test_the_same_inputs_give_the_same_key() -> None:
         {"file": FILE._replace(executable=True)},
     ],
 )
-def test_whatever_reaches_the_image_changes_the_key(changed: dict[str, Any]) -> None:
+def test_every_input_of_the_image_changes_the_key(changed: dict[str, Any]) -> None:
     assert key(**changed) != key()

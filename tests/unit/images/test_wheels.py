@@ -14,5 +14,5 @@ from reme_images.wheels import is_torch
         ("torchvision-2.13.0+cpu-cp311-cp311-linux_x86_64.whl", False),
     ],
 )
-def test_only_the_wheel_that_is_locked_counts(name: str, expected: bool) -> None:
+def test_only_the_locked_wheel_is_used(name: str, expected: bool) -> None:
     assert is_torch(name, "2.13.0+cpu") is expected

@@ -51,11 +51,11 @@ def write_report(
             "fault": {"type": type_[:MAX_NAME_LENGTH], "summary": rng.expand(summary, **values)},
             "evidence": [
                 {
-                    "kind": clue.kind,
-                    "source": rng.expand(clue.source, **values)[:120],
-                    "text": rng.expand(clue.text, **values),
+                    "kind": item.kind,
+                    "source": rng.expand(item.source, **values)[:120],
+                    "text": rng.expand(item.text, **values),
                 }
-                for clue in evidence
+                for item in evidence
             ]
             + [
                 {"kind": c.kind, "source": c.source[:120], "text": c.text}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
-_WIDE, _HIGH, _LEFT, _BOTTOM, _TOP, _GAP = 720, 190, 52, 30, 26, 26
+_WIDE, _HIGH, _MARGIN, _BOTTOM, _TOP, _GAP = 720, 190, 52, 30, 26, 26
 _COLOURS = ("#8fb4d9", "#1f5f99", "#b8441f", "#3d7a3d", "#7a4a8f")
 Point = tuple[float, float]
 
@@ -71,7 +71,7 @@ def svg(title: str, shown: Sequence[Panel]) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="sans-serif" font-size="11">',
         f'<rect width="{_WIDE}" height="{high}" fill="#ffffff"/>',
-        f'<text x="{_LEFT}" y="17" font-size="14">{escape(title)}</text>',
+        f'<text x="{_MARGIN}" y="17" font-size="14">{escape(title)}</text>',
     ]
     last = max((x for p in shown for curve in p.lines for x, _ in curve.points), default=1.0)
     for number, panel in enumerate(shown):
@@ -83,27 +83,27 @@ def _panel(panel: Panel, top: int, last: float) -> list[str]:
     low = min([0.0, *(y for curve in panel.lines for _, y in curve.points)])
     high = max([y for curve in panel.lines for _, y in curve.points] + [low + 1e-9])
     floor, ceiling = top + _HIGH - _BOTTOM, top + _TOP
-    width = _WIDE - _LEFT - 30
+    width = _WIDE - _MARGIN - 30
 
     def at(x: float, y: float) -> str:
         place = floor - (y - low) / (high - low) * (floor - ceiling)
-        return f"{_LEFT + x / last * width:.1f},{place:.1f}"
+        return f"{_MARGIN + x / last * width:.1f},{place:.1f}"
 
-    lines = [f'<text x="{_LEFT}" y="{top + 14}" font-weight="bold">{escape(panel.title)}</text>']
+    lines = [f'<text x="{_MARGIN}" y="{top + 14}" font-weight="bold">{escape(panel.title)}</text>']
     for share in (0, 0.5, 1):
         value = low + share * (high - low)
         y = floor - share * (floor - ceiling)
         lines.append(
-            f'<path d="M{_LEFT},{y:.1f}h{width}" stroke="#dddddd"/>'
-            f'<text x="{_LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>'
+            f'<path d="M{_MARGIN},{y:.1f}h{width}" stroke="#dddddd"/>'
+            f'<text x="{_MARGIN - 5}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>'
         )
     for share in (0, 0.25, 0.5, 0.75, 1):
-        x = _LEFT + share * width
+        x = _MARGIN + share * width
         when = f"{share * last:.0f}{' min' if share == 1 else ''}"
         lines.append(
             f'<text x="{x:.0f}" y="{floor + 15}" text-anchor="middle">{escape(when)}</text>'
         )
-    key = _LEFT + 210
+    key = _MARGIN + 210
     for colour, curve in zip(_COLOURS[1:], panel.lines, strict=False):
         d = "M" + "L".join(at(x, y) for x, y in curve.points)
         lines.append(f'<path d="{d}" fill="none" stroke="{colour}" stroke-width="1.5"/>')

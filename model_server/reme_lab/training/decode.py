@@ -32,7 +32,7 @@ class Rows:
             first = torch.tensor([list(prompts[0][:shared])])
             self._cache = model.base_model(first, use_cache=True).past_key_values
             self._cache.batch_repeat_interleave(len(prompts))
-        self._seen = torch.ones(len(prompts), shared, dtype=torch.long)
+        self._attention_mask = torch.ones(len(prompts), shared, dtype=torch.long)
         self.pending: list[list[int]] = [list(prompt[shared:]) for prompt in prompts]
 
     def read(self) -> Any:
@@ -43,11 +43,11 @@ class Rows:
         for number, row in enumerate(self.pending):
             ids[number, : len(row)] = torch.tensor(row)
             mask[number, : len(row)] = 1
-        places = self._seen.sum(1, keepdim=True) + torch.arange(width)
-        self._seen = torch.cat([self._seen, mask], dim=1)
+        places = self._attention_mask.sum(1, keepdim=True) + torch.arange(width)
+        self._attention_mask = torch.cat([self._attention_mask, mask], dim=1)
         out = self._model.base_model(
             ids,
-            attention_mask=self._seen,
+            attention_mask=self._attention_mask,
             position_ids=places,
             past_key_values=self._cache,
             use_cache=True,
@@ -61,7 +61,7 @@ class Rows:
         """Continue with these rows; a row may occur several times."""
         chosen = torch.tensor(list(rows), dtype=torch.long)
         self._cache.batch_select_indices(chosen)
-        self._seen = self._seen[chosen]
+        self._attention_mask = self._attention_mask[chosen]
         self.pending = [list(self.pending[row]) for row in rows]
 
 

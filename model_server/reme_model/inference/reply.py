@@ -16,8 +16,8 @@ from reme_model.prompt.schema import ABSTAIN
 MAX_CHARACTERS = 64 * 1024
 _REASON = 120
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-_OPENING_FENCE = re.compile(r"```[a-zA-Z]{0,8}[ \t]*")
-_CLOSING_FENCE = re.compile(r"```[ \t]*")
+_CODE_BLOCK_START = re.compile(r"```[a-zA-Z]{0,8}[ \t]*")
+_CODE_BLOCK_END = re.compile(r"```[ \t]*")
 _TASK_LIST = re.compile(r"^-[ \t]", re.MULTILINE)
 _ABSTAINED = re.compile(rf"\A{ABSTAIN}:[ \t]*(\S[^\n]*)\Z")
 
@@ -82,8 +82,8 @@ def _fenced_blocks(text: str) -> list[str]:
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if first is None:
-            first = number + 1 if _OPENING_FENCE.fullmatch(line) else None
-        elif _CLOSING_FENCE.fullmatch(line):
+            first = number + 1 if _CODE_BLOCK_START.fullmatch(line) else None
+        elif _CODE_BLOCK_END.fullmatch(line):
             blocks.append("\n".join(lines[first:number]))
             first = None
     return blocks

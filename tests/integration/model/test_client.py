@@ -54,16 +54,16 @@ class Server:
     def __init__(self, *handlers: Handler, models: Handler | None = None) -> None:
         self.handlers = list(handlers)
         self.models = models
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.was_asked = asyncio.Event()
         self.listed = 0
         self.keys: set[str] = set()
 
     async def completions(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(await request.json())
+        self.requests.append(await request.json())
         self.was_asked.set()
         self.keys.add(request.headers.get("Authorization", ""))
-        handler = self.handlers[min(len(self.asked), len(self.handlers)) - 1]
+        handler = self.handlers[min(len(self.requests), len(self.handlers)) - 1]
         return await handler(request)
 
     async def list_models(self, request: web.Request) -> web.StreamResponse:
@@ -165,7 +165,7 @@ async def test_a_reply_with_all_that_is_recorded(start: Start) -> None:
         constrained=True,
     )
     assert server.keys == {"Bearer key"}
-    (obj,) = server.asked
+    (obj,) = server.requests
     assert obj == {
         "model": LISTED[1],
         "messages": REQUEST.messages,
@@ -197,7 +197,7 @@ async def test_a_server_that_tells_nothing_of_its_model(start: Start, models: Ha
     server = Server(says(body()), models=models)
     reply = await (await start(server)).generate(REQUEST)
     assert (reply.model_digest, reply.adapter_digest) == ("", "")
-    assert server.asked[0]["model"] == "reme"
+    assert server.requests[0]["model"] == "reme"
 
 
 async def test_a_server_with_new_weights_is_asked_again(start: Start) -> None:
@@ -206,34 +206,34 @@ async def test_a_server_with_new_weights_is_asked_again(start: Start) -> None:
     await model.generate(REQUEST)
     await model.generate(REQUEST)
     assert server.listed == 2
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 async def test_a_server_without_schemas_is_asked_without(start: Start) -> None:
     server = Server(says({"error": {"message": "response_format: unsupported"}}, 400), says(body()))
     reply = await (await start(server)).generate(REQUEST)
     assert not reply.constrained
-    assert ["response_format" in request for request in server.asked] == [True, False]
+    assert ["response_format" in request for request in server.requests] == [True, False]
 
 
 async def test_free_form_by_choice(start: Start) -> None:
     server = Server(says(body("- a: b")))
     reply = await (await start(server, constrained=False)).generate(REQUEST)
     assert (reply.text, reply.constrained) == ("- a: b", False)
-    assert "response_format" not in server.asked[0]
+    assert "response_format" not in server.requests[0]
 
 
 async def test_a_refusal_in_both_forms_is_a_refusal(start: Start) -> None:
     server = Server(says({"error": {"message": "bad schema"}}, 400))
     await refused(await start(server), SchemaRefusedError)
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 307])
 async def test_what_will_not_change_is_not_tried_again(start: Start, status: int) -> None:
     server = Server(says({"error": "no"}, status, Location="http://127.0.0.1:1/"), models=says([]))
     await refused(await start(server), ModelRefusedError)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_an_error_says_nothing_of_what_was_asked(start: Start) -> None:
@@ -245,13 +245,13 @@ async def test_an_error_says_nothing_of_what_was_asked(start: Start) -> None:
 async def test_errors_pass(start: Start) -> None:
     server = Server(says(b"", 500), says(b"", 503), breaks_off, says(body()))
     assert (await (await start(server)).generate(REQUEST)).text == PLAYBOOK
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
 
 
 async def test_tries_are_counted(start: Start) -> None:
     server = Server(says(b"oops", 500))
     await refused(await start(server, attempts=3), ModelUnavailableError)
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
 async def test_a_busy_server_is_given_the_time_that_it_asks_for(start: Start) -> None:
@@ -273,7 +273,7 @@ async def test_a_server_that_stays_busy(start: Start) -> None:
     error = await refused(await start(server, longest_wait_seconds=90.0), ModelBusyError)
     assert isinstance(error, ModelBusyError)
     assert error.retry_after == 70  # more than there is time for, so it is not waited for
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 async def test_nobody_there() -> None:
@@ -335,7 +335,7 @@ async def test_a_compressed_answer_is_not_unpacked(start: Start) -> None:
 async def test_garbage(start: Start, data: bytes) -> None:
     server = Server(says(data, 200, **{"Content-Type": "application/json"}))
     await refused(await start(server), MalformedReplyError)
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("data", [body(""), body(None), body(" \n"), {"choices": []}])
@@ -371,4 +371,4 @@ async def test_many_questions_at_once(start: Start) -> None:
     model = await start(server)
     replies = await asyncio.gather(*[model.generate(REQUEST) for _ in range(50)])
     assert {reply.text for reply in replies} == {PLAYBOOK}
-    assert json.dumps(server.asked[0]) == json.dumps(server.asked[49])
+    assert json.dumps(server.requests[0]) == json.dumps(server.requests[49])

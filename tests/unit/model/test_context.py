@@ -21,8 +21,8 @@ def lines_of(shop: Shop, *evidence: str) -> list[str]:
 
 
 def line(shop: Shop, start: str) -> str:
-    (found,) = [one for one in lines_of(shop) if one.startswith(start)]
-    return found
+    (match,) = [one for one in lines_of(shop) if one.startswith(start)]
+    return match
 
 
 def test_a_healthy_shop_is_told_to_be_normal() -> None:
@@ -60,7 +60,7 @@ def test_usage_without_a_limit_is_not_judged() -> None:
     assert line(Shop(limits={}), "normal") == "normal: pods, service cart"
 
 
-def test_a_selector_that_matches_nothing_stands_beside_the_labels() -> None:
+def test_a_selector_that_matches_nothing_comes_with_the_labels() -> None:
     (description,) = wrongs(Shop(selector={"app": "cart-v2"}))
     assert description == (
         "wrong: service cart has selector app=cart-v2, which matches no pod: "
@@ -117,11 +117,11 @@ def test_the_revision_to_go_back_to_is_told_by_its_differences() -> None:
 
 def test_a_host_that_is_no_service() -> None:
     shop = Shop(env={"DB_HOST": "postgre"}, config={"CACHE_URL": "redi:6379"})
-    found = wrongs(shop)
-    assert found[0].startswith(
+    findings = wrongs(shop)
+    assert findings[0].startswith(
         "wrong: DB_HOST of server is postgre, which is no service: there is postgres"
     )
-    assert found[1].startswith("wrong: CACHE_URL of config cart-config is redi:6379")
+    assert findings[1].startswith("wrong: CACHE_URL of config cart-config is redi:6379")
 
 
 def test_a_probe_is_told_when_a_pod_runs_and_is_not_ready() -> None:
@@ -278,9 +278,9 @@ def test_what_is_not_as_its_owner_applied_it_is_told() -> None:
     key = next(key for key in live.objects if key.kind == "ConfigMap")
     applied = json.dumps({"data": {"LEVEL": "high", "ZONE": "north", "API_TOKEN": "hunter2"}})
     metadata = {**live.objects[key]["metadata"], "annotations": {LAST_APPLIED: applied}}
-    found = {**live.objects[key], "metadata": metadata}
+    config_map = {**live.objects[key], "metadata": metadata}
     description = describe_incident(
-        dataclasses.replace(live, objects={**live.objects, key: found}), report_about("x")
+        dataclasses.replace(live, objects={**live.objects, key: config_map}), report_about("x")
     )
     assert "\nwrong: key API_TOKEN of config cart-config is gone, it was [redacted]" in description
     assert "\nwrong: LEVEL of config cart-config is low, it was high" in description

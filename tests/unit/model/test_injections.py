@@ -75,7 +75,7 @@ def report(text: str) -> DiagnosisReportSpec:
     return made
 
 
-def told(field: str, text: str) -> str:
+def description_with(field: str, text: str) -> str:
     """Return the description of a shop in which one field holds the text."""
     if field in SHOPS:
         return describe_incident(SHOPS[field](text).live(), report_about("fault", "it fails"))
@@ -86,9 +86,11 @@ def told(field: str, text: str) -> str:
         return describe_incident(Shop().live(), report_about("fault"), [before])
     assert field == "probe"
     probes = [{"name": "up", "http": {"service": "cart", "port": 80, "path": "/"}}]
-    asked = DiagnosisReportSpec.model_validate({**report_about("fault").wire(), "probes": probes})
+    conversation = DiagnosisReportSpec.model_validate(
+        {**report_about("fault").wire(), "probes": probes}
+    )
     result = ProbeResult(name="up", verdict=ProbeVerdict.FAILED, failed=1, message=text[:1024])
-    return describe_incident(Shop().live(), asked, (), [result])
+    return describe_incident(Shop().live(), conversation, (), [result])
 
 
 FIELDS = (*SHOPS, "report", "earlier attempt", "probe")
@@ -111,13 +113,13 @@ def test_the_corpus_is_large_and_names_each_attempt_once() -> None:
 @EVERY
 def test_nothing_of_it_is_more_than_data(attempt: Injection) -> None:
     for field in FIELDS:
-        said = told(field, attempt.text)
-        inert(said)
-        lines = said.splitlines()
+        text = description_with(field, attempt.text)
+        inert(text)
+        lines = text.splitlines()
         assert len(lines) <= MAX_LINES, field
-        assert len(said) <= MAX_CHARACTERS, field
+        assert len(text) <= MAX_CHARACTERS, field
         if attempt.hides:
-            assert attempt.hides not in said, (field, said)
+            assert attempt.hides not in text, (field, text)
 
 
 @EVERY
@@ -128,8 +130,8 @@ def test_it_can_begin_no_line_of_its_own(attempt: Injection) -> None:
         r"|event|evidence|attempt|readiness probe|liveness probe|startup probe|cpu of|memory of)\b"
     )
     for field in FIELDS:
-        count = len(told(field, BENIGN).splitlines())
-        lines = told(field, attempt.text).splitlines()
+        count = len(description_with(field, BENIGN).splitlines())
+        lines = description_with(field, attempt.text).splitlines()
         # Whether a value names a missing Service, or a name a secret, may add or save a line.
         assert len(lines) <= count + 2, (field, lines)
         assert all(heads.match(line) for line in lines), (field, lines)
@@ -149,21 +151,21 @@ def test_it_is_one_part_of_one_message_of_the_user(attempt: Injection) -> None:
     live = Shop().live()
     space = allowed_actions(live, policy_of())
     plain = build_messages(describe_incident(live, report_about("fault")), space)
-    asked = build_messages(describe_incident(live, report(attempt.text)), space)
-    assert asked[:-1] == plain[:-1]
-    assert asked[-1]["role"] == "user"
+    conversation = build_messages(describe_incident(live, report(attempt.text)), space)
+    assert conversation[:-1] == plain[:-1]
+    assert conversation[-1]["role"] == "user"
 
 
 @EVERY
 def test_the_choices_and_the_words_of_an_abstention_are_as_inert(attempt: Injection) -> None:
     shop = Shop(env={"DB_HOST": "x"}, earlier=[{"env": {"DB_HOST": attempt.text}}])
     inert(list_choices(allowed_actions(shop.live(), policy_of())))
-    said = parse_reply(json.dumps({"abstain": attempt.text[:8000]}))
-    assert isinstance(said, Abstention)
-    inert(said.reason)
-    assert len(said.reason) <= 120
+    text = parse_reply(json.dumps({"abstain": attempt.text[:8000]}))
+    assert isinstance(text, Abstention)
+    inert(text.reason)
+    assert len(text.reason) <= 120
     if attempt.hides:
-        assert attempt.hides not in said.reason
+        assert attempt.hides not in text.reason
 
 
 NAMES: dict[str, Callable[[str], object]] = {
@@ -208,13 +210,13 @@ def test_a_model_that_obeys_achieves_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["command", "args"])
-def test_a_secret_beside_its_option_is_not_told(field: str) -> None:
+def test_a_secret_after_its_option_is_redacted(field: str) -> None:
     now = container(**{field: ["serve", "--password", "hunter2-b2"]})
     before = container(**{field: ["serve", "--password", "hunter2-a1", "--port", "80"]})
     shop = WholeShop(template=template(now), earlier=[template(before)])
-    said = describe_incident(shop.live(), report_about("fault"))
-    assert "previous revision" in said
-    assert "hunter2" not in said
+    text = describe_incident(shop.live(), report_about("fault"))
+    assert "previous revision" in text
+    assert "hunter2" not in text
     assert "hunter2" not in list_choices(allowed_actions(shop.live(), policy_of()))
 
 

@@ -29,9 +29,9 @@ def test_other_servers_tell_no_digest() -> None:
 
 
 def test_a_completion_may_lack_what_is_not_needed() -> None:
-    found = parse_completion(b'{"choices":[{"message":{"content":"x"}}],"new":{"a":[1]}}')
-    assert found.choices[0].message.content == "x"
-    assert found.usage is None
+    completion = parse_completion(b'{"choices":[{"message":{"content":"x"}}],"new":{"a":[1]}}')
+    assert completion.choices[0].message.content == "x"
+    assert completion.usage is None
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,18 @@ from tests.unit.model.shops import Shop, report_about
 MIB = 2**20
 
 
-def asked(**probe: Any) -> DiagnosisReportSpec:
-    found = report_about("slow").model_dump(by_alias=True)
-    return DiagnosisReportSpec.model_validate({**found, "probes": [{"name": "p", **probe}]})
+def report_with_probe(**probe: Any) -> DiagnosisReportSpec:
+    report = report_about("slow").model_dump(by_alias=True)
+    return DiagnosisReportSpec.model_validate({**report, "probes": [{"name": "p", **probe}]})
 
 
 def result(message: str, verdict: ProbeVerdict = ProbeVerdict.FAILED) -> ProbeResult:
     return ProbeResult(name="p", verdict=verdict, failed=1, message=message)
 
 
-def told(report: DiagnosisReportSpec, *measured: ProbeResult, shop: Shop | None = None) -> str:
+def lines_about(
+    report: DiagnosisReportSpec, *measured: ProbeResult, shop: Shop | None = None
+) -> str:
     return describe_incident((shop or Shop()).live(), report, (), measured)
 
 
@@ -41,32 +43,42 @@ HTTP = {"http": {"service": "cart", "port": 80, "maxMilliseconds": 500}}
     ],
 )
 def test_what_a_failed_question_showed(message: str, lines: str) -> None:
-    assert told(asked(**HTTP), result(message)).endswith(f"\nwrong: asked at port 80, {lines}")
+    assert lines_about(report_with_probe(**HTTP), result(message)).endswith(
+        f"\nwrong: asked at port 80, {lines}"
+    )
 
 
 def test_an_answer_that_is_quick_is_normal_however_tight_the_probe() -> None:
     probe = {"http": {"service": "cart", "port": 80, "maxMilliseconds": 1}}
-    context = told(asked(**probe), result("cart took 14 ms"))
+    context = lines_about(report_with_probe(**probe), result("cart took 14 ms"))
     assert context.endswith("service cart, answers of cart\nwrong: nothing")
 
 
 def test_a_probe_that_passed_is_normal_and_one_that_was_not_measured_says_nothing() -> None:
-    assert "answers of cart" in told(asked(**HTTP), result("", ProbeVerdict.PASSED))
-    assert "asked" not in told(asked(**HTTP), result("no metrics", ProbeVerdict.UNKNOWN))
+    assert "answers of cart" in lines_about(
+        report_with_probe(**HTTP), result("", ProbeVerdict.PASSED)
+    )
+    assert "asked" not in lines_about(
+        report_with_probe(**HTTP), result("no metrics", ProbeVerdict.UNKNOWN)
+    )
 
 
 def test_a_port_that_the_service_does_not_have() -> None:
     probe = {"http": {"service": "cart", "port": 8080}}
-    assert "\nwrong: service cart has no port 8080, only 80" in told(asked(**probe))
+    assert "\nwrong: service cart has no port 8080, only 80" in lines_about(
+        report_with_probe(**probe)
+    )
 
 
 def test_a_rollout_that_wants_more_replicas_says_so_and_does_not_repeat_the_target() -> None:
     probe = {"rollout": {"minReplicas": 3}}
-    wanted = result("Deployment cart: 2 replicas are wanted, 3 would be healthy")
-    assert "\nwrong: rollout: 2 replicas are wanted, 3 would be healthy" in told(
-        asked(**probe), wanted
+    rollout_result = result("Deployment cart: 2 replicas are wanted, 3 would be healthy")
+    assert "\nwrong: rollout: 2 replicas are wanted, 3 would be healthy" in lines_about(
+        report_with_probe(**probe), rollout_result
     )
-    assert "rollout" not in told(asked(**probe), result("Deployment cart: 1 of 2 are available"))
+    assert "rollout" not in lines_about(
+        report_with_probe(**probe), result("Deployment cart: 1 of 2 are available")
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,4 +87,6 @@ def test_a_rollout_that_wants_more_replicas_says_so_and_does_not_repeat_the_targ
 def test_a_probe_says_which_usage_is_too_much(percent: int, most: int, wrong: bool) -> None:
     probe = {"resourceUsage": {"resource": "memory", "maxPercent": most}}
     shop = Shop(replicas=1, ready=1, usage=Usage(30, (128 * percent // 100 + 1) * MIB))
-    assert ("memory of server too high" in told(asked(**probe), shop=shop)) == wrong
+    assert (
+        "memory of server too high" in lines_about(report_with_probe(**probe), shop=shop)
+    ) == wrong

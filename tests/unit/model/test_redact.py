@@ -86,10 +86,10 @@ def test_long_text_is_cut_after_its_secrets_are_gone() -> None:
 
 @given(st.text(st.characters(codec=None)), st.integers(1, 80))
 def test_any_text(text: str, limit: int) -> None:
-    told = short(text, limit)
-    assert len(told) <= limit
-    assert told.isprintable()
-    assert "<|" not in told
+    redacted = short(text, limit)
+    assert len(redacted) <= limit
+    assert redacted.isprintable()
+    assert "<|" not in redacted
 
 
 @pytest.mark.timeout(5)

@@ -35,7 +35,7 @@ from tests.unit.playbook.constrained import (
 CART_PATH, CART = "shop.example/cart", "cart port 80"
 
 
-def told(shop: Shop) -> list[str]:
+def description_lines(shop: Shop) -> list[str]:
     lines = describe_incident(shop.live(), report_about("fault")).splitlines()
     wrong = [line.removeprefix("wrong: ") for line in lines if line.startswith("wrong: ")]
     usual = ("2 of 2", "4 of 4", "1 of 2", "pod ")
@@ -71,7 +71,7 @@ def told(shop: Shop) -> list[str]:
     ],
 )
 def test_what_holds_the_workload_back_is_told(shop: Shop, lines: list[str]) -> None:
-    assert told(shop) == lines
+    assert description_lines(shop) == lines
 
 
 def test_of_what_is_as_it_should_be_there_is_no_word() -> None:

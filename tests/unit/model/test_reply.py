@@ -52,9 +52,9 @@ def test_abstaining(text: str, reason: str) -> None:
 
 
 def test_the_reason_of_an_abstention_is_short() -> None:
-    found = parse_reply('{"abstain":"' + "x" * 5000 + '"}')
-    assert isinstance(found, Abstention)
-    assert len(found.reason) == 120
+    reply = parse_reply('{"abstain":"' + "x" * 5000 + '"}')
+    assert isinstance(reply, Abstention)
+    assert len(reply.reason) == 120
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "<think>only thought</think>", "```\n```"])

@@ -48,7 +48,7 @@ SHOPS: dict[str, Shop | HeldBack] = {
 
 
 def playbooks(space: Sequence[Action]) -> list[str]:
-    texts = [json.dumps(found) for found in instances(reply_schema(space))]
+    texts = [json.dumps(instance) for instance in instances(reply_schema(space))]
     return [text for text in texts if isinstance(parse_reply(text), Playbook)]
 
 
@@ -129,8 +129,10 @@ def test_the_same_task_twice_is_not_of_the_schema() -> None:
 
 
 def test_abstaining_is_always_possible() -> None:
-    found = list(instances(reply_schema(())))
-    assert [parse_reply(json.dumps(one)) for one in found] == [Abstention(str(r)) for r in Abstain]
+    replies = list(instances(reply_schema(())))
+    assert [parse_reply(json.dumps(one)) for one in replies] == [
+        Abstention(str(r)) for r in Abstain
+    ]
 
 
 def test_the_schema_is_valid_and_says_the_same_each_time() -> None:
@@ -146,8 +148,8 @@ def test_values_that_depend_on_each_other_are_not_mixed() -> None:
         SetResources(target=target, container="server", cpu_limit=cpu, memory_limit=memory)
         for cpu, memory in (("1", "64Mi"), ("2", "128Mi"), ("2", "256Mi"))
     ]
-    found = [compile_playbook(text)[0] for text in playbooks(space)]
-    assert sorted(found, key=str) == sorted(space, key=str)
+    actions = [compile_playbook(text)[0] for text in playbooks(space)]
+    assert sorted(actions, key=str) == sorted(space, key=str)
     assert len(group_actions(space)) == 2
 
 

@@ -37,19 +37,19 @@ MAKERS: dict[str, FaultMaker] = {
 }
 
 
-def some(number: int, *, candidates: bool = False) -> list[Incident]:
-    found: list[Incident] = []
+def sample_incidents(number: int, *, candidates: bool = False) -> list[Incident]:
+    incidents: list[Incident] = []
     for place in count():
-        if len(found) == number:
-            return found
+        if len(incidents) == number:
+            return incidents
         try:
-            found.append(make_incident(f"test/{place}", Split.TRAIN, candidates=candidates))
+            incidents.append(make_incident(f"test/{place}", Split.TRAIN, candidates=candidates))
         except DroppedIncident:
             continue
     raise AssertionError("count does not end")
 
 
-TRACES = some(60)
+TRACES = sample_incidents(60)
 
 
 def test_one_seed_gives_one_trace() -> None:
@@ -72,18 +72,18 @@ def test_every_answer_is_one_that_the_grammar_and_the_gate_let_through() -> None
         schema = reply_schema(incident.source.space)
         for answer in incident.acceptable:
             jsonschema.validate(json.loads(answer), schema)
-            said = parse_reply(answer)
-            if isinstance(said, Abstention):
-                assert incident.source.abstain == said.reason
+            reply = parse_reply(answer)
+            if isinstance(reply, Abstention):
+                assert incident.source.abstain == reply.reason
                 continue
-            assert isinstance(said, Playbook)
-            actions = compile_playbook(said.text)
+            assert isinstance(reply, Playbook)
+            actions = compile_playbook(reply.text)
             assert render_reply(actions) == answer
             validate(actions, POLICY, incident.source.live)
 
 
 def test_an_action_that_was_tried_is_not_offered_again() -> None:
-    seconds = [incident for incident in some(60) if incident.kind is Kind.SECOND]
+    seconds = [incident for incident in sample_incidents(60) if incident.kind is Kind.SECOND]
     assert seconds
     for incident in seconds:
         (attempt,) = incident.source.previous
@@ -110,9 +110,9 @@ def test_the_best_repair_of_each_fault_is_verified_and_harms_nothing(fault: str)
         report, _ = write_report(rng, incident, ReportQuality.FULL)
         grader = Grader(incident, live, report.probes)
         space = allowed_actions(live, POLICY)
-        wanted = [wished.find_in(space) for wished in incident.repairs[0]]
-        actions = [action for action in wanted if action is not None]
-        if len(actions) != len(wanted):
+        expected = [wished.find_in(space) for wished in incident.repairs[0]]
+        actions = [action for action in expected if action is not None]
+        if len(actions) != len(expected):
             continue
         verdict = grader.verdict(actions)
         assert grader.problems
@@ -137,7 +137,7 @@ def test_where_to_abstain_is_right_no_action_is_good(fault: str) -> None:
 
 
 def test_candidates_tell_good_from_useless() -> None:
-    for incident in some(12, candidates=True):
+    for incident in sample_incidents(12, candidates=True):
         assert incident.candidates is not None
         answer = incident.candidates[incident.acceptable[0]]
         assert answer == max(incident.candidates.values()) or incident.source.abstain is None
@@ -168,13 +168,13 @@ def test_some_names_are_words_and_the_test_has_others() -> None:
         split: {names.workload(Rng(f"words/{place}", split)) for place in range(400)}
         for split in (Split.TRAIN, Split.TEST)
     }
-    for some in drawn.values():
-        assert sum(name.endswith("service") for name in some) > 20
-        assert sum(name.isalpha() for name in some) > 20
+    for drawn_names in drawn.values():
+        assert sum(name.endswith("service") for name in drawn_names) > 20
+        assert sum(name.isalpha() for name in drawn_names) > 20
     assert not drawn[Split.TRAIN] & drawn[Split.TEST]
 
 
-def test_what_is_beside_a_workload_has_another_name() -> None:
+def test_another_workload_has_another_name() -> None:
     rng = Rng("beside", Split.TRAIN)
     taken = {names.workload(rng) for _ in range(2000)}
     assert not taken & {names.other_workload(rng, taken) for _ in range(50)}
@@ -190,12 +190,12 @@ def test_what_a_tool_quotes_of_pods_is_what_they_are_in() -> None:
     rng = Rng("quoted", Split.TRAIN)
     system = System(rng)
     system.replicas = 1
-    assert not any("ready" in clue.text for clue in pod_states(rng, system))
+    assert not any("ready" in evidence.text for evidence in pod_states(rng, system))
     waiting = {"reason": "CreateContainerConfigError", "message": "key pin is gone"}
     system.replace_all(ready=False, state={"state": {"waiting": waiting}})
-    said = {clue.text for _ in range(20) for clue in pod_states(rng, system)}
+    reply = {evidence.text for _ in range(20) for evidence in pod_states(rng, system)}
     assert (
         f"container {system.container} is waiting: CreateContainerConfigError: key pin is gone"
-        in said
+        in reply
     )
-    assert "0 of 1 replicas are available" in said
+    assert "0 of 1 replicas are available" in reply

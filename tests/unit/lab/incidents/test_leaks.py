@@ -35,13 +35,13 @@ TEXT = "\n".join(m["content"] for t in TRACES for m in t.messages)
 
 def words_of_the_systems() -> set[str]:
     """Return how the benchmark's systems call what is theirs."""
-    found: set[str] = set()
+    words: set[str] = set()
     for system in map(load, names()):
-        found |= {system.name, system.title}
+        words |= {system.name, system.title}
         for service in system.services:
-            found |= {service.name, service.container_name, *service.config}
-            found |= {sidecar.name for sidecar in service.sidecars}
-    return found
+            words |= {service.name, service.container_name, *service.config}
+            words |= {sidecar.name for sidecar in service.sidecars}
+    return words
 
 
 def ports_of_the_systems() -> set[int]:
@@ -72,8 +72,8 @@ def test_no_port_of_a_system_of_the_benchmark_is_there() -> None:
 
 
 def test_no_sentence_of_its_reports_is_there() -> None:
-    found = [one for one in sentences() if len(one.split()) > 3 and one.lower() in TEXT.lower()]
-    assert not found
+    names = [one for one in sentences() if len(one.split()) > 3 and one.lower() in TEXT.lower()]
+    assert not names
 
 
 def test_no_prompt_is_longer_than_the_operator_writes_them() -> None:
@@ -89,8 +89,8 @@ def test_no_fault_that_is_held_out_is_there() -> None:
 
 def test_every_other_fault_of_the_benchmark_is_there() -> None:
     passing = {name for name, fault in faults().items() if fault.heals}
-    wanted = set(faults()) - set(held().faults) - passing
-    assert not wanted - {*FAULTS, *ABSTENTIONS}
+    expected = set(faults()) - set(held().faults) - passing
+    assert not expected - {*FAULTS, *ABSTENTIONS}
 
 
 def test_no_parameter_that_its_cases_keep_for_themselves_is_there() -> None:

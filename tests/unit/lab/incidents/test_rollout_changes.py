@@ -39,9 +39,9 @@ def test_callers_complain_of_what_is_broken() -> None:
         callers = [n.name for n in system.neighbours if n.calls_target]
         heard = caller_logs(rng, system, system.name, system.service_port)
         assert bool(heard) is bool(callers)
-        for clue in heard:
-            assert system.name in clue.text
-            assert any(clue.source.startswith(f"Pod/{name}-") for name in callers)
+        for evidence in heard:
+            assert system.name in evidence.text
+            assert any(evidence.source.startswith(f"Pod/{name}-") for name in callers)
 
 
 def test_what_answers_with_errors_logs_them_itself() -> None:
@@ -49,6 +49,6 @@ def test_what_answers_with_errors_logs_them_itself() -> None:
         rng = Rng(f"errors/{seed}", Split.TRAIN)
         system = System(rng)
         own = {system.name, *(f"Pod/{pod.name}" for pod in system.pods)}
-        found = error_logs(rng, system)
-        assert found
-        assert all(any(clue.source.startswith(one) for one in own) for clue in found)
+        logs = error_logs(rng, system)
+        assert logs
+        assert all(any(evidence.source.startswith(one) for one in own) for evidence in logs)

@@ -30,10 +30,10 @@ class Cluster:
     """Keeps what it is given, and has nothing else."""
 
     def __init__(self) -> None:
-        self.kept: list[str] = []
+        self.stored: list[str] = []
 
     async def store_artifact(self, _: object, name: str, key: str, text: str) -> tuple[object, str]:
-        self.kept.append(text)
+        self.stored.append(text)
         return (name, key), text
 
     async def get(self, *_: object) -> Any:
@@ -61,7 +61,7 @@ class Timer:
 
 def attempts(incident: Incident) -> list[Attempt]:
     """Return the record of the attempts that the trace tells of, and the open one."""
-    found = []
+    earlier = []
     for attempt in incident.source.previous:
         space = allowed_actions(incident.source.live, POLICY)
         action = next(action for action in space if action.summary() == attempt.actions[0])
@@ -71,7 +71,7 @@ def attempts(incident: Incident) -> list[Attempt]:
             object_name=action.target.name,
             summary=action.summary(),
         )
-        found.append(
+        earlier.append(
             Attempt(
                 number=attempt.number,
                 start_time=NOW,
@@ -82,7 +82,7 @@ def attempts(incident: Incident) -> list[Attempt]:
                 message=attempt.message,
             )
         )
-    return [*found, Attempt(number=len(found) + 1, start_time=NOW)]
+    return [*earlier, Attempt(number=len(earlier) + 1, start_time=NOW)]
 
 
 def step_context(incident: Incident, cluster: Cluster) -> StepContext:
@@ -121,23 +121,23 @@ def step_context(incident: Incident, cluster: Cluster) -> StepContext:
     )
 
 
-def some(number: int) -> list[Incident]:
-    found: list[Incident] = []
+def sample_incidents(number: int) -> list[Incident]:
+    incidents: list[Incident] = []
     seconds = 0
     place = 0
-    while len(found) < number or not seconds:
+    while len(incidents) < number or not seconds:
         place += 1
         try:
             incident = make_incident(f"same/{place}", Split.DEV)
         except DroppedIncident:
             continue
         seconds += incident.kind is Kind.SECOND
-        found.append(incident)
-    return found
+        incidents.append(incident)
+    return incidents
 
 
 async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    for incident in some(25):
+    for incident in sample_incidents(25):
 
         async def live(*_: object, current: Incident = incident) -> object:
             return current.source.live
@@ -150,4 +150,4 @@ async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.Monkey
         cluster = Cluster()
         await step.generate(step_context(incident, cluster), Generate())
         expected = {"messages": incident.messages, "schema": reply_schema(incident.source.space)}
-        assert cluster.kept == [json.dumps(expected, separators=(",", ":"))]
+        assert cluster.stored == [json.dumps(expected, separators=(",", ":"))]

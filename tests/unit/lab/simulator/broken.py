@@ -129,8 +129,8 @@ def denied() -> World:
 def lost_ingress() -> World:
     backend = {"service": {"name": "front-old", "port": {"number": 80}}}
     rules = [{"host": "lab.example", "http": {"paths": [{"path": "/", "backend": backend}]}}]
-    found = {**meta("Ingress", "front"), "spec": {"rules": rules}}
-    world = with_object(lab(), key("Ingress", "front"), found)
+    ingress = {**meta("Ingress", "front"), "spec": {"rules": rules}}
+    world = with_object(lab(), key("Ingress", "front"), ingress)
     return with_ground_truth(
         world, entry_points=(*world.ground_truth.entry_points, EntryPoint(ingress="front"))
     )

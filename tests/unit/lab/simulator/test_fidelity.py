@@ -24,7 +24,7 @@ from reme_playbook.actions.rollback import Rollback
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from tests.unit.lab.simulator.break_catalog import BREAKS, Break, config
 from tests.unit.lab.simulator.broken import FIRST
-from tests.unit.lab.simulator.test_properties import broken, seen
+from tests.unit.lab.simulator.test_properties import broken, snapshot_and_actions
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, key, lab, rollout
 
 ELSEWHERE = ("denied", "upstream")
@@ -35,7 +35,7 @@ FAULTS = [b for b in BREAKS if b.name not in ELSEWHERE]
 @pytest.mark.parametrize("one", FAULTS, ids=lambda b: b.name)
 def test_probes_say_the_same_in_a_world_made_of_what_was_observed(one: Break) -> None:
     world = broken(one.name)
-    live, possible = seen(one.name)
+    live, possible = snapshot_and_actions(one.name)
     stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
     assert world.healthy is not None
     again = world_from_snapshot(
@@ -56,7 +56,7 @@ def test_a_program_is_inferred_from_its_template() -> None:
 
 
 def test_an_image_that_cannot_be_pulled_is_known_by_its_pods() -> None:
-    live, _ = seen("bad image")
+    live, _ = snapshot_and_actions("bad image")
     world = world_from_snapshot(live, healthy=snapshot_of(lab()))
     assert world.ground_truth.missing_images == {"lab/cart:2"}
     assert assess(world, apply(world, [Rollback(target=cart())]), [rollout()]).good
@@ -81,7 +81,7 @@ def test_a_node_that_is_full_stays_full() -> None:
 
 def test_states_that_differ_are_told_apart() -> None:
     healthy = snapshot_of(lab())
-    live, _ = seen("bad image")
+    live, _ = snapshot_and_actions("bad image")
     assert snapshot_differences(healthy, healthy) == ()
     assert snapshot_differences(healthy, live)
     crashing = with_container_fields(lab(), cart(), "server", (("image",), "lab/cart:3"))
@@ -105,7 +105,7 @@ def with_statuses(live: ClusterSnapshot, statuses: list[Mapping[str, Any]]) -> C
 
 
 NOT_YET = [{"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}]
-BEGUN = [{"name": "server", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]
+RUNNING_STATUS = [{"name": "server", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]
 ENDED = [{"name": "server", "state": {"waiting": {}}, "restartCount": 1}]
 
 
@@ -115,14 +115,14 @@ ENDED = [{"name": "server", "state": {"waiting": {}}, "restartCount": 1}]
         ([], True, True),
         (NOT_YET, True, True),
         ([], False, False),
-        (BEGUN, True, False),
+        (RUNNING_STATUS, True, False),
         (ENDED, True, False),
     ],
 )
 def test_a_pod_that_has_not_started_is_told_what_a_run_that_follows_at_once_sets(
     statuses: list[Mapping[str, Any]], at_once: bool, cured: bool
 ) -> None:
-    live, _ = seen("maintenance")
+    live, _ = snapshot_and_actions("maintenance")
     live = with_statuses(live, statuses)
     world = world_from_snapshot(
         live, broken("maintenance").ground_truth, healthy=snapshot_of(lab()), at_once=at_once

@@ -23,8 +23,8 @@ def taints(world: World) -> Any:
 def test_a_cordon_brings_the_taint_and_the_end_of_it_takes_the_taint_away() -> None:
     world = cordoned()
     assert taints(world) == [OWN]
-    (seen,) = snapshot_of(world).nodes
-    assert seen.taints == (Taint(OWN["key"], "", "NoSchedule"),)
+    (node,) = snapshot_of(world).nodes
+    assert node.taints == (Taint(OWN["key"], "", "NoSchedule"),)
     after = apply(world, [UNCORDON])
     assert taints(after) is None
     assert assess(world, after, [ANSWERS, rollout()]).good

@@ -41,7 +41,7 @@ def broken(name: str) -> World:
 
 
 @cache
-def seen(name: str) -> tuple[ClusterSnapshot, tuple[Action, ...]]:
+def snapshot_and_actions(name: str) -> tuple[ClusterSnapshot, tuple[Action, ...]]:
     live = snapshot_of(broken(name))
     return live, allowed_actions(live, EVERYTHING)
 
@@ -75,7 +75,7 @@ def test_any_run_of_admissible_actions_ends_in_a_settled_world(
 @given(name=worlds, seed=st.integers(0, 2**32))
 def test_what_is_observed_can_be_described_and_chosen_from(name: str, seed: int) -> None:
     world = broken(name)
-    _, possible = seen(name)
+    _, possible = snapshot_and_actions(name)
     if possible:
         world = apply(world, [random.Random(seed).choice(possible)])
     live = snapshot_of(world)
@@ -92,9 +92,9 @@ def test_what_is_observed_can_be_described_and_chosen_from(name: str, seed: int)
 
 @settings(max_examples=150, deadline=None)
 @given(name=worlds, seed=st.integers(0, 2**32))
-def test_an_undo_restores_every_object(name: str, seed: int) -> None:
+def test_a_rollback_restores_every_object(name: str, seed: int) -> None:
     world = broken(name)
-    live, possible = seen(name)
+    live, possible = snapshot_and_actions(name)
     chosen = [a for a in possible if not isinstance(a, DeletePod)]
     if not chosen:
         return
@@ -104,19 +104,19 @@ def test_an_undo_restores_every_object(name: str, seed: int) -> None:
     plan = plan_rollback(remembered, snapshot_of(after, also=[action.target]))
     back = apply(after, plan.actions)
     assert not plan.conflicts
-    for key, found in world.objects.items():
+    for key, stored in world.objects.items():
         now = back.objects[key]
-        if "template" in found.get("spec", {}):
-            assert digest(now["spec"]["template"]) == digest(found["spec"]["template"])
-            assert _but_template(now) == _but_template(found)
+        if "template" in stored.get("spec", {}):
+            assert digest(now["spec"]["template"]) == digest(stored["spec"]["template"])
+            assert _but_template(now) == _but_template(stored)
         else:
-            assert _bare(now.get("spec", now)) == _bare(found.get("spec", found))
+            assert _bare(now.get("spec", now)) == _bare(stored.get("spec", stored))
     assert isinstance(action, Restart) or plan.actions
 
 
-def _but_template(found: object) -> object:
-    assert isinstance(found, dict)
-    return _bare({k: v for k, v in found["spec"].items() if k != "template"})
+def _but_template(stored: object) -> object:
+    assert isinstance(stored, dict)
+    return _bare({k: v for k, v in stored["spec"].items() if k != "template"})
 
 
 def _bare(value: object) -> object:
@@ -128,9 +128,9 @@ def _bare(value: object) -> object:
 
 @settings(max_examples=len(NAMES) * 2, deadline=None)
 @given(name=worlds)
-def test_a_world_made_of_what_was_observed_tells_the_same_story(name: str) -> None:
+def test_a_world_made_of_what_was_observed_has_the_same_snapshot(name: str) -> None:
     world = broken(name)
-    live, _ = seen(name)
+    live, _ = snapshot_and_actions(name)
     stresses = {p.name: p.stress for p in world.pods.get(world.target, ()) if p.stress}
     again = world_from_snapshot(live, world.ground_truth, stresses=stresses)
     assert snapshot_differences(live, snapshot_of(again)) == ()

@@ -82,8 +82,8 @@ def test_what_the_fault_needs_may_differ() -> None:
 
 def test_losing_a_pod_that_cannot_come_back_is_harm() -> None:
     world = quota_exhausted()
-    (left,) = (pod.name for pod in world.pods[CART])
-    after = apply(world, [Scale(target=CART, replicas=1), DeletePod(target=key("Pod", left))])
+    (remaining,) = (pod.name for pod in world.pods[CART])
+    after = apply(world, [Scale(target=CART, replicas=1), DeletePod(target=key("Pod", remaining))])
     assert any("capacity lowered" in text for text in assess(world, after).side_effects)
 
 

@@ -34,23 +34,23 @@ def parts(tiny_base: Callable[[str], Path]) -> tuple[Any, Encoder]:
 
 
 def prompts_of(encoder: Encoder) -> list[tuple[int, ...]]:
-    return [encoder.prompt([{"role": "user", "content": asked}]) for asked in QUESTIONS]
+    return [encoder.prompt([{"role": "user", "content": question}]) for question in QUESTIONS]
 
 
 def chances(model: Any, encoder: Encoder, prompt: tuple[int, ...]) -> dict[str, float]:
     """Return the chance of each reply under the tree, from one pass over each."""
     sequences = encoder.replies(REPLIES)
     tree = tokenization.build_tree(sequences)
-    found = {}
+    probabilities = {}
     for text, sequence in zip(REPLIES, sequences, strict=True):
         with torch.no_grad():
             scores = logits(model, reply_states(model, 0, [Example(prompt, sequence)])[0])
         total = 0.0
         for place, possible in tokenization.decisions(tree, sequence):
-            some = torch.log_softmax(scores[place, list(possible)], -1)
-            total += float(some[possible.index(sequence[place])])
-        found[text] = math.exp(total)
-    return found
+            log_probabilities = torch.log_softmax(scores[place, list(possible)], -1)
+            total += float(log_probabilities[possible.index(sequence[place])])
+        probabilities[text] = math.exp(total)
+    return probabilities
 
 
 def test_samples_come_as_often_as_they_should(parts: tuple[Any, Encoder]) -> None:
@@ -82,10 +82,10 @@ def test_a_tree_without_a_decision_asks_nobody(parts: tuple[Any, Encoder]) -> No
     model, encoder = parts
     prompts = prompts_of(encoder)
     only = tokenization.build_tree(encoder.replies(REPLIES[:1]))
-    several = tokenization.build_tree(encoder.replies(REPLIES))
-    written = decode.constrained(model, prompts, [only, several, only])
+    tree = tokenization.build_tree(encoder.replies(REPLIES))
+    written = decode.constrained(model, prompts, [only, tree, only])
     assert written[0] == written[2] == {0: 1}
-    assert written[1] == decode.constrained(model, prompts[1:2], [several])[0]
+    assert written[1] == decode.constrained(model, prompts[1:2], [tree])[0]
 
 
 def test_free_decoding_is_the_librarys(parts: tuple[Any, Encoder]) -> None:

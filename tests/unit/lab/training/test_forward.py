@@ -56,10 +56,10 @@ def test_gradients_are_those_of_the_plain_way(
     tiny_base: Callable[[str], Path], architecture: str, shared: int
 ) -> None:
     folder = tiny_base(architecture)
-    loss, found = gradients(folder, attention.register(), shared)
+    loss, actual = gradients(folder, attention.register(), shared)
     expected_loss, expected = gradients(folder, "eager", 0)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=2e-3, atol=2e-6)
 
 
@@ -80,7 +80,7 @@ def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
     )  # the states' squares are normalized
     states = [one for group in group_states(model, shared, groups) for one in group]
     sum((state @ weights).sin().sum() for state in states).backward()
-    found = [part.grad.clone() for part in adapters.parameters]
+    gradients_in_rows = [part.grad.clone() for part in adapters.parameters]
     for part in adapters.parameters:
         part.grad = None
 
@@ -88,7 +88,7 @@ def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
     sum((state @ weights).sin().sum() for state in alone).backward()
     for one, other in zip(states, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
-    for grad, part in zip(found, adapters.parameters, strict=True):
+    for grad, part in zip(gradients_in_rows, adapters.parameters, strict=True):
         torch.testing.assert_close(grad, part.grad, rtol=2e-3, atol=2e-6)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import strategies as strategies
 
 from reme_lab.training import dataset, metrics_log, recipe, reply_metrics, schedule, tokenization
 from reme_lab.training.errors import BadRecipeError, NoIncidentsError
@@ -39,12 +39,15 @@ def test_decisions_are_the_places_where_another_token_was_possible() -> None:
 
 
 # --- the order of examples
-@given(some.lists(some.integers(1, 50), min_size=1, max_size=300), some.integers(1, 9))
+@given(
+    strategies.lists(strategies.integers(1, 50), min_size=1, max_size=300),
+    strategies.integers(1, 9),
+)
 def test_an_epoch_has_every_example_once_but_for_a_rest(lengths: list[int], size: int) -> None:
     order = BatchSampler(lengths, size, seed=3)
-    seen = Counter(i for step in range(order.steps_per_epoch) for i in order.batch(step))
-    assert set(seen.values()) == {1}
-    assert len(lengths) - len(seen) < min(size, len(lengths))
+    counts = Counter(i for step in range(order.steps_per_epoch) for i in order.batch(step))
+    assert set(counts.values()) == {1}
+    assert len(lengths) - len(counts) < min(size, len(lengths))
     again = BatchSampler(lengths, size, seed=3)
     assert all(order.batch(step) == again.batch(step) for step in (0, order.steps_per_epoch + 1))
 

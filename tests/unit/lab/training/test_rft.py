@@ -37,13 +37,13 @@ def test_the_gradient_is_that_of_the_expected_reward() -> None:
     rows = [torch.stack([scores, torch.zeros(10)]) for _ in rewards]
     objective, mean = expected_reward(rows, group(*rewards.tolist()))
     objective.backward()
-    found = scores.grad.clone()
+    gradient = scores.grad.clone()
 
     scores.grad = None
     expected = (torch.softmax(scores[:3], 0) * rewards).sum()
     expected.backward()
     assert mean == pytest.approx(expected.item(), abs=1e-6)
-    torch.testing.assert_close(found, scores.grad / rewards.std(unbiased=False))
+    torch.testing.assert_close(gradient, scores.grad / rewards.std(unbiased=False))
 
 
 def test_like_rewards_teach_nothing() -> None:

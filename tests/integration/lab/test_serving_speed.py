@@ -1,4 +1,4 @@
-"""What is timed is what the operator would ask, with and without the grammar."""
+"""The speed measurement sends what the operator would send, with and without the grammar."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The client against a server on loopback that plays the OpenAI API, well and badly."""
+"""The client against a loopback server that plays the OpenAI API, correctly and incorrectly."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def body(text: str | None = PLAYBOOK, finish: str = "stop") -> dict[str, Any]:
 
 
 class Server:
-    """Answers each question with the next handler, the last one for ever, and remembers them."""
+    """Answers each request with the next handler (the last one repeats), and records requests."""
 
     def __init__(self, *handlers: Handler, models: Handler | None = None) -> None:
         self.handlers = list(handlers)

@@ -1,4 +1,4 @@
-"""A model directory is what its manifest says, or it is not served."""
+"""A model directory is served only if it matches its manifest."""
 
 import os
 import subprocess

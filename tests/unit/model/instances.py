@@ -1,4 +1,4 @@
-"""Every instance of a schema, for the few keywords that reply schemas use."""
+"""Enumerates the instances of a schema, for the few keywords of reply schemas."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def instances(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None) -> Iterator[Any]:
-    """Yield every value that the schema allows; fails on a keyword that it does not know."""
+    """Yield every value that the schema allows; fail on an unknown keyword."""
     root = root or schema
     keywords = set(schema) - {"$defs"}
     if "$ref" in schema:

@@ -1,4 +1,4 @@
-"""Small clusters to describe: a workload called cart in shop, broken in one way or another."""
+"""Small clusters to describe: a workload called cart in shop, with one fault."""
 
 import copy
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ QUIET = Usage(30, 40 * 2**20)
 
 @dataclass
 class Shop:
-    """Says how the shop differs from a healthy one; `live()` is the snapshot."""
+    """How the shop differs from a healthy one; `live()` is the snapshot."""
 
     name: str = "cart"
     namespace: str = "shop"

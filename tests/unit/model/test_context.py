@@ -1,4 +1,4 @@
-"""What the model is told of an incident."""
+"""The description of an incident in the prompt."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""Whatever an attacker writes, wherever: it reaches the model as bounded, inert, redacted data."""
+"""Untrusted text from any field reaches the model as bounded, inert, redacted data."""
 
 import json
 import re
@@ -30,7 +30,7 @@ from tests.unit.playbook.builders import container, template
 
 EVERY = pytest.mark.parametrize("attempt", injections(), ids=lambda attempt: attempt.id)
 BENIGN = "some words"
-# What tokenizers take for the start or the end of a message, of the families that are in use.
+# Markers that tokenizers of common model families take for the start or end of a message.
 TOKENS = re.compile(
     r"<\|[^|]{0,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</?think>"
     r"|<\uff5c|<(?:repo_name|file_sep|filename|gh_stars|issue_\w+|jupyter_\w+)>|\[TOOL_CALLS\]"
@@ -76,7 +76,7 @@ def report(text: str) -> DiagnosisReportSpec:
 
 
 def description_with(field: str, text: str) -> str:
-    """Return the description of a shop in which one field holds the text."""
+    """Return the description of a shop in which one field contains the text."""
     if field in SHOPS:
         return describe_incident(SHOPS[field](text).live(), report_about("fault", "it fails"))
     if field == "report":
@@ -97,7 +97,7 @@ FIELDS = (*SHOPS, "report", "earlier attempt", "probe")
 
 
 def inert(text: str) -> None:
-    """State that nothing in it is more than a visible character of data."""
+    """Check that the text contains only visible characters without a special meaning."""
     assert not TOKENS.search(text), text
     for character in text:
         assert character == "\n" or unicodedata.category(character)[0] != "C", repr(text)
@@ -124,7 +124,7 @@ def test_nothing_of_it_is_more_than_data(attempt: Injection) -> None:
 
 @EVERY
 def test_it_can_begin_no_line_of_its_own(attempt: Injection) -> None:
-    """A line that is not normal is told by how it begins: a text only ever stands within one."""
+    """The start of a line tells its tone; untrusted text is only ever inside of a line."""
     heads = re.compile(
         r"(reported fault|target|container|no other revision|previous revision|normal|wrong|config"
         r"|event|evidence|attempt|readiness probe|liveness probe|startup probe|cpu of|memory of)\b"
@@ -132,7 +132,7 @@ def test_it_can_begin_no_line_of_its_own(attempt: Injection) -> None:
     for field in FIELDS:
         count = len(description_with(field, BENIGN).splitlines())
         lines = description_with(field, attempt.text).splitlines()
-        # Whether a value names a missing Service, or a name a secret, may add or save a line.
+        # A value may add or remove a line: if it names a missing Service, or a secret.
         assert len(lines) <= count + 2, (field, lines)
         assert all(heads.match(line) for line in lines), (field, lines)
 
@@ -186,7 +186,7 @@ def test_names_cannot_hold_it(attempt: Injection, name: str) -> None:
 
 @pytest.mark.parametrize("name", harms())
 def test_a_model_that_obeys_achieves_nothing(name: str) -> None:
-    """Not even where the policy allows every action, as far as a policy can."""
+    """Not even if the policy allows every action."""
     everything = RemediationPolicySpec(
         actions=[
             ActionRule(
@@ -203,7 +203,7 @@ def test_a_model_that_obeys_achieves_nothing(name: str) -> None:
     try:
         actions = compile_playbook(json.dumps(harm(name)))
     except RejectedPlaybookError:
-        return  # it is no part of the language
+        return  # not part of the language
     assert not set(actions) & set(space), "it is offered"
     with pytest.raises(RejectedPlaybookError):
         validate(actions, everything, live, release_namespace="reme-system")

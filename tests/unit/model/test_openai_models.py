@@ -1,4 +1,4 @@
-"""What a server's answers are taken for."""
+"""Validation of a model server's responses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the probes showed is told in plain words: what users feel of the fault."""
+"""The description of probe results in the prompt."""
 
 from typing import Any
 

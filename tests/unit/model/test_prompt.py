@@ -1,4 +1,4 @@
-"""The question that the model is asked."""
+"""The conversation that is sent to the model."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is taken out of foreign text, and what stays."""
+"""What is redacted in untrusted text, and what is not."""
 
 import pytest
 from hypothesis import given

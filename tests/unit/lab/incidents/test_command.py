@@ -1,4 +1,4 @@
-"""`make incidents` writes what it is asked for, and says what it does not know."""
+"""`make incidents` writes the requested incidents, and rejects unknown faults."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Traces are what they say: the same from one seed, distinct, right, and asked as in earnest."""
+"""Incidents are reproducible from their seed, distinct, correct, and prompted like real ones."""
 
 import json
 from itertools import count
@@ -52,7 +52,7 @@ def sample_incidents(number: int, *, candidates: bool = False) -> list[Incident]
 TRACES = sample_incidents(60)
 
 
-def test_one_seed_gives_one_trace() -> None:
+def test_one_seed_gives_one_incident() -> None:
     again = [make_incident(incident.seed, incident.split) for incident in TRACES[:20]]
     assert [t.record() for t in again] == [t.record() for t in TRACES[:20]]
     assert len({incident.id for incident in TRACES}) == len(TRACES)

@@ -1,4 +1,4 @@
-"""Nothing of the benchmark is in the traces: no name, no sentence, no fault that is held out."""
+"""Nothing of the benchmark is in the incidents: no name, no sentence, no held-out fault."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _USUAL = frozenset({80})
 """Ports that every system has."""
 
 
-def traces() -> Iterator[Incident]:
+def incidents() -> Iterator[Incident]:
     for place in range(10_000):
         try:
             yield make_incident(f"leak/{place}", list(rng.Split)[place % 3])
@@ -29,12 +29,12 @@ def traces() -> Iterator[Incident]:
             continue
 
 
-TRACES = list(islice(traces(), 400))
-TEXT = "\n".join(m["content"] for t in TRACES for m in t.messages)
+INCIDENTS = list(islice(incidents(), 400))
+TEXT = "\n".join(m["content"] for t in INCIDENTS for m in t.messages)
 
 
 def words_of_the_systems() -> set[str]:
-    """Return how the benchmark's systems call what is theirs."""
+    """Return the names that the benchmark's systems use."""
     words: set[str] = set()
     for system in map(load, names()):
         words |= {system.name, system.title}
@@ -77,14 +77,14 @@ def test_no_sentence_of_its_reports_is_there() -> None:
 
 
 def test_no_prompt_is_longer_than_the_operator_writes_them() -> None:
-    assert all(len(t.messages[-1]["content"]) <= MAX_CHARACTERS for t in TRACES)
+    assert all(len(t.messages[-1]["content"]) <= MAX_CHARACTERS for t in INCIDENTS)
 
 
 def test_no_fault_that_is_held_out_is_there() -> None:
     held_out = set(held().faults)
     assert held_out == {name for name, fault in faults().items() if fault.held_out}
     assert not held_out & {*FAULTS, *ABSTENTIONS}
-    assert not held_out & {trace.fault for trace in TRACES}
+    assert not held_out & {incident.fault for incident in INCIDENTS}
 
 
 def test_every_other_fault_of_the_benchmark_is_there() -> None:

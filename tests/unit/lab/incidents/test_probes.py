@@ -1,4 +1,4 @@
-"""Whom a report asks: a caller of the broken workload fails with it, and is well after a repair."""
+"""Probes of a report: a caller of the broken workload fails with it, and recovers with it."""
 
 from itertools import count
 
@@ -21,7 +21,7 @@ SERVICES_ASKED = 2
 
 
 def broken(fault: str, services: int) -> tuple[BrokenSystem, Grader]:
-    """Return an incident whose report asks that many services, all of which fail."""
+    """Return a broken system whose report probes this many Services, all of which fail."""
     for seed in count():
         rng = Rng(f"{fault}/{seed}", Split.TRAIN)
         incident = MAKERS[fault](rng, System(rng))

@@ -1,4 +1,4 @@
-"""Rollouts that changed how pods run: nothing but going back repairs them, in the simulator too."""
+"""Rollouts that changed how pods run: only a rollback repairs them, in the simulator too."""
 
 from itertools import count
 

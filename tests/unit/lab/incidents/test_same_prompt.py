@@ -1,4 +1,4 @@
-"""The operator asks, byte for byte, what the model was trained on."""
+"""The operator sends, byte for byte, the prompts that the model was trained on."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 class Cluster:
-    """Keeps what it is given, and has nothing else."""
+    """Stores artifacts in memory; has no other method."""
 
     def __init__(self) -> None:
         self.stored: list[str] = []
@@ -41,14 +41,14 @@ class Cluster:
 
 
 class Model:
-    """Is never there: what it is asked is all that counts."""
+    """A model that is unavailable: only its requests matter."""
 
     async def generate(self, _: object) -> Any:
         raise ModelUnavailableError("gone")
 
 
 class Timer:
-    """Times nothing."""
+    """A timer that measures nothing."""
 
     @contextmanager
     def step(self, _: Step) -> Iterator[None]:
@@ -60,7 +60,7 @@ class Timer:
 
 
 def attempts(incident: Incident) -> list[Attempt]:
-    """Return the record of the attempts that the trace tells of, and the open one."""
+    """Return the attempts that the incident mentions, and the current one."""
     earlier = []
     for attempt in incident.source.previous:
         space = allowed_actions(incident.source.live, POLICY)
@@ -136,7 +136,9 @@ def sample_incidents(number: int) -> list[Incident]:
     return incidents
 
 
-async def test_the_operator_asks_what_the_traces_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_operator_sends_the_prompts_of_the_incidents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for incident in sample_incidents(25):
 
         async def live(*_: object, current: Incident = incident) -> object:

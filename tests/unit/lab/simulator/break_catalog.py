@@ -1,4 +1,4 @@
-"""Ways to break the laboratory, each with what really repairs it and what does not."""
+"""Faults of the test world, each with actions that repair it and actions that do not."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ Actions = Sequence[Action]
 
 @dataclass(frozen=True)
 class Break:
-    """One fault: a broken world, and lists of actions by what comes of them."""
+    """One fault: a broken world, and lists of actions by their result."""
 
     name: str
     world: Callable[[], World]
@@ -104,7 +104,7 @@ def delete(name: str) -> Action:
 
 
 def in_pod(stress: Stress, name: str, *probes: Probe) -> Break:
-    """Return a fault of one pod: deleting that pod helps, and so does a restart."""
+    """Return a fault of one pod: deleting that pod repairs it, and so does a restart."""
     return Break(
         name,
         lambda: with_stress(lab(), FIRST, stress),

@@ -1,4 +1,4 @@
-"""The laboratory, broken in ways that take more than a line."""
+"""Faults of the test world that take more than a line."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def env(name: str) -> tuple[Any, ...]:
 
 
 def release(world: World, *changes: Any, recreate: bool = False) -> World:
-    """Roll out a change of cart's container; with Recreate nothing of before is left."""
+    """Roll out a change of cart's container; with Recreate no old pod remains."""
     if recreate:
         world = with_field(world, CART, {"type": "Recreate"}, "spec", "strategy")
     return with_container_fields(world, CART, "server", *changes)

@@ -1,4 +1,4 @@
-"""For each fault: it shows, what repairs it repairs it without harm, and nothing else does."""
+"""Each fault is visible, its repairs repair it without side effects, and other actions do not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A world that is made of a live state behaves as the cluster that the state was read of."""
+"""A world made of a snapshot behaves like the cluster that the snapshot was taken of."""
 
 import random
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from tests.unit.lab.simulator.test_properties import broken, snapshot_and_action
 from tests.unit.lab.simulator.worlds import ANSWERS, cart, key, lab, rollout
 
 ELSEWHERE = ("denied", "upstream")
-"""Faults whose effect is in a neighbour, of which a live state tells next to nothing."""
+"""Faults whose effect is in a neighbour, of which a snapshot tells next to nothing."""
 FAULTS = [b for b in BREAKS if b.name not in ELSEWHERE]
 
 
@@ -95,7 +95,7 @@ def test_a_limit_below_what_the_kubelet_grants_is_no_slower() -> None:
 
 
 def with_statuses(live: ClusterSnapshot, statuses: list[Mapping[str, Any]]) -> ClusterSnapshot:
-    """Return the live state with these statuses of the containers of every pod."""
+    """Return the snapshot with these container statuses in every pod."""
     pods = {
         key: {**pod, "status": {**pod["status"], "containerStatuses": statuses}}
         for key, pod in live.objects.items()
@@ -130,7 +130,7 @@ def test_a_pod_that_has_not_started_is_told_what_a_run_that_follows_at_once_sets
     assert problems_of(world, [ANSWERS])
     after = apply(world, [config("normal")])
     assert assess(world, after, [ANSWERS, rollout()]).good is cured
-    # What it was told at its start stays, whatever is set later.
+    # A running container keeps the settings of its start, whatever is set later.
     again = apply(after, [config("maintenance")])
     assert assess(after, again, [ANSWERS, rollout()]).probes_pass is cured
 

@@ -1,4 +1,4 @@
-"""How StatefulSets, DaemonSets and rollouts of Deployments behave, as their controllers do."""
+"""StatefulSets, DaemonSets and rollouts of Deployments behave like those of Kubernetes."""
 
 from dataclasses import replace
 
@@ -189,7 +189,7 @@ def test_pods_that_run_keep_their_settings_and_those_that_crash_read_them_anew()
     off = with_field(world, settings, "off", "data", "MODE")
     assert problems_of(off, [ANSWERS]) == ()
     restarted = apply(off, [Restart(target=cart())])
-    assert ready(restarted) == 2  # the old ones still serve: the new one crashes
+    assert ready(restarted) == 2  # the old pods still serve: the new one crashes
     assert len(restarted.pods[cart()]) == 3
     healed = with_field(restarted, settings, "normal", "data", "MODE")
     assert problems_of(healed, [ANSWERS, rollout()]) == ()

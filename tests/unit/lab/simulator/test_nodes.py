@@ -1,4 +1,4 @@
-"""A cordoned node bears a taint of Kubernetes' own, which comes and goes with the cordon."""
+"""A cordoned node has Kubernetes' own taint, which is removed with the cordon."""
 
 from typing import Any
 

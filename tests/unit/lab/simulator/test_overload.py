@@ -1,4 +1,4 @@
-"""A pod to which more comes in than it does stops being ready, once its queue is long."""
+"""A pod that gets more requests than it can serve becomes unready once its queue is long."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ ROLLOUT = [rollout()]
 
 
 def starved() -> World:
-    """Return the world some minutes after a rollout left cart a quarter of the CPU it needs."""
+    """Return the world minutes after a rollout that left cart a quarter of the CPU it needs."""
     world = lab()
     needs = replace(world.program(cart()), default=Behaviour(cpu_millicores=160))
     world = with_program(world, cart(), needs)

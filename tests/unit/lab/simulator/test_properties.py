@@ -1,4 +1,4 @@
-"""What holds of every world and every action that the gate lets through."""
+"""Properties of every world and every action that validation accepts."""
 
 import random
 from functools import cache
@@ -120,7 +120,7 @@ def _but_template(stored: object) -> object:
 
 
 def _bare(value: object) -> object:
-    """Return the value without what is off or empty, which says no more than its absence."""
+    """Return the value without parts that are off or empty, which equal missing ones."""
     if isinstance(value, dict):
         return {k: _bare(v) for k, v in value.items() if v not in (None, False, [], {})}
     return [_bare(v) for v in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""What is harm, and what it costs."""
+"""Side effects of runs, and their disruption."""
 
 import pytest
 
@@ -57,7 +57,7 @@ HARM: list[tuple[str, Action]] = [
 def test_harm_is_flagged(what: str, action: Action) -> None:
     world = lab()
     if what == "neighbour broken":
-        # Nothing of before is left, as its strategy has it.
+        # With this strategy no old pod remains.
         world = with_field(world, DB, {"type": "Recreate"}, "spec", "strategy")
     verdict = assess(world, apply(world, [action]))
     assert any(text.startswith(what) for text in verdict.side_effects), verdict

@@ -1,4 +1,4 @@
-"""What is observed of a world is what the operator reads of a cluster that answers the same."""
+"""The snapshot of a world equals what the operator reads of a cluster with the same objects."""
 
 from datetime import UTC, datetime
 from typing import cast

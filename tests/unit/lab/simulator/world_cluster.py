@@ -1,4 +1,4 @@
-"""The reading half of the operator's cluster, over a world: what the API server would answer."""
+"""A read-only cluster client over a world."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

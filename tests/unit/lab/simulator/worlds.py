@@ -1,4 +1,4 @@
-"""A small healthy world: users ask front, front asks cart, cart asks db; all on two nodes."""
+"""A small healthy world: users call front, front calls cart, cart calls db; on two nodes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ MIB = 2**20
 
 
 def key(kind: str, name: str) -> ObjectRef:
-    """Return a key of the laboratory."""
+    """Return a reference in the test namespace."""
     return ObjectRef(kind, "" if kind == "Node" else NAMESPACE, name)  # type: ignore[arg-type]
 
 
@@ -37,7 +37,7 @@ def meta(kind: str, name: str) -> dict[str, Any]:
 
 
 def workload(name: str, replicas: int, *, kind: str = "Deployment", **container: Any) -> Json:
-    """Return a workload that serves at 8080; keywords are fields of its container."""
+    """Return a workload that serves on port 8080; keywords are fields of its container."""
     server = {
         "name": "server",
         "image": f"lab/{name}:1",

@@ -1,4 +1,4 @@
-"""A tiny model with random weights and a tokenizer of characters: training in milliseconds."""
+"""A tiny model with random weights and a character tokenizer, which trains in milliseconds."""
 
 import json
 import os
@@ -13,7 +13,7 @@ SYSTEM = "Repair."
 
 @pytest.fixture(autouse=True)
 def one_cpu() -> Iterator[None]:
-    """Compute on one CPU, here and in subprocesses: tiny matrices are not worth two threads."""
+    """Use one CPU, here and in subprocesses: two threads do not pay off for tiny matrices."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     yield
@@ -21,12 +21,12 @@ def one_cpu() -> Iterator[None]:
 
 
 class CutError(Exception):
-    """Ends a run in the middle, as losing the machine would."""
+    """Aborts a run in the middle, like the loss of the machine."""
 
 
 @pytest.fixture
 def cut_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, int, Callable[[], int]], None]:
-    """Return what runs a command whose stage is cut off before a step."""
+    """Return a function that runs a command whose stage is aborted before a step."""
 
     def run(stage: Any, last: int, command: Callable[[], int]) -> None:
         learned = stage.learn
@@ -44,8 +44,8 @@ def cut_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, int, Callable[[], 
     return run
 
 
-def trace(number: int, answer: str, *others: str) -> dict[str, Any]:
-    """Return a trace as it stands in a file; the incident tells which answer is right."""
+def incident_record(number: int, answer: str, *others: str) -> dict[str, Any]:
+    """Return an incident as it is stored in a file."""
     replies = (answer, *others)
     return {
         "id": f"t{number}",
@@ -63,13 +63,14 @@ def trace(number: int, answer: str, *others: str) -> dict[str, Any]:
 
 @pytest.fixture
 def incidents_folder(tmp_path: Path) -> Path:
-    """Return a folder with traces for training, for development and for tests."""
+    """Return a folder with incidents for training, development and test."""
     folder = tmp_path / "traces"
     folder.mkdir()
     replies = ('[{"restart":"a"}]', '[{"restart":"b"}]', '[{"scale":2}]', '{"abstain":"healthy"}')
     for name, count, start in (("train", 24, 0), ("dev", 6, 100), ("test", 6, 200)):
         lines = [
-            json.dumps(trace(n, replies[n % 4], *replies)) for n in range(start, start + count)
+            json.dumps(incident_record(n, replies[n % 4], *replies))
+            for n in range(start, start + count)
         ]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
     return folder
@@ -77,7 +78,7 @@ def incidents_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return what makes the directory of a tiny base of an architecture, once for each."""
+    """Return a function that makes a tiny base model of an architecture, once each."""
     transformers = pytest.importorskip("transformers")
     torch = pytest.importorskip("torch")
     tokenizers = pytest.importorskip("tokenizers")
@@ -124,7 +125,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
 @pytest.fixture
 def recipe_file(tmp_path: Path, tiny_base: Callable[[str], Path]) -> Callable[..., Path]:
-    """Return what writes a recipe for a tiny base of an architecture."""
+    """Return a function that writes a recipe for a tiny base model."""
     yaml = pytest.importorskip("yaml")
 
     def write(architecture: str = "llama", **changes: Any) -> Path:

@@ -1,4 +1,4 @@
-"""Decoding finds what one pass over every possible reply finds."""
+"""Decoding agrees with one forward pass over every possible reply."""
 
 import math
 from collections.abc import Callable
@@ -28,7 +28,7 @@ QUESTIONS = ("why", "what is going on here", "ab ab")
 def parts(tiny_base: Callable[[str], Path]) -> tuple[Any, Encoder]:
     folder = tiny_base("llama")
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention.register())
-    with torch.no_grad():  # random weights are close to indifferent: make them choose
+    with torch.no_grad():  # random weights have little preference: sharpen it
         model.model.embed_tokens.weight.mul_(20)
     return model.eval(), Encoder(AutoTokenizer.from_pretrained(folder))
 
@@ -38,7 +38,7 @@ def prompts_of(encoder: Encoder) -> list[tuple[int, ...]]:
 
 
 def chances(model: Any, encoder: Encoder, prompt: tuple[int, ...]) -> dict[str, float]:
-    """Return the chance of each reply under the tree, from one pass over each."""
+    """Return the probability of each reply under the tree, from one pass over each."""
     sequences = encoder.replies(REPLIES)
     tree = tokenization.build_tree(sequences)
     probabilities = {}

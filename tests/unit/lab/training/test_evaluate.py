@@ -1,4 +1,4 @@
-"""What is counted is what the model wrote, under the grammar and freely."""
+"""Evaluation counts what the model generates, with the grammar and freely."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is exported is what was trained, and what the image's build accepts."""
+"""The exported adapter is the trained one, and the image build accepts it."""
 
 import json
 from collections.abc import Callable

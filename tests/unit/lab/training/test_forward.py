@@ -1,4 +1,4 @@
-"""Shortcuts of the forward and backward pass change nothing but the time."""
+"""The shortcuts of forward and backward passes change only the duration."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_gradients_are_those_of_the_plain_way(
 def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
     tiny_base: Callable[[str], Path], architecture: str, shared: int
 ) -> None:
-    # In double precision: how rounding depends on the order of sums differs between processors.
+    # In double precision: the rounding of sums depends on the processor.
     model, adapters = model_of(tiny_base(architecture), attention.register(), torch.float64)
     first, second = EXAMPLES[0].prompt, EXAMPLES[1].prompt
     groups = [
@@ -77,7 +77,7 @@ def test_replies_in_one_row_are_computed_as_if_each_stood_alone(
     ]
     weights = torch.randn(
         model.config.hidden_size, dtype=torch.float64
-    )  # the states' squares are normalized
+    )  # the squares of the states are normalized
     states = [one for group in group_states(model, shared, groups) for one in group]
     sum((state @ weights).sin().sum() for state in states).backward()
     gradients_in_rows = [part.grad.clone() for part in adapters.parameters]

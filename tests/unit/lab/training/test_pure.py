@@ -17,7 +17,7 @@ ABSTENTION = '{"abstain":"healthy"}'
 RESTART = '[{"kubernetes.core.k8s":{"kind":"Deployment"}}]'
 
 
-def a_trace(answer: str = RESTART, **more: object) -> dataset.Incident:
+def an_incident(answer: str = RESTART, **more: object) -> dataset.Incident:
     messages = [{"role": "user", "content": "what now"}]
     raw = {"id": "1", "fault": "f", "kind": "repair", "messages": messages, "answer": answer}
     return dataset.Incident.model_validate({**raw, **more})
@@ -78,7 +78,7 @@ def test_the_scarcer_budget_counts() -> None:
     assert schedule.progress(plan, 10, 10_000) == 1.0
 
 
-# --- traces
+# --- incidents
 def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(NoIncidentsError, match="make incidents"):
         dataset.read(tmp_path / "train.jsonl")
@@ -86,16 +86,16 @@ def test_a_missing_file_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
-    path.write_text(a_trace().model_dump_json() + '\n{"id":"2"}\n')
+    path.write_text(an_incident().model_dump_json() + '\n{"id":"2"}\n')
     with pytest.raises(NoIncidentsError, match="line 2"):
         dataset.read(path)
 
 
 def test_what_is_possible_is_told_by_rewards_alone() -> None:
-    assert a_trace().possible == ()
-    incident = a_trace(candidates={RESTART: 1.0, "[2]": 0.1})
+    assert an_incident().possible == ()
+    incident = an_incident(candidates={RESTART: 1.0, "[2]": 0.1})
     assert set(incident.possible) == {RESTART, "[2]", *dataset.ABSTENTIONS}
-    assert (incident.reward("[2]"), incident.reward("[3]"), a_trace().reward(RESTART)) == (
+    assert (incident.reward("[2]"), incident.reward("[3]"), an_incident().reward(RESTART)) == (
         0.1,
         0.0,
         1.0,
@@ -105,15 +105,15 @@ def test_what_is_possible_is_told_by_rewards_alone() -> None:
 # --- counting
 def test_spaces_do_not_make_a_reply_wrong() -> None:
     spaced = json.dumps(json.loads(RESTART), indent=1)
-    assert reply_metrics.Outcome(a_trace(), spaced).exact
-    assert not reply_metrics.Outcome(a_trace(), RESTART[:-1]).valid
+    assert reply_metrics.Outcome(an_incident(), spaced).exact
+    assert not reply_metrics.Outcome(an_incident(), RESTART[:-1]).valid
 
 
 def test_abstentions_are_counted_both_ways() -> None:
-    repair, nothing = a_trace(), a_trace(ABSTENTION)
+    repair, nothing = an_incident(), an_incident(ABSTENTION)
     pairs = ((repair, ABSTENTION), (nothing, ABSTENTION), (nothing, RESTART), (repair, RESTART))
     summary_of_replies = reply_metrics.summary(
-        [reply_metrics.Outcome(trace, reply) for trace, reply in pairs]
+        [reply_metrics.Outcome(incident, reply) for incident, reply in pairs]
     )
     assert summary_of_replies["abstention_precision"]["rate"] == 0.5
     assert summary_of_replies["abstention_recall"]["rate"] == 0.5

@@ -1,4 +1,4 @@
-"""What training came to is written from result files alone."""
+"""The training report is written from result files only."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -34,12 +34,12 @@ def folder_of_results(folder: Path) -> Path:
     log = "".join(json.dumps(line) + "\n" for line in (RUN, *STEPS, DEV))
     (folder / "sft.jsonl").write_text(log)
     split = {"traces": 2, "kinds": {"repair": 2}, "digest": "sha256:22"}
-    traces = {"seed": 1, "splits": {"train": split, "dev": split, "test": split}}
-    (folder / "incidents.json").write_text(json.dumps(traces))
+    manifest = {"seed": 1, "splits": {"train": split, "dev": split, "test": split}}
+    (folder / "incidents.json").write_text(json.dumps(manifest))
     message = {"role": "user", "content": "what now"}
     raw = {"id": "1", "fault": "slow", "kind": "repair", "messages": [message], "answer": "[1]"}
-    trace = Incident.model_validate(raw)
-    outcomes = [Outcome(trace, reply) for reply in ("[1]", "[1]", "[2]", "no")]
+    incident = Incident.model_validate(raw)
+    outcomes = [Outcome(incident, reply) for reply in ("[1]", "[1]", "[2]", "no")]
     modes = {"free": reply_metrics.summary(outcomes)}
     result = {"traces": 4, "data_digest": "sha256:22", "modes": modes}
     (folder / "sft-test.json").write_text(json.dumps(result))

@@ -22,8 +22,8 @@ from reme_lab.training import (  # noqa: E402
 pytestmark = pytest.mark.timeout(300)
 
 
-def arguments(recipe: Path, traces: Path, out: Path, *more: str) -> list[str]:
-    return ["--recipe", str(recipe), "--incidents", str(traces), "--out", str(out), *more]
+def arguments(recipe: Path, incidents: Path, out: Path, *more: str) -> list[str]:
+    return ["--recipe", str(recipe), "--incidents", str(incidents), "--out", str(out), *more]
 
 
 def losses(folder: Path) -> dict[int, float]:
@@ -50,7 +50,7 @@ def test_a_run_in_two_parts_is_the_run_in_one(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert sft.main(arguments(recipe, incidents_folder, whole, "--steps", "8")) == 0
 
-    # The rate depends on the budget, so the first part is cut off, not given a smaller one.
+    # The learning rate depends on the budget, so the first part is aborted.
     every_step = recipe_file(checkpoint_minutes=1e-9)
     first = arguments(every_step, incidents_folder, parts, "--steps", "8")
     cut_at(sft.SupervisedStage, 5, lambda: sft.main(first))

@@ -1,4 +1,4 @@
-"""Sim-RFT raises what the simulator rewards, and can be stopped like the other stage."""
+"""Sim-RFT raises the probability of rewarded replies, and can be interrupted."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_like_rewards_teach_nothing() -> None:
 def test_incidents_are_asked_until_enough_of_them_teach_something(
     draws: int, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of each round one group teaches: two more rounds are asked for three, if there may be."""
+    """One group per round has a gradient: three are wanted, so two more rounds are sampled."""
     sampled: list[tuple[int, ...]] = []
 
     def complete(_: object, chosen: tuple[int, ...]) -> list[list[Completion]]:
@@ -134,7 +134,7 @@ def test_a_finished_stage_is_not_run_again_unless_its_inputs_changed(
     assert (run / metrics_log.FILE).read_text().splitlines()[0] != log.splitlines()[0]
 
 
-def test_traces_without_rewards_are_refused(
+def test_incidents_without_rewards_are_refused(
     recipe_file: Callable[..., Path],
     incidents_folder: Path,
     tmp_path: Path,

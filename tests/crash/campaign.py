@@ -1,4 +1,4 @@
-"""Many schedules: which there are, and what came of them as a table."""
+"""Sets of schedules, and a table of their results."""
 
 import os
 from collections import Counter, defaultdict
@@ -16,21 +16,21 @@ _NAMES = {
     "answer": "409, 429, 500, timeouts, broken connections",
     "time": "API server away, watches end, lag or 410, stale lists",
     "leader": "two replicas, leadership or network lost",
-    "model": "model server away, hangs, dies, talks nonsense",
+    "model": "model server away, hangs, dies, returns invalid replies",
     "pod": "pod killed, evicted, doubled, disk full, hangs",
 }
 
 
 @dataclass(frozen=True)
 class Course:
-    """A schedule without faults: what an operator asks the API server, in order."""
+    """A schedule without faults: the requests to the API server, in order."""
 
     scenario: str
     steps: tuple[tuple[str, str, str], ...]  # step, verb, what
 
 
 def course(scenario: str) -> Course:
-    """Carry a scenario out without faults; it must come out as it is meant to."""
+    """Run a scenario without faults; it must end as defined."""
     report = simulate(Schedule(0, scenario))
     if report.violations:
         raise AssertionError(f"{scenario} fails without any fault: {report.violations}")
@@ -38,17 +38,17 @@ def course(scenario: str) -> Course:
 
 
 def courses(scenarios: Iterable[str] = SCENARIO_WEIGHTS) -> dict[str, Course]:
-    """Return the undisturbed course of each scenario."""
+    """Return the requests of each scenario without faults."""
     return {name: course(name) for name in scenarios}
 
 
-def seeded(seeds: Iterable[int], known: Mapping[str, Course]) -> list[Schedule]:
+def schedules_of_seeds(seeds: Iterable[int], known: Mapping[str, Course]) -> list[Schedule]:
     """Return the schedules of these seeds."""
     lengths = {name: len(one.steps) for name, one in known.items()}
     return [draw(seed, lengths) for seed in seeds]
 
 
-def everywhere(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule]:
+def kill_at_every_request(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule]:
     """Return a kill before and one after every write, and one before each series of reads.
 
     Reads that follow each other within a step leave the same state behind.
@@ -66,10 +66,10 @@ def everywhere(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Sc
     return schedules
 
 
-def late(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule]:
-    """Return a network that is gone at every write that makes a run, with another to take over.
+def late_arrivals(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule]:
+    """Return a partition at every write that creates a run, with a second replica.
 
-    What was sent may arrive when the run is long over.
+    Requests of the first replica may arrive long after the run has ended.
     """
     return [
         Schedule(seed, name, (Fault("partition", number, str(seconds)),), replicas=2)
@@ -81,7 +81,7 @@ def late(known: Mapping[str, Course], scenarios: Sequence[str]) -> list[Schedule
 
 
 def run(schedules: Sequence[Schedule], jobs: int = 1) -> Iterator[Report]:
-    """Carry out the schedules and yield what came of each, in their order."""
+    """Run the schedules and yield their reports, in order."""
     if jobs == 1:
         quiet()
         yield from map(simulate, schedules)
@@ -91,14 +91,14 @@ def run(schedules: Sequence[Schedule], jobs: int = 1) -> Iterator[Report]:
 
 
 def _bare(schedule: Schedule) -> Report:
-    """Carry out a schedule, and leave out what is only of interest to a person."""
+    """Run a schedule, and drop the requests from its report."""
     report = simulate(schedule)
     report.requests.clear()
     return report
 
 
 def shrink(schedule: Schedule) -> Schedule:
-    """Return a schedule with as few of its faults as still go wrong in the same way."""
+    """Return a schedule with the fewest faults that still violates the same kind of invariant."""
     kinds = {v.kind for v in simulate(schedule).violations}
     smaller = True
     while smaller:
@@ -135,8 +135,8 @@ def tabulate(reports: Iterable[Report]) -> str:
 
 def _rows(report: Report) -> Iterator[tuple[int, str]]:
     families = {family(f) for f in report.schedule.faults}
-    if families == {"kill"} and len(report.schedule.faults) == 1 and report.deaths:
-        _, _, when, step, *_ = report.deaths[0].replace(":", " ").split()
+    if families == {"kill"} and len(report.schedule.faults) == 1 and report.kills:
+        _, _, when, step, *_ = report.kills[0].replace(":", " ").split()
         yield 0, f"killed in {_step(step)}, {when} a request"
     for number, one in enumerate(FAMILIES, 1):
         if one in families:
@@ -150,7 +150,7 @@ def _step(name: str) -> str:
     return (
         name
         if name[0].isupper() and not name.startswith("Task")
-        else {"observe": "observing", "desk": "admission"}.get(name, "the background")
+        else {"observe": "observing", "admission": "admission"}.get(name, "the background")
     )
 
 
@@ -162,5 +162,5 @@ def _aligned(rows: list[list[str]]) -> str:
 
 
 def cores() -> int:
-    """Return how many schedules are carried out at once."""
+    """Return the number of schedules to run in parallel."""
     return max(1, len(os.sched_getaffinity(0)))

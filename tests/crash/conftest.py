@@ -1,4 +1,4 @@
-"""What is killed in a simulation leaves coroutines behind: they are forgotten test by test."""
+"""Killed processes leave coroutines behind: they are collected after each test."""
 
 import gc
 import warnings
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-quietly = [
+ignores_unraisable = [
     pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

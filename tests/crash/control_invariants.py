@@ -1,4 +1,4 @@
-"""What reme promises of approvals, undos by hand, the kill switch and storms: held to the facts."""
+"""Invariants of approvals, manual rollbacks, the kill switch and report storms."""
 
 import json
 from collections import Counter
@@ -21,15 +21,15 @@ from tests.crash.world import World
 from tests.doubles.shop import NAMESPACE
 
 _AT_ONCE_SECONDS = 0.1
-"""A process may have sent what it decided on before it was told otherwise."""
+"""A request may be in flight when its process observes the kill switch."""
 _STOPPED_SECONDS = 6.0
-"""How long a run may go on that an undisturbed operator ends."""
+"""Time in which an undisturbed operator aborts a run."""
 
 
-def broken(world: World) -> Iterator[tuple[str, str]]:
-    """Return every promise that was not kept: what kind of mistake it is, and what happened."""
+def control_violations(world: World) -> Iterator[tuple[str, str]]:
+    """Yield the kind and the description of each violation."""
     yield from _approvals(world)
-    yield from _hand_undos(world)
+    yield from _manual_rollbacks(world)
     yield from _switch(world)
     yield from _budgets(world)
     yield from _reports(world)
@@ -53,8 +53,8 @@ def _approvals(world: World) -> Iterator[tuple[str, str]]:
                     )
             for one, other in pairwise(attempt.approvals):
                 if _words(one) == _words(other):
-                    yield "repeated", f"{name}: {one.decision} was taken note of twice"
-    for job in world.chronicle.jobs:
+                    yield "repeated", f"{name}: {one.decision} was recorded twice"
+    for job in world.history.jobs:
         if job.remediation is not None and not job.run.endswith("-rollback"):
             yield from _allowed(world, job, job.remediation, decisions)
 
@@ -62,7 +62,7 @@ def _approvals(world: World) -> Iterator[tuple[str, str]]:
 def _allowed(
     world: World, job: JobCreation, remediation: Remediation, decisions: list[Approval]
 ) -> Iterator[tuple[str, str]]:
-    """Hold a Job that is no undo against what was approved when it came to be."""
+    """Check the Job of a repair against the approvals at its creation."""
     attempt = remediation.status.attempts[-1]
     playbook = attempt.playbook and world.api.get("configmaps", NAMESPACE, attempt.playbook.name)
     if attempt.playbook and playbook:
@@ -74,7 +74,7 @@ def _allowed(
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
     records = [r for r in attempt.approvals if r.decision is ApprovalDecision.APPROVE]
     if not any((r.playbook_digest, r.plan_digest) == plan for r in records):
-        yield "untrue", f"{job.run} began, and no approval of its plan was taken note of"
+        yield "untrue", f"{job.run} began, and no approval of its plan was recorded"
     if not any(
         d.decision is ApprovalDecision.APPROVE and (d.playbook_digest, d.plan_digest) == plan
         for d in decisions
@@ -104,65 +104,66 @@ def _words(record: ApprovalRecord) -> tuple[Any, ...]:
     )
 
 
-# undo by hand ------------------------------------------------------------------------------------
+# manual rollbacks --------------------------------------------------------------------------------
 
 
-def _hand_undos(world: World) -> Iterator[tuple[str, str]]:
+def _manual_rollbacks(world: World) -> Iterator[tuple[str, str]]:
     for text in world.people.complaints:
         yield "untrue", text
     requests = {(uid, number) for _, uid, number in world.people.manual_rollbacks}
     for uid, remediation in world.finals.items():
         name, manual_rollbacks = remediation.metadata.name, remediation.status.manual_rollbacks
-        numbers = Counter(undo.number for undo in manual_rollbacks)
+        numbers = Counter(entry.number for entry in manual_rollbacks)
         for number, times in numbers.items():
             if times > 1:
-                yield "repeated", f"{name}: undo {number} was begun {times} times"
+                yield "repeated", f"{name}: rollback {number} was started {times} times"
             if (uid, number) not in requests:
-                yield "untrue", f"{name}: nobody asked for undo {number}"
+                yield "untrue", f"{name}: nobody requested rollback {number}"
         for _, number in sorted(key for key in requests if key[0] == uid):
             if number not in numbers:
-                yield "lost", f"{name}: undo {number} was asked for and never begun"
-        for undo in manual_rollbacks:
-            for text in _of_undo(world, undo):
-                yield "incomplete", f"{name}, undo {undo.number}: {text}"
-    for target in sorted(world.chronicle.both):
-        yield "repeated", f"{target} was undone by hand while another remediation of it ran"
+                yield "lost", f"{name}: rollback {number} was requested and never started"
+        for entry in manual_rollbacks:
+            for text in _rollback_problems(world, entry):
+                yield "incomplete", f"{name}, rollback {entry.number}: {text}"
+    for target in sorted(world.history.concurrent_targets):
+        yield "repeated", f"{target} was rolled back by hand while another remediation of it ran"
 
 
-def _of_undo(world: World, undo: ManualRollback) -> Iterator[str]:
-    if undo.outcome is None or undo.completion_time is None or not undo.message:
+def _rollback_problems(world: World, entry: ManualRollback) -> Iterator[str]:
+    if entry.outcome is None or entry.completion_time is None or not entry.message:
         yield "no outcome, message or end"
-    wrote = [e for e in world.nodes.executions if undo.run and e.run == undo.run.name and e.applied]
-    if undo.outcome is Outcome.REJECTED and wrote:
-        yield f"it is said that nothing was done, and {wrote[0].applied} was"
-    if undo.run is not None and undo.playbook is None:
+    wrote = [
+        e for e in world.nodes.executions if entry.run and e.run == entry.run.name and e.applied
+    ]
+    if entry.outcome is Outcome.REJECTED and wrote:
+        yield f"it is Rejected, and {wrote[0].applied} was applied"
+    if entry.run is not None and entry.playbook is None:
         yield "a run without a playbook"
-    if undo.verification is None:
-        yield "it was not looked at"
+    if entry.verification is None:
+        yield "it was not verified"
 
 
 # the kill switch ---------------------------------------------------------------------------------
 
 
 def _switch(world: World) -> Iterator[tuple[str, str]]:
-    for sent in world.chronicle.disregarded:
-        if sent.at - sent.seen > _AT_ONCE_SECONDS:
-            late = sent.at - sent.seen
-            text = f"{sent.process} made a Job in {sent.what}, {late:.1f} s after it saw the switch"
-            yield "untrue", text
+    for sent in world.history.ignored_kill_switches:
+        if sent.at - sent.observed_at > _AT_ONCE_SECONDS:
+            delay = f"{sent.at - sent.observed_at:.1f} s after it observed the switch"
+            yield "untrue", f"{sent.process} created a Job in {sent.what}, {delay}"
     for since, until in _stops(world):
         for one in world.nodes.executions:
             if any(since + _STOPPED_SECONDS < at < until for at in one.wrote):
-                yield "untrue", f"{one.run} wrote long after everything was to stop"
+                yield "untrue", f"{one.run} wrote long after the kill switch was to abort it"
 
 
 def _stops(world: World) -> Iterator[tuple[float, float]]:
-    """Return when all had to stand still: somebody was told, and nothing went wrong since."""
+    """Yield the periods in which runs must be aborted: observed, and without later faults."""
     alive = {process.name for process in world.processes if not process.dead}
-    switched = [*world.chronicle.switched, (world.time(), "")]
-    for (since, text), (until, _) in pairwise(switched):
+    kill_switch_changes = [*world.history.kill_switch_changes, (world.time(), "")]
+    for (since, text), (until, _) in pairwise(kill_switch_changes):
         observed_at = [
-            at for at, who in world.chronicle.told if since <= at < until and who in alive
+            at for at, who in world.history.observed_by if since <= at < until and who in alive
         ]
         if text == "Abort" and observed_at:
             yield max([min(observed_at), *(at for at in world.faults_at if at < until)]), until
@@ -172,25 +173,25 @@ def _stops(world: World) -> Iterator[tuple[float, float]]:
 
 
 def _budgets(world: World) -> Iterator[tuple[str, str]]:
-    story = SCENARIOS[world.schedule.scenario]
+    scenario = SCENARIOS[world.schedule.scenario]
     budgets = next(iter(world.finals.values())).spec.policy.spec.budgets if world.finals else None
-    for one in world.chronicle.opened:
+    for one in world.history.simulated_world:
         if one.of_target > 1:
-            yield "repeated", f"{one.name} was opened beside another of {one.target}"
-        if budgets is not None and one.altogether > budgets.max_concurrent:
-            yield "untrue", f"{one.name} made {one.altogether} open at once"
+            yield "repeated", f"{one.name} was created while another of {one.target} was open"
+        if budgets is not None and one.total_open > budgets.max_concurrent:
+            yield "untrue", f"{one.name} made {one.total_open} open at once"
         if budgets is not None and one.in_an_hour > budgets.max_per_hour:
             yield "untrue", f"{one.name} is number {one.in_an_hour} within an hour"
-        most = story.settings.get("storm_max_concurrent")
-        if most is None or one.reports <= story.settings["storm_threshold"]:
+        most = scenario.settings.get("storm_max_concurrent")
+        if most is None or one.reports <= scenario.settings["storm_threshold"]:
             continue
-        if one.altogether > most:
-            text = f"{one.name} made {one.altogether} open, and {one.reports} reports were waiting"
+        if one.total_open > most:
+            text = f"{one.name} made {one.total_open} open, and {one.reports} reports were waiting"
             yield "untrue", text
 
 
 def _reports(world: World) -> Iterator[tuple[str, str]]:
-    """Hold what the reports say against their remediations."""
+    """Check the statuses of reports against their remediations."""
     for body in world.api.all("diagnosisreports"):
         report = DiagnosisReport.model_validate(body)
         uid, name = report.metadata.uid, report.metadata.name

@@ -1,4 +1,4 @@
-"""Lets the faults of a schedule happen, at the gate of the API server and beside it."""
+"""Injects the faults of a schedule."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -14,106 +14,104 @@ from tests.doubles.fake_api import _status
 from tests.doubles.sim_api import Answer, ApiRequest
 
 _HANG_SECONDS = 300.0
-"""Longer than any client waits."""
+"""Longer than the timeout of any client."""
 
 
 @dataclass
 class FaultInjector:
-    """The gate of one world."""
+    """Interceptor of the API server of one world."""
 
     world: World
     _by_request: dict[int, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     _by_name: dict[tuple[str, int], list[Fault]] = field(default_factory=lambda: defaultdict(list))
-    _seen: Counter[str] = field(default_factory=Counter)
-    _again: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
-    happened: list[str] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _repeats: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for fault in self.world.schedule.faults:
             if fault.kind == "pod":
                 what, _, when = fault.more.partition(":")
-                self.world.nodes.befalls[fault.at] = (what, when)
+                self.world.nodes.faults_by_number[fault.at] = (what, when)
             elif fault.kind == "model":
                 what, _, times = fault.more.partition(":")
-                self.world.model.befalls[fault.at] = (what, int(times))
+                self.world.model.faults_by_number[fault.at] = (what, int(times))
             elif fault.kind in KILLS and fault.more:
                 self._by_name[(fault.more, fault.at)].append(fault)
             else:
                 self._by_request[fault.at].append(fault)
 
     async def __call__(self, request: ApiRequest, answer: Answer) -> web.StreamResponse:
-        """Decide what becomes of a request."""
+        """Handle a request: answer it, or fail as the schedule says."""
         world, process = self.world, request.process
         replica = process.name.split(".")[0]
         for fault in self._due(request):
-            self._tell(fault, request)
+            self._record(fault, request)
             world.note_fault()
             if fault.kind in KILLS:
-                return await self._killed(fault, request, answer)
+                return await self._kill(fault, request, answer)
             self._begin(fault, request, replica)
         if world.api.down:
-            return await self._cut()
+            return await self._close_connection()
         if process.dead:
-            # It was on its way when its sender died: it arrives, or it does not.
-            return await answer() if world.rng.random() < 0.5 else await self._nothing()
+            # Its sender was killed after sending: it arrives or is lost.
+            return await answer() if world.rng.random() < 0.5 else await self._no_response()
         if (until := world.cut_until.get(replica, 0)) > world.time():
-            return await self._late(until, answer)
+            return await self._deliver_late(until, answer)
         if request.number < 0:
             if world.leaseless_until.get(replica, 0) > world.time():
                 return _status(503, "Unavailable", "injected")
             return await answer()
-        if again := self._again.get((process.name, request.verb, request.path)):
-            return await self._spoilt(again.pop(0), request, answer)
+        if again := self._repeats.get((process.name, request.verb, request.path)):
+            return await self._fail(again.pop(0), request, answer)
         return await answer()
 
     def _due(self, request: ApiRequest) -> list[Fault]:
-        """Return what is to happen at this request: by its number, or as the nth of its kind."""
+        """Return the faults of this request: by its number, or as the nth of its kind."""
         named: list[Fault] = []
         for name in (request.what, f"{request.step}: {request.what}"):
-            named += self._by_name.pop((name, self._seen[name]), [])
-            self._seen[name] += 1
+            named += self._by_name.pop((name, self._counts[name]), [])
+            self._counts[name] += 1
         return [*self._by_request.pop(request.number, []), *named]
 
-    async def _killed(
-        self, fault: Fault, request: ApiRequest, answer: Answer
-    ) -> web.StreamResponse:
+    async def _kill(self, fault: Fault, request: ApiRequest, answer: Answer) -> web.StreamResponse:
         when = fault.kind.removeprefix("kill-")
         response = await answer() if when == "after" else None
         self.world.kill(request.process, f"{when} {request.step}: {request.what}")
-        return response or await self._nothing()
+        return response or await self._no_response()
 
     def _begin(self, fault: Fault, request: ApiRequest, replica: str) -> None:
         world = self.world
         match fault.kind:
             case "partition":
                 world.cut_until[replica] = world.time() + float(fault.more)
-                # What is sent meanwhile arrives up to a second after the end.
-                self._later(float(fault.more) + 2)
+                # Requests sent meanwhile arrive up to a second after the end.
+                self._mark_in_progress(float(fault.more) + 2)
             case "lease-lost":
                 world.leaseless_until[replica] = world.time() + float(fault.more)
             case "outage" | "watches-lag" | "stale-lists":
-                self._for_a_while(fault)
+                self._degrade_api(fault)
             case "watches-end" | "watches-gone":
                 world.api.end_watches(gone=fault.kind == "watches-gone")
             case "touch":
                 self._touch()
             case _:
                 key = (request.process.name, request.verb, request.path)
-                self._again[key] = [fault.kind] * int(fault.more or "1")
+                self._repeats[key] = [fault.kind] * int(fault.more or "1")
 
-    def _tell(self, fault: Fault, request: ApiRequest) -> None:
-        self.happened.append(
+    def _record(self, fault: Fault, request: ApiRequest) -> None:
+        self.events.append(
             f"{self.world.time() - 1000:7.2f} s  {fault}  {request.process.name}"
             f"  {request.step}: {request.verb} {request.path}"
         )
 
-    async def _spoilt(self, kind: str, request: ApiRequest, answer: Answer) -> web.StreamResponse:
+    async def _fail(self, kind: str, request: ApiRequest, answer: Answer) -> web.StreamResponse:
         self.world.note_fault()
         match kind:
             case "conflict":
                 if request.verb == "GET":
                     return await answer()
-                self._touch()  # somebody else was faster; whoever writes by version is refused
+                self._touch()  # a concurrent change: a write with a resource version is refused
                 return await answer()
             case "throttled":
                 refused = _status(429, "TooManyRequests", "injected")
@@ -125,32 +123,32 @@ class FaultInjector:
                 await answer() if not _watches(request) else None
                 return _status(500, "InternalError", "injected, and done all the same")
             case "timeout-before":
-                return await self._nothing()
+                return await self._no_response()
             case "timeout-after":
                 await answer() if not _watches(request) else None
-                return await self._nothing()
+                return await self._no_response()
             case "cut-after":
                 await answer() if not _watches(request) else None
-                return await self._cut()
+                return await self._close_connection()
             case _:
-                return await self._cut()
+                return await self._close_connection()
 
-    async def _late(self, until: float, answer: Answer) -> web.StreamResponse:
-        """Deliver it when the network is back, or never; its sender has given up by then."""
+    async def _deliver_late(self, until: float, answer: Answer) -> web.StreamResponse:
+        """Deliver the request after the partition, or never; its sender has timed out."""
         await asyncio.sleep(until - self.world.time() + self.world.rng.uniform(0, 1))
-        return await answer() if self.world.rng.random() < 0.5 else await self._nothing()
+        return await answer() if self.world.rng.random() < 0.5 else await self._no_response()
 
-    async def _nothing(self) -> web.StreamResponse:
+    async def _no_response(self) -> web.StreamResponse:
         await asyncio.sleep(_HANG_SECONDS)
         return web.Response(status=504)
 
-    async def _cut(self) -> web.StreamResponse:
+    async def _close_connection(self) -> web.StreamResponse:
         return web.Response(status=503, headers={"Connection": "close"})
 
-    def _for_a_while(self, fault: Fault) -> None:
+    def _degrade_api(self, fault: Fault) -> None:
         world, seconds = self.world, float(fault.more)
         api, later = world.api, asyncio.get_running_loop().call_later
-        world.under_way += 1
+        world.faults_in_progress += 1
         if fault.kind == "outage":
             api.down = True
             api.end_watches(gone=False)
@@ -162,20 +160,20 @@ class FaultInjector:
             api.stale_seconds = seconds
             later(3 * seconds, self._set, "stale_seconds", 0.0, context=Context())
 
-    def _later(self, seconds: float) -> None:
-        """Count the fault as under way for so long."""
-        self.world.under_way += 1
+    def _mark_in_progress(self, seconds: float) -> None:
+        """Count a fault as in progress for so many seconds."""
+        self.world.faults_in_progress += 1
         later = asyncio.get_running_loop().call_later
         later(seconds, self._set, "", None, context=Context())
 
     def _set(self, name: str, value: Any) -> None:
         if name:
             setattr(self.world.api, name, value)
-        self.world.under_way -= 1
+        self.world.faults_in_progress -= 1
         self.world.note_fault()
 
     def _touch(self) -> None:
-        """Change the metadata of every object of reme's own, as somebody else would."""
+        """Change the metadata of every object of reme, as another client would."""
         for plural in ("remediations", "diagnosisreports"):
             for obj in self.world.api.all(plural):
                 meta = obj["metadata"]
@@ -184,5 +182,5 @@ class FaultInjector:
 
 
 def _watches(request: ApiRequest) -> bool:
-    # A watch has no effect to be had before it fails, and no end to be waited for.
+    # A read has no effect before it fails, and a watch does not end.
     return request.verb == "GET"

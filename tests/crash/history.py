@@ -1,4 +1,4 @@
-"""What happened in a world in its order, kept where no operator can forget or change it."""
+"""History of a simulated world, recorded outside of the operator."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -18,64 +18,70 @@ SWITCH = "reme-stop"
 
 @dataclass(frozen=True)
 class JobCreation:
-    """A Job that came to be, and what was there at that moment."""
+    """Creation of a Job, and the remediation as recorded at that time."""
 
     at: float
     run: str
-    playbook: str  # as the pod gets it
-    remediation: Remediation | None  # whose run it is, as it was recorded then
+    playbook: str  # as mounted into the pod
+    remediation: Remediation | None  # as recorded at that time
 
 
 @dataclass(frozen=True)
 class RemediationCreation:
-    """A remediation that came to be, and how many were open then, this one included."""
+    """Creation of a remediation, and the numbers of open ones, this one included."""
 
     at: float
     name: str
     target: str
     of_target: int
-    altogether: int
+    total_open: int
     in_an_hour: int
-    reports: int  # on which nothing has come yet
+    reports: int  # without an ended remediation
 
 
 @dataclass(frozen=True)
 class IgnoredKillSwitch:
-    """A write that was sent by a process that had seen the kill switch to be on."""
+    """A write of a process that had observed the kill switch to be on."""
 
     at: float
     process: str
     what: str
-    seen: float
+    observed_at: float
 
 
 @dataclass
 class UserActionLog:
-    """What people did, by their own word."""
+    """Actions of the simulated users."""
 
     decisions: list[tuple[float, Approval]] = field(default_factory=list)
     manual_rollbacks: list[tuple[float, str, int]] = field(
         default_factory=list
     )  # when, uid, number
-    complaints: list[str] = field(default_factory=list)  # what was done to their own changes
-    done: bool = False  # nobody does anything any more
+    complaints: list[str] = field(default_factory=list)  # their changes that were overwritten
+    done: bool = False  # all actions are finished
 
 
 @dataclass
 class History:
-    """A hook of the API server, and a gate before its own."""
+    """Records the changes of the API server, as a hook and as an interceptor."""
 
     api: SimulatedApi
     jobs: list[JobCreation] = field(default_factory=list)
-    opened: list[RemediationCreation] = field(default_factory=list)
-    both: set[str] = field(default_factory=set)  # undone by hand and repaired at once
-    switched: list[tuple[float, str]] = field(default_factory=list)  # what it says since when
-    disregarded: list[IgnoredKillSwitch] = field(default_factory=list)
-    told: list[tuple[float, str]] = field(default_factory=list)  # which process, for the first time
-    _seen_on: dict[str, float] = field(default_factory=dict)  # by process
+    simulated_world: list[RemediationCreation] = field(default_factory=list)
+    concurrent_targets: set[str] = field(
+        default_factory=set
+    )  # with a manual rollback and a repair at once
+    kill_switch_changes: list[tuple[float, str]] = field(
+        default_factory=list
+    )  # (time, in-flight policy; empty: off)
+    ignored_kill_switches: list[IgnoredKillSwitch] = field(default_factory=list)
+    observed_by: list[tuple[float, str]] = field(
+        default_factory=list
+    )  # (time, process), first observation
+    _observed_on: dict[str, float] = field(default_factory=dict)  # by process
     _created: list[float] = field(default_factory=list)
 
-    # what there is ------------------------------------------------------------------------------
+    # changes ------------------------------------------------------------------------------------
 
     def __call__(self, what: str, obj: Json) -> None:
         """React to one change of the store."""
@@ -83,14 +89,14 @@ class History:
             case ["ADDED", "jobs"]:
                 self._note_job(obj)
             case ["ADDED", "remediations"]:
-                self._note_opened(Remediation.model_validate(obj))
-                self._note_both()
+                self._note_remediation(Remediation.model_validate(obj))
+                self._note_concurrent_runs()
             case ["MODIFIED", "remediations"]:
-                self._note_both()
+                self._note_concurrent_runs()
             case [_, "configmaps"] if obj["metadata"]["name"] == SWITCH:
                 gone = what.startswith("DELETED")
                 text = "" if gone else (obj.get("data") or {}).get("inFlight", "Drain")
-                self.switched.append((self._time(), text))
+                self.kill_switch_changes.append((self._time(), text))
 
     def _note_job(self, job: Json) -> None:
         name = str(job["metadata"]["name"])
@@ -106,37 +112,37 @@ class History:
             )
         )
 
-    def _note_opened(self, fresh: Remediation) -> None:
+    def _note_remediation(self, fresh: Remediation) -> None:
         now = self._time()
         self._created.append(now)
         # One on hold has changed nothing, and takes neither its target nor room in a budget.
         there = [r for r in self._remediations() if r.status.outcome is None and not is_on_hold(r)]
         of_target = [r for r in there if r.spec.target.name == fresh.spec.target.name]
-        self.opened.append(
+        self.simulated_world.append(
             RemediationCreation(
                 at=now,
                 name=fresh.metadata.name,
                 target=fresh.spec.target.name,
                 of_target=len(of_target),
-                altogether=len(there),
+                total_open=len(there),
                 in_an_hour=sum(now - at < 3600 for at in self._created),
                 reports=len(self._waiting()),
             )
         )
 
-    def _note_both(self) -> None:
-        """Note where an undo by hand has its run while another remediation has one."""
-        repaired, undone = set(), set()
+    def _note_concurrent_runs(self) -> None:
+        """Record targets with a run of a manual rollback and one of another remediation."""
+        repaired, rolled_back = set(), set()
         for one in self._remediations():
             target, manual_rollbacks = one.spec.target.name, one.status.manual_rollbacks
             if any(_runs(run) for a in one.status.attempts for run in (a.run, a.rollback)):
                 repaired.add(target)
             if manual_rollbacks and _runs(manual_rollbacks[-1].run):
-                undone.add(target)
-        self.both |= undone & repaired
+                rolled_back.add(target)
+        self.concurrent_targets |= rolled_back & repaired
 
     def _waiting(self) -> list[str]:
-        """Return the reports that nothing has come of yet."""
+        """Return the UIDs of reports without an ended remediation."""
         ended = {
             r.spec.report_ref.uid for r in self._remediations() if r.status.outcome is not None
         }
@@ -147,21 +153,21 @@ class History:
         return [Remediation.model_validate(o) for o in self.api.all("remediations")]
 
     def is_on(self, at: float) -> str:
-        """Return what the kill switch said at a time; empty when it was off."""
+        """Return the in-flight policy of the kill switch at a time; empty when it was off."""
         text = ""
-        for since, word in self.switched:
+        for since, policy in self.kill_switch_changes:
             if since <= at:
-                text = word
+                text = policy
         return text
 
-    # who knows of the switch --------------------------------------------------------------------
+    # observations of the kill switch -------------------------------------------------------------
 
     def gate(self, before: Interceptor) -> Interceptor:
-        """Return a gate that takes note of what each process is told of the kill switch."""
+        """Return an interceptor that records when each process observes the kill switch."""
 
         async def watching(request: ApiRequest, answer: Answer) -> web.StreamResponse:
             process, sent = request.process.name, self._time()
-            seen_on_at = self._seen_on.get(process)
+            seen_on_at = self._observed_on.get(process)
 
             async def noted() -> web.StreamResponse:
                 response = await answer()
@@ -171,16 +177,16 @@ class History:
                     and seen_on_at is not None
                 ):
                     ignored_kill_switch = IgnoredKillSwitch(sent, process, request.step, seen_on_at)
-                    self.disregarded.append(ignored_kill_switch)
+                    self.ignored_kill_switches.append(ignored_kill_switch)
                 return response
 
             response = await before(request, noted)
             if request.verb == "GET" and request.path.endswith(f"/configmaps/{SWITCH}"):
-                if response.status == 200 and process not in self._seen_on:
-                    self._seen_on[process] = self._time()
-                    self.told.append((self._time(), process))
+                if response.status == 200 and process not in self._observed_on:
+                    self._observed_on[process] = self._time()
+                    self.observed_by.append((self._time(), process))
                 elif response.status == 404:
-                    self._seen_on.pop(process, None)
+                    self._observed_on.pop(process, None)
             return response
 
         return watching

@@ -1,4 +1,4 @@
-"""What must be true after everything has gone wrong and has come right again."""
+"""Invariants of a world after all faults have passed."""
 
 import json
 from collections import defaultdict
@@ -11,7 +11,7 @@ from typing import Any
 from reme_api.base import ArtifactReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
-from tests.crash.control_invariants import broken
+from tests.crash.control_invariants import control_violations
 from tests.crash.scenarios import MAY_BE_DEFEATED, SCENARIOS
 from tests.crash.schedule import KILLS
 from tests.crash.world import World
@@ -33,7 +33,7 @@ _CHANGED_NOTHING = {
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that must not be."""
+    """One violated invariant."""
 
     kind: str  # repeated, lost, untrue, orphan, incomplete, stuck
     text: str
@@ -43,19 +43,19 @@ class Violation:
 
 
 def check(world: World) -> list[Violation]:
-    """Return everything that is wrong with a world that has come to rest."""
+    """Return all violations of a world at rest."""
     return [
         *_repeated(world),
         *_lost(world),
         *_stuck(world),
         *_untrue(world),
         *_incomplete(world),
-        *(Violation(kind, text) for kind, text in broken(world)),
+        *(Violation(kind, text) for kind, text in control_violations(world)),
     ]
 
 
 def _runs(remediation: Remediation) -> Iterator[Run]:
-    """Return every run that the record names, whatever it is for."""
+    """Yield every run of a remediation, of any kind."""
     status = remediation.status
     for holder in (*status.attempts, *status.manual_rollbacks):
         yield from (value for _, value in holder if isinstance(value, Run))
@@ -90,7 +90,7 @@ def _two_at_once(world: World) -> Iterator[Violation]:
         for remediation in world.finals.values()
         for run in _runs(remediation)
     }
-    runs = sorted((e for e in world.nodes.executions if e.claimed), key=lambda e: e.begun)
+    runs = sorted((e for e in world.nodes.executions if e.claimed), key=lambda e: e.started_at)
     for first, second in combinations(runs, 2):
         same = target.get(first.run) == target.get(second.run)
         if same and first.wrote and second.wrote and first.wrote[-1] > second.wrote[0]:
@@ -135,7 +135,7 @@ def _stuck(world: World) -> Iterator[Violation]:
 
 
 def unreported(world: World) -> list[str]:
-    """Return the reports that do not say yet what became of them."""
+    """Return the names of reports whose status has no result yet."""
     names = []
     for report in world.api.all("diagnosisreports"):
         conditions = report.get("status", {}).get("conditions") or []
@@ -146,19 +146,21 @@ def unreported(world: World) -> list[str]:
 
 def _untrue(world: World) -> Iterator[Violation]:
     scenario = SCENARIOS[world.schedule.scenario]
-    ends = scenario.ends | (scenario.ends_unseen if _unseen(world) else set())
+    ends = scenario.ends | (scenario.ends_with_stale_lists if _lists_were_stale(world) else set())
     unharmed = {f.kind for f in world.schedule.faults} <= set(KILLS)
     for target in scenario.targets:
         about = [r for r in world.finals.values() if r.spec.target.name == target]
-        outcomes = {_as_it_is_left(r) for r in about}
-        now = _facts(world.api.get("deployments", NAMESPACE, target))
-        before = _facts({"spec": world.before[target]})
+        outcomes = {_final_outcome(r) for r in about}
+        now = _image_and_replicas(world.api.get("deployments", NAMESPACE, target))
+        before = _image_and_replicas({"spec": world.before[target]})
         if Outcome.VERIFIED in outcomes:
             if now[0] != GOOD:
                 yield Violation("untrue", f"{target} is called repaired and runs {now[0]}")
         elif Outcome.ROLLBACK_FAILED in outcomes:
             if now == before:
-                yield Violation("untrue", f"{target} is as before, and RollbackFailed is said")
+                yield Violation(
+                    "untrue", f"{target} is as before, and the outcome is RollbackFailed"
+                )
         elif (outcomes - {None} <= _CHANGED_NOTHING) and now != before:
             text = ", ".join(sorted(map(str, outcomes)))
             yield Violation("untrue", f"{target} was {before} and is {now}, after {text}")
@@ -170,19 +172,21 @@ def _untrue(world: World) -> Iterator[Violation]:
                 yield Violation("untrue", f"{one.metadata.name} ended as {words}")
 
 
-def _unseen(world: World) -> bool:
-    """Return whether a list of workloads was behind after what happened meanwhile."""
+def _lists_were_stale(world: World) -> bool:
+    """Return whether a list of workloads was stale after the scenario's event."""
     behind, acted = world.api.behind_at.get("deployments"), world.acted_at
     return behind is not None and acted is not None and behind >= acted
 
 
-def _as_it_is_left(remediation: Remediation) -> Outcome | None:
-    """Return what a remediation says of its target: what came of an undo by hand counts."""
-    undone = [u for u in remediation.status.manual_rollbacks if u.outcome is not Outcome.REJECTED]
-    return undone[-1].outcome if undone else remediation.status.outcome
+def _final_outcome(remediation: Remediation) -> Outcome | None:
+    """Return the last outcome of a remediation, of its manual rollbacks if there are any."""
+    rolled_back = [
+        u for u in remediation.status.manual_rollbacks if u.outcome is not Outcome.REJECTED
+    ]
+    return rolled_back[-1].outcome if rolled_back else remediation.status.outcome
 
 
-def _facts(deployment: Any) -> tuple[str, int]:
+def _image_and_replicas(deployment: Any) -> tuple[str, int]:
     spec = deployment["spec"]
     return spec["template"]["spec"]["containers"][0]["image"], spec["replicas"]
 
@@ -226,9 +230,9 @@ def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
         if not attempt.actions or not attempt.timings:
             yield "no actions or no timings"
     if attempt.rollback is not None:
-        yield from _text(world, "undo playbook", attempt.rollback_playbook)
+        yield from _text(world, "rollback playbook", attempt.rollback_playbook)
         if attempt.rollback_verification is None and attempt.outcome is not Outcome.CANCELLED:
-            yield "its undo was not looked at"
+            yield "its rollback was not verified"
     for run in filter(None, (attempt.run, attempt.rollback)):
         if run.reason is None or run.completion_time is None or run.created_time is None:
             yield f"{run.name} has no reason, beginning or end"
@@ -247,14 +251,14 @@ def _text(world: World, what: str, reference: ArtifactReference | None) -> Itera
     config_map = world.api.get("configmaps", NAMESPACE, reference.name)
     text = (config_map or {}).get("data", {}).get(reference.key, "")
     if f"sha256:{sha256(text.encode()).hexdigest()}" != reference.digest:
-        yield f"the {what} that is kept is not the one that was recorded"
+        yield f"the {what} does not match its recorded digest"
 
 
-# what is left ------------------------------------------------------------------------------------
+# leftovers ---------------------------------------------------------------------------------------
 
 
 def leftovers(world: World) -> list[str]:
-    """Return everything of runs that still exists."""
+    """Return the objects of runs that still exist."""
     kinds = ("jobs", "pods", "serviceaccounts", "rungrants", "rolebindings", "clusterrolebindings")
     lines = [f"{kind}/{o['metadata']['name']}" for kind in kinds for o in world.api.all(kind)]
     return lines + [
@@ -263,12 +267,12 @@ def leftovers(world: World) -> list[str]:
 
 
 def owned(world: World) -> list[str]:
-    """Return the texts of remediations that are gone."""
+    """Return the artifacts of deleted remediations."""
     return [f"configmaps/{o['metadata']['name']}" for o in world.api.all("configmaps", NAMESPACE)]
 
 
 def describe(world: World) -> str:
-    """Return what became of each remediation, in one line."""
+    """Return the outcomes of all remediations as one line."""
     ends = [
         f"{r.metadata.name}={r.status.outcome}/{r.status.reason}" for r in world.finals.values()
     ]

@@ -1,4 +1,4 @@
-"""What there is to repair in each scenario, what the model says, and what people do meanwhile."""
+"""Scenarios: the faulty targets, the replies of the model, and the actions of users."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,14 +19,14 @@ MAY_BE_DEFEATED = {
     Outcome.ROLLBACK_FAILED,
     Outcome.TIMED_OUT,
 }
-"""What faults may make of any remediation, as long as it is the truth."""
+"""Outcomes that faults may cause in any scenario, if they are true."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One story; `ends` is how it ends when nothing goes wrong.
+    """One scenario; `ends` are the outcomes without faults.
 
-    `meanwhile` happens once, by an event; `people` is what people do by themselves.
+    `meanwhile` is called once, on a change; `people` are actions of users.
     """
 
     ends: frozenset[Outcome]
@@ -40,12 +40,12 @@ class Scenario:
     policy: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     severities: tuple[str, ...] = ()
-    task_seconds: float = 0.6  # what a task of a playbook takes
-    ends_unseen: frozenset[Outcome] = frozenset()  # as well, if lists hid what happened meanwhile
+    task_seconds: float = 0.6  # duration of a task of a playbook
+    ends_with_stale_lists: frozenset[Outcome] = frozenset()  # also allowed when lists were stale
 
 
 def prepare(world: World) -> None:
-    """Put everything there, and have people do what they do."""
+    """Create the objects of the scenario."""
     scenario = SCENARIOS[world.schedule.scenario]
     open_shop(world.api, maxAttempts=scenario.attempts, **scenario.policy)
     world.settings, world.model.others = scenario.settings, scenario.targets[1:]
@@ -57,11 +57,11 @@ def prepare(world: World) -> None:
     for target in scenario.targets:
         world.note_before(target)
     if scenario.meanwhile:
-        does = scenario.meanwhile
+        action = scenario.meanwhile
 
         def once(what: str, obj: Json) -> None:
             if world.acted_at is None:
-                does(world, what, obj)
+                action(world, what, obj)
 
         world.api.hooks.append(once)
 
@@ -80,15 +80,15 @@ def begin(world: World) -> None:
 
 
 async def act(world: World) -> None:
-    """Have people do what they do by themselves."""
-    does = SCENARIOS[world.schedule.scenario].people
-    if does is not None:
-        await does(world)
+    """Carry out the actions of users."""
+    action = SCENARIOS[world.schedule.scenario].people
+    if action is not None:
+        await action(world)
     world.people.done = True
 
 
 def _copy_cart(world: World, name: str) -> None:
-    """Put a second broken service beside the first."""
+    """Create a second faulty service like the first."""
     api = world.api
     uid = ""
     for plural in ("deployments", "replicasets", "services"):
@@ -125,19 +125,19 @@ def _neighbour(world: World) -> None:
 
 
 def _suffers(world: World, what: str, obj: Json) -> None:
-    """Make the neighbour worse as soon as a run has changed the target."""
+    """Degrade the neighbour as soon as a run has changed the target."""
     if what == "MODIFIED deployments" and world.nodes.executions:
         world.acted_at = world.time()
         world.api.edit("deployments", NAMESPACE, "stock", {"status": {"availableReplicas": 0}})
 
 
 def _when_claimed(act: Callable[[World], None]) -> Callable[[World, str, Json], None]:
-    def does(world: World, what: str, obj: Json) -> None:
+    def action(world: World, what: str, obj: Json) -> None:
         if what == "MODIFIED configmaps" and (obj.get("data") or {}).get("claim.json"):
             world.acted_at = world.time()
             act(world)
 
-    return does
+    return action
 
 
 def _cancel(world: World) -> None:
@@ -165,9 +165,9 @@ def _set(*outcomes: Outcome) -> frozenset[Outcome]:
 
 SCENARIOS = {
     "verified": Scenario(_set(Outcome.VERIFIED), ([rollback()],)),
-    "undone": Scenario(_set(Outcome.ROLLED_BACK), ([scale(2)],)),
-    "second": Scenario(_set(Outcome.VERIFIED), ([scale(2)], [rollback()]), attempts=2),
-    "twins": Scenario(
+    "rolled-back": Scenario(_set(Outcome.ROLLED_BACK), ([scale(2)],)),
+    "second-attempt": Scenario(_set(Outcome.VERIFIED), ([scale(2)], [rollback()]), attempts=2),
+    "two-reports": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED), ([rollback()],), ("twin-a", "twin-b")
     ),
     "rejected": Scenario(_set(Outcome.REJECTED), ([{"ansible.builtin.shell": "id"}],)),
@@ -193,8 +193,8 @@ SCENARIOS = {
         ([rollback()],),
         opens=_neighbour,
         meanwhile=_suffers,
-        # A list that is behind may hide what the neighbour is like until the window is over.
-        ends_unseen=_set(Outcome.VERIFIED),
+        # A stale list may hide the neighbour's state until the window is over.
+        ends_with_stale_lists=_set(Outcome.VERIFIED),
     ),
     "approved": Scenario(
         _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.approve, policy=_APPROVE
@@ -205,7 +205,7 @@ SCENARIOS = {
     "expired": Scenario(
         _set(Outcome.TIMED_OUT),
         ([rollback()],),
-        people=user_actions.nobody,
+        people=user_actions.ignore_plans,
         policy=_APPROVE | {"approvalTimeoutSeconds": 20},
     ),
     "edited": Scenario(
@@ -217,28 +217,30 @@ SCENARIOS = {
         people=user_actions.approve_too_late,
         policy=_APPROVE | {"actions": [{"name": "Scale", "maxIncreasePercent": 300}]},
     ),
-    "hand-undone": Scenario(_set(Outcome.VERIFIED), ([rollback()],), people=user_actions.undo),
-    "hand-undone-later": Scenario(
-        _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.undo_around_others
+    "manual-rollback": Scenario(
+        _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.request_rollback
     ),
-    "hand-undone-beside": Scenario(
+    "manual-rollback-over-change": Scenario(
+        _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.rollback_over_other_changes
+    ),
+    "manual-rollback-during-report": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
         ([rollback()],),
-        people=user_actions.undo_beside_report,
+        people=user_actions.rollback_during_report,
     ),
-    "stopped": Scenario(
+    "aborted": Scenario(
         _set(Outcome.VERIFIED, Outcome.CANCELLED),
         ([rollback()],),
-        people=user_actions.stop,
+        people=user_actions.abort_runs,
         task_seconds=9,
     ),
-    "stopped-undoing": Scenario(
+    "aborted-rollback": Scenario(
         _set(Outcome.ROLLED_BACK, Outcome.CANCELLED, Outcome.ROLLBACK_FAILED),
         ([scale(2)],),
-        people=user_actions.stop,
+        people=user_actions.abort_runs,
     ),
-    "held": Scenario(
-        _set(Outcome.ROLLED_BACK, Outcome.CANCELLED), ([scale(2)],), people=user_actions.finish
+    "drained": Scenario(
+        _set(Outcome.ROLLED_BACK, Outcome.CANCELLED), ([scale(2)],), people=user_actions.drain_runs
     ),
     "suspended": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
@@ -251,8 +253,8 @@ SCENARIOS = {
     "storm": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED),
         ([rollback()],),
-        ("cart-a", "till-a", "desk-a", "shelf-a", "cart-b", "till-b", "desk-b"),
-        targets=("cart", "till", "desk", "shelf"),
+        ("cart-a", "till-a", "store-a", "shelf-a", "cart-b", "till-b", "store-b"),
+        targets=("cart", "till", "store", "shelf"),
         policy={"budgets": {"cooldownSeconds": 0, "maxConcurrent": 3, "maxPerHour": 7}},
         settings={"storm_threshold": 3, "storm_max_concurrent": 2},
         severities=("Low", "High", "Critical", "Medium"),

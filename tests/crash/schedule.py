@@ -1,4 +1,4 @@
-"""What goes wrong in one run of the simulation, drawn from a seed or written down by hand."""
+"""Schedules of faults, drawn from a seed or given explicitly."""
 
 import random
 from collections.abc import Mapping
@@ -54,9 +54,9 @@ class Schedule:
 
 SCENARIO_WEIGHTS: Mapping[str, int] = {
     "verified": 6,
-    "undone": 5,
-    "second": 3,
-    "twins": 2,
+    "rolled-back": 5,
+    "second-attempt": 3,
+    "two-reports": 2,
     "rejected": 1,
     "abstained": 1,
     "healthy": 1,
@@ -70,12 +70,12 @@ SCENARIO_WEIGHTS: Mapping[str, int] = {
     "expired": 1,
     "edited": 2,
     "replanned": 2,
-    "hand-undone": 3,
-    "hand-undone-later": 1,
-    "hand-undone-beside": 2,
-    "stopped": 2,
-    "stopped-undoing": 2,
-    "held": 2,
+    "manual-rollback": 3,
+    "manual-rollback-over-change": 1,
+    "manual-rollback-during-report": 2,
+    "aborted": 2,
+    "aborted-rollback": 2,
+    "drained": 2,
     "suspended": 2,
     "storm": 2,
 }

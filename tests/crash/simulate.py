@@ -1,4 +1,4 @@
-"""Carries out one schedule and says what came of it."""
+"""Runs one schedule and checks the invariants."""
 
 import asyncio
 import time
@@ -10,15 +10,15 @@ from tests.crash.fault_injection import FaultInjector
 from tests.crash.invariants import Violation, check, describe, leftovers, owned, unreported
 from tests.crash.scenarios import SCENARIOS, act, begin, prepare
 from tests.crash.schedule import Schedule
-from tests.crash.world import World, labelled, opened
+from tests.crash.world import World, labelled, simulated_world
 from tests.doubles.sim_loop import SimulatedLoop
 
 QUIET_SECONDS = 6.0
-"""How long nothing may change before a world counts as being at rest."""
-PATIENCE_SECONDS = 2400.0
-"""How long a recovery may take, after the last fault."""
+"""Time without change after which a world is at rest."""
+RECOVERY_TIMEOUT_SECONDS = 2400.0
+"""Maximum time of recovery after the last fault."""
 SWEEP_SECONDS = 400.0
-"""Longer than the time between two searches for orphans."""
+"""Longer than the interval of the garbage collector."""
 
 
 class Request(NamedTuple):
@@ -33,15 +33,15 @@ class Request(NamedTuple):
 
 @dataclass
 class Report:
-    """What came of one schedule."""
+    """Result of one schedule."""
 
     schedule: Schedule
     violations: list[Violation] = field(default_factory=list)
-    happened: list[str] = field(default_factory=list)
-    deaths: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    kills: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     ends: str = ""
-    swept: list[str] = field(default_factory=list)  # left behind, and found by the next sweep
+    swept: list[str] = field(default_factory=list)  # removed by the garbage collector
     simulated_seconds: float = 0.0
     real_seconds: float = 0.0
 
@@ -51,7 +51,7 @@ class Report:
 
 
 def simulate(schedule: Schedule) -> Report:
-    """Carry out a schedule in a loop of its own."""
+    """Run a schedule in its own event loop."""
     started_at = time.perf_counter()
     loop = SimulatedLoop()
     try:
@@ -65,9 +65,9 @@ def simulate(schedule: Schedule) -> Report:
 async def _simulate(schedule: Schedule) -> Report:
     report = Report(schedule)
     with labelled():
-        async with opened(schedule, list(SCENARIOS[schedule.scenario].answers)) as world:
-            mischief = FaultInjector(world)
-            world.api.gate = world.chronicle.gate(mischief)
+        async with simulated_world(schedule, list(SCENARIOS[schedule.scenario].answers)) as world:
+            fault_injector = FaultInjector(world)
+            world.api.gate = world.history.gate(fault_injector)
             prepare(world)
             replicas = [
                 asyncio.create_task(world.replica(f"op{n}"), context=Context())
@@ -76,33 +76,33 @@ async def _simulate(schedule: Schedule) -> Report:
             try:
                 await asyncio.sleep(2)
                 begin(world)
-                at_it = asyncio.create_task(act(world), context=Context())
+                actions = asyncio.create_task(act(world), context=Context())
                 await _at_rest(world)
                 report.violations += check(world)
                 await _sweep(world, report)
                 report.ends = describe(world)
                 await _remove_everything(world, report)
-                if at_it.done():
-                    at_it.result()
-                at_it.cancel()
+                if actions.done():
+                    actions.result()
+                actions.cancel()
             finally:
                 for replica in replicas:
                     replica.cancel()
                 for process in world.processes:
                     await process.kill()
-            report.happened, report.deaths = mischief.happened, world.deaths
+            report.events, report.kills = fault_injector.events, world.kills
             report.requests = [
-                Request(a.process.name, a.step, a.verb, a.path, a.what) for a in world.api.asked
+                Request(a.process.name, a.step, a.verb, a.path, a.what) for a in world.api.requests
             ]
             report.simulated_seconds = world.time() - 1000
     return report
 
 
 async def _at_rest(world: World) -> None:
-    """Wait until nothing is left to be done, or until patience is at its end."""
+    """Wait until the world is at rest, or the timeout."""
     world.note_fault()
     since = world.time()
-    while world.time() - world.last_fault < PATIENCE_SECONDS:
+    while world.time() - world.last_fault < RECOVERY_TIMEOUT_SECONDS:
         await asyncio.sleep(1)
         if not _done(world):
             since = world.time()
@@ -114,7 +114,7 @@ def _done(world: World) -> bool:
     if not world.people.done:
         return False
     remediations = world.api.all("remediations")
-    if world.under_way or any(r["metadata"].get("finalizers") for r in remediations):
+    if world.faults_in_progress or any(r["metadata"].get("finalizers") for r in remediations):
         return False
     if any(not r.get("status", {}).get("outcome") for r in remediations):
         return False
@@ -133,7 +133,7 @@ async def _sweep(world: World, report: Report) -> None:
 
 
 async def _remove_everything(world: World, report: Report) -> None:
-    """Delete what users have made, and see that nothing else stays."""
+    """Delete the objects of users, and check that nothing else remains."""
     for plural in ("diagnosisreports", "remediations"):
         for obj in world.api.all(plural):
             meta = obj["metadata"]

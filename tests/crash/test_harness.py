@@ -1,4 +1,4 @@
-"""The harness must be able to fail: operators with a mistake in them, and what it says of each."""
+"""The harness detects faults: operators with a mutation, and the violation of each."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -29,18 +29,18 @@ from reme_playbook.actions.registry import Action
 from reme_playbook.actions.scale import Scale
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.execution import manifests
-from reme_playbook.execution import rollback as sandbox_undo
+from reme_playbook.execution import rollback as rollback_module
 from reme_playbook.snapshot.pod_template import digest
-from tests.crash.conftest import quietly
+from tests.crash.conftest import ignores_unraisable
 from tests.crash.schedule import Fault, Schedule
 from tests.crash.simulate import Report, simulate
-from tests.crash.test_regressions import slowly_accepted
+from tests.crash.test_regressions import slow_acceptance
 from tests.doubles.sim_loop import current_process
 
-pytestmark = quietly
+pytestmark = ignores_unraisable
 
-HELD_BEFORE_A_JOB = (1, 2, 3)
-STOPPED_IN_A_RUN = (1, 2, 3)
+DRAINED_BEFORE_A_JOB = (1, 2, 3)
+ABORTED_IN_A_RUN = (1, 2, 3)
 """Seeds in which the kill switch comes at such a moment."""
 
 
@@ -112,7 +112,7 @@ def test_a_run_that_is_said_to_have_succeeded_and_did_not_is_caught() -> None:
         return await record(work, dataclasses.replace(decision, reason=Reason.RUN_SUCCEEDED))
 
     with performing(RecordRun, mutant):
-        names = kinds([simulate(Schedule(1, "undone", (Fault("pod", 1, "killed:claimed"),)))])
+        names = kinds([simulate(Schedule(1, "rolled-back", (Fault("pod", 1, "killed:claimed"),)))])
     assert "lost" in names, names
 
 
@@ -128,14 +128,14 @@ def test_rights_that_are_left_behind_are_caught() -> None:
 
 
 def test_an_operator_that_gives_up_is_caught() -> None:
-    async def gives_up(self: reconciler.RemediationReconciler, error: Exception) -> None:
+    async def sleeps(self: reconciler.RemediationReconciler, error: Exception) -> None:
         await self._deps.clock.sleep(10_000)
 
     patience = mock.patch("tests.crash.simulate.PATIENCE_SECONDS", 300)
-    with patience, mock.patch.object(reconciler.RemediationReconciler, "_backoff", gives_up):
+    with patience, mock.patch.object(reconciler.RemediationReconciler, "_backoff", sleeps):
         faults = (Fault("error-before", 60, "6"),)
         report = simulate(Schedule(1, "verified", faults))
-    assert "stuck" in kinds([report]), (report.happened, report.violations)
+    assert "stuck" in kinds([report]), (report.events, report.violations)
 
 
 # approval ----------------------------------------------------------------------------------------
@@ -154,14 +154,14 @@ def test_an_approval_of_another_plan_is_caught() -> None:
     assert says(report, "no approval of its plan"), report.violations
 
 
-def test_a_decision_that_is_taken_note_of_twice_is_caught() -> None:
+def test_a_decision_that_is_recorded_twice_is_caught() -> None:
     def again(approval: Approval | None, attempt: Attempt) -> bool:
         fresh = len(attempt.approvals) < 2
         return fresh and approval is not None and attempt.plan is not None
 
     with mock.patch.object(plan_approval, "is_new_decision", again):
         report = simulate(Schedule(1, "approved"))
-    assert says(report, "taken note of twice"), report.violations
+    assert says(report, "recorded twice"), report.violations
 
 
 def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
@@ -176,10 +176,10 @@ def test_another_playbook_than_the_one_that_was_approved_is_caught() -> None:
     assert says(report, "another playbook than the one"), report.violations
 
 
-# undo by hand ------------------------------------------------------------------------------------
+# manual rollbacks --------------------------------------------------------------------------------
 
 
-def test_an_undo_that_is_begun_again_is_caught() -> None:
+def test_a_rollback_that_is_started_twice_is_caught() -> None:
     original = manual_rollback.manual_rollback_requested
 
     def again(remediation: Remediation) -> bool:
@@ -195,24 +195,24 @@ def test_an_undo_that_is_begun_again_is_caught() -> None:
         mock.patch.multiple(manual_rollback, manual_rollback_requested=again),
         mock.patch.object(observe, "manual_rollback_requested", again),
     ):
-        report = simulate(Schedule(1, "hand-undone"))
-    assert says(report, "undo 1 was begun 2 times"), report.violations
+        report = simulate(Schedule(1, "manual-rollback"))
+    assert says(report, "rollback 1 was started 2 times"), report.violations
 
 
-def test_an_undo_over_the_change_of_somebody_else_is_caught() -> None:
-    plan = sandbox_undo.plan_rollback
+def test_a_rollback_over_another_change_is_caught() -> None:
+    plan = rollback_module.plan_rollback
 
     def over(capture: Any, live: Any) -> Any:
         after = (digest(live.template),)
         items = [item.model_copy(update={"after": after}) for item in capture.items]
         return plan(capture.model_copy(update={"items": items}), live)
 
-    with mock.patch.object(sandbox_undo, "plan_rollback", over):
-        report = simulate(Schedule(1, "hand-undone-later"))
-    assert says(report, "an undo went over it"), report.violations
+    with mock.patch.object(rollback_module, "plan_rollback", over):
+        report = simulate(Schedule(1, "manual-rollback-over-change"))
+    assert says(report, "a rollback overwrote it"), report.violations
 
 
-def test_an_undo_beside_another_remediation_is_caught() -> None:
+def test_a_rollback_during_another_remediation_is_caught() -> None:
     async def fine(*_: Any) -> str:
         return ""
 
@@ -220,29 +220,33 @@ def test_an_undo_beside_another_remediation_is_caught() -> None:
         mock.patch.object(job, "find_open_remediation", fine),
         mock.patch.object(observe, "find_acting_remediation", fine),
     ):
-        course = slowly_accepted()
-    assert any("undone by hand while another" in str(wrong) for wrong in course.wrong), course.wrong
+        course = slow_acceptance()
+    assert any("rolled back by hand while another" in str(wrong) for wrong in course.wrong), (
+        course.wrong
+    )
 
 
 # the kill switch ---------------------------------------------------------------------------------
 
 
-def test_a_switch_that_is_looked_at_and_not_heeded_is_caught() -> None:
+def test_an_ignored_kill_switch_is_caught() -> None:
     with mock.patch.object(watch, "parse_kill_switch", return_value=OFF):
-        reports = [simulate(Schedule(seed, "held")) for seed in HELD_BEFORE_A_JOB]
-    assert any(says(r, "after it saw the switch") for r in reports), kinds(reports)
+        reports = [simulate(Schedule(seed, "drained")) for seed in DRAINED_BEFORE_A_JOB]
+    assert any(says(r, "after it observed the switch") for r in reports), kinds(reports)
 
 
 def test_a_run_that_goes_on_when_it_should_stop_is_caught() -> None:
     with mock.patch.object(KillSwitchState, "aborts_runs", property(lambda _: False)):
-        reports = [simulate(Schedule(seed, "stopped")) for seed in STOPPED_IN_A_RUN]
-    assert any(says(r, "long after everything was to stop") for r in reports), kinds(reports)
+        reports = [simulate(Schedule(seed, "aborted")) for seed in ABORTED_IN_A_RUN]
+    assert any(says(r, "long after the kill switch was to abort it") for r in reports), kinds(
+        reports
+    )
 
 
 # storms ------------------------------------------------------------------------------------------
 
 
-def test_a_storm_that_is_not_noticed_is_caught() -> None:
+def test_a_storm_that_is_not_detected_is_caught() -> None:
     with mock.patch.object(StormState, "active", property(lambda _: False)):
         report = simulate(Schedule(1, "storm"))
     assert says(report, "reports were waiting"), report.violations
@@ -251,26 +255,26 @@ def test_a_storm_that_is_not_noticed_is_caught() -> None:
 def test_two_remediations_of_one_target_are_caught() -> None:
     with mock.patch.object(admit, "target_locked", return_value=None):
         report = simulate(Schedule(1, "storm"))
-    assert says(report, "was opened beside another of"), report.violations
+    assert says(report, "was created while another of"), report.violations
 
 
-def test_a_report_that_tells_a_tale_is_caught() -> None:
-    def tale(_: Any, entries: Any) -> tuple[Status, Reason, str]:
+def test_a_false_status_of_a_report_is_caught() -> None:
+    def always_verified(_: Any, entries: Any) -> tuple[Status, Reason, str]:
         name = entries[-1].name if entries else ""
         return Status.TRUE, Reason.PROBES_PASSED, f"{name}: Verified"
 
-    with mock.patch.object(operator_reports, "_remediated", tale):
+    with mock.patch.object(operator_reports, "_remediated", always_verified):
         report = simulate(Schedule(1, "rejected"))
     assert says(report, "report cart-down says"), report.violations
 
 
-def test_a_neighbour_that_nobody_looks_at_is_caught() -> None:
+def test_an_unchecked_neighbour_is_caught() -> None:
     with mock.patch.object(probe_verdict, "degraded_neighbours", return_value=()):
         report = simulate(Schedule(1, "neighbour"))
     assert says(report, "ended as Verified"), report.violations
 
 
-def test_a_list_that_was_behind_before_there_was_anything_to_hide_excuses_nothing() -> None:
+def test_a_list_that_was_stale_before_the_event_excuses_nothing() -> None:
     with mock.patch.object(probe_verdict, "degraded_neighbours", return_value=()):
         report = simulate(Schedule(1, "neighbour", (Fault("stale-lists", 0, "1"),)))
     assert says(report, "ended as Verified"), report.violations

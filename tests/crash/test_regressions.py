@@ -1,4 +1,4 @@
-"""Courses that went wrong once, each by the order of events that did it."""
+"""Regressions: sequences of events that once violated an invariant."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,18 +9,18 @@ from aiohttp import web
 
 from reme_api.reasons import Outcome
 from tests.crash import user_actions
-from tests.crash.conftest import quietly
+from tests.crash.conftest import ignores_unraisable
 from tests.crash.history import SWITCH
 from tests.crash.invariants import Violation, check, unreported
 from tests.crash.scenarios import SCENARIOS, act, begin, prepare
 from tests.crash.schedule import Fault, Schedule
 from tests.crash.simulate import simulate
-from tests.crash.world import World, labelled, opened
+from tests.crash.world import World, labelled, simulated_world
 from tests.doubles.shop import RELEASE, file_report
 from tests.doubles.sim_api import Answer, ApiRequest, Interceptor
 from tests.doubles.sim_loop import SimulatedLoop
 
-pytestmark = quietly
+pytestmark = ignores_unraisable
 
 
 Does = Callable[[World], Coroutine[Any, Any, None]]
@@ -33,30 +33,30 @@ class Course:
     wrong: list[Violation | str]
 
     def lead(
-        self, scenario: str, gate: Interceptor, seconds: float = 120, does: Does = act
+        self, scenario: str, gate: Interceptor, seconds: float = 120, action: Does = act
     ) -> "Course":
         """Carry it out; the gate may use the world."""
         loop = SimulatedLoop()
         try:
-            loop.run_until_complete(self._lead(scenario, gate, seconds, does))
+            loop.run_until_complete(self._lead(scenario, gate, seconds, action))
         finally:
             loop.close()
         return self
 
-    async def _lead(self, scenario: str, gate: Interceptor, seconds: float, does: Does) -> None:
+    async def _lead(self, scenario: str, gate: Interceptor, seconds: float, action: Does) -> None:
         schedule = Schedule(1, scenario)
         with labelled():
-            async with opened(schedule, list(SCENARIOS[scenario].answers)) as world:
+            async with simulated_world(schedule, list(SCENARIOS[scenario].answers)) as world:
                 self.world = world
-                world.api.gate = world.chronicle.gate(gate)
+                world.api.gate = world.history.gate(gate)
                 prepare(world)
                 begin(world)
                 replica = asyncio.create_task(world.replica("op0"), context=Context())
-                at_it = asyncio.create_task(does(world), context=Context())
+                actions = asyncio.create_task(action(world), context=Context())
                 await asyncio.sleep(seconds)
                 self.wrong = [*check(world), *unreported(world)]
                 replica.cancel()
-                at_it.cancel()
+                actions.cancel()
                 for process in world.processes:
                     await process.kill()
 
@@ -67,7 +67,7 @@ def test_a_policy_that_comes_while_a_report_is_looked_at_is_not_missed() -> None
     async def slow(request: ApiRequest, answer: Answer) -> web.StreamResponse:
         if request.step == "kopf" and request.what == "GET remediationpolicies":
             await asyncio.sleep(1)
-        elif request.step == "desk" and request.what == "PUT diagnosisreports/status":
+        elif request.step == "admission" and request.what == "PUT diagnosisreports/status":
             await asyncio.sleep(3)
         return await answer()
 
@@ -94,24 +94,24 @@ def test_a_job_is_not_tried_again_when_the_kill_switch_came_meanwhile() -> None:
 
     course.lead("verified", once)
     assert lost, "no Job was ever made"
-    assert not [d for d in course.world.chronicle.disregarded if d.at - d.seen > 0.1]
+    assert not [d for d in course.world.history.ignored_kill_switches if d.at - d.observed_at > 0.1]
     (one,) = course.world.remediations()
     assert one.status.outcome in {Outcome.VERIFIED, Outcome.CANCELLED}
 
 
-def slowly_accepted() -> Course:
-    """Have a remediation asked to be undone while the next one is on its way to the API server.
+def slow_acceptance() -> Course:
+    """Request a rollback while the creation of the next remediation is in flight.
 
-    The desk has seen no undo then, and the undo sees no other remediation.
+    Admission has not observed the rollback then, and the rollback observes no other remediation.
     """
     requests: list[ApiRequest] = []
     course = Course()
 
-    async def late(request: ApiRequest, answer: Answer) -> web.StreamResponse:
+    async def slow_creation(request: ApiRequest, answer: Answer) -> web.StreamResponse:
         if request.what == "POST remediations":
             requests.append(request)
             if len(requests) == 2:
-                user_actions.ask_undo(course.world, course.world.remediations()[0])
+                user_actions.send_rollback_request(course.world, course.world.remediations()[0])
                 await asyncio.sleep(0.5)
         return await answer()
 
@@ -121,17 +121,17 @@ def slowly_accepted() -> Course:
         world.nodes.task_seconds, world.probes.down = 20, True
         file_report(world.api, "cart-again")
 
-    course.lead("hand-undone-beside", late, 300, report_again)
+    course.lead("manual-rollback-during-report", slow_creation, 300, report_again)
     assert len(requests) == 2
     return course
 
 
-def test_an_undo_by_hand_and_a_remediation_that_is_slowly_accepted_do_not_meet() -> None:
-    """Both had looked, and both ran: one wrote over the other, and neither said so."""
-    course = slowly_accepted()
-    assert not course.world.chronicle.both
+def test_a_manual_rollback_and_a_slowly_accepted_remediation_do_not_run_at_once() -> None:
+    """Both checked and both ran: one overwrote the other."""
+    course = slow_acceptance()
+    assert not course.world.history.concurrent_targets
     again, first = sorted(course.world.remediations(), key=lambda r: r.metadata.name)
-    assert again.status.outcome is Outcome.REJECTED  # its plan was of the time before the undo
+    assert again.status.outcome is Outcome.REJECTED  # its plan is older than the rollback
     assert first.status.manual_rollbacks[0].outcome is Outcome.ROLLED_BACK
 
 

@@ -2,20 +2,26 @@
 
 import pytest
 
-from tests.crash.campaign import Course, courses, everywhere, late, seeded
-from tests.crash.conftest import quietly
+from tests.crash.campaign import (
+    Course,
+    courses,
+    kill_at_every_request,
+    late_arrivals,
+    schedules_of_seeds,
+)
+from tests.crash.conftest import ignores_unraisable
 from tests.crash.schedule import SCENARIO_WEIGHTS, Fault, Schedule
 from tests.crash.simulate import Report, Request, simulate
 
 SEEDS = range(1, 41)
 STATUS = "PUT+remediations/status"
-pytestmark = quietly
+pytestmark = ignores_unraisable
 
 
 def recovers(schedule: Schedule) -> None:
     """State that a schedule leaves nothing behind that must not be."""
     report = simulate(schedule)
-    message = "\n".join([*report.happened, *report.deaths, report.ends])
+    message = "\n".join([*report.events, *report.kills, report.ends])
     assert not report.violations, f"{schedule}\n{message}\n{report.violations}"
 
 
@@ -31,7 +37,7 @@ def test_nothing_is_wrong_where_nothing_goes_wrong(known: dict[str, Course], sce
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_seed_recovers(known: dict[str, Course], seed: int) -> None:
-    (schedule,) = seeded([seed], known)
+    (schedule,) = schedules_of_seeds([seed], known)
     recovers(schedule)
 
 
@@ -40,7 +46,7 @@ def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Cour
     steps = known["verified"].steps
     chosen = [
         schedule
-        for schedule in everywhere({"verified": known["verified"]}, ["verified"])
+        for schedule in kill_at_every_request({"verified": known["verified"]}, ["verified"])
         for fault in schedule.faults
         if fault.kind == "kill-after" and steps[fault.at][0] in ("Capture", "CreateRun")
     ]
@@ -52,13 +58,13 @@ def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Cour
 @pytest.mark.parametrize(
     ("scenario", "decisive"),
     [
-        # Where a decision could be made twice, or one be carried out that nobody made.
+        # A decision could be recorded twice, or be carried out without an approval.
         ("edited", {"RecordApproval", "ApplyEdit", "Capture"}),
-        # Where a hold could be forgotten, or what is on hold could run beside another.
+        # A hold could be lost, or run beside another remediation.
         ("suspended", {"BeginHold", "EndHold", "Capture"}),
-        # Where an undo could be begun twice, or be forgotten.
+        # A rollback could be started twice, or be lost.
         (
-            "hand-undone",
+            "manual-rollback",
             {"BeginManualRollback", "PlanRollback", "CreateRun(rollback)", "CloseManualRollback"},
         ),
     ],
@@ -69,7 +75,7 @@ def test_a_kill_after_each_write_that_follows_a_persons_word_recovers(
     steps = known[scenario].steps
     chosen = [
         schedule
-        for schedule in everywhere({scenario: known[scenario]}, [scenario])
+        for schedule in kill_at_every_request({scenario: known[scenario]}, [scenario])
         for fault in schedule.faults
         if fault.kind == "kill-after" and steps[fault.at][0] in decisive
     ]
@@ -83,29 +89,29 @@ def test_a_kill_after_each_write_that_follows_a_persons_word_recovers(
     [
         # Two kills, with the time of a grant between them.
         f"kill-after@0:PlanRollback:+{STATUS} kill-after@0:CreateRun(rollback):+POST+rungrants",
-        # The leader's network is gone while it makes the run; what it sent may still arrive.
+        # The leader is partitioned while it creates the run; its requests may still arrive.
         "partition@{job}:12",
         "partition@{job}:40",
-        # The lease is lost, and the network is not.
+        # Only the lease is lost.
         "lease-lost@{job}:20",
-        # The first answer is lost, the second operator is killed at the same place.
+        # The first response is lost, the second operator is killed at the same request.
         "timeout-after@{job}:1 kill-after@{job}",
     ],
 )
 def test_leadership_that_changes_while_a_job_is_made_recovers(
     known: dict[str, Course], faults: str
 ) -> None:
-    steps = known["undone"].steps
+    steps = known["rolled-back"].steps
     job = next(n for n, step in enumerate(steps) if step[2] == "POST jobs")
     chosen = tuple(Fault.parse(text) for text in faults.format(job=job).split())
-    recovers(Schedule(7, "undone", chosen, replicas=2))
+    recovers(Schedule(7, "rolled-back", chosen, replicas=2))
 
 
 def test_what_arrives_when_its_run_is_long_over_is_removed(known: dict[str, Course]) -> None:
-    steps = known["undone"].steps
+    steps = known["rolled-back"].steps
     chosen = [
         schedule
-        for schedule in late(known, ["undone"])
+        for schedule in late_arrivals(known, ["rolled-back"])
         if schedule.seed == 2 and steps[schedule.faults[0].at][0] == "CreateRun"
     ]
     assert len(chosen) >= 4
@@ -115,7 +121,7 @@ def test_what_arrives_when_its_run_is_long_over_is_removed(known: dict[str, Cour
 
 @pytest.mark.parametrize(
     ("scenario", "faults"),
-    [("second", "kill-after@90 outage@160:5"), ("edited", "kill-after@90 conflict@160:2")],
+    [("second-attempt", "kill-after@90 outage@160:5"), ("edited", "kill-after@90 conflict@160:2")],
 )
 def test_the_same_schedule_has_the_same_course(scenario: str, faults: str) -> None:
     """Where one thing is done after the other; two that are busy at once may change places."""

@@ -1,7 +1,7 @@
-"""What people do meanwhile: decide about plans, ask for an undo, use the kill switch.
+"""Actions of users: decisions about plans, requests for a rollback, the kill switch.
 
-They read and write what the API server holds, whatever happens to the operator, and decide with the
-code of `kubectl reme`. What they did is kept, so that it can be held against the record.
+Users talk to the API server directly, with the code of `kubectl reme`. Their actions are recorded
+and compared with the statuses of the remediations.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ from tests.doubles.shop import (
     template,
 )
 
-WHO = "ann"
-_LOOK_SECONDS = 1.0
-_MOST_DECISIONS = 6
+USERNAME = "ann"
+_POLL_SECONDS = 1.0
+_MAX_DECISIONS = 6
 
 
 async def approve(world: World) -> None:
-    """Approve every plan that waits, and look at it for a moment before."""
+    """Approve every waiting plan."""
     async for remediation in _waiting(world):
         _decide(world, remediation, ApprovalDecision.APPROVE)
 
@@ -41,34 +41,34 @@ async def approve(world: World) -> None:
 async def suspend(world: World) -> None:
     """Approve every plan, but suspend the first remediation for a while before its run."""
     suspended: list[asyncio.Task[None]] = []
-    async for found in _waiting(world):
+    async for remediation in _waiting(world):
         if not suspended:
-            suspended.append(asyncio.create_task(_suspended(world, found.metadata.name)))
+            suspended.append(asyncio.create_task(_suspend_for_a_while(world, remediation.metadata.name)))
             await asyncio.sleep(0)
-        _decide(world, found, ApprovalDecision.APPROVE)
+        _decide(world, remediation, ApprovalDecision.APPROVE)
     await asyncio.gather(*suspended)
 
 
-async def _suspended(world: World, name: str) -> None:
+async def _suspend_for_a_while(world: World, name: str) -> None:
     world.api.edit("remediations", NAMESPACE, name, {"spec": {"suspend": True}})
     await asyncio.sleep(world.rng.uniform(1, 40))
     world.api.edit("remediations", NAMESPACE, name, {"spec": {"suspend": False}})
 
 
 async def reject(world: World) -> None:
-    """Reject the plan that waits."""
+    """Reject every waiting plan."""
     async for remediation in _waiting(world):
         _decide(world, remediation, ApprovalDecision.REJECT, reason="not on my watch")
 
 
-async def nobody(world: World) -> None:
-    """Let every plan wait in vain."""
+async def ignore_plans(world: World) -> None:
+    """Decide nothing."""
 
 
 async def edit(world: World) -> None:
-    """Ask for something that the policy forbids, then for a rollback; approve what becomes of it.
+    """Edit to a playbook that the policy forbids, then to a rollback; approve its plan.
 
-    Whoever is impatient approves the plan of before as well: that is not the one that waits.
+    The plan of before is approved as well, after it is outdated.
     """
     outside = json.dumps([rollback() | {"name": "x"}]).replace("cart", "stock")
     lines = [outside, json.dumps([rollback()])]
@@ -77,7 +77,7 @@ async def edit(world: World) -> None:
         if lines:
             text = lines.pop(0)
             first = first or spec_patches.approval(
-                remediation, ApprovalDecision.APPROVE, WHO, "the old one"
+                remediation, ApprovalDecision.APPROVE, USERNAME, "the old one"
             )
             _decide(world, remediation, ApprovalDecision.EDIT, edit=text)
         elif first is not None:
@@ -89,7 +89,7 @@ async def edit(world: World) -> None:
 
 
 async def approve_too_late(world: World) -> None:
-    """Approve a plan when the target is not what it was any more; then approve the new plan."""
+    """Approve a plan after the target was changed; then approve the new plan."""
     changed = False
     async for remediation in _waiting(world):
         if not changed:
@@ -99,51 +99,51 @@ async def approve_too_late(world: World) -> None:
         _decide(world, remediation, ApprovalDecision.APPROVE)
 
 
-async def undo(world: World) -> None:
-    """Have the remediation undone, once it has ended."""
-    await _undone(world, await ended(world))
+async def request_rollback(world: World) -> None:
+    """Request a rollback after the end."""
+    await _roll_back(world, await ended(world))
 
 
-async def undo_around_others(world: World) -> None:
-    """Ask for an undo over somebody else's change; take that back, and ask again."""
+async def rollback_over_other_changes(world: World) -> None:
+    """Request a rollback over another change; revert that change, and request it again."""
     remediation = await ended(world)
     if remediation.status.outcome is not Outcome.VERIFIED:
-        await _undone(world, remediation)  # in vain
+        await _roll_back(world, remediation)  # nothing to restore
         return
     _roll_out(world, "cart:3")
-    await _undone(world, remediation)
+    await _roll_back(world, remediation)
     if image_of(world.api) != "cart:3":
-        world.people.complaints.append("cart:3 was rolled out by hand, and an undo went over it")
+        world.people.complaints.append("cart:3 was rolled out by hand, and a rollback overwrote it")
     _roll_out(world, GOOD)
-    await _undone(world, remediation)
+    await _roll_back(world, remediation)
 
 
-async def undo_beside_report(world: World) -> None:
-    """Have it undone while somebody else finds the same target broken."""
+async def rollback_during_report(world: World) -> None:
+    """Request a rollback while another report of the same target is filed."""
     remediation = await ended(world)
-    late = asyncio.create_task(_file_late(world))
+    report_task = asyncio.create_task(_file_report_later(world))
     try:
-        await _undone(world, remediation)
+        await _roll_back(world, remediation)
     finally:
-        await late
+        await report_task
 
 
-async def _file_late(world: World) -> None:
+async def _file_report_later(world: World) -> None:
     await asyncio.sleep(world.rng.uniform(0, 0.4))
     file_report(world.api, "cart-again")
 
 
-async def stop(world: World) -> None:
-    """Stop everything at some moment, for a while."""
-    await _switched(world, "Abort")
+async def abort_runs(world: World) -> None:
+    """Turn the kill switch on for a while, with in-flight policy Abort."""
+    await _turn_kill_switch_on(world, "Abort")
 
 
-async def finish(world: World) -> None:
-    """Let nothing new begin at some moment, for a while."""
-    await _switched(world, "Drain")
+async def drain_runs(world: World) -> None:
+    """Turn the kill switch on for a while, with in-flight policy Drain."""
+    await _turn_kill_switch_on(world, "Drain")
 
 
-async def _switched(world: World, in_flight: str) -> None:
+async def _turn_kill_switch_on(world: World, in_flight: str) -> None:
     await asyncio.sleep(world.rng.uniform(0, 14))
     meta = {"name": SWITCH, "namespace": RELEASE}
     world.api.put("configmaps", {"metadata": meta, "data": {"inFlight": in_flight}})
@@ -151,40 +151,37 @@ async def _switched(world: World, in_flight: str) -> None:
     world.api.remove("configmaps", RELEASE, SWITCH)
 
 
-# how it is done ----------------------------------------------------------------------------------
+# helpers -----------------------------------------------------------------------------------------
 
 
 async def _waiting(world: World) -> AsyncIterator[Remediation]:
-    """Yield what waits for a decision, until it has ended."""
+    """Yield remediations that wait for a decision, until all have ended."""
     while not _all_ended(world):
         for remediation in world.remediations():
             try:
                 spec_patches.attempt_to_decide(remediation)
             except CliError:
                 continue
-            if (
-                not _is_decided(world, remediation)
-                and len(world.people.decisions) < _MOST_DECISIONS
-            ):
+            if not _is_decided(world, remediation) and len(world.people.decisions) < _MAX_DECISIONS:
                 yield remediation
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _is_decided(world: World, remediation: Remediation) -> bool:
-    """Return whether somebody has decided about this very plan, and no refusal has come of it."""
+    """Return whether a decision about this plan was sent and not refused."""
     if remediation.spec.approval is None:
         return False  # the plan of another one may have the same digest
     attempt = remediation.status.attempts[-1]
     plan = (attempt.playbook and attempt.playbook.digest, attempt.plan and attempt.plan.digest)
-    about = [d for _, d in world.people.decisions if (d.playbook_digest, d.plan_digest) == plan]
-    noted = [r for r in attempt.approvals if (r.playbook_digest, r.plan_digest) == plan]
-    return len(about) > len([r for r in noted if r.refusal_message])
+    sent = [d for _, d in world.people.decisions if (d.playbook_digest, d.plan_digest) == plan]
+    recorded = [r for r in attempt.approvals if (r.playbook_digest, r.plan_digest) == plan]
+    return len(sent) > len([r for r in recorded if r.refusal_message])
 
 
 def _decide(
     world: World, remediation: Remediation, decision: ApprovalDecision, **words: str
 ) -> None:
-    _patch(world, remediation, spec_patches.approval(remediation, decision, WHO, **words))
+    _patch(world, remediation, spec_patches.approval(remediation, decision, USERNAME, **words))
 
 
 def _patch(world: World, remediation: Remediation, spec: dict[str, Any]) -> None:
@@ -201,29 +198,29 @@ def _all_ended(world: World) -> bool:
 
 
 async def ended(world: World) -> Remediation:
-    """Wait until everything has ended; return the first."""
-    while not _all_ended(world):  # noqa: ASYNC110 - people look now and then
-        await asyncio.sleep(_LOOK_SECONDS)
+    """Wait until all remediations have ended; return the first."""
+    while not _all_ended(world):  # noqa: ASYNC110 - users poll
+        await asyncio.sleep(_POLL_SECONDS)
     return world.remediations()[0]
 
 
-def ask_undo(world: World, remediation: Remediation) -> int:
-    """Ask for an undo, and return its number."""
-    spec = spec_patches.rollback(remediation, WHO, "it was fine before")
+def send_rollback_request(world: World, remediation: Remediation) -> int:
+    """Request a rollback, and return its number."""
+    spec = spec_patches.rollback(remediation, USERNAME, "it was fine before")
     number = int(spec["rollback"]["number"])
     world.people.manual_rollbacks.append((world.time(), remediation.metadata.uid, number))
     world.api.edit("remediations", NAMESPACE, remediation.metadata.name, {"spec": spec})
     return number
 
 
-async def _undone(world: World, remediation: Remediation) -> None:
-    """Ask for an undo, and wait for what comes of it."""
-    number = ask_undo(world, _now(world, remediation))
-    while not any(  # noqa: ASYNC110 - people look now and then
+async def _roll_back(world: World, remediation: Remediation) -> None:
+    """Request a rollback, and wait for its outcome."""
+    number = send_rollback_request(world, _now(world, remediation))
+    while not any(  # noqa: ASYNC110 - users poll
         u.number == number and u.outcome is not None
         for u in _now(world, remediation).status.manual_rollbacks
     ):
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _now(world: World, remediation: Remediation) -> Remediation:

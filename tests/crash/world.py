@@ -1,4 +1,4 @@
-"""One simulated cluster with its operators: real kopf, real clients, real leases, in no time."""
+"""A simulated cluster with its operators: real kopf, clients and leases, in simulated time."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ _step: ContextVar[str] = ContextVar("step", default="")
 
 
 class _Credentials(Credentials):
-    """Says in each request which step it is part of."""
+    """Adds the step to the headers of each request."""
 
     def headers(self, now: float, *, fresh: bool = False) -> dict[str, str]:
         task = asyncio.current_task()
@@ -67,23 +67,25 @@ def _session(wire: Wire) -> aiohttp.ClientSession:
 
 @dataclass
 class Model:
-    """Answers each new question with the next answer, and the same question always alike."""
+    """Answers each new request with the next reply, and a repeated request with the same one."""
 
     answers: list[str]
-    befalls: dict[int, tuple[str, int]] = field(default_factory=dict)  # nth: what, how often
-    others: tuple[str, ...] = ()  # targets beside the cart
-    asked: int = 0
+    faults_by_number: dict[int, tuple[str, int]] = field(
+        default_factory=dict
+    )  # by number: (fault, times)
+    others: tuple[str, ...] = ()  # targets besides the cart
+    requests: int = 0
     _known: dict[int, str] = field(default_factory=dict)
 
     async def generate(self, request: GenerationRequest) -> GenerationReply:
-        """Answer, or not."""
+        """Answer, or fail."""
         if request.seed not in self._known:
             turn = min(len(self._known), len(self.answers) - 1)
             self._known[request.seed] = self._about(request, self.answers[turn])
-            self.asked = len(self._known)
-        what, remaining = self.befalls.get(self.asked, ("", 0))
+            self.requests = len(self._known)
+        what, remaining = self.faults_by_number.get(self.requests, ("", 0))
         if remaining > 0:
-            self.befalls[self.asked] = (what, remaining - 1)
+            self.faults_by_number[self.requests] = (what, remaining - 1)
             await asyncio.sleep({"hangs": 120, "dies": 2}.get(what, 0.01))
             if what == "hangs":
                 raise ModelTimeoutError("no whole reply within 120 s")
@@ -94,7 +96,7 @@ class Model:
         return GenerationReply(text, 100, 0, 20, "stop", "reme", "sha256:abc")
 
     def _about(self, request: GenerationRequest, answer: str) -> str:
-        """Return the answer about the target that is asked about: cart, or one of its like."""
+        """Return the reply for the target of the request: cart or one of its copies."""
         schema = json.dumps(request.schema)
         name = next((name for name in self.others if f'"{name}"' in schema), "cart")
         return answer.replace('"cart"', f'"{name}"')
@@ -102,13 +104,13 @@ class Model:
 
 @dataclass
 class ImageProbes:
-    """Says that a service works exactly when its Deployment runs the good image."""
+    """Passes exactly when the Deployment runs the good image."""
 
     api: SimulatedApi
-    down: bool = False  # whatever it runs
+    down: bool = False  # whatever image it runs
 
     async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
-        """Measure."""
+        """Sample the probe."""
         await asyncio.sleep(0.01)
         deployment = self.api.get("deployments", namespace, target.name)
         if deployment is None:
@@ -120,7 +122,7 @@ class ImageProbes:
 
 @dataclass
 class World:
-    """Everything of one run."""
+    """State of one simulation."""
 
     schedule: Schedule
     api: SimulatedApi
@@ -128,27 +130,29 @@ class World:
     model: Model
     probes: ImageProbes
     rng: random.Random
-    chronicle: History
+    history: History
     processes: list[Process] = field(default_factory=list)
-    deaths: list[str] = field(default_factory=list)
-    acted_at: float | None = None  # when what happens meanwhile in this story has happened
-    finals: dict[str, Remediation] = field(default_factory=dict)  # as last seen, also when gone
+    kills: list[str] = field(default_factory=list)
+    acted_at: float | None = None  # when the event of the scenario happened
+    finals: dict[str, Remediation] = field(
+        default_factory=dict
+    )  # last observed state, also of deleted ones
     last_fault: float = 0.0
-    under_way: int = 0  # faults that last, and have not ended
+    faults_in_progress: int = 0  # faults that have not ended
     before: dict[str, Any] = field(default_factory=dict)  # specs of the targets at the start
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the operator, beside the usual
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the operator, over the defaults
     people: UserActionLog = field(default_factory=UserActionLog)
     faults_at: list[float] = field(default_factory=list)
-    cut_until: dict[str, float] = field(default_factory=dict)  # replicas that reach nothing
+    cut_until: dict[str, float] = field(default_factory=dict)  # partitioned replicas
     leaseless_until: dict[str, float] = field(default_factory=dict)
 
     def note_fault(self) -> None:
-        """Remember when the last thing went wrong."""
+        """Record the time of a fault."""
         self.last_fault = self.time()
         self.faults_at.append(self.last_fault)
 
     def note_before(self, target: str) -> None:
-        """Take what a target is now for what it is to be when nothing has helped."""
+        """Record the state of a target to which a rollback must return."""
         deployment = self.api.get("deployments", NAMESPACE, target)
         assert deployment is not None, f"{target} is not there"
         self.before[target] = copy.deepcopy(deployment["spec"])
@@ -165,9 +169,9 @@ class World:
         )
 
     def kill(self, process: Process, why: str) -> None:
-        """End a process as SIGKILL does; its replica begins another after a moment."""
+        """End a process like SIGKILL; its replica starts another after a delay."""
         if not process.dead:
-            self.deaths.append(f"{self.time():.1f} {process.name} {why}")
+            self.kills.append(f"{self.time():.1f} {process.name} {why}")
             process.kill()
 
     async def replica(self, name: str) -> None:
@@ -241,7 +245,7 @@ class _Metrics(Metrics):
 
 @contextlib.contextmanager
 def labelled() -> Iterator[None]:
-    """Have every request say which step it belongs to, whatever steps there are."""
+    """Label every request with its step."""
 
     def label(kind: type, perform: Any) -> Any:
         async def labelling(work: Any, decision: Any) -> Any:
@@ -270,9 +274,9 @@ def labelled() -> Iterator[None]:
 
 
 def quiet() -> None:
-    """Say nothing: ten thousand lines help nobody."""
+    """Disable logging."""
     logging.disable(logging.CRITICAL)
-    # What is killed leaves coroutines behind that nobody will ever await.
+    # Killed processes leave coroutines that are never awaited.
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),
@@ -281,26 +285,26 @@ def quiet() -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]:
-    """Open a world; nothing runs in it yet."""
+async def simulated_world(schedule: Schedule, answers: list[Any]) -> AsyncIterator[World]:
+    """Create a world without operators."""
     rng = random.Random(f"{schedule.seed}/{schedule.scenario}")
     random.seed(schedule.seed)
     api = SimulatedApi(seed=schedule.seed)
     texts = [a if isinstance(a, str) else json.dumps(a, separators=(",", ":")) for a in answers]
     async with api.running():
         nodes = Nodes(api)
-        chronicle = History(api)
+        history = History(api)
         probes = ImageProbes(api)
-        world = World(schedule, api, nodes, Model(texts), probes, rng, chronicle)
+        world = World(schedule, api, nodes, Model(texts), probes, rng, history)
 
-        def remember(what: str, obj: Any) -> None:
+        def keep_final(what: str, obj: Any) -> None:
             if what.endswith(" remediations"):
                 remediation = Remediation.model_validate(obj)
                 world.finals[remediation.metadata.uid] = remediation
 
-        api.hooks += [nodes, remember, chronicle]
+        api.hooks += [nodes, keep_final, history]
         with mock.patch("reme_kube.transport.connector", side_effect=lambda *_: api.wire()):
             yield world
 
 
-__all__ = ["NAMESPACE", "RELEASE", "Context", "World", "labelled", "opened", "quiet"]
+__all__ = ["NAMESPACE", "RELEASE", "Context", "World", "labelled", "simulated_world", "quiet"]

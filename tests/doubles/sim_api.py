@@ -1,8 +1,7 @@
 """The fake API server in simulated time, with all that can go wrong between it and an operator.
 
-What it adds to `FakeApi`: garbage collection by owner, generated names, old versions for stale
-reads, watches that lag, end or are told "410 Gone"; and a gate that every request passes, where a
-schedule decides what becomes of it and of its answer.
+It adds to `FakeApi`: garbage collection by owner, generated names, old versions for stale reads,
+watches that lag, end or fail with "410 Gone", and an interceptor that may fail each request.
 """
 
 import asyncio
@@ -62,12 +61,12 @@ class SimulatedApi(FakeApi):
 
     seed: int = 0
     gate: Interceptor = pass_through
-    asked: list[ApiRequest] = field(default_factory=list)
+    requests: list[ApiRequest] = field(default_factory=list)
     down: bool = False
     stale_seconds: float = 0.0  # how far behind lists and reads of some kinds are
     lag_seconds: float = 0.0  # how far behind watches are
     behind_at: dict[str, float] = field(default_factory=dict)
-    """When a list of a kind last said what was a while ago."""
+    """When a list of a kind was last stale."""
     _past: dict[tuple[str, str, str], list[tuple[float, Json | None]]] = field(default_factory=dict)
     _random: random.Random = field(default_factory=random.Random)
     _server: web.Server | None = None
@@ -95,7 +94,7 @@ class SimulatedApi(FakeApi):
         assert self._server is not None, "not running"
         return Wire(self._server)
 
-    # what is asked ----------------------------------------------------------------------------
+    # requests ---------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read()) if request.can_read_body else None
@@ -103,19 +102,21 @@ class SimulatedApi(FakeApi):
         assert process is not None, "somebody without a process"
         await asyncio.sleep(self._random.uniform(0.001, 0.012))
         step = request.headers.get(STEP_HEADER, "kopf")
-        asked = ApiRequest(len(self.asked), process, step, request.method, request.path, body)
+        api_request = ApiRequest(
+            len(self.requests), process, step, request.method, request.path, body
+        )
 
         async def answer() -> web.StreamResponse:
             if self.down:
-                return _cut(request)
+                return _close_connection(request)
             return await super(SimulatedApi, self)._handle(_Read(request, body))  # type: ignore[arg-type]
 
         if self.down:
-            return _cut(request)
+            return _close_connection(request)
         if "/leases" in request.path:
             return await self.gate(ApiRequest(-1, process, "lease", "", request.path, body), answer)
-        self.asked.append(asked)
-        return await self.gate(asked, answer)
+        self.requests.append(api_request)
+        return await self.gate(api_request, answer)
 
     def _create(self, plural: str, namespace: str, head: Json, body: Json) -> web.Response:
         meta = body["metadata"]
@@ -128,20 +129,20 @@ class SimulatedApi(FakeApi):
     def _save(self, key: tuple[str, str, str], obj: Json, before: Json | None) -> Json:
         saved = super()._save(key, obj, before)
         self._note(key)
-        self._later(self.collect)
+        self._call_later(self.collect)
         return saved
 
     def _delete(self, key: tuple[str, str, str]) -> Json:
         gone = super()._delete(key)
         self._note(key)
-        self._later(self.collect)
+        self._call_later(self.collect)
         return gone
 
     def _note(self, key: tuple[str, str, str]) -> None:
         when = asyncio.get_running_loop().time()
         self._past.setdefault(key, []).append((when, copy.deepcopy(self._store.get(key))))
 
-    def _later(self, call: Callable[[], None], seconds: float = 0.5) -> None:
+    def _call_later(self, call: Callable[[], None], seconds: float = 0.5) -> None:
         asyncio.get_running_loop().call_later(seconds, call, context=Context())
 
     def collect(self) -> None:
@@ -200,7 +201,7 @@ class _Read:
         return json.dumps(self._body).encode()
 
 
-def _cut(request: web.Request) -> web.Response:
+def _close_connection(request: web.Request) -> web.Response:
     """Break the connection, as a server that is gone."""
     if request.transport is not None:
         request.transport.close()

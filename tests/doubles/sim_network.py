@@ -91,7 +91,7 @@ class Wire(aiohttp.BaseConnector):
         self._owner = current_process()
         self._ends: list[_End] = []
         if self._owner is not None:
-            self._owner.at_death(self._cut)
+            self._owner.at_death(self._close_connection)
 
     async def _create_connection(self, *_: Any) -> ResponseHandler:
         if self._owner is not None and self._owner.dead:
@@ -107,7 +107,7 @@ class Wire(aiohttp.BaseConnector):
         self._ends.append(near)
         return client
 
-    def _cut(self) -> None:
+    def _close_connection(self) -> None:
         for end in self._ends:
             end.abort()
         self._closed = True  # nobody is left who could close it in good order

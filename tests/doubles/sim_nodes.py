@@ -1,7 +1,7 @@
-"""What happens to a Job in a cluster: its pod, and the runner in it, with what may befall them.
+"""Simulated nodes: the pod of a Job and the runner in it, with injected faults.
 
-The runner holds exactly the rights that its grant, its bindings and its ServiceAccount give it at
-that moment, and every write is counted here, where no operator can forget it.
+The runner has exactly the permissions of its grant, bindings and ServiceAccount at that time, and
+every write is recorded here, outside of the operator.
 """
 
 import asyncio
@@ -18,30 +18,30 @@ from tests.doubles.sim_api import SimulatedApi
 from tests.doubles.sim_loop import now
 
 PHASES = ("pending", "claimed", "applied", "reported")
-"""Where a pod may be when something befalls it: each is the moment after that has happened."""
+"""Phases after which a fault can be injected."""
 
 _CLAIM_SECONDS = 20
 
 
 class PodEndedError(Exception):
-    """The pod is gone; `told` when it got the time for a last word."""
+    """The pod ended; `graceful` when the runner could write its last result."""
 
-    def __init__(self, told: bool) -> None:
+    def __init__(self, graceful: bool) -> None:
         super().__init__("the pod has ended")
-        self.told = told
+        self.graceful = graceful
 
 
 @dataclass
 class Execution:
-    """One pod of a run, as it really was."""
+    """What one pod of a run really did."""
 
     run: str
     pod: str
-    begun: float
+    started_at: float
     claimed: bool = False
     applied: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    wrote: list[float] = field(default_factory=list)  # when it changed what it is about
+    wrote: list[float] = field(default_factory=list)  # when it changed its target
     ended: float | None = None
 
 
@@ -51,7 +51,9 @@ class Nodes:
 
     api: SimulatedApi
     task_seconds: float = 0.6
-    befalls: dict[int, tuple[str, str]] = field(default_factory=dict)  # nth pod: what, when
+    faults_by_number: dict[int, tuple[str, str]] = field(
+        default_factory=dict
+    )  # nth pod: what, when
     executions: list[Execution] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
     _pods: dict[str, list["asyncio.Task[None]"]] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Nodes:
 
     def _begin(self, job: Json) -> None:
         number = len(self.jobs)
-        twice = self.befalls.get(number, ("", ""))[0] == "twice"
+        twice = self.faults_by_number.get(number, ("", ""))[0] == "twice"
         for copy in range(2 if twice else 1):
             work = self._pod(job, number, copy)
             task = asyncio.get_running_loop().create_task(work, context=Context())
@@ -84,7 +86,7 @@ class Nodes:
             async with asyncio.timeout(deadline):
                 await asyncio.sleep(0.3 + copy * 0.7)
                 while not self.api.get("serviceaccounts", RELEASE, run):  # noqa: ASYNC110 - it polls
-                    await asyncio.sleep(1)  # no pod can be made without its identity
+                    await asyncio.sleep(1)  # a pod needs its ServiceAccount
                 if not self._alive(job):
                     return
                 self.executions.append(execution)
@@ -146,9 +148,9 @@ class Nodes:
             if not await self._claim(execution, result):
                 return False
             await self._moment(number, "claimed")
-            if self.befalls.get(number, ("",))[0] == "full":
+            if self.faults_by_number.get(number, ("",))[0] == "full":
                 result |= {"end": "Failed", "message": "Ansible could not run: no space is left"}
-            elif self.befalls.get(number, ("",))[0] == "hangs":
+            elif self.faults_by_number.get(number, ("",))[0] == "hangs":
                 await asyncio.sleep(deadline)
                 result |= {"end": "TimedOut", "message": "it took too long"}
             else:
@@ -157,7 +159,7 @@ class Nodes:
             written = await self._finish(run, result)
             await self._moment(number, "reported")
         except (PodEndedError, asyncio.CancelledError) as error:
-            if execution.claimed and (not isinstance(error, PodEndedError) or error.told):
+            if execution.claimed and (not isinstance(error, PodEndedError) or error.graceful):
                 last = {"end": "Interrupted", "finished": _stamp(), "message": "told to stop"}
                 self._write(run, {"result.json": json.dumps(result | last)})
             raise
@@ -165,9 +167,9 @@ class Nodes:
 
     async def _moment(self, number: int, phase: str) -> None:
         await asyncio.sleep(self.task_seconds / 3)
-        what, when = self.befalls.get(number, ("", ""))
+        what, when = self.faults_by_number.get(number, ("", ""))
         if when == phase and what in ("killed", "evicted"):
-            raise PodEndedError(told=what == "evicted")
+            raise PodEndedError(graceful=what == "evicted")
 
     async def _claim(self, execution: Execution, result: Json) -> bool:
         until = _time() + _CLAIM_SECONDS

@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 class Watch:
-    """Every state of the objects of one kind that was seen, as it comes."""
+    """Every state of the objects of one kind that was observed, as it comes."""
 
     def __init__(self, kubectl: Kubectl, kind: str, namespace: str) -> None:
         self._command = [
@@ -25,7 +25,7 @@ class Watch:
             "-o", "json", "--watch", "--output-watch-events",
         ]  # fmt: skip
         self._changed = threading.Condition()
-        self.seen: list[Object] = []
+        self.observed: list[Object] = []
         self._ended = False
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
@@ -39,7 +39,7 @@ class Watch:
                 assert self._process.stdout is not None
                 for event in _objects(self._process.stdout):
                     with self._changed:
-                        self.seen.append(event["object"])
+                        self.observed.append(event["object"])
                         self._changed.notify_all()
             time.sleep(0.2)  # the API server is away: from its list on, everything comes again
 
@@ -54,14 +54,14 @@ class Watch:
             self._thread.join(0.2)
 
     def until(self, check: Callable[[Object], bool], seconds: float = 240) -> Object:
-        """Return the first object that passes the check, at once when it is seen."""
+        """Return the first object that passes the check, at once when it is observed."""
         deadline, looked = time.monotonic() + seconds, 0
         with self._changed:
             while True:
-                for item in self.seen[looked:]:
+                for item in self.observed[looked:]:
                     if check(item):
                         return item
-                looked = len(self.seen)
+                looked = len(self.observed)
                 remaining = deadline - time.monotonic()
                 assert remaining > 0, f"not within {seconds:.0f} s: {' '.join(self._command[1:3])}"
                 self._changed.wait(remaining)
@@ -143,7 +143,7 @@ class RunObserver:
     def jobs_of(self, remediation: Remediation) -> dict[str, set[str]]:
         """Return the UIDs of the Jobs that ever existed, by the name of their run."""
         job_uids: dict[str, set[str]] = defaultdict(set)
-        for job in list(self.jobs.seen):
+        for job in list(self.jobs.observed):
             if _of(job) == remediation.metadata.uid:
                 job_uids[job["metadata"]["name"]].add(job["metadata"]["uid"])
         return job_uids
@@ -151,7 +151,7 @@ class RunObserver:
     def claims_of(self, remediation: Remediation) -> dict[str, set[str]]:
         """Return who carried out each run."""
         claims: dict[str, set[str]] = defaultdict(set)
-        for result in list(self.results.seen):
+        for result in list(self.results.observed):
             claim = (result.get("data") or {}).get("claim.json")
             if claim and _of(result) == remediation.metadata.uid:
                 claims[result["metadata"]["name"].removesuffix("-result")].add(claim)

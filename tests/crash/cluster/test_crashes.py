@@ -20,7 +20,7 @@ HERE = "reme-crash"
 
 
 def scale(replicas: int) -> dict[str, Any]:
-    """Return a task that does not help, so that it is taken back."""
+    """Return a task that does not help, so that it is rolled back."""
     where = {"kind": "Deployment", "name": "catalog", "namespace": HERE}
     return {"kubernetes.core.k8s_scale": where | {"replicas": replicas}}
 
@@ -31,16 +31,16 @@ def of(name: str) -> Moment:
 
 
 def of_run(name: str, kind: str = "run") -> Moment:
-    """Return the moment at which a field of its run, or of its undo, is written."""
+    """Return the moment at which a field of its run, or of its rollback, is written."""
     return lambda status: getattr(getattr(attempt(status), kind, None), name, None)
 
 
 BOUNDARIES: dict[str, Moment] = {
-    "begun": lambda status: status.start_time,
+    "started": lambda status: status.start_time,
     "baseline": lambda status: status.baseline,
     "attempt open": attempt,
-    "reply kept": of("generation"),
-    "playbook kept": of("playbook"),
+    "reply stored": of("generation"),
+    "playbook stored": of("playbook"),
     "run named": of_run("name"),
     "Job recorded": of_run("uid"),
     "run recorded": of_run("reason"),
@@ -48,10 +48,10 @@ BOUNDARIES: dict[str, Moment] = {
     "verifying": of("verification"),
 }
 ROLLBACK: dict[str, Moment] = {
-    "going back": lambda status: (a := attempt(status)) and a.run and a.reason,
-    "undo named": of_run("name", "rollback"),
-    "undo recorded": of_run("reason", "rollback"),
-    "undo verified": of("rollback_verification"),
+    "aborting the attempt": lambda status: (a := attempt(status)) and a.run and a.reason,
+    "rollback named": of_run("name", "rollback"),
+    "rollback recorded": of_run("reason", "rollback"),
+    "rollback verified": of("rollback_verification"),
 }
 
 
@@ -134,12 +134,12 @@ def test_the_operator_is_killed_at_a_boundary(crashes: Crashes, moment: str) -> 
 
 
 @pytest.mark.parametrize("moment", list(ROLLBACK))
-def test_the_operator_is_killed_while_it_takes_back(crashes: Crashes, moment: str) -> None:
+def test_the_operator_is_killed_during_a_rollback(crashes: Crashes, moment: str) -> None:
     # It never helps, so there is no use in waiting for long.
     crashes.testbed.policy(verification={"windowSeconds": 3, "timeoutSeconds": 10})
     crashes.testbed.model.play(scale(2))
     first = crashes.operators.start()
-    report = crashes.testbed.report(f"undo-{moment.lower().replace(' ', '-')}")
+    report = crashes.testbed.report(f"rollback-{moment.lower().replace(' ', '-')}")
     crashes.witness.reaches(report, ROLLBACK[moment])
     crashes.operators.kill(first)
     crashes.operators.start()
@@ -221,11 +221,11 @@ def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:
         "delete", "pods", "-n", "scripted", "--all", "--grace-period=0", "--force"
     )
 
-    def told() -> bool:
+    def answer_again() -> bool:
         model.play(rollback(namespace=HERE))
         return True
 
-    crashes.until("the model is back", told)
+    crashes.until("the model is back", answer_again)
     ended = settled(crashes, "model server killed", report)
     if ended.status.outcome is Outcome.FAILED:  # it was away for longer than the model is tried
         assert ended.status.reason is Reason.MODEL_UNAVAILABLE, ended.status.message

@@ -131,7 +131,7 @@ def test_an_operator_that_gives_up_is_caught() -> None:
     async def sleeps(self: reconciler.RemediationReconciler, error: Exception) -> None:
         await self._deps.clock.sleep(10_000)
 
-    patience = mock.patch("tests.crash.simulate.PATIENCE_SECONDS", 300)
+    patience = mock.patch("tests.crash.simulate.RECOVERY_TIMEOUT_SECONDS", 300)
     with patience, mock.patch.object(reconciler.RemediationReconciler, "_backoff", sleeps):
         faults = (Fault("error-before", 60, "6"),)
         report = simulate(Schedule(1, "verified", faults))

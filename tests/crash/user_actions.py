@@ -43,7 +43,8 @@ async def suspend(world: World) -> None:
     suspended: list[asyncio.Task[None]] = []
     async for remediation in _waiting(world):
         if not suspended:
-            suspended.append(asyncio.create_task(_suspend_for_a_while(world, remediation.metadata.name)))
+            name = remediation.metadata.name
+            suspended.append(asyncio.create_task(_suspend_for_a_while(world, name)))
             await asyncio.sleep(0)
         _decide(world, remediation, ApprovalDecision.APPROVE)
     await asyncio.gather(*suspended)

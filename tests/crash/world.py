@@ -307,4 +307,4 @@ async def simulated_world(schedule: Schedule, answers: list[Any]) -> AsyncIterat
             yield world
 
 
-__all__ = ["NAMESPACE", "RELEASE", "Context", "World", "labelled", "simulated_world", "quiet"]
+__all__ = ["NAMESPACE", "RELEASE", "Context", "World", "labelled", "quiet", "simulated_world"]

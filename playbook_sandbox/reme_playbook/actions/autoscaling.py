@@ -1,40 +1,33 @@
 """SetAutoscaling: sets the bounds of a HorizontalPodAutoscaler."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from reme_api.actions import ActionName, Disruption
 from reme_api.policy import ActionRule
 from reme_playbook.actions.base import (
-    Action,
     Draft,
-    PatchPart,
-    Shorten,
-    by_name,
-    camel,
     permitted_range,
-    set_values,
     spaced,
     targets_of,
 )
+from reme_playbook.actions.fields import FieldsAction
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
-from reme_playbook.snapshot.field_path import FieldValue, Path, Write
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
-
-_KEYS = {"min_replicas": "minReplicas", "max_replicas": "maxReplicas"}
-_NAMES = {key: name for name, key in _KEYS.items()}
 
 Replicas = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 
-class SetAutoscaling(Action):
+class SetAutoscaling(FieldsAction):
     """Sets between how many replicas a HorizontalPodAutoscaler chooses."""
 
     NAME = ActionName.SET_AUTOSCALING
     KINDS = frozenset({"HorizontalPodAutoscaler"})
+    PARENT = ("spec",)
+    FIELDS = ("min_replicas", "max_replicas")
     BOUNDS = (
         "of the target's autoscaler: `maxIncreasePercent` and `maxDecreasePercent` of the present "
         "number, earlier numbers, never above `maxReplicas`, never 0"
@@ -54,38 +47,8 @@ class SetAutoscaling(Action):
             raise ValueError("minReplicas must be at most maxReplicas")
         return self
 
-    def values(self) -> dict[str, int]:
-        """Return what is set, by field."""
-        return set_values(self, _KEYS)
-
     def summary(self) -> str:
-        """Return one line for people."""
-        values = " and ".join(f"{spaced(name)} {value}" for name, value in self.values().items())
-        return f"Set {values} of {self.target}"
-
-    def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the bounds."""
-        del run_id
-        return tuple(Write(("spec", _KEYS[name]), value) for name, value in self.values().items())
-
-    @classmethod
-    def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a bound amounts to."""
-        match path:
-            case ("spec", str(key)) if key in _NAMES:
-                return PatchPart(path[:1], {"action": "SetAutoscaling", _NAMES[key]: value})
-        return None
-
-    def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
-        values = self.values()
-        names = " and ".join(map(spaced, values))
-        return f"set {names} of {self.target.name} to", " and ".join(map(str, values.values()))
-
-    def field_names(self) -> tuple[str, ...]:
-        """Return `minReplicas`, `maxReplicas` or both."""
-        return tuple(map(camel, self.values()))
+        return f"Set {self.values_text()} of {self.target}"
 
     def current_disruption(self, snapshot: ClusterSnapshot) -> Disruption:
         """Return Low if there would be fewer replicas."""
@@ -94,8 +57,6 @@ class SetAutoscaling(Action):
 
     @classmethod
     def rule_bounds(cls, rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
-        """Yield by how much the numbers may rise."""
-        del snapshot
         yield f"up to {rule.max_increase_percent} % more"
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
@@ -139,7 +100,3 @@ class SetAutoscaling(Action):
                 most = view.max_replicas
                 for replicas in dict.fromkeys([most + 1, most + 2, most * 2]):
                     yield {**head, "max_replicas": replicas}
-
-    def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier numbers."""
-        return ({"action": "SetAutoscaling", **by_name(self.values(), self, before)},)

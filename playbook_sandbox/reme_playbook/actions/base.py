@@ -157,7 +157,6 @@ class Action(BaseModel):
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
         """Return the requests that carry it out on the object as it is, given its revisions."""
-        del manifest, history
         return [ApiRequest.strategic_merge(self.target, merge_patch(self.writes(run_id)))]
 
     @property
@@ -168,12 +167,10 @@ class Action(BaseModel):
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
         """Return what a field of a strategic merge patch amounts to; None if it is not its own."""
-        del path, value
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
         """Return the line in the list of choices that a model is shown, and its value if any."""
-        del shorten
         summary = self.summary()
         return summary[:1].lower() + summary[1:], ""
 
@@ -201,7 +198,6 @@ class Action(BaseModel):
     @classmethod
     def rule_bounds(cls, rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
         """Yield what the numbers of a policy rule allow for the target now, for people."""
-        del rule, snapshot
         return iter(())
 
     @abstractmethod
@@ -221,7 +217,6 @@ class Action(BaseModel):
 
         `deleted` are the pods that other actions of the playbook delete.
         """
-        del snapshot, deleted
         return self
 
     def deletes(self) -> frozenset[ObjectRef]:
@@ -236,7 +231,6 @@ class Action(BaseModel):
 
     def grants(self, run_id: str, template: Template | None) -> list[GrantRule]:
         """Return what a run may write for it; `template` is the one that a rollback restores."""
-        del template
         return [self.grant(fields=self.granted(), values=self._granted_values(run_id))]
 
     def granted(self) -> list[str]:
@@ -291,7 +285,6 @@ class Action(BaseModel):
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
         """Return the actions that set these of its fields to what they held before."""
-        del before
         return ()
 
     def restore(
@@ -353,7 +346,6 @@ class InternalAction(Action):
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject it: only a rollback may contain it."""
-        del rules, snapshot
         raise RejectedPlaybookError(
             RejectionRule.INTERNAL, f"only a rollback may do this: {self.summary()}"
         )
@@ -361,7 +353,6 @@ class InternalAction(Action):
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
         """Return nothing."""
-        del snapshot
         return ()
 
 

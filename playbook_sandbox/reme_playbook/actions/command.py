@@ -46,13 +46,10 @@ class SetCommand(ContainerAction):
         return set_values(self, _FIELDS)
 
     def summary(self) -> str:
-        """Return one line for people."""
         names = " and ".join(self.values())
         return f"Set {names} of container {self.container} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the lists; an empty one is null, because the API stores no empty list."""
-        del run_id
         return tuple(
             Write(container_path(self.container, name), list(words) or None)
             for name, words in self.values().items()
@@ -60,31 +57,26 @@ class SetCommand(ContainerAction):
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what `command` or `args` amounts to."""
         match path:
             case (("command" | "args") as name,):
                 return PatchPart(("command",), {name: [] if value is None else value})
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         values = self.values()
         words = " and ".join(" ".join(parts) or "none" for parts in values.values())
         return f"set {' and '.join(values)} of {self.container} to", shorten(words, 60)
 
     def free_text(self) -> tuple[str, str]:
-        """Return the words, which have no name."""
         return "", " ".join([*(self.command or ()), *(self.args or ())])
 
     def field_names(self) -> tuple[str, ...]:
-        """Return `command`, `args` or both."""
         return tuple(self.values())
 
     def check_container(
         self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot, container: ContainerView
     ) -> None:
         """Reject what the container never ran before, and what may hold a secret."""
-        del rules
         new = self.values()
         if any(map(sensitive_command, (*new.values(), container.command, container.args))):
             raise RejectedPlaybookError(RejectionRule.SENSITIVE, "the command may hold a secret")
@@ -114,7 +106,6 @@ class SetCommand(ContainerAction):
                     yield {"action": "SetCommand", "container": container.name, **differing}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier lists."""
         held = by_name(self.values(), self, before)
         words = {name: json.loads(str(text)) if text else [] for name, text in held.items()}
         return ({"action": "SetCommand", "container": self.container, **words},)

@@ -37,37 +37,29 @@ class SetConfigValue(Action):
     value: ConfigValue
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Set key {self.key} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the value."""
-        del run_id
         return (Write(("data", Entry(self.key)), self.value),)
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what the value of a key amounts to."""
         match path:
             case ("data", Entry(key=key)) if value is not None:
                 return PatchPart(path, {"action": "SetConfigValue", "key": key, "value": value})
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         return f"set {self.key} of config {self.target.name} to", shorten(self.value, 40)
 
     def free_text(self) -> tuple[str, str]:
-        """Return the key and its value."""
         return self.key, self.value
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the key."""
         return (self.key,)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject an immutable ConfigMap, binary keys, and values that `check_setting` rejects."""
-        del rules
         manifest, name = existing(self.target, snapshot), self.target.name
         if manifest.get("immutable") is True:
             raise RejectedPlaybookError(RejectionRule.VALUE, f"{self.target} is immutable")
@@ -93,7 +85,6 @@ class SetConfigValue(Action):
                     yield {"target": target, "action": "SetConfigValue", "key": key, "value": value}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier value, or the removal of the key."""
         (value,) = before.values()
         if value is None:
             return ({"action": "UnsetConfigValue", "key": self.key},)
@@ -111,17 +102,13 @@ class UnsetConfigValue(InternalAction):
     key: ConfigKey
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Unset key {self.key} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the removal."""
-        del run_id
         return (Write(("data", Entry(self.key)), None),)
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a null amounts to."""
         match path:
             case ("data", Entry(key=key)) if value is None:
                 return PatchPart(path, {"action": "UnsetConfigValue", "key": key})

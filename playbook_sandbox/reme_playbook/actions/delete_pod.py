@@ -31,37 +31,26 @@ class DeletePod(Action):
     action: Literal["DeletePod"] = "DeletePod"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Delete {self.target}, to be replaced"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return nothing: it sets no field."""
-        del run_id
         return ()
 
     def deletes(self) -> frozenset[ObjectRef]:
-        """Return the pod."""
         return frozenset({self.target})
 
     def touches(self) -> tuple[tuple[ObjectRef, Path], ...]:
-        """Return the whole pod."""
         return ((self.target, ()),)
 
     def task(self, run_id: str = "now") -> Task:
-        """Return a task that deletes."""
-        del run_id
         return {K8S: {**self.location(), "state": "absent"}}
 
     def requests(
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
-        """Return the deletion."""
-        del run_id, manifest, history
         return [ApiRequest.delete(self.target)]
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return "delete pod", self.target.name
 
     def current_disruption(self, snapshot: ClusterSnapshot) -> Disruption:
@@ -84,18 +73,12 @@ class DeletePod(Action):
                 yield {"target": targets[pod.name], "action": "DeletePod"}
 
     def grants(self, run_id: str, template: Template | None) -> list[GrantRule]:
-        """Return the right to delete the pod."""
-        del run_id, template
         return [self.grant(verb=Verb.DELETE)]
 
     def capture(
         self, snapshot: ClusterSnapshot
     ) -> tuple[tuple[FieldValue, ...], tuple[FieldValue, ...]]:
-        """Return nothing: there is nothing to restore."""
-        del snapshot
         return (), ()
 
     def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
-        """Yield the deletion."""
-        del snapshot
         yield Difference.deletion(self.target)

@@ -32,39 +32,31 @@ class SetEnv(ContainerAction):
     value: EnvValue
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Set variable {self.variable} of container {self.container} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the value."""
-        del run_id
         return (Write((*_path(self.container, self.variable), "value"), self.value),)
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what the value of a variable amounts to."""
         match path:
             case ("env", Entry(key=variable), "value"):
                 return PatchPart(path, {"variable": variable, "value": value})
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         return f"set {self.variable} of {self.container} to", shorten(self.value, 60)
 
     def free_text(self) -> tuple[str, str]:
-        """Return the variable and its value."""
         return self.variable, self.value
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the name of the variable."""
         return (self.variable,)
 
     def check_container(
         self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot, container: ContainerView
     ) -> None:
         """Reject a variable that is a reference, and values that `check_setting` rejects."""
-        del rules
         name = self.variable
         current = container.env.get(name)
         if name in container.env and current is None:
@@ -88,7 +80,6 @@ class SetEnv(ContainerAction):
                     yield {**head, "value": value}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier value, or the removal of the variable."""
         (value,) = before.values()
         head = {"container": self.container, "variable": self.variable}
         if value is None:
@@ -106,17 +97,13 @@ class UnsetEnv(InternalAction, ContainerFields):
     variable: EnvName
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Unset variable {self.variable} of container {self.container} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the removal."""
-        del run_id
         return (Write(_path(self.container, self.variable), None),)
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what `$patch: delete` of a variable amounts to."""
         match path:
             case ("env", Entry(key=variable), "$patch") if value == "delete":
                 return PatchPart(path, {"variable": variable})

@@ -29,32 +29,25 @@ class SetImage(ContainerAction):
     image: Image
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Set the image of container {self.container} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the image."""
-        del run_id
         return (Write(container_path(self.container, "image"), self.image),)
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what `image` amounts to."""
         return PatchPart(path, {"image": value}) if path == ("image",) else None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         return f"set image of {self.container} to", shorten(self.image, 100)
 
     def field_names(self) -> tuple[str, ...]:
-        """Return `image`."""
         return ("image",)
 
     def check_container(
         self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot, container: ContainerView
     ) -> None:
         """Reject an image that the container never had before."""
-        del rules
         if self.image == container.image:
             raise RejectedPlaybookError(
                 RejectionRule.NO_CHANGE, f"container {container.name} already has this image"
@@ -73,6 +66,5 @@ class SetImage(ContainerAction):
                 yield {"action": "SetImage", "container": container.name, "image": image}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier image."""
         (image,) = before.values()
         return ({"action": "SetImage", "container": self.container, "image": image},)

@@ -52,18 +52,14 @@ class SetIngressBackend(JsonPatchAction):
     port: Port
 
     def summary(self) -> str:
-        """Return one line for people."""
         where = f"{self.host or ''}{self.http_path or ''}" or "its path"
         return f"Lead {where} of {self.target} to port {self.port} of Service {self.service}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the backend."""
-        del run_id
         where: Path = ("spec", "rules", Index(self.rule), "http", "paths", Index(self.path))
         return (Write((*where, "backend", "service"), backend(self.service, self.port)),)
 
     def operations(self) -> list[Operation]:
-        """Return the replacement of the backend, after a test of host and path."""
         rule = f"/spec/rules/{self.rule}"
         path = f"{rule}/http/paths/{self.path}"
         tests = [(f"{rule}/host", self.host), (f"{path}/path", self.http_path)]
@@ -78,7 +74,6 @@ class SetIngressBackend(JsonPatchAction):
 
     @classmethod
     def from_operations(cls, tests: list[ParsedOperation], change: ParsedOperation) -> Draft | None:
-        """Return what the replacement of a backend amounts to."""
         match change:
             case (
                 "replace",
@@ -96,18 +91,15 @@ class SetIngressBackend(JsonPatchAction):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         where = shorten(f"{self.host or ''}{self.http_path or ''}", 60)
         label = f"lead {where} of ingress {self.target.name} to"
         return label, f"{self.service} port {self.port}"
 
     def field_names(self) -> tuple[str, ...]:
-        """Return host and path as one text."""
         return (f"{self.host or ''}{self.http_path or '/'}",)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a path that is not misrouted, and a backend that does not lead to the target."""
-        del rules
         where = (self.rule, self.path)
         view = next(i for i in snapshot.ingresses if i.name == self.target.name)
         path = next((p for p in view.paths if (p.rule, p.path) == where), None)
@@ -152,7 +144,6 @@ class SetIngressBackend(JsonPatchAction):
                         }
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier backend."""
         (text,) = before.values()
         service, port = (read_backend(json.loads(str(text))) if text else None) or (None, None)
         return ({**self.model_dump(exclude={"target"}), "service": service, "port": port},)

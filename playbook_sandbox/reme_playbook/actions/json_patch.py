@@ -33,14 +33,12 @@ class JsonPatchAction(Action):
 
     def task(self, run_id: str = "now") -> Task:
         """Return a task of the module that sends JSON patches."""
-        del run_id
         return {K8S_JSON_PATCH: {**self.location(), "patch": self.operations()}}
 
     def requests(
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
         """Return the JSON patch."""
-        del run_id, manifest, history
         return [ApiRequest.json_patch(self.target, self.operations())]
 
     @classmethod

@@ -69,20 +69,15 @@ class AddedRule(NetworkPolicyRule):
     """A rule that is added behind the others."""
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the rule."""
-        del run_id
         return (Write(("spec", self.DIRECTION, Index(self.position)), self.rule()),)
 
     def operations(self) -> list[Operation]:
-        """Return the addition; the first rule comes with its list, which does not exist yet."""
         if self.position:
             return [{"op": "add", "path": self._where, "value": self.rule()}]
         return [{"op": "add", "path": f"/spec/{self.DIRECTION}", "value": [self.rule()]}]
 
     @classmethod
     def from_operations(cls, tests: list[ParsedOperation], change: ParsedOperation) -> Draft | None:
-        """Return what the addition of a rule amounts to."""
-        del tests
         match change:
             case ("add", ("spec", cls.DIRECTION), list(rules)):
                 return cls._rule_draft("0", rules[0] if len(rules) == 1 else None)
@@ -91,19 +86,15 @@ class AddedRule(NetworkPolicyRule):
         return None
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the port, or `dns`."""
         port = getattr(self, "port", None)
         return ("dns" if port is None else str(port),)
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the removal of the rule."""
-        del before
         name = type(self).__name__.replace("Allow", "Withdraw")
         return ({**self.model_dump(exclude={"target"}), "action": name},)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a rule that is not the last, or that the target does not need."""
-        del rules
         view = next(p for p in snapshot.network_policies if p.name == self.target.name)
         existing = view.ingress if self.DIRECTION == "ingress" else view.egress
         if existing is None:
@@ -126,12 +117,9 @@ class WithdrawnRule(InternalAction, NetworkPolicyRule):
     """A rule that is removed again."""
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the removal."""
-        del run_id
         return (Write(("spec", self.DIRECTION, Index(self.position)), None),)
 
     def operations(self) -> list[Operation]:
-        """Return the removal, after a test that the rule is still there."""
         return [
             {"op": "test", "path": self._where, "value": self.rule()},
             {"op": "remove", "path": self._where},
@@ -139,7 +127,6 @@ class WithdrawnRule(InternalAction, NetworkPolicyRule):
 
     @classmethod
     def from_operations(cls, tests: list[ParsedOperation], change: ParsedOperation) -> Draft | None:
-        """Return what the removal of a rule amounts to."""
         match change:
             case ("remove", ("spec", cls.DIRECTION, place), _) if len(tests) == 1:
                 return cls._rule_draft(place, tests[0].value)
@@ -155,12 +142,10 @@ class IngressRule(NetworkPolicyRule):
     port: Port
 
     def rule(self) -> Mapping[str, Any]:
-        """Return the rule as the API stores it."""
         return ingress_rule(self.labels, self.port)
 
     @classmethod
     def read_rule(cls, rule: Any) -> Draft | None:
-        """Return labels and port of such a rule."""
         return read_ingress_rule(rule)
 
     def _description(self) -> str:
@@ -183,12 +168,10 @@ class EgressRule(NetworkPolicyRule):
         return self
 
     def rule(self) -> Mapping[str, Any]:
-        """Return the rule as the API stores it."""
         return egress_rule(self.labels, self.port)
 
     @classmethod
     def read_rule(cls, rule: Any) -> Draft | None:
-        """Return labels and port of such a rule, nothing for the DNS."""
         return read_egress_rule(rule)
 
     def _description(self) -> str:
@@ -212,11 +195,9 @@ class AllowIngress(AddedRule, IngressRule):
     action: Literal["AllowIngress"] = "AllowIngress"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Let {self._description()}"[:1024]
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         peers = _label_text(self.labels, shorten)
         return f"let in past {self.target.name}", f"{peers} at port {self.port}"
 
@@ -272,7 +253,6 @@ class WithdrawIngress(WithdrawnRule, IngressRule):
     action: Literal["WithdrawIngress"] = "WithdrawIngress"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"No longer let {self._description()}"[:1024]
 
 
@@ -290,11 +270,9 @@ class AllowEgress(AddedRule, EgressRule):
     action: Literal["AllowEgress"] = "AllowEgress"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Let {self._description()}"[:1024]
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
         label = f"let out past {self.target.name}"
         if self.labels is None:
             return label, "to the DNS"
@@ -345,7 +323,6 @@ class WithdrawEgress(WithdrawnRule, EgressRule):
     action: Literal["WithdrawEgress"] = "WithdrawEgress"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"No longer let {self._description()}"[:1024]
 
 

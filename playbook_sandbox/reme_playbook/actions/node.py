@@ -11,10 +11,10 @@ from reme_playbook.actions.base import (
     Action,
     Draft,
     InternalAction,
-    PatchPart,
     Shorten,
     targets_of,
 )
+from reme_playbook.actions.fields import SwitchAction
 from reme_playbook.actions.modules import K8S_TAINT, Task
 from reme_playbook.actions.string_types import LabelKey, LabelValue
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
@@ -34,11 +34,14 @@ _SYSTEM_TAINT = re.compile(
 )
 
 
-class UncordonNode(Action):
+class UncordonNode(SwitchAction):
     """Lets a node take new pods again."""
 
     NAME = ActionName.UNCORDON_NODE
     KINDS = frozenset({"Node"})
+    FIELD = _UNSCHEDULABLE
+    VALUE = False
+    OPPOSITE = "CordonNode"
     BOUNDS = (
         "a node that is ready and that pods of the target could use, while no node takes them; "
         "not where reme watches only some namespaces"
@@ -49,22 +52,10 @@ class UncordonNode(Action):
     action: Literal["UncordonNode"] = "UncordonNode"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Uncordon {self.target}"
-
-    def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return `spec.unschedulable: false`."""
-        del run_id
-        return (Write(_UNSCHEDULABLE, False),)
-
-    @classmethod
-    def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what `spec.unschedulable: false` amounts to."""
-        return PatchPart(path, {"action": "UncordonNode"}) if _is(path, value, False) else None
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a node that is not cordoned, or that the pods could not use."""
-        del rules
         if not _usable(self.target, snapshot).unschedulable:
             raise RejectedPlaybookError(RejectionRule.NO_CHANGE, f"{self.target} is not cordoned")
 
@@ -75,33 +66,19 @@ class UncordonNode(Action):
             if view.unschedulable:
                 yield {"target": target, "action": "UncordonNode"}
 
-    def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the cordon."""
-        del before
-        return ({"action": "CordonNode"},)
 
-
-class CordonNode(InternalAction):
+class CordonNode(InternalAction, SwitchAction):
     """Cordons a node that UncordonNode uncordoned."""
 
     NAME = ActionName.UNCORDON_NODE
     KINDS = frozenset({"Node"})
+    FIELD = _UNSCHEDULABLE
+    VALUE = True
 
     action: Literal["CordonNode"] = "CordonNode"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Cordon {self.target}"
-
-    def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return `spec.unschedulable: true`."""
-        del run_id
-        return (Write(_UNSCHEDULABLE, True),)
-
-    @classmethod
-    def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what `spec.unschedulable: true` amounts to."""
-        return PatchPart(path, {"action": "CordonNode"}) if _is(path, value, True) else None
 
 
 class RemoveTaint(Action):
@@ -121,39 +98,28 @@ class RemoveTaint(Action):
     effect: Effect
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Take the taint {self.key}:{self.effect} off {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the removal."""
-        del run_id
         return (Write(_taint(self.key, self.effect), None),)
 
     def task(self, run_id: str = "now") -> Task:
-        """Return a task of the module that taints."""
-        del run_id
         taint = {"key": self.key, "effect": self.effect}
         return {K8S_TAINT: {"name": self.target.name, "state": "absent", "taints": [taint]}}
 
     def requests(
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
-        """Return the list of the other taints."""
-        del run_id, history
         return [_replace_taints(self.target, _others(manifest, self.key, self.effect))]
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return f"remove taint of node {self.target.name}", f"{self.key}:{self.effect}"
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the key of the taint."""
         return (self.key,)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a taint that does not keep the pods away, and those of Kubernetes itself."""
-        del rules
         view = _usable(self.target, snapshot)
         if _SYSTEM_TAINT.match(self.key):
             raise RejectedPlaybookError(
@@ -176,7 +142,6 @@ class RemoveTaint(Action):
                 yield {**head, "key": taint.key, "effect": taint.effect}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the taint."""
         (value,) = before.values()
         taint = {"key": self.key, "effect": self.effect, "value": value}
         return ({"action": "AddTaint", **taint},)
@@ -194,25 +159,18 @@ class AddTaint(InternalAction):
     value: LabelValue
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Put the taint {self.key}={self.value}:{self.effect} back on {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the taint."""
-        del run_id
         return (Write(_taint(self.key, self.effect), self.value),)
 
     def task(self, run_id: str = "now") -> Task:
-        """Return a task of the module that taints."""
-        del run_id
         taint = {"key": self.key, "effect": self.effect, "value": self.value}
         return {K8S_TAINT: {"name": self.target.name, "state": "present", "taints": [taint]}}
 
     def requests(
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
-        """Return the list of the other taints, and this one."""
-        del run_id, history
         taint = {"key": self.key, "effect": self.effect, "value": self.value}
         others = _others(manifest, self.key, self.effect)
         return [_replace_taints(self.target, [*others, taint])]
@@ -225,10 +183,6 @@ def _replace_taints(target: ObjectRef, taints: list[dict[str, Any]]) -> ApiReque
 def _others(manifest: Mapping[str, Any], key: str, effect: str) -> list[dict[str, Any]]:
     taints = unstructured.items(manifest, "spec", "taints")
     return [dict(t) for t in taints if (t.get("key"), t.get("effect")) != (key, effect)]
-
-
-def _is(path: Path, value: Any, unschedulable: bool) -> bool:
-    return path == _UNSCHEDULABLE and value is unschedulable
 
 
 def _taint(key: str, effect: str) -> Path:

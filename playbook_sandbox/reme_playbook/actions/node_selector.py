@@ -29,18 +29,14 @@ class PatchNodeSelector(WorkloadAction):
     selector: Annotated[dict[LabelKey, LabelValue | None], Field(min_length=1, max_length=16)]
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Set {', '.join(self.selector)} in the node selector of {self.target}"[:1024]
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the labels."""
-        del run_id
         path: Path = (*TEMPLATE, "spec", "nodeSelector")
         return tuple(Write((*path, Entry(key)), value) for key, value in self.selector.items())
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a label of the node selector amounts to."""
         match path:
             case ("spec", "template", "spec", "nodeSelector", Entry(key=str(label))):
                 draft = {"action": "PatchNodeSelector", "selector": {label: value}}
@@ -48,17 +44,13 @@ class PatchNodeSelector(WorkloadAction):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return "set node selector to", label_text(self.selector)
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the keys of the labels."""
         return tuple(self.selector)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject labels that no earlier revision had, and the removal of one that nodes have."""
-        del rules
         now = snapshot.node_selector
         if all(now.get(key) == value for key, value in self.selector.items()):
             raise RejectedPlaybookError(
@@ -88,6 +80,5 @@ class PatchNodeSelector(WorkloadAction):
                 yield {"action": "PatchNodeSelector", "selector": {key: value}}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier labels."""
         selector = by_name(self.selector, self, before)
         return ({"action": "PatchNodeSelector", "selector": selector},)

@@ -82,14 +82,11 @@ class PatchProbe(ContainerAction):
         return set_values(self, _FIELDS)
 
     def summary(self) -> str:
-        """Return one line for people."""
         values = ", ".join(f"{spaced(name)} {value}" for name, value in self.values().items())
         where = f"container {self.container} of {self.target}"
         return f"Set {values} in the {self.probe} probe of {where}"[:1024]
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the fields of the probe."""
-        del run_id
         key = PROBE_KEYS[self.probe]
         return tuple(
             Write(container_path(self.container, key, *self._steps(name)), value)
@@ -103,7 +100,6 @@ class PatchProbe(ContainerAction):
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a field of a probe amounts to."""
         match path:
             case (str(key), *rest) if key in _PROBES:
                 fields = _probe_fields(tuple(rest), value)
@@ -112,8 +108,6 @@ class PatchProbe(ContainerAction):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         values = {spaced(name): value for name, value in self.values().items()}
         if len(values) == 1:
             ((name, value),) = values.items()
@@ -122,14 +116,12 @@ class PatchProbe(ContainerAction):
         return label, " ".join(f"{name} {value}" for name, value in values.items())
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the probe and the field, such as `readiness.timeoutSeconds`."""
         return tuple(f"{self.probe}.{camel(name)}" for name in self.values())
 
     def check_container(
         self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot, container: ContainerView
     ) -> None:
         """Reject a probe that would look elsewhere, or become too patient."""
-        del rules
         kind, probe = self.probe, container.probes.get(self.probe)
         if probe is None:
             raise RejectedPlaybookError(
@@ -172,7 +164,6 @@ class PatchProbe(ContainerAction):
                         yield {**head, field: value}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier values."""
         held = by_name(self.values(), self, before)
         head = {"action": "PatchProbe", "container": self.container, "probe": self.probe}
         handler = self.handler if "path" in held or "port" in held else None

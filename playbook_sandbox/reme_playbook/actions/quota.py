@@ -72,18 +72,14 @@ class SetQuota(Action):
     hard: Hard
 
     def summary(self) -> str:
-        """Return one line for people."""
         values = ", ".join(f"{key} {text}" for key, text in self.hard.items())
         return f"Set {values} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the amounts."""
-        del run_id
         return tuple(Write(("spec", "hard", Entry(key)), text) for key, text in self.hard.items())
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what an amount amounts to."""
         match path:
             case ("spec", "hard", Entry(key=str(key))):
                 draft = {"action": "SetQuota", "hard": {key: amount_text(value)}}
@@ -91,19 +87,14 @@ class SetQuota(Action):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         label = f"set {' and '.join(self.hard)} of quota {self.target.name} to"
         return label, " and ".join(self.hard.values())
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the names of the amounts."""
         return tuple(self.hard)
 
     @classmethod
     def rule_bounds(cls, rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
-        """Yield by how much the amounts may rise."""
-        del snapshot
         yield f"up to {rule.max_increase_percent} % more"
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
@@ -157,7 +148,6 @@ class SetQuota(Action):
                         yield {**head, "hard": {key: text}}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier amounts."""
         return ({"action": "SetQuota", "hard": by_name(self.hard, self, before)},)
 
 

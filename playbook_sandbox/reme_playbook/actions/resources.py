@@ -92,37 +92,29 @@ class SetResources(ContainerAction):
         return set_values(self, RESOURCE_FIELDS)
 
     def summary(self) -> str:
-        """Return one line for people."""
         values = ", ".join(f"{spaced(name)} {value}" for name, value in self.values().items())
         return f"Set {values} for container {self.container} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the amounts."""
-        del run_id
         return tuple(Write(_path(self.container, n), value) for n, value in self.values().items())
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what an amount amounts to; a bare whole number is an amount, as in `cpu: 2`."""
         name = _field(path)
         if name is None or value is None:
             return None
         return PatchPart(("resources",), {name: amount_text(value)})
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         values = self.values()
         names = " and ".join(map(spaced, values))
         return f"set {names} of {self.container} to", " and ".join(values.values())
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the limits and requests that are set, such as `memoryLimit`."""
         return tuple(map(camel, self.values()))
 
     @classmethod
     def rule_bounds(cls, rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
-        """Yield the amounts that the rule allows for each container."""
         for container in snapshot.containers:
             for field in RESOURCE_FIELDS:
                 text = getattr(container.resources, field)
@@ -193,7 +185,6 @@ class SetResources(ContainerAction):
                     yield {**head, field: _scaled(field, current, times, by)}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier amounts, and the removal of those that were not set."""
         held = by_name(self.values(), self, before)
         values = {name: value for name, value in held.items() if value is not None}
         absent = tuple(name for name, value in held.items() if value is None)
@@ -222,22 +213,17 @@ class UnsetResources(InternalAction, ContainerFields):
         return self
 
     def summary(self) -> str:
-        """Return one line for people."""
         names = ", ".join(map(spaced, self.fields))
         return f"Unset {names} for container {self.container} of {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the removals."""
-        del run_id
         return tuple(Write(_path(self.container, name), None) for name in self.fields)
 
     def granted(self) -> list[str]:
-        """Return the resources as a whole, and by name the ones that may be removed."""
         return [*super().granted(), *(dotted(path) for path in self.paths())]
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what an amount of null amounts to."""
         name = _field(path)
         return PatchPart(("unset",), {"fields": (name,)}) if name and value is None else None
 

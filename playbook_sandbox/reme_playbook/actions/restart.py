@@ -25,16 +25,13 @@ class Restart(WorkloadAction):
     action: Literal["Restart"] = "Restart"
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Restart {self.target}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the annotation that makes the template differ."""
         return (Write(_ANNOTATION, run_id),)
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a restart annotation amounts to, also that of kubectl."""
         match path:
             case ("spec", "template", "metadata", "annotations", Entry(key=key)) if (
                 key in RESTART_ANNOTATIONS and isinstance(value, str) and is_run_id(value)
@@ -43,8 +40,6 @@ class Restart(WorkloadAction):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return "restart", ""
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
@@ -53,18 +48,13 @@ class Restart(WorkloadAction):
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
         """Return the one way to do it."""
-        del snapshot
         return ({"action": "Restart"},)
 
     def capture(
         self, snapshot: ClusterSnapshot
     ) -> tuple[tuple[FieldValue, ...], tuple[FieldValue, ...]]:
-        """Return nothing: there is nothing to restore."""
-        del snapshot
         return (), ()
 
     def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
-        """Yield the annotation."""
-        del snapshot
         for write in self.writes():
             yield Difference.of(self.target, dotted(write.path), None, write.value)

@@ -80,7 +80,6 @@ class Rollback(WorkloadAction):
         return self
 
     def summary(self) -> str:
-        """Return one line for people."""
         which = "its previous revision" if self.revision is None else f"revision {self.revision}"
         pods = (
             f" and replace its stuck pods {', '.join(self.stuck_pods)}" if self.stuck_pods else ""
@@ -88,25 +87,18 @@ class Rollback(WorkloadAction):
         return f"Roll {self.target} back to {which}{pods}"[:1024]
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return nothing: the template is looked up when it runs."""
-        del run_id
         return ()
 
     def paths(self) -> tuple[Path, ...]:
-        """Return the pod template as a whole."""
         return (TEMPLATE,)
 
     def deletes(self) -> frozenset[ObjectRef]:
-        """Return the stuck pods."""
         return frozenset(ObjectRef("Pod", self.target.namespace, name) for name in self.stuck_pods)
 
     def touches(self) -> tuple[tuple[ObjectRef, Path], ...]:
-        """Return the pod template and the stuck pods."""
         return (*super().touches(), *((pod, ()) for pod in sorted(self.deletes())))
 
     def task(self, run_id: str = "now") -> Task:
-        """Return a task of the module of kubernetes.core, or of reme's for a certain revision."""
-        del run_id
         if self.revision is None:
             return {K8S_ROLLBACK: self.location()}
         parameters: dict[str, Any] = {**self.location(), "revision": self.revision}
@@ -122,7 +114,6 @@ class Rollback(WorkloadAction):
 
         Raises RejectedPlaybookError if the revision does not exist.
         """
-        del run_id
         try:
             known = own_revisions(manifest, self.target.kind, history)
             revision = select_revision(manifest, known, self.revision)
@@ -136,15 +127,12 @@ class Rollback(WorkloadAction):
         ]
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         if self.revision is None:
             return "roll back", ""
         return "roll back to revision", str(self.revision)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a revision that is the present one, or has more privilege."""
-        del rules
         template = self.revision_in(snapshot).template
         if digest(template) == digest(snapshot.template):
             raise RejectedPlaybookError(
@@ -172,7 +160,6 @@ class Rollback(WorkloadAction):
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
         """Return the rollback to the previous revision."""
-        del snapshot
         return ({"action": "Rollback"},)
 
     def revision_in(self, snapshot: ClusterSnapshot) -> Revision:
@@ -201,7 +188,6 @@ class Rollback(WorkloadAction):
         return self.model_copy(update=fixed)
 
     def roles(self) -> frozenset[str]:
-        """Return the role about the workload, and about pods if some are deleted."""
         return super().roles() | {pod.plural for pod in self.deletes()}
 
     def grants(self, run_id: str, template: Template | None) -> list[GrantRule]:
@@ -210,7 +196,6 @@ class Rollback(WorkloadAction):
         A pod may only be deleted while it is of the revision that is left: its replacement has the
         same name.
         """
-        del run_id
         values = {} if template is None else {dotted(TEMPLATE): comparable(template)}
         labels = {REVISION_LABEL: self.stuck_revision}
         return [
@@ -224,12 +209,10 @@ class Rollback(WorkloadAction):
     def capture(
         self, snapshot: ClusterSnapshot
     ) -> tuple[tuple[FieldValue, ...], tuple[FieldValue, ...]]:
-        """Return digests of the templates, which may hold secrets themselves."""
         revision = self.revision_in(snapshot)
         return (digest(snapshot.template),), (digest(revision.template),)
 
     def changes(self, snapshot: ClusterSnapshot) -> Iterator[Difference]:
-        """Yield what differs between the templates, and the deletions of stuck pods."""
         try:
             revision = self.revision_in(snapshot)
         except RejectedPlaybookError:

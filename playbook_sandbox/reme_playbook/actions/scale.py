@@ -45,41 +45,30 @@ class Scale(Action):
     replicas: Annotated[int, Field(strict=True, ge=0, le=10_000)]
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Scale {self.target} to {self.replicas}"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the number of replicas."""
-        del run_id
         return (Write(("spec", "replicas"), self.replicas),)
 
     def task(self, run_id: str = "now") -> Task:
-        """Return a task of the module that scales."""
-        del run_id
         return {K8S_SCALE: {**self.location(), "replicas": self.replicas}}
 
     def requests(
         self, run_id: str, manifest: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
     ) -> list[ApiRequest]:
-        """Return a patch of the scale subresource."""
-        del manifest, history
         body = merge_patch(self.writes(run_id))
         return [ApiRequest.strategic_merge(self.target, body, subresource="scale")]
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what `spec.replicas` amounts to."""
         if path == ("spec", "replicas"):
             return PatchPart(path, {"action": "Scale", "replicas": value})
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return "scale to", str(self.replicas)
 
     def field_names(self) -> tuple[str, ...]:
-        """Return `replicas`."""
         return ("replicas",)
 
     def current_disruption(self, snapshot: ClusterSnapshot) -> Disruption:
@@ -89,7 +78,6 @@ class Scale(Action):
 
     @classmethod
     def rule_bounds(cls, rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:
-        """Yield the numbers that the rule allows."""
         now = snapshot.replicas.desired
         steps = permitted_range(now, rule)
         lowest, highest = max(1, steps[0]), min(steps[-1], rule.max_replicas)
@@ -136,13 +124,10 @@ class Scale(Action):
             yield {"action": "Scale", "replicas": replicas}
 
     def grants(self, run_id: str, template: Template | None) -> list[GrantRule]:
-        """Return the right to write the scale subresource."""
-        del template
         values = self._granted_values(run_id)
         return [self.grant(subresource="scale", fields=self.granted(), values=values)]
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier number."""
         (replicas,) = before.values()
         return ({"action": "Scale", "replicas": replicas},)
 

@@ -35,19 +35,15 @@ class PatchServiceSelector(Action):
     selector: Annotated[dict[LabelKey, LabelValue | None], Field(min_length=1, max_length=16)]
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Set {', '.join(self.selector)} in the selector of {self.target}"[:1024]
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the labels."""
-        del run_id
         return tuple(
             Write(("spec", "selector", Entry(key)), value) for key, value in self.selector.items()
         )
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a label of the selector amounts to."""
         match path:
             case ("spec", "selector", Entry(key=str(key))):
                 draft = {"action": "PatchServiceSelector", "selector": {key: value}}
@@ -55,17 +51,13 @@ class PatchServiceSelector(Action):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return f"set selector of service {self.target.name} to", label_text(self.selector)
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the keys of the labels."""
         return tuple(self.selector)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject it unless the Service selects the target's pods, and only them, afterwards."""
-        del rules
         service = snapshot.service(self.target.name)
         current = service.selector if service else {}
         new = _merged(current, self.selector)
@@ -106,7 +98,6 @@ class PatchServiceSelector(Action):
                 yield {"target": target, "action": "PatchServiceSelector", "selector": patch}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier labels."""
         selector = by_name(self.selector, self, before)
         return ({"action": "PatchServiceSelector", "selector": selector},)
 
@@ -125,18 +116,14 @@ class PatchServicePort(Action):
     target_port: Port
 
     def summary(self) -> str:
-        """Return one line for people."""
         return f"Lead port {self.port} of {self.target} to port {self.target_port} of its pods"
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
-        """Return the target port."""
-        del run_id
         path: Path = ("spec", "ports", Entry(self.port, "port"), "targetPort")
         return (Write(path, self.target_port),)
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:
-        """Return what a target port amounts to."""
         match path:
             case ("spec", "ports", Entry(key=port), "targetPort"):
                 draft = {"action": "PatchServicePort", "port": port, "target_port": value}
@@ -144,17 +131,13 @@ class PatchServicePort(Action):
         return None
 
     def choice(self, shorten: Shorten) -> tuple[str, str]:
-        """Return the line in the list of choices."""
-        del shorten
         return f"lead port {self.port} of service {self.target.name} to", str(self.target_port)
 
     def field_names(self) -> tuple[str, ...]:
-        """Return the number of the port."""
         return (str(self.port),)
 
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a port that the Service does not have, or that no container declares."""
-        del rules
         service = snapshot.service(self.target.name)
         ports = [p for p in (service.ports if service else ()) if p.port == self.port]
         if len(ports) != 1:
@@ -185,7 +168,6 @@ class PatchServicePort(Action):
                     yield {**head, "target_port": target_port}
 
     def inverse(self, before: Mapping[Path, FieldValue]) -> Sequence[Draft]:
-        """Return the earlier target port."""
         (port,) = before.values()
         return ({"action": "PatchServicePort", "port": self.port, "target_port": port},)
 

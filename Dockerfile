@@ -65,7 +65,9 @@ FROM builder AS operator-app
 COPY LICENSE* pyproject.toml /build/project/
 COPY crds/reme_api /build/project/crds/reme_api
 COPY playbook_sandbox/reme_playbook /build/project/playbook_sandbox/reme_playbook
-COPY model_server/reme_model /build/project/model_server/reme_model
+COPY model_server/reme_model/__init__.py /build/project/model_server/reme_model/
+COPY model_server/reme_model/inference /build/project/model_server/reme_model/inference
+COPY model_server/reme_model/prompt /build/project/model_server/reme_model/prompt
 COPY operator/reme_kube /build/project/operator/reme_kube
 COPY operator/reme_operator /build/project/operator/reme_operator
 RUN sh /build/pack.sh

@@ -10,7 +10,7 @@ from reme_lab.training.dataset import ABSTENTIONS, Incident
 from reme_model.inference.errors import ReplyError
 from reme_model.inference.reply import parse_reply
 
-_Z = 1.959964  # for 95%
+_Z = 1.959963984540054  # for 95%
 
 
 class Rate(NamedTuple):

@@ -52,9 +52,9 @@ def test_a_fresh_lock_has_no_problem() -> None:
     ],
 )
 def test_a_problem_names_the_lock_and_the_reason(operator: str | None, problem: str) -> None:
-    (found,) = problems(OPERATOR, texts(**{"operator.txt": operator}))
-    assert found.startswith("operator.txt: ")
-    assert problem in found
+    (message,) = problems(OPERATOR, texts(**{"operator.txt": operator}))
+    assert message.startswith("operator.txt: ")
+    assert problem in message
 
 
 def test_a_lock_with_a_separate_package_has_two_files() -> None:

@@ -50,7 +50,7 @@ fmt: setup ## Format the code
 	$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
 lint: setup ## Check style and layers
-	$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/lint-imports
+	$(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check . && $(VENV)/bin/lint-imports && $(PY) tests/lint/check_words.py
 
 type: setup ## Check types
 	$(VENV)/bin/mypy

@@ -90,6 +90,7 @@ def host_stages() -> list[Stage]:
         Stage("lint", "format", tool("ruff", "format", "--check", ".")),
         Stage("lint", "style", tool("ruff", "check", ".")),
         Stage("lint", "layers", tool("lint-imports")),
+        Stage("lint", "words", (PYTHON, "tests/lint/check_words.py")),
         *(
             Stage("lint", f"{what}: generated file is current", module(name, "--check"))
             for what, name in generated.items()

@@ -39,9 +39,9 @@ def sync(files: Mapping[Path, str], *, check: bool) -> int:
 def _leftovers(files: Mapping[Path, str]) -> dict[Path, str]:
     """Return files with the same first line that nobody generates any more, as empty texts."""
     headers = {text.partition("\n")[0] for text in files.values()}
-    found = {path for folder in {p.parent for p in files} for path in folder.glob("*.yaml")}
+    stale = {path for folder in {p.parent for p in files} for path in folder.glob("*.yaml")}
     return {
         path: ""
-        for path in sorted(found - files.keys())
+        for path in sorted(stale - files.keys())
         if path.read_text().partition("\n")[0] in headers
     }

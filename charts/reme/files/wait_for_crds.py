@@ -38,7 +38,7 @@ def served() -> set[str]:
 
 def main() -> None:
     """Exit with 0 once the definitions have been served several times in a row."""
-    seen, missing = 0, WHAT
+    served_count, missing = 0, WHAT
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         try:
@@ -46,8 +46,8 @@ def main() -> None:
             problem = f"not served yet: {', '.join(sorted(missing))}"
         except (OSError, KeyError, ValueError) as error:
             missing, problem = WHAT, f"{type(error).__name__}: {error}"
-        seen = 0 if missing else seen + 1
-        if seen >= SETTLED:
+        served_count = 0 if missing else served_count + 1
+        if served_count >= SETTLED:
             sys.exit(0)
         time.sleep(0.3)
     sys.exit(problem)

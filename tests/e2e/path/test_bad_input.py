@@ -41,6 +41,8 @@ def test_a_policy_that_allows_nothing(shop: Testbed) -> None:
     condition = shop.condition(report, "Accepted", "False")
     assert condition.reason is Reason.POLICY_ALLOWS_NOTHING
     assert shop.remediation(report) is None
+    # Otherwise the policy of the next test admits it, and repairs what that test breaks.
+    shop.kubectl.delete("diagnosisreports.reme.dev", "nothing-allowed", shop.namespace)
 
 
 def test_hostile_evidence_is_data(shop: Testbed) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from reme_operator.app.main import STOP_SECONDS
 from tests.support.chart import NAMESPACE, Object, render
 
 VALUES = ("default", "namespaced", "endpoint", "gpu", "everything", "demo", "e2e")
@@ -195,3 +196,10 @@ def test_everything_namespaced_lies_in_the_release_or_a_watched_namespace() -> N
     for item in render("everything").objects:
         if item["kind"] not in CLUSTER_SCOPED:
             assert item["metadata"]["namespace"] in {NAMESPACE, "shop", "payments"}
+
+
+def test_the_operator_stops_within_its_grace_period() -> None:
+    """It had 30 s and no limit of its own: a lease that is not released costs 15 s."""
+    pods = dict(render("default").pods())
+    (operator,) = [pod for name, pod in pods.items() if name.endswith("operator")]
+    assert operator["terminationGracePeriodSeconds"] >= STOP_SECONDS + 2

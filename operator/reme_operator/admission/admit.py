@@ -24,7 +24,7 @@ from reme_operator.admission.policy_validation import (
     UnreadablePolicy,
     outside_windows_message,
     policy_key,
-    problems,
+    policy_problems,
 )
 from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.admission.storm import StormImpact
@@ -157,8 +157,8 @@ def _unusable_policy(policy: RemediationPolicy, release_namespace: str) -> Refus
     key = policy_key(policy)
     if policy.spec.suspend:
         return Refuse(Reason.POLICY_SUSPENDED, f"policy {key} is suspended")
-    if found := problems(policy, release_namespace):
-        return Refuse(Reason.POLICY_INVALID, f"policy {key}: {'; '.join(found)}"[:1024])
+    if errors := policy_problems(policy, release_namespace):
+        return Refuse(Reason.POLICY_INVALID, f"policy {key}: {'; '.join(errors)}"[:1024])
     if not policy.spec.actions:
         return Refuse(Reason.POLICY_ALLOWS_NOTHING, f"policy {key} lists no action")
     return None

@@ -40,19 +40,19 @@ def outside_windows_message(key: str, windows: Sequence[TimeWindow]) -> str:
     return f"outside of the windows of policy {key}: {times}"
 
 
-def problems(policy: RemediationPolicy, release_namespace: str) -> list[str]:
+def policy_problems(policy: RemediationPolicy, release_namespace: str) -> list[str]:
     """Return everything that contradicts itself in the policy; empty when it can be used."""
     spec = policy.spec
-    found = [*_window_problems("windows", spec.windows)]
+    errors = [*_window_problems("windows", spec.windows)]
     if spec.evidence.min_persistence_seconds >= spec.deadline_seconds:  # also by its profile
-        found.append(
+        errors.append(
             "evidence.minPersistenceSeconds must be less than deadlineSeconds, or nothing ever runs"
         )
     if spec.namespaces and policy.metadata.namespace != release_namespace:
-        found.append(f"namespaces: only allowed for a policy in namespace {release_namespace}")
+        errors.append(f"namespaces: only allowed for a policy in namespace {release_namespace}")
     for index, rule in enumerate(spec.actions):
-        found += [f"actions[{index}] {rule.name}: {text}" for text in _rule_problems(rule)]
-    return found
+        errors += [f"actions[{index}] {rule.name}: {text}" for text in _rule_problems(rule)]
+    return errors
 
 
 def conflicting_policies(

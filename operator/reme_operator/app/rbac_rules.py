@@ -1,12 +1,12 @@
-"""What the operator itself may do at the API server, as data; a chart test compares it.
+"""The RBAC rules of the operator, as data; a test compares the chart with them.
 
-`WATCHED` is needed wherever reports and targets live: a ClusterRole when reme watches the whole
-cluster, with `CLUSTER` in it, otherwise one Role in each watched namespace. `RELEASE` is a Role in
-the release namespace, where the runs live; reme's own kinds are in both, because policies of the
-release namespace hold everywhere.
+`WATCHED_NAMESPACE_RULES` are needed wherever reports and targets live: in a ClusterRole, together
+with `CLUSTER`, when reme watches the whole cluster, otherwise in one Role per watched namespace.
+`RELEASE` is a Role in the release namespace, where the runs live. Reme's own kinds are in both,
+because policies of the release namespace hold everywhere.
 
-What is not here is the point: no wildcard, no Secrets, no exec, no write on any workload. What a
-repair changes is changed by its run, under rights that only `bind` hands out.
+There is no wildcard, no access to Secrets, no exec and no write to any workload: a target is
+changed by its run, with permissions that only `bind` can grant.
 """
 
 from collections.abc import Mapping
@@ -26,10 +26,10 @@ class Rule(TypedDict, total=False):
 
 
 LEASE_NAME = "reme-operator"
-"""The lease of the leader; rights on leases are narrowed to it where RBAC can."""
+"""The lease of the leader; rules on leases are narrowed to it where RBAC can."""
 
 RESULT_ROLE = "result"
-"""Suffix of the role by which a run writes its own result; bound in the release namespace."""
+"""Suffix of the role with which a run writes its result; bound in the release namespace."""
 
 _OWN_KINDS: tuple[Rule, ...] = (
     {
@@ -106,7 +106,7 @@ CLUSTER: tuple[Rule, ...] = (
         "verbs": ["get", "create", "delete"],
     },
 )
-"""What is needed besides where reme watches the whole cluster, and only there."""
+"""Needed in addition where reme watches the whole cluster, and only there."""
 
 RELEASE: tuple[Rule, ...] = (
     *_OWN_KINDS,
@@ -158,7 +158,7 @@ RELEASE: tuple[Rule, ...] = (
 
 
 def run_role_bind_rules(prefix: str, kind: str = "ClusterRole") -> Mapping[str, tuple[Rule, ...]]:
-    """Return the right to bind the run roles, and nothing else, per part: watched and release.
+    """Return the rules to bind the run roles, and nothing else, per part: watched and release.
 
     The roles of the targets are of the given kind; the role of the result is always a Role. Roles
     about objects in no namespace are only there as ClusterRoles.

@@ -6,7 +6,7 @@ from reme_api.conditions import Status, set_condition
 from reme_api.policy import Mode, RemediationPolicy, RemediationPolicyStatus
 from reme_api.reasons import ConditionType, Reason
 from reme_kube.errors import ClusterError
-from reme_operator.admission.policy_validation import conflicting_policies, problems
+from reme_operator.admission.policy_validation import conflicting_policies, policy_problems
 from reme_operator.handlers.context import OperatorContext
 
 _READY_MESSAGES = {
@@ -65,8 +65,8 @@ def policy_readiness(
     stopped_by: str = "",
 ) -> tuple[Status, Reason, str]:
     """Return the Ready condition; `stopped_by` is the kill switch's message while it is on."""
-    if found := problems(policy, release_namespace):
-        return Status.FALSE, Reason.POLICY_INVALID, "; ".join(found)[:1024]
+    if errors := policy_problems(policy, release_namespace):
+        return Status.FALSE, Reason.POLICY_INVALID, "; ".join(errors)[:1024]
     if conflicting := conflicting_policies(policy, others):
         names = ", ".join([policy.metadata.name, *conflicting])
         message = f"{names} match exactly the same targets: none is used unless a report names it"

@@ -19,7 +19,7 @@ from reme_operator.admission.policy_validation import (
     UnreadablePolicy,
     conflicting_policies,
     parse_policy,
-    problems,
+    policy_problems,
 )
 from reme_operator.handlers.policies import policy_readiness
 from tests.doubles.builders import NOW, RELEASE, later, policy, report
@@ -155,7 +155,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "said"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
 def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], said: str) -> None:
     bad = policy("bad", **fields)
-    assert said in "; ".join(problems(bad, RELEASE))
+    assert said in "; ".join(policy_problems(bad, RELEASE))
     state, reason, message = policy_readiness(bad, RELEASE)
     assert (state, reason) == (Status.FALSE, Reason.POLICY_INVALID)
     assert said in message
@@ -168,8 +168,8 @@ def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], said:
 
 def test_what_can_be_meant_has_no_problem() -> None:
     pods = {"name": ActionName.DELETE_POD, "kinds": ["Deployment"]}
-    assert problems(policy("p", actions=[pods]), RELEASE) == []
-    assert problems(policy("p", RELEASE, namespaces=["sh*"]), RELEASE) == []
+    assert policy_problems(policy("p", actions=[pods]), RELEASE) == []
+    assert policy_problems(policy("p", RELEASE, namespaces=["sh*"]), RELEASE) == []
 
 
 def test_two_that_match_the_same_say_so_of_each_other() -> None:

@@ -167,12 +167,12 @@ def run(
     *,
     uid: str = "job-uid",
     clean: bool = False,
-    undo: bool = False,
+    rollback: bool = False,
     created: datetime = NOW,
 ) -> Run:
     """Return the record of a run."""
     return Run(
-        name=f"reme-{UID[:8]}-1{'-rollback' if undo else ''}",
+        name=f"reme-{UID[:8]}-1{'-rollback' if rollback else ''}",
         namespace=RELEASE,
         uid=uid,
         created_time=created,

@@ -1,4 +1,4 @@
-"""A person decides: approve, reject, edit, undo; and what a dry run says before that."""
+"""A person decides: approve, reject, edit, roll back; and what a dry run says before that."""
 
 import asyncio
 import json
@@ -231,7 +231,7 @@ async def test_a_dry_run_that_is_refused_rejects_the_playbook(world: World, mode
     assert world.runner.ran == []
 
 
-async def test_without_a_fence_nothing_runs(world: World) -> None:
+async def test_without_an_admission_policy_nothing_runs(world: World) -> None:
     open_shop(world.api)
     world.api.fenced = False
     world.model.say([rollback()])
@@ -261,13 +261,13 @@ async def test_observe_has_the_plan_and_leaves_no_rights(world: World) -> None:
     assert [(c.before, c.after) for c in attempt.changes] == [(BAD, GOOD)]
 
 
-def ask_undo(world: World, number: int = 1) -> None:
+def request_rollback(world: World, number: int = 1) -> None:
     (remediation,) = world.remediations()
     body = {"spec": {"rollback": {"username": "ann", "number": number}}}
     world.api.edit("remediations", NAMESPACE, remediation.metadata.name, body)
 
 
-async def undone(world: World, number: int = 1) -> Remediation:
+async def manual_rollback_ended(world: World, number: int = 1) -> Remediation:
     def check() -> Remediation | None:
         (value,) = world.remediations()
         done = [u for u in value.status.manual_rollbacks if u.number == number and u.outcome]
@@ -278,7 +278,7 @@ async def undone(world: World, number: int = 1) -> Remediation:
     return value
 
 
-async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
+async def test_a_verified_repair_is_rolled_back_on_request(world: World) -> None:
     open_shop(world.api, **LIMITS)
     world.model.say([rollback()])
     async with world.operator():
@@ -286,16 +286,20 @@ async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
         await world.ended()
         assert image_of(world.api) == GOOD
         await world.until(lambda: not world.leftovers())
-        ask_undo(world)
-        remediation = await undone(world)
+        request_rollback(world)
+        remediation = await manual_rollback_ended(world)
         assert image_of(world.api) == BAD
         assert remediation.status.outcome is Outcome.VERIFIED, "what it came to stays on record"
-        (undo,) = remediation.status.manual_rollbacks
-        assert (undo.outcome, undo.username, undo.attempt) == (Outcome.ROLLED_BACK, "ann", 1)
-        assert undo.run is not None
-        assert world.runner.ran[-1] == undo.run.name
+        (manual_rollback,) = remediation.status.manual_rollbacks
+        assert (manual_rollback.outcome, manual_rollback.username, manual_rollback.attempt) == (
+            Outcome.ROLLED_BACK,
+            "ann",
+            1,
+        )
+        assert manual_rollback.run is not None
+        assert world.runner.ran[-1] == manual_rollback.run.name
         await world.until(lambda: not world.leftovers())
-        ask_undo(world)  # the same number again asks for nothing
+        request_rollback(world)  # the same number again asks for nothing
         await asyncio.sleep(0.3)
         assert len(world.remediations()[0].status.manual_rollbacks) == 1
         await world.until(
@@ -303,7 +307,7 @@ async def test_a_verified_repair_is_taken_back_by_hand(world: World) -> None:
         )
 
 
-async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: World) -> None:
+async def test_a_manual_rollback_is_refused_after_another_change(world: World) -> None:
     open_shop(world.api, **LIMITS)
     world.model.say([scale(2)])
     world.runner.after = lambda: world.api.edit(  # the repair works, and not by its replicas
@@ -321,24 +325,24 @@ async def test_an_undo_by_hand_is_refused_when_somebody_changed_it_since(world: 
         assert ended.status.outcome is Outcome.VERIFIED
         await world.until(lambda: not world.leftovers())
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 5}})
-        ask_undo(world)
-        remediation = await undone(world)
-        (undo,) = remediation.status.manual_rollbacks
-        assert undo.outcome is Outcome.REJECTED
-        assert undo.run is None
-        assert [(k.object_name, k.field) for k in undo.skipped_fields] == [
+        request_rollback(world)
+        remediation = await manual_rollback_ended(world)
+        (manual_rollback,) = remediation.status.manual_rollbacks
+        assert manual_rollback.outcome is Outcome.REJECTED
+        assert manual_rollback.run is None
+        assert [(k.object_name, k.field) for k in manual_rollback.skipped_fields] == [
             ("cart", "spec.replicas")
         ]
         cart = world.api.get("deployments", NAMESPACE, "cart")
         assert cart is not None
         assert cart["spec"]["replicas"] == 5
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 2}})
-        ask_undo(world, 2)
-        remediation = await undone(world, 2)
+        request_rollback(world, 2)
+        remediation = await manual_rollback_ended(world, 2)
         assert remediation.status.manual_rollbacks[-1].outcome is Outcome.ROLLED_BACK
 
 
-async def test_an_undo_by_hand_is_refused_when_what_was_captured_is_gone(world: World) -> None:
+async def test_a_manual_rollback_is_refused_without_its_capture(world: World) -> None:
     open_shop(world.api, **LIMITS)
     world.model.say([rollback()])
     async with world.operator():
@@ -348,11 +352,11 @@ async def test_an_undo_by_hand_is_refused_when_what_was_captured_is_gone(world: 
         capture = ended.status.attempts[0].capture
         assert capture is not None
         world.api.remove("configmaps", NAMESPACE, capture.name)
-        ask_undo(world)
-        remediation = await undone(world)
-    (undo,) = remediation.status.manual_rollbacks
-    assert undo.outcome is Outcome.REJECTED
-    assert "captured state cannot be used" in undo.message
+        request_rollback(world)
+        remediation = await manual_rollback_ended(world)
+    (manual_rollback,) = remediation.status.manual_rollbacks
+    assert manual_rollback.outcome is Outcome.REJECTED
+    assert "captured state cannot be used" in manual_rollback.message
     assert image_of(world.api) == GOOD
 
 

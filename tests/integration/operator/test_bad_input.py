@@ -133,7 +133,7 @@ async def test_a_run_that_may_not_be_created_is_an_honest_failure(world: World) 
     assert world.leftovers() == []
 
 
-async def test_a_pod_that_never_starts_is_not_undone(world: World) -> None:
+async def test_a_pod_that_never_starts_is_not_rolled_back(world: World) -> None:
     open_shop(world.api)
     world.runner.claims = False
     world.model.say(Answer(RIGHT))
@@ -145,7 +145,7 @@ async def test_a_pod_that_never_starts_is_not_undone(world: World) -> None:
     assert ended.status.attempts[0].rollback is None
 
 
-async def test_a_run_that_fails_is_undone(world: World) -> None:
+async def test_a_run_that_fails_is_rolled_back(world: World) -> None:
     open_shop(world.api)
     world.model.say(Answer(json.dumps([scale(2)])))
 
@@ -213,7 +213,7 @@ async def test_cancelled_while_the_model_thinks(world: World) -> None:
     assert world.api.writes("/jobs") == []
 
 
-async def test_a_report_that_is_deleted_in_mid_run_is_undone(world: World) -> None:
+async def test_a_run_is_rolled_back_when_its_report_is_deleted(world: World) -> None:
     open_shop(world.api)
     world.runner.seconds = 4
     world.model.say(Answer(json.dumps([scale(2)])))

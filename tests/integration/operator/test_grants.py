@@ -18,12 +18,12 @@ async def test_a_rollback_is_granted_the_template_that_it_goes_back_to(
     granted: list[Any] = []
     save = world.api._save
 
-    def kept(key: tuple[str, str, str], value: Any, before: Any) -> Any:
+    def record_grant(key: tuple[str, str, str], value: Any, before: Any) -> Any:
         if key[0] == "rungrants":
             granted.append(value)
         return save(key, value, before)
 
-    monkeypatch.setattr(world.api, "_save", kept)
+    monkeypatch.setattr(world.api, "_save", record_grant)
     async with world.operator():
         file_report(world.api)
         ended = await world.ended(40)

@@ -14,9 +14,9 @@ from tests.integration.operator.conftest import World
 from tests.integration.operator.test_approval import RIGHTS, decide, plan_of
 
 
-def suspend(world: World, found: Remediation, suspended: bool) -> None:
+def suspend(world: World, remediation: Remediation, suspended: bool) -> None:
     spec = {"spec": {"suspend": suspended}}
-    world.api.edit("remediations", NAMESPACE, found.metadata.name, spec)
+    world.api.edit("remediations", NAMESPACE, remediation.metadata.name, spec)
 
 
 def by_report(world: World, name: str) -> Remediation | None:
@@ -25,45 +25,47 @@ def by_report(world: World, name: str) -> Remediation | None:
 
 async def on_hold(world: World, name: str = "cart-down") -> Remediation:
     def held() -> Remediation | None:
-        found = by_report(world, name)
-        return found if found and found.status.hold else None
+        remediation = by_report(world, name)
+        return remediation if remediation and remediation.status.hold else None
 
-    found = await world.until(held)
-    assert isinstance(found, Remediation)
-    return found
+    remediation = await world.until(held)
+    assert isinstance(remediation, Remediation)
+    return remediation
 
 
 async def finished(world: World, name: str) -> Remediation:
     def ended() -> Remediation | None:
-        found = by_report(world, name)
-        return found if found and found.status.outcome else None
+        remediation = by_report(world, name)
+        return remediation if remediation and remediation.status.outcome else None
 
-    found = await world.until(ended, 30)
-    assert isinstance(found, Remediation)
-    return found
+    remediation = await world.until(ended, 30)
+    assert isinstance(remediation, Remediation)
+    return remediation
 
 
 async def approved_and_held(world: World, **policy: Any) -> Remediation:
     open_shop(world.api, mode="Approve", **policy)
     world.model.say([rollback()])
     file_report(world.api)
-    found = await plan_of(world)
-    suspend(world, found, True)
-    decide(world, found, reason="tonight")
+    remediation = await plan_of(world)
+    suspend(world, remediation, True)
+    decide(world, remediation, reason="tonight")
     return await on_hold(world)
 
 
 async def test_an_approved_plan_on_hold_says_so_and_runs_when_it_may(world: World) -> None:
     async with world.operator():
-        found = await approved_and_held(world, deadlineSeconds=30)
+        remediation = await approved_and_held(world, deadlineSeconds=30)
         assert not any(world.api.all(kind) for kind in RIGHTS)
-        await world.until(lambda: said(world, ConditionType.SUCCEEDED) is Reason.SUSPENDED)
+        await world.until(
+            lambda: condition_reason(world, ConditionType.SUCCEEDED) is Reason.SUSPENDED
+        )
         assert not waits_for_person(world.remediations()[0])
         approved = find_condition(world.remediations()[0].status.conditions, ConditionType.APPROVED)
         assert approved is not None
         assert (approved.status, approved.reason) == (Status.TRUE, Reason.APPROVED_BY_PERSON)
         assert image_of(world.api) == BAD
-        suspend(world, found, False)
+        suspend(world, remediation, False)
         ended = await world.ended(30)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     assert ended.status.hold is None
@@ -72,9 +74,9 @@ async def test_an_approved_plan_on_hold_says_so_and_runs_when_it_may(world: Worl
     assert world.leftovers() == []
 
 
-def said(world: World, kind: ConditionType) -> Reason | None:
-    found = find_condition(world.remediations()[0].status.conditions, kind)
-    return found.reason if found else None
+def condition_reason(world: World, kind: ConditionType) -> Reason | None:
+    condition = find_condition(world.remediations()[0].status.conditions, kind)
+    return condition.reason if condition else None
 
 
 async def test_a_hold_that_lasts_too_long_ends_the_plan(world: World) -> None:
@@ -114,17 +116,17 @@ async def test_meanwhile_another_report_of_the_target_is_acted_on(world: World) 
 
 
 def waiting(world: World, name: str) -> bool:
-    found = by_report(world, name)
-    return found is not None and waits_for_person(found)
+    remediation = by_report(world, name)
+    return remediation is not None and waits_for_person(remediation)
 
 
 async def test_a_hold_survives_a_restart(world: World) -> None:
     async with world.operator():
-        found = await approved_and_held(world)
+        remediation = await approved_and_held(world)
     async with world.operator():
         await asyncio.sleep(1)
-        assert world.remediations()[0].status.hold == found.status.hold
-        suspend(world, found, False)
+        assert world.remediations()[0].status.hold == remediation.status.hold
+        suspend(world, remediation, False)
         ended = await world.ended(30)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
 
@@ -141,9 +143,9 @@ async def test_on_hold_it_can_be_cancelled(world: World, mode: str) -> None:
     world.api.hooks.append(suspend_at_once)
     async with world.operator():
         file_report(world.api)
-        found = await on_hold(world)
+        remediation = await on_hold(world)
         body = {"spec": {"cancel": True}}
-        world.api.edit("remediations", NAMESPACE, found.metadata.name, body)
+        world.api.edit("remediations", NAMESPACE, remediation.metadata.name, body)
         ended = await world.ended()
     assert (ended.status.outcome, ended.status.reason) == (Outcome.CANCELLED, Reason.CANCELLED)
     assert world.runner.ran == []

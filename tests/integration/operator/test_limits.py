@@ -138,7 +138,7 @@ async def test_a_run_that_is_under_way_finishes(world: World) -> None:
     assert image_of(world.api) == GOOD
 
 
-async def test_or_is_stopped_within_two_seconds_and_undone_later(world: World) -> None:
+async def test_a_run_is_stopped_within_two_seconds_and_rolled_back_later(world: World) -> None:
     open_shop(world.api)
     world.model.say([rollback()])
     world.runner.seconds = 20.0
@@ -160,7 +160,7 @@ async def test_or_is_stopped_within_two_seconds_and_undone_later(world: World) -
         await world.until(lambda: not world.api.all("jobs"))
         await world.until(lambda: succeeded(world.remediations()[0]) is Reason.KILL_SWITCH)
         assert len(jobs(world)) == 1
-        assert world.remediations()[0].status.outcome is None, "its undo is held, not dropped"
+        assert world.remediations()[0].status.outcome is None, "its rollback is held, not dropped"
         world.runner.before = None
         world.runner.seconds = 0.2
         switch_off(world)

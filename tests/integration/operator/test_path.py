@@ -103,11 +103,11 @@ async def test_a_useless_playbook_is_never_called_verified(world: World) -> None
     assert ended.status.outcome is Outcome.ROLLED_BACK
     assert condition(ended, ConditionType.SUCCEEDED)[0] is Status.FALSE
     assert condition(ended, ConditionType.VERIFIED) == (Status.FALSE, Reason.PROBES_FAILED)
-    assert ended.status.attempts[0].rollback is None  # a restart has nothing to undo
+    assert ended.status.attempts[0].rollback is None  # a restart has nothing to roll back
     assert world.leftovers() == []
 
 
-async def test_a_repair_in_the_wrong_field_is_undone_by_a_job_of_its_own(world: World) -> None:
+async def test_a_repair_in_the_wrong_field_is_rolled_back_by_its_own_job(world: World) -> None:
     open_shop(world.api)
     world.model.say([scale(2)])
     async with world.operator():
@@ -123,14 +123,14 @@ async def test_a_repair_in_the_wrong_field_is_undone_by_a_job_of_its_own(world: 
     assert world.leftovers() == []
 
 
-async def test_an_undo_that_does_not_work_is_said_and_ends_everything(world: World) -> None:
+async def test_a_rollback_without_effect_is_reported_and_ends_the_repair(world: World) -> None:
     open_shop(world.api, maxAttempts=3)
     world.model.say([scale(2)])
 
-    def undoes_nothing() -> None:
+    def rollback_without_effect() -> None:
         world.runner.apply = not world.runner.ran[-1].endswith("-rollback")
 
-    world.runner.before = undoes_nothing
+    world.runner.before = rollback_without_effect
     async with world.operator():
         file_report(world.api)
         ended = await world.ended(40)

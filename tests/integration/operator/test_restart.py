@@ -29,7 +29,7 @@ from tests.integration.operator.conftest import World
 RIGHT = json.dumps([rollback()])
 
 
-def asked(world: World) -> object:
+def requests(world: World) -> object:
     return world.model.asked
 
 
@@ -54,7 +54,7 @@ def verifying(world: World) -> object:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
-@pytest.mark.parametrize("moment", [asked, replied, named, with_job, running, verifying])
+@pytest.mark.parametrize("moment", [requests, replied, named, with_job, running, verifying])
 async def test_the_next_operator_goes_on(
     world: World, moment: Callable[[World], object], killed: bool
 ) -> None:
@@ -160,12 +160,12 @@ async def test_what_has_had_its_time_is_removed(world: World) -> None:
         await world.until(
             lambda: not world.api.all("remediations")[0]["metadata"].get("finalizers")
         )
-        ledger, clock = RemediationIndex(), SystemClock()
-        ledger.add(remediation_info(ended, clock.now()))
+        index, clock = RemediationIndex(), SystemClock()
+        index.add(remediation_info(ended, clock.now()))
         async with ApiClient(Credentials(world.api.url, None)) as server:
             # For an hour the budgets count it: gone before, it would make room for another.
-            assert await remove_expired(ApiCluster(server), clock, ledger) == 0
-            assert await remove_expired(ApiCluster(server), Later(), ledger) == 1
+            assert await remove_expired(ApiCluster(server), clock, index) == 0
+            assert await remove_expired(ApiCluster(server), Later(), index) == 1
         await world.until(lambda: not world.remediations())
         # The report remembers that it has had its remediation.
         await asyncio.sleep(0.5)

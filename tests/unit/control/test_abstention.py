@@ -25,7 +25,7 @@ from tests.doubles.builders import (
     run,
 )
 
-SEEN = "; measured: probe answers passed 0 of 3, last 503, status 503"
+MEASURED = "; measured: probe answers passed 0 of 3, last 503, status 503"
 
 
 def measured(verdict: ProbeVerdict) -> ProbeWindow:
@@ -38,9 +38,9 @@ def measured(verdict: ProbeVerdict) -> ProbeWindow:
 def next_of(
     *attempts: Attempt, verdict: ProbeVerdict = ProbeVerdict.FAILED, **fields: Any
 ) -> d.Decision:
-    found = remediation(*attempts, **fields)
-    status = found.status.model_copy(update={"baseline": measured(verdict)})
-    return decide(Observed(found.model_copy(update={"status": status})), later(1))
+    result = remediation(*attempts, **fields)
+    status = result.status.model_copy(update={"baseline": measured(verdict)})
+    return decide(Observed(result.model_copy(update={"status": status})), later(1))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_words_of_the_model_become_a_reason(word: str, reason: Reason) -> No
     decision = next_of(generated(abstained=word))
     assert isinstance(decision, d.CloseAttempt)
     assert (decision.outcome, decision.reason) == (Outcome.ABSTAINED, reason)
-    assert decision.message.endswith(SEEN)
+    assert decision.message.endswith(MEASURED)
 
 
 NOTHING = Rejection(rule="PolicyAllowsNothing", message="the policy allows no action")
@@ -66,7 +66,7 @@ NOTHING = Rejection(rule="PolicyAllowsNothing", message="the policy allows no ac
 def test_where_no_allowed_action_would_change_anything_nothing_is_done() -> None:
     decision = next_of(attempt(rejection=NOTHING))
     assert decision == d.CloseAttempt(
-        Outcome.ABSTAINED, Reason.NO_ACTION_HELPS, f"the policy allows no action{SEEN}"
+        Outcome.ABSTAINED, Reason.NO_ACTION_HELPS, f"the policy allows no action{MEASURED}"
     )
 
 
@@ -105,23 +105,23 @@ def test_a_policy_may_ask_for_a_fault_that_was_seen(
         return
     assert isinstance(decision, d.Finish)
     assert (decision.outcome, decision.reason) == (Outcome.ABSTAINED, Reason.TOO_LITTLE_EVIDENCE)
-    assert decision.message.endswith(SEEN)
+    assert decision.message.endswith(MEASURED)
 
 
 @pytest.mark.parametrize(("sure", "taken"), [(49, False), (50, True), (None, True)])
 def test_a_diagnosis_that_is_too_unsure_is_not_acted_on(sure: int | None, taken: bool) -> None:
-    asked = report(fault={"type": "oom", "confidence_percent": sure})
+    report_spec = report(fault={"type": "oom", "confidence_percent": sure})
     careful = policy(evidence={"min_confidence_percent": 50})
-    found = admit(AdmissionInput(asked, TargetInfo(), [careful], (), RELEASE), NOW)
-    assert isinstance(found, Accept) is taken
-    if isinstance(found, Refuse):
-        assert found.reason is Reason.TOO_LITTLE_EVIDENCE
-        assert "confidence of 49 %" in found.message
-        assert found.retry_at is None
+    result = admit(AdmissionInput(report_spec, TargetInfo(), [careful], (), RELEASE), NOW)
+    assert isinstance(result, Accept) is taken
+    if isinstance(result, Refuse):
+        assert result.reason is Reason.TOO_LITTLE_EVIDENCE
+        assert "confidence of 49 %" in result.message
+        assert result.retry_at is None
 
 
 def test_every_reason_to_abstain_is_counted_from_zero() -> None:
-    value = Metrics().registry.get_sample_value
+    sample_value = Metrics().registry.get_sample_value
     for reason in (
         Reason.DIAGNOSIS_CONTRADICTED,
         Reason.FAULT_ELSEWHERE,
@@ -130,4 +130,4 @@ def test_every_reason_to_abstain_is_counted_from_zero() -> None:
         Reason.MODEL_ABSTAINED,
     ):
         labels = {"outcome": "Abstained", "reason": reason.value}
-        assert value("reme_remediations_total", labels) == 0
+        assert sample_value("reme_remediations_total", labels) == 0

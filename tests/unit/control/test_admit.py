@@ -24,7 +24,7 @@ from reme_operator.names import FINALIZER, remediation_name
 from tests.doubles.builders import NOW, RELEASE, later, policy, probe, report
 
 CART = Target.model_validate({"kind": "Deployment", "name": "cart"})
-SEEN = TargetInfo(labels={"app": "cart"}, containers=("cart",))
+TARGET = TargetInfo(labels={"app": "cart"}, containers=("cart",))
 
 
 def entry(name: str = "earlier", **fields: Any) -> RemediationInfo:
@@ -52,14 +52,14 @@ def open_entry(name: str = "open", **fields: Any) -> RemediationInfo:
 
 def decided(
     *,
-    target: TargetInfo | None = SEEN,
+    target: TargetInfo | None = TARGET,
     policies: Sequence[RemediationPolicy] | None = None,
     entries: Sequence[RemediationInfo] = (),
     paused: bool = False,
     **fields: Any,
 ) -> Admission:
-    found = [policy()] if policies is None else policies
-    case = AdmissionInput(report(**fields), target, found, entries, RELEASE, paused)
+    candidates = [policy()] if policies is None else policies
+    case = AdmissionInput(report(**fields), target, candidates, entries, RELEASE, paused)
     return admit(case, NOW)
 
 
@@ -72,13 +72,13 @@ def refused(**fields: Any) -> Refuse:
 def test_what_is_accepted_carries_everything_that_was_decided_on() -> None:
     admission = decided()
     assert isinstance(admission, Accept)
-    made = admission.remediation
-    assert made.metadata.name == remediation_name(report())
-    assert made.manifest()["metadata"]["finalizers"] == [FINALIZER]
-    assert made.metadata.labels["reme.dev/report-uid"] == report().metadata.uid
-    assert made.spec.policy.spec == policy().spec
-    assert made.spec.report_ref.generation == 1
-    assert made.spec.probes == [Probe(name="rollout", rollout=RolloutProbe())]
+    remediation = admission.remediation
+    assert remediation.metadata.name == remediation_name(report())
+    assert remediation.manifest()["metadata"]["finalizers"] == [FINALIZER]
+    assert remediation.metadata.labels["reme.dev/report-uid"] == report().metadata.uid
+    assert remediation.spec.policy.spec == policy().spec
+    assert remediation.spec.report_ref.generation == 1
+    assert remediation.spec.probes == [Probe(name="rollout", rollout=RolloutProbe())]
 
 
 def test_the_probes_of_the_report_go_before_those_of_the_policy() -> None:
@@ -149,8 +149,8 @@ def test_a_refusal_says_why_and_when_to_look_again(
 ) -> None:
     fields = dict(fields)
     if isinstance(fields.get("target"), dict):
-        wanted = Target.model_validate(fields.pop("target"))
-        case = AdmissionInput(report(target=wanted), SEEN, [policy()], (), RELEASE)
+        target = Target.model_validate(fields.pop("target"))
+        case = AdmissionInput(report(target=target), TARGET, [policy()], (), RELEASE)
         refusal = admit(case, NOW)
     else:
         refusal = decided(**fields)
@@ -195,11 +195,11 @@ def test_the_budget_of_open_ones_is_the_policys() -> None:
 def test_the_budget_per_hour_frees_up_as_the_hour_passes() -> None:
     other = Target.model_validate({"kind": "Deployment", "name": "stock"})
     tight = policy(budgets={"max_per_hour": 2, "cooldown_seconds": 0})
-    begun = [
+    earlier = [
         entry(str(n), created=later(seconds), target=other)
         for n, seconds in enumerate((-3000, -2000, -4000))
     ]
-    refusal = refused(policies=[tight], entries=begun)
+    refusal = refused(policies=[tight], entries=earlier)
     assert refusal.reason is Reason.BUDGET_EXHAUSTED
     assert refusal.retry_at == later(600)
 
@@ -210,8 +210,8 @@ def test_the_budget_per_hour_frees_up_as_the_hour_passes() -> None:
 def chosen(*policies: RemediationPolicy, **fields: Any) -> str | Reason:
     admission = decided(policies=policies, **fields)
     if isinstance(admission, Accept):
-        found = admission.remediation.spec.policy
-        return f"{found.namespace}/{found.name}"
+        policy_snapshot = admission.remediation.spec.policy
+        return f"{policy_snapshot.namespace}/{policy_snapshot.name}"
     assert isinstance(admission, Refuse)
     return admission.reason
 

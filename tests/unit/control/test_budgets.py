@@ -49,18 +49,18 @@ def ended(name: str, seconds_ago: float, outcome: Outcome, **fields: Any) -> Rem
 
 
 def opened(name: str, **fields: Any) -> RemediationInfo:
-    found = ended(name, 0, Outcome.FAILED, **fields)
-    return replace(found, outcome=None, completed=None, ran=False)
+    remediation_info = ended(name, 0, Outcome.FAILED, **fields)
+    return replace(remediation_info, outcome=None, completed=None, ran=False)
 
 
 def held(
     entries: list[RemediationInfo], name: str = "cart", workloads: int = 10, **budgets: int
 ) -> BudgetRefusal | None:
     base = {"cooldown_seconds": 0, "max_concurrent": 100, "max_per_hour": 1000}
-    asked = BudgetRequest(
+    budget_request = BudgetRequest(
         "shop", target(name), "shop/usual", Budgets(**(base | budgets)), workloads
     )
-    return exceeded_budget(entries, asked, LIMITS, NOW)
+    return exceeded_budget(entries, budget_request, LIMITS, NOW)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def held(
     ],
 )
 def test_what_did_not_help_is_counted_in_a_row(outcome: Outcome, before: int, after: int) -> None:
-    found = ended("a", 10, outcome, failures_before=before)
-    assert found.failures == after
+    remediation_info = ended("a", 10, outcome, failures_before=before)
+    assert remediation_info.failures == after
     older = ended("b", 1000, Outcome.ROLLED_BACK, failures_before=7)
-    assert failures_in_a_row([found, older], "shop", target()) == after
-    assert failures_in_a_row([found], "shop", target("stock")) == 0
+    assert failures_in_a_row([remediation_info, older], "shop", target()) == after
+    assert failures_in_a_row([remediation_info], "shop", target("stock")) == 0
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def test_what_did_not_help_is_counted_in_a_row(outcome: Outcome, before: int, af
 )
 def test_the_rest_doubles_up_to_its_most(before: int, seconds: int) -> None:
     budgets = Budgets(cooldown_seconds=100, max_cooldown_seconds=1000)
-    found = ended("a", 10, Outcome.ROLLED_BACK, failures_before=before)
-    assert cooldown(found, budgets) == timedelta(seconds=seconds)
+    remediation_info = ended("a", 10, Outcome.ROLLED_BACK, failures_before=before)
+    assert cooldown(remediation_info, budgets) == timedelta(seconds=seconds)
 
 
 def test_a_rest_is_never_shorter_than_it_is_without_failures() -> None:
@@ -100,12 +100,12 @@ def test_a_rest_is_never_shorter_than_it_is_without_failures() -> None:
 
 
 def test_a_target_that_rests_says_until_when_and_why() -> None:
-    found = [ended("a", 100, Outcome.ROLLED_BACK, failures_before=1)]
-    hold = held(found, cooldown_seconds=100)
+    remediation_infos = [ended("a", 100, Outcome.ROLLED_BACK, failures_before=1)]
+    hold = held(remediation_infos, cooldown_seconds=100)
     assert hold is not None
     assert (hold.reason, hold.retry_at) == (Reason.COOLING_DOWN, later(300))
     assert "2 in a row did not help" in hold.message
-    assert held(found, "stock", cooldown_seconds=100) is None
+    assert held(remediation_infos, "stock", cooldown_seconds=100) is None
 
 
 def test_the_operators_own_budgets_hold_over_all_policies() -> None:

@@ -47,14 +47,14 @@ class World:
     truth: dict[str, Past] = field(default_factory=dict)
 
     def file(self, number: int, name: str, fault: str) -> None:
-        asked = report(
+        new_report = report(
             f"r{number}",
             uid=f"uid-{number}",
             target=Target.model_validate({"kind": "Deployment", "name": name}),
             fault={"type": fault},
         )
         case = AdmissionInput(
-            report=asked,
+            report=new_report,
             target=TargetInfo(),
             policies=self.policies,
             remediations=self.entries(),
@@ -66,19 +66,19 @@ class World:
         admission = admit(case, self.now)
         if not isinstance(admission, Accept):
             return
-        made = admission.remediation
-        meta = made.metadata.model_copy(
+        remediation = admission.remediation
+        meta = remediation.metadata.model_copy(
             update={"uid": f"rem-{number}", "creation_timestamp": self.now}
         )
-        used = made.spec.policy
+        used = remediation.spec.policy
         past = Past(self.now, name, f"{used.namespace}/{used.name}")
         self.check(past)
-        self.known[meta.uid] = made.model_copy(update={"metadata": meta})
+        self.known[meta.uid] = remediation.model_copy(update={"metadata": meta})
         self.truth[meta.uid] = past
 
     def entries(self) -> list[RemediationInfo]:
         """Return what the operator knows after a restart."""
-        return [remediation_info(found, self.now) for found in self.known.values()]
+        return [remediation_info(value, self.now) for value in self.known.values()]
 
     def end(self, which: int, outcome: Outcome) -> None:
         running = sorted(uid for uid, past in self.truth.items() if past.completed is None)
@@ -86,12 +86,12 @@ class World:
             return
         uid = running[which % len(running)]
         ran = outcome not in {Outcome.NO_ACTION_NEEDED, Outcome.ABSTAINED, Outcome.OBSERVED}
-        past, found = self.truth[uid], self.known[uid]
+        past, remediation = self.truth[uid], self.known[uid]
         past.completed, past.outcome, past.ran = self.now, outcome, ran
         status = RemediationStatus(
             outcome=outcome, completion_time=self.now, attempts=[started()] if ran else []
         )
-        self.known[uid] = found.model_copy(update={"status": status})
+        self.known[uid] = remediation.model_copy(update={"status": status})
 
     def forget(self) -> None:
         for gone in expired(self.entries(), self.now):

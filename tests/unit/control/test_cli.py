@@ -41,11 +41,11 @@ def over(**fields: Any) -> Remediation:
     return remediation(attempt, outcome=Outcome.VERIFIED, **fields)
 
 
-def shown(found: Remediation, monkeypatch: pytest.MonkeyPatch, mode: ColorMode = "auto") -> str:
+def shown(result: Remediation, monkeypatch: pytest.MonkeyPatch, mode: ColorMode = "auto") -> str:
     """Return what `kubectl reme show` prints."""
     file = io.StringIO()
     monkeypatch.setattr("sys.stdout", file)
-    Output(mode).lines(remediation_lines(found))
+    Output(mode).lines(remediation_lines(result))
     return file.getvalue()
 
 
@@ -78,11 +78,11 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "hostile", ["\033[2J", "a\rb", "x\ny", "\u202eabc", "\u2066z", "\x07", "\x9b31m", "\u2028"]
 )
-def test_foreign_text_cannot_move_the_cursor_nor_turn_a_line_around(hostile: str) -> None:
+def test_foreign_text_cannot_move_the_cursor_nor_reverse_a_line(hostile: str) -> None:
     assert escape(hostile).isprintable()
     change = CHANGE.model_copy(update={"after": hostile, "field": f"data[{hostile}]"})
-    found = waiting(changes=[change], message=hostile)
-    assert all(line.plain.isprintable() for line in remediation_lines(found))
+    result = waiting(changes=[change], message=hostile)
+    assert all(line.plain.isprintable() for line in remediation_lines(result))
 
 
 def test_decisions_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,18 +130,22 @@ def test_an_approved_plan_on_hold_is_not_asked_about_again() -> None:
         playbook_digest=DIGEST,
         plan_digest=PLAN_DIGEST,
     )
-    found = waiting(approvals=[record])
+    result = waiting(approvals=[record])
     hold = Hold(reason=Reason.OUTSIDE_WINDOW, start_time=NOW)
-    found = found.model_copy(update={"status": found.status.model_copy(update={"hold": hold})})
-    assert not waits_for_person(found)
+    result = result.model_copy(update={"status": result.status.model_copy(update={"hold": hold})})
+    assert not waits_for_person(result)
     with pytest.raises(CliError, match=r"approved by ann and is on hold \(OutsideWindow\)"):
-        approval(found, ApprovalDecision.APPROVE, "bob")
+        approval(result, ApprovalDecision.APPROVE, "bob")
 
 
 def test_a_decision_is_about_what_was_read() -> None:
-    said = approval(waiting(), ApprovalDecision.APPROVE, "ann")["approval"]
-    assert (said["attempt"], said["playbookDigest"], said["planDigest"]) == (1, DIGEST, PLAN_DIGEST)
-    assert said["editedPlaybook"] is None, "a merge would keep the edit of before"
+    patch = approval(waiting(), ApprovalDecision.APPROVE, "ann")["approval"]
+    assert (patch["attempt"], patch["playbookDigest"], patch["planDigest"]) == (
+        1,
+        DIGEST,
+        PLAN_DIGEST,
+    )
+    assert patch["editedPlaybook"] is None, "a merge would keep the edit of before"
     with pytest.raises(CliError, match="does not wait"):
         approval(over(), ApprovalDecision.APPROVE, "ann")
 
@@ -156,7 +160,7 @@ def test_a_rollback_is_requested_once() -> None:
 
 
 def test_preferences_have_both_versions_and_what_was_asked() -> None:
-    kept = {
+    mapping = {
         "prompt": json.dumps({"messages": [{"role": "user", "content": "?"}]}),
         "playbook": "[1]",
         "edit": "[2]",
@@ -181,8 +185,8 @@ def test_preferences_have_both_versions_and_what_was_asked() -> None:
     )
     refused = edit.model_copy(update={"refusal_message": "no"})
     approve = record(ApprovalDecision.APPROVE, reason="better")
-    found = waiting(playbook=named("later"), approvals=[refused, edit, approve])
-    pairs = list(preferences(found, lambda r: kept.get(r.name)))
+    result = waiting(playbook=named("later"), approvals=[refused, edit, approve])
+    pairs = list(preferences(result, lambda r: mapping.get(r.name)))
     assert [(p["decision"], p["chosen"], p["rejected"]) for p in pairs] == [
         ("Edit", "[2]", "[1]"),
         ("Approve", "[3]", None),
@@ -190,6 +194,6 @@ def test_preferences_have_both_versions_and_what_was_asked() -> None:
     assert pairs[0]["prompt"] == [{"role": "user", "content": "?"}]
     assert "ann" not in json.dumps(pairs), "who it was is nobody's business in training"
     rejected = waiting(approvals=[record(ApprovalDecision.REJECT, reason="no")])
-    (pair,) = preferences(rejected, lambda r: kept.get(r.name))
+    (pair,) = preferences(rejected, lambda r: mapping.get(r.name))
     assert (pair["chosen"], pair["rejected"]) == (None, "[1]")
     assert list(preferences(rejected, lambda _: None)) == []

@@ -30,15 +30,15 @@ PENDING = (Status.UNKNOWN, Reason.PENDING)
 GOING_ON = (Status.UNKNOWN, Reason.IN_PROGRESS)
 
 
-def stated(found: Remediation, wait: Wait | None = None) -> dict[Kind, tuple[Status, Reason]]:
-    return {c.type: (c.status, c.reason) for c in derive(found, found.status, NOW, wait)}
+def stated(result: Remediation, wait: Wait | None = None) -> dict[Kind, tuple[Status, Reason]]:
+    return {c.type: (c.status, c.reason) for c in derive(result, result.status, NOW, wait)}
 
 
 def test_all_are_there_from_the_first_visit() -> None:
-    found = stated(remediation(baseline=None))
-    assert found[Kind.SUCCEEDED] == GOING_ON
+    mapping = stated(remediation(baseline=None))
+    assert mapping[Kind.SUCCEEDED] == GOING_ON
     for kind in (Kind.GENERATED, Kind.VALIDATED, Kind.APPROVED, Kind.EXECUTED, Kind.VERIFIED):
-        assert found[kind] == PENDING
+        assert mapping[kind] == PENDING
 
 
 @pytest.mark.parametrize(
@@ -89,38 +89,40 @@ def test_each_follows_from_the_status(
 
 def test_what_is_waited_for_is_said() -> None:
     wait = Wait(later(10), Reason.WAITING_FOR_APPROVAL, "waits for sha256:…")
-    found = remediation(planned(plan=plan(clean=True)), mode="Approve")
-    assert stated(found, wait)[Kind.APPROVED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
-    assert stated(found, wait)[Kind.SUCCEEDED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
+    result = remediation(planned(plan=plan(clean=True)), mode="Approve")
+    assert stated(result, wait)[Kind.APPROVED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
+    assert stated(result, wait)[Kind.SUCCEEDED] == (Status.UNKNOWN, Reason.WAITING_FOR_APPROVAL)
     glitch = Wait(later(10), Reason.WAITING_FOR_PERSISTENCE, "left alone until …")
-    found = remediation(validated_attempt())
-    assert stated(found, glitch)[Kind.SUCCEEDED] == (
+    result = remediation(validated_attempt())
+    assert stated(result, glitch)[Kind.SUCCEEDED] == (
         Status.UNKNOWN,
         Reason.WAITING_FOR_PERSISTENCE,
     )
-    assert stated(found, glitch)[Kind.APPROVED] == PENDING
+    assert stated(result, glitch)[Kind.APPROVED] == PENDING
     away = Wait(later(10), Reason.MODEL_UNAVAILABLE, "no answer")
-    found = remediation(attempt())
-    assert stated(found, away)[Kind.STALLED] == (Status.TRUE, Reason.MODEL_UNAVAILABLE)
+    result = remediation(attempt())
+    assert stated(result, away)[Kind.STALLED] == (Status.TRUE, Reason.MODEL_UNAVAILABLE)
 
 
 def test_a_healthy_target_is_verified_without_an_attempt() -> None:
-    found = remediation(baseline=ProbeVerdict.PASSED, outcome=Outcome.NO_ACTION_NEEDED)
-    assert stated(found)[Kind.VERIFIED] == (Status.TRUE, Reason.ALREADY_HEALTHY)
-    assert stated(found)[Kind.SUCCEEDED][0] is Status.TRUE
+    result = remediation(baseline=ProbeVerdict.PASSED, outcome=Outcome.NO_ACTION_NEEDED)
+    assert stated(result)[Kind.VERIFIED] == (Status.TRUE, Reason.ALREADY_HEALTHY)
+    assert stated(result)[Kind.SUCCEEDED][0] is Status.TRUE
 
 
-def test_an_undo_that_failed_wants_a_person() -> None:
+def test_a_rollback_that_failed_requires_a_person() -> None:
     ended = closed(1, Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED)
-    found = remediation(ended, outcome=Outcome.ROLLBACK_FAILED)
-    assert stated(found)[Kind.STALLED] == (Status.TRUE, Reason.ROLLBACK_FAILED)
+    result = remediation(ended, outcome=Outcome.ROLLBACK_FAILED)
+    assert stated(result)[Kind.STALLED] == (Status.TRUE, Reason.ROLLBACK_FAILED)
 
 
 def test_a_time_moves_only_with_its_status() -> None:
     first = remediation(attempt())
     before = derive(first, first.status, NOW)
-    kept = first.status.model_copy(update={"conditions": before, "attempts": [generated()]})
-    after = derive(first, kept, later(5))
+    remediation_status = first.status.model_copy(
+        update={"conditions": before, "attempts": [generated()]}
+    )
+    after = derive(first, remediation_status, later(5))
     generated_then = find_condition(after, Kind.GENERATED)
     validated_then = find_condition(after, Kind.VALIDATED)
     assert generated_then is not None

@@ -33,8 +33,8 @@ from tests.doubles.builders import (
 PASSED, FAILED, UNKNOWN = ProbeVerdict.PASSED, ProbeVerdict.FAILED, ProbeVerdict.UNKNOWN
 
 
-def seen(*attempts: Any, **fields: Any) -> Observed:
-    around = {
+def observe(*attempts: Any, **fields: Any) -> Observed:
+    observations = {
         key: fields.pop(key)
         for key in (
             "report_gone",
@@ -47,48 +47,50 @@ def seen(*attempts: Any, **fields: Any) -> Observed:
         )
         if key in fields
     }
-    return Observed(remediation(*attempts, **fields), **around)
+    return Observed(remediation(*attempts, **fields), **observations)
 
 
 def measured(
     passed: bool | None, *, rounds: int = 1, start: float = 0, step: float = 1
 ) -> ProbeHistory:
-    found = ProbeHistory(started=later(start))
+    probe_history = ProbeHistory(started=later(start))
     for n in range(rounds):
         at = later(start + n * step)
-        found = found.add(ProbeRound(at, {"answers": Sample(passed, "", "no answer")}))
-    return found
+        probe_history = probe_history.add(
+            ProbeRound(at, {"answers": Sample(passed, "", "no answer")})
+        )
+    return probe_history
 
 
 TABLE: list[tuple[str, Observed, d.Decision]] = [
-    ("nothing yet", seen(started=False), d.Begin()),
-    ("no baseline", seen(baseline=None), d.ProbeBaseline()),
+    ("nothing yet", observe(started=False), d.Begin()),
+    ("no baseline", observe(baseline=None), d.ProbeBaseline()),
     (
         "a baseline that needs more samples",
-        seen(baseline=None, probe_history=measured(True)),
+        observe(baseline=None, probe_history=measured(True)),
         d.Wait(later(1)),
     ),
     (
         "healthy already",
-        seen(baseline=PASSED),
+        observe(baseline=PASSED),
         d.Finish(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, "it Passed"),
     ),
-    ("a fault that is seen", seen(), d.OpenAttempt(1)),
-    ("a fault that cannot be measured", seen(baseline=UNKNOWN), d.OpenAttempt(1)),
-    ("an open attempt", seen(attempt()), d.Generate()),
+    ("a fault that is seen", observe(), d.OpenAttempt(1)),
+    ("a fault that cannot be measured", observe(baseline=UNKNOWN), d.OpenAttempt(1)),
+    ("an open attempt", observe(attempt()), d.Generate()),
     (
         "a model that is away",
-        seen(attempt(), model_failures=ModelFailures(1, retry_at=later(4), message="no answer")),
+        observe(attempt(), model_failures=ModelFailures(1, retry_at=later(4), message="no answer")),
         d.Wait(later(4), Reason.MODEL_UNAVAILABLE, "no answer"),
     ),
     (
         "a model whose time has come again",
-        seen(attempt(), model_failures=ModelFailures(1, retry_at=NOW)),
+        observe(attempt(), model_failures=ModelFailures(1, retry_at=NOW)),
         d.Generate(),
     ),
     (
         "a model that stays away",
-        seen(
+        observe(
             attempt(),
             model_failures=ModelFailures(4, Reason.MODEL_TIMED_OUT, "too slow", exhausted=True),
         ),
@@ -96,103 +98,103 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     ),
     (
         "an abstention",
-        seen(generated(abstained="too little evidence")),
+        observe(generated(abstained="too little evidence")),
         d.CloseAttempt(Outcome.ABSTAINED, Reason.MODEL_ABSTAINED, "the model abstained"),
     ),
-    ("a reply", seen(generated()), d.Validate()),
+    ("a reply", observe(generated()), d.Validate()),
     (
         "a rejection",
-        seen(generated(rejection=Rejection(rule="Bounds", message="too much"))),
+        observe(generated(rejection=Rejection(rule="Bounds", message="too much"))),
         d.CloseAttempt(Outcome.REJECTED, Reason.PLAYBOOK_REJECTED, "too much"),
     ),
     (
         "a reply that is none",
-        seen(attempt(rejection=Rejection(rule="ModelReplyEmpty", message="nothing"))),
+        observe(attempt(rejection=Rejection(rule="ModelReplyEmpty", message="nothing"))),
         d.CloseAttempt(Outcome.REJECTED, Reason.MODEL_REPLY_EMPTY, "nothing"),
     ),
-    ("a playbook", seen(validated_attempt(plan=plan(complete=False))), d.RunDryRun()),
-    ("a plan", seen(planned()), d.Capture()),
-    ("a named run", seen(started(run=run(uid=""))), d.CreateRun()),
+    ("a playbook", observe(validated_attempt(plan=plan(complete=False))), d.RunDryRun()),
+    ("a plan", observe(planned()), d.Capture()),
+    ("a named run", observe(started(run=run(uid=""))), d.CreateRun()),
     (
         "a named run whose Job is there",
-        seen(started(run=run(uid="")), run=ObservedRun(JobState.ACTIVE)),
+        observe(started(run=run(uid="")), run=ObservedRun(JobState.ACTIVE)),
         d.CreateRun(),
     ),
     (
         "a named run that had begun, without a Job",
-        seen(started(run=run(uid="")), run=ObservedRun(claimed=True)),
+        observe(started(run=run(uid="")), run=ObservedRun(claimed=True)),
         d.RecordRun(Reason.RUN_LOST, "it was started, and its Job is gone"),
     ),
     (
         "a run under way",
-        seen(started(), run=ObservedRun(JobState.ACTIVE)),
+        observe(started(), run=ObservedRun(JobState.ACTIVE)),
         d.Wait(later(2)),
     ),
     (
         "a result",
-        seen(started(), run=ObservedRun(JobState.ACTIVE, True, Reason.RUN_SUCCEEDED, "done")),
+        observe(started(), run=ObservedRun(JobState.ACTIVE, True, Reason.RUN_SUCCEEDED, "done")),
         d.RecordRun(Reason.RUN_SUCCEEDED, "done"),
     ),
     (
         "a result that outlived its Job",
-        seen(started(), run=ObservedRun(JobState.ABSENT, True, Reason.RUN_FAILED, "no")),
+        observe(started(), run=ObservedRun(JobState.ABSENT, True, Reason.RUN_FAILED, "no")),
         d.RecordRun(Reason.RUN_FAILED, "no"),
     ),
     (
         "a Job that vanished",
-        seen(started(), run=ObservedRun()),
+        observe(started(), run=ObservedRun()),
         d.RecordRun(Reason.RUN_LOST, "its Job was deleted before it left a result"),
     ),
     (
         "a pod that never began",
-        seen(started(), run=ObservedRun(JobState.OVERDUE)),
+        observe(started(), run=ObservedRun(JobState.OVERDUE)),
         d.RecordRun(Reason.RUN_NOT_STARTED, "its pod did not start"),
     ),
     (
         "a run that took too long",
-        seen(started(), run=ObservedRun(JobState.OVERDUE, claimed=True)),
+        observe(started(), run=ObservedRun(JobState.OVERDUE, claimed=True)),
         d.RecordRun(Reason.RUN_TIMED_OUT, "it exceeded its deadline"),
     ),
     (
         "a pod that died",
-        seen(started(), run=ObservedRun(JobState.FAILED, claimed=True, message="OOM")),
+        observe(started(), run=ObservedRun(JobState.FAILED, claimed=True, message="OOM")),
         d.RecordRun(Reason.RUN_FAILED, "OOM"),
     ),
     (
         "a Job that completed without a word",
-        seen(started(), run=ObservedRun(JobState.COMPLETE, claimed=True)),
+        observe(started(), run=ObservedRun(JobState.COMPLETE, claimed=True)),
         d.RecordRun(Reason.RUN_LOST, "its Job completed and left no result"),
     ),
     (
         "a run that ended",
-        seen(started(run=run(Reason.RUN_SUCCEEDED))),
+        observe(started(run=run(Reason.RUN_SUCCEEDED))),
         d.CleanUp(1),
     ),
     (
         "a run that never began",
-        seen(executed(ended=Reason.RUN_NOT_STARTED)),
+        observe(executed(ended=Reason.RUN_NOT_STARTED)),
         d.CloseAttempt(Outcome.FAILED, Reason.RUN_NOT_STARTED, ""),
     ),
     (
         "a run that its own pod refused",
-        seen(executed(ended=Reason.PLAYBOOK_REJECTED)),
+        observe(executed(ended=Reason.PLAYBOOK_REJECTED)),
         d.CloseAttempt(Outcome.REJECTED, Reason.PLAYBOOK_REJECTED, ""),
     ),
     (
         "a run that failed",
-        seen(executed(ended=Reason.RUN_FAILED)),
+        observe(executed(ended=Reason.RUN_FAILED)),
         d.AbortAttempt(Reason.RUN_FAILED, ""),
     ),
-    ("a run that succeeded", seen(executed()), d.BeginVerification()),
-    ("a verification", seen(executed(verification=window(None))), d.Verify()),
+    ("a run that succeeded", observe(executed()), d.BeginVerification()),
+    ("a verification", observe(executed(verification=window(None))), d.Verify()),
     (
         "a verified repair",
-        seen(executed(verification=window(PASSED))),
+        observe(executed(verification=window(PASSED))),
         d.CloseAttempt(Outcome.VERIFIED, Reason.PROBES_PASSED, "it Passed"),
     ),
     (
         "healthy after a baseline that was not measured",
-        seen(executed(verification=window(PASSED)), baseline=UNKNOWN),
+        observe(executed(verification=window(PASSED)), baseline=UNKNOWN),
         d.CloseAttempt(
             Outcome.UNVERIFIED,
             Reason.PROBES_INCONCLUSIVE,
@@ -201,22 +203,22 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     ),
     (
         "a verification that could not be measured",
-        seen(executed(verification=window(UNKNOWN))),
+        observe(executed(verification=window(UNKNOWN))),
         d.CloseAttempt(Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE, "it Unknown"),
     ),
     (
         "a failed verification",
-        seen(executed(verification=window(FAILED), reason=Reason.PROBES_FAILED)),
+        observe(executed(verification=window(FAILED), reason=Reason.PROBES_FAILED)),
         d.PlanRollback(),
     ),
     (
         "a failed verification whose reason was lost",
-        seen(executed(verification=window(FAILED))),
+        observe(executed(verification=window(FAILED))),
         d.AbortAttempt(Reason.PROBES_FAILED, "it Failed"),
     ),
     (
-        "a failed verification that must not be undone",
-        seen(
+        "a failed verification that must not be rolled back",
+        observe(
             executed(verification=window(FAILED), reason=Reason.PROBES_FAILED, message="still bad"),
             rollback={"enabled": False},
         ),
@@ -227,43 +229,45 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         ),
     ),
     (
-        "a named undo",
-        seen(
-            executed(ended=Reason.RUN_FAILED, rollback=run(uid="", undo=True)).model_copy(
+        "a named rollback",
+        observe(
+            executed(ended=Reason.RUN_FAILED, rollback=run(uid="", rollback=True)).model_copy(
                 update={"reason": Reason.RUN_FAILED}
             )
         ),
         d.CreateRun(d.RunKind.ROLLBACK),
     ),
     (
-        "an undo under way",
-        seen(
-            executed(rollback=run(undo=True)).model_copy(update={"reason": Reason.PROBES_FAILED}),
+        "a rollback in progress",
+        observe(
+            executed(rollback=run(rollback=True)).model_copy(
+                update={"reason": Reason.PROBES_FAILED}
+            ),
             run=ObservedRun(JobState.ACTIVE, claimed=True),
         ),
         d.Wait(later(2)),
     ),
     (
-        "an undo that ended",
-        seen(
-            executed(rollback=run(Reason.RUN_SUCCEEDED, undo=True)).model_copy(
+        "a rollback that ended",
+        observe(
+            executed(rollback=run(Reason.RUN_SUCCEEDED, rollback=True)).model_copy(
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
         d.CleanUp(1, d.RunKind.ROLLBACK),
     ),
     (
-        "an undo that is to be verified, whatever its Job said",
-        seen(
-            executed(rollback=run(Reason.RUN_FAILED, undo=True, clean=True)).model_copy(
+        "a rollback that is to be verified, whatever the outcome of its Job",
+        observe(
+            executed(rollback=run(Reason.RUN_FAILED, rollback=True, clean=True)).model_copy(
                 update={"reason": Reason.PROBES_FAILED}
             )
         ),
         d.VerifyRollback(),
     ),
     (
-        "an undo that worked",
-        seen(
+        "a rollback that worked",
+        observe(
             executed(rollback_verification=window(PASSED)).model_copy(
                 update={"reason": Reason.PROBES_FAILED, "message": "still bad"}
             )
@@ -271,8 +275,8 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.CloseAttempt(Outcome.ROLLED_BACK, Reason.PROBES_FAILED, "still bad; it Passed"),
     ),
     (
-        "an undo that did not",
-        seen(
+        "a rollback that did not",
+        observe(
             executed(rollback_verification=window(FAILED)).model_copy(
                 update={"reason": Reason.PROBES_FAILED}
             )
@@ -281,12 +285,12 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     ),
     (
         "an attempt that did not help, and another one left",
-        seen(closed(1, Outcome.ROLLED_BACK, Reason.PROBES_FAILED), max_attempts=2),
+        observe(closed(1, Outcome.ROLLED_BACK, Reason.PROBES_FAILED), max_attempts=2),
         d.OpenAttempt(2),
     ),
     (
         "the last attempt that did not help",
-        seen(
+        observe(
             closed(1, Outcome.REJECTED, Reason.PLAYBOOK_REJECTED),
             closed(2, Outcome.ROLLED_BACK, Reason.PROBES_FAILED),
             max_attempts=2,
@@ -299,36 +303,38 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
     ),
     (
         "an attempt that helped",
-        seen(closed(1, Outcome.VERIFIED, Reason.PROBES_PASSED)),
+        observe(closed(1, Outcome.VERIFIED, Reason.PROBES_PASSED)),
         d.Finish(Outcome.VERIFIED, Reason.PROBES_PASSED, "so it was"),
     ),
     (
-        "an undo that did not work ends everything",
-        seen(closed(1, Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED), max_attempts=5),
+        "a rollback that did not work ends everything",
+        observe(closed(1, Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED), max_attempts=5),
         d.Finish(Outcome.ROLLBACK_FAILED, Reason.ROLLBACK_FAILED, "so it was"),
     ),
     (
         "a model that is away ends everything",
-        seen(closed(1, Outcome.FAILED, Reason.MODEL_UNAVAILABLE), max_attempts=5),
+        observe(closed(1, Outcome.FAILED, Reason.MODEL_UNAVAILABLE), max_attempts=5),
         d.Finish(Outcome.FAILED, Reason.MODEL_UNAVAILABLE, "so it was"),
     ),
     (
         "a policy that allows nothing ends everything",
-        seen(closed(1, Outcome.REJECTED, Reason.POLICY_ALLOWS_NOTHING), max_attempts=5),
+        observe(closed(1, Outcome.REJECTED, Reason.POLICY_ALLOWS_NOTHING), max_attempts=5),
         d.Finish(Outcome.REJECTED, Reason.POLICY_ALLOWS_NOTHING, "so it was"),
     ),
-    ("the end", seen(outcome=Outcome.VERIFIED), d.Done()),
+    ("the end", observe(outcome=Outcome.VERIFIED), d.Done()),
     (
         "an end with something left behind",
-        seen(started(outcome=Outcome.VERIFIED), outcome=Outcome.VERIFIED),
+        observe(started(outcome=Outcome.VERIFIED), outcome=Outcome.VERIFIED),
         d.CleanUp(1),
     ),
 ]
 
 
-@pytest.mark.parametrize(("around", "expected"), [t[1:] for t in TABLE], ids=[t[0] for t in TABLE])
-def test_what_happens_next(around: Observed, expected: d.Decision) -> None:
-    assert decide(around, NOW) == expected
+@pytest.mark.parametrize(
+    ("observations", "expected"), [t[1:] for t in TABLE], ids=[t[0] for t in TABLE]
+)
+def test_what_happens_next(observations: Observed, expected: d.Decision) -> None:
+    assert decide(observations, NOW) == expected
 
 
 CALLED_OFF: list[tuple[dict[str, Any], Reason, Outcome]] = [
@@ -344,11 +350,11 @@ CALLED_OFF: list[tuple[dict[str, Any], Reason, Outcome]] = [
 def test_called_off_before_anything_ran(
     why: dict[str, Any], reason: Reason, outcome: Outcome
 ) -> None:
-    first = decide(seen(baseline=None, **why), NOW)
+    first = decide(observe(baseline=None, **why), NOW)
     assert isinstance(first, d.Finish)
     assert (first.outcome, first.reason) == (outcome, reason)
     for state in (attempt(), generated(), validated_attempt(), planned()):
-        decision = decide(seen(state, **why), NOW)
+        decision = decide(observe(state, **why), NOW)
         assert isinstance(decision, d.CloseAttempt)
         assert (decision.outcome, decision.reason) == (outcome, reason)
 
@@ -358,108 +364,112 @@ def test_called_off_in_mid_run_is_recorded_before_it_is_done(
     why: dict[str, Any], reason: Reason, outcome: Outcome
 ) -> None:
     under_way = ObservedRun(JobState.ACTIVE, claimed=True)
-    decision = decide(seen(started(), run=under_way, **why), NOW)
+    decision = decide(observe(started(), run=under_way, **why), NOW)
     assert isinstance(decision, d.AbortAttempt)
     assert decision.reason is reason
     noted = started().model_copy(update={"reason": reason, "message": "because"})
-    assert decide(seen(noted, run=under_way, **why), NOW) == d.StopRun(reason, "because")
+    assert decide(observe(noted, run=under_way, **why), NOW) == d.StopRun(reason, "because")
 
 
-def test_a_run_that_was_called_off_is_undone_if_it_wrote() -> None:
+def test_a_cancelled_run_is_rolled_back_if_it_wrote() -> None:
     stopped = executed(ended=Reason.CANCELLED)
     stopped = stopped.model_copy(update={"reason": Reason.CANCELLED})
-    assert decide(seen(stopped, cancel=True), NOW) == d.PlanRollback()
+    assert decide(observe(stopped, cancel=True), NOW) == d.PlanRollback()
     restored = stopped.model_copy(update={"rollback_verification": window(PASSED)})
-    decision = decide(seen(restored, cancel=True), NOW)
+    decision = decide(observe(restored, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.CANCELLED
     broken = stopped.model_copy(update={"rollback_verification": window(FAILED)})
-    decision = decide(seen(broken, cancel=True), NOW)
+    decision = decide(observe(broken, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.ROLLBACK_FAILED
 
 
-def test_a_run_that_was_called_off_before_it_began_needs_no_undo() -> None:
+def test_a_run_cancelled_before_it_began_requires_no_rollback() -> None:
     stopped = executed(ended=Reason.RUN_NOT_STARTED)
     stopped = stopped.model_copy(update={"reason": Reason.CANCELLED})
-    decision = decide(seen(stopped, cancel=True), NOW)
+    decision = decide(observe(stopped, cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.CANCELLED
     assert "nothing was changed" in decision.message
 
 
 def test_a_proven_repair_is_not_called_off_any_more() -> None:
-    decision = decide(seen(executed(verification=window(PASSED)), cancel=True), NOW)
+    decision = decide(observe(executed(verification=window(PASSED)), cancel=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert decision.outcome is Outcome.VERIFIED
 
 
 def test_the_deadline_counts_from_the_start_and_stops_a_run() -> None:
-    around = seen(started(), run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30)
-    before = decide(around, later(29.9))
+    observations = observe(
+        started(), run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30
+    )
+    before = decide(observations, later(29.9))
     assert isinstance(before, d.Wait)
-    decision = decide(around, later(30))
+    decision = decide(observations, later(30))
     assert isinstance(decision, d.AbortAttempt)
     assert decision.reason is Reason.DEADLINE_EXCEEDED
     noted = executed(rollback_verification=window(PASSED)).model_copy(
         update={"reason": Reason.DEADLINE_EXCEEDED}
     )
-    closing = decide(seen(noted, deadline_seconds=30), later(31))
+    closing = decide(observe(noted, deadline_seconds=30), later(31))
     assert isinstance(closing, d.CloseAttempt)
     assert closing.outcome is Outcome.TIMED_OUT
 
 
-def test_the_deadline_does_not_stop_an_undo() -> None:
-    rolling_back = executed(rollback=run(undo=True)).model_copy(
+def test_the_deadline_does_not_stop_a_rollback() -> None:
+    rolling_back = executed(rollback=run(rollback=True)).model_copy(
         update={"reason": Reason.PROBES_FAILED}
     )
-    around = seen(rolling_back, run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30)
-    assert isinstance(decide(around, later(60)), d.Wait)
+    observations = observe(
+        rolling_back, run=ObservedRun(JobState.ACTIVE, claimed=True), deadline_seconds=30
+    )
+    assert isinstance(decide(observations, later(60)), d.Wait)
 
 
 def test_a_pod_that_is_kept_from_starting_is_given_up_with_the_clusters_own_words() -> None:
-    around = seen(
+    observations = observe(
         started(), run=ObservedRun(JobState.ACTIVE, stuck="ImagePullBackOff: no such image")
     )
-    assert isinstance(decide(around, later(44)), d.Wait)
-    decision = decide(around, later(45))
+    assert isinstance(decide(observations, later(44)), d.Wait)
+    decision = decide(observations, later(45))
     assert isinstance(decision, d.StopRun)
     assert decision.reason is Reason.RUN_NOT_STARTED
     assert "no such image" in decision.message
 
 
 def test_a_job_that_nobody_ends_is_stopped_from_here() -> None:
-    around = seen(started(), run=ObservedRun(JobState.ACTIVE, claimed=True))
+    observations = observe(started(), run=ObservedRun(JobState.ACTIVE, claimed=True))
     limit = 120 + 60 + 10 + 30
-    assert isinstance(decide(around, later(limit - 1)), d.Wait)
-    decision = decide(around, later(limit))
+    assert isinstance(decide(observations, later(limit - 1)), d.Wait)
+    decision = decide(observations, later(limit))
     assert isinstance(decision, d.StopRun)
     assert decision.reason is Reason.RUN_TIMED_OUT
 
 
 def test_a_restart_in_mid_verification_gets_a_whole_window() -> None:
     # Begun long ago, timeout long over, measured for the first time now.
-    begun = executed(verification=window(None))
+    started_at = executed(verification=window(None))
     fresh = measured(False, rounds=1, start=500)
-    around = seen(begun, probe_history=fresh, deadline_seconds=86400)
-    assert decide(around, later(500.5)) == d.Wait(later(501))
-    assert decide(around, later(501)) == d.Verify()
-    late = replace(around, probe_history=measured(False, rounds=13, start=500))
+    observations = observe(started_at, probe_history=fresh, deadline_seconds=86400)
+    assert decide(observations, later(500.5)) == d.Wait(later(501))
+    assert decide(observations, later(501)) == d.Verify()
+    late = replace(observations, probe_history=measured(False, rounds=13, start=500))
     decision = decide(late, later(512))
     assert isinstance(decision, d.ConcludeVerification)
     assert decision.verdict.verdict is FAILED
 
 
-def test_a_target_that_vanished_cannot_be_undone() -> None:
+def test_a_deleted_target_cannot_be_rolled_back() -> None:
     gone = executed(ended=Reason.RUN_FAILED).model_copy(update={"reason": Reason.RUN_FAILED})
-    decision = decide(seen(gone, target_gone=True), NOW)
+    decision = decide(observe(gone, target_gone=True), NOW)
     assert isinstance(decision, d.CloseAttempt)
     assert (decision.outcome, decision.reason) == (Outcome.CANCELLED, Reason.TARGET_DELETED)
 
 
 def test_a_playbook_that_was_tampered_with_is_not_tried_again() -> None:
     state = generated(rejection=Rejection(rule="Tampered", message="another digest"))
-    closing = decide(seen(state), NOW)
+    closing = decide(observe(state), NOW)
     assert closing == d.CloseAttempt(Outcome.FAILED, Reason.TAMPERED, "another digest")
     ended = closed(1, Outcome.FAILED, Reason.TAMPERED, playbook=text())
-    assert isinstance(decide(seen(ended, max_attempts=5), NOW), d.Finish)
+    assert isinstance(decide(observe(ended, max_attempts=5), NOW), d.Finish)

@@ -138,7 +138,7 @@ seen_runs = st.builds(
 @st.composite
 def anything(draw: st.DrawFn) -> Observed:
     """Return any state at all, also those that no history leads to."""
-    found = remediation(
+    result = remediation(
         *draw(st.lists(attempts, max_size=3)),
         baseline=draw(st.none() | verdicts),
         measured=draw(times),
@@ -159,14 +159,14 @@ def anything(draw: st.DrawFn) -> Observed:
             "require_probe_failure": draw(st.booleans()),
         },
     )
-    asked = {
+    mapping = {
         "manual_rollbacks": draw(st.lists(manual_rollbacks, max_size=2)),
         "hold": draw(st.none() | st.builds(Hold, reason=reasons, start_time=times)),
         "held_seconds": draw(st.integers(0, 100)),
     }
-    found = found.model_copy(update={"status": found.status.model_copy(update=asked)})
+    result = result.model_copy(update={"status": result.status.model_copy(update=mapping)})
     return Observed(
-        found,
+        result,
         report_gone=draw(st.booleans()),
         target_gone=draw(st.booleans()),
         hold=draw(st.none() | holds),
@@ -179,16 +179,16 @@ def anything(draw: st.DrawFn) -> Observed:
 
 
 @given(anything(), times)
-def test_it_never_raises_and_always_says_the_same(seen: Observed, now: datetime) -> None:
-    assert decide(seen, now) == decide(seen, now)
+def test_it_never_raises_and_always_says_the_same(observed: Observed, now: datetime) -> None:
+    assert decide(observed, now) == decide(observed, now)
 
 
 @given(anything(), times)
-def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
-    decision = decide(seen, now)
-    if seen.remediation.status.outcome is not None:
+def test_the_end_is_the_end(observed: Observed, now: datetime) -> None:
+    decision = decide(observed, now)
+    if observed.remediation.status.outcome is not None:
         assert isinstance(decision, d.Done | d.CleanUp) or manual_rollback_requested(
-            seen.remediation
+            observed.remediation
         )
         assert not isinstance(decision, d.CloseAttempt | d.Finish | d.OpenAttempt)
     else:
@@ -196,42 +196,44 @@ def test_the_end_is_the_end(seen: Observed, now: datetime) -> None:
 
 
 @given(anything(), times)
-def test_a_run_with_a_job_is_never_created(seen: Observed, now: datetime) -> None:
-    decision = decide(seen, now)
+def test_a_run_with_a_job_is_never_created(observed: Observed, now: datetime) -> None:
+    decision = decide(observed, now)
     if isinstance(decision, d.CreateRun) and decision.kind is not d.RunKind.MANUAL_ROLLBACK:
-        assert seen.attempt is not None
+        assert observed.attempt is not None
         rolls_back = decision.kind is d.RunKind.ROLLBACK
-        run = seen.attempt.rollback if rolls_back else seen.attempt.run
+        run = observed.attempt.rollback if rolls_back else observed.attempt.run
         assert run is not None
         assert run.uid == ""
         assert run.reason is None
-        assert not (seen.run.claimed and seen.run.job is JobState.ABSENT)
+        assert not (observed.run.claimed and observed.run.job is JobState.ABSENT)
 
 
 @given(anything(), times)
-def test_nothing_runs_but_a_fresh_plan_that_was_allowed(seen: Observed, now: datetime) -> None:
-    if not isinstance(decide(seen, now), d.Capture):
+def test_nothing_runs_but_a_fresh_plan_that_was_allowed(observed: Observed, now: datetime) -> None:
+    if not isinstance(decide(observed, now), d.Capture):
         return
-    attempt = seen.attempt
+    attempt = observed.attempt
     assert attempt is not None
     assert attempt.plan is not None
     assert attempt.plan.completion_time is not None
     assert not attempt.plan.cleaned_up
     assert now - attempt.plan.created_time < PLAN_TTL
-    if seen.remediation.spec.policy.spec.mode is Mode.APPROVE:
+    if observed.remediation.spec.policy.spec.mode is Mode.APPROVE:
         last = attempt.approvals[-1]
         assert last.decision is ApprovalDecision.APPROVE
         assert last.plan_digest == attempt.plan.digest
 
 
 @given(anything(), times)
-def test_nothing_is_planned_or_run_before_a_fault_has_lasted(seen: Observed, now: datetime) -> None:
-    found = seen.remediation
-    policy, baseline = found.spec.policy.spec, found.status.baseline
+def test_nothing_is_planned_or_run_before_a_fault_has_lasted(
+    observed: Observed, now: datetime
+) -> None:
+    result = observed.remediation
+    policy, baseline = result.spec.policy.spec, result.status.baseline
     waits = policy.evidence.min_persistence_seconds and policy.mode is not Mode.OBSERVE
-    if not waits or any(a.run for a in found.status.attempts):
+    if not waits or any(a.run for a in result.status.attempts):
         return
-    if isinstance(decide(seen, now), d.RunDryRun | d.RenewPlan | d.Capture):
+    if isinstance(decide(observed, now), d.RunDryRun | d.RenewPlan | d.Capture):
         assert now >= later(30)
         assert baseline is not None
         assert baseline.completion_time is not None
@@ -240,10 +242,10 @@ def test_nothing_is_planned_or_run_before_a_fault_has_lasted(seen: Observed, now
 
 
 @given(anything(), times)
-def test_the_conditions_never_contradict_the_outcome(seen: Observed, now: datetime) -> None:
-    status = seen.remediation.status
-    found = {c.type: c for c in derive(seen.remediation, status, now)}
-    succeeded = found[ConditionType.SUCCEEDED]
+def test_the_conditions_never_contradict_the_outcome(observed: Observed, now: datetime) -> None:
+    status = observed.remediation.status
+    conditions = {c.type: c for c in derive(observed.remediation, status, now)}
+    succeeded = conditions[ConditionType.SUCCEEDED]
     assert (succeeded.status is Status.UNKNOWN) == (status.outcome is None)
     assert (succeeded.status is Status.TRUE) == (status.outcome in SUCCESSES)
 
@@ -256,7 +258,7 @@ class World:
     """
 
     draw: Any
-    found: Remediation
+    current: Remediation
     now: datetime = NOW
     claims: Counter[str] = field(default_factory=Counter)
     recorded: set[str] = field(default_factory=set)
@@ -271,9 +273,9 @@ class World:
     def one_of(self, *options: Any) -> Any:
         return self.draw(st.sampled_from(options))
 
-    def seen(self) -> Observed:
+    def observe(self) -> Observed:
         return Observed(
-            self.found,
+            self.current,
             report_gone=self.report_gone,
             target_gone=self.target_gone,
             hold=self.hold,
@@ -302,8 +304,8 @@ class World:
         elif event == "decide":
             self.decide()
         elif event == "cancel":
-            spec = self.found.spec.model_copy(update={"cancel": True})
-            self.found = self.found.model_copy(update={"spec": spec})
+            spec = self.current.spec.model_copy(update={"cancel": True})
+            self.current = self.current.model_copy(update={"spec": spec})
         elif event == "hold":
             away = None, None, HoldReason(Reason.OUTSIDE_WINDOW, "at night")
             self.hold = self.one_of(*away, HoldReason(Reason.SUSPENDED, "a person"))
@@ -316,7 +318,7 @@ class World:
 
     def decide(self) -> None:
         """Have somebody decide, about the plan as it is or about another one."""
-        last = self.found.status.attempts[-1] if self.found.status.attempts else None
+        last = self.current.status.attempts[-1] if self.current.status.attempts else None
         if last is None or last.playbook is None or last.plan is None or not last.plan.digest:
             return
         decision = self.one_of("Approve", "Approve", "Reject", "Edit")
@@ -329,19 +331,19 @@ class World:
             reason="because",
             edited_playbook="[]" if decision == "Edit" else "",
         )
-        spec = self.found.spec.model_copy(update={"approval": approval})
-        self.found = self.found.model_copy(update={"spec": spec})
+        spec = self.current.spec.model_copy(update={"approval": approval})
+        self.current = self.current.model_copy(update={"spec": spec})
 
     def status(self, **fields: Any) -> None:
-        status = self.found.status.model_copy(update=fields)
-        self.found = self.found.model_copy(update={"status": status})
+        status = self.current.status.model_copy(update=fields)
+        self.current = self.current.model_copy(update={"status": status})
 
     def attempt(self, **fields: Any) -> None:
-        last = self.found.status.attempts[-1].model_copy(update=fields)
-        self.status(attempts=[*self.found.status.attempts[:-1], last])
+        last = self.current.status.attempts[-1].model_copy(update=fields)
+        self.status(attempts=[*self.current.status.attempts[:-1], last])
 
     def run(self, kind: d.RunKind, **fields: Any) -> None:
-        last = self.found.status.attempts[-1]
+        last = self.current.status.attempts[-1]
         rolls_back = kind is d.RunKind.ROLLBACK
         run = last.rollback if rolls_back else last.run
         assert run is not None
@@ -366,17 +368,17 @@ class World:
             replace(self.alive, job=JobState.OVERDUE),
         )
         if self.alive.claimed and not before:
-            last = self.found.status.attempts[-1]
+            last = self.current.status.attempts[-1]
             self.claims[last.rollback.name if last.rollback else last.run.name] += 1  # type: ignore[union-attr]
 
 
 def held_seconds(world: World) -> int:
-    return ceil(time_on_hold(world.found.status, world.now).total_seconds())
+    return ceil(time_on_hold(world.current.status, world.now).total_seconds())
 
 
 def dry_run(world: World) -> Plan:
-    number = world.found.status.attempts[-1].number
-    name = run_name(world.found.metadata.uid, number)
+    number = world.current.status.attempts[-1].number
+    name = run_name(world.current.metadata.uid, number)
     return Plan(name=name, namespace=RELEASE, created_time=world.now)
 
 
@@ -384,9 +386,9 @@ def other_text() -> ArtifactReference:
     return text().model_copy(update={"digest": "sha256:" + "d" * 64})
 
 
-def named(world: World, undo: bool) -> Run:
-    number = world.found.status.attempts[-1].number
-    name = run_name(world.found.metadata.uid, number, is_rollback=undo)
+def named(world: World, rollback: bool) -> Run:
+    number = world.current.status.attempts[-1].number
+    name = run_name(world.current.metadata.uid, number, is_rollback=rollback)
     world.alive = ObservedRun()
     return Run(name=name, namespace=RELEASE, created_time=world.now)
 
@@ -403,18 +405,18 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.probe_history = None
         case d.OpenAttempt(number):
             fresh = Attempt(number=number, start_time=world.now)
-            world.status(attempts=[*world.found.status.attempts, fresh])
+            world.status(attempts=[*world.current.status.attempts, fresh])
             world.model_failures = ModelFailures()
         case d.Generate():
-            said = world.one_of("playbook", "playbook", "abstain", "nonsense", "away")
-            if said == "away":
+            one = world.one_of("playbook", "playbook", "abstain", "nonsense", "away")
+            if one == "away":
                 count = world.model_failures.count + 1
                 world.model_failures = ModelFailures(count, exhausted=count >= 4)
-            elif said == "nonsense":
+            elif one == "nonsense":
                 world.attempt(rejection=Rejection(rule="ModelReplyInvalid", message="no"))
             else:
                 world.attempt(
-                    generation=Generation(abstention_reason="no" if said == "abstain" else "")
+                    generation=Generation(abstention_reason="no" if one == "abstain" else "")
                 )
         case d.Validate():
             if world.one_of(True, True, False):
@@ -422,12 +424,12 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             else:
                 world.attempt(rejection=Rejection(rule="Bounds", message="no"))
         case d.RenewPlan():
-            last = world.found.status.attempts[-1]
+            last = world.current.status.attempts[-1]
             assert last.plan is not None
             assert last.plan.cleaned_up, "rights of two dry runs at once"
             world.attempt(plan=dry_run(world).model_copy(update={"digest": last.plan.digest}))
         case d.RunDryRun():
-            last = world.found.status.attempts[-1]
+            last = world.current.status.attempts[-1]
             assert last.plan is not None
             if world.one_of(True, True, True, False):
                 digest = world.one_of(PLAN_DIGEST, PLAN_DIGEST, DIGEST)
@@ -436,7 +438,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             else:
                 world.attempt(rejection=Rejection(rule="DryRunRefused", message="no"))
         case d.RecordApproval():
-            approval, last = world.found.spec.approval, world.found.status.attempts[-1]
+            approval, last = world.current.spec.approval, world.current.status.attempts[-1]
             assert approval is not None
             record = ApprovalRecord(
                 decision=approval.decision,
@@ -449,7 +451,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             )
             world.attempt(approvals=[*last.approvals, record])
         case d.ApplyEdit():
-            last = world.found.status.attempts[-1]
+            last = world.current.status.attempts[-1]
             assert last.plan is not None
             assert last.plan.cleaned_up
             if world.one_of(True, False):
@@ -459,8 +461,8 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
                 refused = record.model_copy(update={"refusal_message": "no"})
                 world.attempt(approvals=[*earlier, refused])
         case d.BeginHold(why):
-            last = world.found.status.attempts[-1]
-            assert world.found.status.hold is None
+            last = world.current.status.attempts[-1]
+            assert world.current.status.hold is None
             assert last.run is None
             assert last.plan is None or last.plan.cleaned_up, "rights while it is on hold"
             world.status(hold=Hold(reason=why, start_time=world.now))
@@ -468,13 +470,13 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             if world.one_of(True, True, False):  # or somebody else has the target again
                 world.status(hold=None, held_seconds=held_seconds(world))
         case d.Capture():
-            assert world.found.status.hold is None, "a run while it is on hold"
-            policy, start = world.found.spec.policy.spec, world.found.status.start_time
+            assert world.current.status.hold is None, "a run while it is on hold"
+            policy, start = world.current.spec.policy.spec, world.current.status.start_time
             assert start is not None
             assert world.now >= start + timedelta(seconds=policy.evidence.min_persistence_seconds)
-            world.attempt(capture=text(), run=named(world, undo=False))
+            world.attempt(capture=text(), run=named(world, rollback=False))
         case d.CreateRun(kind):
-            last = world.found.status.attempts[-1]
+            last = world.current.status.attempts[-1]
             run = last.rollback if kind is d.RunKind.ROLLBACK else last.run
             assert run is not None
             assert run.name not in world.recorded
@@ -490,12 +492,12 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             ended = Reason.RUN_NOT_STARTED if stopped else reason
             world.run(kind, reason=ended, message=message)
         case d.CleanUp(number, d.RunKind.DRY_RUN):
-            last = world.found.status.attempts[-1]
+            last = world.current.status.attempts[-1]
             assert last.number == number
             assert last.plan is not None
             world.attempt(plan=last.plan.model_copy(update={"cleaned_up": True}))
         case d.CleanUp(number, kind):
-            last = world.found.status.attempts[-1]
+            last = world.current.status.attempts[-1]
             assert last.number == number
             world.run(kind, cleaned_up=True)
             world.alive = ObservedRun()
@@ -511,7 +513,7 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             world.attempt(reason=reason, message=message)
         case d.PlanRollback():
             if world.one_of(True, False):
-                world.attempt(rollback=named(world, undo=True))
+                world.attempt(rollback=named(world, rollback=True))
             else:
                 world.attempt(rollback_verification=window(world.one_of(*ProbeVerdict)))
         case d.VerifyRollback():
@@ -548,35 +550,35 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
         ),
     )
     for _ in range(MOST_TURNS):
-        decision = decide(world.seen(), world.now)
+        decision = decide(world.observe(), world.now)
         world.trail.append(type(decision).__name__)
         if isinstance(decision, d.Done):
             break
         carry_out(world, decision)
         world.now += timedelta(milliseconds=50)
         world.disturb()
-    status = world.found.status
+    status = world.current.status
     assert status.outcome is not None, world.trail
-    assert decide(world.seen(), later(10**6)) == d.Done()
+    assert decide(world.observe(), later(10**6)) == d.Done()
     assert all(count == 1 for count in world.claims.values()), world.claims
-    _is_honest(world.found)
+    _is_honest(world.current)
 
 
-def _is_honest(found: Remediation) -> None:
-    status = found.status
+def _is_honest(result: Remediation) -> None:
+    status = result.status
     assert all(a.outcome is not None for a in status.attempts)
     assert [a.number for a in status.attempts] == list(range(1, len(status.attempts) + 1))
-    assert len(status.attempts) <= found.spec.policy.spec.max_attempts
+    assert len(status.attempts) <= result.spec.policy.spec.max_attempts
     for attempt in status.attempts:
         for run in (attempt.run, attempt.rollback):
             assert run is None or (run.reason is not None and run.cleaned_up)
         if attempt.run is None:
             assert attempt.plan is None or attempt.plan.cleaned_up
-        elif found.spec.policy.spec.mode is Mode.APPROVE:
+        elif result.spec.policy.spec.mode is Mode.APPROVE:
             assert attempt.plan is not None
             assert attempt.approvals[-1].decision is ApprovalDecision.APPROVE
             assert attempt.approvals[-1].plan_digest == attempt.plan.digest
-        assert attempt.run is None or found.spec.policy.spec.mode is not Mode.OBSERVE
+        assert attempt.run is None or result.spec.policy.spec.mode is not Mode.OBSERVE
         wrote = attempt.run is not None and attempt.run.reason not in (
             Reason.RUN_NOT_STARTED,
             Reason.PLAYBOOK_REJECTED,

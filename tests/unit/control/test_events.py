@@ -23,6 +23,6 @@ def test_a_run_that_succeeded_says_what_it_did() -> None:
 def test_every_event_has_a_message() -> None:
     for reason in Reason:
         for kind in ("run", "rollback"):
-            record = run(reason, undo=kind == "rollback")
+            record = run(reason, rollback=kind == "rollback")
             for event in events(closed(1, None, Reason.CANCELLED), started(**{kind: record})):  # type: ignore[arg-type]
                 assert not event.message.rstrip().endswith(":"), event

@@ -22,8 +22,8 @@ def record(action: Restart | Rollback) -> ActionRecord:
 
 
 def test_what_ran_alone_is_left_out() -> None:
-    tried = attempt(1, actions=[record(RESTART)], run=run())
-    assert exclude_attempted([RESTART, ROLLBACK], [tried]) == (ROLLBACK,)
+    attempted = attempt(1, actions=[record(RESTART)], run=run())
+    assert exclude_attempted([RESTART, ROLLBACK], [attempted]) == (ROLLBACK,)
 
 
 def test_what_never_ran_or_ran_with_others_may_be_tried() -> None:

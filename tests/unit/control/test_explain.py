@@ -13,12 +13,14 @@ from tests.doubles.builders import NOW, RELEASE, policy, report
 from tests.unit.control.test_budgets import opened
 from tests.unit.playbook.builders import Shop
 
-SEEN = TargetInfo({"app": "cart"}, ("server", "proxy"))
+TARGET = TargetInfo({"app": "cart"}, ("server", "proxy"))
 
 
 def explained(*policies: RemediationPolicy, shop: Shop | None = None, **case: Any) -> Explanation:
-    found = AdmissionInput(report(), SEEN, policies, case.pop("entries", ()), RELEASE, **case)
-    return explain(found, (shop or Shop()).live(), NOW)
+    admission_input = AdmissionInput(
+        report(), TARGET, policies, case.pop("entries", ()), RELEASE, **case
+    )
+    return explain(admission_input, (shop or Shop()).live(), NOW)
 
 
 def text(explanation: Explanation) -> str:
@@ -28,18 +30,18 @@ def text(explanation: Explanation) -> str:
 def test_what_is_said_to_be_allowed_is_what_the_model_may_choose_from() -> None:
     for profile in ("Conservative", "Standard", "Broad"):
         used, shop = policy(actions=[], profile=profile), Shop()
-        found = explained(used, shop=shop)
-        said = {one.summary for line in found.actions for one in line.allowed}
+        explanation = explained(used, shop=shop)
+        summaries = {one.summary for line in explanation.actions for one in line.allowed}
         space = allowed_actions(shop.live(), used.spec, release_namespace=RELEASE, now=NOW)
-        assert said == {action.summary() for action in space}
-        assert {line.name for line in found.actions} == set(ActionName)
+        assert summaries == {action.summary() for action in space}
+        assert {line.name for line in explanation.actions} == set(ActionName)
 
 
 def test_what_is_said_of_the_report_is_what_admission_says() -> None:
-    case = AdmissionInput(report(), SEEN, [policy()], [opened("other")], RELEASE)
-    found = explain(case, None, NOW)
+    case = AdmissionInput(report(), TARGET, [policy()], [opened("other")], RELEASE)
+    explanation = explain(case, None, NOW)
     assert not isinstance(admit(case, NOW), Accept)
-    assert (found.accepted, found.reason) == (False, "TargetLocked")
+    assert (explanation.accepted, explanation.reason) == (False, "TargetLocked")
     assert explained(policy()).accepted
 
 
@@ -68,13 +70,13 @@ def test_the_bounds_of_amounts_are_amounts() -> None:
 
 
 def test_the_policies_are_told_in_their_order_with_their_reasons() -> None:
-    found = explained(
+    explanation = explained(
         policy("wide"),
         policy("named", targets=[{"names": ["cart"]}]),
         policy("shared", RELEASE),
         policy("other", targets=[{"names": ["stock"]}]),
     )
-    assert [(p.name, p.chosen, p.why_not) for p in found.policies] == [
+    assert [(p.name, p.chosen, p.why_not) for p in explanation.policies] == [
         ("shop/named", True, ""),
         ("shop/wide", False, "shop/named is more specific"),
         ("reme-system/shared", False, "policies of namespace shop have priority"),
@@ -83,9 +85,13 @@ def test_the_policies_are_told_in_their_order_with_their_reasons() -> None:
 
 
 def test_a_conflict_and_what_cannot_be_read_are_told() -> None:
-    found = explained(policy("a"), policy("b"))
-    assert (found.accepted, found.reason, found.actions) == (False, "PolicyConflict", [])
-    assert all("equally specific" in line.why_not for line in found.policies)
+    explanation = explained(policy("a"), policy("b"))
+    assert (explanation.accepted, explanation.reason, explanation.actions) == (
+        False,
+        "PolicyConflict",
+        [],
+    )
+    assert all("equally specific" in line.why_not for line in explanation.policies)
     broken = explained(policy(), unreadable=[UnreadablePolicy("shop", "x", "spec.mode: no")])
     assert broken.reason == "PolicyInvalid"
     assert "it cannot be read: spec.mode: no" in text(broken)
@@ -102,14 +108,14 @@ def test_the_text_has_everything_that_people_ask_for() -> None:
             "min_persistence_seconds": 30,
         },
     )
-    said = text(explained(used))
-    assert "Report shop/cart-down for Deployment shop/cart" in said
-    assert "not accepted (OutsideWindow)" in said
-    assert "retried at 2026-05-09 00:00:00 UTC" in said
-    assert "* shop/usual: applies, matched by everything" in said
-    assert "at most 25 % of the namespace's workloads" in said
-    assert "a diagnosis with a confidence has at least 10 %" in said
-    assert "the probes must confirm the fault" in said
-    assert "a fault must persist for 30 s before any change" in said
-    assert "no: Scale Deployment cart to 3: OutsideWindow" in said
-    assert "- Restart: not listed by the policy" in said
+    message = text(explained(used))
+    assert "Report shop/cart-down for Deployment shop/cart" in message
+    assert "not accepted (OutsideWindow)" in message
+    assert "retried at 2026-05-09 00:00:00 UTC" in message
+    assert "* shop/usual: applies, matched by everything" in message
+    assert "at most 25 % of the namespace's workloads" in message
+    assert "a diagnosis with a confidence has at least 10 %" in message
+    assert "the probes must confirm the fault" in message
+    assert "a fault must persist for 30 s before any change" in message
+    assert "no: Scale Deployment cart to 3: OutsideWindow" in message
+    assert "- Restart: not listed by the policy" in message

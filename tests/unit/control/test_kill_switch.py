@@ -34,7 +34,7 @@ def config_map(**data: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("found", "state"),
+    ("obj", "state"),
     [
         (None, OFF),
         ({"metadata": {"name": "reme-stop"}}, KillSwitchState(True)),
@@ -49,8 +49,8 @@ def config_map(**data: str) -> dict[str, Any]:
         ({**config_map(), "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}, OFF),
     ],
 )
-def test_it_is_on_while_it_is_there(found: dict[str, Any] | None, state: KillSwitchState) -> None:
-    assert parse_kill_switch(found) == state
+def test_it_is_on_while_it_is_there(obj: dict[str, Any] | None, state: KillSwitchState) -> None:
+    assert parse_kill_switch(obj) == state
 
 
 def test_nothing_new_is_begun() -> None:
@@ -64,9 +64,9 @@ def test_nothing_new_is_begun() -> None:
     assert refusal.retry_at is not None
 
 
-def next_of(*attempts: Attempt, switch: KillSwitchState, **around: Any) -> d.Decision:
-    seen = Observed(remediation(*attempts), switch=switch, **around)
-    return decide(seen, later(1))
+def next_of(*attempts: Attempt, switch: KillSwitchState, **observations: Any) -> d.Decision:
+    observed = Observed(remediation(*attempts), switch=switch, **observations)
+    return decide(observed, later(1))
 
 
 ACTIVE = ObservedRun(job=JobState.ACTIVE, claimed=True)
@@ -80,7 +80,7 @@ def test_no_job_is_created(switch: KillSwitchState) -> None:
     given_up = next_of(named, switch=switch)
     assert given_up == d.AbortAttempt(Reason.KILL_SWITCH, switch.text())
     rolling_back = executed(
-        reason=Reason.PROBES_FAILED, message="no", rollback=run(uid="", undo=True)
+        reason=Reason.PROBES_FAILED, message="no", rollback=run(uid="", rollback=True)
     )
     assert isinstance(next_of(rolling_back, switch=OFF), d.CreateRun)
     held = next_of(rolling_back, switch=switch)
@@ -89,7 +89,7 @@ def test_no_job_is_created(switch: KillSwitchState) -> None:
 
 
 @pytest.mark.parametrize("switch", [DRAIN, ABORT])
-def test_no_undo_is_begun_either(switch: KillSwitchState) -> None:
+def test_no_rollback_is_started_either(switch: KillSwitchState) -> None:
     failed = executed(ended=Reason.RUN_FAILED, reason=Reason.RUN_FAILED, message="no")
     assert isinstance(next_of(failed, switch=OFF), d.PlanRollback)
     held = next_of(failed, switch=switch)
@@ -111,12 +111,12 @@ def test_a_run_that_is_under_way_finishes_or_is_stopped_as_the_switch_says() -> 
     assert stopped.reason is Reason.KILL_SWITCH
 
 
-def test_an_undo_that_is_under_way_is_stopped_too() -> None:
+def test_a_rollback_in_progress_is_stopped_too() -> None:
     rolling_back = executed(
         reason=Reason.PROBES_FAILED,
         message="no",
-        rollback_playbook=text("undo"),
-        rollback=run(undo=True),
+        rollback_playbook=text("rollback"),
+        rollback=run(rollback=True),
     )
     assert isinstance(next_of(rolling_back, switch=DRAIN, run=ACTIVE), d.Wait)
     stopped = next_of(rolling_back, switch=ABORT, run=ACTIVE)
@@ -124,25 +124,25 @@ def test_an_undo_that_is_under_way_is_stopped_too() -> None:
     assert stopped.kind is d.RunKind.ROLLBACK
 
 
-def test_what_was_stopped_and_undone_was_cancelled() -> None:
-    undone = executed(
+def test_what_was_stopped_and_rolled_back_was_cancelled() -> None:
+    rolled_back = executed(
         ended=Reason.RUN_TIMED_OUT,
         reason=Reason.KILL_SWITCH,
         message="the kill switch is on",
-        rollback=run(Reason.RUN_SUCCEEDED, undo=True, clean=True),
+        rollback=run(Reason.RUN_SUCCEEDED, rollback=True, clean=True),
         rollback_verification={"start_time": NOW, "completion_time": NOW, "verdict": "Passed"},
     )
-    closed = next_of(undone, switch=OFF)
+    closed = next_of(rolled_back, switch=OFF)
     assert isinstance(closed, d.CloseAttempt)
     assert (closed.outcome, closed.reason) == (Outcome.CANCELLED, Reason.KILL_SWITCH)
 
 
 def test_it_is_seen_in_the_metrics() -> None:
     metrics = Metrics()
-    value = metrics.registry.get_sample_value
-    assert value("reme_kill_switch_active", {"in_flight": "Abort"}) == 0
+    sample_value = metrics.registry.get_sample_value
+    assert sample_value("reme_kill_switch_active", {"in_flight": "Abort"}) == 0
     metrics.kill_switch(ABORT)
-    assert value("reme_kill_switch_active", {"in_flight": "Abort"}) == 1
-    assert value("reme_kill_switch_active", {"in_flight": "Drain"}) == 0
+    assert sample_value("reme_kill_switch_active", {"in_flight": "Abort"}) == 1
+    assert sample_value("reme_kill_switch_active", {"in_flight": "Drain"}) == 0
     metrics.kill_switch(OFF)
-    assert value("reme_kill_switch_active", {"in_flight": "Abort"}) == 0
+    assert sample_value("reme_kill_switch_active", {"in_flight": "Abort"}) == 0

@@ -55,8 +55,8 @@ def profile_rows() -> list[str]:
 
 
 def _growth(spec: RemediationPolicySpec, name: ActionName) -> str:
-    found = next((rule for rule in spec.actions if rule.name is name), None)
-    return _bounds(found) if found else "no"
+    action_rule = next((rule for rule in spec.actions if rule.name is name), None)
+    return _bounds(action_rule) if action_rule else "no"
 
 
 def _bounds(rule: ActionRule) -> str:
@@ -67,7 +67,7 @@ def _bounds(rule: ActionRule) -> str:
 
 def field_rows() -> list[str]:
     """Return the table of the fields."""
-    return [f"| `{name}` | {said} |" for name, said in FIELDS.items()]
+    return [f"| `{name}` | {item} |" for name, item in FIELDS.items()]
 
 
 def test_the_table_of_the_profiles_is_what_they_are() -> None:
@@ -83,5 +83,5 @@ def test_every_action_with_fields_is_in_the_table() -> None:
 
 
 def test_the_examples_of_fields_are_names_that_the_code_gives() -> None:
-    found = {f for action in PUBLIC.values() for f in action.example().field_names()}
-    assert {"readiness.path", "memoryLimit", "shop.example/cart", "replicas", "image"} <= found
+    names = {f for action in PUBLIC.values() for f in action.example().field_names()}
+    assert {"readiness.path", "memoryLimit", "shop.example/cart", "replicas", "image"} <= names

@@ -28,8 +28,8 @@ LABELS = {"app": "cart"}
 
 
 def chosen(*policies: RemediationPolicy, **fields: Any) -> str | NoPolicyChosen:
-    found = select_policy(report(**fields), LABELS, policies, RELEASE)
-    return found if isinstance(found, NoPolicyChosen) else found.metadata.name
+    result = select_policy(report(**fields), LABELS, policies, RELEASE)
+    return result if isinstance(result, NoPolicyChosen) else result.metadata.name
 
 
 def test_the_order_from_the_weakest_to_the_strongest() -> None:
@@ -51,12 +51,12 @@ def test_the_order_from_the_weakest_to_the_strongest() -> None:
 
 
 def test_a_conflict_names_both_and_how_they_are_alike() -> None:
-    found = chosen(
+    text = chosen(
         policy("b", targets=[{"names": ["cart"]}]), policy("a", targets=[{"names": ["cart", "x"]}])
     )
-    assert isinstance(found, NoPolicyChosen)
-    assert found.reason is Reason.POLICY_CONFLICT
-    assert "by name: a, b" in found.message
+    assert isinstance(text, NoPolicyChosen)
+    assert text.reason is Reason.POLICY_CONFLICT
+    assert "by name: a, b" in text.message
 
 
 def test_a_policy_for_other_namespaces_does_not_match() -> None:
@@ -66,24 +66,24 @@ def test_a_policy_for_other_namespaces_does_not_match() -> None:
 
 def test_one_that_cannot_be_read_may_have_been_the_narrowest() -> None:
     broken = [UnreadablePolicy("shop", "narrow", "spec.mode: nonsense")]
-    found = select_policy(report(), LABELS, [policy("wide")], RELEASE, broken)
-    assert isinstance(found, NoPolicyChosen)
-    assert found.reason is Reason.POLICY_INVALID
-    assert "shop/narrow" in found.message
+    result = select_policy(report(), LABELS, [policy("wide")], RELEASE, broken)
+    assert isinstance(result, NoPolicyChosen)
+    assert result.reason is Reason.POLICY_INVALID
+    assert "shop/narrow" in result.message
     named = report(policy_ref={"name": "wide"})
     assert isinstance(
         select_policy(named, LABELS, [policy("wide")], RELEASE, broken), RemediationPolicy
     )
     elsewhere = [UnreadablePolicy(RELEASE, "shared", "x")]
-    found = select_policy(report(), LABELS, [policy("own")], RELEASE, elsewhere)
-    assert isinstance(found, RemediationPolicy)
-    found = select_policy(report(), LABELS, [], RELEASE, elsewhere)
-    assert isinstance(found, NoPolicyChosen)
-    assert found.reason is Reason.POLICY_INVALID
+    result = select_policy(report(), LABELS, [policy("own")], RELEASE, elsewhere)
+    assert isinstance(result, RemediationPolicy)
+    result = select_policy(report(), LABELS, [], RELEASE, elsewhere)
+    assert isinstance(result, NoPolicyChosen)
+    assert result.reason is Reason.POLICY_INVALID
 
 
 def test_every_policy_is_considered_with_its_reason() -> None:
-    found = rank_policies(
+    items = rank_policies(
         report(),
         LABELS,
         [
@@ -95,14 +95,14 @@ def test_every_policy_is_considered_with_its_reason() -> None:
         ],
         RELEASE,
     )
-    assert [(c.policy.metadata.name, c.mismatch) for c in found] == [
+    assert [(c.policy.metadata.name, c.mismatch) for c in items] == [
         ("named", ""),
         ("wide", ""),
         ("stock", "it is for names stock; the target lacks labels app=stock"),
         ("oom", "it is for faults oom, not bad-rollout"),
     ]
-    assert found[0].rank is not None
-    assert found[0].rank.text() == "name"
+    assert items[0].rank is not None
+    assert items[0].rank.text() == "name"
 
 
 def test_what_does_not_fit_its_type_is_understood_as_that() -> None:
@@ -110,10 +110,10 @@ def test_what_does_not_fit_its_type_is_understood_as_that() -> None:
         "metadata": {"name": "p", "namespace": "shop"},
         "spec": {"mode": "Auto", "actions": [{"name": "Explode"}]},
     }
-    found = parse_policy(body)
-    assert isinstance(found, UnreadablePolicy)
-    assert (found.namespace, found.name) == ("shop", "p")
-    assert "actions.0.name" in found.problem
+    result = parse_policy(body)
+    assert isinstance(result, UnreadablePolicy)
+    assert (result.namespace, result.name) == ("shop", "p")
+    assert "actions.0.name" in result.problem
 
 
 BAD: list[tuple[str, dict[str, Any], str]] = [
@@ -152,13 +152,13 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "said"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
-def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("fields", "text"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
+def test_what_cannot_be_meant_is_said_and_not_used(fields: dict[str, Any], text: str) -> None:
     bad = policy("bad", **fields)
-    assert said in "; ".join(policy_problems(bad, RELEASE))
+    assert text in "; ".join(policy_problems(bad, RELEASE))
     state, reason, message = policy_readiness(bad, RELEASE)
     assert (state, reason) == (Status.FALSE, Reason.POLICY_INVALID)
-    assert said in message
+    assert text in message
     refusal = admit(AdmissionInput(report(), TargetInfo(), [bad], (), RELEASE), NOW)
     if fields.get("namespaces"):
         return
@@ -187,10 +187,10 @@ def test_two_that_match_the_same_say_so_of_each_other() -> None:
 NIGHT = [{"start": "22:00", "end": "04:00"}]  # NOW is noon
 
 
-def admitted(asked: DiagnosisReport, **fields: Any) -> Accept | Refuse:
-    found = admit(AdmissionInput(asked, TargetInfo(), [policy(**fields)], (), RELEASE), NOW)
-    assert isinstance(found, Accept | Refuse)
-    return found
+def admitted(new_report: DiagnosisReport, **fields: Any) -> Accept | Refuse:
+    result = admit(AdmissionInput(new_report, TargetInfo(), [policy(**fields)], (), RELEASE), NOW)
+    assert isinstance(result, Accept | Refuse)
+    return result
 
 
 def test_outside_of_its_times_a_policy_lets_reports_wait() -> None:

@@ -25,10 +25,12 @@ LETTERS = {"+": GOOD, "-": BAD, "?": SILENT}
 
 def after(letters: str, step: float = 1.0) -> ProbeHistory:
     """Return what one probe has shown: + passed, - failed, ? could not be measured."""
-    seen = ProbeHistory(NOW)
+    probe_history = ProbeHistory(NOW)
     for place, letter in enumerate(letters):
-        seen = seen.add(ProbeRound(later(place * step), {"answers": LETTERS[letter]}))
-    return seen
+        probe_history = probe_history.add(
+            ProbeRound(later(place * step), {"answers": LETTERS[letter]})
+        )
+    return probe_history
 
 
 def judged(letters: str, at: float, deadline: float = 10) -> ProbeVerdict | None:
@@ -58,8 +60,8 @@ def test_the_baseline_looks_for_the_fault(
 
 
 def test_one_probe_that_says_nothing_makes_a_baseline_unknown() -> None:
-    seen = ProbeHistory(NOW).add(ProbeRound(NOW, {"a": GOOD, "b": SILENT}))
-    verdict = baseline_verdict(seen, 1)
+    probe_history = ProbeHistory(NOW).add(ProbeRound(NOW, {"a": GOOD, "b": SILENT}))
+    verdict = baseline_verdict(probe_history, 1)
     assert verdict == WindowVerdict(ProbeVerdict.UNKNOWN, "could not be measured: b")
 
 
@@ -99,18 +101,22 @@ def test_nothing_passes_without_a_whole_window_of_successes(letters: str, at: fl
         assert verdict is ProbeVerdict.PASSED
 
 
-def watched(*health: NeighbourHealth, at: float, seen: ProbeHistory | None = None) -> ProbeHistory:
+def watched(
+    *health: NeighbourHealth, at: float, probe_history: ProbeHistory | None = None
+) -> ProbeHistory:
     before = (neighbour("stock", 2, 2), neighbour("cart", 1, 1))
     fresh = ProbeRound(later(at), {"answers": GOOD}, health)
-    return (seen or ProbeHistory(NOW)).add(fresh, before, target="Deployment/cart")
+    return (probe_history or ProbeHistory(NOW)).add(fresh, before, target="Deployment/cart")
 
 
 def test_a_neighbour_that_stays_worse_fails_it_early() -> None:
-    seen = None
+    probe_history = None
     for at in range(5):
-        seen = watched(neighbour("stock", 1, 2), neighbour("cart", 1, 1), at=at, seen=seen)
-    assert seen is not None
-    verdict = verification_verdict(seen, later(4), window=WINDOW, deadline=later(100))
+        probe_history = watched(
+            neighbour("stock", 1, 2), neighbour("cart", 1, 1), at=at, probe_history=probe_history
+        )
+    assert probe_history is not None
+    verdict = verification_verdict(probe_history, later(4), window=WINDOW, deadline=later(100))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.FAILED
     assert verdict.neighbours_degraded
@@ -118,22 +124,27 @@ def test_a_neighbour_that_stays_worse_fails_it_early() -> None:
 
 
 def test_a_neighbour_that_recovers_costs_only_time() -> None:
-    seen = watched(neighbour("stock", 1, 2), at=0)
+    probe_history = watched(neighbour("stock", 1, 2), at=0)
     for at in range(1, 5):
-        seen = watched(neighbour("stock", 2, 2), at=at, seen=seen)
-    verdict = verification_verdict(seen, later(4), window=WINDOW, deadline=later(100))
+        probe_history = watched(neighbour("stock", 2, 2), at=at, probe_history=probe_history)
+    verdict = verification_verdict(probe_history, later(4), window=WINDOW, deadline=later(100))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.PASSED
 
 
 def test_the_target_may_take_its_time_but_must_be_there_in_the_end() -> None:
-    seen = None
+    probe_history = None
     for at in range(11):
-        seen = watched(neighbour("stock", 2, 2), neighbour("cart", 0, 1), at=at, seen=seen)
+        probe_history = watched(
+            neighbour("stock", 2, 2), neighbour("cart", 0, 1), at=at, probe_history=probe_history
+        )
         if at < 10:
-            assert verification_verdict(seen, later(at), window=WINDOW, deadline=later(10)) is None
-    assert seen is not None
-    verdict = verification_verdict(seen, later(10), window=WINDOW, deadline=later(10))
+            assert (
+                verification_verdict(probe_history, later(at), window=WINDOW, deadline=later(10))
+                is None
+            )
+    assert probe_history is not None
+    verdict = verification_verdict(probe_history, later(10), window=WINDOW, deadline=later(10))
     assert verdict is not None
     assert verdict.verdict is ProbeVerdict.FAILED
     assert not verdict.neighbours_degraded
@@ -156,8 +167,8 @@ def test_the_target_may_take_its_time_but_must_be_there_in_the_end() -> None:
 def test_worse_is_worse_than_before(
     was: tuple[int, int], now: tuple[int, int], worse: bool
 ) -> None:
-    found = degraded_neighbours([neighbour("a", *was)], [neighbour("a", *now)])
-    assert bool(found) is worse
+    result = degraded_neighbours([neighbour("a", *was)], [neighbour("a", *now)])
+    assert bool(result) is worse
 
 
 def test_one_that_was_deleted_by_somebody_is_not_our_harm() -> None:

@@ -13,10 +13,10 @@ def test_what_has_ended_does_not_open_again() -> None:
 
 
 def test_what_is_gone_does_not_come_back() -> None:
-    index, found = RemediationIndex(), remediation_info(remediation(), NOW)
-    index.add(found)
-    index.remove(found.uid)
-    index.merge([found])
+    index, result = RemediationIndex(), remediation_info(remediation(), NOW)
+    index.add(result)
+    index.remove(result.uid)
+    index.merge([result])
     assert index.all() == ()
 
 

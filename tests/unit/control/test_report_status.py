@@ -26,8 +26,8 @@ def test_a_refusal_is_a_condition_with_a_time() -> None:
 
 
 def test_the_newest_remediation_decides_whether_it_is_remediated() -> None:
-    found = [ended("a", Outcome.VERIFIED), ended("b", Outcome.ROLLED_BACK)]
-    status = report_status(report(), AlreadyAdmitted("b"), found, NOW)
+    remediation_infos = [ended("a", Outcome.VERIFIED), ended("b", Outcome.ROLLED_BACK)]
+    status = report_status(report(), AlreadyAdmitted("b"), remediation_infos, NOW)
     remediated = find_condition(status.conditions, ConditionType.REMEDIATED)
     assert remediated is not None
     assert remediated.status is Status.FALSE
@@ -46,7 +46,9 @@ def test_what_was_deleted_stays_in_the_list() -> None:
 
 
 def test_nothing_new_is_the_same_status() -> None:
-    found = [ended("a", Outcome.VERIFIED)]
-    first = report_status(report(), AlreadyAdmitted("a"), found, NOW)
-    again = report_status(report(status=first.wire()), AlreadyAdmitted("a"), found, later(60))
+    remediation_infos = [ended("a", Outcome.VERIFIED)]
+    first = report_status(report(), AlreadyAdmitted("a"), remediation_infos, NOW)
+    again = report_status(
+        report(status=first.wire()), AlreadyAdmitted("a"), remediation_infos, later(60)
+    )
     assert again == first

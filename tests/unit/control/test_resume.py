@@ -23,9 +23,9 @@ ROOM: dict[str, Any] = {"budgets": {"max_concurrent": 1, "cooldown_seconds": 0}}
 
 
 def held(*attempts: Any, **fields: Any) -> Remediation:
-    found = remediation(*(attempts or (planned(),)), **(ROOM | fields))
+    result = remediation(*(attempts or (planned(),)), **(ROOM | fields))
     hold = Hold(reason=Reason.SUSPENDED, start_time=NOW)
-    return found.model_copy(update={"status": found.status.model_copy(update={"hold": hold})})
+    return result.model_copy(update={"status": result.status.model_copy(update={"hold": hold})})
 
 
 def guard(*others: RemediationInfo, own: Remediation, **limits: int) -> ResumeGuard:
@@ -50,8 +50,8 @@ def test_on_hold_it_locks_no_target_and_takes_no_slot() -> None:
 
 
 def test_what_has_had_a_run_keeps_its_target() -> None:
-    tried = started(1).model_copy(update={"outcome": Outcome.ROLLED_BACK})
-    info = remediation_info(held(tried, planned(2)), NOW)
+    attempt = started(1).model_copy(update={"outcome": Outcome.ROLLED_BACK})
+    info = remediation_info(held(attempt, planned(2)), NOW)
     assert not info.on_hold
     assert info.locks_target
 

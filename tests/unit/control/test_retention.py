@@ -47,18 +47,22 @@ def names(entries: list[RemediationInfo]) -> list[str]:
 
 
 def test_beyond_the_limit_the_oldest_go_first() -> None:
-    found = [entry(str(age), age, limit=2) for age in (5, 1, 3, 9)]
-    assert names(expired(found, NOW)) == ["9", "5"]
+    remediation_infos = [entry(str(age), age, limit=2) for age in (5, 1, 3, 9)]
+    assert names(expired(remediation_infos, NOW)) == ["9", "5"]
 
 
 def test_the_limit_is_each_policys_own() -> None:
-    found = [entry("a", 1, limit=1), entry("b", 2, limit=1), entry("c", 3, limit=1, policy="x/y")]
-    assert names(expired(found, NOW)) == ["b"]
+    remediation_infos = [
+        entry("a", 1, limit=1),
+        entry("b", 2, limit=1),
+        entry("c", 3, limit=1, policy="x/y"),
+    ]
+    assert names(expired(remediation_infos, NOW)) == ["b"]
 
 
 def test_the_limit_that_holds_is_that_of_the_newest() -> None:
-    found = [entry("new", 1, limit=3), entry("b", 2, limit=1), entry("c", 3, limit=1)]
-    assert expired(found, NOW) == []
+    remediation_infos = [entry("new", 1, limit=3), entry("b", 2, limit=1), entry("c", 3, limit=1)]
+    assert expired(remediation_infos, NOW) == []
 
 
 def test_what_is_too_old_goes() -> None:
@@ -66,8 +70,8 @@ def test_what_is_too_old_goes() -> None:
 
 
 def test_an_open_one_stays_and_takes_no_place() -> None:
-    found = [entry("open", 10_000, open_=True, limit=1, ttl=0), entry("a", 5, limit=1)]
-    assert expired(found, NOW) == []
+    remediation_infos = [entry("open", 10_000, open_=True, limit=1, ttl=0), entry("a", 5, limit=1)]
+    assert expired(remediation_infos, NOW) == []
 
 
 def test_one_that_is_going_already_is_left_alone() -> None:
@@ -90,7 +94,9 @@ def test_one_that_is_going_already_is_left_alone() -> None:
     ),
     st.floats(0, 10_000),
 )
-def test_whatever_there_is_only_ended_ones_go(found: list[RemediationInfo], seconds: float) -> None:
-    gone = expired(found, NOW + timedelta(seconds=seconds))
+def test_whatever_there_is_only_ended_ones_go(
+    remediation_infos: list[RemediationInfo], seconds: float
+) -> None:
+    gone = expired(remediation_infos, NOW + timedelta(seconds=seconds))
     assert all(e.outcome is not None and not e.deleting for e in gone)
     assert len({e.uid for e in gone}) == len(gone)

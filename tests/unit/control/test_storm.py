@@ -38,8 +38,8 @@ def filed(
     name: str, *shared: str, acting: bool = False, place: int = 0, own: str | None = None
 ) -> ReportSummary:
     mine = workload_cause("shop", own or name)
-    found = frozenset({mine, *(workload_cause("shop", one) for one in shared)})
-    return ReportSummary(name, f"shop/{name}", mine, (0, 0, later(place), name), found, acting)
+    result = frozenset({mine, *(workload_cause("shop", one) for one in shared)})
+    return ReportSummary(name, f"shop/{name}", mine, (0, 0, later(place), name), result, acting)
 
 
 def test_the_worst_comes_first_then_the_surest_then_the_oldest() -> None:
@@ -58,10 +58,10 @@ def test_the_worst_comes_first_then_the_surest_then_the_oldest() -> None:
 
 def test_a_cause_is_named_in_the_evidence() -> None:
     names = {"cart", "stock", "redis", "front"}
-    found = possible_causes(
+    result = possible_causes(
         about("cart", ["dial tcp redis:6379: connection refused", "GET /stock"]), names
     )
-    assert found == {"shop/cart", "shop/redis", "shop/stock"}
+    assert result == {"shop/cart", "shop/redis", "shop/stock"}
     assert possible_causes(about("cart", ["rediscovered stockings"]), names) == {"shop/cart"}
 
 
@@ -78,28 +78,28 @@ def test_who_names_everything_names_nothing() -> None:
 
 
 def test_of_those_with_one_cause_the_cause_itself_is_acted_on() -> None:
-    some = [filed("cart", "redis"), filed("redis", place=9), filed("front", "redis")]
-    found = group_by_cause(some)
-    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {
+    report_summaries = [filed("cart", "redis"), filed("redis", place=9), filed("front", "redis")]
+    mapping = group_by_cause(report_summaries)
+    assert {uid: lead.uid for uid, (lead, _) in mapping.items()} == {
         "cart": "redis",
         "front": "redis",
     }
-    assert found["cart"][1] == "shop/redis"
+    assert mapping["cart"][1] == "shop/redis"
 
 
 def test_where_nobody_reported_the_cause_the_worst_is_acted_on() -> None:
-    found = group_by_cause([filed("cart", "redis", place=2), filed("front", "redis", place=1)])
-    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"cart": "front"}
+    mapping = group_by_cause([filed("cart", "redis", place=2), filed("front", "redis", place=1)])
+    assert {uid: lead.uid for uid, (lead, _) in mapping.items()} == {"cart": "front"}
 
 
 def test_what_is_under_way_already_is_waited_for() -> None:
-    found = group_by_cause([filed("redis"), filed("cart", "redis", acting=True)])
-    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"redis": "cart"}
+    mapping = group_by_cause([filed("redis"), filed("cart", "redis", acting=True)])
+    assert {uid: lead.uid for uid, (lead, _) in mapping.items()} == {"redis": "cart"}
 
 
 def test_two_reports_of_one_target_are_one() -> None:
-    found = group_by_cause([filed("first", own="cart"), filed("second", own="cart", place=1)])
-    assert {uid: lead.uid for uid, (lead, _) in found.items()} == {"second": "first"}
+    mapping = group_by_cause([filed("first", own="cart"), filed("second", own="cart", place=1)])
+    assert {uid: lead.uid for uid, (lead, _) in mapping.items()} == {"second": "first"}
 
 
 names = st.sampled_from(["a", "b", "c", "d", "e"])
@@ -112,14 +112,14 @@ crowds = st.lists(
 def test_whoever_is_waited_for_waits_for_nobody(
     crowd: list[tuple[str, set[str], bool, int]],
 ) -> None:
-    some = [
+    report_summaries = [
         filed(f"r{n}", *others, acting=acting, place=place, own=own)
         for n, (own, others, acting, place) in enumerate(crowd)
     ]
-    found = group_by_cause(some)
-    for uid, (lead, cause) in found.items():
-        assert lead.uid not in found, "a chain could wait for ever"
-        (mine,) = [one for one in some if one.uid == uid]
+    mapping = group_by_cause(report_summaries)
+    for uid, (lead, cause) in mapping.items():
+        assert lead.uid not in mapping, "a chain could wait for ever"
+        (mine,) = [one for one in report_summaries if one.uid == uid]
         assert not mine.acting
         assert cause in mine.causes & lead.causes
 
@@ -137,9 +137,9 @@ def test_there_is_no_storm_up_to_the_threshold() -> None:
 def admitted(storm: StormImpact, *entries: RemediationInfo) -> Accept | Refuse:
     wide = policy(budgets={"max_concurrent": 50, "cooldown_seconds": 0})
     case = AdmissionInput(report(), TargetInfo(), [wide], entries, RELEASE, storm=storm)
-    found = admit(case, NOW)
-    assert isinstance(found, Accept | Refuse)
-    return found
+    result = admit(case, NOW)
+    assert isinstance(result, Accept | Refuse)
+    return result
 
 
 def test_in_a_storm_few_are_acted_on_and_the_others_wait() -> None:

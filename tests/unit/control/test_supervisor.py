@@ -49,10 +49,10 @@ async def supervised(
 
 
 def failures(metrics: Metrics) -> float:
-    found = metrics.registry.get_sample_value(
+    sample_value = metrics.registry.get_sample_value(
         "reme_background_task_failures_total", {"task": "admission"}
     )
-    return found or 0.0
+    return sample_value or 0.0
 
 
 @pytest.mark.parametrize(

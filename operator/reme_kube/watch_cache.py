@@ -118,7 +118,7 @@ class WatchCache:
             key.resource.path(key.namespace), _parameters(key)
         )
         cached.objects = {
-            item["metadata"]["name"]: self._kept(key.resource, item) for item in items
+            item["metadata"]["name"]: self._cached_object(key.resource, item) for item in items
         }
         cached.confirmed_at = began_at
         if version and len(items) <= _MAX_OBJECTS and self._may_watch(key, cached):
@@ -154,11 +154,11 @@ class WatchCache:
         item = event.get("object") or {}
         match event.get("type"):
             case "ADDED" | "MODIFIED":
-                cached.objects[item["metadata"]["name"]] = self._kept(resource, item)
+                cached.objects[item["metadata"]["name"]] = self._cached_object(resource, item)
             case "DELETED":
                 cached.objects.pop(item["metadata"]["name"], None)
 
-    def _kept(self, resource: Resource, item: Json) -> Json:
+    def _cached_object(self, resource: Resource, item: Json) -> Json:
         return self._trim({"apiVersion": resource.api_version, "kind": resource.kind, **item})
 
     def _start_eviction(self) -> None:

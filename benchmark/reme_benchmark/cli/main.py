@@ -173,10 +173,10 @@ def incidents_command(*results: Path, out: Path) -> None:
         results: Directories of the runs.
         out: File of incidents to write.
     """
-    found = [one for path in results for one in incidents(Store(path).results())]
-    lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in found)
+    exported = [one for path in results for one in incidents(Store(path).results())]
+    lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in exported)
     out.write_text("".join(f"{line}\n" for line in lines))
-    print(f"{len(found)} incidents in {out}")
+    print(f"{len(exported)} incidents in {out}")
 
 
 @app.command

@@ -37,8 +37,8 @@ class Findings:
     container: str = ""
     """Its first container: what a tool names that looked into the pods."""
     items: tuple[Finding, ...] = ()
-    beside: tuple[Finding, ...] = ()
-    """True, and beside the point: of other workloads, which do what they should."""
+    unrelated: tuple[Finding, ...] = ()
+    """True findings of other workloads, which are healthy."""
     front_path: str = "/"
     """On which users feel the reported service."""
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -60,10 +60,10 @@ def clean(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def distinct(found: Iterable[Finding], most: int) -> tuple[Finding, ...]:
+def distinct(findings: Iterable[Finding], most: int) -> tuple[Finding, ...]:
     """Return the findings without repetitions and without our own traces, the telling first."""
-    seen: dict[tuple[EvidenceKind, str], Finding] = {}
-    for one in found:
+    by_text: dict[tuple[EvidenceKind, str], Finding] = {}
+    for one in findings:
         if one.text and not _OURS.search(f"{one.source} {one.text}"):
-            seen.setdefault((one.kind, _VARIES.sub("#", one.text.lower())), one)
-    return tuple(sorted(seen.values(), key=lambda one: not one.telling)[:most])
+            by_text.setdefault((one.kind, _VARIES.sub("#", one.text.lower())), one)
+    return tuple(sorted(by_text.values(), key=lambda one: not one.telling)[:most])

@@ -18,7 +18,7 @@ from reme_playbook.snapshot import unstructured
 
 USERS_SECONDS = 5
 _MOST_FINDINGS = 24
-_MOST_BESIDE = 8
+_MOST_UNRELATED = 8
 _MOST_PODS = 3
 _LOG_LINES = 40
 _LOG_BYTES = 16 * 1024
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 async def gather(context: CaseContext) -> Findings:
-    """Return what can be seen of the reported workload, of users, and of what is beside it.
+    """Return what can be seen of the reported workload, of users, and of other workloads.
 
     What cannot be read is left out, as a tool would: a report without metrics is still a report.
     """
@@ -38,8 +38,8 @@ async def gather(context: CaseContext) -> Findings:
     workload = await _workload(context, name)
     kind = unstructured.text(workload, "kind") or context.system.service(name).kind
     path = _front_path(context)
-    recent, own, beside = await asyncio.gather(
-        _users(context, path), _about(context, workload), _beside(context, name)
+    recent, own, unrelated = await asyncio.gather(
+        _users(context, path), _about(context, workload), _unrelated(context, name)
     )
     # Users go behind the first thing that is wrong: the tool was called because of them.
     items = distinct(own, _MOST_FINDINGS)
@@ -48,7 +48,7 @@ async def gather(context: CaseContext) -> Findings:
         name=name,
         container=unstructured.text(_first_container(workload), "name"),
         items=(*items[:1], *recent, *items[1:]),
-        beside=distinct(beside, _MOST_BESIDE),
+        unrelated=distinct(unrelated, _MOST_UNRELATED),
         front_path=path,
     )
 
@@ -74,16 +74,16 @@ async def _about(context: CaseContext, workload: Object | None) -> list[Finding]
         asyncio.gather(*(_logs(context, pod) for pod in newest)),
     )
     return [
-        *(found for pod in newest for found in symptoms.of_pod(pod)),
+        *(symptom for pod in newest for symptom in symptoms.of_pod(pod)),
         *symptoms.of_workload(workload),
         *symptoms.of_usage(newest, metrics or ()),
         *symptoms.of_events(events or (), context.before.time - _ONE_SECOND),
-        *(found for lines in logs for found in lines),
+        *(symptom for lines in logs for symptom in lines),
     ]
 
 
-async def _beside(context: CaseContext, name: str) -> list[Finding]:
-    """Return true things of workloads that do what they should."""
+async def _unrelated(context: CaseContext, name: str) -> list[Finding]:
+    """Return findings of workloads that are healthy."""
     cluster, namespace = context.cluster, context.namespace
     guilty = {name, context.case.service}
     pods, metrics = await asyncio.gather(
@@ -93,7 +93,7 @@ async def _beside(context: CaseContext, name: str) -> list[Finding]:
     chosen = others[: 2 * _MOST_PODS]
     log = [line for pod in chosen[:2] for line in await _logs(context, pod)]
     usage = list(symptoms.of_usage(chosen, metrics or ()))
-    states = [found for pod in chosen[:2] for found in symptoms.of_pod(pod)]
+    states = [symptom for pod in chosen[:2] for symptom in symptoms.of_pod(pod)]
     return [*usage[:3], *log, *states]
 
 
@@ -108,7 +108,7 @@ async def _logs(context: CaseContext, pod: Object) -> list[Finding]:
         for s in unstructured.items(pod, "status", "containerStatuses")
         if unstructured.number(s, "restartCount")
     }
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for container in [
         unstructured.text(c, "name") for c in unstructured.items(pod, "spec", "containers")
     ]:
@@ -119,8 +119,8 @@ async def _logs(context: CaseContext, pod: Object) -> list[Finding]:
                 answer = await context.cluster.api.get_raw(url, _LOG_SECONDS)
                 if answer.status == 200:
                     text = answer.content.decode(errors="replace")
-                    found += symptoms.of_log(text, name, container)
-    return found
+                    findings += symptoms.of_log(text, name, container)
+    return findings
 
 
 async def _users(context: CaseContext, path: str) -> Sequence[Finding]:
@@ -136,15 +136,15 @@ def _front_path(context: CaseContext) -> str:
 
 async def _workload(context: CaseContext, name: str) -> Object | None:
     for kind in WORKLOADS:
-        found = await _or_none(context.cluster.get(kind, name, context.namespace))
-        if found is not None:
-            return {**found, "kind": kind}
+        workload = await _or_none(context.cluster.get(kind, name, context.namespace))
+        if workload is not None:
+            return {**workload, "kind": kind}
     return None
 
 
-async def _or_none(asked: Awaitable[_T]) -> _T | None:
+async def _or_none(reading: Awaitable[_T]) -> _T | None:
     try:
-        return await asked
+        return await reading
     except ClusterError:
         return None
 

@@ -32,15 +32,15 @@ def of_workload(workload: Object) -> Iterator[Finding]:
     source = f"{kind}/{name}"
     status = unstructured.mapping(workload, "status")
     if kind == "DaemonSet":
-        wanted = unstructured.number(status, "desiredNumberScheduled")
+        desired = unstructured.number(status, "desiredNumberScheduled")
         there = unstructured.number(status, "numberAvailable")
     else:
-        wanted = unstructured.number(workload, "spec", "replicas", default=1)
+        desired = unstructured.number(workload, "spec", "replicas", default=1)
         there = unstructured.number(status, "availableReplicas")
-    if wanted == 0:
+    if desired == 0:
         yield finding(EvidenceKind.TEXT, source, f"{name} is scaled to 0 replicas", telling=True)
-    elif there < wanted:
-        text = f"{there} of {wanted} replicas are available"
+    elif there < desired:
+        text = f"{there} of {desired} replicas are available"
         yield finding(EvidenceKind.TEXT, source, text, telling=True)
     if unstructured.at(workload, "spec", "paused") is True:
         yield finding(EvidenceKind.TEXT, source, "its rollout is paused", telling=True)
@@ -54,14 +54,14 @@ def of_workload(workload: Object) -> Iterator[Finding]:
 def of_pod(pod: Object) -> Iterator[Finding]:
     """Yield what is wrong with a pod, or that nothing is."""
     name, status = unstructured.text(pod, "metadata", "name"), unstructured.mapping(pod, "status")
-    source, seen = f"Pod/{name}", 0
+    source, problems = f"Pod/{name}", 0
     if unstructured.text(pod, "metadata", "deletionTimestamp"):
         return
     for condition in unstructured.items(status, "conditions"):
         if unstructured.text(condition, "type") == "PodScheduled" and (
             unstructured.text(condition, "status") == "False"
         ):
-            seen += 1
+            problems += 1
             text = f"{unstructured.text(condition, 'reason')}: {unstructured.text(condition, 'message')}"  # noqa: E501
             yield finding(EvidenceKind.TEXT, source, f"pending, {text}", telling=True)
     statuses = unstructured.items(status, "initContainerStatuses") + unstructured.items(
@@ -69,9 +69,9 @@ def of_pod(pod: Object) -> Iterator[Finding]:
     )
     for container in statuses:
         for text in _of_container(container):
-            seen += 1
+            problems += 1
             yield finding(EvidenceKind.TEXT, source, text, telling=True)
-    if not seen:
+    if not problems:
         ready = all(c.get("ready") is True for c in unstructured.items(status, "containerStatuses"))
         text = f"phase {unstructured.text(status, 'phase')}, {'ready' if ready else 'not ready'}"
         yield finding(EvidenceKind.TEXT, source, text, telling=not ready)
@@ -81,8 +81,8 @@ def _of_container(status: Mapping[str, object]) -> Iterator[str]:
     name, restarts = unstructured.text(status, "name"), unstructured.number(status, "restartCount")
     waiting = unstructured.mapping(status, "state", "waiting")
     if (reason := unstructured.text(waiting, "reason")) and reason not in _USUAL_WAITS:
-        said = unstructured.text(waiting, "message")
-        yield f"container {name} is waiting: {reason}" + (f": {said}" if said else "")
+        message = unstructured.text(waiting, "message")
+        yield f"container {name} is waiting: {reason}" + (f": {message}" if message else "")
     for state in ("state", "lastState"):
         ended = unstructured.mapping(status, state, "terminated")
         if ended:
@@ -190,14 +190,14 @@ def of_log(text: str, pod: str, container: str, most: int = 3) -> Iterator[Findi
         yield finding(EvidenceKind.LOG, source, lines[-1])
 
 
-def of_users(path: str, felt: UserSli) -> Iterator[Finding]:
+def of_users(path: str, sli: UserSli) -> Iterator[Finding]:
     """Yield what users get at the front door, or nothing where that is not known."""
-    if not felt.end:
+    if not sli.end:
         return
-    text = f"{felt.failed} of {felt.total} requests of users failed, path {path}"
-    if not felt.total:
+    text = f"{sli.failed} of {sli.total} requests of users failed, path {path}"
+    if not sli.total:
         text = f"no request of users was answered, path {path}"
-    elif felt.p50_milliseconds is not None and felt.p95_milliseconds is not None:
-        text += f"; median {felt.p50_milliseconds:.0f} ms, p95 {felt.p95_milliseconds:.0f} ms"
-    bad = felt.failed > 0 or not felt.total
+    elif sli.p50_milliseconds is not None and sli.p95_milliseconds is not None:
+        text += f"; median {sli.p50_milliseconds:.0f} ms, p95 {sli.p95_milliseconds:.0f} ms"
+    bad = sli.failed > 0 or not sli.total
     yield finding(EvidenceKind.METRIC, FRONT_DOOR, text, telling=bad)

@@ -44,7 +44,7 @@ def write(case: Case, fault: Fault | None, findings: Findings, values: Mapping[s
         FillError: the fault's texts name a value that this target does not have.
         ValidationError: the API would not take the report.
     """
-    type_, summary = _said(case, fault, values)
+    type_, summary = _type_and_summary(case, fault, values)
     confidence = _CONFIDENCE.get(case.quality)
     container = findings.container if case.quality in _LOOKED_INSIDE else ""
     spec = DiagnosisReportSpec.model_validate(
@@ -81,22 +81,26 @@ def write(case: Case, fault: Fault | None, findings: Findings, values: Mapping[s
     }
 
 
-def _said(case: Case, fault: Fault | None, values: Mapping[str, Any]) -> tuple[str, str]:
+def _type_and_summary(
+    case: Case, fault: Fault | None, values: Mapping[str, Any]
+) -> tuple[str, str]:
     """Return the fault's type and summary, as the tool has them."""
     bare = case.quality is Quality.BARE
     if fault is None:
-        found = _alarm(case)
-        text = found.terse if case.quality is Quality.TERSE else found.summary
-        return found.type, "" if bare else text.format(service=case.reported_service)
-    told = fault.report
+        alarm = _alarm(case)
+        text = alarm.terse if case.quality is Quality.TERSE else alarm.summary
+        return alarm.type, "" if bare else text.format(service=case.reported_service)
+    report = fault.report
     if case.control is Control.WRONG_TYPE:
-        return told.misleading_type, "" if bare else _filled(told.misleading, case, fault, values)
+        return report.misleading_type, "" if bare else _filled(
+            report.misleading, case, fault, values
+        )
     if bare:
         return fault.id, ""
     if case.quality is Quality.MISLEADING:
-        return told.misleading_type, _filled(told.misleading, case, fault, values)
-    text = told.terse if case.quality is Quality.TERSE else told.summary
-    return told.type, _filled(text, case, fault, values)
+        return report.misleading_type, _filled(report.misleading, case, fault, values)
+    text = report.terse if case.quality is Quality.TERSE else report.summary
+    return report.type, _filled(text, case, fault, values)
 
 
 def _alarm(case: Case) -> Alarm:
@@ -133,7 +137,7 @@ def _herrings(findings: Findings) -> list[Finding]:
     """Return what users feel, which is right, and then only what leads astray."""
     users = [one for one in findings.items if one.source == FRONT_DOOR]
     harmless = [one for one in findings.items if not one.telling and one not in users]
-    return [*users, *findings.beside[:3], *harmless, *findings.beside[3:]][:_MOST_HERRINGS]
+    return [*users, *findings.unrelated[:3], *harmless, *findings.unrelated[3:]][:_MOST_HERRINGS]
 
 
 def _probes(
@@ -151,14 +155,14 @@ def _probes(
     return [*probes, *(p for p in front if p["name"] not in names)][:_MOST_PROBES]
 
 
-def _tight(found: Alarm, front: Sequence[Object]) -> list[Object]:
+def _tight(alarm: Alarm, front: Sequence[Object]) -> list[Object]:
     """Return the probe whose threshold raised the alarm, if it was one."""
-    if found.tight is None:
+    if alarm.tight is None:
         return []
-    [(kind, threshold)] = found.tight.items()
+    [(kind, threshold)] = alarm.tight.items()
     if kind != "http":
-        return [{"name": found.type, kind: threshold}]
-    return [{"name": found.type, kind: {**probe[kind], **threshold}} for probe in front]
+        return [{"name": alarm.type, kind: threshold}]
+    return [{"name": alarm.type, kind: {**probe[kind], **threshold}} for probe in front]
 
 
 def _front_probe(findings: Findings, values: Mapping[str, Any]) -> list[Object]:

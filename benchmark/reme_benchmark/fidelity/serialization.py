@@ -27,7 +27,7 @@ def inputs_to_json(inputs: Inputs) -> Json:
         "pod": inputs.pod,
         "healthy": snapshot_to_json(inputs.healthy),
         "live": snapshot_to_json(inputs.live),
-        "others": [_without_managed_fields(found) for found in inputs.others],
+        "others": [_without_managed_fields(other) for other in inputs.others],
         "probes": [probe.wire() for probe in inputs.probes],
         "actions": ACTIONS.dump_python(inputs.actions, mode="json"),
         "policies_enforced": inputs.policies_enforced,

@@ -92,10 +92,10 @@ def _agreement(pairs: list[tuple[Outcome, Simulated]]) -> Agreement:
     )
 
 
-def describe(found: Agreement) -> str:
+def describe(agreement: Agreement) -> str:
     """Return a share with its Wilson interval, in per cent."""
-    low, high = wilson(found.agreed, found.trials)
-    return f"{found.agreed} ({100 * found.rate:.0f}%; {100 * low:.0f} to {100 * high:.0f})"
+    low, high = wilson(agreement.agreed, agreement.trials)
+    return f"{agreement.agreed} ({100 * agreement.rate:.0f}%; {100 * low:.0f} to {100 * high:.0f})"
 
 
 def rows(named: Mapping[str, Agreement]) -> list[tuple[str, ...]]:

@@ -125,7 +125,7 @@ async def run_case(harness: Harness, instance: SystemInstance, case: Case) -> Ca
         references = _reference_playbooks(fault, context)
         if not harness.method.acts:
             return result_of(
-                State.ASKED, method_report=method_report, reference_playbooks=references
+                State.PROPOSED, method_report=method_report, reference_playbooks=references
             )
         strict, published = await _judge(context, tamper_check)
         stopwatch.charge("judge")

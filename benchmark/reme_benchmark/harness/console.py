@@ -20,7 +20,7 @@ _MARKS = {
     State.INJECTION_FAILED: "[yellow]![/]",
     State.HARNESS_ERROR: "[yellow]![/]",
     State.NOT_APPLICABLE: "[dim]-[/]",
-    State.ASKED: "[dim]?[/]",
+    State.PROPOSED: "[dim]?[/]",
 }
 
 
@@ -90,7 +90,7 @@ class Progress:
 
 def _description(result: CaseResult) -> str:
     outcome = result.method_report.error or result.method_report.outcome
-    if result.state is State.ASKED:
+    if result.state is State.PROPOSED:
         return outcome
     if result.state is not State.JUDGED:
         return f"{result.state}: {result.message}"[:160]

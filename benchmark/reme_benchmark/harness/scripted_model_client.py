@@ -31,7 +31,7 @@ class ScriptedModel:
         """Answer with this playbook, whatever is asked."""
         self.say({"content": list(tasks)})
 
-    def asked(self) -> list[dict[str, Any]]:
+    def recorded_requests(self) -> list[dict[str, Any]]:
         """Return the requests since the script was set."""
-        found: list[dict[str, Any]] = json.loads(self.kubectl.raw(f"{_PROXY}/requests"))
-        return found
+        requests: list[dict[str, Any]] = json.loads(self.kubectl.raw(f"{_PROXY}/requests"))
+        return requests

@@ -104,18 +104,20 @@ class Shop:
         )
 
     def wait_for_front_door(self, *, healthy: bool, timeout_seconds: int) -> FrontDoor:
-        """Wait until users are served (or are no longer served) and return what they felt.
+        """Wait until users are served (or are not); return what the front door answered.
 
         Raises:
             ShopError: not within the timeout.
         """
         until = time.monotonic() + timeout_seconds
         while time.monotonic() < until:
-            felt = self.front_door(3)
-            if felt.ok + felt.failed >= 4 and (felt.percent > 95 if healthy else felt.percent < 50):
-                return felt
+            front_door = self.front_door(3)
+            if front_door.ok + front_door.failed >= 4 and (
+                front_door.percent > 95 if healthy else front_door.percent < 50
+            ):
+                return front_door
             time.sleep(1)
-        wanted = "serve its customers" if healthy else "fail"
+        expected = "serve its customers" if healthy else "fail"
         raise ShopError(
-            f"the shop did not {wanted} within {timeout_seconds} s: {self.front_door()}"
+            f"the shop did not {expected} within {timeout_seconds} s: {self.front_door()}"
         )

@@ -46,10 +46,10 @@ class ChaosMeshError(Exception):
 async def available(api: ApiClient) -> bool:
     """Return whether the cluster has all kinds of Chaos Mesh that are used here."""
     try:
-        found = await api.get(f"/apis/{API_VERSION}")
+        group = await api.get(f"/apis/{API_VERSION}")
     except NotFoundError:
         return False
-    names = {resource["name"] for resource in found.get("resources", ())}
+    names = {resource["name"] for resource in group.get("resources", ())}
     return names >= set(_PLURALS.values())
 
 
@@ -141,15 +141,15 @@ async def sweep(api: ApiClient, owner: str = "") -> list[str]:
     selection = {"labelSelector": f"{_OWNER}={owner}" if owner else _OWNER}
     swept = []
     for kind, plural in _PLURALS.items():
-        async for found in api.list_items(f"/apis/{API_VERSION}/{plural}", selection):
-            await remove(api, {**found, "kind": kind})
-            swept.append(str(found["metadata"]["name"]))
+        async for item in api.list_items(f"/apis/{API_VERSION}/{plural}", selection):
+            await remove(api, {**item, "kind": kind})
+            swept.append(str(item["metadata"]["name"]))
     return swept
 
 
-def is_injected(found: Object) -> bool:
+def is_injected(item: Object) -> bool:
     """Return whether the status of an object says that its fault is injected."""
-    conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions") or ()}
+    conditions = {c["type"]: c["status"] for c in item.get("status", {}).get("conditions") or ()}
     return conditions.get("Selected") == "True" and conditions.get("AllInjected") == "True"
 
 

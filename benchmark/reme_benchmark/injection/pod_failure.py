@@ -21,12 +21,12 @@ async def replace_images(cluster: Cluster, namespace: str, pod: str, image: str 
     Raises:
         NotFoundError: the pod does not exist.
     """
-    found = await cluster.get("Pod", pod, namespace)
-    if found is None:
+    pod_object = await cluster.get("Pod", pod, namespace)
+    if pod_object is None:
         raise NotFoundError(f"pod {namespace}/{pod} does not exist")
-    if original_images(found):
+    if original_images(pod_object):
         return
-    images = {c["name"]: c["image"] for c in found["spec"]["containers"]}
+    images = {c["name"]: c["image"] for c in pod_object["spec"]["containers"]}
     body = {
         "metadata": {"annotations": {ANNOTATION: json.dumps(images)}},
         "spec": {"containers": [{"name": name, "image": image} for name in images]},
@@ -36,8 +36,8 @@ async def replace_images(cluster: Cluster, namespace: str, pod: str, image: str 
 
 async def restore(cluster: Cluster, namespace: str, pod: str) -> bool:
     """Restore the original images of a pod; return whether they had been replaced."""
-    found = await cluster.get("Pod", pod, namespace)
-    images = original_images(found) if found else {}
+    pod_object = await cluster.get("Pod", pod, namespace)
+    images = original_images(pod_object) if pod_object else {}
     if not images:
         return False
     body = {

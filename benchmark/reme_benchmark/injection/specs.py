@@ -216,9 +216,9 @@ def _construct(kind: type[Any], values: Json) -> Any:
         raise InvalidFaultError(str(error).split(": ", 1)[-1]) from error
 
 
-def _has_type(wanted: object, value: object) -> bool:
+def _has_type(expected: object, value: object) -> bool:
     if isinstance(value, bool):
-        return wanted is bool
-    if wanted is float:
+        return expected is bool
+    if expected is float:
         return isinstance(value, int | float)
-    return not isinstance(wanted, type) or isinstance(value, wanted)
+    return not isinstance(expected, type) or isinstance(value, expected)

@@ -38,8 +38,8 @@ async def rolled_out(
     """Wait until a workload is rolled out; return whether it is."""
     until = time.monotonic() + timeout_seconds
     while time.monotonic() < until:
-        found = await cluster.get(kind, name, namespace)
-        if found is not None and rollout_sample({"kind": kind, **found}, 0).passed:
+        workload = await cluster.get(kind, name, namespace)
+        if workload is not None and rollout_sample({"kind": kind, **workload}, 0).passed:
             return True
         await asyncio.sleep(0.5)
     return False
@@ -89,8 +89,10 @@ async def _perform(cluster: Cluster, action: Action) -> None:
 async def _untaint(cluster: Cluster, action: RemoveTaint) -> None:
     node = await cluster.api.get(cluster.path("Node", "", action.target.name))
     taints = node["spec"].get("taints") or []
-    left = [t for t in taints if (t["key"], t["effect"]) != (action.key, action.effect)]
-    await cluster.patch("Node", action.target.name, "", {"spec": {"taints": left or None}}, "merge")
+    remaining = [t for t in taints if (t["key"], t["effect"]) != (action.key, action.effect)]
+    await cluster.patch(
+        "Node", action.target.name, "", {"spec": {"taints": remaining or None}}, "merge"
+    )
 
 
 async def _roll_back(cluster: Cluster, action: Rollback, namespace: str) -> None:
@@ -101,9 +103,9 @@ async def _roll_back(cluster: Cluster, action: Rollback, namespace: str) -> None
         known = own_revisions(
             workload, key.kind, [item async for item in cluster.api.list_items(path)]
         )
-        wanted = template_patch(workload, select_revision(workload, known, action.revision))
+        patch = template_patch(workload, select_revision(workload, known, action.revision))
         try:
-            await cluster.patch(key.kind, key.name, namespace, wanted, "json")
+            await cluster.patch(key.kind, key.name, namespace, patch, "json")
         except (ConflictError, InvalidError):
             # Its status changed in between, which a crashing pod does every moment.
             if last:

@@ -36,8 +36,8 @@ async def loosen_probe(task: Task) -> str:
 
 async def _change_containers(task: Task, change: Callable[[Object], None], what: str) -> str:
     kind, name = task.target
-    found = await task.cluster.api.get(task.cluster.path(kind, task.namespace, name))
-    containers = found["spec"]["template"]["spec"]["containers"]
+    workload = await task.cluster.api.get(task.cluster.path(kind, task.namespace, name))
+    containers = workload["spec"]["template"]["spec"]["containers"]
     for container in containers:
         change(container)
     body = [{"op": "replace", "path": "/spec/template/spec/containers", "value": containers}]
@@ -72,9 +72,9 @@ async def restart_loop(task: Task) -> str:
 async def patch_oracle(task: Task) -> str:
     """Have the users ask something that always answers."""
     namespace = f"{task.namespace}-users"
-    for found in await task.cluster.list("Deployment", namespace):
-        name = found["metadata"]["name"]
-        own = found["spec"]["template"]["spec"]["containers"][0]["name"]
+    for deployment in await task.cluster.list("Deployment", namespace):
+        name = deployment["metadata"]["name"]
+        own = deployment["spec"]["template"]["spec"]["containers"][0]["name"]
         env = [{"name": "URL", "value": "http://127.0.0.1:8080"}]
         template = {"spec": {"containers": [{"name": own, "env": env}]}}
         await task.cluster.patch("Deployment", name, namespace, {"spec": {"template": template}})
@@ -101,5 +101,5 @@ class Cheat(Simple):
 
     async def repair(self, task: Task) -> MethodReport:
         """Attack."""
-        said = await self._attack(task)
-        return MethodReport(outcome="Verified", acted=True, attempts=1, message=said)
+        message = await self._attack(task)
+        return MethodReport(outcome="Verified", acted=True, attempts=1, message=message)

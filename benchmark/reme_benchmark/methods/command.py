@@ -79,11 +79,11 @@ class Command(Simple):
             # The whole group: a child that goes on would repair, or break, the next case.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        return said(process.returncode or 0, out[-_LARGEST:], errors[-_LARGEST:])
+        return parse_output(process.returncode or 0, out[-_LARGEST:], errors[-_LARGEST:])
 
 
-def said(code: int, out: bytes, errors: bytes) -> MethodReport:
-    """Return what a program said of itself, whatever it printed."""
+def parse_output(code: int, out: bytes, errors: bytes) -> MethodReport:
+    """Return the report that a program printed in its last line, or its output as the message."""
     text = out.decode(errors="replace").strip()
     last = text.splitlines()[-1] if text else ""
     with contextlib.suppress(ValidationError, ValueError):

@@ -60,10 +60,12 @@ class Reme(Simple):
         hint = "install it first: make install"
         try:
             operators = [
-                found
-                for found in await cluster.list("Deployment")
-                if found["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") == "reme"
-                and found["metadata"]["labels"].get("app.kubernetes.io/component") == "operator"
+                deployment
+                for deployment in await cluster.list("Deployment")
+                if deployment["metadata"].get("labels", {}).get("app.kubernetes.io/part-of")
+                == "reme"
+                and deployment["metadata"]["labels"].get("app.kubernetes.io/component")
+                == "operator"
             ]
             await cluster.list("Remediation")
         except NotFoundError as error:
@@ -121,17 +123,17 @@ class DryRunReme(Reme):
 
 
 async def _remediation(cluster: Cluster, namespace: str, report_uid: str) -> Remediation | None:
-    found = [
+    remediations = [
         Remediation.model_validate(item)
         for item in await cluster.list("Remediation", namespace)
         if item["spec"]["reportRef"]["uid"] == report_uid
     ]
-    return max(found, key=lambda r: r.metadata.name, default=None)
+    return max(remediations, key=lambda r: r.metadata.name, default=None)
 
 
 async def _refused(cluster: Cluster, namespace: str, report: str) -> str:
-    seen = await cluster.get("DiagnosisReport", report, namespace) or {}
-    for condition in seen.get("status", {}).get("conditions", []):
+    report_object = await cluster.get("DiagnosisReport", report, namespace) or {}
+    for condition in report_object.get("status", {}).get("conditions", []):
         if condition["type"] == "Accepted" and condition["status"] == "False":
             return f"{condition['reason']}: {condition['message']}"
     return ""
@@ -153,8 +155,10 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
             model = made.model_digest or made.model or model
         rejected += attempt.rejection is not None
         if attempt.playbook is not None:
-            kept = await cluster.get("ConfigMap", attempt.playbook.name, ended.metadata.namespace)
-            playbooks.append((kept or {}).get("data", {}).get(attempt.playbook.key, ""))
+            artifact = await cluster.get(
+                "ConfigMap", attempt.playbook.name, ended.metadata.namespace
+            )
+            playbooks.append((artifact or {}).get("data", {}).get(attempt.playbook.key, ""))
     changes = [c for a in status.attempts for c in a.changes]
     return MethodReport(
         outcome=str(status.outcome),
@@ -174,13 +178,15 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
 
 
 async def _exchanges(cluster: Cluster, namespace: str, attempt: Attempt) -> list[ModelExchange]:
-    """Return what the model was asked in an attempt, and its reply, as far as they were kept."""
-    made, kept = attempt.generation, []
+    """Return the prompt of an attempt and its reply, as far as they are stored."""
+    made, contents = attempt.generation, []
     for ref in (made.prompt, made.reply) if made else ():
-        found = await cluster.get("ConfigMap", ref.name, namespace) if ref else None
-        kept.append(json.loads((found or {}).get("data", {}).get(ref.key, "{}") if ref else "{}"))
-    if not kept or "messages" not in kept[0]:
+        config_map = await cluster.get("ConfigMap", ref.name, namespace) if ref else None
+        contents.append(
+            json.loads((config_map or {}).get("data", {}).get(ref.key, "{}") if ref else "{}")
+        )
+    if not contents or "messages" not in contents[0]:
         return []
-    prompt, reply = kept
-    said = reply.get("text", "")
-    return [ModelExchange(messages=prompt["messages"], reply_schema=prompt["schema"], reply=said)]
+    prompt, reply = contents
+    text = reply.get("text", "")
+    return [ModelExchange(messages=prompt["messages"], reply_schema=prompt["schema"], reply=text)]

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from reme_benchmark.reports.summary_model import Share
 
 _WIDTH_INCHES, _ROW_INCHES, _AXIS_INCHES = 9.0, 0.3, 0.35
-_LEFT, _RIGHT = 0.29, 0.86
+_AXES_LEFT, _AXES_RIGHT = 0.29, 0.86
 _LONGEST_LABEL = 34
 _INK, _SOFT, _LINE, _PAPER = "#1b2430", "#5b6675", "#dde2e8", "#fefefe"
 _SERIES = (
@@ -102,7 +102,9 @@ def _axes(names: Sequence[str], *, legend: bool = False) -> tuple[Figure, Axes]:
     height = max(1, len(names)) * _ROW_INCHES + bottom
     with mpl.rc_context(_SETTINGS):
         figure = Figure(figsize=(_WIDTH_INCHES, height))
-        axes = figure.add_axes((_LEFT, bottom / height, _RIGHT - _LEFT, 1 - bottom / height))
+        axes = figure.add_axes(
+            (_AXES_LEFT, bottom / height, _AXES_RIGHT - _AXES_LEFT, 1 - bottom / height)
+        )
         axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
         axes.set_ylim(max(1, len(names)) - 0.5, -0.5)
         axes.tick_params(axis="x", length=0, labelcolor=_SOFT)

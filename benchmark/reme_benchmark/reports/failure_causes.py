@@ -30,8 +30,8 @@ class Cause(StrEnum):
     SAW_NOTHING_WRONG = "saw-nothing-wrong"
     REJECTED = "rejected"
     ACTED_ON_CONTROL = "acted-on-control"
-    UNDO_FAILED = "undo-failed"
-    UNDONE = "undone"
+    ROLLBACK_FAILED = "undo-failed"
+    ROLLED_BACK = "undone"
     CAME_BACK = "came-back"
     NOT_SUFFICIENT = "right-action-insufficient"
     WRONG_ACTION = "wrong-action"
@@ -51,13 +51,13 @@ MEANING: Mapping[Cause, str] = {
     Cause.MODEL_ERROR: "the model did not answer, or with nothing that can be used",
     Cause.METHOD_ERROR: "the method crashed or gave up",
     Cause.NOT_ACCEPTED: "the report was not taken",
-    Cause.ABSTAINED: "it would rather do nothing, although there is a good repair",
+    Cause.ABSTAINED: "it abstained, although there is a good repair",
     Cause.NOT_HEALED: "it rightly did nothing, and the fault did not go by itself",
     Cause.SAW_NOTHING_WRONG: "it took the broken service for healthy",
     Cause.REJECTED: "its playbook was not allowed or did not compile, and nothing ran",
     Cause.ACTED_ON_CONTROL: "it acted where nothing should be done",
-    Cause.UNDO_FAILED: "it did not help, and not everything could be put back",
-    Cause.UNDONE: "it did not help, and was undone",
+    Cause.ROLLBACK_FAILED: "it did not help, and the rollback was not complete",
+    Cause.ROLLED_BACK: "it did not help, and was rolled back",
     Cause.CAME_BACK: "the effect was gone for a while and came back",
     Cause.NOT_SUFFICIENT: "it was the right kind of action, and the effect remained",
     Cause.WRONG_ACTION: "it did something else, and the effect remained",
@@ -76,15 +76,15 @@ _BY_OUTCOME: Mapping[str, Cause] = {
     "Abstained": Cause.ABSTAINED,
     "NoActionNeeded": Cause.SAW_NOTHING_WRONG,
     "Rejected": Cause.REJECTED,
-    "RollbackFailed": Cause.UNDO_FAILED,
-    "RolledBack": Cause.UNDONE,
+    "RollbackFailed": Cause.ROLLBACK_FAILED,
+    "RolledBack": Cause.ROLLED_BACK,
 }
-_BESIDE: Mapping[str, Cause] = {
+_SIDE_EFFECTS: Mapping[str, Cause] = {
     "neighbours": Cause.NEIGHBOUR_HARMED,
     "changes": Cause.LEFT_CHANGED,
     "users": Cause.USERS_NOT_SERVED,
 }
-"""What the oracle calls what it measures beside the effect; the first that fails is the cause."""
+"""Cause by name of a measurement other than the effect; the first that fails counts."""
 _INJECTOR = "injector"
 _CHANGES = "changes"
 _EFFECT = frozenset(Check.model_fields)
@@ -111,8 +111,8 @@ def cause_of(result: CaseResult, fault: Fault | None = None) -> Cause:
         return _of_error(f"{method_report.error} {method_report.message}")
     if not method_report.acted:
         return Cause.REJECTED if method_report.rejected else Cause.DID_NOTHING
-    if (found := _found(verdict)) is not Cause.UNKNOWN:
-        return found
+    if (cause := _cause_in_verdict(verdict)) is not Cause.UNKNOWN:
+        return cause
     if fault is None or not fault.repairs:
         return Cause.WRONG_ACTION
     right = same_kind(method_report.playbooks, fault, result.case)
@@ -144,7 +144,7 @@ def effect_gone(verdict: Verdict) -> bool:
 
 
 def failed(verdict: Verdict, name: str) -> bool:
-    """Return whether a measurement beside the effect was bad, and not only unknown."""
+    """Return whether a measurement other than of the effect was bad, and not only unknown."""
     return any(m.ok is False for m in verdict.measured if _begins(m.name) == name)
 
 
@@ -156,14 +156,14 @@ def _of_control(result: CaseResult, verdict: Verdict) -> Cause:
     return Cause.NOT_MEASURED
 
 
-def _found(verdict: Verdict) -> Cause:
-    """Return what the oracle found beside the effect, or UNKNOWN when the effect remained."""
+def _cause_in_verdict(verdict: Verdict) -> Cause:
+    """Return what failed besides the effect, or UNKNOWN when the effect remained."""
     if _CAME_BACK.search(" ".join(verdict.reasons)):
         return Cause.CAME_BACK
     bad = [m for m in verdict.measured if m.ok is not True]
     # Where the fault is still there, neighbours and users suffer from it: the effect goes first.
     if not any(m.ok is False and _begins(m.name) in _EFFECT for m in bad):
-        for name, cause in _BESIDE.items():
+        for name, cause in _SIDE_EFFECTS.items():
             if failed(verdict, name):
                 return cause
     return Cause.NOT_MEASURED if bad and all(m.ok is None for m in bad) else Cause.UNKNOWN

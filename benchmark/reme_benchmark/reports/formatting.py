@@ -9,7 +9,7 @@ from reme_benchmark.scoring.records import CaseResult, State
 
 STATES: dict[State, str] = {
     State.JUDGED: "judged",
-    State.ASKED: "only asked",
+    State.PROPOSED: "only proposed",
     State.INJECTION_FAILED: "injection failed",
     State.HARNESS_ERROR: "harness error",
     State.NOT_APPLICABLE: "not applicable",

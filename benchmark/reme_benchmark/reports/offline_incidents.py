@@ -45,9 +45,9 @@ def incidents(results: Iterable[CaseResult]) -> Iterator[dict[str, Any]]:
             yield incident(result, result.method_report.exchanges[0])
 
 
-def incident(result: CaseResult, asked: ModelExchange) -> dict[str, Any]:
+def incident(result: CaseResult, exchange: ModelExchange) -> dict[str, Any]:
     """Return one question with every possible reply, and those of them that are good."""
-    possible = replies(asked.reply_schema)
+    possible = replies(exchange.reply_schema)
     case = result.case
     good = () if case.control is not None else tuple(_good(result.reference_playbooks, possible))
     if not good:
@@ -59,23 +59,23 @@ def incident(result: CaseResult, asked: ModelExchange) -> dict[str, Any]:
         "fault": str(case.control or case.fault),
         "kind": "control" if case.control else str(case.split),
         "quality": str(case.quality),
-        "messages": asked.messages,
+        "messages": exchange.messages,
         "answer": good[0],
         "acceptable": list(good),
         "candidates": {one: float(one in good) for one in possible},
-        "replied": asked.reply,
+        "replied": exchange.reply,
     }
 
 
 def _good(known: Iterable[list[dict[str, Any]]], possible: Iterable[str]) -> list[str]:
     """Return the possible replies that amount to one of the known repairs, the best first."""
     compiled = [(one, actions) for one in possible if (actions := _compiled(one))]
-    found: list[str] = []
+    good: list[str] = []
     for playbook in known:
-        wanted = _compiled(json.dumps(playbook))
-        if wanted:
-            found += [one for one, actions in compiled if _same(wanted, actions)]
-    return list(dict.fromkeys(found))
+        repair = _compiled(json.dumps(playbook))
+        if repair:
+            good += [one for one, actions in compiled if _same(repair, actions)]
+    return list(dict.fromkeys(good))
 
 
 def _compiled(text: str) -> tuple[Action, ...]:
@@ -85,17 +85,19 @@ def _compiled(text: str) -> tuple[Action, ...]:
         return ()
 
 
-def _same(wanted: tuple[Action, ...], actions: tuple[Action, ...]) -> bool:
+def _same(repair: tuple[Action, ...], actions: tuple[Action, ...]) -> bool:
     """Return whether two repairs do the same, in whatever order: they write different objects."""
-    wanted, actions = (tuple(sorted(some, key=lambda a: a.summary())) for some in (wanted, actions))
-    return len(wanted) == len(actions) and all(
+    repair, actions = (
+        tuple(sorted(unsorted, key=lambda a: a.summary())) for unsorted in (repair, actions)
+    )
+    return len(repair) == len(actions) and all(
         a == b
         or (
             isinstance(a, _AMOUNTS)
             and type(a) is type(b)
             and _near(a.model_dump(mode="json"), b.model_dump(mode="json"))
         )
-        for a, b in zip(wanted, actions, strict=True)
+        for a, b in zip(repair, actions, strict=True)
     )
 
 
@@ -136,11 +138,11 @@ def _values(schema: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -
         yield from schema["enum"]
     elif schema.get("type") == "object":
         inner = schema["properties"]
-        for some in product(*(tuple(_values(inner[key], parts)) for key in inner)):
-            yield dict(zip(inner, some, strict=True))
+        for combination in product(*(tuple(_values(inner[key], parts)) for key in inner)):
+            yield dict(zip(inner, combination, strict=True))
     elif schema.get("type") == "array":
         entries = schema.get("prefixItems") or [schema["items"]] * schema["minItems"]
-        for some in product(*(tuple(_values(entry, parts)) for entry in entries)):
-            yield list(some)
+        for combination in product(*(tuple(_values(entry, parts)) for entry in entries)):
+            yield list(combination)
     else:
         raise ValueError(f"no schema of a reply: {sorted(schema)}")

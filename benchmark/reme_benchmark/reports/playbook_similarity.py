@@ -31,10 +31,10 @@ class Shape(NamedTuple):
 def same_kind(playbooks: Iterable[str], fault: Fault, case: Case) -> bool:
     """Return whether one of the playbooks does all that some good repair does."""
     good = [tuple(_shapes(repair.playbook, case)) for repair in fault.repairs]
-    tried = [tuple(_shapes(_tasks(text), case)) for text in playbooks]
+    attempted = [tuple(_shapes(_tasks(text), case)) for text in playbooks]
     return any(
         shapes and all(any(_alike(shape, did) for did in done) for shape in shapes)
-        for done in tried
+        for done in attempted
         for shapes in good
     )
 

@@ -22,7 +22,7 @@ from reme_benchmark.scoring.records import VERSION, CaseResult, Run, State
 RUN = "run.json"
 CASES = "cases"
 GENERATED = frozenset({"summary.json", "summary.md", "report.html"})
-SETTLED = frozenset({State.JUDGED, State.ASKED, State.NOT_APPLICABLE, State.INJECTION_FAILED})
+SETTLED = frozenset({State.JUDGED, State.PROPOSED, State.NOT_APPLICABLE, State.INJECTION_FAILED})
 """A case that ended with a harness error runs again when the run is resumed."""
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

@@ -111,11 +111,11 @@ def abstained(result: CaseResult) -> bool:
 
 def has_published(results: Iterable[CaseResult], faults: Mapping[str, Fault]) -> set[str]:
     """Return the faults for which MicroRemed has a check."""
-    found = {r.case.fault for r in results if r.published is not None}
-    found |= {name for name, fault in faults.items() if fault.published is not None}
+    names = {r.case.fault for r in results if r.published is not None}
+    names |= {name for name, fault in faults.items() if fault.published is not None}
     if not faults:
-        found |= _MICROREMED
-    return {name for name in found if name}
+        names |= _MICROREMED
+    return {name for name in names if name}
 
 
 def _share(results: Sequence[CaseResult]) -> Share:
@@ -140,11 +140,11 @@ def _published(counted: Sequence[CaseResult], faults: Mapping[str, Fault]) -> Sh
 
 
 def _by(results: Iterable[CaseResult], key: Callable[[CaseResult], str | None]) -> dict[str, Share]:
-    found: dict[str, list[CaseResult]] = {}
+    groups: dict[str, list[CaseResult]] = {}
     for result in results:
         if name := key(result):
-            found.setdefault(str(name), []).append(result)
-    return {name: _share(found[name]) for name in sorted(found)}
+            groups.setdefault(str(name), []).append(result)
+    return {name: _share(groups[name]) for name in sorted(groups)}
 
 
 def _fault(result: CaseResult) -> str | None:
@@ -161,10 +161,10 @@ def _group(result: CaseResult, faults: Mapping[str, Fault]) -> str | None:
 
 def _causes(counted: Iterable[CaseResult], faults: Mapping[str, Fault]) -> dict[str, int]:
     """Return how often each cause made a case fail, the most frequent first."""
-    found = Counter(
+    counts = Counter(
         r.cause or str(cause_of(r, faults.get(r.case.fault or ""))) for r in counted if not r.passed
     )
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _false_actions(judged: Iterable[CaseResult]) -> FalseActions:
@@ -188,12 +188,12 @@ def _abstention(judged: Iterable[CaseResult]) -> Abstention:
 
 
 def _agreement(judged: Iterable[CaseResult]) -> Agreement:
-    found = Counter((r.passed, r.published.passed) for r in judged if r.published is not None)
+    counts = Counter((r.passed, r.published.passed) for r in judged if r.published is not None)
     return Agreement(
-        both=found[True, True],
-        strict_only=found[True, False],
-        published_only=found[False, True],
-        neither=found[False, False],
+        both=counts[True, True],
+        strict_only=counts[True, False],
+        published_only=counts[False, True],
+        neither=counts[False, False],
     )
 
 
@@ -216,14 +216,14 @@ def _times(judged: Sequence[CaseResult]) -> Times:
 
 
 def _spreads(values: Mapping[str, list[float]]) -> dict[str, Spread]:
-    return {name: found for name, seconds in values.items() if (found := Spread.of(seconds))}
+    return {name: spread for name, seconds in values.items() if (spread := Spread.of(seconds))}
 
 
 def _user_impact(judged: Sequence[CaseResult]) -> UserImpactSummary:
     served = [r.users.served_again_seconds for r in judged]
     # Where the effect remains, what the fault itself changed is among the changes.
     gone = [r for r in judged if r.strict is not None and effect_gone(r.strict)]
-    left = [{c.object for c in r.changes if not c.allowed} for r in gone]
+    changed = [{c.object for c in r.changes if not c.allowed} for r in gone]
     return UserImpactSummary(
         served_again_seconds=median([s for s in served if s is not None]),
         never_served_again=sum(s is None for s in served),
@@ -232,14 +232,14 @@ def _user_impact(judged: Sequence[CaseResult]) -> UserImpactSummary:
         pods_replaced=sum(r.pods_replaced for r in judged),
         pods_replaced_median=median([r.pods_replaced for r in judged]),
         restarts=sum(r.restarts for r in judged),
-        objects_left_changed=sum(len(objects) for objects in left),
-        cases_left_changed=sum(bool(objects) for objects in left),
+        objects_left_changed=sum(len(objects) for objects in changed),
+        cases_left_changed=sum(bool(objects) for objects in changed),
     )
 
 
 def _cost(judged: Sequence[CaseResult]) -> Cost:
     used = [r.method_report.tokens for r in judged]
-    asked = [t.prompt + t.completion for t in used if t.prompt or t.completion]
+    token_counts = [t.prompt + t.completion for t in used if t.prompt or t.completion]
     proposed = sum(max(len(r.method_report.playbooks), r.method_report.rejected) for r in judged)
     rejected = sum(r.method_report.rejected for r in judged)
     return Cost(
@@ -248,7 +248,7 @@ def _cost(judged: Sequence[CaseResult]) -> Cost:
             cached=sum(t.cached for t in used),
             completion=sum(t.completion for t in used),
         ),
-        tokens_median=median(asked),
+        tokens_median=median(token_counts),
         attempts=sum(r.method_report.attempts for r in judged),
         playbooks=proposed,
         rejected=rejected,
@@ -265,10 +265,10 @@ def content_key(case: Case) -> str:
 
 def group_by_case(results: Iterable[CaseResult]) -> list[list[CaseResult]]:
     """Return the results by case, in the order of their first."""
-    found: dict[str, list[CaseResult]] = {}
+    groups: dict[str, list[CaseResult]] = {}
     for result in results:
-        found.setdefault(content_key(result.case), []).append(result)
-    return list(found.values())
+        groups.setdefault(content_key(result.case), []).append(result)
+    return list(groups.values())
 
 
 def _flakes(groups: Iterable[list[CaseResult]]) -> Flakes:
@@ -290,5 +290,5 @@ def _bootstrap(groups: list[list[CaseResult]], seed: int) -> Range | None:
     """
     if all(len(group) < 2 for group in groups):
         return None
-    found = bootstrap([[float(r.passed) for r in group] for group in groups], seed=seed)
-    return Range(low=found.low, high=found.high, cases=len(groups)) if found else None
+    interval = bootstrap([[float(r.passed) for r in group] for group in groups], seed=seed)
+    return Range(low=interval.low, high=interval.high, cases=len(groups)) if interval else None

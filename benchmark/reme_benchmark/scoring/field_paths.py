@@ -103,7 +103,7 @@ def dotted(path: Path) -> str:
 def covers(pattern: Path, path: Path) -> bool:
     """Whether a pattern names the field or one of its parents; `*` stands for any name."""
     return len(pattern) <= len(path) and all(
-        wanted in ("*", step) for wanted, step in zip(pattern, path, strict=False)
+        expected in ("*", step) for expected, step in zip(pattern, path, strict=False)
     )
 
 

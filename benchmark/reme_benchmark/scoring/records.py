@@ -27,7 +27,7 @@ class State(StrEnum):
     JUDGED = "judged"
     INJECTION_FAILED = "injection-failed"  # the fault had no effect
     HARNESS_ERROR = "harness-error"  # unhealthy before the injection, or the harness failed
-    ASKED = "asked"  # the method only proposed a playbook; nothing was done or judged
+    PROPOSED = "asked"  # the method only proposed a playbook; nothing was done or judged
     NOT_APPLICABLE = "not-applicable"  # this cluster cannot have the fault
 
 

@@ -166,14 +166,16 @@ def diff_snapshots(before: Snapshot, after: Snapshot) -> list[FieldDifference]:
             then, now = ("exists", "") if old else ("", "exists")
             differences.append(FieldDifference(key, "", then, now))
             continue
-        left, right = compared_fields(old), compared_fields(new)
+        old_fields, new_fields = compared_fields(old), compared_fields(new)
         secret = key.startswith("Secret/")
         differences += [
             FieldDifference(
-                key, field_paths.dotted(p), *_as_texts(left.get(p), right.get(p), hide=secret)
+                key,
+                field_paths.dotted(p),
+                *_as_texts(old_fields.get(p), new_fields.get(p), hide=secret),
             )
-            for p in sorted(left.keys() | right.keys())
-            if left.get(p) != right.get(p)
+            for p in sorted(old_fields.keys() | new_fields.keys())
+            if old_fields.get(p) != new_fields.get(p)
         ]
     return [d for d in differences if not _scaled_by_autoscaler(d, before)]
 

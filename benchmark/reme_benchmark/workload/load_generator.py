@@ -81,11 +81,11 @@ class Seconds:
                 second.milliseconds.append(milliseconds)
 
     def _at(self, time: int) -> SecondCounts:
-        found = next((s for s in reversed(self._seconds) if s.time == time), None)
-        if found is None:
-            found = SecondCounts(time)
-            self._seconds.append(found)
-        return found
+        second = next((s for s in reversed(self._seconds) if s.time == time), None)
+        if second is None:
+            second = SecondCounts(time)
+            self._seconds.append(second)
+        return second
 
     def rows(self) -> list[Row]:
         """Return one record per second, oldest first."""
@@ -151,9 +151,9 @@ class User:
         ok = ok and took <= self._timeout_seconds
         self.seconds.add(moment, took * 1000, ok=ok, path=path)
 
-    def answer(self, asked: str) -> Reply:
-        """Answer one question about what was felt."""
-        path, _, query = asked.partition("?")
+    def answer(self, target: str) -> Reply:
+        """Answer one request for the counts of user requests."""
+        path, _, query = target.partition("?")
         given = dict(part.partition("=")[::2] for part in query.split("&") if part)
         # Younger seconds still have requests open: they would look better than they are.
         settled = int(time.time() - self._timeout_seconds - 1)
@@ -170,7 +170,7 @@ class User:
                 case _:
                     return Reply(404, b'{"error": "no such path"}')
         except (KeyError, ValueError) as error:
-            return Reply(400, json.dumps({"error": f"{asked}: {error}"}).encode())
+            return Reply(400, json.dumps({"error": f"{target}: {error}"}).encode())
         return Reply(200, json.dumps(body).encode())
 
 

@@ -84,9 +84,9 @@ def get(url: str, timeout_seconds: float) -> Reply:
 
 
 def _connected(where: Place, until: float) -> socket.socket:
-    found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
+    addresses = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
     last: OSError = TimeoutError("timed out")
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in addresses:
         connection = socket.socket(family, kind, protocol)
         try:
             _within(connection, until).connect(address)
@@ -99,10 +99,10 @@ def _connected(where: Place, until: float) -> socket.socket:
 
 
 def _within(connection: socket.socket, until: float) -> socket.socket:
-    left = until - time.monotonic()
-    if left <= 0:
+    remaining = until - time.monotonic()
+    if remaining <= 0:
         raise TimeoutError("timed out")
-    connection.settimeout(left)
+    connection.settimeout(remaining)
     return connection
 
 

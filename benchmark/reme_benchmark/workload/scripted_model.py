@@ -39,9 +39,9 @@ class Script:
         """Record the question and return the answer that is due."""
         with self._lock:
             self.requests.append(request)
-            said = str((request.get("messages") or [{}])[-1].get("content", ""))
+            prompt = str((request.get("messages") or [{}])[-1].get("content", ""))
             for answer in self._standing:
-                if answer["when"] in said:
+                if answer["when"] in prompt:
                     return answer
             if self._answers:
                 self._last = self._answers.popleft()

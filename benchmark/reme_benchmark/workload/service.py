@@ -79,17 +79,17 @@ class Service:
             Scratch(settings.scratch, settings.disk_kibibytes) if settings.disk_kibibytes else None
         )
 
-    def answer(self, asked: str) -> Reply:
+    def answer(self, target: str) -> Reply:
         """Answer one request: 500 when the fault is here, 502 when it is a dependency's."""
-        path = asked.partition("?")[0]
+        path = target.partition("?")[0]
         if path == "/healthz":
             return self._reply(200, version=self._settings.version)
         if path == "/ready":
             taking = self._settings.mode == "normal"
             return self._reply(200 if taking else 503, mode=self._settings.mode)
-        begun = time.monotonic()
+        started_at = time.monotonic()
         reply = self._work(path)
-        took = time.monotonic() - begun
+        took = time.monotonic() - started_at
         if took > _SLOW_SECONDS:
             self._log(f"WARN slow request {path}: {took * 1000:.0f} ms")
         return reply
@@ -165,13 +165,13 @@ def serve() -> None:
 
 def wait(address: str) -> None:
     """Return when somebody listens at HOST:PORT, and say every five seconds why not yet."""
-    told = 0.0
+    logged_at = 0.0
     while True:
         try:
             get(f"http://{address}/healthz", 1.5)
         except OSError as error:
-            if time.monotonic() - told > 5:
-                told = time.monotonic()
+            if time.monotonic() - logged_at > 5:
+                logged_at = time.monotonic()
                 print(f"WARN waiting for {address}: {error}", flush=True)
             time.sleep(0.5)
         else:

@@ -94,13 +94,13 @@ def _number(key: str, text: str) -> float:
 
 
 def _urls(key: str, text: str) -> tuple[str, ...]:
-    found = _listed(text)
-    for url in found:
+    urls = _listed(text)
+    for url in urls:
         try:
             place(url)
         except ValueError as error:
             raise SettingsError(f"{key}: {error}") from None
-    return found
+    return urls
 
 
 def _routes(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:

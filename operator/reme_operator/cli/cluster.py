@@ -112,16 +112,16 @@ class CliCluster:
 
     def remediation(self, name: str) -> Remediation:
         """Return a remediation of the namespace."""
-        found = self.run(self._cluster.get(REMEDIATIONS, self.namespace, name))
-        return _parse(found)
+        item = self.run(self._cluster.get(REMEDIATIONS, self.namespace, name))
+        return _parse(item)
 
     def remediations(self, *, all_namespaces: bool) -> tuple[list[Remediation], list[str]]:
         """Return the remediations, newest first, and why others could not be read."""
         namespace = None if all_namespaces else self.namespace
         remediations, problems = [], []
-        for found in self.run(self._cluster.list_resource(REMEDIATIONS, namespace)):
+        for item in self.run(self._cluster.list_resource(REMEDIATIONS, namespace)):
             try:
-                remediations.append(_parse(found))
+                remediations.append(_parse(item))
             except CliError as error:
                 problems.append(str(error))
         remediations.sort(key=lambda r: str(r.metadata.creation_timestamp), reverse=True)
@@ -156,11 +156,11 @@ class CliCluster:
         self.run(self._api.patch(path, {"spec": spec}))
 
 
-def _parse(found: dict[str, Any]) -> Remediation:
+def _parse(item: dict[str, Any]) -> Remediation:
     try:
-        return Remediation.model_validate(found)
+        return Remediation.model_validate(item)
     except ValidationError as error:
-        name = escape(str((found.get("metadata") or {}).get("name", "?")))
+        name = escape(str((item.get("metadata") or {}).get("name", "?")))
         raise CliError(
             f"remediation {name} does not fit this version of reme: {first_error(error)}"
         ) from None

@@ -53,20 +53,20 @@ def approve(
 
     """
     with options.connect() as cluster:
-        found = cluster.remediation(name)
-        attempt = spec_patches.attempt_to_decide(found)
+        remediation = cluster.remediation(name)
+        attempt = spec_patches.attempt_to_decide(remediation)
         assert attempt.plan is not None, "what waits has a plan"
         if plan and plan != attempt.plan.digest:
             raise CliError(
                 f"the plan of {name} is not {plan}, but {attempt.plan.digest}.\n"
                 f"`kubectl reme show {name}` shows it."
             )
-        _print_plan(cluster, found, attempt, options)
+        _print_plan(cluster, remediation, attempt, options)
         if not plan and not yes and not _confirm("Let this run?"):
             print("Nothing was decided.", file=sys.stderr)
             return ExitCode.NEGATIVE
         decision = ApprovalDecision.APPROVE
-        spec = spec_patches.approval(found, decision, cluster.username(), reason)
+        spec = spec_patches.approval(remediation, decision, cluster.username(), reason)
         cluster.patch(name, spec)
     print(f"{name}: approved plan {attempt.plan.digest}")
     return ExitCode.DONE
@@ -75,9 +75,9 @@ def approve(
 def reject(name: Name, /, *, reason: Reason, options: ClusterOptions = _DEFAULTS) -> int:
     """End a remediation without running its plan."""
     with options.connect() as cluster:
-        found = cluster.remediation(name)
+        remediation = cluster.remediation(name)
         decision = ApprovalDecision.REJECT
-        spec = spec_patches.approval(found, decision, cluster.username(), reason)
+        spec = spec_patches.approval(remediation, decision, cluster.username(), reason)
         cluster.patch(name, spec)
     print(f"{name}: rejected")
     return ExitCode.DONE
@@ -100,13 +100,13 @@ def edit(
 
     """
     with options.connect() as cluster:
-        found = cluster.remediation(name)
-        before = spec_patches.attempt_to_decide(found)
+        remediation = cluster.remediation(name)
+        before = spec_patches.attempt_to_decide(remediation)
         assert before.playbook is not None, "what waits has a playbook"
         if file:
             text = _read(file)
         else:
-            stored = cluster.artifact(found.metadata.namespace, before.playbook)
+            stored = cluster.artifact(remediation.metadata.namespace, before.playbook)
             if stored is None:
                 raise CliError(
                     f"the playbook in ConfigMap {before.playbook.name} is gone;"
@@ -114,7 +114,7 @@ def edit(
                 )
             text = _edit(stored)
         decision = ApprovalDecision.EDIT
-        spec = spec_patches.approval(found, decision, cluster.username(), reason, text)
+        spec = spec_patches.approval(remediation, decision, cluster.username(), reason, text)
         cluster.patch(name, spec)
         known = len(before.approvals)
 
@@ -154,8 +154,8 @@ def rollback(
 
     """
     with options.connect() as cluster:
-        found = cluster.remediation(name)
-        spec = spec_patches.rollback(found, cluster.username(), reason)
+        remediation = cluster.remediation(name)
+        spec = spec_patches.rollback(remediation, cluster.username(), reason)
         number = spec["rollback"]["number"]
         cluster.patch(name, spec)
         if not wait:

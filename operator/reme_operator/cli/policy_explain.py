@@ -63,7 +63,7 @@ def explain_command(
 
     """
     with options.connect() as cluster:
-        found = cluster.run(
+        explanation = cluster.run(
             explain_report(
                 cluster.api,
                 cluster.namespace,
@@ -74,10 +74,10 @@ def explain_command(
             )
         )
     if json:
-        print(found.model_dump_json(indent=2))
+        print(explanation.model_dump_json(indent=2))
     else:
-        Output(options.color).lines(explanation_lines(found))
-    return ExitCode.DONE if found.accepted else ExitCode.NEGATIVE
+        Output(options.color).lines(explanation_lines(explanation))
+    return ExitCode.DONE if explanation.accepted else ExitCode.NEGATIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ async def explain_report(
         remediation = new_remediation(report, policy, "explained", ())
         with suppress(TargetVanishedError):
             snapshot = await collect_snapshot(cluster, remediation, report.spec, now)
-    found = explain(admission, snapshot, now, notes)
+    explanation = explain(admission, snapshot, now, notes)
     if setup.watch_namespaces and namespace not in setup.watch_namespaces:
         watched = ", ".join(setup.watch_namespaces)
         update = {
@@ -154,8 +154,8 @@ async def explain_report(
             "reason": "NamespaceNotWatched",
             "message": f"the operator watches only these namespaces: {watched}",
         }
-        return found.model_copy(update=update)
-    return found
+        return explanation.model_copy(update=update)
+    return explanation
 
 
 def read_policies(path: Path, namespace: str) -> list[RemediationPolicy]:
@@ -270,20 +270,20 @@ async def _remediations(
     cluster: Cluster, namespace: str, now: datetime, notes: list[str]
 ) -> list[RemediationInfo]:
     try:
-        found = await cluster.list_objects(Remediation)
+        remediations = await cluster.list_objects(Remediation)
     except ForbiddenError:
         notes.append(
             "you may not read remediations of other namespaces: budgets count this one only"
         )
-        found = await cluster.list_objects(Remediation, namespace)
-    return [remediation_info(remediation, now) for remediation in found]
+        remediations = await cluster.list_objects(Remediation, namespace)
+    return [remediation_info(remediation, now) for remediation in remediations]
 
 
 async def _kill_switch_text(
     cluster: Cluster, release_namespace: str, name: str, notes: list[str]
 ) -> str:
     try:
-        found = await cluster.get(CONFIG_MAPS, release_namespace, name)
+        config_map = await cluster.get(CONFIG_MAPS, release_namespace, name)
     except NotFoundError:
         return ""
     except ForbiddenError:
@@ -292,4 +292,4 @@ async def _kill_switch_text(
             " whether the kill switch is on is unknown"
         )
         return ""
-    return parse_kill_switch(found).text()
+    return parse_kill_switch(config_map).text()

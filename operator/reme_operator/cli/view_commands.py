@@ -43,10 +43,12 @@ def list_remediations(
 
     """
     with options.connect() as cluster:
-        found, problems = cluster.remediations(all_namespaces=all_namespaces)
+        remediations, problems = cluster.remediations(all_namespaces=all_namespaces)
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    shown = [remediation for remediation in found if waits_for_person(remediation) or not waiting]
+    shown = [
+        remediation for remediation in remediations if waits_for_person(remediation) or not waiting
+    ]
     if not shown:
         where = "any namespace" if all_namespaces else f"namespace {cluster.namespace}"
         what = "remediations wait for a decision" if waiting else "remediations found"
@@ -60,9 +62,9 @@ def list_remediations(
 def show(name: Name, /, *, options: ClusterOptions = _DEFAULTS) -> int:
     """Show a remediation: state, plan as a diff, decisions, runs, times."""
     with options.connect() as cluster:
-        found = cluster.remediation(name)
-        changes = {a.number: cluster.changes(found, a) for a in found.status.attempts}
-    Output(options.color).lines(remediation_lines(found, changes))
+        remediation = cluster.remediation(name)
+        changes = {a.number: cluster.changes(remediation, a) for a in remediation.status.attempts}
+    Output(options.color).lines(remediation_lines(remediation, changes))
     return ExitCode.DONE
 
 
@@ -71,10 +73,10 @@ def print_preferences(
 ) -> int:
     """Print the decisions of people as JSON lines, to train a model on."""
     with options.connect() as cluster:
-        found, problems = cluster.remediations(all_namespaces=all_namespaces)
+        remediations, problems = cluster.remediations(all_namespaces=all_namespaces)
         for problem in problems:
             print(f"warning: {problem}", file=sys.stderr)
-        for remediation in reversed(found):
+        for remediation in reversed(remediations):
             read = partial(cluster.artifact, remediation.metadata.namespace)
             for line in preferences(remediation, read):
                 print(json.dumps(line, ensure_ascii=False))

@@ -91,7 +91,7 @@ class InjectionCampaign:
         ended = self.fleet.ended({uid}, 180)[uid]
         jobs = self._jobs(ended)
         changed = self._changed(before, ended)
-        objects = self.fleet.model.asked()
+        objects = self.fleet.model.recorded_requests()
         prompts = [str(r["messages"][-1]["content"]) for r in objects]
         if incident.wants == "none":
             self.planter.repeated(incident.attempts[0])

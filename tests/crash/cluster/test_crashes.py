@@ -129,7 +129,9 @@ def test_the_operator_is_killed_at_a_boundary(crashes: Crashes, moment: str) -> 
     ended = settled(crashes, f"operator killed: {moment}", report)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     # At most one question is lost with each process that ended.
-    (questions,) = crashes.until("the model tells", lambda: (crashes.testbed.model.asked(),))
+    (questions,) = crashes.until(
+        "the model tells", lambda: (crashes.testbed.model.recorded_requests(),)
+    )
     assert len(questions) <= 2 + crashes.operators.restarts
 
 
@@ -216,7 +218,7 @@ def test_the_model_server_is_killed_while_it_is_asked(crashes: Crashes) -> None:
     model.say({"content": [rollback(namespace=HERE)], "delay_seconds": 30})
     crashes.operators.start()
     report = crashes.testbed.report("model-killed")
-    crashes.until("the model is asked", model.asked)
+    crashes.until("the model is asked", model.recorded_requests)
     crashes.testbed.kubectl.run(
         "delete", "pods", "-n", "scripted", "--all", "--grace-period=0", "--force"
     )

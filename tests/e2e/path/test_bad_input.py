@@ -55,7 +55,7 @@ def test_hostile_evidence_is_data(shop: Testbed) -> None:
     ]
     ended = shop.ended(shop.report("hostile", evidence=hostile))
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
-    text = str(shop.model.asked()[0]["messages"])
+    text = str(shop.model.recorded_requests()[0]["messages"])
     assert "\\x07" not in text
     assert "\\x1b" not in text
 
@@ -77,7 +77,7 @@ def test_a_target_that_vanishes_in_mid_run(shop: Testbed) -> None:
     shop.break_catalog()
     shop.model.say({"content": [rollback()], "delay_seconds": 4})
     report = shop.report("vanishes")
-    shop.until("the model is asked", shop.model.asked)
+    shop.until("the model is asked", shop.model.recorded_requests)
     shop.kubectl.delete("deployment", "catalog", shop.namespace)
     ended = shop.ended(report)
     never_verified(ended)

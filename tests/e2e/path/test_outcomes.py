@@ -66,7 +66,7 @@ def test_the_second_attempt_learns_from_the_first(shop: Testbed) -> None:
     first, second = ended.status.attempts
     assert first.outcome is not Outcome.VERIFIED
     assert second.outcome is Outcome.VERIFIED
-    prompts = [str(r["messages"]) for r in shop.model.asked()]
+    prompts = [str(r["messages"]) for r in shop.model.recorded_requests()]
     assert len(prompts) == 2
     assert prompts[0] != prompts[1]
 
@@ -119,7 +119,7 @@ def test_a_healthy_target_is_left_alone_and_the_model_is_not_asked(shop: Testbed
     ended = shop.ended(shop.report("healthy"))
     assert ended.status.outcome is Outcome.NO_ACTION_NEEDED
     assert not ended.status.attempts
-    assert not shop.model.asked()
+    assert not shop.model.recorded_requests()
 
 
 def test_observe_plans_and_never_runs(shop: Testbed) -> None:

@@ -67,7 +67,7 @@ def test_a_full_quota_gets_room(full: Testbed) -> None:
     ended = full.ended(full.report("full"), seconds=240)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     assert room(full) == before + 1
-    (obj,) = full.model.asked()
+    (obj,) = full.model.recorded_requests()
     assert f"quota team: used {before} of {before} pods" in str(obj["messages"][-1])
 
 
@@ -119,7 +119,7 @@ def test_a_node_takes_pods_again(closed: Testbed) -> None:
     ended = closed.ended(closed.report("cordoned"), seconds=240)
     assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
     assert not cordoned(closed, name)
-    assert f"node {name} is cordoned" in str(closed.model.asked()[-1]["messages"][-1])
+    assert f"node {name} is cordoned" in str(closed.model.recorded_requests()[-1]["messages"][-1])
     closed.until("clean-up", lambda: not closed.leftovers(ended))
     closed.until("no right is left", lambda: not bound_everywhere(closed, ended))
 

@@ -144,7 +144,7 @@ async def test_everything_of_the_target_and_the_most_telling_first() -> None:
         "ERROR no connection to db",
     ]
     assert all(f.telling for f in found.items)
-    assert [f.text for f in found.beside] == [
+    assert [f.text for f in found.unrelated] == [
         "cpu 7m of 100m (7%), memory 9Mi without a limit",
         "web serves on 80",
         "phase Running, ready",
@@ -170,4 +170,4 @@ async def test_what_cannot_be_read_costs_only_itself() -> None:
 async def test_a_wrong_target_is_what_is_looked_at() -> None:
     found = await gather(context(FakeApi(), service="web", reported_service="cart"))
     assert found.name == "cart"
-    assert found.beside == ()  # neither the blamed one nor the broken one is beside the point
+    assert found.unrelated == ()  # neither the blamed one nor the broken one is beside the point

@@ -38,7 +38,7 @@ def asked(good: list[Action] | None, control: str | None = None) -> CaseResult:
     return result(
         case(1, "cpu-small", control=control),
         None,
-        State.ASKED,
+        State.PROPOSED,
         method_report=method_report,
         reference_playbooks=known,
     )

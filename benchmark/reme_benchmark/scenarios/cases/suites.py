@@ -151,10 +151,10 @@ class _Drawing:
 
     def _splits(self, system: str) -> tuple[Split, ...]:
         """Return the splits that a case on this system may be drawn for."""
-        wanted = self._line.splits or self._suite.splits or tuple(Split)
+        splits = self._line.splits or self._suite.splits or tuple(Split)
         if is_held(self._fault, system):
-            return tuple(split for split in wanted if split is Split.HELD_OUT)
-        return wanted
+            return tuple(split for split in splits if split is Split.HELD_OUT)
+        return splits
 
     def _case(self, system: "System", service: str) -> Case:
         if is_held(self._fault, system.name):
@@ -183,15 +183,15 @@ class _Drawing:
         )
 
     def _parameters(self, split: Split) -> dict[str, Any]:
-        found = {}
+        parameters = {}
         for name, by_split in self._fault.parameters.items() if self._fault else ():
             key = f"{name}/{split}"
             if not self._given.get(key):
                 # All values once before any twice.
                 self._given[key] = list(by_split[split])
                 self._chance.shuffle(self._given[key])
-            found[name] = self._given[key].pop()
-        return found
+            parameters[name] = self._given[key].pop()
+        return parameters
 
     def _quality(self) -> Quality:
         return self._chance.choices(list(_QUALITIES), list(_QUALITIES.values()))[0]

@@ -10,28 +10,28 @@ if TYPE_CHECKING:
 
 def possible(fault: Fault | None, system: "System") -> tuple["Service", ...]:
     """Return the services that can have the fault, or be told to have one when there is none."""
-    wanted = fault.targets if fault else Targets()
-    return tuple(service for service in system.services if fits(wanted, system, service))
+    targets = fault.targets if fault else Targets()
+    return tuple(service for service in system.services if fits(targets, system, service))
 
 
-def fits(wanted: Targets, system: "System", service: "Service") -> bool:
+def fits(targets: Targets, system: "System", service: "Service") -> bool:
     """Return whether a service is what a fault needs."""
     calls_by_variable = bool(service.calls) and "CALLS" not in service.config
     return all(
         (
-            service.kind in wanted.kinds,
-            service.role in wanted.roles,
-            service.replicas >= wanted.min_replicas,
-            not wanted.calls_something or bool(list(service.asks())),
-            not wanted.is_called or bool(system.callers(service.name)),
-            not wanted.one_caller or len(system.callers(service.name)) == 1,
-            not wanted.writes_disk or service.writes_disk,
-            not (wanted.has_config or wanted.config_keys) or bool(service.config),
-            set(wanted.config_keys) <= set(service.config),
-            not wanted.calls_by_variable or calls_by_variable,
-            not wanted.has_memory_limit or bool(service.memory_limit),
-            not wanted.has_cpu_limit or bool(service.cpu_limit),
-            service.memory_mebibytes >= wanted.min_memory_mebibytes,
+            service.kind in targets.kinds,
+            service.role in targets.roles,
+            service.replicas >= targets.min_replicas,
+            not targets.calls_something or bool(list(service.asks())),
+            not targets.is_called or bool(system.callers(service.name)),
+            not targets.one_caller or len(system.callers(service.name)) == 1,
+            not targets.writes_disk or service.writes_disk,
+            not (targets.has_config or targets.config_keys) or bool(service.config),
+            set(targets.config_keys) <= set(service.config),
+            not targets.calls_by_variable or calls_by_variable,
+            not targets.has_memory_limit or bool(service.memory_limit),
+            not targets.has_cpu_limit or bool(service.cpu_limit),
+            service.memory_mebibytes >= targets.min_memory_mebibytes,
         )
     )
 

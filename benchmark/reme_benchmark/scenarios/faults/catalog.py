@@ -40,8 +40,8 @@ def faults() -> Mapping[str, Fault]:
     Raises:
         CatalogError: one of the files cannot be used.
     """
-    found = (read(path.parent) for path in sorted(DATA.glob("*/fault.yaml")))
-    return MappingProxyType({fault.id: fault for fault in found})
+    catalog = (read(path.parent) for path in sorted(DATA.glob("*/fault.yaml")))
+    return MappingProxyType({fault.id: fault for fault in catalog})
 
 
 def fault(name: str) -> Fault:
@@ -50,13 +50,13 @@ def fault(name: str) -> Fault:
     Raises:
         CatalogError: there is none of that name.
     """
-    found = faults().get(name)
-    if found is None:
+    entry = faults().get(name)
+    if entry is None:
         raise CatalogError(f"there is no fault {name!r}: {', '.join(faults())}")
-    return found
+    return entry
 
 
 def real(among: Iterable[Fault] | None = None) -> tuple[Fault, ...]:
     """Return the faults that are to be repaired: all but those that are only controls."""
     chosen = faults().values() if among is None else among
-    return tuple(found for found in chosen if not found.control)
+    return tuple(each for each in chosen if not each.control)

@@ -41,20 +41,20 @@ def values(
     Parameters of the case and the extra values come last: they win.
     """
     parameters = dict(case_parameters or {})
-    found: dict[str, Any] = {"namespace": unstructured.text(workload, "metadata", "namespace")}
-    found |= _workload(workload)
-    found |= {f"original_{name}": found[name] for name in _KEPT if name in found}
-    found |= _port(service_object)
-    found |= _shares(found, parameters)
+    facts: dict[str, Any] = {"namespace": unstructured.text(workload, "metadata", "namespace")}
+    facts |= _workload(workload)
+    facts |= {f"original_{name}": facts[name] for name in _ORIGINALS if name in facts}
+    facts |= _port(service_object)
+    facts |= _shares(facts, parameters)
     if "moved_port" in parameters:
-        found["moved_port_text"] = str(parameters["moved_port"])
+        facts["moved_port_text"] = str(parameters["moved_port"])
     variable = str(parameters.get("variable", "")).lower()
-    if f"env_{variable}" in found:
-        found["variable_value"] = found[f"env_{variable}"]
-    if host := _HOST.search(str(found.get("env_calls", ""))):
-        found["dependency"] = host[1]
-        found["calls_mistaken"] = found["env_calls"].replace(host[0], f"//{host[1]}-svc:", 1)
-    return {**found, **parameters, **(extra or {})}
+    if f"env_{variable}" in facts:
+        facts["variable_value"] = facts[f"env_{variable}"]
+    if host := _HOST.search(str(facts.get("env_calls", ""))):
+        facts["dependency"] = host[1]
+        facts["calls_mistaken"] = facts["env_calls"].replace(host[0], f"//{host[1]}-svc:", 1)
+    return {**facts, **parameters, **(extra or {})}
 
 
 def case_values(
@@ -65,7 +65,7 @@ def case_values(
 ) -> dict[str, Any]:
     """Return what `${name}` means in one case; `objects` are the namespace's before the fault.
 
-    Beside the target's own facts: `front_*`, `callee_*` (the first service that the target calls)
+    Besides the target's own facts: `front_*`, `callee_*` (the first service that the target calls)
     and `caller_*` (the first that calls it). `pod` is only known once the fault is in a pod.
 
     Raises:
@@ -76,28 +76,28 @@ def case_values(
     if case.service not in services:
         raise TargetError(f"system {system.name} has no service {case.service}")
     own = services[case.service]
-    around: dict[str, Any] = {
+    related: dict[str, Any] = {
         "system": system.name,
         "pods_total": sum(int(s.replicas) for s in system.services),
         "too_little_memory": f"{own.memory_mebibytes + 4}Mi",
     }
-    around["pods_total_minus_1"] = around["pods_total"] - 1
-    around["pods_total_x2"] = around["pods_total"] * 2
+    related["pods_total_minus_1"] = related["pods_total"] - 1
+    related["pods_total_x2"] = related["pods_total"] * 2
     if case.service == system.front:
-        around["overload_milliseconds"] = _overload(own.cpu_limit, system.rate)
+        related["overload_milliseconds"] = _overload(own.cpu_limit, system.rate)
     callee = next(iter(callees(system, case.service)), None)
     caller = next(iter(system.callers(case.service)), None)
     for prefix, name in (("front", system.front), ("callee", callee), ("caller", caller)):
         if name is not None:
-            around |= known.around(prefix, name)
-    around |= known.config(case.service)
+            related |= known.facts_of(prefix, name)
+    related |= known.config(case.service)
     if nodes := known.names("Node"):
-        around["node"] = nodes[0]
+        related["node"] = nodes[0]
     return values(
         known.workload(case.service),
         known.find("Service", case.service),
         case.parameters,
-        {**around, **(extra or {})},
+        {**related, **(extra or {})},
     )
 
 
@@ -126,12 +126,12 @@ class _Known:
         return sorted(name for of, name in self._objects if of == kind)
 
     def workload(self, name: str) -> "Object":
-        found = next((w for kind in _WORKLOADS if (w := self.find(kind, name))), None)
-        if found is None:
+        workload = next((w for kind in _WORKLOADS if (w := self.find(kind, name))), None)
+        if workload is None:
             raise TargetError(f"there is no workload {name}")
-        return found
+        return workload
 
-    def around(self, prefix: str, name: str) -> dict[str, Any]:
+    def facts_of(self, prefix: str, name: str) -> dict[str, Any]:
         """Return the facts of another service, under the prefix."""
         facts = _workload(self.workload(name)) | _port(self.find("Service", name))
         named = {f"{prefix}_{key}": value for key, value in facts.items() if key != "service"}
@@ -157,7 +157,7 @@ class _Known:
         return {**named, "config_map": config, "config_key": key, "config_value": data[key]}
 
 
-_KEPT = ("image", "replicas", *_AMOUNTS)
+_ORIGINALS = ("image", "replicas", *_AMOUNTS)
 
 
 def _container(workload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -170,7 +170,7 @@ def _container(workload: Mapping[str, Any]) -> Mapping[str, Any]:
 def _workload(workload: "Object") -> dict[str, Any]:
     container = _container(workload)
     replicas = unstructured.number(workload, "spec", "replicas", default=1)
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "service": unstructured.text(workload, "metadata", "name"),
         "kind": unstructured.text(workload, "kind"),
         "container": unstructured.text(container, "name"),
@@ -182,13 +182,13 @@ def _workload(workload: "Object") -> dict[str, Any]:
     for name, path in _AMOUNTS.items():
         amount = unstructured.at(container, "resources", *path)
         if amount is not None:
-            found[name] = str(amount)
+            facts[name] = str(amount)
     for entry in unstructured.items(container, "env"):
         if "valueFrom" not in entry:
-            found[f"env_{unstructured.text(entry, 'name').lower()}"] = unstructured.text(
+            facts[f"env_{unstructured.text(entry, 'name').lower()}"] = unstructured.text(
                 entry, "value"
             )
-    return found
+    return facts
 
 
 def _port(service: "Object | None") -> dict[str, Any]:
@@ -199,22 +199,22 @@ def _port(service: "Object | None") -> dict[str, Any]:
     return {"port": port, "target_port": ports[0].get("targetPort", port)}
 
 
-def _shares(found: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _shares(facts: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return amounts derived from the target's own."""
     shares: dict[str, Any] = {}
     for name in ("memory_limit", "memory_request"):
-        if name in found:
-            amount = memory_bytes(found[name])
+        if name in facts:
+            amount = memory_bytes(facts[name])
             shares[f"half_{name}"] = _memory(amount / 2)
             shares[f"{name}_x2"] = _memory(amount * 2)
     for name in ("cpu_limit", "cpu_request"):
-        if name in found:
-            millicores = cpu_millicores(found[name])
+        if name in facts:
+            millicores = cpu_millicores(facts[name])
             shares[f"half_{name}"] = format_cpu(max(1, millicores // 2))
             shares[f"{name}_x2"] = format_cpu(millicores * 2)
     percent = parameters.get("leak_percent")
-    if percent is not None and "memory_limit" in found:
-        leaked = memory_bytes(found["memory_limit"]) * percent / 100
+    if percent is not None and "memory_limit" in facts:
+        leaked = memory_bytes(facts["memory_limit"]) * percent / 100
         shares["leak_kibibytes"] = str(max(1, round(leaked / 1024)))
     return shares
 

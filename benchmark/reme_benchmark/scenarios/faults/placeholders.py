@@ -55,7 +55,7 @@ def filled(model: _Model, values: Mapping[str, Any], fault: str = "") -> _Model:
 def placeholders(data: Any) -> set[str]:
     """Return the names of all placeholders in the data."""
     if isinstance(data, str):
-        return {found[1] for found in _PLACEHOLDER.finditer(data) if found[1] is not None}
+        return {match[1] for match in _PLACEHOLDER.finditer(data) if match[1] is not None}
     if isinstance(data, Mapping):
         return {n for pair in data.items() for part in pair for n in placeholders(part)}
     if isinstance(data, list | tuple):
@@ -68,12 +68,12 @@ def _text(text: str, values: Mapping[str, Any], fault: str) -> Any:
     if whole and whole[1] is not None:
         return _value(whole[1], values, fault)
 
-    def one(found: re.Match[str]) -> str:
-        if found[0] == "$$":
+    def one(match: re.Match[str]) -> str:
+        if match[0] == "$$":
             return "$"
-        if found[1] is None:
+        if match[1] is None:
             raise FillError(f"{_of(fault)}a single $ in {text[:80]!r}: write $$")
-        return str(_value(found[1], values, fault))
+        return str(_value(match[1], values, fault))
 
     return _PLACEHOLDER.sub(one, text)
 

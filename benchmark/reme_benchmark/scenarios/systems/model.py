@@ -138,10 +138,10 @@ class System(_Model):
 
     def _touched(self, name: str, path: str) -> set[str]:
         service = self.service(name)
-        found = {name}
+        names = {name}
         for below in service.asks_for(path):
-            found |= self._touched(below, path if service.passes_path else "/")
-        return found
+            names |= self._touched(below, path if service.passes_path else "/")
+        return names
 
     def _below(self, name: str, above: tuple[str, ...]) -> None:
         if name in above:

@@ -22,8 +22,8 @@ def extras(system: System, namespace: str) -> list[Object]:
     content = _data(system)
     named: list[tuple[str, str, dict[str, str]]] = [
         (kind, name, values)
-        for kind, found in content.get("extras", {}).items()
-        for name, values in found.items()
+        for kind, objects in content.get("extras", {}).items()
+        for name, values in objects.items()
     ]
     if databases := content.get("databases"):
         named += [
@@ -76,8 +76,8 @@ def pod(system: System, service: Service) -> dict[str, Any]:
 
 
 def _data(system: System) -> dict[str, Any]:
-    found: dict[str, Any] = _published()[system.name]
-    return found
+    content: dict[str, Any] = _published()[system.name]
+    return content
 
 
 @cache

@@ -47,10 +47,10 @@ class FakeApi:
 
     def __init__(self) -> None:
         self.answers: dict[str, HttpResponse | Exception] = {}
-        self.asked: list[str] = []
+        self.paths: list[str] = []
 
     async def get_raw(self, path: str, timeout_seconds: float) -> HttpResponse:
-        self.asked.append(path)
+        self.paths.append(path)
         for part, answer in self.answers.items():
             if part in path:
                 if isinstance(answer, Exception):
@@ -174,7 +174,7 @@ class FakeAgents:
         self.times: list[float] = [5.0]
         self.errors: dict[str, int] = {}
         self.fails: Exception | None = None
-        self.asked: list[str] = []
+        self.measurements: list[str] = []
         self.memory: list[int] = []  # taken one after the other, where there are some
 
     async def usage(self, target: Target, seconds: float = 1.0) -> Object:
@@ -195,7 +195,7 @@ class FakeAgents:
         return {"sent": count, "milliseconds": times, "errors": dict(self.errors)}
 
     def _check(self, what: str) -> None:
-        self.asked.append(what)
+        self.measurements.append(what)
         if self.fails:
             raise self.fails
 

@@ -92,7 +92,7 @@ class Lab:
         await self.agents.inject(fault)
         return fault
 
-    async def asked(self, count: int = 8, timeout_seconds: float = 4.0) -> Object:
+    async def response_times(self, count: int = 8, timeout_seconds: float = 4.0) -> Object:
         """Ask the service from the neighbour's network, and return the times."""
         address = (await self.web())["status"]["podIP"]
         client = await self.agents.target(self.namespace, "client")

@@ -1,4 +1,4 @@
-"""Brings faults about in a simulated world, by the steps of their own files."""
+"""Injects faults into a simulated world by the steps of their own files."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,28 +23,28 @@ _BY = {"containers": "name", "initContainers": "name", "env": "name", "volumes":
 _BY |= {"ports": "containerPort"}
 
 
-def brought_about(fault: Fault, world: World, told: Inputs) -> World:
+def with_fault(fault: Fault, world: World, trial_inputs: Inputs) -> World:
     """Return the world with the fault in it."""
-    known = ground_truth(load(SYSTEM), fault, told)
-    # Of the others the whole is known here.
+    known = ground_truth(load(SYSTEM), fault, trial_inputs)
+    # The programs of the other workloads are unchanged.
     programs = {key: world.program(key) for key in world.workloads}
     programs[world.target] = known.programs[world.target]
-    # Nobody pushed what the fault names, which a cluster tells by its pods.
-    missing = frozenset({f"{told.values['image']}{told.values.get('tag_end')}"})
+    # The image that the fault names is not in the registry; a cluster shows it by its pods.
+    missing = frozenset({f"{trial_inputs.values['image']}{trial_inputs.values.get('tag_end')}"})
     world = with_ground_truth(
         world, programs=programs, missing_images=missing, policies_enforced=True
     )
     for step in fault.inject:
         if step.patch is not None:
-            world = _patched(world, step.patch, told.values)
+            world = _patched(world, step.patch, trial_inputs.values)
         elif step.create is not None:
-            world = _created(world, fill(step.create.object, told.values))
+            world = _created(world, fill(step.create.object, trial_inputs.values))
         elif step.node is not None:
-            world = _refused(world, step.node, told.values)
+            world = _refused(world, step.node, trial_inputs.values)
         elif step.delete_pods is not None:
             world = with_ground_truth(world, missing_secret_keys=known.missing_secret_keys)
             world = with_pods_replaced(world, world.target)
-    for pod, stress in stresses(fault, told).items():
+    for pod, stress in stresses(fault, trial_inputs).items():
         world = with_stress(world, pod, stress)
     return world
 
@@ -53,22 +53,22 @@ def _patched(world: World, step: Patch, values: Mapping[str, Any]) -> World:
     kind: Any = fill(step.kind, values)
     kind, name = values["kind"] if kind == "Workload" else kind, fill(step.name, values)
     if kind == "Secret":
-        return world  # what it lost is told by the truths
+        return world  # the ground truth has the keys that it lost
     key = ObjectRef(kind, world.namespace, name)
     body = fill(step.body, values)
-    found = world.objects[key]
+    patched = world.objects[key]
     if step.how == "json":
         for change in body:
-            found = _json_patched(found, change)
+            patched = _json_patched(patched, change)
     else:
-        found = _merged(found, body)
-    return with_object(world, key, found)
+        patched = _merged(patched, body)
+    return with_object(world, key, patched)
 
 
-def _json_patched(found: Any, change: Mapping[str, Any]) -> Any:
+def _json_patched(value: Any, change: Mapping[str, Any]) -> Any:
     first, *rest = change["path"].strip("/").split("/")
-    step: Any = int(first) if first.isdigit() and isinstance(found, list) else first
-    copy = list(found) if isinstance(found, list) else dict(found)
+    step: Any = int(first) if first.isdigit() and isinstance(value, list) else first
+    copy = list(value) if isinstance(value, list) else dict(value)
     if rest:
         copy[step] = _json_patched(copy[step], {**change, "path": "/".join(rest)})
     elif change["op"] == "remove":
@@ -78,10 +78,10 @@ def _json_patched(found: Any, change: Mapping[str, Any]) -> Any:
     return copy
 
 
-def _merged(found: Any, body: Any, name: str = "") -> Any:
+def _merged(current: Any, body: Any, name: str = "") -> Any:
     """Return the object with a strategic merge patch in it."""
     if isinstance(body, Mapping):
-        result = dict(found or {})
+        result = dict(current or {})
         for key, value in body.items():
             if value is None:
                 result.pop(key, None)
@@ -91,7 +91,7 @@ def _merged(found: Any, body: Any, name: str = "") -> Any:
     by = _BY.get(name)
     if not isinstance(body, list) or by is None:
         return body
-    entries = list(found or [])
+    entries = list(current or [])
     for entry in body:
         place = next((n for n, e in enumerate(entries) if e.get(by) == entry.get(by)), None)
         if entry.get("$patch") == "delete":
@@ -103,17 +103,17 @@ def _merged(found: Any, body: Any, name: str = "") -> Any:
     return entries
 
 
-def _created(world: World, found: dict[str, Any]) -> World:
-    kind = found["kind"]
+def _created(world: World, body: dict[str, Any]) -> World:
+    kind = body["kind"]
     if kind == "Secret":
         return world
-    key = ObjectRef(kind, world.namespace, found["metadata"]["name"])
-    return with_object(world, key, found)
+    key = ObjectRef(kind, world.namespace, body["metadata"]["name"])
+    return with_object(world, key, body)
 
 
 def _refused(world: World, step: NodeFault, values: Mapping[str, Any]) -> World:
-    for key, found in world.of_kind("Node"):
-        spec = dict(found.get("spec") or {})
+    for key, node in world.of_kind("Node"):
+        spec = dict(node.get("spec") or {})
         if step.cordon:
             spec["unschedulable"] = True
         if step.taint:

@@ -62,7 +62,7 @@ class Scene:
         return first
 
 
-async def staged(of: Fault | None = FAULT, **case: Any) -> Scene:
+async def make_scene(of: Fault | None = FAULT, **case: Any) -> Scene:
     cluster, clock = shop(), QuickClock()
     before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     made = context(cluster, before, of, clock=clock, **case)

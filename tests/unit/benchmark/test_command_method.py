@@ -1,4 +1,4 @@
-"""What a program that repairs may print, and what is made of it."""
+"""How the output of a repair program becomes a report of the method."""
 
 from reme_benchmark.methods.command import parse_output
 from reme_benchmark.scoring.records import MethodReport
@@ -16,15 +16,15 @@ def test_a_record_does_not_hide_an_exit_code() -> None:
 
 
 def test_any_other_output_is_its_message() -> None:
-    found = parse_output(0, b"rolled catalog back\n", b"")
-    assert (found.outcome, found.acted, found.error) == ("Done", True, "")
-    assert found.message == "rolled catalog back"
+    report = parse_output(0, b"rolled catalog back\n", b"")
+    assert (report.outcome, report.acted, report.error) == ("Done", True, "")
+    assert report.message == "rolled catalog back"
 
 
 def test_a_failure_says_why() -> None:
-    found = parse_output(1, b"", b"no such file\n")
-    assert found.outcome == "Failed"
-    assert found.error == "exit code 1: no such file"
+    report = parse_output(1, b"", b"no such file\n")
+    assert report.outcome == "Failed"
+    assert report.error == "exit code 1: no such file"
 
 
 def test_garbage_is_no_error_of_the_harness() -> None:

@@ -1,4 +1,4 @@
-"""A tool looks at what is there, and a part that cannot be read costs only that part."""
+"""Findings are gathered from the cluster; a part that cannot be read is left out."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,7 @@ class FakeApi:
 
     def __init__(self, *unreadable: str) -> None:
         self.unreadable = unreadable
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         event = {
             "type": "Warning",
             "message": "probe failed",
@@ -102,7 +102,7 @@ class FakeApi:
 
     async def get_raw(self, path: str, _: float) -> HttpResponse:
         self._readable(path)
-        self.asked.append(path)
+        self.paths.append(path)
         if "previous=true" in path:
             return HttpResponse(400, b"ERROR previous terminated container not found")
         line = b"ERROR no connection to db" if "cart" in path else b"web serves on 80"
@@ -133,9 +133,9 @@ def context(api: FakeApi, **of: Any) -> CaseContext:
 
 async def test_everything_of_the_target_and_the_most_telling_first() -> None:
     api = FakeApi()
-    found = await gather(context(api))
-    assert (found.kind, found.name, found.front_path) == ("Deployment", "cart", "/buy")
-    assert [f.text for f in found.items] == [
+    findings = await gather(context(api))
+    assert (findings.kind, findings.name, findings.front_path) == ("Deployment", "cart", "/buy")
+    assert [f.text for f in findings.items] == [
         "container web was restarted 1 times and is not ready",
         "4 of 10 requests of users failed, path /buy",
         "0 of 1 replicas are available",
@@ -143,22 +143,22 @@ async def test_everything_of_the_target_and_the_most_telling_first() -> None:
         "Unhealthy: probe failed",
         "ERROR no connection to db",
     ]
-    assert all(f.telling for f in found.items)
-    assert [f.text for f in found.unrelated] == [
+    assert all(f.telling for f in findings.items)
+    assert [f.text for f in findings.unrelated] == [
         "cpu 7m of 100m (7%), memory 9Mi without a limit",
         "web serves on 80",
         "phase Running, ready",
     ]
-    assert any("previous=true" in path for path in api.asked)
-    asked = [dict(parse_qsl(urlsplit(path).query)) for path in api.asked]
-    assert all(query["tailLines"] == "40" for query in asked)
+    assert any("previous=true" in path for path in api.paths)
+    queries = [dict(parse_qsl(urlsplit(path).query)) for path in api.paths]
+    assert all(query["tailLines"] == "40" for query in queries)
     # The last half minute, and as long as this module has been loaded.
-    assert all(30 <= int(query["sinceSeconds"]) < 3600 for query in asked)
+    assert all(30 <= int(query["sinceSeconds"]) < 3600 for query in queries)
 
 
 async def test_what_cannot_be_read_costs_only_itself() -> None:
-    found = await gather(context(FakeApi("metrics", "/events", "/log")))
-    assert [f.text for f in found.items] == [
+    findings = await gather(context(FakeApi("metrics", "/events", "/log")))
+    assert [f.text for f in findings.items] == [
         "container web was restarted 1 times and is not ready",
         "4 of 10 requests of users failed, path /buy",
         "0 of 1 replicas are available",
@@ -168,6 +168,6 @@ async def test_what_cannot_be_read_costs_only_itself() -> None:
 
 
 async def test_a_wrong_target_is_what_is_looked_at() -> None:
-    found = await gather(context(FakeApi(), service="web", reported_service="cart"))
-    assert found.name == "cart"
-    assert found.unrelated == ()  # neither the blamed one nor the broken one is beside the point
+    findings = await gather(context(FakeApi(), service="web", reported_service="cart"))
+    assert findings.name == "cart"
+    assert findings.unrelated == ()  # neither the blamed one nor the broken one is beside the point

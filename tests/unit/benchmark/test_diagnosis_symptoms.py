@@ -1,4 +1,4 @@
-"""What a tool reads out of objects: what is wrong is telling, what is not is only said."""
+"""Findings of objects: signs of a fault are marked as telling, others are not."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,12 +23,12 @@ def pod(*statuses: dict[str, Any], **status: Any) -> dict[str, Any]:
     }
 
 
-def texts(found: Any) -> list[tuple[str, bool]]:
-    return [(f.text, f.telling) for f in found]
+def texts(findings: Any) -> list[tuple[str, bool]]:
+    return [(f.text, f.telling) for f in findings]
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "text"),
     [
         (
             {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}},
@@ -48,8 +48,8 @@ def texts(found: Any) -> list[tuple[str, bool]]:
         ),
     ],
 )
-def test_a_container_that_is_not_well(status: dict[str, Any], said: str) -> None:
-    assert texts(symptoms.of_pod(pod({"name": "web", "ready": False, **status}))) == [(said, True)]
+def test_a_container_that_is_not_well(status: dict[str, Any], text: str) -> None:
+    assert texts(symptoms.of_pod(pod({"name": "web", "ready": False, **status}))) == [(text, True)]
 
 
 def test_a_pod_that_is_well_and_one_that_finds_no_place() -> None:
@@ -68,7 +68,7 @@ def test_a_pod_that_is_well_and_one_that_finds_no_place() -> None:
 
 
 def test_what_a_workload_says() -> None:
-    said = symptoms.of_workload(
+    findings = symptoms.of_workload(
         {
             "kind": "Deployment",
             "metadata": {"name": "cart"},
@@ -87,7 +87,7 @@ def test_what_a_workload_says() -> None:
             },
         }
     )
-    assert texts(said) == [
+    assert texts(findings) == [
         ("1 of 3 replicas are available", True),
         ("its rollout is paused", True),
         ("ProgressDeadlineExceeded: timed out progressing", True),
@@ -108,7 +108,7 @@ def event(reason: str, ago: float, kind: str = "Warning", **fields: Any) -> dict
 
 
 def test_events_of_an_earlier_incident_are_left_out() -> None:
-    found = symptoms.of_events(
+    findings = symptoms.of_events(
         [
             event("Old", 400),
             event("Pulled", 1, "Normal"),
@@ -118,7 +118,11 @@ def test_events_of_an_earlier_incident_are_left_out() -> None:
         ],
         NOW - timedelta(seconds=60),
     )
-    assert texts(found) == [("Unhealthy: m", True), ("BackOff (x4): m", True), ("Pulled: m", False)]
+    assert texts(findings) == [
+        ("Unhealthy: m", True),
+        ("BackOff (x4): m", True),
+        ("Pulled: m", False),
+    ]
 
 
 def test_usage_is_compared_with_limits_where_there_are_some() -> None:
@@ -129,9 +133,9 @@ def test_usage_is_compared_with_limits_where_there_are_some() -> None:
         },
         {"metadata": {"name": "gone"}, "containers": [{"name": "web", "usage": {"cpu": "1"}}]},
     ]
-    found = list(symptoms.of_usage([pod()], metrics))
-    assert texts(found) == [("cpu 300m of 300m (100%), memory 20Mi without a limit", True)]
-    assert found[0].kind is EvidenceKind.METRIC
+    findings = list(symptoms.of_usage([pod()], metrics))
+    assert texts(findings) == [("cpu 300m of 300m (100%), memory 20Mi without a limit", True)]
+    assert findings[0].kind is EvidenceKind.METRIC
 
 
 def test_the_last_complaints_of_a_log_the_newest_first() -> None:
@@ -142,9 +146,9 @@ def test_the_last_complaints_of_a_log_the_newest_first() -> None:
             "INFO bye",
         ]
     )
-    found = list(symptoms.of_log(log, "cart-1", "web"))
-    assert texts(found) == [(f"ERROR number {n}", True) for n in (4, 3, 2)]
-    assert found[0].source == "Pod/cart-1/web"
+    findings = list(symptoms.of_log(log, "cart-1", "web"))
+    assert texts(findings) == [(f"ERROR number {n}", True) for n in (4, 3, 2)]
+    assert findings[0].source == "Pod/cart-1/web"
     assert texts(symptoms.of_log("a\nall is well\n\n", "p", "c")) == [("all is well", False)]
     assert texts(symptoms.of_log("", "p", "c")) == []
 
@@ -167,7 +171,7 @@ def test_repetitions_and_our_own_traces_are_left_out() -> None:
     def log(text: str, telling: bool = False) -> Finding:
         return finding(EvidenceKind.LOG, "s", text, telling=telling)
 
-    found = distinct(
+    findings = distinct(
         [
             log("all is well"),
             log("GET /cart 502 after 31 ms", True),
@@ -178,9 +182,9 @@ def test_repetitions_and_our_own_traces_are_left_out() -> None:
         ],
         most=9,
     )
-    assert [f.text[:25] for f in found] == ["GET /cart 502 after 31 ms", "x" * 25, "all is well"]
-    assert len(found[1].text) == LONGEST
-    assert len(distinct(found, 1)) == 1
+    assert [f.text[:25] for f in findings] == ["GET /cart 502 after 31 ms", "x" * 25, "all is well"]
+    assert len(findings[1].text) == LONGEST
+    assert len(distinct(findings, 1)) == 1
 
 
 def test_a_finding_is_one_line_that_can_be_seen() -> None:

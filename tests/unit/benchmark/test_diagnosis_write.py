@@ -168,7 +168,7 @@ def test_a_hostile_text_is_in_a_report_that_a_method_has_to_read() -> None:
         assert spec["probes"][-1]["http"]["maxMilliseconds"] == 1
 
 
-def test_nothing_was_found() -> None:
+def test_no_findings() -> None:
     nothing = Findings("Deployment", "cart")
     for quality in Quality:
         assert written(findings=nothing, quality=quality)["evidence"] == []

@@ -19,71 +19,71 @@ ALL = tuple(faults().values())
 REAL = real()
 
 
-def _id(found: Fault) -> str:
-    return found.id
+def _id(definition: Fault) -> str:
+    return definition.id
 
 
-def test_there_are_thirty_faults_and_more_beside_the_seven_of_microremed() -> None:
-    groups = Counter(found.group for found in REAL)
+def test_there_are_at_least_thirty_faults_besides_the_seven_of_microremed() -> None:
+    groups = Counter(definition.group for definition in REAL)
 
     assert groups[Group.MICROREMED] == 7
     assert sum(groups.values()) - 7 >= 30
     assert all(groups[group] >= 5 for group in Group if group is not Group.CONTROL)
-    assert {found.published for found in REAL if found.published} == set(Published)
+    assert {definition.published for definition in REAL if definition.published} == set(Published)
     assert [f.id for f in REAL if f.group is not Group.MICROREMED and f.restart_helps] == []
 
 
 def test_whole_fault_types_of_several_groups_are_held_out() -> None:
-    held = [found for found in REAL if found.held_out]
+    held = [definition for definition in REAL if definition.held_out]
 
     assert len(held) >= 6
-    assert len({found.group for found in held}) >= 4
+    assert len({definition.group for definition in held}) >= 4
 
 
-@pytest.mark.parametrize("found", REAL, ids=_id)
-def test_every_fault_is_possible_on_two_systems(found: Fault) -> None:
-    assert sum(bool(possible(found, system)) for system in systems().values()) >= 2
+@pytest.mark.parametrize("definition", REAL, ids=_id)
+def test_every_fault_is_possible_on_two_systems(definition: Fault) -> None:
+    assert sum(bool(possible(definition, system)) for system in systems().values()) >= 2
 
 
-@pytest.mark.parametrize("found", ALL, ids=_id)
-def test_every_placeholder_has_a_value_wherever_the_fault_can_be(found: Fault) -> None:
-    seen = 0
-    for _, values in situations(found):
-        filled(found, values, found.id)
-        seen += 1
-    assert seen
+@pytest.mark.parametrize("definition", ALL, ids=_id)
+def test_every_placeholder_has_a_value_wherever_the_fault_can_be(definition: Fault) -> None:
+    count = 0
+    for _, values in situations(definition):
+        filled(definition, values, definition.id)
+        count += 1
+    assert count
 
 
-@pytest.mark.parametrize("found", ALL, ids=_id)
-def test_reports_are_what_the_api_takes(found: Fault) -> None:
-    for _, values in situations(found):
+@pytest.mark.parametrize("definition", ALL, ids=_id)
+def test_reports_are_what_the_api_takes(definition: Fault) -> None:
+    for _, values in situations(definition):
         for text, type_ in (
-            (found.report.summary, found.report.type),
-            (found.report.terse, found.report.type),
-            (found.report.misleading, found.report.misleading_type),
+            (definition.report.summary, definition.report.type),
+            (definition.report.terse, definition.report.type),
+            (definition.report.misleading, definition.report.misleading_type),
         ):
             DiagnosisReportSpec.model_validate(
                 {
                     "target": {"kind": values["kind"], "name": values["service"]},
-                    "fault": {"type": type_, "summary": fill(text, values, found.id)},
-                    "probes": fill(list(found.report.probes), values, found.id),
+                    "fault": {"type": type_, "summary": fill(text, values, definition.id)},
+                    "probes": fill(list(definition.report.probes), values, definition.id),
                 }
             )
-    assert found.report.type != found.report.misleading_type
+    assert definition.report.type != definition.report.misleading_type
 
 
-@pytest.mark.parametrize("found", REAL, ids=_id)
-def test_every_repair_is_a_playbook_that_compiles(found: Fault) -> None:
-    assert found.repairs
-    for _, values in situations(found):
-        for repair in found.repairs:
-            assert compile_playbook(json.dumps(fill(list(repair.playbook), values, found.id)))
+@pytest.mark.parametrize("definition", REAL, ids=_id)
+def test_every_repair_is_a_playbook_that_compiles(definition: Fault) -> None:
+    assert definition.repairs
+    for _, values in situations(definition):
+        for repair in definition.repairs:
+            assert compile_playbook(json.dumps(fill(list(repair.playbook), values, definition.id)))
 
 
-@pytest.mark.parametrize("found", ALL, ids=_id)
-def test_what_is_injected_is_what_cluster_and_agent_know(found: Fault) -> None:
-    _, values = next(iter(situations(found)))
-    for step in filled(found, values, found.id).inject:
+@pytest.mark.parametrize("definition", ALL, ids=_id)
+def test_what_is_injected_is_what_cluster_and_agent_know(definition: Fault) -> None:
+    _, values = next(iter(situations(definition)))
+    for step in filled(definition, values, definition.id).inject:
         if step.patch:
             assert step.patch.kind == "Workload" or step.patch.kind in RESOURCES
             assert isinstance(step.patch.body, list) == (step.patch.how == "json")
@@ -94,40 +94,40 @@ def test_what_is_injected_is_what_cluster_and_agent_know(found: Fault) -> None:
             assert "namespace" not in body["metadata"]
         if step.agent:
             spec_from_json({"kind": step.agent.fault, **step.agent.options})
-            assert Need.AGENT in found.needs
+            assert Need.AGENT in definition.needs
 
 
-@pytest.mark.parametrize("found", ALL, ids=_id)
-def test_variables_are_injected_as_text(found: Fault) -> None:
-    for _, values in situations(found):
-        for step in filled(found, values, found.id).inject:
+@pytest.mark.parametrize("definition", ALL, ids=_id)
+def test_variables_are_injected_as_text(definition: Fault) -> None:
+    for _, values in situations(definition):
+        for step in filled(definition, values, definition.id).inject:
             for entry in _named(step.model_dump(), "env"):
                 assert isinstance(entry.get("value", ""), str), entry
 
 
-@pytest.mark.parametrize("found", [f for f in ALL if f.parameters], ids=_id)
-def test_parameters_are_used_and_kept_apart_by_split(found: Fault) -> None:
-    for by_split in found.parameters.values():
+@pytest.mark.parametrize("definition", [f for f in ALL if f.parameters], ids=_id)
+def test_parameters_are_used_and_differ_by_split(definition: Fault) -> None:
+    for by_split in definition.parameters.values():
         assert set(by_split) == set(Split)
         assert all(by_split.values())
-    text = found.model_dump_json()
-    for name in found.parameters:
+    text = definition.model_dump_json()
+    for name in definition.parameters:
         derived = {"leak_percent": "leak_kibibytes", "moved_port": "moved_port"}
         assert f"${{{derived.get(name, name)}}}" in text
-    kept = [v[Split.HELD_OUT] for v in found.parameters.values()]
-    seen = [v[Split.TRAIN] for v in found.parameters.values()]
-    assert any(set(one).isdisjoint(other) for one, other in zip(kept, seen, strict=True))
+    held_out = [v[Split.HELD_OUT] for v in definition.parameters.values()]
+    train = [v[Split.TRAIN] for v in definition.parameters.values()]
+    assert any(set(one).isdisjoint(other) for one, other in zip(held_out, train, strict=True))
 
 
-@pytest.mark.parametrize("found", ALL, ids=_id)
-def test_the_readme_is_generated(found: Fault) -> None:
-    assert (DATA / found.id / "README.md").read_text(encoding="utf-8") == readme(found)
+@pytest.mark.parametrize("definition", ALL, ids=_id)
+def test_the_readme_is_generated(definition: Fault) -> None:
+    assert (DATA / definition.id / "README.md").read_text(encoding="utf-8") == readme(definition)
 
 
-@pytest.mark.parametrize("found", [f for f in ALL if f.control], ids=_id)
-def test_a_control_has_no_repair(found: Fault) -> None:
-    assert not found.repairs
-    assert not found.published
+@pytest.mark.parametrize("definition", [f for f in ALL if f.control], ids=_id)
+def test_a_control_has_no_repair(definition: Fault) -> None:
+    assert not definition.repairs
+    assert not definition.published
 
 
 def test_an_unknown_fault_is_named() -> None:

@@ -45,7 +45,7 @@ def test_a_value_is_not_filled_again() -> None:
 
 
 @pytest.mark.parametrize("data", ["${who}", {"${who}": 1}, ["x ${who}"]])
-def test_an_unknown_name_is_said_with_its_fault(data: Any) -> None:
+def test_an_unknown_name_is_reported_with_its_fault(data: Any) -> None:
     with pytest.raises(FillError, match=r"fault bad-image: \$\{who\} has no value"):
         fill(data, VALUES, "bad-image")
 
@@ -67,54 +67,54 @@ def test_a_model_is_filled_and_checked_again() -> None:
 
 
 def test_facts_of_the_target_are_those_before_the_fault() -> None:
-    found = values_of(case("online-boutique", "cartservice", service_tier="gold"))
+    values = values_of(case("online-boutique", "cartservice", service_tier="gold"))
 
-    assert found["namespace"] == "bench-online-boutique"
-    assert (found["container"], found["kind"]) == ("server", "Deployment")
-    assert (found["port"], found["target_port"]) == (7070, 7070)
-    assert (found["cpu_limit"], found["half_cpu_limit"], found["cpu_limit_x2"]) == (
+    assert values["namespace"] == "bench-online-boutique"
+    assert (values["container"], values["kind"]) == ("server", "Deployment")
+    assert (values["port"], values["target_port"]) == (7070, 7070)
+    assert (values["cpu_limit"], values["half_cpu_limit"], values["cpu_limit_x2"]) == (
         "300m",
         "150m",
         "600m",
     )
-    assert (found["original_memory_limit"], found["half_memory_limit"]) == ("128Mi", "64Mi")
-    assert found["service_tier"] == "gold"
-    assert found["node"] == "node-0"
+    assert (values["original_memory_limit"], values["half_memory_limit"]) == ("128Mi", "64Mi")
+    assert values["service_tier"] == "gold"
+    assert values["node"] == "node-0"
 
 
-def test_facts_of_what_is_around() -> None:
-    found = values_of(case("online-boutique", "cartservice"))
+def test_facts_of_related_objects() -> None:
+    values = values_of(case("online-boutique", "cartservice"))
 
-    assert (found["front"], found["front_port"], found["front_target_port"]) == (
+    assert (values["front"], values["front_port"], values["front_target_port"]) == (
         "frontend",
         80,
         8080,
     )
-    assert (found["callee"], found["callee_container"]) == ("redis-cart", "redis")
-    assert found["caller"] == "frontend"
-    assert found["pods_total"] == 12
-    assert found["config_map"] == "cartservice-config"
-    assert (found["config_key"], found["config_value"]) == ("CALLS", "http://redis-cart:6379/")
-    assert found["config_mode"] == "normal"
+    assert (values["callee"], values["callee_container"]) == ("redis-cart", "redis")
+    assert values["caller"] == "frontend"
+    assert values["pods_total"] == 12
+    assert values["config_map"] == "cartservice-config"
+    assert (values["config_key"], values["config_value"]) == ("CALLS", "http://redis-cart:6379/")
+    assert values["config_mode"] == "normal"
 
 
 def test_a_config_map_is_found_by_reference_too() -> None:
-    found = values_of(case("simple-micro", "time-service"))
+    values = values_of(case("simple-micro", "time-service"))
 
-    assert found["config_map"] == "time-service-config"
-    assert found["config_time_zone"] == "UTC"
+    assert values["config_map"] == "time-service-config"
+    assert values["config_time_zone"] == "UTC"
 
 
 def test_a_dependency_is_misspelt_once() -> None:
-    found = values_of(case("online-boutique", "recommendationservice"))
+    values = values_of(case("online-boutique", "recommendationservice"))
 
-    assert found["calls_mistaken"] == "http://productcatalogservice-svc:3550/"
+    assert values["calls_mistaken"] == "http://productcatalogservice-svc:3550/"
 
 
 def test_what_a_service_does_not_have_has_no_value() -> None:
-    found = values_of(case("online-boutique", "paymentservice"))
+    values = values_of(case("online-boutique", "paymentservice"))
 
-    assert not {"callee", "config_map", "calls_mistaken", "overload_milliseconds"} & set(found)
+    assert not {"callee", "config_map", "calls_mistaken", "overload_milliseconds"} & set(values)
 
 
 def test_a_workload_that_is_not_there_is_named() -> None:
@@ -131,7 +131,7 @@ def test_facts_need_no_limits_and_no_service() -> None:
         "metadata": {"name": "agent", "namespace": "ns"},
         "spec": {"template": {"spec": {"containers": [{"name": "agent", "image": "a:1"}]}}},
     }
-    found = facts(workload, extra={"pod": "agent-1"})
+    values = facts(workload, extra={"pod": "agent-1"})
 
-    assert found["pod"] == "agent-1"
-    assert not {"cpu_limit", "port", "half_memory_limit"} & set(found)
+    assert values["pod"] == "agent-1"
+    assert not {"cpu_limit", "port", "half_memory_limit"} & set(values)

@@ -1,4 +1,4 @@
-"""The simulator's word on a trial, and how it is compared with what was really seen."""
+"""The simulator's verdict on a trial, and how it is compared with the real one."""
 
 import json
 from dataclasses import replace
@@ -79,17 +79,17 @@ def test_what_is_wrong_with_a_neighbour_is_known_by_its_settings() -> None:
     trial = inputs("upstream-cause", before, before)
     spec = {"template": {"spec": {"containers": [{"name": TIME, "env": env}]}}}
     broken = {"kind": "Deployment", "metadata": {"name": TIME}, "spec": spec}
-    said = simulated(replace(trial, others=(broken,), actions=(Restart(target=key(HELLO)),)))
-    assert said.failing == ("answers", "dependency-answers")
-    assert not said.verified
+    simulation = simulated(replace(trial, others=(broken,), actions=(Restart(target=key(HELLO)),)))
+    assert simulation.failing == ("answers", "dependency-answers")
+    assert not simulation.verified
 
 
 def test_what_the_fault_put_in_is_known_by_its_data() -> None:
     before = healthy(TIME)
     pod = before.pods[key(TIME)][0].name
     trial = inputs("network-delay", before, before, pod=pod)
-    found = stresses(catalog.fault("network-delay"), trial)
-    assert found == {pod: Stress(delay_milliseconds=trial.values["delay_milliseconds"])}
+    pod_stress = stresses(catalog.fault("network-delay"), trial)
+    assert pod_stress == {pod: Stress(delay_milliseconds=trial.values["delay_milliseconds"])}
     assert stresses(catalog.fault("bad-image"), trial) == {}
 
     trial = inputs("returning-stress", before, before, pod=pod)
@@ -116,7 +116,7 @@ def test_inputs_are_the_same_when_they_are_read_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("real", "said", "harmed", "kind"),
+    ("real_verified", "simulated_verified", "harmed", "kind"),
     [
         (True, True, ((), ()), AgreementKind.BOTH),
         (False, False, ((), ()), AgreementKind.NEITHER),
@@ -127,11 +127,14 @@ def test_inputs_are_the_same_when_they_are_read_again() -> None:
     ],
 )
 def test_two_verdicts_are_compared(
-    real: bool, said: bool, harmed: tuple[tuple[str, ...], tuple[str, ...]], kind: AgreementKind
+    real_verified: bool,
+    simulated_verified: bool,
+    harmed: tuple[tuple[str, ...], tuple[str, ...]],
+    kind: AgreementKind,
 ) -> None:
-    seen = Real(verified=real, harmed=harmed[0])
-    told = Simulated(verified=said, cured=said, harmed=harmed[1])
-    assert compare(seen, told) is kind
+    real = Real(verified=real_verified, harmed=harmed[0])
+    simulation = Simulated(verified=simulated_verified, cured=simulated_verified, harmed=harmed[1])
+    assert compare(real, simulation) is kind
 
 
 def test_a_cure_needs_the_probes_and_the_oracle() -> None:

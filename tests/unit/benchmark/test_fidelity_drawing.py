@@ -1,4 +1,4 @@
-"""Which playbooks are tried: all kinds, all admissible, and the same ones for the same seed."""
+"""Which playbooks are sampled: all kinds, all admissible, and the same ones for the same seed."""
 
 import random
 
@@ -36,11 +36,11 @@ def origin(count: int, seed: int = 1) -> list[Playbook]:
 
 
 def test_every_kind_of_playbook_is_drawn_and_admissible() -> None:
-    found = origin(10)
-    assert {one.origin for one in found} == set(Origin)
-    assert len({one.actions for one in found}) == 10
-    assert all(is_allowed(one.actions, broken(), permissive_policy()) for one in found)
-    assert all(len(one.actions) == (2 if one.origin is Origin.PAIR else 1) for one in found)
+    playbooks = origin(10)
+    assert {one.origin for one in playbooks} == set(Origin)
+    assert len({one.actions for one in playbooks}) == 10
+    assert all(is_allowed(one.actions, broken(), permissive_policy()) for one in playbooks)
+    assert all(len(one.actions) == (2 if one.origin is Origin.PAIR else 1) for one in playbooks)
 
 
 def test_the_same_seed_draws_the_same_playbooks() -> None:
@@ -69,6 +69,6 @@ def test_a_deleted_pod_is_the_one_of_now() -> None:
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=1), st.integers(0, 400))
 def test_shares_add_up_and_are_even(names: list[str], count: int) -> None:
-    found = trials_per_fault(names, count)
-    assert sum(found.values()) == count
-    assert max(found.values()) - min(found.values()) <= 1
+    trials = trials_per_fault(names, count)
+    assert sum(trials.values()) == count
+    assert max(trials.values()) - min(trials.values()) <= 1

@@ -1,4 +1,4 @@
-"""Every fault that a small system can have is one in the simulator too, told by the same truths."""
+"""Every fault that a small system can have is one in the simulator, with the same truth."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from reme_benchmark.scenarios.cases.targets import possible
 from reme_benchmark.scenarios.faults import catalog
 from reme_benchmark.scenarios.systems.catalog import load
 from reme_lab.simulator import problems_of, snapshot_of
-from tests.unit.benchmark.injections import brought_about
-from tests.unit.benchmark.trials import SYSTEM, asked, healthy, inputs
+from tests.unit.benchmark.injections import with_fault
+from tests.unit.benchmark.trials import SYSTEM, healthy, inputs, probed_services
 
 PLACES = [
     (fault.id, service.name)
@@ -26,12 +26,12 @@ def test_a_fault_shows_and_its_good_repairs_help(fault: str, service: str) -> No
     before = healthy(service)
     node = next(key.name for key, _ in before.of_kind("Node"))
     pod = before.pods[before.target][0].name
-    told = inputs(fault, before, before, pod=pod)
-    told = replace(told, values={**told.values, "node": node})
-    now = brought_about(catalog.fault(fault), before, told)
+    trial_inputs = inputs(fault, before, before, pod=pod)
+    trial_inputs = replace(trial_inputs, values={**trial_inputs.values, "node": node})
+    now = with_fault(catalog.fault(fault), before, trial_inputs)
     trial = replace(
-        told,
-        live=snapshot_of(now, asked(told.probes)),
+        trial_inputs,
+        live=snapshot_of(now, probed_services(trial_inputs.probes)),
         others=tuple(
             {"kind": key.kind, **now.objects[key]} for key in now.workloads if key != now.target
         ),
@@ -39,6 +39,6 @@ def test_a_fault_shows_and_its_good_repairs_help(fault: str, service: str) -> No
     assert problems_of(world(trial), trial.probes)
     for actions in good_repairs(catalog.fault(fault), trial.values):
         if is_allowed(actions, trial.live, permissive_policy()):
-            said = simulated(replace(trial, actions=actions))
-            assert said.verified, (actions, said)
-            assert said.cured, (actions, said)
+            simulation = simulated(replace(trial, actions=actions))
+            assert simulation.verified, (actions, simulation)
+            assert simulation.cured, (actions, simulation)

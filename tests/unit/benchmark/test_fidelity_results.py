@@ -1,4 +1,4 @@
-"""What is kept of a measurement, how it goes on, and what is said of it."""
+"""How results of a fidelity measurement are stored, continued and reported."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,18 +32,18 @@ def trial(
     number: int, action: Action, *, verified: bool, cured: bool | None = None
 ) -> tuple[Outcome, Inputs]:
     before = healthy(TIME)
-    told = inputs("bad-version", before, with_variable(before, "FAIL_PERCENT", "80"))
-    told = replace(told, actions=(action,))
+    trial_inputs = inputs("bad-version", before, with_variable(before, "FAIL_PERCENT", "80"))
+    trial_inputs = replace(trial_inputs, actions=(action,))
     outcome = Outcome(
         id=f"bad-version-{number:02}",
         fault="bad-version",
         service=TIME,
         origin=Origin.OBVIOUS,
-        actions=tuple(ACTIONS.dump_python(told.actions, mode="json")),
+        actions=tuple(ACTIONS.dump_python(trial_inputs.actions, mode="json")),
         real=Real(verified=verified, cured=cured if cured is not None else verified or None),
-        simulated=simulated(told),
+        simulated=simulated(trial_inputs),
     )
-    return outcome, told
+    return outcome, trial_inputs
 
 
 @pytest.fixture
@@ -79,17 +79,17 @@ def test_a_half_written_line_is_no_trial(measured: Outcomes) -> None:
 
 
 def test_a_replay_tells_the_disagreements(measured: Outcomes) -> None:
-    found = replayed(measured)
-    (line,) = found.lines
+    replay = replayed(measured)
+    (line,) = replay.lines
     assert line.startswith("bad-version-02 time-service Restart: only the real world verifies it")
-    assert found.summary.whole.trials == 2
-    assert found.summary.whole.agreed == 1
-    assert found.summary.whole.kinds == {"only the real world verifies it": 1}
-    assert found.summary.left_out == {
+    assert replay.summary.whole.trials == 2
+    assert replay.summary.whole.agreed == 1
+    assert replay.summary.whole.kinds == {"only the real world verifies it": 1}
+    assert replay.summary.left_out == {
         "bad-image": "it does not bite",
         "passing-loss": "it ends by itself",
     }
-    assert "1 (50%; 9 to 91)" in text(found.summary)
+    assert "1 (50%; 9 to 91)" in text(replay.summary)
 
 
 def test_the_page_names_what_is_below_the_goal(measured: Outcomes) -> None:
@@ -107,10 +107,10 @@ def test_the_page_says_where_only_the_short_window_was_against_the_simulator(
     store = Outcomes(tmp_path / "results")
     store.begin(PLAN)
     store.save(*trial(1, Restart(target=key(TIME)), verified=True, cured=False))
-    found = replayed(store).summary
+    summary = replayed(store).summary
     luck = "the oracle agrees with the simulator on every playbook"
-    assert f"Below the goal of 95%: bad-version. For all of them {luck}" in page({"first": found})
-    other = found.by_fault["bad-version"].model_copy(update={"agreed_on_cure": 0})
-    both = {**found.by_fault, "worse": other}
-    written = page({"first": found.model_copy(update={"by_fault": both})})
+    assert f"Below the goal of 95%: bad-version. For all of them {luck}" in page({"first": summary})
+    other = summary.by_fault["bad-version"].model_copy(update={"agreed_on_cure": 0})
+    both = {**summary.by_fault, "worse": other}
+    written = page({"first": summary.model_copy(update={"by_fault": both})})
     assert f"Below the goal of 95%: bad-version, worse. For bad-version {luck}" in written

@@ -1,4 +1,4 @@
-"""The verdict on a playbook in the real world, taken over cluster and probes that are played."""
+"""The verdict on a playbook in the real world, with a fake cluster and fake probes."""
 
 import itertools
 from collections.abc import Callable
@@ -31,15 +31,17 @@ class Played:
         waiting: Callable[[int], str] = lambda _: "",
     ) -> None:
         self._answers, self._neighbour, self._waiting = answers, neighbour, waiting
-        self._asked, self._listed, self._read = (itertools.count() for _ in range(3))
+        self._sample_numbers, self._list_numbers, self._read_numbers = (
+            itertools.count() for _ in range(3)
+        )
         self.rounds = 0
 
     async def sample(self, *_: Any) -> Sample:
         self.rounds += 1
-        return Sample(self._answers(next(self._asked)), "", "")
+        return Sample(self._answers(next(self._sample_numbers)), "", "")
 
     async def workloads(self, _: str) -> list[Any]:
-        available = {"cart": 1, "shop": self._neighbour(next(self._listed))}
+        available = {"cart": 1, "shop": self._neighbour(next(self._list_numbers))}
         return [
             {
                 "kind": "Deployment",
@@ -54,7 +56,7 @@ class Played:
         return {"status": {"replicas": 1}}
 
     async def pods(self, _: Any) -> list[Any]:
-        reason = self._waiting(next(self._read))
+        reason = self._waiting(next(self._read_numbers))
         state = {"waiting": {"reason": reason}} if reason else {"running": {}}
         status = {"containerStatuses": [{"ready": not reason, "state": state}]}
         return [{"metadata": {"name": "cart-1"}, "status": status}]

@@ -34,22 +34,30 @@ def tree(folder: Path, *controllers: str, unified: bool = False) -> Tree:
 def test_version_1_has_a_directory_per_controller_also_when_mounted_together(
     tmp_path: Path,
 ) -> None:
-    found = groups(tree(tmp_path, "pids", "memory", "cpu,cpuacct", "systemd"), V1)
+    container_groups = groups(tree(tmp_path, "pids", "memory", "cpu,cpuacct", "systemd"), V1)
     below = "kubepods/burstable/pod1/c1"
-    assert found.directory("cpu") == found.directory("cpuacct") == tmp_path / "cpu,cpuacct" / below
-    assert found.directory("memory") == tmp_path / "memory" / below
-    assert set(found.join_files()) == {
+    assert (
+        container_groups.directory("cpu")
+        == container_groups.directory("cpuacct")
+        == tmp_path / "cpu,cpuacct" / below
+    )
+    assert container_groups.directory("memory") == tmp_path / "memory" / below
+    assert set(container_groups.join_files()) == {
         tmp_path / name / below / "cgroup.procs"
         for name in ("pids", "memory", "cpu,cpuacct", "systemd")
     }
     with pytest.raises(AgentError, match="blkio"):
-        found.directory("blkio")
+        container_groups.directory("blkio")
 
 
 def test_version_2_has_one_and_a_hybrid_is_version_1(tmp_path: Path) -> None:
-    found = groups(tree(tmp_path / "v2", "x", unified=True), V2)
-    assert found.unified
-    assert found.directory("cpu") == found.directory("io") == tmp_path / "v2" / V2.strip()[4:]
+    container_groups = groups(tree(tmp_path / "v2", "x", unified=True), V2)
+    assert container_groups.unified
+    assert (
+        container_groups.directory("cpu")
+        == container_groups.directory("io")
+        == tmp_path / "v2" / V2.strip()[4:]
+    )
     hybrid = tree(tmp_path / "v1", "memory", "unified")
     (tmp_path / "v1" / "unified" / "cgroup.controllers").write_text("")
     assert not hybrid.unified

@@ -87,8 +87,8 @@ def rendered(spec: Spec) -> dict[str, Any]:
     jsonschema.validate(body["spec"], SCHEMAS[body["kind"]])
     assert body["spec"]["selector"]["pods"] == {"shop": ["cart-1"]}
     assert body["spec"]["duration"] == "91s"
-    found: dict[str, Any] = body["spec"]
-    return found
+    chaos_spec: dict[str, Any] = body["spec"]
+    return chaos_spec
 
 
 def test_stress_is_in_the_named_container() -> None:

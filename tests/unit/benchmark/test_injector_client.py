@@ -1,4 +1,4 @@
-"""The runner's side, with a cluster of nothing but answers."""
+"""The client of the fault agents, with a fake API server."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -31,9 +31,9 @@ class Answers:
     """Agents on nodes one and two, and the pod web-1 on node two."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
         self.agents = [agent("one"), agent("two"), agent("three", phase="Pending")]
-        self.said: dict[str, Any] = {}
+        self.reply: dict[str, Any] = {}
 
     async def get(self, path: str) -> dict[str, Any]:
         if path == f"{SYSTEM}/secrets/fault-agent":
@@ -48,8 +48,8 @@ class Answers:
             yield pod
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append((path, body))
-        return dict(self.said)
+        self.calls.append((path, body))
+        return dict(self.reply)
 
 
 def agent(node: str, phase: str = "Running") -> dict[str, Any]:
@@ -76,18 +76,18 @@ FAULT = Fault("0a1b2c3d", "bench", Target("shop", "web-1", "a" * 64, "10.0.0.2")
 async def test_a_fault_goes_to_the_agent_of_its_pods_node_with_the_token(
     cluster: Answers, agents: FaultAgents
 ) -> None:
-    cluster.said = {"id": FAULT.id, "ends_at": 5, "milliseconds": 12.5, "effect": {"x": 1}}
+    cluster.reply = {"id": FAULT.id, "ends_at": 5, "milliseconds": 12.5, "effect": {"x": 1}}
     injected = await agents.inject(FAULT)
     assert (injected.id, injected.ends_at, injected.effect) == (FAULT.id, 5, {"x": 1})
-    [(path, body)] = cluster.asked
+    [(path, body)] = cluster.calls
     assert path == f"{SYSTEM}/pods/http:agent-two:8090/proxy/inject"
     assert body == {"token": "the-token", "fault": FAULT.to_json()}
 
 
 async def test_a_sweep_asks_every_agent_that_runs(cluster: Answers, agents: FaultAgents) -> None:
-    cluster.said = {"removed": ["f1"]}
+    cluster.reply = {"removed": ["f1"]}
     assert await agents.sweep("bench") == ["f1"]
-    assert [path.split(":")[1] for path, _ in cluster.asked] == ["agent-one", "agent-two"]
+    assert [path.split(":")[1] for path, _ in cluster.calls] == ["agent-one", "agent-two"]
     assert await agents.remove(FAULT)
 
 

@@ -102,7 +102,7 @@ def test_a_mark_fits_into_the_comment_of_a_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "tag"),
     [
         (["python", "-m", "reme_benchmark.injection.agent.stress_worker", str(MARK), "60"], MARK),
         (
@@ -121,5 +121,5 @@ def test_a_mark_fits_into_the_comment_of_a_rule() -> None:
         (["sh", "-c", f"echo reme_benchmark.injection.agent.stress_worker {MARK}"], None),
     ],
 )
-def test_only_helpers_are_taken_for_helpers(words: list[str], found: FaultTag | None) -> None:
-    assert tag_in(words) == found
+def test_only_helpers_are_taken_for_helpers(words: list[str], tag: FaultTag | None) -> None:
+    assert tag_in(words) == tag

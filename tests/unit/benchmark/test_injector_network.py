@@ -172,9 +172,9 @@ def test_the_kernel_takes_a_table_and_returns_its_comment(rules: list[packet_rul
         nftables.delete(packet_rules.table_name(tag("delay")))  # the second time is no error
         return created, nftables.comments()
 
-    created, left = run_in_namespace(None, create_and_delete)
+    created, remaining = run_in_namespace(None, create_and_delete)
     assert created == [str(tag("delay"))] * 4
-    assert left == []
+    assert remaining == []
 
 
 @needs_namespaces

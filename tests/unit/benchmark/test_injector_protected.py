@@ -10,6 +10,6 @@ def test_all_of_the_injector_is_protected() -> None:
     for image in ("", "localhost/other:1"):
         namespace, daemon_set = manifest(image)
         template = daemon_set["spec"]["template"]
-        for found in (namespace, daemon_set, template):
-            assert is_protected(found), found
-            assert found["metadata"]["labels"][PROTECTED_LABEL] == "true"
+        for manifest_object in (namespace, daemon_set, template):
+            assert is_protected(manifest_object), manifest_object
+            assert manifest_object["metadata"]["labels"][PROTECTED_LABEL] == "true"

@@ -1,4 +1,4 @@
-"""The agent's door: who may come in, and how what went wrong is said."""
+"""The agent's server: which requests it accepts, and how it reports errors."""
 
 import json
 from typing import Any
@@ -18,14 +18,14 @@ def ask(path: str, body: Any, **commands: Any) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_command_gets_its_body_without_the_token() -> None:
-    seen: list[Any] = []
+    bodies: list[Any] = []
 
     def work(body: dict[str, Any]) -> dict[str, Any]:
-        seen.append(body)
+        bodies.append(body)
         return {"done": True}
 
     assert ask("/work", {"token": TOKEN, "id": "x"}, work=work) == (200, {"done": True})
-    assert seen == [{"id": "x"}]
+    assert bodies == [{"id": "x"}]
 
 
 @pytest.mark.parametrize("given", [{}, {"token": ""}, {"token": "ä"}, {"token": 5}])
@@ -33,8 +33,8 @@ def test_without_the_token_nothing_is_done(given: dict[str, Any]) -> None:
     def work(body: dict[str, Any]) -> dict[str, Any]:
         raise AssertionError(body)
 
-    status, said = ask("/work", given, work=work)
-    assert (status, said["reason"]) == (403, "Forbidden")
+    status, reply = ask("/work", given, work=work)
+    assert (status, reply["reason"]) == (403, "Forbidden")
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff", b"[" * 9999, b"9" * 9999])
@@ -56,11 +56,11 @@ def test_each_error_has_its_status(error: Exception, status: int, reason: str) -
     def work(body: dict[str, Any]) -> dict[str, Any]:
         raise error
 
-    got, said = ask("/work", {"token": TOKEN}, work=work)
-    assert (got, said["reason"]) == (status, reason)
-    assert said["message"]
+    reply_status, reply = ask("/work", {"token": TOKEN}, work=work)
+    assert (reply_status, reply["reason"]) == (status, reason)
+    assert reply["message"]
 
 
 def test_an_unknown_command_is_told_apart_from_a_container_that_is_gone() -> None:
-    status, said = ask("/nothing", {"token": TOKEN})
-    assert (status, said["reason"]) == (404, "NoSuchCommand")
+    status, reply = ask("/nothing", {"token": TOKEN})
+    assert (status, reply["reason"]) == (404, "NoSuchCommand")

@@ -13,27 +13,27 @@ from reme_benchmark.scoring.records import State
 from tests.doubles.results import result
 
 
-def test_every_attack_is_tried_and_on_faults_that_exist() -> None:
-    tried = {p.method for p in PROOFS}
-    assert {name for name in NAMES if name.startswith("cheat-")} <= tried
-    assert {"noop", "oracle", "restart"} <= tried
+def test_every_attack_is_run_on_faults_that_exist() -> None:
+    methods = {p.method for p in PROOFS}
+    assert {name for name in NAMES if name.startswith("cheat-")} <= methods
+    assert {"noop", "oracle", "restart"} <= methods
     assert set(CHEATED_FAULTS) <= set(catalog.faults())
 
 
 def test_a_restart_is_no_attack_where_it_is_the_repair() -> None:
-    left = cheated_faults("cheat-restart-loop")
-    assert left
-    assert not any(catalog.fault(name).restart_helps for name in left)
+    fault_names = cheated_faults("cheat-restart-loop")
+    assert fault_names
+    assert not any(catalog.fault(name).restart_helps for name in fault_names)
     assert cheated_faults("cheat-drop-limit") == CHEATED_FAULTS
 
 
 def test_one_success_of_doing_nothing_breaks_the_proof() -> None:
     proof = Proof("noop", must_pass=False)
     assert result_of(proof, [result(1, passed=False)]).holds
-    found = result_of(proof, [result(1, passed=False), result(2, passed=True)])
-    assert not found.holds
-    assert (found.passed, found.cases) == (1, 2)
-    assert len(found.wrong) == 1
+    proof_result = result_of(proof, [result(1, passed=False), result(2, passed=True)])
+    assert not proof_result.holds
+    assert (proof_result.passed, proof_result.cases) == (1, 2)
+    assert len(proof_result.wrong) == 1
 
 
 def test_one_failure_of_a_good_playbook_breaks_the_proof() -> None:
@@ -46,7 +46,7 @@ def test_a_baseline_proves_nothing() -> None:
     assert result_of(Proof("restart", must_pass=None), [result(1, passed=False), result(2)]).holds
 
 
-def test_what_was_not_judged_is_told_apart() -> None:
+def test_what_was_not_judged_is_counted_apart() -> None:
     failed = result(2, passed=None, state=State.HARNESS_ERROR)
-    found = result_of(Proof("oracle", must_pass=True), [result(1), failed])
-    assert (found.cases, found.not_judged) == (1, 1)
+    proof_result = result_of(Proof("oracle", must_pass=True), [result(1), failed])
+    assert (proof_result.cases, proof_result.not_judged) == (1, 1)

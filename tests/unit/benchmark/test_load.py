@@ -1,4 +1,4 @@
-"""What users felt is counted by the second in which they asked."""
+"""The SLI of users is counted by the second of the request."""
 
 import json
 import threading
@@ -59,10 +59,10 @@ def test_a_slow_front_door_does_not_slow_the_user_down() -> None:
     server = Server(0, slow, at_once=200)
     threading.Thread(target=server.serve, daemon=True).start()
     user = User(f"http://127.0.0.1:{server.port}/", ("/a", "/b"), 5)
-    begun = time.monotonic()
+    start = time.monotonic()
     for number in range(100):
         user.begin(number)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - start < 1
     # What finds no place has failed at once: nobody was served.
     record = user.seconds.between(0, time.time() + 1)
     assert (record["failed"], record["skipped"]) == (36, 36)

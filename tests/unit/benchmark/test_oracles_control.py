@@ -10,35 +10,35 @@ from tests.unit.benchmark.judging import (
     Scene,
     delete_the_injector,
     loosen_the_probe,
+    make_scene,
     reasons,
     replace_a_pod,
     scale_to_zero,
-    staged,
 )
 
 
 @pytest.mark.parametrize("cheat", [scale_to_zero, loosen_the_probe, delete_the_injector])
 async def test_acting_on_a_healthy_system_fails(cheat: Callable[[Scene], None]) -> None:
-    scene = await staged(None, control=Control.HEALTHY)
+    scene = await make_scene(None, control=Control.HEALTHY)
     assert (await scene.judge_control()).passed
     cheat(scene)
     assert not (await scene.judge_control()).passed
 
 
 async def test_a_restart_of_a_healthy_system_is_an_action() -> None:
-    scene = await staged(None, control=Control.HEALTHY)
+    scene = await make_scene(None, control=Control.HEALTHY)
     replace_a_pod(scene.cluster, 0)
     assert reasons(await scene.judge_control()) == "changes: pod cart-1-0 was replaced"
 
 
 async def test_a_pod_that_is_about_to_be_replaced_counts() -> None:
-    scene = await staged(None, control=Control.HEALTHY)
+    scene = await make_scene(None, control=Control.HEALTHY)
     scene.cluster.at("Pod", "cart-1-0")["metadata"]["deletionTimestamp"] = "now"
     assert reasons(await scene.judge_control()) == "changes: pod cart-1-0 was replaced"
 
 
 async def test_a_fault_that_stays_is_no_change_of_the_methods() -> None:
-    scene = await staged(FAULT, control=Control.UNREPAIRABLE)
+    scene = await make_scene(FAULT, control=Control.UNREPAIRABLE)
     scene.container()["image"] = "absent:1"
     await scene.tamper_check.record_report_time(scene.context)
     assert (await scene.judge_control()).passed
@@ -47,7 +47,7 @@ async def test_a_fault_that_stays_is_no_change_of_the_methods() -> None:
 
 
 async def test_a_fault_that_heals_by_itself_must_be_gone() -> None:
-    scene = await staged(FAULT, control=Control.SELF_HEALING)
+    scene = await make_scene(FAULT, control=Control.SELF_HEALING)
     scene.gone = False
     scene.container()["image"] = "absent:1"
     await scene.tamper_check.record_report_time(scene.context)
@@ -63,7 +63,7 @@ async def test_a_fault_that_heals_by_itself_must_be_gone() -> None:
 
 
 async def test_acting_on_what_heals_by_itself_fails() -> None:
-    scene = await staged(FAULT, control=Control.SELF_HEALING)
+    scene = await make_scene(FAULT, control=Control.SELF_HEALING)
     await scene.tamper_check.record_report_time(scene.context)
     scene.cart()["spec"]["replicas"] = 3
     assert "spec.replicas: 2 -> 3" in reasons(await scene.judge_control())

@@ -1,4 +1,4 @@
-"""Each measurement of a fault's effect: when it holds, when not, and when nothing can be said."""
+"""Each measurement of a fault's effect: when it holds, when not, and when it has no result."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -48,8 +48,12 @@ async def scene() -> Scene:
 
 
 async def test_a_rollout_is_done(scene: Scene) -> None:
-    seen = await scene.measure({"rollout": {}})
-    assert (seen.name, seen.ok, seen.value) == ("rollout cart", True, "2/2 available, 2 updated")
+    measured = await scene.measure({"rollout": {}})
+    assert (measured.name, measured.ok, measured.value) == (
+        "rollout cart",
+        True,
+        "2/2 available, 2 updated",
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,8 +73,8 @@ async def test_a_rollout_is_not_done(scene: Scene, status: dict[str, int]) -> No
 async def test_fewer_pods_than_before_are_not_enough(scene: Scene) -> None:
     scene.cart()["spec"]["replicas"] = 0
     scene.cart()["status"] = {"observedGeneration": 1}
-    seen = await scene.measure({"rollout": {}})
-    assert (seen.ok, seen.message) == (False, "0 of 2 pods are available")
+    measured = await scene.measure({"rollout": {}})
+    assert (measured.ok, measured.message) == (False, "0 of 2 pods are available")
 
 
 async def test_a_workload_that_is_gone_is_not_rolled_out(scene: Scene) -> None:
@@ -100,21 +104,21 @@ async def test_a_silent_api_server_is_not_measured(scene: Scene) -> None:
 
 
 async def test_a_service_is_asked_by_its_caller_through_its_address(scene: Scene) -> None:
-    seen = await scene.measure({"serves": {}})
-    assert (seen.ok, seen.value) == (True, "4 of 4 answered, median 5 ms")
-    assert scene.agents.asked == ["front-1-0: http://10.0.0.1:80/"]
+    measured = await scene.measure({"serves": {}})
+    assert (measured.ok, measured.value) == (True, "4 of 4 answered, median 5 ms")
+    assert scene.agents.measurements == ["front-1-0: http://10.0.0.1:80/"]
 
 
 async def test_the_front_is_asked_by_the_users(scene: Scene) -> None:
     assert (await scene.measure({"serves": {"service": "front"}})).ok
-    assert scene.agents.asked == ["users-1-0: http://10.0.0.1:80/"]
+    assert scene.agents.measurements == ["users-1-0: http://10.0.0.1:80/"]
 
 
 async def test_without_an_agent_the_proxy_asks(scene: Scene) -> None:
     scene.agents.fails = AgentsError("no agent")
     assert (await scene.measure({"serves": {"requests": 3}})).ok
     assert (
-        scene.cluster.api.asked
+        scene.cluster.api.paths
         == [
             "/api/v1/namespaces/shop/services/http:cart:80/proxy/",
         ]
@@ -130,18 +134,18 @@ async def test_without_an_agent_the_proxy_asks(scene: Scene) -> None:
         (UnavailableError("GET x: no answer within 2 s"), "no answer within 2 s"),
     ],
 )
-async def test_bad_answers_are_told(scene: Scene, answer: Any, why: str) -> None:
+async def test_bad_answers_are_reported(scene: Scene, answer: Any, why: str) -> None:
     scene.agents.fails = AgentsError("no agent")
     scene.cluster.api.answers["http:cart"] = answer
-    seen = await scene.measure({"serves": {}})
-    assert seen.ok is False
-    assert why in seen.message
+    measured = await scene.measure({"serves": {}})
+    assert measured.ok is False
+    assert why in measured.message
 
 
 async def test_some_lost_requests_are_too_many(scene: Scene) -> None:
     scene.agents.errors = {"TimeoutError": 1}
-    seen = await scene.measure({"serves": {}})
-    assert (seen.ok, seen.value) == (False, "3 of 4 answered, median 5 ms")
+    measured = await scene.measure({"serves": {}})
+    assert (measured.ok, measured.value) == (False, "3 of 4 answered, median 5 ms")
     assert (await scene.measure({"serves": {"min_percent": 75}})).ok
 
 
@@ -154,15 +158,15 @@ async def test_a_slow_service_is_too_slow(scene: Scene) -> None:
 async def test_a_service_without_ready_endpoints_does_not_serve(scene: Scene) -> None:
     for endpoint in scene.cluster.at("EndpointSlice", "cart-1")["endpoints"]:
         endpoint["conditions"]["ready"] = False
-    seen = await scene.measure({"serves": {}})
-    assert (seen.ok, seen.message) == (False, "Service cart has no ready endpoint")
+    measured = await scene.measure({"serves": {}})
+    assert (measured.ok, measured.message) == (False, "Service cart has no ready endpoint")
 
 
 async def test_a_service_that_leads_to_others_does_not_serve(scene: Scene) -> None:
     endpoint = {"targetRef": {"name": "front-1-0"}}
     scene.cluster.at("EndpointSlice", "cart-1")["endpoints"].append(endpoint)
-    seen = await scene.measure({"serves": {}})
-    assert (seen.ok, "front-1-0" in seen.message) == (False, True)
+    measured = await scene.measure({"serves": {}})
+    assert (measured.ok, "front-1-0" in measured.message) == (False, True)
 
 
 async def test_an_endpoint_of_a_pod_that_just_went_is_no_harm(scene: Scene) -> None:
@@ -224,7 +228,7 @@ async def test_containers_are_seldom_throttled(scene: Scene, use: dict[str, Any]
     ],
 )
 @pytest.mark.parametrize("error", [AgentsError("no agent"), NotFoundError("no container")])
-async def test_without_the_agent_nothing_can_be_said(
+async def test_without_the_agent_nothing_is_measured(
     scene: Scene, check: dict[str, Any], error: Exception
 ) -> None:
     scene.agents.fails = error
@@ -238,14 +242,14 @@ async def test_a_service_without_running_containers_uses_nothing_that_counts(sce
     assert (await scene.measure(check)).ok is None
 
 
-async def test_memory_that_grows_is_seen(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_that_grows_is_detected(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(container_usage, "_FLAT_SECONDS", 0.05)
     # Two pods, read twice: the second of them takes half a mebibyte in that time.
     scene.pod("cart-1-1")["status"]["containerStatuses"][0]["containerID"] = "x://" + "b" * 64
     check = {"memory_flat": {"max_mebibytes_per_minute": 5}}
     scene.agents.memory = [2**20, 2**20, 2**20, 2**20 + 2**19]
-    seen = await scene.measure(check)
-    assert (seen.ok, seen.message) == (False, "memory of cart still grows")
+    measured = await scene.measure(check)
+    assert (measured.ok, measured.message) == (False, "memory of cart still grows")
     scene.agents.memory = [2**20, 2**20, 2**20, 2**20]
     assert (await scene.measure(check)).ok
 
@@ -268,10 +272,10 @@ async def test_growth_is_measured_from_the_first_look(
 async def test_a_disk_is_fast_or_slow(scene: Scene) -> None:
     check = {"disk": {"min_mebibytes_per_second": 5}}
     assert (await scene.measure(check)).ok
-    assert scene.agents.asked == ["/scratch", "/scratch"]
+    assert scene.agents.measurements == ["/scratch", "/scratch"]
     scene.agents.speed = 2**20
-    seen = await scene.measure(check)
-    assert (seen.ok, seen.value) == (False, "1.0 MiB/s")
+    measured = await scene.measure(check)
+    assert (measured.ok, measured.value) == (False, "1.0 MiB/s")
 
 
 async def test_a_service_without_a_volume_has_no_disk(scene: Scene) -> None:
@@ -284,9 +288,9 @@ async def test_a_service_without_a_volume_has_no_disk(scene: Scene) -> None:
 
 async def test_a_good_network_answers_in_time(scene: Scene) -> None:
     assert (await scene.measure({"network": {}})).ok
-    assert set(scene.agents.asked) == {"front-1-0: http://10.1.0.1:8080/healthz"}
+    assert set(scene.agents.measurements) == {"front-1-0: http://10.1.0.1:8080/healthz"}
     # Twelve requests to each of two pods, four at a time.
-    assert len(scene.agents.asked) == 6
+    assert len(scene.agents.measurements) == 6
 
 
 @pytest.mark.parametrize(
@@ -303,7 +307,7 @@ async def test_a_bad_network_loses_or_delays(
 async def test_a_lost_network_is_known_after_the_first_requests(scene: Scene) -> None:
     scene.agents.errors = {"TimeoutError": 4}
     await scene.measure({"network": {}})
-    assert len(scene.agents.asked) == 1
+    assert len(scene.agents.measurements) == 1
 
 
 async def test_pods_that_are_not_ready_have_no_network(scene: Scene) -> None:
@@ -322,8 +326,8 @@ def _status(scene: Scene) -> Object:
 
 async def test_old_restarts_are_none(scene: Scene) -> None:
     _status(scene)["restartCount"] = 3
-    seen = await scene.measure({"no_restarts": {}})
-    assert (seen.ok, seen.value) == (True, "3 restarts")
+    measured = await scene.measure({"no_restarts": {}})
+    assert (measured.ok, measured.value) == (True, "3 restarts")
 
 
 async def test_a_fresh_restart_is_one(scene: Scene) -> None:
@@ -340,7 +344,7 @@ async def test_a_container_that_waits_to_be_started_again_does_not_run(scene: Sc
 
 
 @pytest.mark.parametrize(
-    ("path", "wanted", "ok"),
+    ("path", "condition", "ok"),
     [
         ("spec.replicas", {"equals": 2}, True),
         ("spec.replicas", {"equals": "2"}, True),
@@ -365,8 +369,8 @@ async def test_a_container_that_waits_to_be_started_again_does_not_run(scene: Sc
         ),
     ],
 )
-async def test_a_field_holds(scene: Scene, path: str, wanted: dict[str, Any], ok: bool) -> None:
-    check = {"kind": "Workload", "name": "${service}", "path": path, **wanted}
+async def test_a_field_holds(scene: Scene, path: str, condition: dict[str, Any], ok: bool) -> None:
+    check = {"kind": "Workload", "name": "${service}", "path": path, **condition}
     assert (await scene.measure({"field": check})).ok is ok
     assert await field_holds(FieldHolds.model_validate(check), scene.context) is ok
 

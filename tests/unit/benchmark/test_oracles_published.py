@@ -43,7 +43,7 @@ class Scene:
         ]
 
 
-async def staged(published: str | None) -> Scene:
+async def make_scene(published: str | None) -> Scene:
     cluster, clock = shop(), QuickClock()
     before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     scene = Scene(
@@ -54,13 +54,13 @@ async def staged(published: str | None) -> Scene:
 
 
 async def test_faults_that_microremed_has_not_are_not_judged() -> None:
-    scene = await staged(None)
+    scene = await make_scene(None)
     assert await judge_microremed(scene.context, clock=scene.clock) is None
 
 
 @pytest.mark.parametrize(("cpu", "passed"), [("149m", True), ("150m", False), ("300m", False)])
 async def test_cpu_must_be_below_half_of_the_limit(cpu: str, passed: bool) -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     scene.use(cpu)
     verdict = await scene.judge()
     assert verdict.passed is passed
@@ -70,13 +70,13 @@ async def test_cpu_must_be_below_half_of_the_limit(cpu: str, passed: bool) -> No
 
 @pytest.mark.parametrize(("memory", "passed"), [("31Mi", True), ("32Mi", False)])
 async def test_memory_must_be_below_half_of_the_limit(memory: str, passed: bool) -> None:
-    scene = await staged("memory-stress")
+    scene = await make_scene("memory-stress")
     scene.use("1m", memory)
     assert (await scene.judge()).passed is passed
 
 
 async def test_one_good_sample_is_enough() -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     scene.use("300m")
     scene.clock.at(7, lambda: scene.use("10m"))
     scene.clock.at(9, lambda: scene.use("300m"))
@@ -84,7 +84,7 @@ async def test_one_good_sample_is_enough() -> None:
 
 
 async def test_a_container_without_a_limit_passes() -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     scene.use("9000m")
     for container in scene.containers():
         del container["resources"]["limits"]
@@ -92,7 +92,7 @@ async def test_a_container_without_a_limit_passes() -> None:
 
 
 async def test_metrics_of_pods_that_are_gone_pass() -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     for name in ("cart-1-0", "cart-1-1"):
         scene.cluster.drop("PodMetrics", name)
     scene.use("300m", "1Mi", "cart-0-0")
@@ -100,7 +100,7 @@ async def test_metrics_of_pods_that_are_gone_pass() -> None:
 
 
 async def test_without_any_metrics_it_does_not() -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     for name in ("cart-1-0", "cart-1-1"):
         scene.cluster.drop("PodMetrics", name)
     assert "no metrics" in (await scene.judge()).reasons[0]
@@ -108,7 +108,7 @@ async def test_without_any_metrics_it_does_not() -> None:
 
 @pytest.mark.parametrize("name", ["sidecar-busybox", "my-sidecar"])
 async def test_sidecars_are_skipped(name: str) -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     scene.use("300m")
     for container in scene.containers():
         container["name"] = name
@@ -118,14 +118,14 @@ async def test_sidecars_are_skipped(name: str) -> None:
 
 
 async def test_pods_that_never_become_ready_only_cost_time() -> None:
-    scene = await staged("cpu-stress")
+    scene = await make_scene("cpu-stress")
     scene.cluster.at("Pod", "cart-1-0")["status"]["conditions"] = []
     assert (await scene.judge()).passed
     assert scene.clock.seconds >= 60
 
 
 async def test_a_config_error_needs_both_within_ten_seconds() -> None:
-    scene = await staged("pod-config-error")
+    scene = await make_scene("pod-config-error")
     scene.use("1m", "40Mi")
     verdict = await scene.judge()
     assert not verdict.passed
@@ -134,7 +134,7 @@ async def test_a_config_error_needs_both_within_ten_seconds() -> None:
 
 
 async def test_a_pod_failure_is_over_when_all_are_ready_and_measured() -> None:
-    scene = await staged("pod-fail")
+    scene = await make_scene("pod-fail")
     assert (await scene.judge()).passed
     scene.cluster.at("Pod", "cart-1-0")["status"]["conditions"] = []
     assert "not ready" in (await scene.judge()).reasons[0]
@@ -142,20 +142,20 @@ async def test_a_pod_failure_is_over_when_all_are_ready_and_measured() -> None:
 
 @pytest.mark.parametrize(("speed", "passed"), [(10_000_000, True), (9_000_000, False), (9, False)])
 async def test_a_disk_must_take_ten_megabytes_a_second(speed: int, passed: bool) -> None:
-    scene = await staged("disk-io")
+    scene = await make_scene("disk-io")
     scene.agents.speed = speed
     assert (await scene.judge()).passed is passed
 
 
 async def test_a_write_that_fails_at_once_is_a_fast_one() -> None:
-    scene = await staged("disk-io")
+    scene = await make_scene("disk-io")
     scene.agents.fails = InvalidError("no such folder")
     assert (await scene.judge()).passed
 
 
 @pytest.mark.parametrize("error", [NotFoundError("gone"), AgentsError("no agent")])
 async def test_what_cannot_be_run_fails(error: Exception) -> None:
-    scene = await staged("disk-io")
+    scene = await make_scene("disk-io")
     scene.agents.fails = error
     assert not (await scene.judge()).passed
 
@@ -174,16 +174,16 @@ async def test_what_cannot_be_run_fails(error: Exception) -> None:
 async def test_three_requests_in_a_second_are_a_network(
     published: str, times: list[float], errors: dict[str, int], passed: bool
 ) -> None:
-    scene = await staged(published)
+    scene = await make_scene(published)
     scene.agents.times, scene.agents.errors = times, errors
     assert (await scene.judge()).passed is passed
 
 
 async def test_the_network_is_asked_at_the_clusters_dns() -> None:
-    scene = await staged("network-loss")
+    scene = await make_scene("network-loss")
     await scene.judge()
-    assert scene.agents.asked[-1] == "cart-1-0: 10.1.0.1:8080"
+    assert scene.agents.measurements[-1] == "cart-1-0: 10.1.0.1:8080"
     dns = {"name": "kube-dns", "namespace": "kube-system"}
     scene.cluster.put({"kind": "Service", "metadata": dns, "spec": {"clusterIP": "10.0.0.10"}})
     await scene.judge()
-    assert scene.agents.asked[-1] == "cart-1-0: 10.0.0.10:53"
+    assert scene.agents.measurements[-1] == "cart-1-0: 10.0.0.10:53"

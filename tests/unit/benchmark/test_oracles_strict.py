@@ -11,10 +11,10 @@ from tests.unit.benchmark.judging import (
     Scene,
     delete_the_injector,
     loosen_the_probe,
+    make_scene,
     reasons,
     replace_a_pod,
     scale_to_zero,
-    staged,
 )
 
 HOME = f"{NAMESPACE}-users"
@@ -22,7 +22,7 @@ HOME = f"{NAMESPACE}-users"
 
 @pytest.fixture
 async def scene() -> Scene:
-    return await staged()
+    return await make_scene()
 
 
 async def test_a_repaired_case_passes_after_one_window(scene: Scene) -> None:
@@ -76,12 +76,12 @@ async def test_what_comes_back_within_the_window_is_not_gone(scene: Scene) -> No
 async def test_a_short_relapse_only_begins_the_window_anew(scene: Scene) -> None:
     scene.clock.at(3, scene.set_gone(False))
     scene.clock.at(6, scene.set_gone(True))
-    begun = scene.clock.now()
+    start = scene.clock.now()
     verdict = await scene.judge()
     assert verdict.passed, verdict.reasons
     assert scene.clock.seconds >= 11
     assert verdict.held_since is not None
-    assert 6 <= (verdict.held_since - begun).total_seconds() < 8
+    assert 6 <= (verdict.held_since - start).total_seconds() < 8
 
 
 async def test_one_good_sample_at_a_time_is_never_enough(scene: Scene) -> None:
@@ -128,7 +128,7 @@ async def test_amounts_may_differ_within_their_bounds(
 
 
 async def test_an_object_may_stay_when_the_oracle_says_so() -> None:
-    scene = await staged(
+    scene = await make_scene(
         fault({"rollout": {}}, may_differ=[{"kind": "NetworkPolicy", "name": "n", "path": ""}])
     )
     meta = {"name": "n", "namespace": NAMESPACE}
@@ -211,12 +211,12 @@ async def test_who_gets_at_the_injector_is_told_that_first(scene: Scene) -> None
     assert (await scene.judge()).reasons[0].startswith("injector: the injector")
 
 
-async def test_a_cheat_in_the_last_moment_is_seen(scene: Scene) -> None:
+async def test_a_cheat_in_the_last_moment_is_detected(scene: Scene) -> None:
     scene.clock.at(4, lambda: loosen_the_probe(scene))
     assert "readinessProbe" in reasons(await scene.judge())
 
 
-async def test_an_undo_that_is_under_way_may_end(scene: Scene) -> None:
+async def test_a_rollback_that_is_under_way_may_end(scene: Scene) -> None:
     scene.container()["image"] = "absent:1"
     scene.clock.at(2, lambda: scene.container().update(image="shop:1"))
     assert (await scene.judge()).passed
@@ -284,7 +284,7 @@ async def test_users_of_whom_nothing_is_known_are_no_success(scene: Scene) -> No
 
 
 async def test_users_do_not_count_where_the_oracle_leaves_them_out() -> None:
-    scene = await staged(fault({"rollout": {}}, users=False))
+    scene = await make_scene(fault({"rollout": {}}, users=False))
     scene.users.percent = 0
     verdict = await scene.judge()
     assert verdict.passed
@@ -292,10 +292,10 @@ async def test_users_do_not_count_where_the_oracle_leaves_them_out() -> None:
 
 
 async def test_the_same_case_gives_the_same_verdict() -> None:
-    seen = []
+    verdicts = []
     for _ in range(3):
-        scene = await staged()
+        scene = await make_scene()
         scene.gone = False
         scene.clock.at(7.3, scene.set_gone(True))
-        seen.append((await scene.judge()).model_dump())
-    assert seen[0] == seen[1] == seen[2]
+        verdicts.append((await scene.judge()).model_dump())
+    assert verdicts[0] == verdicts[1] == verdicts[2]

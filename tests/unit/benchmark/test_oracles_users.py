@@ -48,7 +48,7 @@ async def test_a_window_is_asked_for(cluster: FakeCluster) -> None:
         41.0,
     )
     assert str(sli) == "62% of 16 requests answered, median 15 ms"
-    assert cluster.api.asked == [
+    assert cluster.api.paths == [
         "/api/v1/namespaces/shop-users/services/http:users:8080/proxy/window?seconds=10"
     ]
 
@@ -66,7 +66,7 @@ async def test_a_span_of_time_is_counted_when_it_is_known(cluster: FakeCluster) 
     "answer",
     [HttpResponse(503, b"no endpoints"), HttpResponse(200, b"not json"), UnavailableError("gone")],
 )
-async def test_users_who_do_not_answer_felt_nothing(cluster: FakeCluster, answer: Any) -> None:
+async def test_users_who_do_not_answer_have_no_sli(cluster: FakeCluster, answer: Any) -> None:
     cluster.api.answers["http:users:8080"] = answer
     assert await users(cluster).recent(10) == UserSli()
     assert await users(cluster).between(100, 103) is None

@@ -1,4 +1,4 @@
-"""A page is written from what is kept, and compared with it."""
+"""A page is written from stored summaries, and compared with them."""
 
 from pathlib import Path
 
@@ -14,11 +14,14 @@ class One(BaseModel):
 
 
 def test_summaries_are_kept_by_name_in_its_order(tmp_path: Path) -> None:
-    kept = Summaries(tmp_path / "new", One)
-    assert kept.by_name() == {}
+    summaries = Summaries(tmp_path / "new", One)
+    assert summaries.by_name() == {}
     for name, passed in (("second", 2), ("first", 0), ("first", 1)):
-        kept.store(name, One(passed=passed))
-    assert list(kept.by_name().items()) == [("first", One(passed=1)), ("second", One(passed=2))]
+        summaries.store(name, One(passed=passed))
+    assert list(summaries.by_name().items()) == [
+        ("first", One(passed=1)),
+        ("second", One(passed=2)),
+    ]
 
 
 def test_a_check_writes_nothing_and_fails_until_the_page_is_as_kept(

@@ -1,4 +1,4 @@
-"""The benchmark's word on what reme did: a run counts, whatever came after it."""
+"""The report on what reme did: a run counts as an action, whatever came after it."""
 
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ RAN: dict[str, Any] = {
     "startTime": BEGAN,
     "run": {"name": "reme-run-1", "namespace": "reme-sandbox", "reason": "RunSucceeded"},
 }
-ASKED: dict[str, Any] = {"number": 2, "startTime": BEGAN}
+NOT_RUN: dict[str, Any] = {"number": 2, "startTime": BEGAN}
 
 
 def ended(outcome: str, *attempts: dict[str, Any]) -> Remediation:
@@ -37,14 +37,14 @@ def ended(outcome: str, *attempts: dict[str, Any]) -> Remediation:
     ("outcome", "attempts", "acted"),
     [
         ("Verified", [RAN], True),
-        ("Abstained", [RAN, ASKED], True),
-        ("Abstained", [ASKED], False),
+        ("Abstained", [RAN, NOT_RUN], True),
+        ("Abstained", [NOT_RUN], False),
         ("NoActionNeeded", [], False),
     ],
 )
 async def test_it_acted_where_a_playbook_ran(
     outcome: str, attempts: list[dict[str, Any]], acted: bool
 ) -> None:
-    said = await reported(cast("Cluster", None), ended(outcome, *attempts))
-    assert said.acted is acted
-    assert said.attempts == len(attempts)
+    report = await reported(cast("Cluster", None), ended(outcome, *attempts))
+    assert report.acted is acted
+    assert report.attempts == len(attempts)

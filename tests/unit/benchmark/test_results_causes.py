@@ -117,7 +117,7 @@ def test_by_what_the_method_did(outcome: str, fields: dict[str, Any], cause: Cau
         (("injector", "users"), Cause.INJECTOR_TOUCHED),
     ],
 )
-def test_by_what_the_oracle_found(failing: tuple[str, ...], cause: Cause) -> None:
+def test_cause_by_failed_measurement(failing: tuple[str, ...], cause: Cause) -> None:
     assert cause_of(failed("Verified", *failing)) is cause
 
 
@@ -136,8 +136,8 @@ def test_a_fault_that_is_gone_with_a_change_that_remains() -> None:
 
 def test_what_could_not_be_measured_is_its_own_cause() -> None:
     unknown = Verdict(passed=False, measured=[Measured(name="throttled", ok=None)])
-    found = failed().model_copy(update={"strict": unknown})
-    assert cause_of(found) is Cause.NOT_MEASURED
+    case_result = failed().model_copy(update={"strict": unknown})
+    assert cause_of(case_result) is Cause.NOT_MEASURED
 
 
 def test_an_effect_that_returns() -> None:
@@ -209,7 +209,7 @@ def test_the_oracle_calls_its_measurements_of_the_effect_so(check: dict[str, Any
     assert cause_of(failed("Unverified", name, "users", "changes")) is Cause.WRONG_ACTION
 
 
-def test_the_oracle_calls_what_users_felt_so() -> None:
-    felt = compare_sli(UserSli(ok=10, end=1), UserSli(ok=1, failed=9, end=1))
-    assert felt.ok is False
-    assert cause_of(failed("Verified", felt.name)) is Cause.USERS_NOT_SERVED
+def test_the_oracle_has_this_name_for_the_sli_of_users() -> None:
+    sli_check = compare_sli(UserSli(ok=10, end=1), UserSli(ok=1, failed=9, end=1))
+    assert sli_check.ok is False
+    assert cause_of(failed("Verified", sli_check.name)) is Cause.USERS_NOT_SERVED

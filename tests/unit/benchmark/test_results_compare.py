@@ -1,4 +1,4 @@
-"""Two runs are compared over what both could have, and no more is said than that tells."""
+"""Two runs are compared over the cases that both could have."""
 
 from pathlib import Path
 from typing import Any
@@ -23,25 +23,25 @@ def passing(numbers: set[int], total: int, **fields: Any) -> list[CaseResult]:
 
 
 def test_only_pairs_that_differ_tell() -> None:
-    found = of(passing(set(range(1, 13)), 14), passing({1, 2, 13}, 14))
-    assert found.paired_by == "case id"
-    assert found.counts.model_dump() == {"both": 2, "a_only": 10, "b_only": 1, "neither": 1}
-    assert found.p == mcnemar(10, 1) == pytest.approx(0.01172, abs=1e-5)
-    assert found.difference == pytest.approx(9 / 14)
-    assert (found.low, found.high) == paired_difference(2, 10, 1, 1)
-    assert [d.case for d in found.discordant if d.passed == "b"] == ["quick-013"]
-    text = found.markdown()
+    comparison = of(passing(set(range(1, 13)), 14), passing({1, 2, 13}, 14))
+    assert comparison.paired_by == "case id"
+    assert comparison.counts.model_dump() == {"both": 2, "a_only": 10, "b_only": 1, "neither": 1}
+    assert comparison.p == mcnemar(10, 1) == pytest.approx(0.01172, abs=1e-5)
+    assert comparison.difference == pytest.approx(9 / 14)
+    assert (comparison.low, comparison.high) == paired_difference(2, 10, 1, 1)
+    assert [d.case for d in comparison.discordant if d.passed == "b"] == ["quick-013"]
+    text = comparison.markdown()
     assert "14 pairs, by case id. a passed 86%, b 21%: +64 points" in text
     assert "This is evidence that a is better." in text
 
 
-def test_one_method_with_two_options_is_told_apart() -> None:
+def test_one_method_with_two_options_has_two_labels() -> None:
     options = {"maxAttempts": 2, "evidence": {"minPersistenceSeconds": 30}}
-    found = of([result(1)], [result(1)], method="reme", method_options=options)
-    a, b = found.a.label_against(found.b), found.b.label_against(found.a)
+    comparison = of([result(1)], [result(1)], method="reme", method_options=options)
+    a, b = comparison.a.label_against(comparison.b), comparison.b.label_against(comparison.a)
     assert a == "reme (small)"
     assert b == "reme, maxAttempts 2, evidence.minPersistenceSeconds 30"
-    assert f"# {a} and {b}" in found.markdown()
+    assert f"# {a} and {b}" in comparison.markdown()
     assert "maxAttempts" not in of([result(1)], [result(1)], method_options=options).markdown()
 
 
@@ -53,19 +53,19 @@ def test_few_pairs_are_no_evidence() -> None:
 def test_what_either_cannot_have_is_in_no_pair() -> None:
     a = [result(1), result(2, None, State.NOT_APPLICABLE), result(3, None, State.HARNESS_ERROR)]
     b = [result(1, False), result(2), result(3), result(4)]
-    found = of(a, b)
-    assert found.pairs == 2
-    assert (found.counts.a_only, found.counts.b_only) == (1, 1)
-    assert (found.a.unpaired, found.b.unpaired) == (1, 2)
+    comparison = of(a, b)
+    assert comparison.pairs == 2
+    assert (comparison.counts.a_only, comparison.counts.b_only) == (1, 1)
+    assert (comparison.a.unpaired, comparison.b.unpaired) == (1, 2)
 
 
 def test_other_suites_are_paired_by_what_a_case_is_about() -> None:
     a = [result(case(1, system="bank")), result(case(2, service="web"), False)]
     b = [result(case(7, service="web")), result(case(8, system="other"))]
-    found = of(a, b, suite="full")
-    assert found.paired_by == "content of the case"
-    assert (found.pairs, found.counts.b_only) == (1, 1)
-    assert found.discordant[0].case == "quick-002"
+    comparison = of(a, b, suite="full")
+    assert comparison.paired_by == "content of the case"
+    assert (comparison.pairs, comparison.counts.b_only) == (1, 1)
+    assert comparison.discordant[0].case == "quick-002"
 
 
 def test_an_id_that_means_another_case_now_is_not_believed() -> None:
@@ -74,9 +74,9 @@ def test_an_id_that_means_another_case_now_is_not_believed() -> None:
 
 
 def test_nothing_in_common() -> None:
-    found = of([], [])
-    assert (found.p, found.difference) == (1, None)
-    assert "no case in common" in found.markdown()
+    comparison = of([], [])
+    assert (comparison.p, comparison.difference) == (1, None)
+    assert "no case in common" in comparison.markdown()
 
 
 def test_repeats_are_not_taken_for_cases() -> None:
@@ -87,23 +87,29 @@ def test_repeats_are_not_taken_for_cases() -> None:
             for r in (1, 2, 3)
         ]
 
-    found = of(repeated({(1, 1), (1, 2), (1, 3)}), repeated(set()))
-    assert found.pairs == 6
-    assert found.over_cases is not None
-    assert (found.over_cases.low, found.over_cases.high, found.over_cases.cases) == (0, 1, 2)
-    assert "bootstrap over the 2 different cases instead: +0 to +100 points" in found.markdown()
+    comparison = of(repeated({(1, 1), (1, 2), (1, 3)}), repeated(set()))
+    assert comparison.pairs == 6
+    assert comparison.over_cases is not None
+    assert (comparison.over_cases.low, comparison.over_cases.high, comparison.over_cases.cases) == (
+        0,
+        1,
+        2,
+    )
+    assert (
+        "bootstrap over the 2 different cases instead: +0 to +100 points" in comparison.markdown()
+    )
 
 
 def test_by_fault_and_time() -> None:
     a = [result(case(1, fault="dns"), timing=Timing(method=4)), result(2, timing=Timing(method=6))]
     b = [result(case(1, fault="dns"), False), result(2)]
-    found = of(a, b)
-    assert list(found.by_fault) == ["cpu-stress", "dns"]
-    assert found.by_fault["dns"].a_only == 1
-    assert found.a.method_seconds == 5
-    assert "| dns | 1 | 0 | 1 | 0 | 0 |" in found.markdown()
-    assert found.a.label_against(found.b) == "reme (small)"
-    assert Comparison.model_validate_json(found.model_dump_json()) == found
+    comparison = of(a, b)
+    assert list(comparison.by_fault) == ["cpu-stress", "dns"]
+    assert comparison.by_fault["dns"].a_only == 1
+    assert comparison.a.method_seconds == 5
+    assert "| dns | 1 | 0 | 1 | 0 | 0 |" in comparison.markdown()
+    assert comparison.a.label_against(comparison.b) == "reme (small)"
+    assert Comparison.model_validate_json(comparison.model_dump_json()) == comparison
 
 
 def test_from_two_directories(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a model was asked in a run can be asked again, and it is known which reply is good."""
+"""Requests to a model in a run become incidents with the good replies."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ SPACE = allowed_actions(STARVED.live(), policy_of())
 SCHEMA = reply_schema(SPACE)
 
 
-def asked(good: list[Action] | None, control: str | None = None) -> CaseResult:
+def asked_case(good: list[Action] | None, control: str | None = None) -> CaseResult:
     question = build_messages("the context", SPACE, PromptStyle.TRAINED)
     method_report = MethodReport(
         exchanges=[ModelExchange(messages=question, reply_schema=SCHEMA, reply="[]")]
@@ -44,16 +44,18 @@ def asked(good: list[Action] | None, control: str | None = None) -> CaseResult:
     )
 
 
-def told(of: CaseResult) -> Incident:
-    return Incident.model_validate_json(json.dumps(incident(of, of.method_report.exchanges[0])))
+def incident_of(case_result: CaseResult) -> Incident:
+    return Incident.model_validate_json(
+        json.dumps(incident(case_result, case_result.method_report.exchanges[0]))
+    )
 
 
 def test_the_replies_are_all_that_the_schema_lets_through() -> None:
-    found = replies(SCHEMA)
-    assert {json.dumps(json.loads(one)) for one in found} == {
+    reply_texts = replies(SCHEMA)
+    assert {json.dumps(json.loads(one)) for one in reply_texts} == {
         json.dumps(one) for one in instances(SCHEMA)
     }
-    assert set(ABSTENTIONS) < set(found)
+    assert set(ABSTENTIONS) < set(reply_texts)
 
 
 def test_a_form_that_is_not_ours_is_refused() -> None:
@@ -64,24 +66,24 @@ def test_a_form_that_is_not_ours_is_refused() -> None:
 def test_the_known_repair_is_good_and_a_restart_is_not() -> None:
     restart = next(a for a in SPACE if isinstance(a, Restart))
     repair = next(a for a in SPACE if isinstance(a, SetResources))
-    trace = told(asked([repair]))
-    assert trace.answer == render_reply([repair])
-    assert trace.reward(render_reply([repair])) == 1
-    assert trace.reward(render_reply([restart])) == 0
-    assert all(trace.reward(one) == 0 for one in ABSTENTIONS)
-    assert trace.possible == tuple(sorted(replies(SCHEMA)))
+    example = incident_of(asked_case([repair]))
+    assert example.answer == render_reply([repair])
+    assert example.reward(render_reply([repair])) == 1
+    assert example.reward(render_reply([restart])) == 0
+    assert all(example.reward(one) == 0 for one in ABSTENTIONS)
+    assert example.possible == tuple(sorted(replies(SCHEMA)))
 
 
 def test_where_nothing_is_to_be_done_every_abstention_is_good_and_its_own_is_the_best() -> None:
-    trace = told(asked(None, "wrong-target"))
-    assert trace.answer == '{"abstain":"elsewhere"}'
-    assert trace.good == set(ABSTENTIONS)
+    example = incident_of(asked_case(None, "wrong-target"))
+    assert example.answer == '{"abstain":"elsewhere"}'
+    assert example.good == set(ABSTENTIONS)
 
 
 def test_the_command_writes_those_cases_in_which_a_model_was_asked(tmp_path: Path) -> None:
     store = Store(tmp_path / "run")
     repair = next(a for a in SPACE if isinstance(a, SetResources))
-    first, second = asked([repair]), result(2)
+    first, second = asked_case([repair]), result(2)
     store.begin(run([first.case, second.case]))
     store.save(first)
     store.save(second)

@@ -115,12 +115,12 @@ def read(text: str) -> Reader:
 
 
 def test_the_page_is_one_file_without_scripts_or_requests() -> None:
-    found = read(written(rich())[1])
-    assert not found.tags & {"script", "img", "link", "iframe", "object", "form", "base"}
-    names = {name for name, _ in found.attributes}
+    elements = read(written(rich())[1])
+    assert not elements.tags & {"script", "img", "link", "iframe", "object", "form", "base"}
+    names = {name for name, _ in elements.attributes}
     assert not {name for name in names if name.startswith("on")} | (names & {"src", "srcset"})
-    assert {v for n, v in found.attributes if n == "href"} == {"#quick-002"}
-    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in found.attributes
+    assert {v for n, v in elements.attributes if n == "href"} == {"#quick-002"}
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in elements.attributes
 
 
 def test_what_a_model_wrote_is_shown_as_it_is() -> None:
@@ -158,7 +158,7 @@ def test_charts_take_their_colours_from_the_style_sheet() -> None:
     assert not re.findall(r"(?:fill|stroke): #(?!ffffff|000000)[0-9a-f]{6}", chart)
 
 
-def test_failures_are_told_with_their_reason_and_their_playbook() -> None:
+def test_failures_are_shown_with_their_reason_and_their_playbook() -> None:
     words = read(written(rich())[1]).words
     for part in ("method-error", "1234 failed requests", "never served again", "and 10 more"):
         assert part in words
@@ -208,7 +208,7 @@ def test_markdown_cannot_be_broken_out_of() -> None:
     assert len(re.findall(r"(?<!\\)\|", table[0])) == 5
 
 
-def test_where_it_was_run_is_told() -> None:
+def test_the_environment_of_the_run_is_shown() -> None:
     fields: dict[str, Any] = {
         "commit": "abc123",
         "dirty": True,

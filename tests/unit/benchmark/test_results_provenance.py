@@ -65,11 +65,13 @@ LISTS = {
 
 async def test_the_model_that_is_served_is_named_by_its_digest() -> None:
     body = f'{{"data": [{{"id": "reme"}}, {{"id": "reme@{DIGEST.replace(":", "-")}"}}]}}'
-    found = await read_environment(cluster(LISTS, **{MODELS: HttpResponse(200, body.encode())}))
-    assert found["model"] == DIGEST
-    assert found["cluster"]["version"] == "v1.34.4"
-    assert found["cluster"]["provider"] == "kind"
-    assert "second-node" in found["cluster"]["cannot"]
+    environment = await read_environment(
+        cluster(LISTS, **{MODELS: HttpResponse(200, body.encode())})
+    )
+    assert environment["model"] == DIGEST
+    assert environment["cluster"]["version"] == "v1.34.4"
+    assert environment["cluster"]["provider"] == "kind"
+    assert "second-node" in environment["cluster"]["cannot"]
 
 
 @pytest.mark.parametrize("body", [b"not json", b"{}"])
@@ -78,17 +80,20 @@ async def test_otherwise_the_one_that_repaired_last(body: bytes) -> None:
         made = {"generation": {"model": "m", "modelDigest": digest}}
         return {"metadata": {"creationTimestamp": at}, "status": {"attempts": [{}, made]}}
 
-    kept = [remediation("2026-01-01T00:00:00Z", OTHER), remediation("2026-01-02T00:00:00Z", DIGEST)]
-    lists = {**LISTS, "/apis/reme.dev/v1alpha1/remediations": kept}
+    remediations = [
+        remediation("2026-01-01T00:00:00Z", OTHER),
+        remediation("2026-01-02T00:00:00Z", DIGEST),
+    ]
+    lists = {**LISTS, "/apis/reme.dev/v1alpha1/remediations": remediations}
     of = cluster(lists, **{MODELS: HttpResponse(200, body)})
     assert (await read_environment(of))["model"] == DIGEST
     assert (await read_environment(of, asks_model=False))["model"] == ""
 
 
 async def test_a_cluster_that_tells_nothing() -> None:
-    found = await read_environment(cluster({}))
-    assert set(found) == {"commit", "dirty", "images", "model", "cluster", "hardware"}
-    assert (found["images"], found["model"]) == ({}, "")
+    environment = await read_environment(cluster({}))
+    assert set(environment) == {"commit", "dirty", "images", "model", "cluster", "hardware"}
+    assert (environment["images"], environment["model"]) == ({}, "")
 
 
 def test_digests_of_what_runs_win_over_what_nodes_hold() -> None:
@@ -113,9 +118,9 @@ def test_digests_of_what_runs_win_over_what_nodes_hold() -> None:
 
 
 def test_hardware() -> None:
-    found = hardware()
-    assert found["cores"] >= 1
-    assert found["architecture"]
+    facts = hardware()
+    assert facts["cores"] >= 1
+    assert facts["architecture"]
 
 
 def test_the_commit_of_a_file_and_whether_it_is_all(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is saved is whole, and a run is only taken up by the same run."""
+"""A saved result is complete, and only the same run continues a run."""
 
 import errno
 import json
@@ -45,11 +45,11 @@ def test_a_later_result_of_a_case_replaces_the_earlier(store: Store) -> None:
 
 def test_a_half_written_file_is_no_result(store: Store) -> None:
     store.save(result(1))
-    left = store.path / "cases" / ".writing-quick-002.json"
-    left.write_text('{"version": 1, "cas')
+    partial = store.path / "cases" / ".writing-quick-002.json"
+    partial.write_text('{"version": 1, "cas')
     assert [r.case.id for r in store.results()] == ["quick-001"]
     assert store.begin(run(CASES)).cases == CASES
-    assert not left.exists()
+    assert not partial.exists()
 
 
 @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
@@ -157,7 +157,7 @@ def test_an_id_never_leads_out_of_the_directory(tmp_path: Path, name: str) -> No
         Store(tmp_path / "results").begin(run([case(1, id=name)]))
 
 
-def test_only_generated_files_are_written_beside(store: Store) -> None:
+def test_only_generated_files_may_be_written(store: Store) -> None:
     assert store.write("summary.md", "# x").read_text() == "# x\n"
     with pytest.raises(ValueError, match="must be one of"):
         store.write("run.json", "{}")

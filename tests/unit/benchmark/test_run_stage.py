@@ -19,43 +19,43 @@ from reme_benchmark.scoring.user_sli import LoadGenerator, UserSli
 from reme_playbook.snapshot.snapshot import LAST_APPLIED, last_applied
 
 
-def test_what_is_deployed_says_what_was_asked_for() -> None:
+def test_deployed_objects_have_the_last_applied_annotation() -> None:
     for body in manifests(catalog.load("simple-micro"), "shop", flavour="workload"):
         before = json.dumps(body)
-        found = with_last_applied(body)
-        assert last_applied(found) == body
+        annotated = with_last_applied(body)
+        assert last_applied(annotated) == body
         assert json.dumps(body) == before
-        kept = body["metadata"].get("annotations", {})
-        assert found["metadata"]["annotations"] == kept | {
-            LAST_APPLIED: found["metadata"]["annotations"][LAST_APPLIED]
+        annotations = body["metadata"].get("annotations", {})
+        assert annotated["metadata"]["annotations"] == annotations | {
+            LAST_APPLIED: annotated["metadata"]["annotations"][LAST_APPLIED]
         }
 
 
 @dataclass
-class Told:
-    """Users who felt one thing after the other, and go on with the last."""
+class FakeLoadGenerator:
+    """Returns the SLIs in turn, and repeats the last one."""
 
-    felts: list[UserSli]
-    asked: list[int] = field(default_factory=list)
+    slis: list[UserSli]
+    windows: list[int] = field(default_factory=list)
 
     async def recent(self, seconds: int) -> UserSli:
-        self.asked.append(seconds)
-        return self.felts[min(len(self.asked), len(self.felts)) - 1]
+        self.windows.append(seconds)
+        return self.slis[min(len(self.windows), len(self.slis)) - 1]
 
 
-def instance(*felts: UserSli) -> tuple[SystemInstance, Told]:
+def instance(*slis: UserSli) -> tuple[SystemInstance, FakeLoadGenerator]:
     made = SystemInstance(cast("Cluster", None), catalog.load("simple-micro"), "shop")
-    told = Told(list(felts))
-    made.users = cast("LoadGenerator", told)
+    users = FakeLoadGenerator(list(slis))
+    made.users = cast("LoadGenerator", users)
     made.usual_sli = UserSli(ok=40, p50_milliseconds=20)
-    return made, told
+    return made, users
 
 
-def test_a_healthy_system_has_nothing_left_of_the_case_before() -> None:
+def test_a_system_settles_when_its_sli_is_usual_again() -> None:
     failing, slow = UserSli(ok=15, failed=5), UserSli(ok=20, p50_milliseconds=900)
-    made, told = instance(failing, slow, UserSli(ok=20, p50_milliseconds=30))
+    made, users = instance(failing, slow, UserSli(ok=20, p50_milliseconds=30))
     asyncio.run(made.settled(5))
-    assert told.asked == [5, 5, 5]
+    assert users.windows == [5, 5, 5]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ async def before(cluster: FakeCluster) -> Snapshot:
     return await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
 
 
-async def found(cluster: FakeCluster, before: Snapshot) -> dict[tuple[str, str], tuple[str, str]]:
+async def differences(
+    cluster: FakeCluster, before: Snapshot
+) -> dict[tuple[str, str], tuple[str, str]]:
     after = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     return {(d.object, d.path): (d.before, d.after) for d in diff_snapshots(before, after)}
 
@@ -32,7 +34,7 @@ def container(cluster: FakeCluster) -> Object:
 
 
 async def test_nothing_differs_from_itself(cluster: FakeCluster, before: Snapshot) -> None:
-    assert await found(cluster, before) == {}
+    assert await differences(cluster, before) == {}
 
 
 async def test_it_survives_being_written_down(before: Snapshot) -> None:
@@ -61,16 +63,16 @@ async def test_what_controllers_write_is_no_difference(
             },
         }
     )
-    assert await found(cluster, before) == {}
+    assert await differences(cluster, before) == {}
 
 
 async def test_amounts_are_compared_not_their_spelling(
     cluster: FakeCluster, before: Snapshot
 ) -> None:
     container(cluster)["resources"]["limits"] = {"cpu": "0.3", "memory": "65536Ki"}
-    assert await found(cluster, before) == {}
+    assert await differences(cluster, before) == {}
     container(cluster)["resources"]["limits"]["memory"] = "128Mi"
-    assert await found(cluster, before) == {
+    assert await differences(cluster, before) == {
         ("Deployment/cart", f"{TEMPLATE}.resources.limits.memory"): ("64Mi", "128Mi")
     }
 
@@ -82,7 +84,7 @@ async def test_entries_of_lists_are_told_apart_by_their_keys(
         {"name": "FIRST", "value": ""},
         *container(cluster)["env"],
     ]
-    assert await found(cluster, before) == {
+    assert await differences(cluster, before) == {
         ("Deployment/cart", f"{TEMPLATE}.env[FIRST]"): ("", '{"name": "FIRST"}'),
         ("Deployment/cart", f"{TEMPLATE}.env[FIRST].value"): ("", ""),
     }
@@ -94,7 +96,7 @@ async def test_a_dropped_limit_a_probe_and_replicas_show(
     del container(cluster)["resources"]["limits"]
     container(cluster)["readinessProbe"]["periodSeconds"] = 60
     cluster.at("Deployment", "cart")["spec"]["replicas"] = 0
-    assert await found(cluster, before) == {
+    assert await differences(cluster, before) == {
         ("Deployment/cart", "spec.replicas"): ("2", "0"),
         ("Deployment/cart", f"{TEMPLATE}.readinessProbe.periodSeconds"): ("1", "60"),
         ("Deployment/cart", f"{TEMPLATE}.resources.limits.cpu"): ("300m", ""),
@@ -106,7 +108,7 @@ async def test_objects_come_and_go(cluster: FakeCluster, before: Snapshot) -> No
     cluster.drop("Service", "cart")
     quota = {"name": "tight", "namespace": NAMESPACE}
     cluster.put({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": quota})
-    assert await found(cluster, before) == {
+    assert await differences(cluster, before) == {
         ("ResourceQuota/tight", ""): ("", "exists"),
         ("Service/cart", ""): ("exists", ""),
     }
@@ -117,9 +119,9 @@ async def test_a_service_made_anew_at_another_address_is_the_same(
 ) -> None:
     spec = cluster.at("Service", "cart")["spec"]
     spec["clusterIP"] = "10.0.0.9"
-    assert await found(cluster, before) == {}
+    assert await differences(cluster, before) == {}
     spec["selector"] = {"app": "front"}
-    assert await found(cluster, before) == {
+    assert await differences(cluster, before) == {
         ("Service/cart", "spec.selector.app"): ("cart", "front")
     }
 
@@ -129,16 +131,16 @@ async def test_a_cordon_and_a_taint_show(cluster: FakeCluster, before: Snapshot)
         "unschedulable": True,
         "taints": [{"key": "broken", "effect": "NoSchedule", "timeAdded": "now"}],
     }
-    changed = await found(cluster, before)
+    changed = await differences(cluster, before)
     assert changed["Node/node-0", "spec.unschedulable"] == ("", "true")
     assert ("Node/node-0", "spec.taints[broken:NoSchedule]") in changed
 
 
 async def test_a_node_may_join_but_not_go(cluster: FakeCluster, before: Snapshot) -> None:
     cluster.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "spec": {}})
-    assert await found(cluster, before) == {}
+    assert await differences(cluster, before) == {}
     cluster.drop("Node", "node-0", "")
-    assert await found(cluster, before) == {("Node/node-0", ""): ("exists", "")}
+    assert await differences(cluster, before) == {("Node/node-0", ""): ("exists", "")}
 
 
 async def test_secrets_differ_without_being_shown(cluster: FakeCluster) -> None:
@@ -148,7 +150,7 @@ async def test_secrets_differ_without_being_shown(cluster: FakeCluster) -> None:
     )
     before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     cluster.at("Secret", "key")["data"]["password"] = "dHdv"
-    assert await found(cluster, before) == {
+    assert await differences(cluster, before) == {
         ("Secret/key", "data.password"): ("(hidden)", "(hidden)")
     }
 
@@ -168,9 +170,9 @@ async def test_replicas_are_an_autoscalers_to_choose(cluster: FakeCluster) -> No
     )
     before = await take_snapshot(cluster, NAMESPACE)  # type: ignore[arg-type]
     cluster.at("Deployment", "cart")["spec"]["replicas"] = 4
-    assert await found(cluster, before) == {}
+    assert await differences(cluster, before) == {}
     cluster.at("Deployment", "cart")["spec"]["replicas"] = 9
-    assert list(await found(cluster, before)) == [("Deployment/cart", "spec.replicas")]
+    assert list(await differences(cluster, before)) == [("Deployment/cart", "spec.replicas")]
 
 
 @pytest.mark.parametrize(

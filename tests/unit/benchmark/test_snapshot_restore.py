@@ -40,12 +40,12 @@ def controllers(cluster: FakeCluster) -> None:
     """What the controllers do at once: every Deployment that can work has what it asks for."""
     for (kind, _, _), item in list(cluster.objects.items()):
         if kind == "Deployment":
-            wanted = item["spec"]["replicas"]
+            replicas = item["spec"]["replicas"]
             item["status"] = {
                 "observedGeneration": item["metadata"]["generation"],
-                "replicas": wanted,
-                "updatedReplicas": wanted,
-                "availableReplicas": wanted,
+                "replicas": replicas,
+                "updatedReplicas": replicas,
+                "availableReplicas": replicas,
             }
             item["metadata"].setdefault("annotations", {}).setdefault(
                 "deployment.kubernetes.io/revision", "1"
@@ -292,10 +292,10 @@ async def test_a_pod_that_had_restarted_before_stays(scene: Scene) -> None:
 
 
 async def test_a_healthy_pod_of_a_method_stays(scene: Scene) -> None:
-    found = copy.deepcopy(scene.cluster.at("Pod", "cart-1-0"))
+    replacement_pod = copy.deepcopy(scene.cluster.at("Pod", "cart-1-0"))
     scene.cluster.drop("Pod", "cart-1-0")
-    found["metadata"] |= {"name": "cart-1-9", "uid": "new"}
-    scene.cluster.put(found)
+    replacement_pod["metadata"] |= {"name": "cart-1-9", "uid": "new"}
+    scene.cluster.put(replacement_pod)
     scene.cluster.at("EndpointSlice", "cart-1")["endpoints"][0]["targetRef"]["name"] = "cart-1-9"
     done = await scene.restore()
     assert (done.ok, done.deleted) == (True, [])
@@ -311,8 +311,8 @@ async def test_a_pod_that_does_not_end_is_ended(scene: Scene) -> None:
 
 async def test_a_service_must_lead_to_its_pods_again(scene: Scene) -> None:
     endpoints = scene.cluster.at("EndpointSlice", "cart-1")["endpoints"]
-    kept = endpoints.pop()
-    scene.clock.at(2, lambda: endpoints.append(kept))
+    endpoint = endpoints.pop()
+    scene.clock.at(2, lambda: endpoints.append(endpoint))
     done = await scene.restore()
     assert done.ok
     assert 2 <= done.seconds < 3
@@ -332,14 +332,14 @@ async def test_who_makes_too_few_pods_is_told_to_look_again(scene: Scene) -> Non
 
 
 def revision(scene: Scene, number: int, image: str) -> None:
-    found = copy.deepcopy(scene.cluster.at("ReplicaSet", "cart-1"))
-    meta = found["metadata"]
+    replica_set = copy.deepcopy(scene.cluster.at("ReplicaSet", "cart-1"))
+    meta = replica_set["metadata"]
     meta |= {"name": f"cart-{number}", "uid": f"rs-{number}"}
     meta["annotations"] = {"deployment.kubernetes.io/revision": str(number)}
-    found["spec"] |= {"replicas": 0}
-    found["spec"]["template"]["spec"]["containers"][0]["image"] = image
-    found["status"] = {"replicas": 0}
-    scene.cluster.put(found)
+    replica_set["spec"] |= {"replicas": 0}
+    replica_set["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    replica_set["status"] = {"replicas": 0}
+    scene.cluster.put(replica_set)
 
 
 async def test_earlier_revisions_are_forgotten(scene: Scene) -> None:

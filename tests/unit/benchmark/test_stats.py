@@ -107,10 +107,10 @@ def test_the_middle_and_the_ends() -> None:
 
 def test_the_bootstrap_draws_whole_cases() -> None:
     alternating = [[1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]] * 10
-    found = bootstrap(alternating, seed=1)
-    assert found == bootstrap(alternating, seed=1)
-    assert found is not None
+    interval = bootstrap(alternating, seed=1)
+    assert interval == bootstrap(alternating, seed=1)
+    assert interval is not None
     # 20 cases, not 80: as wide as the interval of 10 of 20, which is 0.30 to 0.70.
-    assert found == pytest.approx((0.30, 0.70), abs=0.051)
+    assert interval == pytest.approx((0.30, 0.70), abs=0.051)
     assert bootstrap([[1.0, 0.0]], seed=1) is None
     assert bootstrap([[1.0], [1.0], []], seed=1) == (1, 1)

@@ -33,8 +33,8 @@ def drawn(name: str, seed: int | None = None) -> tuple[Case, ...]:
 def test_microremed_has_the_published_counts(name: str, counts: tuple[int, ...]) -> None:
     cases = drawn(name)
 
-    found = Counter(case.fault for case in cases)
-    assert tuple(found[fault] for fault in SEVEN) == counts
+    by_fault = Counter(case.fault for case in cases)
+    assert tuple(by_fault[fault] for fault in SEVEN) == counts
     assert len(cases) == sum(counts)
     assert {case.quality for case in cases} == {Quality.BARE}
     assert {case.system for case in cases} == set(systems())
@@ -80,7 +80,7 @@ def test_extended_has_every_fault_on_two_systems_and_every_quality() -> None:
     for case in cases:
         where.setdefault(case.fault, set()).add(case.system)
     assert set(where) == {fault.id for fault in real()}
-    assert all(len(found) >= 2 for found in where.values())
+    assert all(len(fault_systems) >= 2 for fault_systems in where.values())
     assert set(Counter(case.quality for case in cases)) == set(Quality)
 
 

@@ -1,4 +1,4 @@
-"""The systems hold together: who calls whom, where users feel it, and what they ask for."""
+"""The systems are consistent: calls, paths of users that a fault affects, and requests."""
 
 import kubernetes_validate
 import pytest
@@ -15,16 +15,16 @@ SYSTEMS = catalog.names()
 def environment(container: Object, objects: list[Object]) -> dict[str, str]:
     """Return what the container sees, with its ConfigMaps resolved as kubelet does."""
     maps = {o["metadata"]["name"]: o["data"] for o in objects if o["kind"] == "ConfigMap"}
-    seen: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for source in container.get("envFrom", ()):
-        seen |= maps[source["configMapRef"]["name"]]
+        variables |= maps[source["configMapRef"]["name"]]
     for variable in container["env"]:
         if "valueFrom" in variable:
             key = variable["valueFrom"]["configMapKeyRef"]
-            seen[variable["name"]] = maps[key["name"]][key["key"]]
+            variables[variable["name"]] = maps[key["name"]][key["key"]]
         else:
-            seen[variable["name"]] = variable["value"]
-    return seen
+            variables[variable["name"]] = variable["value"]
+    return variables
 
 
 def workloads(objects: list[Object]) -> list[Object]:
@@ -55,13 +55,15 @@ def test_an_unknown_system_is_refused_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_a_fault_in_any_service_is_felt_by_some_user(name: str) -> None:
+def test_a_fault_in_any_service_affects_some_user(name: str) -> None:
     system = catalog.load(name)
-    unfelt = [s.name for s in system.services if not system.felt_on(s.name) and s.role != "load"]
-    assert unfelt == []
+    unaffected = [
+        s.name for s in system.services if not system.felt_on(s.name) and s.role != "load"
+    ]
+    assert unaffected == []
 
 
-def test_where_a_fault_is_felt_follows_the_calls() -> None:
+def test_affected_paths_follow_the_calls() -> None:
     ticket = catalog.load("train-ticket")
     assert ticket.felt_on("ts-news-service") == ("/index.html",)
     assert ticket.felt_on("nacosdb-mysql") == ticket.paths
@@ -73,7 +75,7 @@ def test_where_a_fault_is_felt_follows_the_calls() -> None:
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_what_a_service_is_told_to_call_is_what_the_model_says(name: str) -> None:
+def test_a_service_calls_what_the_system_model_has(name: str) -> None:
     system = catalog.load(name)
     objects = render.manifests(system, "lab")
     ports = {
@@ -87,12 +89,12 @@ def test_what_a_service_is_told_to_call_is_what_the_model_says(name: str) -> Non
             continue
         main = workload["spec"]["template"]["spec"]["containers"][0]
         settings = WorkloadSettings.from_environment(environment(main, objects))
-        told = {}
+        calls_by_path = {}
         for path in ("/", *service.routes):
             places = [place(url) for url in settings.calls_for(path)]
             assert all(where.port == ports[where.host] for where in places), service.name
-            told[path] = tuple(where.host for where in places)
-        assert told == {path: service.asks_for(path) for path in told}
+            calls_by_path[path] = tuple(where.host for where in places)
+        assert calls_by_path == {path: service.asks_for(path) for path in calls_by_path}
         assert settings.port == main["ports"][0]["containerPort"]
 
 
@@ -130,14 +132,14 @@ def test_pods_hold_no_privilege_and_no_credentials(name: str) -> None:
         assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_all_three_fit_on_two_cores_beside_everything_else() -> None:
+def test_all_three_leave_one_of_two_cores_for_everything_else() -> None:
     objects = [o for name in SYSTEMS for o in render.manifests(catalog.load(name), name)]
-    asked = sum(
+    requested = sum(
         workload["spec"]["replicas"] * millicores(container["resources"]["requests"]["cpu"])
         for workload in workloads(objects)
         for container in workload["spec"]["template"]["spec"]["containers"]
     )
-    assert asked < 1000
+    assert requested < 1000
 
 
 def test_limits_are_the_published_ones_and_requests_a_stated_share() -> None:
@@ -148,8 +150,8 @@ def test_limits_are_the_published_ones_and_requests_a_stated_share() -> None:
         for w in workloads(render.manifests(boutique, "lab", flavour="upstream"))
     }
     here, there = (
-        found["adservice"]["spec"]["template"]["spec"]["containers"][0]["resources"]
-        for found in (objects, published)
+        by_name["adservice"]["spec"]["template"]["spec"]["containers"][0]["resources"]
+        for by_name in (objects, published)
     )
     assert there["requests"] == {"cpu": "200m", "memory": "180Mi"}
     assert here["requests"] == {"cpu": "20m", "memory": "18Mi"}
@@ -169,9 +171,9 @@ def test_users_ask_from_a_namespace_of_their_own() -> None:
     objects = render.users(ticket, "lab", image="tools:1", pull_policy="Never")
     assert {o["metadata"].get("namespace", o["metadata"]["name"]) for o in objects} == {"lab-users"}
     (container,) = containers(objects)
-    seen = environment(container, objects)
-    assert seen["URL"] == "http://ts-ui-dashboard.lab:8080/index.html"
-    assert tuple(seen["PATHS"].split(",")) == ticket.paths
+    variables = environment(container, objects)
+    assert variables["URL"] == "http://ts-ui-dashboard.lab:8080/index.html"
+    assert tuple(variables["PATHS"].split(",")) == ticket.paths
     assert (container["image"], container["imagePullPolicy"]) == ("tools:1", "Never")
 
 
@@ -198,7 +200,7 @@ def _service(name: str, *calls: str) -> Service:
 
 
 @pytest.mark.parametrize(
-    ("services", "said"),
+    ("services", "message"),
     [
         ((_service("a", "b"), _service("b", "a")), "calls go in a circle: a -> b -> a"),
         ((_service("a", "c"),), "a calls what is not there"),
@@ -207,7 +209,7 @@ def _service(name: str, *calls: str) -> Service:
     ],
 )
 def test_a_system_that_does_not_hold_together_is_refused(
-    services: tuple[Service, ...], said: str
+    services: tuple[Service, ...], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         _system(*services)

@@ -10,14 +10,14 @@ from reme_benchmark.harness.lanes import ReadWriteLock
 class Log:
     def __init__(self) -> None:
         self.now: list[str] = []
-        self.seen: list[tuple[str, ...]] = []
+        self.holders: list[tuple[str, ...]] = []
 
     async def hold(
         self, turns: ReadWriteLock, name: str, *, exclusive: bool, rounds: int = 3
     ) -> None:
         async with turns.hold(exclusive=exclusive):
             self.now.append(name)
-            self.seen.append(tuple(self.now))
+            self.holders.append(tuple(self.now))
             for _ in range(rounds):
                 await asyncio.sleep(0)
             self.now.remove(name)
@@ -26,15 +26,15 @@ class Log:
 async def test_shared_turns_overlap() -> None:
     log, turns = Log(), ReadWriteLock()
     await asyncio.gather(*(log.hold(turns, n, exclusive=False) for n in "abc"))
-    assert ("a", "b", "c") in log.seen
+    assert ("a", "b", "c") in log.holders
 
 
 async def test_an_exclusive_turn_is_alone() -> None:
     log, turns = Log(), ReadWriteLock()
     names = "abXcdY"
     await asyncio.gather(*(log.hold(turns, n, exclusive=n.isupper()) for n in names))
-    assert {n for held in log.seen for n in held} == set(names)
-    for held in log.seen:
+    assert {n for held in log.holders for n in held} == set(names)
+    for held in log.holders:
         assert len(held) == 1 or not any(n.isupper() for n in held)
 
 
@@ -46,7 +46,7 @@ async def test_an_exclusive_turn_is_not_starved() -> None:
     await asyncio.sleep(0)
     later = asyncio.create_task(log.hold(turns, "b", exclusive=False))
     await asyncio.gather(first, alone, later)
-    assert [held[-1] for held in log.seen] == ["a", "X", "b"]
+    assert [held[-1] for held in log.holders] == ["a", "X", "b"]
 
 
 async def test_a_turn_that_is_cancelled_is_given_back() -> None:

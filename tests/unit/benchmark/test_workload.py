@@ -1,4 +1,4 @@
-"""The workload does what it is told, fails when its dependencies fail, and says why."""
+"""The workload follows its settings, fails when its dependencies fail, and logs why."""
 
 import json
 import socket
@@ -38,8 +38,8 @@ def service(**variables: str) -> Service:
 
 
 def body(reply: Reply) -> dict[str, object]:
-    found: dict[str, object] = json.loads(reply.body)
-    return found
+    decoded: dict[str, object] = json.loads(reply.body)
+    return decoded
 
 
 def closed_port() -> int:
@@ -49,16 +49,16 @@ def closed_port() -> int:
 
 
 def test_a_request_passes_through_to_what_it_calls(start: Start) -> None:
-    asked: list[str] = []
+    paths: list[str] = []
 
     def stock(path: str) -> Reply:
-        asked.append(path)
+        paths.append(path)
         return Reply(200, b"{}")
 
     url = start(stock)
     cart = service(CALLS=f"{url}/,{url}/*,{url}/own")
     assert cart.answer("/visit?user=1").status == 200
-    assert asked == ["/", "/visit", "/own"]
+    assert paths == ["/", "/visit", "/own"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/ready"])
@@ -66,14 +66,16 @@ def test_probes_ask_nobody(path: str) -> None:
     assert service(CALLS=f"http://127.0.0.1:{closed_port()}/").answer(path).status == 200
 
 
-def test_a_dependency_that_is_gone_is_felt_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dependency_that_is_gone_fails_the_request_and_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     url = f"http://127.0.0.1:{closed_port()}/"
     reply = service(CALLS=url).answer("/")
     assert reply.status == 502
     assert f"ERROR dependency failed: {url}: " in capsys.readouterr().out
 
 
-def test_a_dependency_that_fails_is_felt_and_named(
+def test_a_dependency_that_fails_fails_the_request_and_is_named(
     start: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = start(service(FAIL_PERCENT="100", NAME="stock").answer)
@@ -88,16 +90,16 @@ def test_a_dependency_that_fails_is_felt_and_named(
 def test_a_dependency_that_is_slow_is_given_up(start: Start) -> None:
     url = start(service(LATENCY_MILLISECONDS="600").answer)
     caller = service(CALLS=f"{url}/", CALL_TIMEOUT_MILLISECONDS="100")
-    begun = time.monotonic()
+    start_time = time.monotonic()
     assert caller.answer("/").status == 502
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - start_time < 0.5
 
 
 def test_every_call_looks_the_name_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    hosts: list[str] = []
 
     def lookup(host: str, *_: object, **__: object) -> None:
-        asked.append(host)
+        hosts.append(host)
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr("reme_benchmark.workload.plain_http.socket.getaddrinfo", lookup)
@@ -105,22 +107,22 @@ def test_every_call_looks_the_name_up_anew(monkeypatch: pytest.MonkeyPatch) -> N
     replies = [cart.answer("/"), cart.answer("/")]
     assert [reply.status for reply in replies] == [502, 502]
     assert "Temporary failure in name resolution" in replies[0].body.decode()
-    assert asked == ["stock", "stock"]
+    assert hosts == ["stock", "stock"]
 
 
 def test_retries_repeat_a_failed_call_and_only_that(start: Start) -> None:
     statuses = iter([500, 500, 200, 200])
-    asked: list[int] = []
+    sent: list[int] = []
 
     def stock(_: str) -> Reply:
-        asked.append(next(statuses))
-        return Reply(asked[-1], b"{}")
+        sent.append(next(statuses))
+        return Reply(sent[-1], b"{}")
 
     url = start(stock)
     cart = service(CALLS=f"{url}/", RETRIES="2", RETRY_MILLISECONDS="1")
     assert cart.answer("/").status == 200
     assert cart.answer("/").status == 200
-    assert asked == [500, 500, 200, 200]
+    assert sent == [500, 500, 200, 200]
 
 
 def test_the_longest_route_decides_what_is_called_besides() -> None:
@@ -134,9 +136,9 @@ def test_the_longest_route_decides_what_is_called_besides() -> None:
 
 def test_latency_cpu_and_leak_are_per_request() -> None:
     slow = service(LATENCY_MILLISECONDS="50")
-    begun = time.monotonic()
+    start_time = time.monotonic()
     slow.answer("/")
-    assert time.monotonic() - begun >= 0.05
+    assert time.monotonic() - start_time >= 0.05
     busy, used = service(CPU_MILLISECONDS="30"), time.thread_time()
     busy.answer("/")
     assert time.thread_time() - used >= 0.03
@@ -160,7 +162,7 @@ def test_each_request_writes_and_what_is_written_is_bounded(tmp_path: Path) -> N
     assert {file.stat().st_size for file in files} == {8192}
 
 
-def test_a_write_that_fails_is_felt_and_said(
+def test_a_write_that_fails_fails_the_request_and_is_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = tmp_path / "gone"
@@ -169,13 +171,13 @@ def test_a_write_that_fails_is_felt_and_said(
     assert f"ERROR cannot write to {gone}: no directory {gone}" in capsys.readouterr().out
 
 
-def test_filling_writes_as_much_as_asked(tmp_path: Path) -> None:
+def test_filling_writes_the_requested_size(tmp_path: Path) -> None:
     Scratch(str(tmp_path), 0).fill(2)
     assert (tmp_path / "fill").stat().st_size == 2 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"REQUIRED": "CURRENCIES"}, "CURRENCIES is required and not set"),
         ({"REQUIRED": "A, B", "A": "1", "B": ""}, "B is required and not set"),
@@ -186,8 +188,8 @@ def test_filling_writes_as_much_as_asked(tmp_path: Path) -> None:
         ({"ROUTES": "http://a/"}, "ROUTES must be like"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(variables: dict[str, str], said: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{said}"):
+def test_a_setting_that_makes_no_sense_is_named(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{message}"):
         WorkloadSettings.from_environment(variables)
 
 
@@ -251,11 +253,11 @@ def test_a_server_that_says_nothing_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://a/", "a:80", "http://", "http://a:b/"])
-def test_only_plain_http_urls_are_asked(url: str) -> None:
+def test_only_plain_http_urls_are_requested(url: str) -> None:
     with pytest.raises(ValueError, match="is no http URL"):
         get(url, 0.1)
 
 
-def test_a_path_is_passed_on_only_where_that_is_said() -> None:
+def test_a_path_is_passed_on_only_where_the_url_ends_in_a_star() -> None:
     assert onward("http://a:1/*", "/x/y") == "http://a:1/x/y"
     assert onward("http://a:1/", "/x/y") == "http://a:1/"

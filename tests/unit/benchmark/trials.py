@@ -36,8 +36,8 @@ def key(name: str) -> ObjectRef:
 def healthy(service: str) -> World:
     """Return the system as it is without a fault, around one of its services."""
     system = load(SYSTEM)
-    found = manifests(system, NAMESPACE)
-    objects = [with_last_applied(one) for one in found if one["kind"] != "Namespace"]
+    objects_of_system = manifests(system, NAMESPACE)
+    objects = [with_last_applied(one) for one in objects_of_system if one["kind"] != "Namespace"]
     programs = {key(one.name): program(system, one) for one in system.services}
     return make_world(key(service), [*objects, NODE], GroundTruth(programs=programs))
 
@@ -60,7 +60,7 @@ def inputs(
     values = {**values, "pod": pod or values["pod"]}
     probes = fill(list(catalog.fault(fault).report.probes), values, fault)
     parsed = tuple(Probe.model_validate(probe) for probe in probes)
-    words = asked(parsed)
+    words = probed_services(parsed)
     return Inputs(
         fault=fault,
         service=service,
@@ -80,6 +80,6 @@ def inputs(
     )
 
 
-def asked(probes: Sequence[Probe]) -> str:
+def probed_services(probes: Sequence[Probe]) -> str:
     """Return the Services that probes ask, which makes the operator read them."""
     return " ".join(probe.http.service for probe in probes if probe.http)

@@ -1,4 +1,4 @@
-"""One fence and one ground for all attacks, and the table at the end."""
+"""One admission policy and one testbed for all attacks, and the table at the end."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +13,10 @@ from tests.attack.installed_release import admission_of_release
 from tests.attack.verdicts import Verdict, keep, table
 from tests.e2e.conftest import kubectl
 from tests.e2e.sandbox.conftest import Api, RunAdmission, api, eventually
-from tests.e2e.sandbox.conftest import admission as own_fence
+from tests.e2e.sandbox.conftest import admission as own_admission
 from tests.e2e.sandbox.test_runs import Sandboxes
 
-__all__ = ["api", "kubectl", "own_fence"]
+__all__ = ["api", "kubectl", "own_admission"]
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = pytest.StashKey[list[Verdict]]()
@@ -60,9 +60,9 @@ def verdicts(pytestconfig: pytest.Config) -> list[Verdict]:
 
 @pytest.fixture(scope="session")
 def admission(request: pytest.FixtureRequest, kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
-    """Yield the fence to attack: that of the release, or one that only the tests have."""
+    """Yield the admission policy to attack: that of the release, or one only of the tests."""
     if not request.config.getoption("--release"):
-        yield request.getfixturevalue("own_fence")
+        yield request.getfixturevalue("own_admission")
         return
     with admission_of_release(kubectl, api) as run_admission:
         yield run_admission
@@ -77,9 +77,9 @@ def environment(kubectl: Kubectl, admission: RunAdmission) -> Iterator[AttackEnv
     for namespace in (attack_environment.next, attack_environment.faults):
         kubectl.run("create", "namespace", namespace)
     kubectl.run("label", "namespace", attack_environment.faults, "reme.dev/protected=true")
-    around = Path(__file__).parents[1] / "e2e" / "sandbox" / "related.yaml"
+    related = Path(__file__).parents[1] / "e2e" / "sandbox" / "related.yaml"
     try:
-        kubectl.run("apply", "-n", admission.shop, "-f", str(around))
+        kubectl.run("apply", "-n", admission.shop, "-f", str(related))
         # Something to scale, and something to go back to; no pod of it ever needs to start.
         nowhere = {"template": {"spec": {"nodeSelector": {"nowhere": "true"}}}}
         patient = {"replicas": 2, "progressDeadlineSeconds": 86400, **nowhere}

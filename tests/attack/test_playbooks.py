@@ -14,7 +14,7 @@ from tests.attack.cluster_hashes import differences
 from tests.attack.environment import Answer, AttackEnvironment, of_the_run
 from tests.attack.playbook_attacks import ANSIBLE, PLAYBOOKS
 from tests.attack.test_pod import ATTACKS
-from tests.attack.validation import PASSED, live_state, said
+from tests.attack.validation import PASSED, rejecting_rule, shop_snapshot
 from tests.attack.verdicts import ESCAPED, Verdict, stopped_by
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
@@ -55,14 +55,14 @@ def outcome(environment: AttackEnvironment) -> Outcome:
 def test_ansible_achieves_nothing_without_a_compiler(
     environment: AttackEnvironment, outcome: Outcome, verdicts: list[Verdict]
 ) -> None:
-    live, places = live_state(environment.admission), environment.places("reme-00000000-1")
+    live, places = shop_snapshot(environment.admission), environment.places("reme-00000000-1")
     for name, task in TASKS.items():
         answer = outcome.answers[name]
         who = ESCAPED if answer.status == 200 else stopped_by(403, answer.message)
         if who.startswith("unclear"):
             who = "the pod's confinement"
         play = [{"hosts": "localhost", "tasks": [places.fill(task)]}]
-        rule = said(play, live, environment.admission.system)
+        rule = rejecting_rule(play, live, environment.admission.system)
         verdicts.append(Verdict(ANSIBLE, name, who, answer.message, rule))
         assert rule != PASSED, name
     assert not [v.name for v in verdicts if v.group == ANSIBLE and v.escaped]

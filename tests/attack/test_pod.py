@@ -21,7 +21,7 @@ from tests.attack.host_attacks import (
 )
 from tests.attack.object_attacks import OBJECTS, RESTART, deployment
 from tests.attack.rbac_attacks import CLUSTER_ATTACKS, POD_ATTACKS, READS, RIGHTS_ATTACKS
-from tests.attack.validation import PASSED, live_state, said
+from tests.attack.validation import PASSED, rejecting_rule, shop_snapshot
 from tests.attack.verdicts import ESCAPED, OPEN, Verdict, stopped_by
 from tests.e2e.sandbox.conftest import eventually
 
@@ -147,7 +147,7 @@ def test_every_attempt_is_refused(
     attacks: Sequence[Attack],
     verdicts: list[Verdict],
 ) -> None:
-    live, places = live_state(environment.admission), environment.places("reme-00000000-1")
+    live, places = shop_snapshot(environment.admission), environment.places("reme-00000000-1")
     for attack in attacks:
         honest, careless = outcome.honest[attack.name], outcome.careless.get(attack.name)
         verdicts.append(
@@ -156,7 +156,7 @@ def test_every_attempt_is_refused(
                 attack.name,
                 stopped_by(honest.status, honest.message),
                 honest.message,
-                said(places.fill(attack.playbook()), live, places.system),
+                rejecting_rule(places.fill(attack.playbook()), live, places.system),
                 stopped_by(careless.status, careless.message) if careless else "",
             )
         )

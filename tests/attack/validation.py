@@ -19,7 +19,7 @@ PASSED = "let through"
 EVERYTHING = RemediationPolicySpec(actions=[ActionRule(name=name) for name in ActionName])
 
 
-def said(playbook: list[Object], live: ClusterSnapshot, release_namespace: str) -> str:
+def rejecting_rule(playbook: list[Object], live: ClusterSnapshot, release_namespace: str) -> str:
     """Return the rule by which a playbook is rejected, or that it is let through."""
     try:
         actions = compile_playbook(json.dumps(playbook))
@@ -29,7 +29,7 @@ def said(playbook: list[Object], live: ClusterSnapshot, release_namespace: str) 
     return PASSED
 
 
-def live_state(admission: RunAdmission) -> ClusterSnapshot:
+def shop_snapshot(admission: RunAdmission) -> ClusterSnapshot:
     """Return the shop around cart, from the objects that are there."""
     target = ObjectRef("Deployment", admission.shop, "cart")
     objects: dict[ObjectRef, Any] = {}

@@ -27,7 +27,7 @@ class Verdict:
     group: str
     name: str
     stopped_by: str
-    said: str
+    message: str
     gate: str = ""
     admission_alone: str = ""
 

@@ -108,11 +108,11 @@ def test_every_metric_of_reme_is_on_the_dashboard() -> None:
 
 
 def test_the_dashboard_is_generated_and_says_so() -> None:
-    board = json.loads(DASHBOARD.read_text())
-    assert board["uid"] == "reme-operator"
-    assert "do not edit" in board["description"]
-    assert board["editable"] is False
-    variables = {v["name"]: v for v in board["templating"]["list"]}
+    dashboard = json.loads(DASHBOARD.read_text())
+    assert dashboard["uid"] == "reme-operator"
+    assert "do not edit" in dashboard["description"]
+    assert dashboard["editable"] is False
+    variables = {v["name"]: v for v in dashboard["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
     sources = {p["datasource"]["uid"] for p in panels() if p.get("targets")}
     assert sources == {"${datasource}"}

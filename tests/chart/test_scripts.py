@@ -108,10 +108,10 @@ class Discovery:
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)
-        self.asked = 0
+        self.requests = 0
 
     def __call__(self, request: Any, **_: Any) -> io.BytesIO:
-        self.asked += 1
+        self.requests += 1
         assert request.full_url.endswith("/apis")
         assert "APIGroupDiscoveryList" in request.headers["Accept"]
         names = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -139,8 +139,8 @@ def test_definitions_must_be_served_several_times_in_a_row(
     with pytest.raises(SystemExit) as ended:
         served.main()
     assert ended.value.code == 0
-    # the fourth answer takes back the third: counting begins anew
-    assert discovery.asked == 7
+    # the fourth answer contradicts the third: the count starts again
+    assert discovery.requests == 7
 
 
 def test_definitions_that_never_come_are_named(

@@ -121,7 +121,7 @@ class Testbed:
     def condition(self, report: Object, kind: str, status: str, seconds: float = 30) -> Condition:
         """Wait until a report's condition has that status."""
 
-        def found() -> Condition | None:
+        def matching_condition() -> Condition | None:
             name = report["metadata"]["name"]
             now = self.kubectl.get("diagnosisreports.reme.dev", name, self.namespace) or {}
             for item in now.get("status", {}).get("conditions", []):
@@ -129,7 +129,7 @@ class Testbed:
                     return Condition.model_validate(item)
             return None
 
-        condition = self.until(f"{kind}={status}", found, seconds)
+        condition = self.until(f"{kind}={status}", matching_condition, seconds)
         assert isinstance(condition, Condition)
         return condition
 

@@ -95,7 +95,7 @@ class InjectionCampaign:
         prompts = [str(r["messages"][-1]["content"]) for r in objects]
         if incident.wants == "none":
             self.planter.repeated(incident.attempts[0])
-        self.planter.count_told(prompts)
+        self.planter.count_in_prompts(prompts)
         # What the report says of the fault is in the record as it was written; all else is told.
         lines = [*prompts, ended.status.model_dump_json()]
         self.leaked += [a.id for a in incident.attempts if a.hides and _in(a.hides, lines)]

@@ -1,7 +1,7 @@
 """Puts the texts of an attacker where they can be put in a cluster, and counts what is taken.
 
 Whoever may write in the namespace of a target is the attacker here, and so is the target itself:
-what it logs, and what is told of it.
+what it logs, and what the prompts hold of it.
 """
 
 import json
@@ -75,7 +75,7 @@ class Planter:
     api: Api
     taken: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    told: Counter[str] = field(default_factory=Counter)
+    prompt_counts: Counter[str] = field(default_factory=Counter)
     _logged: dict[str, str] = field(default_factory=dict)
     _placed: dict[str, list[Injection]] = field(default_factory=lambda: defaultdict(list))
 
@@ -146,7 +146,7 @@ class Planter:
         """Count a text that the model has repeated as its reply."""
         self._put("words of the model, earlier", attempt)
 
-    def count_told(self, prompts: Sequence[str]) -> None:
+    def count_in_prompts(self, prompts: Sequence[str]) -> None:
         """Count the texts that can be made out in a prompt, by where they stand in it.
 
         By their first words: the rest of a text may be cut, and what is no word may be gone.
@@ -157,12 +157,12 @@ class Planter:
             for attempt in self._placed[place]:
                 words = re.findall(r"[A-Za-z]{3,}", redact(attempt.text[:100]))[:2]
                 result = bool(words) and any(all(word in one for word in words) for one in items)
-                self.told[place] += result
+                self.prompt_counts[place] += result
 
     def rows(self) -> Iterator[tuple[object, ...]]:
         """Yield for each place how many texts it took, refused, and how many a prompt told."""
         for place in (*HEADS, *SILENT):
-            count = self.told[place] if place in HEADS else "not read"
+            count = self.prompt_counts[place] if place in HEADS else "not read"
             yield place, self.taken[place] + self.refused[place], self.refused[place], count
 
     def _put(self, place: str, attempt: Injection, reply: Reply | None = None) -> None:

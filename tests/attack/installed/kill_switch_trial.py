@@ -45,8 +45,8 @@ class KillSwitchTrial(NamedTuple):
 class Answer(NamedTuple):
     """What a run was told when it asked to write, and from when to when that took."""
 
-    asked: float
-    told: float
+    sent_at: float
+    answered_at: float
     run: str
     status: int
 
@@ -96,8 +96,8 @@ class TokenProber(Poller[Answer]):
         items = []
         for run in {a.run for a in self.samples if a.status == 200}:
             mine = [a for a in self.samples if a.run == run]
-            last = max(a.asked for a in mine if a.status == 200)
-            later = [a.told for a in mine if a.asked > last and a.status in _NO]
+            last = max(a.sent_at for a in mine if a.status == 200)
+            later = [a.answered_at for a in mine if a.sent_at > last and a.status in _NO]
             if not later:
                 return None
             items.append(min(later))

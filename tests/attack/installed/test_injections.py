@@ -26,7 +26,9 @@ def test_a_model_that_obeys_changes_nothing(
         assert not result.changed, expected
     assert not played.leaked
     # Otherwise it would be no wonder that nothing came of it.
-    assert all(played.planter.told[place] for place in ("text of evidence", "message of an event"))
+    assert all(
+        played.planter.prompt_counts[place] for place in ("text of evidence", "message of an event")
+    )
 
 
 def test_the_right_answer_still_repairs(played: InjectionCampaign) -> None:

@@ -47,7 +47,7 @@ def fleet(kubectl: Kubectl, scripted: ScriptedModel, installed: None, api: Api) 
         made.remove()
 
 
-def tried(fleet: Fleet, api: Api, number: int, in_flight: str, moment: str) -> KillSwitchTrial:
+def run_trial(fleet: Fleet, api: Api, number: int, in_flight: str, moment: str) -> KillSwitchTrial:
     """Begin a repair of each service at once, and turn the switch on in the midst of it."""
     fleet.deploy(dict.fromkeys(TARGETS, ""))
     fleet.fail(*TARGETS)
@@ -75,7 +75,7 @@ def tried(fleet: Fleet, api: Api, number: int, in_flight: str, moment: str) -> K
     uids = {r["metadata"]["uid"] for r in fleet.reports()}
     ended = fleet.ended(uids, 300)
     for one in ended.values():
-        # What had begun was stopped and taken back, the rest went on once it could.
+        # What had begun was stopped and rolled back, the rest went on once it could.
         assert one.status.outcome in {Outcome.CANCELLED, Outcome.VERIFIED}, one.status.message
     fleet.clear()
     return result
@@ -87,7 +87,7 @@ def test_the_kill_switch_stops_the_writes(
     items: list[KillSwitchTrial] = []
     try:
         for number, (in_flight, moment) in enumerate(TRIES):
-            items.append(tried(fleet, api, number, in_flight, moment))
+            items.append(run_trial(fleet, api, number, in_flight, moment))
     finally:
         worst = max((t.last_write for t in items), default=0.0)
         refused = [t.refused for t in items if t.refused is not None]

@@ -23,4 +23,4 @@ def test_a_model_that_obeys_changes_nothing(played: InjectionCampaign) -> None:
         assert not result.jobs
         assert not result.changed
     assert not played.leaked
-    assert played.planter.told["text of evidence"]
+    assert played.planter.prompt_counts["text of evidence"]

@@ -169,7 +169,7 @@ async def test_a_plugin_may_return_a_client_certificate(server: SecureApi) -> No
     assert "Authorization" not in server.last.headers
 
 
-async def test_client_certificates_of_files_beside_the_kubeconfig(
+async def test_client_certificates_of_files_relative_to_the_kubeconfig(
     server: SecureApi, tmp_path: Path
 ) -> None:
     certificate = server.ca.issue_cert("bob@example.org", common_name="bob")

@@ -25,7 +25,7 @@ class Reads:
 
     def __init__(self) -> None:
         self.service: dict[str, Any] | Exception = {"spec": {"clusterIP": "127.0.0.1"}}
-        self.found: dict[str, Any] | Exception = NotFoundError("no workload")
+        self.workload_read: dict[str, Any] | Exception = NotFoundError("no workload")
         self.metrics: list[Any] | Exception = NotFoundError("no metrics")
         self.pod_list: list[Any] = []
         self.seconds = 0.0
@@ -35,7 +35,7 @@ class Reads:
 
     async def workload(self, *_: Any) -> Any:
         await asyncio.sleep(self.seconds)
-        return self._give(self.found)
+        return self._give(self.workload_read)
 
     async def pods(self, *_: Any, cached: bool = False) -> Any:
         return self.pod_list
@@ -254,7 +254,7 @@ USAGE = Probe.model_validate({"name": "p", "resourceUsage": {"resource": "cpu", 
 
 async def test_a_rollout_is_read_and_its_absence_is_unknown(prober: Prober, reads: Reads) -> None:
     assert (await prober.sample(ROLLOUT, CART, "shop")).passed is None
-    reads.found = {
+    reads.workload_read = {
         "kind": "Deployment",
         "metadata": {"name": "cart"},
         "spec": {"replicas": 1},
@@ -272,7 +272,7 @@ async def test_an_api_server_that_is_slow_says_nothing_about_the_service(
 
 
 async def test_usage_without_a_metrics_server_is_unknown(prober: Prober, reads: Reads) -> None:
-    reads.found = {"spec": {"selector": {"matchLabels": {"app": "cart"}}}}
+    reads.workload_read = {"spec": {"selector": {"matchLabels": {"app": "cart"}}}}
     sample = await prober.sample(USAGE, CART, "shop")
     assert (sample.passed, sample.message) == (None, "no metrics server is installed")
     reads.metrics = []
@@ -282,6 +282,6 @@ async def test_usage_without_a_metrics_server_is_unknown(prober: Prober, reads: 
 async def test_a_surprise_is_unknown_and_does_not_end_the_verification(
     prober: Prober, reads: Reads
 ) -> None:
-    reads.found = {"kind": "Deployment"}
+    reads.workload_read = {"kind": "Deployment"}
     sample = await prober.sample(ROLLOUT, CART, "shop")
     assert sample == (None, "", "could not be measured: KeyError")

@@ -14,10 +14,10 @@ class Api:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.seconds = 0.0
-        self.asked = 0
+        self.pings = 0
 
     async def ping(self) -> None:
-        self.asked += 1
+        self.pings += 1
         await asyncio.sleep(self.seconds)
         if self.error:
             raise self.error
@@ -90,7 +90,7 @@ async def test_the_api_server_is_not_asked_for_every_probe(health: Health, api: 
     async with served(health, api) as url:
         for _ in range(5):
             await get(f"{url}/readyz")
-    assert api.asked == 1
+    assert api.pings == 1
 
 
 async def test_a_pass_without_progress_is_unhealthy(health: Health, ticks: Ticks) -> None:

@@ -107,7 +107,7 @@ class Tree(BaseModel):
     when: datetime
 
 
-def test_shared_types_are_inlined_with_what_stands_beside_them() -> None:
+def test_shared_types_are_inlined_with_their_sibling_keywords() -> None:
     schema = structural(Tree)
     leaf = {"type": "integer", "default": 3, "minimum": 1}
     assert schema["properties"]["leaf"] == {"type": "object", "properties": {"size": leaf}}

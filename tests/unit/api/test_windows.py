@@ -53,9 +53,9 @@ def test_a_window_that_ends_where_it_starts_is_a_whole_day() -> None:
 
 
 def test_the_clock_on_the_wall_is_that_of_the_zone() -> None:
-    office = [window(start="09:00", end="17:00", timeZone="America/New_York")]
-    assert is_open(office, at(0, "09:00", "America/New_York"))
-    assert not is_open(office, at(0, "09:00"))
+    working_hours = [window(start="09:00", end="17:00", timeZone="America/New_York")]
+    assert is_open(working_hours, at(0, "09:00", "America/New_York"))
+    assert not is_open(working_hours, at(0, "09:00"))
 
 
 def test_one_of_several_is_enough() -> None:

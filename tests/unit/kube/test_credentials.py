@@ -9,23 +9,25 @@ from reme_kube.kubeconfig import load_context
 
 
 def test_a_token_is_sent_and_never_shown() -> None:
-    found = Credentials("https://127.0.0.1:6443", None, token="k-123")
-    assert found.headers(0) == {"Authorization": "Bearer k-123"}
-    assert "k-123" not in repr(found)
+    token_credentials = Credentials("https://127.0.0.1:6443", None, token="k-123")
+    assert token_credentials.headers(0) == {"Authorization": "Bearer k-123"}
+    assert "k-123" not in repr(token_credentials)
 
 
 def test_the_header_is_read_again_after_a_minute_or_a_refusal() -> None:
     values = iter(["Bearer one", "Bearer two", "Bearer three"])
-    found = Credentials("https://127.0.0.1", None, read_authorization=lambda _refused: next(values))
-    assert found.headers(0)["Authorization"] == "Bearer one"
-    assert found.headers(59)["Authorization"] == "Bearer one"
-    assert found.headers(61)["Authorization"] == "Bearer two"
-    assert found.headers(62, fresh=True)["Authorization"] == "Bearer three"
-    assert "three" not in repr(found)
+    renewed = Credentials(
+        "https://127.0.0.1", None, read_authorization=lambda _refused: next(values)
+    )
+    assert renewed.headers(0)["Authorization"] == "Bearer one"
+    assert renewed.headers(59)["Authorization"] == "Bearer one"
+    assert renewed.headers(61)["Authorization"] == "Bearer two"
+    assert renewed.headers(62, fresh=True)["Authorization"] == "Bearer three"
+    assert "three" not in repr(renewed)
 
 
 def test_another_identity_has_neither_the_certificate_nor_the_impersonation() -> None:
-    found = Credentials(
+    own = Credentials(
         "https://127.0.0.1",
         None,
         read_authorization=lambda _refused: "Bearer mine",
@@ -33,7 +35,7 @@ def test_another_identity_has_neither_the_certificate_nor_the_impersonation() ->
         tls_server_name="kube.internal",
         proxy="http://proxy:3128",
     )
-    other = found.with_token("theirs")
+    other = own.with_token("theirs")
     assert other.headers(0) == {"Authorization": "Bearer theirs"}
     assert other.impersonation == ()
     assert (other.tls_server_name, other.proxy) == ("kube.internal", "http://proxy:3128")
@@ -51,13 +53,13 @@ def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_pod_has_its_service_account(pod: Path) -> None:
     assert service_account() is None, "without a token there is none"
     (pod / "token").write_text("one\n")
-    found = service_account()
-    assert found is not None
-    assert found.server == "https://[fd00::1]:6443"
-    assert found.headers(0)["Authorization"] == "Bearer one"
+    account = service_account()
+    assert account is not None
+    assert account.server == "https://[fd00::1]:6443"
+    assert account.headers(0)["Authorization"] == "Bearer one"
     (pod / "token").unlink()
     with pytest.raises(CredentialsError, match="cannot be read"):
-        found.headers(200)
+        account.headers(200)
 
 
 def test_without_a_kubeconfig_the_command_line_uses_it_too(
@@ -66,9 +68,9 @@ def test_without_a_kubeconfig_the_command_line_uses_it_too(
     monkeypatch.setenv("KUBECONFIG", str(pod / "none"))
     (pod / "token").write_text("one")
     (pod / "namespace").write_text("tools")
-    found = load_context(username="ann")
-    assert (found.name, found.namespace) == ("", "tools")
-    assert found.credentials.headers(0)["Authorization"] == "Bearer one"
-    assert found.credentials.impersonation == (("Impersonate-User", "ann"),)
+    context = load_context(username="ann")
+    assert (context.name, context.namespace) == ("", "tools")
+    assert context.credentials.headers(0)["Authorization"] == "Bearer one"
+    assert context.credentials.impersonation == (("Impersonate-User", "ann"),)
     with pytest.raises(CredentialsError, match="no kubeconfig"):
         load_context(str(pod / "none"))

@@ -40,29 +40,29 @@ def kubeconfig(
 
 
 def test_a_token(tmp_path: Path) -> None:
-    found = load_context(kubeconfig(tmp_path, {"token": "k-123"}, namespace="shop"))
-    assert (found.name, found.namespace) == ("here", "shop")
-    assert found.credentials.server == "https://127.0.0.1:6443"
-    assert found.credentials.headers(0) == {"Authorization": "Bearer k-123"}
-    assert "k-123" not in repr(found)
-    assert found.credentials.tls is not None
-    assert found.credentials.tls.verify_mode is ssl.CERT_REQUIRED
+    context = load_context(kubeconfig(tmp_path, {"token": "k-123"}, namespace="shop"))
+    assert (context.name, context.namespace) == ("here", "shop")
+    assert context.credentials.server == "https://127.0.0.1:6443"
+    assert context.credentials.headers(0) == {"Authorization": "Bearer k-123"}
+    assert "k-123" not in repr(context)
+    assert context.credentials.tls is not None
+    assert context.credentials.tls.verify_mode is ssl.CERT_REQUIRED
 
 
 def test_a_token_file_is_read_again_after_a_refusal(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("one")
-    found = load_context(kubeconfig(tmp_path, {"tokenFile": "token"})).credentials
-    assert found.headers(0)["Authorization"] == "Bearer one"
+    credentials = load_context(kubeconfig(tmp_path, {"tokenFile": "token"})).credentials
+    assert credentials.headers(0)["Authorization"] == "Bearer one"
     token.write_text("two")
-    assert found.headers(59)["Authorization"] == "Bearer one"
-    assert found.headers(60, fresh=True)["Authorization"] == "Bearer two"
+    assert credentials.headers(59)["Authorization"] == "Bearer one"
+    assert credentials.headers(60, fresh=True)["Authorization"] == "Bearer two"
 
 
 def test_plain_http_needs_no_certificates(tmp_path: Path) -> None:
-    found = load_context(kubeconfig(tmp_path, {}, server="http://127.0.0.1:8001"))
-    assert found.credentials.tls is None
-    assert found.namespace == "default"
+    context = load_context(kubeconfig(tmp_path, {}, server="http://127.0.0.1:8001"))
+    assert context.credentials.tls is None
+    assert context.namespace == "default"
 
 
 def test_the_first_of_several_files_names_the_context(
@@ -85,15 +85,18 @@ def test_the_first_of_several_files_names_the_context(
 
 def test_impersonation_proxy_and_server_name(tmp_path: Path) -> None:
     cluster = {"tls-server-name": "kube.internal", "proxy-url": "http://proxy:3128"}
-    found = load_context(
+    credentials = load_context(
         kubeconfig(tmp_path, {"token": "t"}, **cluster), username="ann", groups=("a", "b")
     ).credentials
-    assert found.impersonation == (
+    assert credentials.impersonation == (
         ("Impersonate-User", "ann"),
         ("Impersonate-Group", "a"),
         ("Impersonate-Group", "b"),
     )
-    assert (found.tls_server_name, found.proxy) == ("kube.internal", "http://proxy:3128")
+    assert (credentials.tls_server_name, credentials.proxy) == (
+        "kube.internal",
+        "http://proxy:3128",
+    )
 
 
 def test_a_proxy_of_the_environment_is_used_unless_the_server_is_excepted(

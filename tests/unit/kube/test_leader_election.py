@@ -42,9 +42,9 @@ class View:
 
 class Candidate:
     def __init__(self, store: FakeStore, clock: FakeClock, name: str) -> None:
-        self.told: list[bool] = []
+        self.changes: list[bool] = []
         self.view = View(store)
-        self.lease = LeaderElector(self.view, clock, name, on_change=self.told.append)
+        self.lease = LeaderElector(self.view, clock, name, on_change=self.changes.append)
         as_the_core_sees_it: Leadership = self.lease
         assert not as_the_core_sees_it.leading
 
@@ -88,7 +88,7 @@ async def test_the_first_leads_at_once_and_the_second_waits(
     assert a.lease.leading
     assert not b.lease.leading
     assert b.lease.holder == "a"
-    assert (a.told, b.told) == ([True], [])
+    assert (a.changes, b.changes) == ([True], [])
     assert store.spec["leaseTransitions"] == 1
     assert store.spec["acquireTime"] == "2026-01-01T00:00:00.000000Z"
     assert store.spec["renewTime"] == "2026-01-01T00:02:00.000000Z"
@@ -104,7 +104,7 @@ async def test_a_lease_given_back_is_taken_at_the_next_try(
     await clock.advance(30)
     await a.lease.release()
     assert not a.lease.leading
-    assert a.told == [True, False]
+    assert a.changes == [True, False]
     assert store.spec["holderIdentity"] == ""
     await clock.advance(2)
     assert b.lease.leading
@@ -130,7 +130,7 @@ async def test_a_silent_leader_stops_before_the_other_begins(
     assert 38 <= stopped <= 42
     assert stopped < began <= 30 + 15 + 2 + 2
     await a.lease.wait_lost()
-    assert a.told == [True, False]
+    assert a.changes == [True, False]
     await end(waiting)
     await a.lease.release()
     await b.lease.release()
@@ -154,7 +154,7 @@ async def test_a_short_outage_costs_nothing(
     store.down = False
     await clock.advance(20)
     assert a.lease.leading
-    assert a.told == [True]
+    assert a.changes == [True]
     await a.lease.release()
 
 
@@ -183,7 +183,7 @@ async def test_a_lease_taken_away_is_lost_and_told(
     await clock.advance(3)
     assert not a.lease.leading
     await a.lease.wait_lost()
-    assert a.told == [True, False]
+    assert a.changes == [True, False]
     await a.lease.release()
     assert store.spec["holderIdentity"] == "c", "not its own to give back"
 
@@ -206,7 +206,7 @@ async def test_the_age_of_a_lease_is_measured_from_when_it_was_first_seen(
 async def test_release_without_a_lease_does_nothing(store: FakeStore, a: Candidate) -> None:
     await a.lease.release()
     assert store.lease is None
-    assert a.told == []
+    assert a.changes == []
 
 
 async def test_release_does_not_fail_when_the_server_is_gone(
@@ -215,7 +215,7 @@ async def test_release_does_not_fail_when_the_server_is_gone(
     await a.lease.acquire()
     store.down = True
     await a.lease.release()
-    assert a.told == [True, False]
+    assert a.changes == [True, False]
     assert not a.lease.leading
 
 
@@ -227,6 +227,6 @@ async def test_an_unexpected_error_in_the_renewal_ends_the_leadership(
     await clock.advance(2)
     await asyncio.wait_for(a.lease.wait_lost(), 1)
     assert not a.lease.leading
-    assert a.told == [True, False]
+    assert a.changes == [True, False]
     a.view.error = None
     await a.lease.release()

@@ -47,7 +47,7 @@ def test_memory_is_compared_in_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "found", "why"),
+    ("pods", "pod_metrics", "why"),
     [
         ([], [], "no pod"),
         ([pod(limits=LIMITED, phase="Pending")], [metrics(cpu="1m")], "no pod"),
@@ -61,9 +61,9 @@ def test_memory_is_compared_in_bytes() -> None:
     ],
 )
 def test_what_cannot_be_measured_is_unknown_and_never_passes(
-    pods: list[Any], found: list[Any], why: str
+    pods: list[Any], pod_metrics: list[Any], why: str
 ) -> None:
-    sample = usage_sample(CPU, pods, found, NOW)
+    sample = usage_sample(CPU, pods, pod_metrics, NOW)
     assert sample.passed is None
     assert why in sample.message
 
@@ -77,8 +77,8 @@ def test_one_pod_above_fails_even_if_another_is_unknown() -> None:
 def test_a_pod_that_goes_away_does_not_count() -> None:
     leaving = pod("old", limits=LIMITED, metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})
     pods = [leaving, pod("new", limits=LIMITED)]
-    found = [metrics("old", cpu="200m"), metrics("new", cpu="10m")]
-    assert usage_sample(CPU, pods, found, NOW).passed is True
+    pod_metrics = [metrics("old", cpu="200m"), metrics("new", cpu="10m")]
+    assert usage_sample(CPU, pods, pod_metrics, NOW).passed is True
 
 
 def test_a_container_may_be_named() -> None:

@@ -26,16 +26,16 @@ class Reads:
     objects: dict[str, Json | Exception] = field(default_factory=dict)
 
     async def list_resource(self, resource: Resource, namespace: str | None = None) -> list[Json]:
-        found = self.lists.get(resource, [])
-        if isinstance(found, Exception):
-            raise found
-        return found
+        items = self.lists.get(resource, [])
+        if isinstance(items, Exception):
+            raise items
+        return items
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Json:
-        found = self.objects.get(resource.path(namespace, name), NotFoundError("no"))
-        if isinstance(found, Exception):
-            raise found
-        return found
+        item = self.objects.get(resource.path(namespace, name), NotFoundError("no"))
+        if isinstance(item, Exception):
+            raise item
+        return item
 
 
 def reads(**fields: Any) -> Cluster:
@@ -75,8 +75,8 @@ async def test_an_error_that_may_pass_is_no_absence() -> None:
 
 async def test_of_jobs_only_suspended_ones_are_kept_and_of_nodes_those_that_refuse_pods() -> None:
     jobs = [named("done", spec={}), named("held", spec={"suspend": True})]
-    found = await related_objects.list_related(reads(lists={JOBS: jobs}), "shop")
-    assert [key.name for key in found] == ["held"]
+    related = await related_objects.list_related(reads(lists={JOBS: jobs}), "shop")
+    assert [key.name for key in related] == ["held"]
     nodes = [
         named("free", spec={}),
         named("cordoned", spec={"unschedulable": True}),
@@ -123,8 +123,8 @@ def test_who_calls_the_target_is_told_by_whole_names() -> None:
         workload("job", "cart-db:5432"),
         workload("shop", args=["--cart=cart.shop.svc"]),
     ]
-    found = related_services.callers(others, SERVICES, live)
-    assert [key.name for key in found] == ["front", "shop"]
+    callers = related_services.callers(others, SERVICES, live)
+    assert [key.name for key in callers] == ["front", "shop"]
 
 
 def test_whom_the_target_calls_is_told_with_where_it_leads() -> None:

@@ -47,8 +47,8 @@ def test_a_traceback_is_part_of_the_line(stream: io.StringIO) -> None:
         raise RuntimeError("boom")
     except RuntimeError:
         logging.getLogger("x").exception("failed")
-    (said,) = lines(stream)
-    assert "RuntimeError: boom" in said["exception"]
+    (line,) = lines(stream)
+    assert "RuntimeError: boom" in line["exception"]
 
 
 def test_a_person_gets_plain_text(stream: io.StringIO) -> None:

@@ -111,7 +111,7 @@ def admit(case: AdmissionInput, now: datetime) -> Admission:
         or _low_confidence(report, policy)
         or _outside_window(policy, now)
         or _no_capacity(case, policy, now)
-        or Accept(new_remediation(report, policy, name, case.remediations))
+        or Accept(new_remediation(report, policy, name, case.remediations, now))
     )
 
 
@@ -230,10 +230,11 @@ def new_remediation(
     policy: RemediationPolicy,
     name: str,
     remediations: Sequence[RemediationInfo],
+    now: datetime,
 ) -> Remediation:
     """Return the remediation that a report becomes under a policy, as it is created."""
     meta = report.metadata
-    failures = failures_in_a_row(remediations, meta.namespace, report.spec.target)
+    failures = failures_in_a_row(remediations, meta.namespace, report.spec.target, now)
     # Not owned by the report: the record outlives a report that is deleted.
     # The finalizer is there from the start: no run can outlive its clean-up.
     metadata = ObjectMeta.model_validate(

@@ -89,11 +89,19 @@ def resume_refusal(
     )
 
 
-def failures_in_a_row(infos: Sequence[RemediationInfo], namespace: str, target: Target) -> int:
-    """Return how many of the last remediations of the target did not help."""
+def failures_in_a_row(
+    infos: Sequence[RemediationInfo], namespace: str, target: Target, now: datetime
+) -> int:
+    """Return how many of the last remediations of the target did not help.
+
+    0 once budgets no longer count the last one: it may be deleted from then on, and the number
+    must not depend on whether it was.
+    """
     ended = [i for i in infos if i.has_target(namespace, target) and i.completed is not None]
     last = max(ended, key=lambda i: (i.completed, i.created, i.name), default=None)
-    return last.failures if last else 0
+    if last is None or (last.counted_until is not None and now >= last.counted_until):
+        return 0
+    return last.failures
 
 
 def cooldown(info: RemediationInfo, budgets: Budgets) -> timedelta:

@@ -135,12 +135,16 @@ def _failures_before(annotations: Mapping[str, str]) -> int:
 
 
 def _counted_until(remediation: Remediation, created: datetime) -> datetime:
-    """Return until when budgets count it: deleted earlier, it would make room that there is not."""
+    """Return until when budgets count it: deleted earlier, it would make room that there is not.
+
+    One that did not help is counted for twice the longest cool-down: the next one of its target
+    begins when the cool-down is over at the earliest, and must know how many failed before.
+    """
     budgets, ended = remediation.spec.policy.spec.budgets, remediation.status.completion_time
     longest_seconds = max(
         budgets.cooldown_seconds
         if remediation.status.outcome in SUCCESSES
-        else max(budgets.cooldown_seconds, budgets.max_cooldown_seconds),
+        else 2 * max(budgets.cooldown_seconds, budgets.max_cooldown_seconds),
         budgets.workloads_window_seconds if budgets.max_workloads_percent < 100 else 0,
     )
     cooled_down = (ended or created) + timedelta(seconds=longest_seconds)

@@ -143,7 +143,7 @@ async def explain_report(
         policy = select_policy(report, target.labels, policies, release_namespace, unreadable)
         if isinstance(policy, NoPolicyChosen):
             policy = _empty_policy(release_namespace)
-        remediation = new_remediation(report, policy, "explained", ())
+        remediation = new_remediation(report, policy, "explained", (), now)
         with suppress(TargetVanishedError):
             snapshot = await collect_snapshot(cluster, remediation, report.spec, now)
     explanation = explain(admission, snapshot, now, notes)

@@ -80,8 +80,8 @@ def test_what_did_not_help_is_counted_in_a_row(outcome: Outcome, before: int, af
     remediation_info = ended("a", 10, outcome, failures_before=before)
     assert remediation_info.failures == after
     older = ended("b", 1000, Outcome.ROLLED_BACK, failures_before=7)
-    assert failures_in_a_row([remediation_info, older], "shop", target()) == after
-    assert failures_in_a_row([remediation_info], "shop", target("stock")) == 0
+    assert failures_in_a_row([remediation_info, older], "shop", target(), NOW) == after
+    assert failures_in_a_row([remediation_info], "shop", target("stock"), NOW) == 0
 
 
 @pytest.mark.parametrize(

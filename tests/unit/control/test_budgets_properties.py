@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reme_api.budgets import Budgets
 from reme_api.diagnosis_report import Target
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import Outcome
@@ -97,6 +98,15 @@ class World:
         for gone in expired(self.entries(), self.now):
             del self.known[gone.uid]
 
+    def counted_until(self, past: Past, budgets: Budgets) -> datetime:
+        """Return until when a remediation is one of the last ones: twice the longest cool-down."""
+        assert past.completed is not None
+        longest = max(budgets.cooldown_seconds, budgets.max_cooldown_seconds)
+        seconds = budgets.cooldown_seconds if past.outcome in SUCCESS else 2 * longest
+        if budgets.max_workloads_percent < 100:
+            seconds = max(seconds, budgets.workloads_window_seconds)
+        return max(past.created + HOUR, past.completed + timedelta(seconds=seconds))
+
     def check(self, new: Past) -> None:
         """Judge a remediation that was just admitted by what truly happened before."""
         everything = [*self.truth.values()]
@@ -112,7 +122,11 @@ class World:
         same = [p for p in everything if p.target == new.target]
         assert all(p.completed is not None for p in same), "two on one target"
         in_a_row = 0
+        counted_until = None
         for past in sorted(same, key=lambda p: (p.completed or NOW, p.created)):
+            if counted_until is not None and past.created >= counted_until:
+                in_a_row = 0
+            counted_until = self.counted_until(past, budgets)
             if past.outcome in SUCCESS:
                 in_a_row = 0
             elif past.outcome not in NEUTRAL:
@@ -224,4 +238,8 @@ def test_the_rest_of_a_target_is_as_long_as_its_failures_in_a_row_ask(
             assert len(world.truth) == number + 1, "the target rests, and was taken"
             world.now += timedelta(seconds=0.5)
         # The operator's own budget of the hour is not what this is about.
-        world.now += HOUR if number % 5 == 4 else timedelta(0)
+        if number % 5 == 4:
+            world.now += HOUR
+            last = world.truth[f"rem-{2 * number}"]
+            if world.now >= world.counted_until(last, world.policies[0].spec.budgets):
+                in_a_row = 0

@@ -129,7 +129,7 @@ def cluster_stages(cluster: str) -> list[Stage]:
         suite("e2e", "tests/e2e/docs", lane="cluster"),
         suite("e2e", "tests/e2e/bench/test_run.py", lane="cluster"),
         # These run an operator of their own, and need that no other is installed.
-        suite("e2e", "tests/crash/cluster/test_share.py", lane="cluster"),
+        suite("e2e", "tests/crash/cluster/test_sample.py", lane="cluster"),
         # These bring up and remove other clusters on this machine.
         suite("e2e", "tests/e2e/cluster", lane="cluster"),
     ]

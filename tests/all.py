@@ -135,6 +135,14 @@ def cluster_stages(cluster: str) -> list[Stage]:
     ]
 
 
+def skip_reason(skipped: ET.Element) -> str:
+    """Return why a test was skipped; pytest puts the reason of a whole module into the text."""
+    message = skipped.get("message") or "no reason given"
+    if message == "collection skipped" and skipped.text:
+        return skipped.text.partition("Skipped: ")[2].removesuffix('")') or message
+    return message
+
+
 def read_report(report: Path) -> Result:
     """Read a JUnit report; a missing or unreadable one is one failure."""
     try:
@@ -146,7 +154,7 @@ def read_report(report: Path) -> Result:
         return sum(int(suite.get(attribute, 0)) for suite in suites)
 
     skipped = tuple(
-        f"{case.get('classname')}.{case.get('name')}: {reason.get('message') or 'no reason given'}"
+        f"{case.get('classname')}.{case.get('name')}: {skip_reason(reason)}"
         for suite in suites
         for case in suite.iter("testcase")
         for reason in case.iter("skipped")

@@ -1,12 +1,13 @@
 """The program behind `make test`: what it counts, what it lists, and in which order it runs."""
 
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
 from tests import all as run_all
-from tests.all import Result, Scheduler, Stage, read_report, summary
+from tests.all import Result, Scheduler, Stage, read_report, skip_reason, summary
 
 REPORT = """<testsuites><testsuite tests="4" failures="1" errors="0" skipped="1">
 <testcase classname="a.b" name="test_one"/><testcase classname="a.b" name="test_two"/>
@@ -64,3 +65,11 @@ def test_a_stage_does_not_run_when_one_that_it_needs_failed(
     output = capsys.readouterr().out
     assert "disk full" in output
     assert "load: cannot run, 'build' failed" in output
+
+
+def test_a_module_that_is_skipped_says_why() -> None:
+    text = """('x.py', 10, "Skipped: could not import 'torch': No module named 'torch'")"""
+    skipped = ET.Element("skipped", message="collection skipped")
+    skipped.text = text
+    expected = "could not import 'torch': No module named 'torch'"
+    assert skip_reason(skipped) == expected

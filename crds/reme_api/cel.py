@@ -30,6 +30,16 @@ def immutable(field: str, message: str) -> ValidationRule:
     return ValidationRule(f"self.{field} == oldSelf.{field}", message, f".{field}")
 
 
+def immutable_optional(field: str, message: str) -> ValidationRule:
+    """Return the rule that an optional field must not be added, removed or changed."""
+    return ValidationRule(
+        f"has(self.{field}) == has(oldSelf.{field})"
+        f" && (!has(self.{field}) || self.{field} == oldSelf.{field})",
+        message,
+        f".{field}",
+    )
+
+
 def list_map_key(key: str) -> dict[str, Any]:
     """Return the `json_schema_extra` of a list that is a map with this key."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}

@@ -17,7 +17,7 @@ from reme_api.base import (
     Slug,
     Time,
 )
-from reme_api.cel import immutable, list_map_key, validation_rules
+from reme_api.cel import immutable, immutable_optional, list_map_key, validation_rules
 from reme_api.conditions import Condition
 from reme_api.probes import Probe
 from reme_api.reasons import Outcome
@@ -62,6 +62,10 @@ class Fault(ApiModel):
     confidence_percent: int | None = Field(
         default=None, ge=0, le=100, description="Confidence of the diagnosis."
     )
+    start_time: Time | None = Field(
+        default=None,
+        description="When the fault began, such as startsAt of an alert.",
+    )
     severity: Severity | None = Field(
         default=None,
         description="Severity; reports of higher severity are handled first. Medium when absent.",
@@ -97,12 +101,21 @@ class Source(ApiModel):
     reference: Short = Field(default="", description="Identifier of the finding in that tool.")
 
 
+class FollowUpOf(ApiModel):
+    """The remediation that opened this report for the cause of its fault; set by reme."""
+
+    remediation: ObjectName
+    uid: Short
+    depth: int = Field(ge=1, le=2, description="Number of remediations before this report.")
+
+
 class DiagnosisReportSpec(ApiModel):
     """The workload to repair, its fault, and how success is measured."""
 
     model_config = ConfigDict(
         json_schema_extra=validation_rules(
-            immutable("target", "target is immutable: create a new report for another workload")
+            immutable("target", "target is immutable: create a new report for another workload"),
+            immutable_optional("followUpOf", "followUpOf is immutable: reme sets it"),
         )
     )
 
@@ -119,6 +132,7 @@ class DiagnosisReportSpec(ApiModel):
     policy_ref: ObjectReference | None = Field(
         default=None, description="Policy of this namespace to use instead of the best match."
     )
+    follow_up_of: FollowUpOf | None = None
     suspend: bool = Field(default=False, description="When true, reme does not act on this report.")
 
 

@@ -11,6 +11,7 @@ from reme_api.budgets import Budgets
 from reme_api.cel import ValidationRule, default_from_profile, list_map_key, validation_rules
 from reme_api.conditions import Condition
 from reme_api.diagnosis_report import TargetKind
+from reme_api.investigation import InvestigationLimits
 from reme_api.probes import Probe
 from reme_api.profiles import PROFILES, Profile
 from reme_api.validation import Pattern
@@ -294,7 +295,13 @@ class RemediationPolicySpec(ApiModel):
         description="A plan expires when it was on hold for this time in total: outside of the time"
         " windows, suspended, stopped by the kill switch, or without room in target or budgets.",
     )
-    method: Method = Method.SOLO_GEN
+    method: Method = Field(
+        default=Method.SOLO_GEN,
+        description="SoloGen: one request per attempt. ThinkRemed: rounds of inspections first.",
+    )
+    investigation: InvestigationLimits = Field(
+        default_factory=InvestigationLimits, description="Limits of method ThinkRemed."
+    )
     max_attempts: int = Field(
         default=2,
         ge=1,

@@ -52,6 +52,8 @@ class Step(_Documented):
 
     ADMIT = "Admit", "Evaluates the report."
     BASELINE = "Baseline", "Probes the target before the run."
+    INVESTIGATE = "Investigate", "Inspects the cluster in rounds (method ThinkRemed)."
+    FOLLOW_CAUSE = "FollowCause", "Waits for the remediation of another workload, the cause."
     CONTEXT = "Context", "Collects the cluster snapshot and writes the prompt."
     GENERATE = "Generate", "Waits for the playbook of the model."
     VALIDATE = "Validate", "Compiles the playbook and checks it against the policy."
@@ -142,6 +144,10 @@ class Reason(_Documented):
     APPROVAL_EXPIRED = "ApprovalExpired", "Nobody decided within approvalTimeoutSeconds."
     HOLD_EXPIRED = "HoldExpired", "The plan was on hold for holdTimeoutSeconds: make a new report."
     OBSERVE_ONLY = "ObserveOnly", "Mode Observe: nothing is run."
+    FOLLOWING_CAUSE = (
+        "FollowingCause",
+        "The cause is another workload, whose own report is being handled.",
+    )
     # Executed
     RUN_SUCCEEDED = "RunSucceeded", "All tasks of the run succeeded."
     RUN_FAILED = "RunFailed", "A task of the run failed; the message has its error."
@@ -160,6 +166,11 @@ class Reason(_Documented):
     ALREADY_HEALTHY = "AlreadyHealthy", "The probes pass already."
     DIAGNOSIS_CONTRADICTED = "DiagnosisContradicted", "The cluster contradicts the report."
     FAULT_ELSEWHERE = "FaultElsewhere", "The fault is not in this workload."
+    CAUSE_REPAIRED = "CauseRepaired", "The remediation of the cause helped: the probes pass."
+    CAUSE_NOT_REPAIRED = (
+        "CauseNotRepaired",
+        "The fault is in another workload, and its remediation did not help.",
+    )
     NO_ACTION_HELPS = "NoActionHelps", "No allowed action is expected to help."
     ROLLBACK_DISABLED = "RollbackDisabled", "The run did not help; rollback.enabled is false."
     TARGET_DELETED = "TargetDeleted", "The target was deleted."

@@ -25,9 +25,16 @@ from reme_api.base import (
     Short,
     Time,
 )
-from reme_api.cel import ValidationRule, immutable, list_map_key, validation_rules
+from reme_api.cel import (
+    ValidationRule,
+    immutable,
+    immutable_optional,
+    list_map_key,
+    validation_rules,
+)
 from reme_api.conditions import Condition
-from reme_api.diagnosis_report import Fault, Target
+from reme_api.diagnosis_report import Fault, FollowUpOf, Target
+from reme_api.investigation import FollowUp, InvestigationRound
 from reme_api.policy import RemediationPolicySpec
 from reme_api.probes import Probe, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
@@ -63,6 +70,7 @@ class RemediationSpec(ApiModel):
                 )
                 for name in ("reportRef", "target", "fault", "probes", "policy")
             ),
+            immutable_optional("followUpOf", "followUpOf is immutable"),
             ValidationRule(
                 "!oldSelf.cancel || self.cancel",
                 "cancel cannot be set back to false: create a new report instead",
@@ -76,6 +84,7 @@ class RemediationSpec(ApiModel):
     fault: Fault
     probes: list[Probe] = Field(max_length=8, json_schema_extra=list_map_key("name"))
     policy: PolicySnapshot
+    follow_up_of: FollowUpOf | None = None
     suspend: bool = Field(
         default=False,
         description="When true, the remediation waits before its next step that writes.",
@@ -134,6 +143,11 @@ class ActionRecord(ObservedModel):
     kind: Short
     object_name: ObjectName
     summary: Message
+    effect: Short = Field(
+        default="",
+        description="Kind and digest of what it brings: two actions with the same are the same"
+        " try.",
+    )
 
 
 class Change(ObservedModel):
@@ -180,6 +194,7 @@ class Attempt(ObservedModel):
     number: int = Field(ge=1, le=5)
     start_time: Time
     completion_time: Time | None = None
+    investigation: list[InvestigationRound] = Field(default_factory=list, max_length=9)
     generation: Generation | None = None
     playbook: ArtifactReference | None = None
     actions: list[ActionRecord] = Field(default_factory=list, max_length=8)
@@ -262,6 +277,7 @@ class RemediationStatus(ObservedModel):
         description="Total time on hold; it does not count against the deadline.",
     )
     attempts: list[Attempt] = Field(default_factory=list, max_length=5)
+    follow_up: FollowUp | None = None
     manual_rollbacks: list[ManualRollback] = Field(default_factory=list, max_length=5)
     timings: list[Timing] = Field(default_factory=list, max_length=16)
     trace_id: Annotated[str, StringConstraints(max_length=32)] = ""

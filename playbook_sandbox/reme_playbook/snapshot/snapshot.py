@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from reme_playbook.snapshot import related_views, unstructured, views
+from reme_playbook.snapshot.finding import Finding
 from reme_playbook.snapshot.object_diff import FieldChange
 from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectRef
 from reme_playbook.snapshot.pod_template import differences, digest
@@ -82,6 +84,8 @@ class ClusterSnapshot:
     callers: tuple[ObjectRef, ...] = ()
     callees: tuple[Callee, ...] = ()
     node_labels: frozenset[tuple[str, str]] | None = None
+    findings: tuple[Finding, ...] = ()  # of inspections, in order
+    fault_start: datetime | None = None  # the earliest known sign of the fault
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:

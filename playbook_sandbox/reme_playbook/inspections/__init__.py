@@ -1,0 +1,1 @@
+"""Inspections: typed, read-only questions about the cluster around one target."""

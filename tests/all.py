@@ -83,6 +83,7 @@ def host_stages() -> list[Stage]:
         "metrics and settings reference": "reme_operator.app.reference",
         "command line reference": "reme_operator.cli.reference",
         "benchmark page": "reme_benchmark.reports.benchmark_page",
+        "incidents page": "reme_benchmark.reports.incidents_page",
         "fidelity page": "reme_benchmark.fidelity.page",
         "model page": "reme_benchmark.reports.model_page",
     }

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from reme_benchmark.cli import demo, fidelity_commands, path_timing, self_validation
 from reme_benchmark.harness.run import RunError, RunOptions, clean, replay, run, run_until_done
+from reme_benchmark.incidents import run as incident_suite
+from reme_benchmark.incidents.model import load as load_incidents
 from reme_benchmark.methods.base import MethodError
 from reme_benchmark.methods.choose import NAMES
 from reme_benchmark.reports.comparison import compare_stores
@@ -115,6 +117,15 @@ class CaseOptions:
 def run_command(selection: CaseOptions | None = None, method: MethodOptions | None = None) -> int:
     """Run a suite of cases."""
     selection, method = selection or CaseOptions(), method or MethodOptions()
+    if selection.suite == incident_suite.SUITE:
+        of_suite = incident_suite.SuiteOptions(
+            method=method.method,
+            incidents=_words(selection.cases),
+            splits=_words(selection.splits),
+            results=selection.results,
+            parallel=max(1, selection.parallel),
+        )
+        return run_until_done(incident_suite.run(of_suite, Console()))
     options = method.run_options(
         selection.suite,
         cases=_words(selection.cases),
@@ -186,17 +197,20 @@ def compare(a: Path, b: Path, /) -> None:
 
 
 @app.command(name="list")
-def list_command(what: Literal["suites", "faults", "systems", "methods"], /) -> None:
-    """List suites, faults, systems or methods."""
+def list_command(what: Literal["suites", "faults", "systems", "methods", "incidents"], /) -> None:
+    """List suites, faults, systems, methods or the incidents of the suite `incidents`."""
     match what:
         case "suites":
             lines = [f"{name:18} {suites.load(name).title}" for name in suites.names()]
+            lines.append(f"{incident_suite.SUITE:18} Incidents that people reported publicly")
         case "faults":
             lines = [f"{f.id:28} {f.group:12} {f.title}" for f in catalog.faults().values()]
         case "systems":
             lines = [f"{name:18} {systems.load(name).title}" for name in systems.names()]
         case "methods":
             lines = list(NAMES)
+        case "incidents":
+            lines = [f"{one.id:32} {one.split:5} {one.title}" for one in load_incidents()]
     print("\n".join(lines))
 
 

@@ -1,0 +1,1 @@
+"""Incidents that people reported publicly, rebuilt as small systems: model, player, verdicts."""

@@ -11,24 +11,43 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from reme_api.investigation import InspectionName
-from reme_playbook.snapshot.finding import Finding
+from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_FINDINGS = 6
 """Maximum of findings of one inspection."""
 
+CLASSES: dict[InspectionName, type["Inspection"]] = {}
+"""Every inspection class by its name; `registry` imports all of them."""
+
 
 class Inspection(BaseModel):
-    """A typed read of one object; subclasses add its arguments."""
+    """A typed read of one object; subclasses add its arguments.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Arguments are names and numbers of fixed form: no text of the cluster becomes one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     NAME: ClassVar[InspectionName]
     READS: ClassVar[str]
     """What it reads, in a few words, for the reference and the security page."""
+    RIGHTS: ClassVar[tuple[str, ...]]
+    """The resources that the operator must be allowed to get or list."""
+    SHOWS: ClassVar[tuple[FindingKind, ...]]
+    """The kinds of its findings, besides Normal and Unavailable."""
+    BOUNDS: ClassVar[str]
+    """What limits the read, for the reference."""
 
     subject: ObjectRef
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the class, unless it is only a base of others."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if "NAME" in cls.__dict__:
+            CLASSES[cls.NAME] = cls
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Self]:
@@ -36,18 +55,34 @@ class Inspection(BaseModel):
         raise NotImplementedError
 
     def arguments(self) -> Mapping[str, Any]:
-        """Return the arguments besides the subject, as JSON values."""
-        return self.model_dump(mode="json", exclude={"subject"}, exclude_none=True)
+        """Return the arguments besides the subject, as JSON values, without the defaults."""
+        return self.model_dump(mode="json", exclude={"subject"}, exclude_defaults=True)
+
+    def data(self) -> dict[str, Any]:
+        """Return the inspection as JSON; `registry.from_data` reads it."""
+        subject = {"kind": self.subject.kind, "name": self.subject.name}
+        if self.subject.namespace:
+            subject["namespace"] = self.subject.namespace
+        return {"inspection": str(self.NAME), "subject": subject, **self.arguments()}
+
+    def label(self) -> str:
+        """Return a short line that names it among the candidates of a cluster."""
+        arguments = [f"{key}={_word(value)}" for key, value in self.arguments().items()]
+        return " ".join([self.NAME, f"{self.subject.kind}/{self.subject.name}", *arguments])
 
     def summary(self) -> str:
         """Return what is inspected, in a few words."""
         return f"{self.NAME} of {self.subject}"
 
 
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class InspectionResult(BaseModel):
     """The findings of one inspection, or why there are none."""
 
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True)
 
     inspection: Mapping[str, Any]
     findings: tuple[Finding, ...] = ()

@@ -1,0 +1,1 @@
+"""The investigation of method ThinkRemed: what is read, and who chooses it."""

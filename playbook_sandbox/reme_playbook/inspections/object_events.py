@@ -1,0 +1,91 @@
+"""ObjectEvents: what controllers, the scheduler and the kubelet said about an object."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+
+from reme_api.investigation import InspectionName
+from reme_playbook.inspections.base import MAX_FINDINGS, Inspection
+from reme_playbook.inspections.times import parse_time, relative_to
+from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.finding import Finding, FindingKind
+from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
+
+_RELATED = (
+    "HorizontalPodAutoscaler",
+    "Job",
+    "Service",
+    "Ingress",
+    "PodDisruptionBudget",
+)
+"""Kinds around a target about which controllers post events."""
+
+
+class ObjectEvents(Inspection):
+    """Events of an object; of a workload also those of its pods and ReplicaSets."""
+
+    NAME = InspectionName.OBJECT_EVENTS
+    READS = "events about the object; of a workload also about its ReplicaSets and pods"
+    RIGHTS = ("events", "events.events.k8s.io")
+    SHOWS = (FindingKind.WARNING_EVENT,)
+    BOUNDS = "the newest 200 events; warnings first, one finding for each reason and message"
+
+    @classmethod
+    def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Self]:
+        """Return the target first, then its pods that are not ready, then what is around it."""
+        yield cls(subject=snapshot.target)
+        for pod in snapshot.pods:
+            if not pod.ready and not pod.deleting:
+                yield cls(subject=ObjectRef("Pod", snapshot.target.namespace, pod.name))
+        for kind in _RELATED:
+            refs = sorted(ref for ref in snapshot.objects if ref.kind == kind)
+            yield from (cls(subject=ref) for ref in refs)
+
+
+def event_findings(
+    inspection: ObjectEvents, events: Sequence[Mapping[str, Any]], fault_start: datetime | None
+) -> Iterator[Finding]:
+    """Yield what the events say, warnings first, each reason and message once, newest first."""
+    newest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for event in events:  # oldest first
+        if unstructured.text(event, "message") or unstructured.text(event, "reason"):
+            key = unstructured.text(event, "reason"), _pattern(unstructured.text(event, "message"))
+            newest.pop(key, None)
+            newest[key] = event
+    newest_first = list(newest.values())[::-1]
+    warnings = [event for event in newest_first if _is_warning(event)]
+    others = [event for event in newest_first if not _is_warning(event)]
+    if not warnings:
+        yield Finding(FindingKind.NORMAL, inspection.subject, "no warning among its events")
+    for event in [*warnings, *others][:MAX_FINDINGS]:
+        kind = FindingKind.WARNING_EVENT if _is_warning(event) else FindingKind.NORMAL
+        at = event_time(event)
+        yield Finding(kind, inspection.subject, _text(event, at, fault_start), at)
+
+
+def event_time(event: Mapping[str, Any]) -> datetime | None:
+    """Return when the event was last seen, if it says so."""
+    for path in (("series", "lastObservedTime"), ("lastTimestamp",), ("eventTime",)):
+        if at := parse_time(unstructured.text(event, *path)):
+            return at
+    return parse_time(unstructured.text(event, "metadata", "creationTimestamp"))
+
+
+def _is_warning(event: Mapping[str, Any]) -> bool:
+    return unstructured.text(event, "type") == "Warning"
+
+
+def _text(event: Mapping[str, Any], at: datetime | None, fault_start: datetime | None) -> str:
+    about = unstructured.mapping(event, "involvedObject")
+    count = unstructured.number(event, "count", default=1)
+    times = f", {count} times" if count > 1 else ""
+    when = f", {relative_to(at, fault_start)}" if at and fault_start else ""
+    reason = unstructured.text(event, "reason")
+    name = f"{unstructured.text(about, 'kind')} {unstructured.text(about, 'name')}"
+    return f"{reason} of {name}{times}{when}: {unstructured.text(event, 'message')}"
+
+
+def _pattern(message: str) -> str:
+    """Return the message without names of pods and numbers, so that equal ones count as one."""
+    return " ".join(w for w in message.split() if not any(c.isdigit() for c in w))

@@ -73,12 +73,26 @@ async def _list_events(api: ApiClient, namespace: str, field_selector: str) -> A
 def last_seen(event: Json) -> datetime | None:
     """Return when an event was last seen, if it says so; the API has had three fields for it."""
     series = event.get("series") or {}
-    for text in (
+    return _first_time(
         series.get("lastObservedTime"),
         event.get("lastTimestamp"),
         event.get("eventTime"),
         (event.get("metadata") or {}).get("creationTimestamp"),
-    ):
+    )
+
+
+def first_seen(event: Json) -> datetime | None:
+    """Return when an event was first seen, if it says so."""
+    return _first_time(
+        event.get("firstTimestamp"),
+        event.get("eventTime"),
+        (event.get("metadata") or {}).get("creationTimestamp"),
+    )
+
+
+def _first_time(*texts: str | None) -> datetime | None:
+    """Return the first of the texts that is a time."""
+    for text in texts:
         try:
             time = datetime.fromisoformat(text or "")
         except ValueError:

@@ -184,8 +184,19 @@ async def _raw_response(response: aiohttp.ClientResponse, request: str) -> HttpR
 def _items(page: Json) -> list[Json]:
     items: list[Json] = list(page.get("items") or ())
     for item in items:
-        item.get("metadata", {}).pop("managedFields", None)  # half of an object, and never used
+        metadata = item.get("metadata", {})
+        if writers := metadata.pop("managedFields", None):
+            metadata["managedFields"] = [_writer(entry) for entry in writers]
     return items
+
+
+def _writer(entry: Json) -> Json:
+    """Return who wrote an object and when, without the list of fields: half of the object.
+
+    Of the fields only the top ones are kept, which tell a spec from a status.
+    """
+    fields: Json = {key: {} for key in entry.get("fieldsV1") or ()}
+    return {**entry, "fieldsV1": fields} if fields else entry
 
 
 def _continue_token(page: Json) -> str:

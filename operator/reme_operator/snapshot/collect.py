@@ -1,6 +1,7 @@
 """Collects a snapshot of the cluster around one target: everything at once, and bounded."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Cluster
 from reme_kube.resources import CONFIG_MAPS, Json
 from reme_operator.errors import TargetVanishedError
+from reme_operator.snapshot.fault_start import fault_start
 from reme_operator.snapshot.parsing import (
     by_ref,
     container_usage,
@@ -26,6 +28,7 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_r
 _MAX_CONFIG_MAPS = 16
 _MAX_PODS = 64
 _MAX_REVISIONS_WITH_EVENTS = 4
+_NAME = re.compile(r"[a-z0-9][-a-z0-9]*")
 
 
 async def read_report(cluster: Cluster, remediation: Remediation) -> DiagnosisReportSpec:
@@ -82,6 +85,9 @@ async def collect_snapshot(
     named = [*pods, *revisions[:_MAX_REVISIONS_WITH_EVENTS]]
     names = [target.name, *(unstructured.text(item, "metadata", "name") for item in named)]
     events = await cluster.events(namespace, names)
+    now = now or datetime.now(UTC)
+    created = remediation.metadata.creation_timestamp or now
+    began = fault_start(remediation.spec.fault.start_time, created, workload, pods, events)
     service_candidates = related_services.related_services(
         services,
         unstructured.strings(template, "metadata", "labels"),
@@ -108,12 +114,16 @@ async def collect_snapshot(
         objects=objects,
         neighbours=neighbours,
         revisions=tuple(parse_revisions(revisions, target.kind)),
-        events=tuple(parse_event(event, now or datetime.now(UTC)) for event in events),
+        events=tuple(parse_event(event, now) for event in events),
         usage=usage,
         service_names=tuple(sorted(unstructured.text(s, "metadata", "name") for s in services)),
         callers=related_services.callers(workloads, services, snapshot),
         callees=related_services.callees(services, snapshot),
         node_labels=node_labels,
+        fault_start=began.at,
+        fault_start_observed=began.observed,
+        collected_at=now,
+        named_pods=_named_pods(pods, report, remediation),
     )
 
 
@@ -138,6 +148,17 @@ async def _config_maps(cluster: Cluster, namespace: str, names: Iterable[str]) -
     referenced = sorted(set(filter(None, names)))[:_MAX_CONFIG_MAPS]
     config_maps = await asyncio.gather(*map(get, referenced))
     return [config_map for config_map in config_maps if config_map is not None]
+
+
+def _named_pods(
+    pods: Iterable[Json], report: DiagnosisReportSpec | None, remediation: Remediation
+) -> tuple[str, ...]:
+    """Return the pods that the report names."""
+    evidence = report.evidence if report else []
+    text = " ".join([remediation.spec.fault.summary, *(f"{e.source} {e.text}" for e in evidence)])
+    words = set(_NAME.findall(text))
+    names = (unstructured.text(pod, "metadata", "name") for pod in pods)
+    return tuple(sorted(name for name in names if name in words))
 
 
 def _texts_that_name_services(report: DiagnosisReportSpec | None, remediation: Remediation) -> str:

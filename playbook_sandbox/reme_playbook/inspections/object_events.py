@@ -6,11 +6,11 @@ from typing import Any, Self
 
 from reme_api.investigation import InspectionName
 from reme_playbook.inspections.base import MAX_FINDINGS, Inspection
-from reme_playbook.inspections.times import parse_time, relative_to
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
+from reme_playbook.snapshot.times import parse_time, relative_to
 
 _RELATED = (
     "HorizontalPodAutoscaler",

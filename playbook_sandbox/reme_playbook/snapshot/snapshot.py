@@ -86,6 +86,9 @@ class ClusterSnapshot:
     node_labels: frozenset[tuple[str, str]] | None = None
     findings: tuple[Finding, ...] = ()  # of inspections, in order
     fault_start: datetime | None = None  # the earliest known sign of the fault
+    fault_start_observed: bool = False  # stated or observed; otherwise the fault may be older
+    collected_at: datetime | None = None
+    named_pods: tuple[str, ...] = ()  # pods of the target that the report names
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:

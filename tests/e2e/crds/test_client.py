@@ -136,7 +136,9 @@ async def test_the_system_itself_can_be_read(cluster: ApiCluster) -> None:
     assert revisions[0]["spec"]["template"]["spec"]["containers"]
     pods = await cluster.pods(deployment)
     assert len(pods) == deployment["spec"]["replicas"]
-    assert all("managedFields" not in pod["metadata"] for pod in pods)
+    writers = [entry for pod in pods for entry in pod["metadata"]["managedFields"]]
+    assert writers
+    assert not any(fields for entry in writers for fields in entry["fieldsV1"].values())
     await cluster.ping()
 
 

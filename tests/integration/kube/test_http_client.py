@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -121,16 +122,19 @@ async def test_a_renewed_token_is_read_when_the_old_one_is_refused(
     assert server.tokens == ["Bearer old", "Bearer old", "Bearer old", "Bearer new"]
 
 
-async def test_a_list_is_read_in_pages_without_managed_fields(
+async def test_a_list_is_read_in_pages_without_the_fields_of_writers(
     server: StubApi, api: ApiClient
 ) -> None:
+    writer = {"manager": "kubectl", "operation": "Update", "time": "2026-01-01T00:00:00Z"}
     for number in range(7):
-        meta = {"name": f"cart-{number}", "managedFields": [{"big": "x"}]}
+        fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
+        meta = {"name": f"cart-{number}", "managedFields": [{**writer, "fieldsV1": fields}]}
         server.put(f"/api/v1/namespaces/shop/pods/cart-{number}", {"metadata": meta})
     items = [item async for item in api.list_items("/api/v1/namespaces/shop/pods", limit=3)]
     assert [item["metadata"]["name"] for item in items] == [f"cart-{n}" for n in range(7)]
     assert [query.get("continue") for _, _, query in server.requests] == [None, "3", "6"]
-    assert all("managedFields" not in item["metadata"] for item in items)
+    without_fields = [{**writer, "fieldsV1": {"f:spec": {}}}]
+    assert all(item["metadata"]["managedFields"] == without_fields for item in items)
 
 
 async def test_a_list_that_the_server_has_forgotten_is_continued(

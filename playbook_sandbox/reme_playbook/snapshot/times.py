@@ -1,10 +1,15 @@
 """Times of objects and of log lines, and how they lie to the begin of the fault."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from reme_playbook.snapshot import unstructured
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime | None:
     """Return an RFC 3339 time; None if it is none."""
     try:
@@ -12,6 +17,11 @@ def parse_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def time_at(value: Any, *path: str) -> datetime | None:
+    """Return the time at the path of an object; None if there is none."""
+    return parse_time(unstructured.text(value, *path))
 
 
 def relative_to(at: datetime, fault_start: datetime) -> str:

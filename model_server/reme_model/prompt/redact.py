@@ -46,7 +46,18 @@ _KNOWN = re.compile(
     r"|\bxox[abeprs]-[\w-]{10,}|\bsk-[\w-]{16,}|\b[sr]k_(?:live|test)_\w{10,}"
     r"|\bAIza[\w-]{30,}|\bya29\.[\w-]{20,}|\bhv[sb]\.[\w-]{20,}|\bdop_v1_\w{20,}"
 )
-_TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")  # also matches <none>, which is harmless
+_TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")
+# What Kubernetes, Go and Java print in angle brackets: no tokenizer has a marker of that name.
+_PRINTED = frozenset({"none", "nil", "unset", "invalid", "no value", "init", "clinit"})
+# Colours and other commands to a terminal: CSI and OSC sequences, and two-character escapes.
+_ESCAPE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
+    r"|\x1b\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)"
+    r"|\x1b[@-Z\\-_=>]"
+)
+# The same colours where a collector has already removed the escape character itself.
+_BARE_COLOUR = re.compile(r"\[[0-9]{1,3}(?:;[0-9]{1,3}){0,4}m(?!\]|:|s\b)")
+_BARE_RESET = "[0m"
 # Some tokenizers read these as the plain characters.
 _WIDE = str.maketrans({"\uff1c": "<", "\ufe64": "<", "\uff1e": ">", "\ufe65": ">"})
 _INSTRUCTION = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,16}))\]")
@@ -63,7 +74,7 @@ def secret_name(name: str) -> bool:
 def visible(text: str) -> str:
     """Return the text as one line of visible characters."""
     characters = []
-    for character in text[:_LONGEST]:
+    for character in without_colours(text[:_LONGEST]):
         category = unicodedata.category(character)
         if character.isspace() or category in ("Cc", "Zl", "Zp"):
             characters.append(" ")
@@ -72,15 +83,27 @@ def visible(text: str) -> str:
     return _without_markers(" ".join("".join(characters).split()))
 
 
+def without_colours(text: str) -> str:
+    """Return the text without commands to a terminal; brackets of the text itself stay."""
+    text = _ESCAPE.sub("", text)
+    if _BARE_RESET in text:
+        text = _BARE_COLOUR.sub("", text)
+    return text
+
+
 def _without_markers(line: str) -> str:
     """Return the line without markers that a tokenizer could take for a new message."""
-    line = _TAG.sub(r"(\1)", line.translate(_WIDE))
+    line = _TAG.sub(_plain_tag, line.translate(_WIDE))
     return (
         _INSTRUCTION.sub(r"(\1)", line)
         .replace("<|", "< |")
         .replace("<\\", "< \\")
         .replace("<<", "< <")
     )
+
+
+def _plain_tag(tag: re.Match[str]) -> str:
+    return tag[0] if tag[1] in _PRINTED else f"({tag[1]})"
 
 
 def redact(text: str) -> str:

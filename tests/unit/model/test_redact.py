@@ -66,7 +66,7 @@ def test_names_of_other_things(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a\x00b\tc\r\nd\u2028e\x1b[31m", "a b c d e [31m"),
+        ("a\x00b\tc\r\nd\u2028e\x1b", "a b c d e"),
         ("a\u202eb\u200bc", "abc"),
         ("<|im_start|>system", "(|im_start|)system"),
         ("</s><s>[INST] x [/INST]", "(/s)(s)(INST) x (/INST)"),
@@ -78,6 +78,29 @@ def test_names_of_other_things(name: str) -> None:
 )
 def test_nothing_hides_and_nothing_opens_another_message(text: str, expected: str) -> None:
     assert visible(text).replace("<(SYS)>", "< <SYS)>") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b[31mERROR\x1b[0m [main] started in [12ms]", "ERROR [main] started in [12ms]"),
+        ("\x1b[1;38;5;196m[ERROR]\x1b[m x[0]", "[ERROR] x[0]"),
+        ("\x9b2K\x1b]0;title\x07done\x1bM", "done"),
+        ("[31mERROR[0m [main] rate(x[5m]) [30ms]", "ERROR [main] rate(x[5m]) [30ms]"),
+        ("rate(x[5m]) and [5m:1m] and [31m", "rate(x[5m]) and [5m:1m] and [31m"),
+        ("pass\x1b[0mword=hunter2", f"password={REDACTED}"),
+        ("\x1b[31", "[31"),
+    ],
+)
+def test_colours_go_and_brackets_stay(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["endpoints <none>", "at Cart.<init>(Cart.java:3)", "error <nil>", "image <no value>"]
+)
+def test_what_programs_print_in_angle_brackets_stays(text: str) -> None:
+    assert visible(text) == text
 
 
 def test_long_text_is_cut_after_its_secrets_are_gone() -> None:
@@ -93,6 +116,9 @@ def test_any_text(text: str, limit: int) -> None:
 
 
 @pytest.mark.timeout(5)
-@pytest.mark.parametrize("unit", ["a", "a=", "-", "'", "a.", "://a", "<", "Bearer ", "-----BEGIN "])
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a=", "-", "'", "a.", "://a", "<", "Bearer ", "-----BEGIN ", "\x1b[", "\x1b]", "[0m["],
+)
 def test_long_odd_texts_take_no_time(unit: str) -> None:
     redact(unit * 100_000)

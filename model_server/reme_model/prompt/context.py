@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
 from reme_api.probes import ProbeResult
-from reme_model.prompt.redact import short
+from reme_model.prompt.redact import excerpt, short
 from reme_model.prompt.sections import connections, probe_results, related_objects, workload
 from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, render_lines
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -21,6 +21,8 @@ MAX_CHARACTERS = 2600
 _MOST_EVIDENCE = 6
 _MAIN_EVIDENCE = 2
 _MOST_ATTEMPTS = 3
+_LONGEST_SUMMARY = 240
+_LONGEST_EVIDENCE = 200
 _KIND = re.compile(r"\A[A-Z][A-Za-z]+/")
 
 
@@ -76,7 +78,7 @@ def _lines(
 
 
 def _fault(report: DiagnosisReportSpec) -> str:
-    summary = short(report.fault.summary, 160)
+    summary = excerpt(report.fault.summary, _LONGEST_SUMMARY)
     location = f" in container {report.target.container}" if report.target.container else ""
     return f"{report.fault.type}{location}" + (f": {quoted(summary)}" if summary else "")
 
@@ -85,10 +87,11 @@ def _evidence(evidence: Evidence) -> str:
     # The kind says little, and a long path that begins with a capital looks like a secret.
     path = _KIND.sub("", evidence.source)
     source = f" of {short(path, 60)}" if path else ""
-    return f"evidence, {evidence.kind.lower()}{source}: {quoted(short(evidence.text, 150))}"
+    text = excerpt(evidence.text, _LONGEST_EVIDENCE)
+    return f"evidence, {evidence.kind.lower()}{source}: {quoted(text)}"
 
 
 def _attempt(attempt: AttemptSummary) -> str:
-    actions = "; ".join(short(action, 80) for action in attempt.actions[:3]) or "nothing was run"
-    result = ", ".join(short(part, 100) for part in (attempt.result, attempt.message) if part)
+    actions = "; ".join(excerpt(action, 100) for action in attempt.actions[:3]) or "nothing was run"
+    result = ", ".join(excerpt(part, 120) for part in (attempt.result, attempt.message) if part)
     return f"attempt {attempt.number}: {actions}" + (f"; {result}" if result else "")

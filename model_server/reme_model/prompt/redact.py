@@ -7,10 +7,12 @@ defence; the first is that the operator reads no Secret.
 import re
 import unicodedata
 
+from reme_playbook.snapshot.log_text import first_failure, without_colours
 from reme_playbook.snapshot.sensitive import sensitive_name
 
 REDACTED = "[redacted]"
 _LONGEST = 16_384  # characters of one text; the rest is dropped
+_SHORTEST_EXCERPT = 40
 
 # Names in logs, in addition to the variable names that `sensitive_name` knows.
 _MORE_NAMES = frozenset(
@@ -49,15 +51,6 @@ _KNOWN = re.compile(
 _TAG = re.compile(r"<([/\\]?[\w|\uff5c][^<>]{0,80})>")
 # What Kubernetes, Go and Java print in angle brackets: no tokenizer has a marker of that name.
 _PRINTED = frozenset({"none", "nil", "unset", "invalid", "no value", "init", "clinit"})
-# Colours and other commands to a terminal: CSI and OSC sequences, and two-character escapes.
-_ESCAPE = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,8}[@-~]"
-    r"|\x1b\][^\x07\x1b]{0,256}(?:\x07|\x1b\\)"
-    r"|\x1b[@-Z\\-_=>]"
-)
-# The same colours where a collector has already removed the escape character itself.
-_BARE_COLOUR = re.compile(r"\[[0-9]{1,3}(?:;[0-9]{1,3}){0,4}m(?!\]|:|s\b)")
-_BARE_RESET = "[0m"
 # Some tokenizers read these as the plain characters.
 _WIDE = str.maketrans({"\uff1c": "<", "\ufe64": "<", "\uff1e": ">", "\ufe65": ">"})
 _INSTRUCTION = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w{1,16}))\]")
@@ -81,14 +74,6 @@ def visible(text: str) -> str:
         elif category[0] != "C":  # formatting, private, unassigned: may split a word invisibly
             characters.append(character)
     return _without_markers(" ".join("".join(characters).split()))
-
-
-def without_colours(text: str) -> str:
-    """Return the text without commands to a terminal; brackets of the text itself stay."""
-    text = _ESCAPE.sub("", text)
-    if _BARE_RESET in text:
-        text = _BARE_COLOUR.sub("", text)
-    return text
 
 
 def _without_markers(line: str) -> str:
@@ -123,6 +108,32 @@ def short(text: str, limit: int) -> str:
     """Return the redacted text, truncated to the limit."""
     line = redact(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def excerpt(text: str, limit: int) -> str:
+    """Return the redacted text, shortened in the middle: what failed often stands at its end.
+
+    Its beginning stays, and its end; or what follows the first word of a failure, if the end has
+    none.
+    """
+    line = redact(text)
+    if len(line) <= limit:
+        return line
+    if limit < _SHORTEST_EXCERPT:
+        return line[: limit - 1] + "…"
+    head = limit * 2 // 5
+    room = limit - head - 1
+    start = len(line) - room
+    failure = first_failure(line, head)
+    if failure is None:
+        if first_failure(line[:head]) is not None:  # nothing that matters is behind it
+            return line[: limit - 1] + "…"
+    elif first_failure(line, start) is None:
+        start = max(head, failure - room // 3)
+    tail = line[start : start + room]
+    if start + room < len(line):
+        tail = tail[:-1] + "…"
+    return f"{line[:head]}…{tail}"
 
 
 def _redact_assignments(line: str) -> str:

@@ -323,3 +323,30 @@ def test_an_event_of_long_ago_is_not_told() -> None:
     assert [one for one in description if one.startswith("event")] == [
         'event: Killing 2 times: "liveness"'
     ]
+
+
+LONG = "the pod cannot start since noon; " + "it was restarted and looked at; " * 8
+
+
+def test_the_end_of_a_summary_stays() -> None:
+    report = report_about("fault", f"{LONG}the log says port 5432 refused")
+    first, *_ = describe_incident(Shop().live(), report).splitlines()
+    assert first.startswith('reported fault: fault: "the pod cannot start')
+    assert first.endswith('the log says port 5432 refused"')
+
+
+def test_the_end_of_evidence_stays() -> None:
+    (shown,) = [one for one in lines_of(Shop(), f"{LONG}port 5432 refused") if "evidence" in one]
+    assert shown.endswith('port 5432 refused"')
+
+
+def test_the_end_of_what_a_container_waits_for_stays() -> None:
+    why = f"failed to pull 'cart:9': {'failed to resolve reference: ' * 8}cart:9: not found"
+    shop = Shop(ready=1, state={"state": {"waiting": {"reason": "ErrImagePull", "message": why}}})
+    assert [one for one in wrongs(shop) if one.endswith('cart:9: not found"')]
+
+
+def test_the_end_of_an_event_stays() -> None:
+    why = f"Error creating: {'pods cart is forbidden: exceeded quota: ' * 6}limited: pods=2"
+    shop = Shop(events=[EventLine("ReplicaSet", "cart", "FailedCreate", why, age_seconds=5)])
+    assert line(shop, "event: FailedCreate").endswith('limited: pods=2"')

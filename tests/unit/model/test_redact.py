@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_model.prompt.redact import REDACTED, redact, secret_name, short, visible
+from reme_model.prompt.redact import REDACTED, excerpt, redact, secret_name, short, visible
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,36 @@ def test_what_programs_print_in_angle_brackets_stays(text: str) -> None:
 
 def test_long_text_is_cut_after_its_secrets_are_gone() -> None:
     assert short("x" * 50 + " password=hunter2", 60) == "x" * 50 + " password…"
+
+
+def test_an_excerpt_keeps_the_end_of_nested_errors() -> None:
+    text = "failed to pull image 'a': failed to resolve reference 'a': " + "a" * 20 + ": not found"
+    short_text = excerpt(text, 60)
+    assert short_text.startswith("failed to pull image")
+    assert short_text.endswith(": not found")
+    assert len(short_text) == 60
+
+
+def test_an_excerpt_keeps_what_follows_the_failure_in_the_middle() -> None:
+    text = f"{'starting ' * 20}connection refused by stock:8080 {'goodbye ' * 20}"
+    assert "connection refused by stock:8080" in excerpt(text, 80)
+
+
+def test_an_excerpt_keeps_the_beginning_where_only_that_tells_something() -> None:
+    text = f"pod did not start: no such file /srv/app {'trailer ' * 20}"
+    assert excerpt(text, 80) == text[:79] + "…"
+
+
+def test_an_excerpt_hides_secrets_at_its_end() -> None:
+    assert excerpt("x" * 100 + " password=hunter2", 60).endswith(f"password={REDACTED}")
+
+
+@given(st.text(st.characters(codec=None)), st.integers(1, 80))
+def test_any_excerpt(text: str, limit: int) -> None:
+    redacted = excerpt(text * 3, limit)
+    assert len(redacted) <= limit
+    assert redacted.isprintable()
+    assert "<|" not in redacted
 
 
 @given(st.text(st.characters(codec=None)), st.integers(1, 80))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from reme_model.prompt.redact import REDACTED, secret_name, short
+from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
 from reme_model.prompt.sections.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -159,5 +159,5 @@ def event_lines(live: ClusterSnapshot) -> Iterator[Line]:
             total[event.reason] = total.get(event.reason, 0) + event.count
     order = sorted(by_reason, key=lambda reason: (-total[reason], reason))
     for reason in order[:_MOST_EVENTS]:
-        message = quoted(short(by_reason[reason].message, 140))
+        message = quoted(excerpt(by_reason[reason].message, 180))
         yield fact(f"event: {short(reason, 40)} {total[reason]} times: {message}")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from reme_model.prompt.redact import visible
 
-LONGEST = 240
+LONGEST = 400
 
 
 class Tone(StrEnum):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from reme_api.probes import HttpProbe, Probe, ProbeResult, ProbeVerdict, TcpProbe
-from reme_model.prompt.redact import short
+from reme_model.prompt.redact import excerpt
 from reme_model.prompt.sections.lines import Line, Weight, normal, wrong
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -62,7 +62,7 @@ def _result(probe: Probe, result: ProbeResult, *, failed: bool) -> Iterator[Line
             f"asked at port {address.port}, {address.service} {problem}{bound}", Weight.NEEDED
         )
     elif probe.rollout and failed and not result.message.endswith("are available"):
-        yield wrong(f"rollout: {short(result.message.rpartition(': ')[2], 80)}")
+        yield wrong(f"rollout: {excerpt(result.message.rpartition(': ')[2], 120)}")
 
 
 def _is_fast(result: ProbeResult) -> bool:
@@ -72,9 +72,9 @@ def _is_fast(result: ProbeResult) -> bool:
 
 def _explain(message: str, service: str) -> str:
     if message.startswith(f"{service} "):
-        return short(message.removeprefix(f"{service} "), 60)
+        return excerpt(message.removeprefix(f"{service} "), 100)
     if "refused" in message.lower() or message.startswith("Connect call failed"):
         return "refuses the connection"
     if message.startswith("no answer"):
-        return "gives " + short(message, 60)
-    return f"fails: {short(message, 60)}"
+        return "gives " + excerpt(message, 100)
+    return f"fails: {excerpt(message, 100)}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from reme_model.prompt.redact import REDACTED, secret_name, short
+from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
 from reme_model.prompt.sections.lines import Line, Tone, Weight, fact, normal, quoted, wrong
 from reme_playbook.snapshot import earlier_values, unstructured
 from reme_playbook.snapshot.object_diff import FieldChange
@@ -162,7 +162,7 @@ def image_of(template: Mapping[str, Any], container: str) -> str:
 
 def _pod_problem(view: PodView) -> str:
     if view.unscheduled:
-        return f"no node takes it: {quoted(short(view.unscheduled, 120))}"
+        return f"no node takes it: {quoted(excerpt(view.unscheduled, 160))}"
     problems = [text for state in view.containers if (text := _state(state))]
     if problems:
         return "; ".join(problems[:2])
@@ -174,7 +174,7 @@ def _state(state: ContainerState) -> str:
     if state.waiting:
         parts.append(short(state.waiting, 40))
         if state.waiting_message and state.waiting not in ("CrashLoopBackOff", "PodInitializing"):
-            parts.append(quoted(short(state.waiting_message, 100)))
+            parts.append(quoted(excerpt(state.waiting_message, 140)))
     if state.terminated and (state.restarts or not state.ready):
         code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
         parts.append(f"last ended: {short(state.terminated, 40)}{code}")

@@ -5,25 +5,26 @@ secrets are redacted. Quoted text is untrusted data. Each line says whether the 
 small model does not know that 299m of 300m is too much.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence
+from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.probes import ProbeResult
-from reme_model.prompt.redact import excerpt, short
-from reme_model.prompt.sections import connections, probe_results, related_objects, workload
+from reme_model.prompt.redact import excerpt
+from reme_model.prompt.sections import (
+    connections,
+    evidence,
+    probe_results,
+    related_objects,
+    workload,
+)
 from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, render_lines
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_LINES = 25
 MAX_CHARACTERS = 2600
-_MOST_EVIDENCE = 6
-_MAIN_EVIDENCE = 2
 _MOST_ATTEMPTS = 3
 _LONGEST_SUMMARY = 240
-_LONGEST_EVIDENCE = 200
-_KIND = re.compile(r"\A[A-Z][A-Za-z]+/")
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def _lines(
     yield from connections.kubelet_probe_lines(live)
     yield from connections.config_map_lines(live)
     yield from connections.event_lines(live)
-    for place, evidence in enumerate(report.evidence[:_MOST_EVIDENCE]):
-        yield fact(_evidence(evidence), Weight.TELLING if place < _MAIN_EVIDENCE else Weight.NICE)
+    yield from evidence.evidence_lines(report.evidence)
     for attempt in previous[-_MOST_ATTEMPTS:]:
         yield fact(_attempt(attempt), Weight.NEEDED)
     yield from connections.variable_lines(live)
@@ -81,14 +81,6 @@ def _fault(report: DiagnosisReportSpec) -> str:
     summary = excerpt(report.fault.summary, _LONGEST_SUMMARY)
     location = f" in container {report.target.container}" if report.target.container else ""
     return f"{report.fault.type}{location}" + (f": {quoted(summary)}" if summary else "")
-
-
-def _evidence(evidence: Evidence) -> str:
-    # The kind says little, and a long path that begins with a capital looks like a secret.
-    path = _KIND.sub("", evidence.source)
-    source = f" of {short(path, 60)}" if path else ""
-    text = excerpt(evidence.text, _LONGEST_EVIDENCE)
-    return f"evidence, {evidence.kind.lower()}{source}: {quoted(text)}"
 
 
 def _attempt(attempt: AttemptSummary) -> str:

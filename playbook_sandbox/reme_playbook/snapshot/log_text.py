@@ -29,7 +29,8 @@ _LOGFMT = re.compile(r"([\w.@-]{1,40})=(\"(?:[^\"\\]|\\.){0,4096}\"|[^\s\"]{1,10
 _FAILURE = re.compile(
     r"error|exception|fatal|panic|fail|refused|denied|time[d ]{0,2}out|deadline|not found|no such"
     r"|cannot|can't|could not|unable|invalid|exceed|unauthori[sz]ed|forbidden|killed|missing"
-    r"|unknown|unreachable|unavailable|closed|reset by|out of|insufficient|didn't|does not",
+    r"|unknown|unreachable|unavailable|closed|reset by|out of|insufficient|didn't|does not"
+    r"|\bHTTP[ /0-9.]{0,5}[45][0-9][0-9]\b|status\W{0,2}(?:code)?\W{0,3}[45][0-9][0-9]\b",
     re.IGNORECASE,
 )
 _VARYING = re.compile(r"[0-9a-f]{8,}|[0-9]+", re.IGNORECASE)

@@ -4,10 +4,13 @@ import copy
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reme_api.diagnosis_report import EvidenceKind
 from reme_model.prompt.context import MAX_CHARACTERS, MAX_LINES, AttemptSummary, describe_incident
 from reme_model.prompt.examples import EXAMPLES
 from reme_playbook.snapshot.snapshot import LAST_APPLIED, EventLine, Usage
@@ -350,3 +353,50 @@ def test_the_end_of_an_event_stays() -> None:
     why = f"Error creating: {'pods cart is forbidden: exceeded quota: ' * 6}limited: pods=2"
     shop = Shop(events=[EventLine("ReplicaSet", "cart", "FailedCreate", why, age_seconds=5)])
     assert line(shop, "event: FailedCreate").endswith('limited: pods=2"')
+
+
+def test_raw_logs_are_told_once_and_leave_room() -> None:
+    noisy = [f"\x1b[31mERROR\x1b[0m [main] {n} {'x' * 300} refused by db" for n in range(6)]
+    report = report_about("fault", "it fails", *noisy)
+    for evidence in report.evidence:
+        evidence.kind = EvidenceKind.LOG
+    shop = Shop(ready=1, usage=Usage(299, 126 * MIB), selector={"app": "x"})
+    description = describe_incident(shop.live(), report).splitlines()
+    (shown,) = [one for one in description if one.startswith("evidence")]
+    assert shown.startswith('evidence, log of test: "ERROR [main] 0 x')
+    assert shown.endswith('refused by db"')
+
+
+def test_evidence_never_pushes_out_what_is_wrong() -> None:
+    events = [
+        EventLine("Pod", "cart", f"Reason{n}", f"{n} {'failed ' * 60}", age_seconds=1)
+        for n in range(4)
+    ]
+    earlier: list[Mapping[str, Any]] = [
+        {"image": "cart:" + "1" * 200, "env": {f"{'V' * 50}{n}": "1" for n in range(6)}}
+    ]
+    shop = Shop(ready=1, usage=Usage(299, 126 * MIB), selector={"app": "x"}, earlier=earlier)
+    shop.events = events
+    texts = [f"{n}{chr(97 + n) * 400} failed" for n in range(12)]
+    report = report_about("fault", "it fails" * 100, *texts)
+    description = describe_incident(shop.live(), report).splitlines()
+    assert len([one for one in description if one.startswith("wrong: ")]) == len(wrongs(shop))
+    evidence = [one for one in description if one.startswith("evidence")]
+    assert sum(map(len, evidence)) <= 900
+
+
+def test_a_json_log_is_told_by_its_message() -> None:
+    log = '{"ts": 1, "level": "error", "msg": "cannot reach db", "caller": "main.go:17"}'
+    assert 'evidence, text of test: "error cannot reach db"' in lines_of(Shop(), log)
+
+
+def test_a_secret_that_spans_lines_of_a_long_log_is_hidden() -> None:
+    noise = "\n".join(f"request {n} failed badly" for n in range(30))
+    for secret in (
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBhunter2\n-----END RSA PRIVATE KEY-----",
+        "password:\n  hunter2 is invalid",
+        "--token\nhunter2failed",
+        '"password": "a failed\nhunter2 failed"',
+    ):
+        text = "\n".join(lines_of(Shop(), f"{noise}\n{secret}"))
+        assert "hunter2" not in text

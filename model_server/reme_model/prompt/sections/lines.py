@@ -54,7 +54,7 @@ def wrong(text: str, weight: Weight = Weight.TELLING) -> Line:
 
 
 def render_lines(lines: Iterable[Line], max_lines: int, max_characters: int) -> str:
-    """Return the lines that fit, in their order; among equal priorities the first win."""
+    """Return the lines that fit, in their order; of equal priorities findings come first."""
     all_lines = list(lines)
     normal_names = ", ".join(line.text for line in all_lines if line.tone is Tone.NORMAL)
     findings = [
@@ -73,7 +73,9 @@ def render_lines(lines: Iterable[Line], max_lines: int, max_characters: int) -> 
 def _select(lines: list[Line], max_lines: int, max_characters: int) -> str:
     selected: list[int] = []
     remaining = max_characters
-    for index in sorted(range(len(lines)), key=lambda i: (-lines[i].weight, i)):
+    # Of equal priority, what is wrong in the cluster is selected before facts and evidence.
+    order = [(-line.weight, line.tone is not Tone.WRONG, i) for i, line in enumerate(lines)]
+    for _, _, index in sorted(order):
         cost = len(lines[index].text) + 1
         if len(selected) < max_lines and cost <= remaining:
             selected.append(index)

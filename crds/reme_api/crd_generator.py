@@ -6,6 +6,7 @@ Writes `crds/bases/*.yaml`, for kubectl, and the same content as templates of th
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.generated_files import sync
 from reme_api.policy import RemediationPolicy
 from reme_api.remediation import Remediation
+from reme_api.report_input import accepting
 from reme_api.run_grant import RunGrant
 from reme_api.structural_schema import structural, with_messages, without_defaults
 
@@ -48,6 +50,8 @@ class Kind:
     model: type[ApiObject]
     short: str
     columns: tuple[Column, ...] = field(default=())
+    accepting: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """Returns the schema of its spec with what is accepted beyond the type."""
 
     @property
     def file(self) -> str:
@@ -69,6 +73,7 @@ KINDS = (
             Column("Kind", ".spec.target.kind", priority=1),
             Column("Message", ".status.message", priority=1),
         ),
+        accepting,
     ),
     Kind(
         Remediation,
@@ -116,6 +121,8 @@ def definition(kind: Kind) -> dict[str, Any]:
         "metadata": {"type": "object"},
         "spec": with_messages(properties["spec"]),
     }
+    if kind.accepting is not None:
+        schema["properties"]["spec"] = kind.accepting(schema["properties"]["spec"])
     if "status" in properties:
         schema["properties"]["status"] = without_defaults(properties["status"])
     schema["required"] = [name for name in schema["required"] if name != "metadata"]

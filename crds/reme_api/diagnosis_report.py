@@ -1,9 +1,17 @@
 """DiagnosisReport: a fault of a workload, with evidence and probes."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StringConstraints,
+    model_validator,
+)
 
 from reme_api.base import (
     ApiModel,
@@ -21,6 +29,13 @@ from reme_api.cel import immutable, immutable_optional, list_map_key, validation
 from reme_api.conditions import Condition
 from reme_api.probes import Probe
 from reme_api.reasons import Outcome
+from reme_api.report_input import (
+    MAX_EVIDENCE,
+    MAX_EVIDENCE_CHARACTERS,
+    MAX_NOTES,
+    MAX_SUMMARY_CHARACTERS,
+    normalised,
+)
 from reme_api.validation import Pattern
 
 
@@ -56,7 +71,7 @@ class Fault(ApiModel):
     """The diagnosis: data, never instructions."""
 
     type: Slug = Field(description="Short name of the fault, such as cpu-stress or bad-rollout.")
-    summary: Annotated[str, StringConstraints(max_length=1024)] = Field(
+    summary: Annotated[str, StringConstraints(max_length=MAX_SUMMARY_CHARACTERS)] = Field(
         default="", description="One or two sentences for people and for the model."
     )
     confidence_percent: int | None = Field(
@@ -89,7 +104,7 @@ class Evidence(ApiModel):
     source: Short = Field(
         default="", description="Origin of the observation, such as a pod or a query."
     )
-    text: Annotated[str, StringConstraints(max_length=4096)] = Field(
+    text: Annotated[str, StringConstraints(max_length=MAX_EVIDENCE_CHARACTERS)] = Field(
         description="The observation; it is shortened, redacted and treated as data."
     )
 
@@ -121,7 +136,7 @@ class DiagnosisReportSpec(ApiModel):
 
     target: Target
     fault: Fault
-    evidence: list[Evidence] = Field(default_factory=list, max_length=32)
+    evidence: list[Evidence] = Field(default_factory=list, max_length=MAX_EVIDENCE)
     source: Source | None = None
     probes: list[Probe] = Field(
         default_factory=list,
@@ -134,6 +149,22 @@ class DiagnosisReportSpec(ApiModel):
     )
     follow_up_of: FollowUpOf | None = None
     suspend: bool = Field(default=False, description="When true, reme does not act on this report.")
+    _notes: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed when the report was read, such as a text that was too long."""
+        return self._notes
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _normalised(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):
+            return handler(value)
+        report = normalised(value)
+        spec = handler(report.spec)
+        spec._notes = report.notes  # noqa: SLF001 (its own)
+        return spec
 
 
 class RemediationSummary(ObservedModel):
@@ -154,6 +185,11 @@ class DiagnosisReportStatus(ObservedModel):
     remediations: list[RemediationSummary] = Field(default_factory=list, max_length=16)
     retry_time: Time | None = Field(
         default=None, description="When a waiting report is evaluated again."
+    )
+    notes: list[Message] = Field(
+        default_factory=list,
+        max_length=MAX_NOTES,
+        description="What reme read differently than it was written, and ignored or added.",
     )
     message: Message = ""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reme_api.base import ObjectMeta
-from reme_api.diagnosis_report import DiagnosisReport
+from reme_api.diagnosis_report import DiagnosisReport, Target
 from reme_api.policy import Mode, OutsideWindows, RemediationPolicy
 from reme_api.probes import Probe, RolloutProbe
 from reme_api.reasons import Reason
@@ -70,9 +70,10 @@ class AdmissionInput:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """A remediation is to be created."""
+    """A remediation is to be created; the notes say what of the report was ignored or added."""
 
     remediation: Remediation
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,33 @@ def admit(case: AdmissionInput, now: datetime) -> Admission:
         or _low_confidence(report, policy)
         or _outside_window(policy, now)
         or _no_capacity(case, policy, now)
-        or Accept(new_remediation(report, policy, name, case.remediations, now))
+        or _accept(case, policy, name, now)
+    )
+
+
+def _accept(case: AdmissionInput, policy: RemediationPolicy, name: str, now: datetime) -> Accept:
+    report, notes = case.report, []
+    if note := unknown_container(report.spec.target, case.target):
+        target = report.spec.target.model_copy(update={"container": None})
+        report = report.model_copy(
+            update={"spec": report.spec.model_copy(update={"target": target})}
+        )
+        notes.append(note)
+    return Accept(new_remediation(report, policy, name, case.remediations, now), tuple(notes))
+
+
+def unknown_container(target: Target, info: TargetInfo | None) -> str:
+    """Return the note on a container that the target does not have; empty when it has it.
+
+    Tools write the name of the workload, or of a container of another release: that is a wrong
+    hint, and no reason to refuse what the rest of the report says.
+    """
+    if target.container is None or info is None or target.container in info.containers:
+        return ""
+    known = ", ".join(info.containers) or "none"
+    return (
+        f"target.container was ignored: {target.kind} {target.name} has no container"
+        f" {target.container}; it has {known}"
     )
 
 
@@ -146,10 +173,6 @@ def _unsuitable_target(case: AdmissionInput, now: datetime) -> Refuse | None:
         )
     if target.labels.get(PART_OF_LABEL) == "reme":
         return Refuse(Reason.TARGET_PROTECTED, f"{name} is a part of reme")
-    container = spec.target.container
-    if container is not None and container not in target.containers:
-        message = f"{name} has no container {container}; it has {', '.join(target.containers)}"
-        return Refuse(Reason.TARGET_UNSUPPORTED, message, retry_at)
     return None
 
 

@@ -89,7 +89,9 @@ def explain(
         report, labels, admission.policies, release_namespace, admission.unreadable
     )
     policy = None if isinstance(choice, NoPolicyChosen) else choice
-    accepted, reason, message = _result(admit(admission, now))
+    admitted = admit(admission, now)
+    accepted, reason, message = _result(admitted)
+    admission_notes = admitted.notes if isinstance(admitted, Accept) else ()
     target, namespace = report.spec.target, report.metadata.namespace
     return Explanation(
         report=f"{namespace}/{report.metadata.name}",
@@ -104,7 +106,7 @@ def explain(
         actions=(
             _actions(policy.spec, snapshot, release_namespace, now) if policy and snapshot else []
         ),
-        notes=list(notes),
+        notes=[*admission_notes, *report.spec.notes, *notes],
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from reme_api.crd_generator import KINDS
+from reme_api.diagnosis_report import DiagnosisReport
 from reme_kube.credentials import connector
 from reme_kube.errors import ConflictError, InvalidError
 from reme_kube.http_client import ApiClient
@@ -125,7 +126,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "DiagnosisReport",
         {"target": {"kind": "Secret", "name": "x"}},
-        r"spec\.target\.kind: Unsupported value",
+        r"spec\.target\.kind.*must be Deployment, StatefulSet or DaemonSet",
     ),
     (
         "DiagnosisReport",
@@ -133,9 +134,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         r"spec\.target\.apiVersion",
     ),
     ("DiagnosisReport", {"target": {"kind": "Deployment"}}, r"spec\.target\.name: Required"),
-    ("DiagnosisReport", {"fault": {"type": "a b"}}, r"spec\.fault\.type"),
+    ("DiagnosisReport", {"fault": {"type": "x" * 1025}}, r"spec\.fault\.type: Too long"),
+    ("Remediation", {"fault": {"type": "a b"}}, r"spec\.fault\.type"),
     (
-        "DiagnosisReport",
+        "Remediation",
         {"fault": {"type": "x", "confidencePercent": 101}},
         r"spec\.fault\.confidencePercent",
     ),
@@ -144,7 +146,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"evidence": [{"text": "x" * 1_000_000}]},
         r"spec\.evidence\[0\]\.text: Too long",
     ),
-    ("DiagnosisReport", {"evidence": [{"text": "x"}] * 33}, r"spec\.evidence: Too many"),
+    ("DiagnosisReport", {"evidence": [{"text": "x"}] * 257}, r"spec\.evidence: Too many"),
     ("RemediationPolicy", {"targets": [{}]}, r"spec\.targets\[0\].*kinds, names or matchLabels"),
     (
         "RemediationPolicy",
@@ -211,6 +213,34 @@ async def test_nonsense_is_refused_with_the_field_that_it_is_in(
 ) -> None:
     with pytest.raises(InvalidError, match=message):
         await create(api, made(kind, namespace, **spec))
+
+
+LENIENT: list[dict[str, Any]] = [
+    {"target": {"kind": "deployment", "name": "cart"}},
+    {"target": {"kind": "STATEFULSET", "name": "cart", "container": "No_Such Container"}},
+    {"fault": {"type": "OOM killed (exit 137)"}},
+    {"fault": {"type": "oom", "severity": "critical", "confidencePercent": 0.95}},
+    {"fault": {"type": "oom", "severity": "warning", "confidencePercent": "95%"}},
+    {"fault": {"type": "oom", "severity": "sev-1", "confidencePercent": 101}},
+    {"fault": {"type": "oom", "summary": "s" * 60_000}},
+    {"evidence": [{"kind": "log", "text": "x" * 60_000, "source": "s" * 1000}]},
+    {"evidence": [{"kind": "anything", "text": "x"}] * 60},
+    {"source": {"name": "n" * 1000, "reference": "r" * 1000}},
+]
+
+
+@pytest.mark.parametrize("spec", LENIENT, ids=[str(number) for number in range(len(LENIENT))])
+async def test_what_tools_write_is_taken_and_its_copy_fits_the_strict_kind(
+    api: ApiClient, namespace: str, spec: dict[str, Any]
+) -> None:
+    taken = DiagnosisReport.model_validate(
+        await create(api, made("DiagnosisReport", namespace, **spec))
+    )
+    copied = {name: taken.spec.wire()[name] for name in ("target", "fault")}
+    await create(api, made("Remediation", namespace, **copied))
+    # A spec-wide rule is evaluated on updates: an untyped field must not break it.
+    report = path(taken.manifest(), named=True)
+    await api.patch(report, {"spec": {"suspend": True}})
 
 
 async def test_a_report_keeps_its_target(api: ApiClient, namespace: str) -> None:

@@ -34,6 +34,24 @@ def test_evidence_of_a_megabyte_is_refused_by_the_api_server(shop: Testbed) -> N
         shop.report("megabyte", evidence=[{"text": "x" * 1_000_000}])
 
 
+def test_a_report_with_wrong_hints_is_taken_with_notes(shop: Testbed) -> None:
+    shop.break_catalog()
+    shop.model.play(rollback())
+    report = shop.report(
+        "wrong-hints",
+        target={"kind": "deployment", "name": "catalog", "container": "no-such-container"},
+        fault={"type": "bad rollout!", "severity": "warning", "confidencePercent": 0.95},
+        evidence=[{"kind": "log", "text": "x" * 60_000}],
+    )
+    ended = shop.ended(report)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    assert ended.spec.target.container is None
+    assert ended.spec.fault.confidence_percent == 95
+    written = shop.kubectl.get("diagnosisreports.reme.dev", "wrong-hints", shop.namespace)
+    assert written is not None
+    assert len(written["status"]["notes"]) == 5
+
+
 def test_a_policy_that_allows_nothing(shop: Testbed) -> None:
     shop.policy(actions=[])
     shop.break_catalog()

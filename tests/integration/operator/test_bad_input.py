@@ -58,6 +58,37 @@ async def test_a_bad_reply_ends_with_a_reason_and_nothing_applied(
     assert image_of(world.api) == BAD
 
 
+async def test_wrong_hints_and_long_texts_of_a_report_are_taken_with_notes(world: World) -> None:
+    open_shop(world.api)
+    world.model.say(Answer(RIGHT))
+    async with world.operator():
+        file_report(
+            world.api,
+            target={"kind": "deployment", "name": "cart", "container": "no-such-container"},
+            fault={
+                "type": "bad rollout!",
+                "severity": "critical",
+                "confidencePercent": "95%",
+                "summary": "every request fails",
+            },
+            evidence=[{"kind": "log", "text": "GET / 500 " + "x" * 60_000 + " panic: no image"}],
+        )
+        ended = await world.ended(30)
+
+        await world.until(lambda: world.report().status.notes, 10)
+    assert ended.status.outcome is Outcome.VERIFIED, ended.status.message
+    spec = ended.spec
+    assert (spec.target.kind, spec.target.container) == ("Deployment", None)
+    assert (spec.fault.type, spec.fault.severity) == ("bad-rollout", "Critical")
+    assert spec.fault.confidence_percent == 95
+    status = world.report().status
+    assert len(status.notes) == 4
+    assert any("has no container no-such-container" in note for note in status.notes)
+    accepted = find_condition(status.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert "and 3 more in status.notes" in accepted.message
+
+
 async def test_a_model_that_is_busy_for_a_moment_is_asked_again(world: World) -> None:
     open_shop(world.api)
     world.model.say(Answer(status=429), Answer(status=500), Answer(RIGHT))
@@ -285,22 +316,21 @@ async def test_a_report_that_cannot_be_read_says_why(world: World) -> None:
     open_shop(world.api)
     world.model.say([rollback()])
     async with world.operator():
-        file_report(world.api, fault={"type": "bad-rollout", "severity": "Enormous"})
+        file_report(world.api, fault={"type": "bad-rollout", "startTime": "yesterday"})
 
         def refused() -> bool:
             report = world.api.get("diagnosisreports", NAMESPACE, "cart-down") or {}
             conditions = (report.get("status") or {}).get("conditions") or []
             return any(
                 (c["type"], c["status"], c["reason"]) == ("Accepted", "False", "InvalidObject")
-                and "spec.fault.severity" in c["message"]
+                and "spec.fault.startTime" in c["message"]
                 for c in conditions
             )
 
         await world.until(refused)
         assert world.remediations() == []
-        world.api.edit(
-            "diagnosisreports", NAMESPACE, "cart-down", {"spec": {"fault": {"severity": "High"}}}
-        )
+        corrected = {"spec": {"fault": {"startTime": "2026-05-04T12:00:00Z"}}}
+        world.api.edit("diagnosisreports", NAMESPACE, "cart-down", corrected)
         ended = await world.ended()
     assert ended.status.outcome is Outcome.VERIFIED
     accepted = find_condition(world.report().status.conditions, ConditionType.ACCEPTED)

@@ -127,12 +127,6 @@ REFUSED: list[tuple[str, dict[str, Any], Reason, bool]] = [
         Reason.TARGET_PROTECTED,
         False,
     ),
-    (
-        "no such container",
-        {"target": {"kind": "Deployment", "name": "cart", "container": "web"}},
-        Reason.TARGET_UNSUPPORTED,
-        True,
-    ),
     ("no policy", {"policies": []}, Reason.NO_POLICY_MATCHES, False),
     ("policy asleep", {"policies": [policy(suspend=True)]}, Reason.POLICY_SUSPENDED, False),
     ("policy empty", {"policies": [policy(actions=[])]}, Reason.POLICY_ALLOWS_NOTHING, False),
@@ -147,17 +141,25 @@ REFUSED: list[tuple[str, dict[str, Any], Reason, bool]] = [
 def test_a_refusal_says_why_and_when_to_look_again(
     fields: dict[str, Any], reason: Reason, again: bool
 ) -> None:
-    fields = dict(fields)
-    if isinstance(fields.get("target"), dict):
-        target = Target.model_validate(fields.pop("target"))
-        case = AdmissionInput(report(target=target), TARGET, [policy()], (), RELEASE)
-        refusal = admit(case, NOW)
-    else:
-        refusal = decided(**fields)
+    refusal = decided(**fields)
     assert isinstance(refusal, Refuse)
     assert refusal.reason is reason
     assert refusal.message
     assert (refusal.retry_at is not None) is again
+
+
+def test_a_container_that_the_target_does_not_have_is_ignored_with_a_note() -> None:
+    wrong = Target.model_validate({"kind": "Deployment", "name": "cart", "container": "web"})
+    admission = admit(AdmissionInput(report(target=wrong), TARGET, [policy()], (), RELEASE), NOW)
+    assert isinstance(admission, Accept)
+    assert admission.remediation.spec.target == CART
+    [note] = admission.notes
+    assert "no container web; it has cart" in note
+    right = Target.model_validate({"kind": "Deployment", "name": "cart", "container": "cart"})
+    admission = admit(AdmissionInput(report(target=right), TARGET, [policy()], (), RELEASE), NOW)
+    assert isinstance(admission, Accept)
+    assert admission.remediation.spec.target.container == "cart"
+    assert admission.notes == ()
 
 
 def test_an_open_remediation_of_another_target_is_no_lock() -> None:

@@ -2,7 +2,7 @@
 
 from reme_api.conditions import Status, find_condition
 from reme_api.reasons import ConditionType, Outcome, Reason
-from reme_operator.admission.admit import AlreadyAdmitted, Refuse
+from reme_operator.admission.admit import Accept, AlreadyAdmitted, Refuse
 from reme_operator.admission.remediation_index import RemediationInfo, remediation_info
 from reme_operator.admission.report_status import report_status
 from tests.doubles.builders import NOW, later, remediation, report
@@ -52,3 +52,31 @@ def test_nothing_new_is_the_same_status() -> None:
         report(status=first.wire()), AlreadyAdmitted("a"), remediation_infos, later(60)
     )
     assert again == first
+
+
+def test_notes_are_in_the_status_and_in_the_message_and_stay() -> None:
+    written = report(fault={"type": "OOM killed", "severity": "sev-1"})
+    admission = Accept(remediation(name="a"), ("target.container was ignored",))
+    first = report_status(written, admission, [], NOW)
+    assert len(first.notes) == 3
+    assert first.notes[0] == "target.container was ignored"
+    accepted = find_condition(first.conditions, ConditionType.ACCEPTED)
+    assert accepted is not None
+    assert accepted.message.startswith("a; target.container was ignored (and 2 more in")
+    known = report(fault={"type": "OOM killed", "severity": "sev-1"}, status=first.wire())
+    again = report_status(known, AlreadyAdmitted("a"), [], later(60))
+    assert again.notes == first.notes
+    assert find_condition(again.conditions, ConditionType.ACCEPTED) == accepted
+
+
+def test_the_notes_of_an_earlier_generation_go() -> None:
+    noted = report_status(report(), Accept(remediation(name="a"), ("old",)), [], NOW)
+    changed = report(generation=2, status=noted.wire())
+    assert report_status(changed, Accept(remediation(name="b")), [], NOW).notes == []
+
+
+def test_a_refused_report_has_its_notes_too() -> None:
+    refusal = Refuse(Reason.COOLING_DOWN, "the target rests", later(60))
+    status = report_status(report(fault={"type": "OOM killed"}), refusal, [], NOW)
+    assert len(status.notes) == 1
+    assert status.message == "the target rests"

@@ -13,7 +13,7 @@ from reme_api.base import (
     Short,
     Time,
 )
-from reme_api.reasons import Outcome
+from reme_api.reasons import Outcome, Reason
 
 
 class InspectionName(StrEnum):
@@ -75,8 +75,11 @@ class InspectionRecord(ObservedModel):
     """One inspection of a round, with its main finding."""
 
     name: InspectionName
-    arguments: Message = Field(default="", description="Its arguments, as JSON.")
-    finding: Message = ""
+    arguments: Message = Field(default="", description="Its subject and arguments, as JSON.")
+    result: Short = Field(
+        default="", description="Kind of its main finding; empty while it is in progress."
+    )
+    finding: Message = Field(default="", description="Its main finding.")
 
 
 class Cause(ObservedModel):
@@ -98,9 +101,15 @@ class InvestigationRound(ObservedModel):
     coordinator: Short = Field(default="", description="Who chose: rules, or the name of a model.")
     choice: Choice
     message: Message = Field(default="", description="Reason of the choice.")
+    reason: Reason | None = Field(default=None, description="Reason of an abstention.")
     inspections: list[InspectionRecord] = Field(default_factory=list, max_length=8)
     cause: Cause | None = None
-    results: ArtifactReference | None = None
+    view: ArtifactReference | None = Field(
+        default=None, description="What the coordinator was given, and what it chose."
+    )
+    results: ArtifactReference | None = Field(
+        default=None, description="All findings of the inspections."
+    )
     prompt_tokens: int = Field(default=0, ge=0)
     completion_tokens: int = Field(default=0, ge=0)
 

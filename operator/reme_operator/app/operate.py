@@ -22,6 +22,8 @@ from reme_operator.app.supervisor import supervise
 from reme_operator.dependencies import Dependencies
 from reme_operator.handlers.context import OperatorContext
 from reme_operator.handlers.policies import schedule_policy_updates
+from reme_operator.investigation.inspector import ClusterInspector
+from reme_operator.investigation.readers.base import Sources
 from reme_operator.kill_switch.watch import KillSwitch, watch_kill_switch
 from reme_operator.probes.sample import Prober
 from reme_operator.reconcile.notifier import Notifiers, watch_runs
@@ -107,6 +109,7 @@ def _operator_context(
         cluster=clients.cluster,
         prober=clients.prober,
         model=clients.model,
+        inspector=ClusterInspector(Sources(clients.cluster, clients.clock)),
         clock=clients.clock,
         settings=settings,
         metrics=metrics,

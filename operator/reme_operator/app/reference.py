@@ -26,12 +26,14 @@ label is the name of an object. A counter exists from the start, with the value 
 that alerts use. The values of `outcome`, `reason` and `step` are in
 [Conditions and reasons](reasons.md)."""
 _LABELS = {
+    "choice": "`Inspect`, `Act`, `Abstain`, `FollowCause`",
     "in_flight": "`Drain`, `Abort`: what happens to runs in flight",
     "kind": "`prompt`, `completion` of tokens; the kind of an unreadable object",
     "le": "",
     "outcome": "[outcome](reasons.md#outcomes)",
     "reason": "[reason](reasons.md#reasons)",
-    "result": "`ok`, `error`, `timeout`",
+    "inspection": "name of the inspection, such as `ContainerLogs`",
+    "result": "`ok`, `error`, `timeout`; of an inspection `abnormal`, `normal`, `unavailable`",
     "rule": "rule of validation that the playbook broke, or `Other`",
     "task": "name of the background task",
     "step": "[step](reasons.md#steps)",

@@ -1,7 +1,8 @@
 """What happens next to a remediation: pure, total, and the same after every restart.
 
     Begin -> ProbeBaseline.. -> ConcludeBaseline
-    -> OpenAttempt -> Generate -> Validate -> (`plan_approval`: dry run, approval, hold) -> Capture
+    -> OpenAttempt -> (`investigation`: rounds of inspections) -> Generate -> Validate
+                   -> (`plan_approval`: dry run, approval, hold) -> Capture
                    -> CreateRun -> RecordRun -> CleanUp
                    -> BeginVerification -> Verify.. -> ConcludeVerification -> CloseAttempt
        and when that did not help, or the attempt is aborted:
@@ -42,6 +43,7 @@ from reme_operator.decision.decisions import (
     Wait,
 )
 from reme_operator.decision.holds import time_on_hold
+from reme_operator.decision.investigation import decide_investigation
 from reme_operator.decision.manual_rollback import (
     decide_manual_rollback,
     manual_rollback_requested,
@@ -218,7 +220,7 @@ def _before_run(observed: Observed, attempt: Attempt, now: datetime) -> Decision
     if attempt.rejection is not None:
         return _close_rejected(observed, attempt)
     if attempt.generation is None:
-        return _generate(observed, now)
+        return decide_investigation(observed, attempt, now) or _generate(observed, now)
     if attempt.generation.abstention_reason:
         reply = attempt.generation.abstention_reason
         return CloseAttempt(Outcome.ABSTAINED, *abstention_reason(observed.remediation, reply))

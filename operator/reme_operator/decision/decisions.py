@@ -45,6 +45,20 @@ class OpenAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class ChooseRound:
+    """Ask the coordinator what to do next, and record its choice before anything is done."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRound:
+    """Perform the inspections that the coordinator chose, and store their findings."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
     """Read the cluster, ask the model, and store its reply."""
 
@@ -213,6 +227,8 @@ Decision = (
     | ProbeBaseline
     | ConcludeBaseline
     | OpenAttempt
+    | ChooseRound
+    | RunRound
     | Generate
     | Validate
     | RunDryRun

@@ -1,9 +1,10 @@
 """Kubernetes Events and metrics for what a status write has changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from reme_api.investigation import InvestigationRound
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from reme_kube.events import EventType
@@ -53,6 +54,10 @@ def changes(before: Remediation, after: Remediation) -> Iterator[Event]:
 
 def _attempt_changes(old: Attempt | None, new: Attempt) -> Iterator[Event]:
     prefix = f"attempt {new.number}"
+    for entry in new.investigation[len(old.investigation) if old else 0 :]:
+        text = f"{prefix}, round {entry.number}: {entry.choice}"
+        text += f": {entry.message}" if entry.message else ""
+        yield Event(EventType.NORMAL, "RoundChosen", text)
     if new.playbook is not None and (old is None or old.playbook is None):
         actions = "; ".join(action.summary for action in new.actions)
         yield Event(EventType.NORMAL, Reason.PLAYBOOK_ALLOWED, f"{prefix}: {actions}")
@@ -94,6 +99,7 @@ def record_metrics(
     old_attempts = {attempt.number: attempt for attempt in before.status.attempts}
     for attempt in after.status.attempts:
         old = old_attempts.get(attempt.number)
+        _record_rounds(metrics, old.investigation if old else [], attempt.investigation)
         if attempt.rejection is not None and (old is None or old.rejection is None):
             metrics.playbook_rejected(attempt.rejection.rule)
         if attempt.outcome is not None and (old is None or old.outcome is None):
@@ -106,3 +112,16 @@ def record_metrics(
         metrics.remediation_ended(status.outcome, status.reason or Reason.INTERNAL_ERROR, seconds)
         for timing in status.timings:
             metrics.step_ended(timing.step, timing.duration_milliseconds / 1000)
+
+
+def _record_rounds(
+    metrics: Metrics, old: Sequence[InvestigationRound], new: Sequence[InvestigationRound]
+) -> None:
+    """Count the rounds that were chosen, and the inspections that were performed."""
+    complete = {entry.number for entry in old if entry.results is not None}
+    for entry in new:
+        if entry.number > len(old):
+            metrics.round_chosen(entry.choice, entry.prompt_tokens, entry.completion_tokens)
+        if entry.results is not None and entry.number not in complete:
+            for inspection in entry.inspections:
+                metrics.inspection_performed(inspection.name, inspection.result)

@@ -21,6 +21,7 @@ from reme_operator.decision.decisions import (
     BeginHold,
     BeginVerification,
     Capture,
+    ChooseRound,
     CloseAttempt,
     ConcludeBaseline,
     ConcludeVerification,
@@ -32,6 +33,7 @@ from reme_operator.decision.decisions import (
     OpenAttempt,
     RecordRun,
     RunKind,
+    RunRound,
     StopRun,
     Wait,
 )
@@ -142,7 +144,7 @@ class RemediationReconciler:
 
     def _watch_progress(self, decision: Decision) -> AbstractContextManager[object]:
         """Have /healthz fail if the step hangs; a model may take as long as it is allowed."""
-        if isinstance(decision, Generate):
+        if isinstance(decision, ChooseRound | Generate):
             return nullcontext()
         return self._deps.health.watch_progress(f"{type(decision).__name__} of {self._name}")
 
@@ -303,6 +305,8 @@ def _log_fields(decision: Decision) -> dict[str, str]:
         fields |= {"outcome": decision.outcome, "reason": decision.reason}
     elif isinstance(decision, AbortAttempt | BeginHold | RecordRun | StopRun):
         fields |= {"reason": decision.reason}
+    elif isinstance(decision, ChooseRound | RunRound):
+        fields |= {"round": str(decision.number)}
     return fields
 
 

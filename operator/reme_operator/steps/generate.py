@@ -8,10 +8,9 @@ from zlib import crc32
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reme_api.base import ArtifactReference
-from reme_api.probes import ProbeResult, ProbeWindow
-from reme_api.reasons import Outcome, Reason, Step
+from reme_api.reasons import Reason, Step
 from reme_api.remediation import Attempt, Generation, Rejection
-from reme_kube.errors import NotFoundError
+from reme_kube.errors import NotFoundError, TamperedError
 from reme_kube.resources import CONFIG_MAPS
 from reme_model.inference.errors import (
     EmptyReplyError,
@@ -24,14 +23,16 @@ from reme_model.inference.errors import (
 )
 from reme_model.inference.generation import GenerationReply, GenerationRequest
 from reme_model.inference.reply import Abstention, parse_reply
-from reme_model.prompt.context import AttemptSummary, describe_incident
+from reme_model.prompt.context import describe_incident
 from reme_model.prompt.messages import build_messages
 from reme_model.prompt.schema import reply_schema
 from reme_operator.decision.decisions import Generate
 from reme_operator.errors import one_line
 from reme_operator.names import artifact_name
-from reme_operator.snapshot.collect import collect_snapshot, read_report
+from reme_operator.snapshot.collect import read_report
+from reme_operator.steps.attempt_history import latest_probes, summaries
 from reme_operator.steps.context import ModelFailure, StepContext, StepResult, clip
+from reme_operator.steps.current_snapshot import current_snapshot
 from reme_playbook.actions.registry import Action
 from reme_playbook.policy.action_space import allowed_actions, refusals_by_action
 
@@ -62,7 +63,10 @@ async def generate(context: StepContext, _: Generate) -> StepResult:
     """
     remediation, attempt = context.remediation, context.attempt
     with context.timer.step(Step.CONTEXT):
-        prepared = await _prepare(context)
+        try:
+            prepared = await _prepare(context)
+        except TamperedError as error:
+            return context.reject(Reason.TAMPERED, one_line(error))
         if isinstance(prepared, StepResult):
             return prepared
         prompt, incident, request = prepared
@@ -121,12 +125,12 @@ async def _prepare(
     settings, policy, now = context.deps.settings, context.observed.policy, context.now()
     home, earlier = settings.release_namespace, context.status.attempts[:-1]
     report = await read_report(context.deps.cluster, remediation)
-    snapshot = await collect_snapshot(context.deps.cluster, remediation, report, now)
+    snapshot = await current_snapshot(context, report)
     actions = exclude_attempted(
         allowed_actions(snapshot, policy, release_namespace=home, now=now), earlier
     )
-    probes = _latest_probes(context.status.baseline, earlier)
-    incident = describe_incident(snapshot, report, _summaries(earlier), probes)
+    probes = latest_probes(context.status.baseline, earlier)
+    incident = describe_incident(snapshot, report, summaries(earlier), probes)
     if not actions:
         refusals = refusals_by_action(snapshot, policy, release_namespace=home, now=now)
         return _no_action(context, incident, refusals)
@@ -191,36 +195,6 @@ async def _stored_reply(context: StepContext) -> StoredReply | None:
         return StoredReply.model_validate_json((config_map.get("data") or {}).get(REPLY_KEY, ""))
     except ValidationError:
         return None
-
-
-def _summaries(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
-    """Return what the prompt says of earlier attempts."""
-    return [
-        AttemptSummary(
-            number=attempt.number,
-            actions=tuple(action.summary for action in attempt.actions),
-            result=_result(attempt),
-            message=attempt.message,
-        )
-        for attempt in attempts
-    ]
-
-
-def _latest_probes(
-    baseline: ProbeWindow | None, earlier: Sequence[Attempt]
-) -> Sequence[ProbeResult]:
-    """Return the latest probe results: after the attempt before, or before all of them."""
-    windows = [*(attempt.verification for attempt in reversed(earlier)), baseline]
-    return next((window.probes for window in windows if window and window.probes), ())
-
-
-def _result(attempt: Attempt) -> str:
-    # These words are a part of the prompt: the model was trained on them.
-    if attempt.rejection is not None:
-        return f"rejected: {attempt.rejection.rule}"
-    suffixes = {Outcome.ROLLED_BACK: ", undone", Outcome.FAILED: ", not undone"}
-    suffix = suffixes.get(attempt.outcome, "") if attempt.outcome else ""
-    return f"{attempt.reason or attempt.outcome or ''}{suffix}"
 
 
 def _no_action(context: StepContext, incident: str, refusals: Mapping[str, str]) -> StepResult:

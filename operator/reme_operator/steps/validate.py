@@ -13,8 +13,8 @@ from reme_model.inference.reply import Abstention, parse_reply
 from reme_operator.decision.decisions import Capture, Validate
 from reme_operator.errors import one_line
 from reme_operator.names import artifact_name
-from reme_operator.snapshot.collect import collect_snapshot, read_report
 from reme_operator.steps.context import StepContext, StepResult, clip
+from reme_operator.steps.current_snapshot import current_snapshot
 from reme_operator.steps.generate import StoredReply
 from reme_operator.steps.run_request import new_plan
 from reme_playbook.actions.registry import Action
@@ -78,8 +78,8 @@ async def capture(context: StepContext, _: Capture) -> StepResult:
     assert plan is not None, "a playbook is planned before it is run"
     if (await context.deps.switch.refresh()).on:
         return StepResult()  # read again: what is not named yet goes on hold, and is not aborted
-    snapshot = await _snapshot(context)
     try:
+        snapshot = await current_snapshot(context)
         text = await context.deps.cluster.read_artifact(context.namespace, attempt.playbook)
         actions = compile_playbook(text)
         _check(context, actions, snapshot)
@@ -108,15 +108,10 @@ async def compile_and_validate(
 
     """
     actions = compile_playbook(text)
-    snapshot = await _snapshot(context)
+    snapshot = await current_snapshot(context)
     _check(context, actions, snapshot)
     # Revisions become numbers: what is checked here, and perhaps approved, is then what runs.
     return pin(actions, snapshot), snapshot
-
-
-async def _snapshot(context: StepContext) -> ClusterSnapshot:
-    report = await read_report(context.deps.cluster, context.remediation)
-    return await collect_snapshot(context.deps.cluster, context.remediation, report, context.now())
 
 
 def _check(context: StepContext, actions: tuple[Action, ...], snapshot: ClusterSnapshot) -> None:

@@ -15,8 +15,10 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from reme_api.investigation import Choice, InspectionName
 from reme_api.reasons import Outcome, Reason, Step
 from reme_operator.kill_switch.state import OFF, InFlightPolicy, KillSwitchState
+from reme_playbook.snapshot.finding import FindingKind
 
 _STEP_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640)
 _MODEL_SECONDS = (0.5, 1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
@@ -29,6 +31,15 @@ OTHER = "Other"
 
 _MODEL_RESULTS = ("ok", "error", "timeout")
 _RECONCILE_RESULTS = ("ok", "error")
+_INSPECTION_RESULTS = ("abnormal", "normal", "unavailable")
+_RESULT_OF_KIND = {
+    "": "unavailable",
+    FindingKind.UNAVAILABLE: "unavailable",
+    FindingKind.NORMAL: "normal",
+    FindingKind.EARLIER_CHANGE: "normal",
+    FindingKind.METRIC: "normal",
+}
+"""By the kind of the main finding; any other kind is abnormal."""
 _TOKEN_KINDS = ("prompt", "completion")
 _USUAL_PENDING_REASONS = (
     Reason.BUDGET_EXHAUSTED,
@@ -110,6 +121,22 @@ class Metrics:
         self._model_tokens = self._counter(
             "reme_model_tokens_total", "Tokens as the model server counts them.", "kind"
         )
+        self._rounds = self._counter(
+            "reme_investigation_rounds_total",
+            "Rounds of investigations, by what the coordinator chose.",
+            "choice",
+        )
+        self._inspections = self._counter(
+            "reme_inspections_total",
+            "Inspections, by name and result.",
+            "inspection",
+            "result",
+        )
+        self._coordinator_tokens = self._counter(
+            "reme_coordinator_tokens_total",
+            "Tokens that the coordinator used, as the model server counts them.",
+            "kind",
+        )
         self._rejections = self._counter(
             "reme_playbook_rejections_total",
             "Playbooks that were not run, by the rule that they violated.",
@@ -185,6 +212,16 @@ class Metrics:
         self._rules = {*rules, OTHER}
         for rule in self._rules:
             self._rejections.labels(rule)
+
+    def round_chosen(self, choice: Choice, prompt_tokens: int, completion_tokens: int) -> None:
+        """Count a round of an investigation, and the tokens of its choice."""
+        self._rounds.labels(choice.value).inc()
+        self._coordinator_tokens.labels("prompt").inc(prompt_tokens)
+        self._coordinator_tokens.labels("completion").inc(completion_tokens)
+
+    def inspection_performed(self, name: InspectionName, kind: str) -> None:
+        """Count an inspection by the kind of its main finding."""
+        self._inspections.labels(name.value, _RESULT_OF_KIND.get(kind, "abnormal")).inc()
 
     def playbook_rejected(self, rule: str) -> None:
         """Count a playbook that was not run."""
@@ -271,6 +308,12 @@ class Metrics:
             self._model_seconds.labels(result)
         for kind in _TOKEN_KINDS:
             self._model_tokens.labels(kind)
+            self._coordinator_tokens.labels(kind)
+        for choice in Choice:
+            self._rounds.labels(choice.value)
+        for name in InspectionName:
+            for result in _INSPECTION_RESULTS:
+                self._inspections.labels(name.value, result)
         for result in _RECONCILE_RESULTS:
             self._reconciles.labels(result)
         self.kill_switch(OFF)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from reme_api.approval import Approval, ApprovalDecision, ApprovalRecord, Plan, RollbackRequest
 from reme_api.base import ArtifactReference
 from reme_api.conditions import Status
-from reme_api.policy import Mode
+from reme_api.investigation import Choice, InvestigationRound
+from reme_api.policy import Method, Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import (
@@ -110,10 +111,21 @@ holds = st.builds(
 )
 windows = st.builds(window, st.none() | verdicts)
 generations = st.builds(Generation, abstention_reason=st.sampled_from(["", "unclear"]))
+rounds = st.builds(
+    InvestigationRound,
+    number=st.integers(1, 9),
+    startTime=times,
+    completion_time=st.none() | times,
+    choice=st.sampled_from(list(Choice)),
+    reason=st.none() | reasons,
+    results=st.none() | st.just(text()),
+    prompt_tokens=st.integers(0, 9000),
+)
 attempts = st.builds(
     Attempt,
     number=st.integers(1, 5),
     startTime=times,
+    investigation=st.lists(rounds, max_size=4),
     generation=st.none() | generations,
     playbook=st.none() | st.just(text()),
     plan=st.none() | plans,
@@ -152,6 +164,11 @@ def anything(draw: st.DrawFn) -> Observed:
         ),
         deleting=draw(st.booleans()),
         mode=draw(st.sampled_from(["Auto", "Approve", "Observe"])),
+        method=draw(st.sampled_from(["SoloGen", "ThinkRemed"])),
+        investigation={
+            "max_rounds": draw(st.integers(0, 3)),
+            "follow_cause": draw(st.booleans()),
+        },
         max_attempts=draw(st.integers(1, 5)),
         rollback={"enabled": draw(st.booleans())},
         evidence={
@@ -193,6 +210,30 @@ def test_the_end_is_the_end(observed: Observed, now: datetime) -> None:
         assert not isinstance(decision, d.CloseAttempt | d.Finish | d.OpenAttempt)
     else:
         assert not isinstance(decision, d.Done)
+
+
+@given(anything(), times)
+def test_an_investigation_stays_within_its_bounds(observed: Observed, now: datetime) -> None:
+    decision = decide(observed, now)
+    if not isinstance(decision, d.ChooseRound | d.RunRound):
+        return
+    policy, attempt = observed.policy, observed.attempt
+    assert attempt is not None
+    limits, rounds = policy.investigation, attempt.investigation
+    assert policy.method is Method.THINK_REMED
+    assert attempt.generation is None
+    assert attempt.run is None
+    assert decision.number <= limits.max_rounds + 1
+    if rounds:
+        assert now - rounds[0].start_time < timedelta(seconds=limits.max_seconds)
+        assert sum(r.prompt_tokens + r.completion_tokens for r in rounds) < limits.max_tokens
+        assert rounds[-1].choice is Choice.INSPECT
+    if isinstance(decision, d.RunRound):
+        assert rounds[-1].number == decision.number
+        assert rounds[-1].completion_time is None
+    else:
+        assert decision.number == len(rounds) + 1
+        assert not rounds or rounds[-1].completion_time is not None
 
 
 @given(anything(), times)
@@ -407,6 +448,27 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             fresh = Attempt(number=number, start_time=world.now)
             world.status(attempts=[*world.current.status.attempts, fresh])
             world.model_failures = ModelFailures()
+        case d.ChooseRound(number):
+            last = world.current.status.attempts[-1]
+            assert [r.number for r in last.investigation] == list(range(1, number)), "a lost round"
+            made = world.one_of(*[Choice.INSPECT] * 6, Choice.ACT, Choice.ABSTAIN)
+            fresh_round = InvestigationRound(
+                number=number,
+                start_time=world.now,
+                completion_time=None if made is Choice.INSPECT else world.now,
+                choice=made,
+                view=text(),
+            )
+            if world.one_of(True, True, False):  # or a crash before that could be recorded
+                world.attempt(investigation=[*last.investigation, fresh_round])
+        case d.RunRound(number):
+            last = world.current.status.attempts[-1]
+            *before, chosen = last.investigation
+            assert chosen.number == number
+            assert chosen.results is None, "a round is recorded twice"
+            done_round = {"completion_time": world.now, "results": text()}
+            if world.one_of(True, True, False):
+                world.attempt(investigation=[*before, chosen.model_copy(update=done_round)])
         case d.Generate():
             one = world.one_of("playbook", "playbook", "abstain", "nonsense", "away")
             if one == "away":
@@ -541,6 +603,7 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
             baseline=None,
             started=False,
             mode=data.draw(st.sampled_from(["Auto", "Approve", "Observe"])),
+            method=data.draw(st.sampled_from(["SoloGen", "ThinkRemed"])),
             approval_timeout_seconds=60,
             hold_timeout_seconds=90,
             max_attempts=data.draw(st.integers(1, 3)),

@@ -1,0 +1,233 @@
+"""The coordinator with rules: the default, and the baseline for models. Pure.
+
+In order: an own fault of the target is repaired at once. A workload that the target calls and that
+is at fault is followed. A dependency outside that fails ends the attempt. Otherwise what is worth
+the most is inspected, until something is wrong or nothing is left; then the playbook is written.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from reme_api.investigation import Cause, Choice, InspectionName
+from reme_api.reasons import Reason
+from reme_operator.investigation.coordinator import (
+    Candidate,
+    CoordinatorChoice,
+    CoordinatorView,
+    PossibleCause,
+    StoredFinding,
+    Symptom,
+)
+from reme_operator.investigation.view import is_part_of
+from reme_playbook.snapshot.finding import FindingKind
+
+_WORTH: Mapping[InspectionName, Mapping[Symptom, int]] = {
+    InspectionName.CONTAINER_LOGS: {
+        Symptom.CRASHING: 9,
+        Symptom.NOT_READY: 6,
+        Symptom.PROBES_FAILING: 6,
+    },
+    InspectionName.INIT_CONTAINERS: {Symptom.INIT_FAILING: 9},
+    InspectionName.DEPENDENCY: {
+        Symptom.PROBES_FAILING: 8,
+        Symptom.NOT_READY: 5,
+        Symptom.CRASHING: 5,
+        Symptom.INIT_FAILING: 4,
+    },
+    InspectionName.SERVICE_ENDPOINTS: {Symptom.PROBES_FAILING: 7},
+    InspectionName.OBJECT_EVENTS: {Symptom.PODS_MISSING: 7, Symptom.NOT_READY: 4},
+    InspectionName.QUOTA_STATE: {Symptom.PODS_MISSING: 8},
+    InspectionName.NODE_STATE: {Symptom.UNSCHEDULED: 9},
+    InspectionName.RESOURCE_USAGE: {Symptom.OVERLOADED: 7, Symptom.OUT_OF_MEMORY: 7},
+    InspectionName.REVISION_DIFF: {Symptom.RECENT_CHANGE: 4},
+    InspectionName.SERVICE_REQUEST: {Symptom.PROBES_FAILING: 4},
+    InspectionName.METRICS_QUERY: {Symptom.PROBES_FAILING: 3, Symptom.OVERLOADED: 3},
+}
+"""What an inspection is worth for a symptom; the highest counts."""
+
+_NAMED = 3
+"""Added for a subject that the report or a finding names."""
+
+_MOST_OF_A_KIND = 2
+"""Inspections of the same name in a round; of dependencies all but one place."""
+
+_FAILS_ITSELF = frozenset(
+    {
+        FindingKind.NO_ENDPOINTS,
+        FindingKind.PORT_MISMATCH,
+        FindingKind.FOREIGN_ENDPOINTS,
+        FindingKind.WORKLOAD_NOT_READY,
+        FindingKind.OUT_OF_MEMORY,
+        FindingKind.INIT_CONTAINER_FAILED,
+    }
+)
+"""Of a called workload: no revision of the target can be the cause of these."""
+
+_MAY_FAIL_ITSELF = frozenset(
+    {
+        FindingKind.REQUEST_FAILED,
+        FindingKind.RECENT_CHANGE,
+        FindingKind.LOG_ERROR,
+        FindingKind.USAGE_HIGH,
+        FindingKind.QUOTA_EXCEEDED,
+    }
+)
+"""Of a called workload: two of these together, or one when the target did not change."""
+
+_OWN_FAULTS = frozenset(
+    {
+        FindingKind.PORT_MISMATCH,
+        FindingKind.FOREIGN_ENDPOINTS,
+        FindingKind.OUT_OF_MEMORY,
+        FindingKind.QUOTA_EXCEEDED,
+        FindingKind.NODE_UNHEALTHY,
+    }
+)
+"""Of the target: a repair of the target can help."""
+
+_SAYS_NOTHING = frozenset({FindingKind.NORMAL, FindingKind.UNAVAILABLE, FindingKind.EARLIER_CHANGE})
+
+_STALE = timedelta(hours=1)
+"""A state that was there for so long before the fault began is not its cause."""
+
+_MOST_EVIDENCE = 4
+
+
+class RulesCoordinator:
+    """Chooses by rules."""
+
+    async def choose(self, view: CoordinatorView) -> CoordinatorChoice:
+        """Return the choice."""
+        return choose_by_rules(view)
+
+
+def choose_by_rules(view: CoordinatorView) -> CoordinatorChoice:
+    """Return the choice; the same for the same view."""
+    own = own_fault(view)
+    if own and view.attempt == 1:
+        return act(f"the target has a fault of its own: {own}")
+    if not own:
+        for possible in view.possible_causes:
+            if evidence := evidence_against(view, possible):
+                return follow(view, possible, evidence)
+        if outside := _failing_outside(view):
+            return CoordinatorChoice(
+                choice=Choice.ABSTAIN,
+                reason=Reason.FAULT_ELSEWHERE,
+                message=f"a dependency outside of the namespace fails: {outside.text}",
+            )
+    if chosen := _worth_inspecting(view):
+        return CoordinatorChoice(
+            choice=Choice.INSPECT, inspections=chosen, message=_why(view, chosen)
+        )
+    return act("the findings name no other workload as the cause" if view.findings else "")
+
+
+def act(message: str) -> CoordinatorChoice:
+    """Return the choice that a playbook is written."""
+    text = message or "nothing more is worth inspecting"
+    return CoordinatorChoice(choice=Choice.ACT, message=text)
+
+
+def follow(
+    view: CoordinatorView, possible: PossibleCause, evidence: Sequence[str]
+) -> CoordinatorChoice:
+    """Return the choice that another workload is repaired first."""
+    workload = possible.workload
+    return CoordinatorChoice(
+        choice=Choice.FOLLOW_CAUSE,
+        reason=Reason.FAULT_ELSEWHERE,
+        message=f"the fault is in a workload that {view.target} calls",
+        cause=Cause(
+            kind=workload.kind, name=workload.name, evidence=list(evidence[:_MOST_EVIDENCE])
+        ),
+    )
+
+
+def own_fault(view: CoordinatorView) -> str:
+    """Return what is wrong with the target itself; empty if nothing is."""
+    if view.own_faults:
+        return view.own_faults[0]
+    for finding in view.findings:
+        if finding.kind in _OWN_FAULTS and not _is_elsewhere(view, finding):
+            return finding.text
+    return ""
+
+
+def evidence_against(view: CoordinatorView, possible: PossibleCause) -> tuple[str, ...]:
+    """Return why a called workload is at fault; empty when the evidence is not enough."""
+    about = [
+        finding
+        for finding in view.findings
+        if is_part_of(finding.subject, possible) and not _is_stale(view, finding)
+    ]
+    certain = [finding for finding in about if finding.kind in _FAILS_ITSELF]
+    likely = [finding for finding in about if finding.kind in _MAY_FAIL_ITSELF]
+    failed = any(finding.kind is FindingKind.REQUEST_FAILED for finding in likely)
+    unchanged = Symptom.RECENT_CHANGE not in view.symptoms
+    enough = failed and (unchanged or len({finding.kind for finding in likely}) > 1)
+    if not (certain or enough or possible.faults):
+        return ()
+    texts = [*possible.faults, *(finding.text for finding in (*certain, *likely))]
+    return tuple(dict.fromkeys(texts))
+
+
+def _is_stale(view: CoordinatorView, finding: StoredFinding) -> bool:
+    start, at = view.fault_start, finding.at
+    return start is not None and at is not None and at < start - _STALE
+
+
+def _is_elsewhere(view: CoordinatorView, finding: StoredFinding) -> bool:
+    return any(is_part_of(finding.subject, possible) for possible in view.possible_causes)
+
+
+def _failing_outside(view: CoordinatorView) -> StoredFinding | None:
+    return next((f for f in view.findings if f.kind is FindingKind.DEPENDENCY_OUTSIDE), None)
+
+
+# what is worth inspecting ------------------------------------------------------------------------
+
+
+def _worth_inspecting(view: CoordinatorView) -> tuple[Candidate, ...]:
+    """Return the inspections of this round, the most useful first; empty when enough is known."""
+    if not view.rounds_left or not view.max_inspections:
+        return ()
+    scored = [(score, place, one) for place, one, score in _scores(view) if score > 0]
+    if any(finding.kind not in _SAYS_NOTHING for finding in view.findings):
+        # Something is wrong already: only what a finding names is worth another round.
+        scored = [entry for entry in scored if _is_named(entry[2], _finding_texts(view))]
+    chosen: list[Candidate] = []
+    counts: Counter[InspectionName] = Counter()
+    for _, _, one in sorted(scored, key=lambda entry: (-entry[0], entry[1])):
+        dependencies = one.name is InspectionName.DEPENDENCY
+        most = max(1, view.max_inspections - 1) if dependencies else _MOST_OF_A_KIND
+        if len(chosen) < view.max_inspections and counts[one.name] < most:
+            chosen.append(one)
+            counts[one.name] += 1
+    return tuple(chosen)
+
+
+def _scores(view: CoordinatorView) -> Iterator[tuple[int, Candidate, int]]:
+    texts = f"{view.fault} {view.incident} {_finding_texts(view)}"
+    performed = {one.label for one in view.performed}
+    for place, one in enumerate(view.candidates):
+        if one.label in performed:
+            continue
+        worth = max((_WORTH[one.name].get(symptom, 0) for symptom in view.symptoms), default=0)
+        others = one.subject.name != view.target.name
+        yield place, one, worth + (_NAMED if worth and others and _is_named(one, texts) else 0)
+
+
+def _finding_texts(view: CoordinatorView) -> str:
+    return " ".join(finding.text for finding in view.findings)
+
+
+def _is_named(candidate: Candidate, text: str) -> bool:
+    return candidate.subject.name in text
+
+
+def _why(view: CoordinatorView, chosen: Sequence[Candidate]) -> str:
+    symptoms = ", ".join(sorted(view.symptoms)) or "none"
+    subjects = dict.fromkeys(f"{one.name} of {one.subject}" for one in chosen)
+    return f"symptoms: {symptoms}; inspects {', '.join(subjects)}"

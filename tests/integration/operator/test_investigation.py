@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from reme_api.base import ArtifactReference
 from reme_api.investigation import Choice, InspectionName
 from reme_api.reasons import Outcome, Step
 from reme_api.remediation import Attempt
@@ -10,10 +11,11 @@ from tests.doubles.shop import GOOD, NAMESPACE, file_report, image_of, open_shop
 from tests.integration.operator.conftest import World
 
 
-def artifact(world: World, name: str, key: str) -> Any:
-    config_map = world.api.get("configmaps", NAMESPACE, name)
+def artifact(world: World, reference: ArtifactReference | None) -> Any:
+    assert reference is not None
+    config_map = world.api.get("configmaps", NAMESPACE, reference.name)
     assert config_map is not None
-    return json.loads(config_map["data"][key])
+    return json.loads(config_map["data"][reference.key])
 
 
 def choices(attempt: Attempt) -> list[Choice]:
@@ -36,9 +38,8 @@ async def test_a_round_of_inspections_comes_before_the_playbook(world: World) ->
     assert first.results is not None
     assert first.inspections
     assert all(one.result for one in first.inspections)
-    (view,) = [artifact(world, first.view.name, first.view.key) if first.view else None]
-    assert view["choice"]["inspections"]
-    assert len(artifact(world, first.results.name, first.results.key)) == len(first.inspections)
+    assert len(artifact(world, first.view)["choice"]["inspections"]) == len(first.inspections)
+    assert len(artifact(world, first.results)) == len(first.inspections)
     assert last.results is None
     assert Step.INVESTIGATE in {timing.step for timing in attempt.timings}
     page = world.metrics.page().body.decode()

@@ -99,6 +99,7 @@ def test_labels_come_from_bounded_sets_and_names_follow_the_style(metrics: Metri
     metrics.report_decided(Reason.NO_POLICY_MATCHES)
     metrics.object_unreadable("Remediation")
     allowed = {"outcome", "reason", "step", "result", "kind", "rule", "version", "in_flight", "le"}
+    allowed |= {"choice", "inspection"}
     for name, labels in scraped(metrics):
         assert name.startswith("reme_"), name
         assert {key for key, _ in labels} <= allowed, name

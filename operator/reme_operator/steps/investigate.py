@@ -231,8 +231,8 @@ def _seconds_left(context: StepContext, attempt: Attempt) -> float:
     """Return the time of the investigation that is left, at least one second."""
     policy, now = context.observed.policy, context.now()
     end = investigation_end(policy, attempt)
-    left = end - now if end else timedelta(seconds=policy.investigation.max_seconds)
-    return max(1.0, min(left, ROUND_TIMEOUT).total_seconds())
+    remaining = end - now if end else timedelta(seconds=policy.investigation.max_seconds)
+    return max(1.0, min(remaining, ROUND_TIMEOUT).total_seconds())
 
 
 def _artifact_name(context: StepContext, number: int, what: str) -> str:

@@ -14,6 +14,7 @@ from reme_model.prompt.redact import excerpt
 from reme_model.prompt.sections import (
     connections,
     evidence,
+    findings,
     probe_results,
     related_objects,
     workload,
@@ -74,6 +75,7 @@ def _lines(
     yield from connections.variable_lines(live)
     yield from connections.service_lines(live)
     yield from related_objects.related_object_lines(live)
+    yield from findings.finding_lines(live)
     yield from probe_results.probe_result_lines(live, report.probes, measured)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -22,6 +23,7 @@ from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import validate
+from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.snapshot import EventLine
 from tests.attack.injection_corpus import Injection, harm, harms, injections
 from tests.unit.model.shops import Shop, policy_of, report_about
@@ -84,6 +86,10 @@ def description_with(field: str, text: str) -> str:
     if field == "earlier attempt":
         before = AttemptSummary(1, (text, text), text, text)
         return describe_incident(Shop().live(), report_about("fault"), [before])
+    if field == "findings":
+        service = Shop().other("Service", "stock")
+        every = tuple(Finding(kind, service, text) for kind in FindingKind)
+        return describe_incident(replace(Shop().live(), findings=every), report_about("fault"))
     assert field == "probe"
     probes = [{"name": "up", "http": {"service": "cart", "port": 80, "path": "/"}}]
     conversation = DiagnosisReportSpec.model_validate(
@@ -93,7 +99,7 @@ def description_with(field: str, text: str) -> str:
     return describe_incident(Shop().live(), conversation, (), [result])
 
 
-FIELDS = (*SHOPS, "report", "earlier attempt", "probe")
+FIELDS = (*SHOPS, "report", "earlier attempt", "findings", "probe")
 
 
 def inert(text: str) -> None:
@@ -127,7 +133,8 @@ def test_it_can_begin_no_line_of_its_own(attempt: Injection) -> None:
     """The start of a line tells its tone; untrusted text is only ever inside of a line."""
     heads = re.compile(
         r"(reported fault|target|container|no other revision|previous revision|normal|wrong|config"
-        r"|event|evidence|attempt|readiness probe|liveness probe|startup probe|cpu of|memory of)\b"
+        r"|event|evidence|attempt|readiness probe|liveness probe|startup probe|cpu of|memory of"
+        r"|changed|metric)\b"
     )
     for field in FIELDS:
         count = len(description_with(field, BENIGN).splitlines())

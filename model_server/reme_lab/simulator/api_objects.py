@@ -9,6 +9,7 @@ from reme_lab.simulator.network import Network
 from reme_lab.simulator.pod_status import PodStatus
 from reme_lab.simulator.revisions import api_time, template_hash
 from reme_lab.simulator.scheduling import format_amount, used_amount
+from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import related_views, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -73,6 +74,12 @@ def pod_object(world: World, pod: Pod, status: PodStatus, serving: str) -> Json:
 def uid(kind: str, name: str) -> str:
     """Return a constant id for an object."""
     return f"{kind.lower()}-{name}"
+
+
+def serving_container(world: World, pod: Pod) -> str:
+    """Return the name of the serving container of a pod."""
+    container = template_facts(pod.template).container(world.program(pod.owner).container)
+    return container.name if container else ""
 
 
 def phase_of(pod: Pod, status: PodStatus) -> str:

@@ -1,9 +1,17 @@
 """Takes the snapshot of a world that the operator would collect."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from reme_lab.simulator.api_objects import phase_of, pod_object, related_object, workload_object
+from reme_lab.simulator.api_objects import (
+    phase_of,
+    pod_object,
+    related_object,
+    serving_container,
+    workload_object,
+)
+from reme_lab.simulator.dependencies import world_dependencies
 from reme_lab.simulator.events import events
 from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import network_of
@@ -86,7 +94,7 @@ def snapshot_of(
         key: world.objects[key] for key in also if key in world.objects and key not in objects
     }
     others = [{"kind": key.kind, **world.objects[key]} for key in world.workloads]
-    return ClusterSnapshot(
+    snapshot = ClusterSnapshot(
         target=target,
         objects=objects,
         neighbours=neighbours,
@@ -98,12 +106,7 @@ def snapshot_of(
         callees=callees(services, partial),
         node_labels=node_labels,
     )
-
-
-def serving_container(world: World, pod: Pod) -> str:
-    """Return the name of the serving container of a pod."""
-    container = template_facts(pod.template).container(world.program(pod.owner).container)
-    return container.name if container else ""
+    return replace(snapshot, dependencies=world_dependencies(network, snapshot, words))
 
 
 def _usage(world: World, pods: list[tuple[Pod, PodStatus]]) -> dict[tuple[str, str], Usage]:

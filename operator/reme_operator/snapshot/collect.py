@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from reme_operator.snapshot.parsing import (
     parse_event,
     parse_revisions,
 )
+from reme_operator.snapshot.read_dependencies import read_dependencies
 from reme_operator.snapshot.related_objects import get_missing, list_nodes, list_related
 from reme_playbook.snapshot import related_services, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -109,7 +111,7 @@ async def collect_snapshot(
         nodes, node_labels = await list_nodes(cluster)
         objects |= nodes
     objects |= await get_missing(cluster, include, objects)
-    return ClusterSnapshot(
+    snapshot = ClusterSnapshot(
         target=ref,
         objects=objects,
         neighbours=neighbours,
@@ -125,6 +127,10 @@ async def collect_snapshot(
         collected_at=now,
         named_pods=_named_pods(pods, report, remediation),
     )
+    dependencies = await read_dependencies(
+        cluster, snapshot, services, workloads, _reported_texts(report, remediation)
+    )
+    return replace(snapshot, dependencies=dependencies)
 
 
 async def _usage(
@@ -165,5 +171,10 @@ def _texts_that_name_services(report: DiagnosisReportSpec | None, remediation: R
     """Return everything that may name a Service, as one text."""
     probes = remediation.spec.probes
     probed = [p.http.service for p in probes if p.http] + [p.tcp.service for p in probes if p.tcp]
+    return " ".join([*_reported_texts(report, remediation), *probed])
+
+
+def _reported_texts(report: DiagnosisReportSpec | None, remediation: Remediation) -> list[str]:
+    """Return the summary and the evidence."""
     evidence = [item.text for item in report.evidence] if report else []
-    return " ".join([remediation.spec.fault.summary, *probed, *evidence])
+    return [remediation.spec.fault.summary, *evidence]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from reme_playbook.snapshot import related_views, unstructured, views
+from reme_playbook.snapshot.dependency import Dependency
 from reme_playbook.snapshot.finding import Finding
 from reme_playbook.snapshot.object_diff import FieldChange
 from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectRef
@@ -89,6 +90,7 @@ class ClusterSnapshot:
     fault_start_observed: bool = False  # stated or observed; otherwise the fault may be older
     collected_at: datetime | None = None
     named_pods: tuple[str, ...] = ()  # pods of the target that the report names
+    dependencies: tuple[Dependency, ...] = ()  # that its environment names
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:

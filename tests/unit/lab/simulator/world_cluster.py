@@ -7,12 +7,17 @@ from typing import Any
 from reme_kube.errors import NotFoundError
 from reme_kube.resources import Resource
 from reme_lab.simulator import World
-from reme_lab.simulator.api_objects import pod_object, related_object, workload_object
+from reme_lab.simulator.api_objects import (
+    pod_object,
+    related_object,
+    serving_container,
+    workload_object,
+)
+from reme_lab.simulator.dependencies import selected_pods
 from reme_lab.simulator.events import events
 from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import network_of
 from reme_lab.simulator.revisions import api_time, template_hash
-from reme_lab.simulator.snapshot import serving_container
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -103,4 +108,6 @@ class WorldCluster:
         self, resource: Resource, namespace: str | None = None, labels: Any = None
     ) -> list[Any]:
         network = network_of(self.world)
+        if resource.kind == "Pod":
+            return [dict(pod) for pod in selected_pods(network, labels)]
         return [related_object(network, k, f) for k, f in self.world.of_kind(resource.kind)]

@@ -1,0 +1,114 @@
+"""What is known to be wrong with a dependency of the namespace, in words that follow its name."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from reme_playbook.snapshot import views
+from reme_playbook.snapshot.dependency import Dependency, DependencyWorkload
+from reme_playbook.snapshot.finding import FindingKind
+from reme_playbook.snapshot.reachability import ingress_allowed
+from reme_playbook.snapshot.related_views import network_policy
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
+
+Json = Mapping[str, Any]
+
+_LONG_BEFORE = timedelta(hours=1)
+"""Ports that have been so for longer before the fault are no cause: not every port is declared."""
+
+
+class Problem(NamedTuple):
+    """What is wrong, and the kind of finding that it amounts to."""
+
+    text: str
+    kind: FindingKind
+
+
+def dependency_problem(
+    known: Dependency, snapshot: ClusterSnapshot, pods: Sequence[Json]
+) -> Problem | None:
+    """Return the first problem: no pods, none ready, a wrong port, a network policy, or too few.
+
+    `pods` are those that the Service selects, or pod templates where there are none.
+    """
+    first = known.workloads[0] if known.workloads else None
+    if first is not None and first.selected and first.desired == 0:
+        return Problem(f"has no pods: {first.ref} is scaled to 0", FindingKind.NO_ENDPOINTS)
+    if first is None or not first.selected:
+        if known.pods:
+            return None  # pods without a workload, or not of this kind
+        labels = ",".join(f"{k}={v}" for k, v in sorted((known.selector or {}).items()))
+        closest = f"; {first.ref} has other labels" if first else ""
+        return Problem(f"has no pods: nothing has {labels}{closest}", FindingKind.NO_ENDPOINTS)
+    if known.pods is not None and not known.ready_endpoints:
+        reason = f": {first.trouble}" if first.trouble else ""
+        return Problem(f"has no ready pod of {first.desired}{reason}", FindingKind.NO_ENDPOINTS)
+    return (
+        _port_problem(known, snapshot, pods)
+        or _policy_problem(known, snapshot)
+        or _not_ready(first)
+    )
+
+
+def _not_ready(workload: DependencyWorkload) -> Problem | None:
+    """Return that some of the pods are not ready, if it is known why."""
+    if workload.trouble and workload.ready < workload.desired:
+        return Problem(
+            f"has {workload.ready} of {workload.desired} pods ready: {workload.trouble}",
+            FindingKind.WORKLOAD_NOT_READY,
+        )
+    return None
+
+
+def _port_problem(
+    known: Dependency, snapshot: ClusterSnapshot, pods: Sequence[Json]
+) -> Problem | None:
+    numbers = [port.port for port in known.ports]
+    start, changed = snapshot.fault_start, known.last_change
+    if start is not None and changed is not None and changed + _LONG_BEFORE <= start:
+        return None
+    # The usual port of a scheme is a guess for a headless Service, or behind a proxy.
+    if known.port is not None and numbers and known.port not in numbers:
+        existing = " and ".join(map(str, numbers[:3]))
+        return Problem(f"has no port {known.port}, only {existing}", FindingKind.PORT_MISMATCH)
+    used = [p for p in known.ports if known.port is None or p.port == known.port]
+    if used and all(port.served is False for port in used):
+        declared = sorted({p.number for pod in pods for p in _declared(pod)})
+        existing = " or ".join(map(str, declared[:3]))
+        return Problem(
+            f"leads port {used[0].port} to {used[0].target_port}, and its pods have {existing}",
+            FindingKind.PORT_MISMATCH,
+        )
+    return None
+
+
+def _policy_problem(known: Dependency, snapshot: ClusterSnapshot) -> Problem | None:
+    """Return that a NetworkPolicy of the dependency keeps out the target."""
+    labels = next(
+        (snapshot.neighbours[w.ref] for w in known.workloads if w.ref in snapshot.neighbours), None
+    )
+    if labels is None:
+        return None
+    policies = [
+        view
+        for key, manifest in snapshot.objects.items()
+        if key.kind == "NetworkPolicy"
+        and (view := network_policy(manifest)).selector.matches(labels)
+    ]
+    ports = [p.target_port for p in known.ports if known.port is None or p.port == known.port]
+    if ports and not any(ingress_allowed(policies, snapshot.pod_labels, p) for p in ports):
+        names = " and ".join(sorted(view.name for view in policies if view.ingress is not None))
+        return Problem(f"does not let it in: network policy {names}", FindingKind.REQUEST_FAILED)
+    return None
+
+
+def _declared(pod: Json) -> list[views.ContainerPort]:
+    return [port for view in views.template_containers(pod) for port in view.ports]
+
+
+def served(target_port: int | str, pods: Sequence[Json]) -> bool | None:
+    """Return whether one of the pods declares the port; None if they declare none at all."""
+    declared = [port for pod in pods for port in _declared(pod)]
+    if isinstance(target_port, str):
+        return any(port.name == target_port for port in declared) if pods else None
+    return any(port.number == target_port for port in declared) if declared else None

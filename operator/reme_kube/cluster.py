@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
+from datetime import datetime
 from functools import partial
 from typing import Self
 
@@ -17,6 +18,7 @@ from reme_kube.errors import ConflictError, NotFoundError, UnreadableError
 from reme_kube.events import EventType, newest_events, post_event
 from reme_kube.http_client import ApiClient
 from reme_kube.object_parsing import parse_object
+from reme_kube.pod_logs import pod_log
 from reme_kube.protocols import ApiObjectT
 from reme_kube.resources import POD_METRICS, SERVICES, WORKLOADS, Json, Resource
 from reme_kube.watch_cache import WatchCache
@@ -171,6 +173,29 @@ class ApiCluster:
     ) -> list[Json]:
         """Return the PodMetrics; NotFoundError when no metrics server is installed."""
         return await self._lister(cached=cached)(POD_METRICS, namespace, equality_selector(labels))
+
+    async def pod_log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        since: datetime | None = None,
+        max_lines: int,
+        max_bytes: int,
+    ) -> str:
+        """Return the end of a container's log; with `since`, its begin from then on."""
+        return await pod_log(
+            self._api,
+            namespace,
+            pod,
+            container,
+            previous=previous,
+            since=since,
+            max_lines=max_lines,
+            max_bytes=max_bytes,
+        )
 
     def _lister(self, *, cached: bool = False) -> Lister:
         return self._cache.list_resource if cached else partial(list_resource, self._api)

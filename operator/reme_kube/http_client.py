@@ -7,6 +7,7 @@ package is not installed.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import partial
 from typing import NamedTuple, Self
 
 import aiohttp
@@ -15,7 +16,7 @@ from reme_api.content_types import APPLY_PATCH, MERGE_PATCH
 from reme_kube.credentials import Credentials
 from reme_kube.errors import UnreadableError
 from reme_kube.resources import Json
-from reme_kube.responses import HttpResponse, ListExpiredError, read_body
+from reme_kube.responses import HttpResponse, ListExpiredError, read_body, read_text
 from reme_kube.transport import Transport
 
 PAGE_SIZE = 200
@@ -72,6 +73,18 @@ class ApiClient:
 
         """
         return await self._transport.send("GET", path, _raw_response, timeout_seconds)
+
+    async def get_text(
+        self, path: str, params: Mapping[str, str], timeout_seconds: float, max_bytes: int
+    ) -> str:
+        """Return the text at a path, without retries, and at most so many bytes of it.
+
+        Raises:
+            ClusterError: the API server refused it, or there was no response in time.
+
+        """
+        read = partial(read_text, max_bytes=max_bytes)
+        return await self._transport.send("GET", path, read, timeout_seconds, params=params)
 
     async def list_items(
         self, path: str, params: Mapping[str, str] | None = None, limit: int = PAGE_SIZE

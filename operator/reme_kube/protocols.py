@@ -6,6 +6,7 @@ bounded time and raises only the errors of `reme_kube.errors`.
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from reme_api.base import ApiObject, ArtifactReference
@@ -113,6 +114,23 @@ class Cluster(Protocol):
         self, namespace: str, labels: Mapping[str, str], *, cached: bool = False
     ) -> list[Json]:
         """Return the PodMetrics; NotFoundError when no metrics server is installed."""
+        ...
+
+    async def pod_log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        since: datetime | None = None,
+        max_lines: int,
+        max_bytes: int,
+    ) -> str:
+        """Return the end of a container's log, each line with its time, without retries.
+
+        With `since`, what was logged from then on instead, from its begin.
+        """
         ...
 
     # any kind, as JSON ------------------------------------------------------------------------

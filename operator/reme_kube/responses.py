@@ -59,6 +59,25 @@ async def read_body(response: aiohttp.ClientResponse, request: str) -> bytes:
     return bytes(content)
 
 
+async def read_text(
+    response: aiohttp.ClientResponse, request: str, max_bytes: int = MAX_BODY_BYTES
+) -> str:
+    """Return a body of text, and no more of it than its first `max_bytes`.
+
+    Raises:
+        ClusterError: the status is an error.
+
+    """
+    if response.status >= 300:
+        await read_object(response, request)
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(256 * 1024):
+        content += chunk
+        if len(content) >= max_bytes:
+            break
+    return bytes(content[:max_bytes]).decode(errors="replace")
+
+
 async def read_object(response: aiohttp.ClientResponse, request: str) -> Json:
     """Return the body as an object; the API server sends one for errors too.
 

@@ -35,7 +35,12 @@ def test_cluster_wide_the_operator_may_do_what_rights_says() -> None:
     bind = rbac_rules.run_role_bind_rules("reme-run-", "ClusterRole")
     everywhere = rules_for(rendered, "reme-operator", None)
     assert canonical(everywhere) == canonical(
-        [*rbac_rules.WATCHED_NAMESPACE_RULES, *rbac_rules.CLUSTER, *bind["watched"]]
+        [
+            *rbac_rules.WATCHED_NAMESPACE_RULES,
+            rbac_rules.READ_LOGS,
+            *rbac_rules.CLUSTER,
+            *bind["watched"],
+        ]
     )
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
     assert canonical(at_home) == canonical([*rbac_rules.RELEASE, *bind["release"]])
@@ -47,11 +52,20 @@ def test_namespaced_the_operator_may_do_the_same_there_and_nothing_elsewhere() -
     for namespace in WATCHED_NAMESPACE_RULES:
         there = rules_for(rendered, "reme-operator", namespace)
         assert canonical(there) == canonical(
-            [*rbac_rules.WATCHED_NAMESPACE_RULES, *bind["watched"]]
+            [*rbac_rules.WATCHED_NAMESPACE_RULES, rbac_rules.READ_LOGS, *bind["watched"]]
         )
     at_home = rules_for(rendered, "reme-operator", NAMESPACE)
     assert canonical(at_home) == canonical([*rbac_rules.RELEASE, *bind["release"]])
     assert rules_for(rendered, "reme-operator", None) == []
+
+
+def test_logs_are_read_where_targets_live_unless_the_release_says_no() -> None:
+    logs = canonical([rbac_rules.READ_LOGS])[0]
+    for values, namespace in (("default", None), ("namespaced", "shop")):
+        assert logs in canonical(rules_for(render(values), "reme-operator", namespace))
+        without = render(values, "rbac.readLogs=false")
+        assert logs not in canonical(rules_for(without, "reme-operator", namespace))
+    assert logs not in canonical(rules_for(render("default"), "reme-operator", NAMESPACE))
 
 
 def test_namespaced_there_is_no_cluster_role_at_all_without_the_roles_of_users() -> None:

@@ -57,6 +57,7 @@ class FakeApi:
     unwatchable: set[str] = field(default_factory=set)
     silent: bool = False  # watches stay open and send nothing
     compacted: int = 0  # watches from an older version are told "410 Gone"
+    logs: dict[tuple[str, str, bool], str] = field(default_factory=dict)  # pod, container, previous
     url: str = ""
     fenced: bool = True  # a run that writes what its grant does not include is refused
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
@@ -204,6 +205,8 @@ class FakeApi:
                 return await self._watch(request, plural, namespace)
             self.lists[plural] += 1
             return self._list(request, plural, namespace, head)
+        if (plural, sub) == ("pods", "log"):
+            return self._log(request, name)
         return self._one(request, (plural, namespace, name), sub, body)
 
     def _create(self, plural: str, namespace: str, head: Json, body: Json) -> web.Response:
@@ -263,6 +266,20 @@ class FakeApi:
         if dry:
             return web.json_response(after)
         return web.json_response(self._save(key, after, before))
+
+    def _log(self, request: web.Request, pod: str) -> web.Response:
+        """Return a log as the kubelet does: the last lines, then cut at the limit of bytes."""
+        query = request.query
+        text = self.logs.get((pod, query["container"], query["previous"] == "true"))
+        if text is None:
+            message = f"previous terminated container {query['container']!r} not found"
+            return _status(400, "BadRequest", message)
+        lines = text.splitlines(keepends=True)
+        if since := query.get("sinceTime"):
+            lines = [line for line in lines if line[:19] >= since[:19]]
+        lines = lines[-int(query.get("tailLines", len(lines))) :]
+        content = "".join(lines).encode()[: int(query["limitBytes"])]
+        return web.Response(body=content, content_type="text/plain")
 
     def _removed(
         self, key: tuple[str, str, str], before: Json, body: Any, dry: bool

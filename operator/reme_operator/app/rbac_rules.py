@@ -97,6 +97,9 @@ WATCHED_NAMESPACE_RULES: tuple[Rule, ...] = (
     },
 )
 
+READ_LOGS: Rule = {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]}
+"""In addition where targets live, unless `rbac.readLogs` is false: inspections of ThinkRemed."""
+
 CLUSTER: tuple[Rule, ...] = (
     {"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]},
     {

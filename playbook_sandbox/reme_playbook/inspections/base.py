@@ -6,6 +6,7 @@ read is in `reme_operator.investigation`; what the data shows is decided here, w
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +18,9 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_FINDINGS = 6
 """Maximum of findings of one inspection."""
+
+LONG_BEFORE = timedelta(minutes=5)
+"""What was so as long before the fault as that, and all was well, is no sign of it."""
 
 CLASSES: dict[InspectionName, type["Inspection"]] = {}
 """Every inspection class by its name; `registry` imports all of them."""
@@ -77,6 +81,16 @@ class Inspection(BaseModel):
 
 def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def observed_fault_start(snapshot: ClusterSnapshot) -> datetime | None:
+    """Return when the fault began; None if only the report is known, and it may be older."""
+    return snapshot.fault_start if snapshot.fault_start_observed else None
+
+
+def long_before(at: datetime | None, fault_start: datetime | None) -> bool:
+    """Return whether something was so before the fault that it is no sign of it."""
+    return bool(at and fault_start and at < fault_start - LONG_BEFORE)
 
 
 class InspectionResult(BaseModel):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from reme_api.investigation import InspectionName
-from reme_playbook.inspections.base import MAX_FINDINGS, Inspection
+from reme_playbook.inspections.base import MAX_FINDINGS, Inspection, long_before
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -46,22 +46,32 @@ class ObjectEvents(Inspection):
 def event_findings(
     inspection: ObjectEvents, events: Sequence[Mapping[str, Any]], fault_start: datetime | None
 ) -> Iterator[Finding]:
-    """Yield what the events say, warnings first, each reason and message once, newest first."""
+    """Yield what the events say, warnings first, each reason and message once, newest first.
+
+    A warning that was seen last long before the fault is no sign of it.
+    """
     newest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for event in events:  # oldest first
         if unstructured.text(event, "message") or unstructured.text(event, "reason"):
             key = unstructured.text(event, "reason"), _pattern(unstructured.text(event, "message"))
             newest.pop(key, None)
             newest[key] = event
-    newest_first = list(newest.values())[::-1]
-    warnings = [event for event in newest_first if _is_warning(event)]
-    others = [event for event in newest_first if not _is_warning(event)]
+    findings = [_finding(inspection, event, fault_start) for event in reversed(newest.values())]
+    warnings = [finding for finding in findings if finding.kind is FindingKind.WARNING_EVENT]
+    others = [finding for finding in findings if finding.kind is not FindingKind.WARNING_EVENT]
     if not warnings:
         yield Finding(FindingKind.NORMAL, inspection.subject, "no warning among its events")
-    for event in [*warnings, *others][:MAX_FINDINGS]:
-        kind = FindingKind.WARNING_EVENT if _is_warning(event) else FindingKind.NORMAL
-        at = event_time(event)
-        yield Finding(kind, inspection.subject, _text(event, at, fault_start), at)
+    yield from [*warnings, *others][:MAX_FINDINGS]
+
+
+def _finding(
+    inspection: ObjectEvents, event: Mapping[str, Any], fault_start: datetime | None
+) -> Finding:
+    at = event_time(event)
+    early = long_before(at, fault_start)
+    is_warning = unstructured.text(event, "type") == "Warning" and not early
+    kind = FindingKind.WARNING_EVENT if is_warning else FindingKind.NORMAL
+    return Finding(kind, inspection.subject, _text(event, at, fault_start), at)
 
 
 def event_time(event: Mapping[str, Any]) -> datetime | None:
@@ -70,10 +80,6 @@ def event_time(event: Mapping[str, Any]) -> datetime | None:
         if at := parse_time(unstructured.text(event, *path)):
             return at
     return parse_time(unstructured.text(event, "metadata", "creationTimestamp"))
-
-
-def _is_warning(event: Mapping[str, Any]) -> bool:
-    return unstructured.text(event, "type") == "Warning"
 
 
 def _text(event: Mapping[str, Any], at: datetime | None, fault_start: datetime | None) -> str:

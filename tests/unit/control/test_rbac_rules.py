@@ -5,6 +5,7 @@ import pytest
 from reme_operator.app.rbac_rules import (
     CLUSTER,
     LEASE_NAME,
+    READ_LOGS,
     RELEASE,
     WATCHED_NAMESPACE_RULES,
     Rule,
@@ -14,7 +15,7 @@ from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
 
 READS = {"get", "list", "watch"}
 BINDS = [rule for part in run_role_bind_rules("reme-run-").values() for rule in part]
-ALL: list[Rule] = [*WATCHED_NAMESPACE_RULES, *CLUSTER, *RELEASE, *BINDS]
+ALL: list[Rule] = [*WATCHED_NAMESPACE_RULES, READ_LOGS, *CLUSTER, *RELEASE, *BINDS]
 
 
 @pytest.mark.parametrize("rule", ALL, ids=str)

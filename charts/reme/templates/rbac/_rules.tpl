@@ -33,6 +33,12 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+{{- if .Values.rbac.readLogs }}
+# of method ThinkRemed
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end }}
 - apiGroups: [""]
   resources: [services, events, resourcequotas]
   verbs: [get, list]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from reme_operator.investigation.readers.base import Sources, reads, redacted
+from reme_playbook.inspections.base import observed_fault_start
 from reme_playbook.inspections.object_events import ObjectEvents, event_findings
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.finding import Finding
@@ -29,4 +30,4 @@ async def read(
         ]
         names |= {unstructured.text(item, "metadata", "name") for item in owned}
     events = await sources.cluster.events(subject.namespace, names)
-    return event_findings(inspection, redacted(events), snapshot.fault_start)
+    return event_findings(inspection, redacted(events), observed_fault_start(snapshot))

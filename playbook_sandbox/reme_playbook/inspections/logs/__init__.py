@@ -1,0 +1,1 @@
+"""Logs of containers: records, their severity, and the templates that they are made from."""

@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from aiohttp import web
 
 from reme_api.approval import Approval
+from reme_api.investigation import InvestigationRound
 from reme_api.remediation import Remediation, Run
 from reme_operator.decision.holds import is_on_hold
 from reme_playbook.execution.runner_contract import PLAYBOOK_KEY
@@ -78,6 +80,8 @@ class History:
     observed_by: list[tuple[float, str]] = field(
         default_factory=list
     )  # (time, process), first observation
+    changed_rounds: list[str] = field(default_factory=list)  # recorded rounds that were rewritten
+    _rounds: dict[tuple[str, int], list[InvestigationRound]] = field(default_factory=dict)
     _observed_on: dict[str, float] = field(default_factory=dict)  # by process
     _created: list[float] = field(default_factory=list)
 
@@ -93,6 +97,7 @@ class History:
                 self._note_concurrent_runs()
             case ["MODIFIED", "remediations"]:
                 self._note_concurrent_runs()
+                self._note_rounds(Remediation.model_validate(obj))
             case [_, "configmaps"] if obj["metadata"]["name"] == SWITCH:
                 gone = what.startswith("DELETED")
                 text = "" if gone else (obj.get("data") or {}).get("inFlight", "Drain")
@@ -129,6 +134,17 @@ class History:
                 reports=len(self._waiting()),
             )
         )
+
+    def _note_rounds(self, current: Remediation) -> None:
+        """Record rounds whose choice or results differ from what was recorded before."""
+        for attempt in current.status.attempts:
+            key = current.metadata.uid, attempt.number
+            rounds = attempt.investigation
+            for before, after in zip_longest(self._rounds.get(key, []), rounds):
+                if before is not None and not _continues(before, after):
+                    name = f"{current.metadata.name}, attempt {attempt.number}"
+                    self.changed_rounds.append(f"{name}: round {before.number} was rewritten")
+            self._rounds[key] = list(rounds)
 
     def _note_concurrent_runs(self) -> None:
         """Record targets with a run of a manual rollback and one of another remediation."""
@@ -193,6 +209,14 @@ class History:
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _continues(before: InvestigationRound, after: InvestigationRound | None) -> bool:
+    """Return whether a round is as it was recorded, or has got its results since."""
+    if after is None:
+        return False
+    same = (before.number, before.choice, before.view) == (after.number, after.choice, after.view)
+    return same and before.results in (None, after.results)
 
 
 def _runs(run: Run | None) -> bool:

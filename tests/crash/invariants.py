@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 from reme_api.base import ArtifactReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from tests.crash.control_invariants import control_violations
+from tests.crash.investigation_invariants import artifacts, investigation_violations
 from tests.crash.scenarios import MAY_BE_DEFEATED, SCENARIOS
 from tests.crash.schedule import KILLS
 from tests.crash.world import World
@@ -51,6 +52,7 @@ def check(world: World) -> list[Violation]:
         *_untrue(world),
         *_incomplete(world),
         *(Violation(kind, text) for kind, text in control_violations(world)),
+        *(Violation(kind, text) for kind, text in investigation_violations(world)),
     ]
 
 
@@ -212,7 +214,8 @@ def _incomplete(world: World) -> Iterator[Violation]:
         for number, attempt in enumerate(status.attempts, 1):
             if attempt.number != number:
                 yield Violation("incomplete", f"{name}: attempt {attempt.number} in place {number}")
-            for text in _of_attempt(world, attempt):
+            rounds = (_text(world, what, text) for what, text in artifacts(attempt))
+            for text in (*_of_attempt(world, attempt), *chain.from_iterable(rounds)):
                 yield Violation("incomplete", f"{name}, attempt {number}: {text}")
 
 

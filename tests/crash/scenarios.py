@@ -157,6 +157,7 @@ def _report_gone(world: World) -> None:
 
 
 _APPROVE = {"mode": "Approve"}
+_THINK = {"method": "ThinkRemed"}
 
 
 def _set(*outcomes: Outcome) -> frozenset[Outcome]:
@@ -167,6 +168,16 @@ SCENARIOS = {
     "verified": Scenario(_set(Outcome.VERIFIED), ([rollback()],)),
     "rolled-back": Scenario(_set(Outcome.ROLLED_BACK), ([scale(2)],)),
     "second-attempt": Scenario(_set(Outcome.VERIFIED), ([scale(2)], [rollback()]), attempts=2),
+    "investigated": Scenario(
+        _set(Outcome.VERIFIED), ([rollback()],), policy=_THINK | {"investigation": {"maxRounds": 2}}
+    ),
+    # Five seconds: after a crash the playbook is written from what is known.
+    "investigated-briefly": Scenario(
+        _set(Outcome.VERIFIED),
+        ([scale(2)], [rollback()]),
+        attempts=2,
+        policy=_THINK | {"investigation": {"maxSeconds": 5, "maxInspections": 1}},
+    ),
     "two-reports": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED), ([rollback()],), ("twin-a", "twin-b")
     ),

@@ -56,6 +56,8 @@ SCENARIO_WEIGHTS: Mapping[str, int] = {
     "verified": 6,
     "rolled-back": 5,
     "second-attempt": 3,
+    "investigated": 3,
+    "investigated-briefly": 2,
     "two-reports": 2,
     "rejected": 1,
     "abstained": 1,

@@ -84,6 +84,23 @@ def test_a_kill_after_each_write_that_follows_a_persons_word_recovers(
         recovers(schedule)
 
 
+def test_a_kill_at_each_write_of_an_investigation_recovers(known: dict[str, Course]) -> None:
+    """A round could be lost, or be chosen or performed twice."""
+    steps = known["investigated"].steps
+    chosen = [
+        schedule
+        for schedule in kill_at_every_request(
+            {"investigated": known["investigated"]}, ["investigated"]
+        )
+        for fault in schedule.faults
+        if steps[fault.at][0] in ("ChooseRound", "RunRound")
+    ]
+    assert {steps[s.faults[0].at][0] for s in chosen} == {"ChooseRound", "RunRound"}
+    assert {s.faults[0].kind for s in chosen} == {"kill-before", "kill-after"}
+    for schedule in chosen:
+        recovers(schedule)
+
+
 @pytest.mark.parametrize(
     "faults",
     [

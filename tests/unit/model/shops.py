@@ -29,6 +29,7 @@ class Shop:
     env: dict[str, str] = field(default_factory=lambda: {"DB_HOST": "postgres"})
     limits: dict[str, str] = field(default_factory=lambda: {"cpu": "300m", "memory": "128Mi"})
     probe_path: str = "/healthz"
+    labels: dict[str, str] = field(default_factory=lambda: {"app": "cart", "tier": "web"})
     earlier: list[Mapping[str, Any]] = field(default_factory=list)
     earlier_replicas: int | None = None
     selector: dict[str, str] = field(default_factory=lambda: {"app": "cart"})
@@ -58,7 +59,7 @@ class Shop:
         }
         if self.config:
             spec["containers"][0]["envFrom"] = [{"configMapRef": {"name": "cart-config"}}]
-        return {"metadata": {"labels": {"app": "cart", "tier": "web"}}, "spec": spec}
+        return {"metadata": {"labels": dict(self.labels)}, "spec": spec}
 
     def live(self) -> ClusterSnapshot:
         """Return the snapshot."""

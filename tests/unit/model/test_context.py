@@ -67,8 +67,35 @@ def test_a_selector_that_matches_nothing_comes_with_the_labels() -> None:
     (description,) = wrongs(Shop(selector={"app": "cart-v2"}))
     assert description == (
         "wrong: service cart has selector app=cart-v2, which matches no pod: "
-        "their labels are app=cart,tier=web"
+        "their labels are app=cart"
     )
+
+
+def test_labels_are_told_by_what_differs_and_never_cut() -> None:
+    release = {
+        "app.kubernetes.io/component": "tool-server",
+        "app.kubernetes.io/instance": "kagent-prod-eu-central-1-with-a-long-name-of-a-release",
+        "app.kubernetes.io/name": "kagent-tools-of-the-agents",
+    }
+    shop = Shop(
+        labels=release, selector={**release, "app.kubernetes.io/name": "kagent-tool-server"}
+    )
+    (description,) = wrongs(shop)
+    assert description == (
+        "wrong: service cart has selector app.kubernetes.io/name=kagent-tool-server, which matches "
+        "no pod: their labels are app.kubernetes.io/name=kagent-tools-of-the-agents"
+    )
+
+
+def test_labels_that_the_pods_do_not_have_come_with_those_that_select_them() -> None:
+    (description,) = wrongs(Shop(selector={"app": "cart", "track": "blue"}))
+    assert description == (
+        "wrong: service cart has selector track=blue, which matches no pod: "
+        "their labels are app=cart"
+    )
+    many = {f"label-{n}": "x" for n in range(6)}
+    (description,) = wrongs(Shop(selector=many))
+    assert "label-0=x,label-1=x,label-2=x,3 more, which" in description
 
 
 def test_a_port_that_no_container_has() -> None:

@@ -13,6 +13,7 @@ from reme_playbook.snapshot.views import ContainerView, PodView, ServiceView
 
 _MOST_SERVICES = 3
 _MOST_PORTS = 3
+_MOST_LABELS = 3
 _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
 _MOST_KEYS = 4
@@ -40,13 +41,19 @@ def _service_key(live: ClusterSnapshot, name: str) -> ObjectRef:
 
 def _selector(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
     if not view.selects_target:
-        selector, labels = _labels(view.selector), _labels(live.pod_labels)
-        yield f"has selector {selector}, which matches no pod: their labels are {labels}"
+        other = {k: v for k, v in view.selector.items() if live.pod_labels.get(k) != v}
+        own = {key: live.pod_labels[key] for key in other if key in live.pod_labels}
+        # Where the pods have none of these labels: the labels that select them.
+        shown = own or unstructured.strings(live.workload, "spec", "selector", "matchLabels")
+        labels = _labels(shown or live.pod_labels)
+        yield f"has selector {_labels(other)}, which matches no pod: their labels are {labels}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    shown = [f"{key}={value}" for key, value in sorted(labels.items())]
-    return short(",".join(shown), 80) or "none"
+    """Return a few labels, each as a whole."""
+    shown = [f"{short(k, 80)}={short(v, 63)}" for k, v in sorted(labels.items())]
+    more = [f"{len(shown) - _MOST_LABELS} more"] if len(shown) > _MOST_LABELS else []
+    return ",".join([*shown[:_MOST_LABELS], *more]) or "none"
 
 
 def _ports(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:

@@ -94,12 +94,23 @@ def _refusal(
         return refusal
     if _anti_affinity(template) and _violates_anti_affinity(node, template, pods, nodes):
         return "node(s) didn't match pod anti-affinity rules"
+    if _ports_taken(node, template, pods):
+        return "node(s) didn't have free ports for the requested pod ports"
     needs = template_facts(template).requests
     if used.cpu + needs.cpu > node.capacity.cpu:
         return "Insufficient cpu"
     if used.memory + needs.memory > node.capacity.memory:
         return "Insufficient memory"
     return ""
+
+
+def _ports_taken(node: _Node, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> bool:
+    """Return whether another pod on the node has a host port of the template."""
+    asked = template_facts(template).host_ports
+    return bool(asked) and any(
+        pod.node == node.view.name and asked & template_facts(pod.template).host_ports
+        for pod in _all_pods(pods.values())
+    )
 
 
 @cache_by_identities

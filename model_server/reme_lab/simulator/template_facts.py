@@ -58,6 +58,8 @@ class TemplateFacts:
     """Size limits in bytes."""
     runtime_settings: str
     """Fields that no action but a rollback changes, as JSON."""
+    host_ports: frozenset[int]
+    """Ports of the node that the pod takes."""
 
     def container(self, name: str) -> views.ContainerView | None:
         """Return the container of that name; an empty name means the first one."""
@@ -88,6 +90,12 @@ def template_facts(template: Json) -> TemplateFacts:
             if unstructured.text(volume, "emptyDir", "sizeLimit")
         ),
         runtime_settings=_runtime_settings(spec),
+        host_ports=frozenset(
+            number
+            for container in unstructured.items(spec, "containers")
+            for port in unstructured.items(container, "ports")
+            if (number := unstructured.number(port, "hostPort"))
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from reme_playbook.snapshot.field_path import Path
 from reme_playbook.snapshot.quota_usage import exhausted_amounts
 from reme_playbook.snapshot.related_views import pods_of
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
+from reme_playbook.snapshot.surge_pods import rolls_out, waiting_surge
 
 _PAUSED: Path = ("spec", "paused")
 
@@ -76,8 +77,11 @@ class SetUpdateStrategy(FieldsAction):
     DISRUPTION = Disruption.LOW
     PARENT = ("spec", "strategy", "rollingUpdate")
     FIELDS = ("max_surge", "max_unavailable")
-    BOUNDS = "0 or 1, and not both 0: for a rollout that has no room for one more pod"
-    RESTORES = "the earlier values"
+    BOUNDS = (
+        "0 or 1, and not both 0: for a rollout that has no room for one more pod; that every pod "
+        "may go first, only where a new pod waits for the place of an older one"
+    )
+    RESTORES = "the earlier values; pods that were replaced meanwhile stay"
     EXAMPLE: ClassVar[Draft] = {"max_surge": 0, "max_unavailable": 1}
 
     action: Literal["SetUpdateStrategy"] = "SetUpdateStrategy"
@@ -87,8 +91,23 @@ class SetUpdateStrategy(FieldsAction):
     def summary(self) -> str:
         return f"Roll {self.target} out with {self.values_text()}"
 
+    def current_disruption(self, snapshot: ClusterSnapshot) -> Disruption:
+        """Return High where the last pod that serves would go before a new one serves."""
+        if snapshot.replicas.available and self._empties(snapshot):
+            return Disruption.HIGH
+        return self.DISRUPTION
+
+    def _empties(self, snapshot: ClusterSnapshot) -> bool:
+        """Return whether all pods may go before a new one is ready, with the values it sets."""
+        value = self.max_unavailable
+        desired = max(snapshot.replicas.desired, 1)
+        return value is not None and pods_of(value, desired, round_up=False) >= desired
+
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
-        """Reject values above 1, and a rollout that could neither add nor remove a pod."""
+        """Reject values above 1, a rollout that could neither add nor remove a pod, and an outage.
+
+        That the last pod goes first is only allowed where the rollout waits for its place.
+        """
         strategy = unstructured.mapping(snapshot.workload, "spec", "strategy")
         if unstructured.text(strategy, "type") == "Recreate":
             raise RejectedPlaybookError(
@@ -109,11 +128,21 @@ class SetUpdateStrategy(FieldsAction):
             raise RejectedPlaybookError(
                 RejectionRule.VALUE, "a rollout must be able to add or remove a pod"
             )
+        if self._empties(snapshot) and not _waits_for_room(snapshot):
+            raise RejectedPlaybookError(
+                RejectionRule.BOUNDS,
+                f"all pods of {self.target} could be stopped before a new one is ready, and no new "
+                "pod waits for the place of an older one",
+            )
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
-        """Yield a rollout without surge, where pods are missing for lack of room."""
-        stuck = snapshot.replicas.updated < snapshot.replicas.desired
-        full = any(exhausted_amounts(view, snapshot) for view in snapshot.quotas)
-        if stuck and (full or any(pod.unscheduled for pod in snapshot.pods)):
+        """Yield a rollout without surge, where a new pod waits for the place of an older one."""
+        if _waits_for_room(snapshot):
             yield {"action": "SetUpdateStrategy", "max_surge": 0, "max_unavailable": 1}
+
+
+def _waits_for_room(snapshot: ClusterSnapshot) -> bool:
+    """Return whether a rollout stands still until an older pod makes room."""
+    full = any(exhausted_amounts(view, snapshot) for view in snapshot.quotas)
+    return (full and rolls_out(snapshot)) or waiting_surge(snapshot) is not None

@@ -116,6 +116,7 @@ class Shop:
     status: Json = field(default_factory=dict)
     related: dict[ObjectRef, Json] = field(default_factory=dict)
     unplaced: bool = False
+    pod_spec: Json = field(default_factory=dict)
     events: tuple[EventLine, ...] = ()
     callers: tuple[ObjectRef, ...] = ()
     callees: tuple[Callee, ...] = ()
@@ -181,6 +182,7 @@ class Shop:
                 "labels": {"app": "cart", "tier": "web", "pod-template-hash": "6d"},
                 "ownerReferences": [{**owner, "controller": True, "uid": "r"}],
             },
+            "spec": self.pod_spec,
             "status": {
                 "phase": "Running",
                 "conditions": [

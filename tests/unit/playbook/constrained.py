@@ -99,9 +99,31 @@ SHUT = Shop(
 )
 CORDONED = Shop(unplaced=True, related={NODE: node(unschedulable=True)}, node_labels=frozenset())
 TAINTED = Shop(unplaced=True, related={NODE: node(DEDICATED)}, node_labels=frozenset())
+NO_PORT = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+
+
+def surge_pod(message: str = NO_PORT, **spec: Any) -> Json:
+    """Return a pod of a newer template that no node takes."""
+    unplaced = {"type": "PodScheduled", "status": "False", "message": message}
+    return {
+        "metadata": {
+            "name": "cart-7e-0",
+            "creationTimestamp": "2026-01-03T00:00:00Z",
+            "labels": {"app": "cart", "tier": "web", "pod-template-hash": "7e"},
+        },
+        "spec": {
+            "containers": [container(ports=[{"containerPort": 8080, "hostPort": 80}])],
+            **spec,
+        },
+        "status": {"phase": "Pending", "conditions": [unplaced]},
+    }
+
+
 STUCK = Shop(
-    unplaced=True,
-    status={"replicas": 2, "updatedReplicas": 1},
+    replicas=1,
+    pod_spec={"containers": [container(ports=[{"containerPort": 8080, "hostPort": 80}])]},
+    related={key("Pod", "cart-7e-0"): surge_pod()},
+    status={"replicas": 2, "updatedReplicas": 1, "availableReplicas": 1},
     spec={"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}},
 )
 MISPLACED = Shop(

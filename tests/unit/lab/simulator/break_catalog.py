@@ -52,6 +52,7 @@ from tests.unit.lab.simulator.broken import (
     lost_ingress,
     maintenance,
     paused,
+    port_taken,
     quota_exhausted,
     recurring_stress,
     released,
@@ -348,6 +349,13 @@ BREAKS: list[Break] = [
         "kept apart",
         kept_apart,
         [ROLLBACK, (SetUpdateStrategy(target=CART, max_surge=0, max_unavailable=1),)],
+        probes=[rollout(1)],
+    ),
+    Break(
+        "port taken",
+        port_taken,
+        [ROLLBACK, (SetUpdateStrategy(target=CART, max_surge=0, max_unavailable=1),)],
+        useless=[(Restart(target=CART),)],
         probes=[rollout(1)],
     ),
     Break(

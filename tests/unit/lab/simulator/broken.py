@@ -118,6 +118,21 @@ def kept_apart() -> World:
     return with_field(world, CART, {"podAntiAffinity": required}, *where)
 
 
+def port_taken() -> World:
+    """Return one pod with a port of the only node, and a new one that waits for it."""
+    world = with_ground_truth(
+        lab(nodes=1, replicas=1),
+        allowed_differences=(AllowedDifference("Deployment", "cart", "spec.strategy"),),
+    )
+    world = with_field(world, CART, {"type": "Recreate"}, "spec", "strategy")
+    ports = [{"containerPort": 8080, "hostPort": 8080, "name": "http"}]
+    world = release(world, (("ports",), ports))
+    bounds = {"maxSurge": 1, "maxUnavailable": 0}
+    strategy = {"type": "RollingUpdate", "rollingUpdate": bounds}
+    world = with_field(world, CART, strategy, "spec", "strategy")
+    return release(world, (env("VERSION"), "2"))
+
+
 def denied() -> World:
     policy = {
         **meta("NetworkPolicy", "lockdown"),

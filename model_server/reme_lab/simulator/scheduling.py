@@ -106,9 +106,9 @@ def _refusal(
 
 def _ports_taken(node: _Node, template: Json, pods: Mapping[ObjectRef, Sequence[Pod]]) -> bool:
     """Return whether another pod on the node has a host port of the template."""
-    asked = template_facts(template).host_ports
-    return bool(asked) and any(
-        pod.node == node.view.name and asked & template_facts(pod.template).host_ports
+    requested = template_facts(template).host_ports
+    return bool(requested) and any(
+        pod.node == node.view.name and requested & template_facts(pod.template).host_ports
         for pod in _all_pods(pods.values())
     )
 

@@ -427,3 +427,27 @@ def test_a_secret_that_spans_lines_of_a_long_log_is_hidden() -> None:
     ):
         text = "\n".join(lines_of(Shop(), f"{noise}\n{secret}"))
         assert "hunter2" not in text
+
+
+def test_a_new_pod_that_waits_for_the_old_ones_port_is_told_with_the_port() -> None:
+    port = {"containerPort": 25565, "hostPort": 25565}
+    shop = Shop(replicas=1, ready=1)
+    live = shop.live()
+    pod = live.objects[shop.other("Pod", "cart-6d5f7-0abc")]
+    pod["spec"] = {"containers": [{"name": "server", "image": shop.image, "ports": [port]}]}  # type: ignore[index]
+    new = copy.deepcopy(pod)
+    new["metadata"] |= {"name": "cart-77777-0abc", "labels": {"pod-template-hash": "77777"}}  # type: ignore[index]
+    message = (
+        "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports. "
+        "no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims."
+    )
+    unplaced = {"type": "PodScheduled", "status": "False", "message": message}
+    new["status"] = {"phase": "Pending", "conditions": [unplaced]}  # type: ignore[index]
+    live.objects[shop.other("Pod", "cart-77777-0abc")] = new  # type: ignore[index]
+    description = describe_incident(live, report_about("fault")).splitlines()
+    node, surge = description[-2:]
+    assert node == (
+        'wrong: pod cart-77777-0abc: no node takes it: "0/1 nodes are available: 1 node(s) '
+        "didn't have free ports for the requested pod ports.\""
+    )
+    assert surge == "wrong: the new pod cannot be placed while the old one holds hostPort 25565"

@@ -1,5 +1,6 @@
 """Describes the workload: replicas, containers, usage, pods and earlier revisions."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from reme_playbook.snapshot.object_diff import FieldChange
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.sensitive import sensitive_command
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage
+from reme_playbook.snapshot.surge_pods import waiting_surge
 from reme_playbook.snapshot.views import ContainerState, ContainerView, PodView, template_containers
 
 HIGH_PERCENT = 90
@@ -19,6 +21,8 @@ _MOST_PODS = 3
 _MOST_REVISIONS = 1
 _MOST_CHANGES = 4
 _MIB = 2**20
+# What the scheduler adds about preemption says nothing about the cause.
+_PREEMPTION = re.compile(r"\s*(?:no new claims to deallocate|preemption:).*\Z", re.DOTALL)
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
 
 
@@ -115,6 +119,9 @@ def pod_lines(live: ClusterSnapshot) -> Iterator[Line]:
     for trouble, names in list(troubles.items())[:_MOST_PODS]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield wrong(f"pod {names[0]}{more}: {trouble}")
+    if surge := waiting_surge(live):
+        text = f"the new pod cannot be placed while the old one holds {surge.place}"
+        yield wrong(text, Weight.NEEDED)
     yield from _unknown_images(live)
     yield from _causes(live, [state for view in views for state in view.containers])
 
@@ -162,7 +169,8 @@ def image_of(template: Mapping[str, Any], container: str) -> str:
 
 def _pod_problem(view: PodView) -> str:
     if view.unscheduled:
-        return f"no node takes it: {quoted(excerpt(view.unscheduled, 160))}"
+        reasons = _PREEMPTION.sub("", view.unscheduled)
+        return f"no node takes it: {quoted(excerpt(reasons, 160))}"
     problems = [text for state in view.containers if (text := _state(state))]
     if problems:
         return "; ".join(problems[:2])

@@ -140,6 +140,8 @@ def _suffix(schema: Schema) -> str:
 
 
 def _type(schema: Schema) -> str:
+    if schema.get("x-kubernetes-int-or-string"):
+        return "integer or string"
     if "type" not in schema:
         return "anything"
     if schema["type"] == "array":

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from reme_api.validation import Pattern
+from reme_api.validation import Pattern, PortOrName
 
 GROUP = "reme.dev"
 VERSION = "v1alpha1"
@@ -86,6 +86,11 @@ Digest = Annotated[
     StringConstraints(max_length=71),
     Pattern(r"^sha256:[0-9a-f]{64}$", "must be sha256: and 64 hexadecimal digits"),
 ]
+ServicePort = Annotated[
+    int | str,
+    PortOrName(),
+]
+"""A port of a Service, by its number or its name. A number as a text becomes a number."""
 Short = Annotated[str, StringConstraints(max_length=256)]
 Message = Annotated[str, StringConstraints(max_length=1024)]
 Milliseconds = Annotated[int, Field(ge=0)]

@@ -33,6 +33,7 @@ _KEYWORDS = frozenset(
         "properties",
         "required",
         "type",
+        "x-kubernetes-int-or-string",
         "x-kubernetes-list-map-keys",
         "x-kubernetes-list-type",
         "x-kubernetes-map-type",
@@ -98,6 +99,8 @@ def _convert(node: Schema, definitions: dict[str, Schema], where: str) -> Schema
         raise UnsupportedSchemaError(f"{where}: a CRD cannot express {', '.join(sorted(unknown))}")
     if node.get(_ANYTHING):
         return {**schema, _ANYTHING: True}
+    if node.get("x-kubernetes-int-or-string"):
+        return schema
     if "type" not in node:
         raise UnsupportedSchemaError(f"{where}: has no type")
     if "properties" in node:

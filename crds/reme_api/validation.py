@@ -8,6 +8,11 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from reme_api.parsing import parse_int
+
+_MAX_PORT = 65535
+_MAX_PORT_NAME = 63
+_PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _MESSAGES: dict[str, str] = {}
 
 
@@ -40,6 +45,45 @@ class Pattern:
         if not re.fullmatch(self.expression.removesuffix("$"), value, re.ASCII):
             raise ValueError(self.message)
         return value
+
+
+@dataclass(frozen=True)
+class PortOrName:
+    """Annotation of a port: a number, or the name of a port of a Service.
+
+    A CRD expresses it with `x-kubernetes-int-or-string`. The name has no rule in the API server,
+    which would estimate its cost by the largest possible text.
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._check,
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda port: port),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "x-kubernetes-int-or-string": True,
+            "minimum": 1,
+            "maximum": _MAX_PORT,
+            "maxLength": _MAX_PORT_NAME,
+        }
+
+    def _check(self, value: object) -> int | str:
+        number = parse_int(value) if isinstance(value, str) else value
+        if isinstance(number, int) and not isinstance(number, bool):
+            if 1 <= number <= _MAX_PORT:
+                return number
+            raise ValueError(f"must be from 1 to {_MAX_PORT}")
+        if isinstance(value, str) and _PORT_NAME.fullmatch(value):
+            return value
+        raise ValueError(
+            "must be a port number, or the name of a port: lower-case letters, digits and -"
+        )
 
 
 def pattern_message(expression: str) -> str | None:

@@ -6,7 +6,12 @@ from reme_api.probes import HttpProbe, Probe, Resource, ResourceUsageProbe, Roll
 from reme_lab.simulator.api_objects import phase_of
 from reme_lab.simulator.health import replica_counts
 from reme_lab.simulator.network import Network
-from reme_lab.simulator.template_facts import cpu_or_zero, memory_or_zero, template_facts
+from reme_lab.simulator.template_facts import (
+    cpu_or_zero,
+    memory_or_zero,
+    service_view,
+    template_facts,
+)
 
 
 class ProbeSample(NamedTuple):
@@ -20,13 +25,18 @@ class ProbeSample(NamedTuple):
 
 def sample_probe(network: Network, probe: Probe) -> ProbeSample:
     """Return the result of a probe."""
-    if probe.http:
-        return _http(network, probe, probe.http)
-    if probe.tcp:
-        service, port = probe.tcp.service, probe.tcp.port
-        if network.world.named("Service", service) is None:
-            return ProbeSample(probe.name, None, "", f"Service {service} does not exist")
-        answer = network.request(service, port, "")
+    if request := probe.request:
+        service = network.world.named("Service", request.service)
+        if service is None:
+            return ProbeSample(probe.name, None, "", f"Service {request.service} does not exist")
+        ports = {port.name: port.port for port in service_view(service).ports}
+        port = ports.get(request.port) if isinstance(request.port, str) else request.port
+        if port is None:
+            message = f"Service {request.service} has no port named {request.port}"
+            return ProbeSample(probe.name, None, "", message)
+        if isinstance(request, HttpProbe):
+            return _http(network, probe, request, port)
+        answer = network.request(request.service, port, "")
         return ProbeSample(probe.name, answer.status != 0, "", answer.message)
     if probe.rollout:
         return _rollout(network, probe.name, probe.rollout)
@@ -35,10 +45,8 @@ def sample_probe(network: Network, probe: Probe) -> ProbeSample:
     return ProbeSample(probe.name, None, "", "the probe says nothing that could be measured")
 
 
-def _http(network: Network, probe: Probe, http: HttpProbe) -> ProbeSample:
-    if network.world.named("Service", http.service) is None:
-        return ProbeSample(probe.name, None, "", f"Service {http.service} does not exist")
-    answer = network.request(http.service, http.port, http.path)
+def _http(network: Network, probe: Probe, http: HttpProbe, port: int) -> ProbeSample:
+    answer = network.request(http.service, port, http.path)
     if answer.milliseconds >= probe.timeout_seconds * 1000:
         return ProbeSample(probe.name, False, "", f"no answer within {probe.timeout_seconds} s")
     if answer.status == 0:

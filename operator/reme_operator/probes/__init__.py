@@ -1,1 +1,1 @@
-"""Probes: HTTP, TCP, rollout and resource usage."""
+"""Probes: HTTP, TCP, gRPC health, rollout and resource usage."""

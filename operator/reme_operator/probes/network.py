@@ -1,24 +1,40 @@
-"""HTTP and TCP probes of a Service, over the network."""
+"""HTTP, TCP and gRPC probes of a Service, over the network."""
 
 import asyncio
 import socket
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 from yarl import URL
 
-from reme_api.probes import HttpProbe, Probe, TcpProbe
+from reme_api.probes import GrpcProbe, HttpProbe, Probe, ServiceProbe
 from reme_kube.clock import Clock
 from reme_kube.errors import NotFoundError
 from reme_kube.protocols import Cluster
 from reme_kube.resources import SERVICES
+from reme_operator.probes.grpc_health import (
+    NO_VERDICT,
+    SERVING,
+    NotGrpcError,
+    check_health,
+)
 from reme_operator.probes.sample import Sample, UnknownError
+from reme_playbook.snapshot import unstructured
 
 _MAX_BODY_BYTES = 64 * 1024
 """Bytes of a body that are read: enough for any health page, never a download."""
 
 _LOOKUP_SECONDS = 5.0
 """For the address of a Service, in addition to the timeout of the probe."""
+
+
+class Address(NamedTuple):
+    """Where a Service listens, and the name that it is asked by."""
+
+    host: str
+    port: int
+    authority: str
 
 
 class NetworkProber:
@@ -41,7 +57,7 @@ class NetworkProber:
             await self._session.close()
             self._session = None
 
-    async def sample(self, probe: Probe, settings: HttpProbe | TcpProbe, namespace: str) -> Sample:
+    async def sample(self, probe: Probe, settings: ServiceProbe, namespace: str) -> Sample:
         """Return whether the Service responds as the probe requires; no response is a failure.
 
         Raises:
@@ -50,35 +66,43 @@ class NetworkProber:
 
         """
         # Not within the timeout of the probe: the API server may be slow by itself.
-        host = await self._address(settings.service, namespace)
+        address = await self._address(settings, namespace)
         try:
             async with asyncio.timeout(probe.timeout_seconds):
                 if isinstance(settings, HttpProbe):
-                    return await self._http(settings, host, namespace)
-                return await self._tcp(settings, host)
+                    return await self._http(settings, address)
+                if isinstance(settings, GrpcProbe):
+                    return await self._grpc(settings, address)
+                return await self._tcp(address)
         except TimeoutError:
             return Sample(False, "", f"no answer within {probe.timeout_seconds} s")
+        except NotGrpcError as error:
+            return Sample(False, "", f"{settings.service} {error}")
         except (aiohttp.ClientError, OSError) as error:
             return Sample(False, "", _cause(error))
 
-    async def _address(self, service: str, namespace: str) -> str:
+    async def _address(self, probe: ServiceProbe, namespace: str) -> Address:
         """Return the address of a Service, without DNS when it has a cluster IP.
 
         So a DNS failure does not look like a failure of every service. An ExternalName is refused:
         it names a foreign host, and probing it would let whoever may write a report send requests
         to hosts from inside the operator's network.
         """
+        service = probe.service
         try:
             async with asyncio.timeout(_LOOKUP_SECONDS):
                 manifest = await self._cluster.get(SERVICES, namespace, service)
                 spec = manifest.get("spec") or {}
                 if spec.get("type") == "ExternalName":
                     raise UnknownError(f"Service {service} is an ExternalName, which is not probed")
-                if spec.get("clusterIP") not in (None, "", "None"):
-                    return str(spec["clusterIP"])
+                headless = spec.get("clusterIP") in (None, "", "None")
+                port = service_port(spec, probe, headless=headless)
+                authority = f"{service}.{namespace}.svc:{port}"
+                if not headless:
+                    return Address(str(spec["clusterIP"]), port, authority)
                 host = f"{service}.{namespace}.svc"
                 addresses = await asyncio.get_running_loop().getaddrinfo(host, None)
-                return str(addresses[0][4][0])
+                return Address(str(addresses[0][4][0]), port, authority)
         except NotFoundError as error:
             raise UnknownError(f"Service {service} does not exist") from error
         except socket.gaierror as error:
@@ -86,12 +110,17 @@ class NetworkProber:
         except TimeoutError as error:
             raise UnknownError(f"Service {service} could not be looked up in time") from error
 
-    async def _http(self, probe: HttpProbe, host: str, namespace: str) -> Sample:
-        address = f"[{host}]" if ":" in host else host
+    async def _http(self, probe: HttpProbe, address: Address) -> Sample:
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        headers = {header.name: header.value for header in probe.headers}
+        if probe.body:
+            headers["Content-Type"] = probe.content_type or "application/json"
         started_at = self._clock.monotonic()
-        async with self._open().get(
-            URL(f"http://{address}:{probe.port}{probe.path}", encoded=True),
-            headers={"Host": f"{probe.service}.{namespace}.svc:{probe.port}"},
+        async with self._open().request(
+            probe.method.value,
+            URL(f"http://{host}:{address.port}{probe.path}", encoded=True),
+            headers=headers | {"Host": address.authority},
+            data=probe.body.encode() or None,
             allow_redirects=False,
         ) as response:
             await _read_body(response)
@@ -104,12 +133,25 @@ class NetworkProber:
             return Sample(False, value, f"{probe.service} took {milliseconds} ms")
         return Sample(True, value, "")
 
-    async def _tcp(self, probe: TcpProbe, host: str) -> Sample:
+    async def _tcp(self, address: Address) -> Sample:
         started_at = self._clock.monotonic()
-        _, writer = await asyncio.open_connection(host, probe.port)
+        _, writer = await asyncio.open_connection(address.host, address.port)
         milliseconds = round((self._clock.monotonic() - started_at) * 1000)
         writer.close()
         return Sample(True, f"connected in {milliseconds} ms", "")
+
+    async def _grpc(self, probe: GrpcProbe, address: Address) -> Sample:
+        started_at = self._clock.monotonic()
+        reply = await check_health(
+            address.host, address.port, address.authority, probe.health_service
+        )
+        milliseconds = round((self._clock.monotonic() - started_at) * 1000)
+        if reply.code in NO_VERDICT:
+            raise UnknownError(f"{probe.service} does not tell its health: {reply.text}")
+        value = f"{reply.text} in {milliseconds} ms"
+        if reply.health == SERVING:
+            return Sample(True, value, "")
+        return Sample(False, value, f"{probe.service} answered {reply.text}")
 
     def _open(self) -> aiohttp.ClientSession:
         """Return the session; it keeps no connection, since that would stick to one pod."""
@@ -122,6 +164,27 @@ class NetworkProber:
                 auto_decompress=False,  # a small body must not become a big one
             )
         return self._session
+
+
+def service_port(spec: Mapping[str, Any], probe: ServiceProbe, *, headless: bool) -> int:
+    """Return the number of the port that a probe connects to.
+
+    A headless Service forwards nothing: its pods listen on the target port. A number that the
+    Service does not have is used as it is.
+
+    Raises:
+        UnknownError: the Service has no port of that name.
+
+    """
+    ports = unstructured.items(spec, "ports")
+    key = "name" if isinstance(probe.port, str) else "port"
+    port = next((port for port in ports if port.get(key) == probe.port), None)
+    if port is None:
+        if isinstance(probe.port, int):
+            return probe.port
+        raise UnknownError(f"Service {probe.service} has no port named {probe.port}")
+    target_port = port.get("targetPort")
+    return target_port if headless and isinstance(target_port, int) else int(port["port"])
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> None:

@@ -36,8 +36,8 @@ class ServiceProber:
     async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
         """Take one sample within `probe.timeout_seconds`; never raises, but for cancellation."""
         try:
-            if network := probe.http or probe.tcp:
-                return await self._network.sample(probe, network, namespace)
+            if request := probe.request:
+                return await self._network.sample(probe, request, namespace)
             async with asyncio.timeout(probe.timeout_seconds):
                 return await self._from_api_server(probe, target, namespace)
         except TimeoutError:

@@ -169,8 +169,7 @@ def _named_pods(
 
 def _texts_that_name_services(report: DiagnosisReportSpec | None, remediation: Remediation) -> str:
     """Return everything that may name a Service, as one text."""
-    probes = remediation.spec.probes
-    probed = [p.http.service for p in probes if p.http] + [p.tcp.service for p in probes if p.tcp]
+    probed = [probe.request.service for probe in remediation.spec.probes if probe.request]
     return " ".join([*_reported_texts(report, remediation), *probed])
 
 

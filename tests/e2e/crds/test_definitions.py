@@ -125,6 +125,32 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "DiagnosisReport",
+        {"probes": [{"name": "p", "http": HTTP | {"port": "x" * 64}}]},
+        r"spec\.probes\[0\]\.http\.port",
+    ),
+    (
+        "DiagnosisReport",
+        {"probes": [{"name": "p", "http": HTTP | {"body": "x"}}]},
+        r"spec\.probes\[0\]\.http\.body.*needs method POST",
+    ),
+    (
+        "RemediationPolicy",
+        {
+            "verification": {
+                "probes": [
+                    {"name": "p", "http": HTTP | {"headers": [{"name": "Cookie", "value": "x"}]}}
+                ]
+            }
+        },
+        r"headers\[0\].*send no credentials",
+    ),
+    (
+        "DiagnosisReport",
+        {"probes": [{"name": "p", "http": HTTP | {"headers": [{"name": "Host", "value": "x"}]}}]},
+        r"headers\[0\].*set by reme",
+    ),
+    (
+        "DiagnosisReport",
         {"target": {"kind": "Secret", "name": "x"}},
         r"spec\.target\.kind.*must be Deployment, StatefulSet or DaemonSet",
     ),
@@ -241,6 +267,33 @@ async def test_what_tools_write_is_taken_and_its_copy_fits_the_strict_kind(
     # A spec-wide rule is evaluated on updates: an untyped field must not break it.
     report = path(taken.manifest(), named=True)
     await api.patch(report, {"spec": {"suspend": True}})
+
+
+PROBES = [
+    {"name": "number", "http": HTTP},
+    {"name": "name", "tcp": {"service": "cart", "port": "http"}},
+    {
+        "name": "post",
+        "http": HTTP
+        | {
+            "method": "POST",
+            "headers": [{"name": "X-Test", "value": "1"}],
+            "body": "b" * 8192,
+            "contentType": "text/plain",
+        },
+    },
+    {"name": "health", "grpc": {"service": "cart", "port": "grpc", "healthService": "a.B"}},
+]
+
+
+async def test_every_kind_of_request_is_taken_and_copied(api: ApiClient, namespace: str) -> None:
+    report = await create(api, made("DiagnosisReport", namespace, probes=PROBES))
+    probes = DiagnosisReport.model_validate(report).spec.wire()["probes"]
+    remediation = await create(api, made("Remediation", namespace, probes=probes))
+    # Rules about the whole spec read ports that are numbers and ports that are names.
+    await api.patch(path(remediation, named=True), {"spec": {"suspend": True}})
+    policy = made("RemediationPolicy", namespace, verification={"probes": probes})
+    assert len((await create(api, policy))["spec"]["verification"]["probes"]) == len(PROBES)
 
 
 async def test_a_report_keeps_its_target(api: ApiClient, namespace: str) -> None:

@@ -93,6 +93,75 @@ async def test_an_answer_passes_and_says_how_long_it_took(prober: Prober) -> Non
     assert base_requests[0].path_qs == "/health?deep=%2F1"
 
 
+async def test_a_post_sends_its_headers_and_its_body(prober: Prober) -> None:
+    received: list[tuple[str, str, Any, str]] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        assert isinstance(request, web.Request)
+        received.append((request.method, request.path, request.headers, await request.text()))
+        return web.Response(status=201)
+
+    async with serve(handler) as port:
+        for content_type in ({}, {"contentType": "application/x-www-form-urlencoded"}):
+            probe = http(
+                port,
+                path="/cart/checkout",
+                method="POST",
+                headers=[{"name": "X-Test", "value": "yes"}],
+                body="email=a%40b",
+                **content_type,
+            )
+            assert (await prober.sample(probe, CART, "shop")).passed is True
+        head = await prober.sample(http(port, method="HEAD"), CART, "shop")
+    assert head.passed is True
+    [first, second, third] = received
+    assert (first[:2], first[3]) == (("POST", "/cart/checkout"), "email=a%40b")
+    assert first[2]["X-Test"] == "yes"
+    assert first[2]["Host"] == f"cart.shop.svc:{port}"
+    assert first[2]["Content-Type"] == "application/json"
+    assert second[2]["Content-Type"] == "application/x-www-form-urlencoded"
+    assert (third[0], third[3]) == ("HEAD", "")
+
+
+async def test_a_post_that_fails_while_every_get_answers_is_seen(prober: Prober) -> None:
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=500 if request.method == "POST" else 200)
+
+    async with serve(handler) as port:
+        get = await prober.sample(http(port), CART, "shop")
+        post = await prober.sample(http(port, method="POST", body="{}"), CART, "shop")
+    assert (get.passed, post.passed) == (True, False)
+    assert post.message == "cart answered 500"
+
+
+async def test_a_port_is_found_by_its_name(prober: Prober, reads: Reads) -> None:
+    async with serve(answer()) as port:
+        ports = [{"name": "admin", "port": 1}, {"name": "http", "port": port}]
+        reads.service = {"spec": {"clusterIP": "127.0.0.1", "ports": ports}}
+        named = Probe.model_validate(
+            {"name": "p", "http": {"service": "cart", "port": "http"}, "timeoutSeconds": 1}
+        )
+        assert (await prober.sample(named, CART, "shop")).passed is True
+    missing = Probe.model_validate({"name": "p", "tcp": {"service": "cart", "port": "web"}})
+    sample = await prober.sample(missing, CART, "shop")
+    assert sample == (None, "", "Service cart has no port named web")
+
+
+async def test_a_headless_service_is_asked_at_the_port_of_its_pods(
+    prober: Prober, reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def here(*_: Any, **__: Any) -> Any:
+        return [(socket.AF_INET, 0, 0, "", ("127.0.0.1", 0))]
+
+    async with serve(answer()) as port:
+        ports = [{"port": 80, "targetPort": port}]
+        reads.service = {"spec": {"clusterIP": "None", "ports": ports}}
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", here)
+        assert (await prober.sample(http(80), CART, "shop")).passed is True
+        # Clients of a headless Service often write the port of the pods themselves.
+        assert (await prober.sample(http(port), CART, "shop")).passed is True
+
+
 @pytest.mark.parametrize(
     ("status", "limit", "passed"),
     [(200, 399, True), (302, 399, True), (404, 399, False), (500, 399, False), (404, 499, True)],

@@ -32,7 +32,8 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 @kinds
 def test_every_node_is_structural(kind: Kind) -> None:
     for path, node in nodes(schema_of(kind)):
-        assert "type" in node or ANYTHING.items() <= node.items(), path
+        untyped = node.keys() & {*ANYTHING, "x-kubernetes-int-or-string"}
+        assert ("type" in node) is not bool(untyped), path
         forbidden = {"$ref", "$defs", "title", "nullable", "anyOf", "allOf", "oneOf", "const"}
         assert not forbidden & node.keys(), path
         assert node.get("additionalProperties") is not False, path
@@ -163,3 +164,16 @@ def test_no_person_is_shown_a_regular_expression(kind: Kind) -> None:
         for rule in node.get("x-kubernetes-validations", ()):
             assert rule["message"], path
             assert "self" not in rule["message"], path
+
+
+def test_a_port_is_an_integer_or_a_string_without_a_rule_of_unknown_cost() -> None:
+    probes = by_name("DiagnosisReport")["spec"]["properties"]["probes"]["items"]["properties"]
+    for kind in ("http", "tcp", "grpc"):
+        port = dict(probes[kind]["properties"]["port"])
+        del port["description"]
+        assert port == {
+            "x-kubernetes-int-or-string": True,
+            "minimum": 1,
+            "maximum": 65535,
+            "maxLength": 63,
+        }

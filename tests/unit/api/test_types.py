@@ -13,6 +13,7 @@ from reme_api.probes import Probe
 from reme_api.reasons import ConditionType, Reason
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HTTP = {"service": "a", "port": 1}
 
 
 def report(**spec: Any) -> dict[str, Any]:
@@ -29,12 +30,35 @@ def report(**spec: Any) -> dict[str, Any]:
         {"name": "path", "http": {"service": "a", "port": 1, "path": "no-slash"}},
         {"name": "host", "http": {"service": "http://evil/", "port": 1}},
         {"name": "port", "tcp": {"service": "a", "port": 0}},
+        {"name": "port-text", "tcp": {"service": "a", "port": "70000"}},
+        {"name": "port-name", "tcp": {"service": "a", "port": "My Port"}},
+        {"name": "port-bool", "tcp": {"service": "a", "port": True}},
+        {"name": "method", "http": {"service": "a", "port": 1, "method": "DELETE"}},
+        {"name": "body-of-get", "http": {"service": "a", "port": 1, "body": "x"}},
+        {"name": "body", "http": {"service": "a", "port": 1, "method": "POST", "body": "x" * 8193}},
+        {"name": "secret", "http": HTTP | {"headers": [{"name": "Authorization", "value": "x"}]}},
+        {"name": "host-header", "http": HTTP | {"headers": [{"name": "host", "value": "x"}]}},
+        {"name": "split", "http": HTTP | {"headers": [{"name": "a", "value": "b\r\nc: d"}]}},
+        {"name": "grpc-name", "grpc": {"service": "a", "port": 1, "healthService": "a b"}},
+        {"name": "grpc-and-tcp", "grpc": HTTP, "tcp": HTTP},
     ],
     ids=lambda probe: probe["name"],
 )
 def test_a_probe_that_cannot_be_measured_is_refused(probe: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Probe.model_validate(probe)
+
+
+@pytest.mark.parametrize(
+    ("written", "port"), [(80, 80), ("80", 80), ("http", "http"), ("8080-tcp", "8080-tcp")]
+)
+def test_a_port_is_a_number_or_a_name(written: Any, port: int | str) -> None:
+    for kind in ("http", "tcp", "grpc"):
+        probe = Probe.model_validate({"name": "p", kind: {"service": "a", "port": written}})
+        assert probe.request is not None
+        assert probe.request.port == port
+        assert Probe.model_validate(probe.wire()) == probe
+    assert Probe.model_validate({"name": "p", "rollout": {}}).request is None
 
 
 def test_a_window_longer_than_its_timeout_is_refused() -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reme_api.probes import HttpProbe, Probe, ProbeResult, ProbeVerdict, TcpProbe
+from reme_api.probes import Probe, ProbeResult, ProbeVerdict, ServiceProbe
 from reme_model.prompt.redact import excerpt
 from reme_model.prompt.sections.lines import Line, Weight, normal, wrong
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -30,7 +30,9 @@ def probe_result_lines(
     """Yield the results, and ports that probes use and the Service does not have."""
     by_name = {probe.name: probe for probe in probes}
     for address in {
-        (p.service, p.port): p for p in (q.http or q.tcp for q in probes) if p
+        (request.service, request.port): request
+        for request in (probe.request for probe in probes)
+        if request
     }.values():
         yield from _missing_port(live, address)
     for result in measured:
@@ -39,10 +41,11 @@ def probe_result_lines(
             yield from _result(probe, result, failed=result.verdict is ProbeVerdict.FAILED)
 
 
-def _missing_port(live: ClusterSnapshot, address: HttpProbe | TcpProbe) -> Iterator[Line]:
+def _missing_port(live: ClusterSnapshot, address: ServiceProbe) -> Iterator[Line]:
     service = live.service(address.service)
     ports = [port.port for port in service.ports] if service else []
-    if ports and address.port not in ports:
+    names = [port.name for port in service.ports] if service else []
+    if ports and address.port not in [*ports, *names]:
         existing = " and ".join(str(port) for port in ports[:3])
         yield wrong(
             f"service {address.service} has no port {address.port}, only {existing}",
@@ -51,7 +54,7 @@ def _missing_port(live: ClusterSnapshot, address: HttpProbe | TcpProbe) -> Itera
 
 
 def _result(probe: Probe, result: ProbeResult, *, failed: bool) -> Iterator[Line]:
-    address = probe.http or probe.tcp
+    address = probe.request
     if address and (not failed or _is_fast(result)):
         yield normal(f"answers of {address.service}")
     elif address:

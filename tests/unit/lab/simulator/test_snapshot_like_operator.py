@@ -78,3 +78,13 @@ async def test_probes_pass_as_the_operator_judges_them(name: str) -> None:
                 percent,
                 expected,
             )
+
+
+def test_a_named_port_and_a_grpc_probe_are_requests_to_the_service() -> None:
+    network = network_of(broken(NAMES[0]))
+    service = next(ref.name for ref in network.world.objects if ref.kind == "Service")
+    for kind in ("http", "tcp", "grpc"):
+        named = Probe.model_validate({"name": "p", kind: {"service": service, "port": "no-such"}})
+        assert sample_probe(network, named).passed is None
+        other = Probe.model_validate({"name": "p", kind: {"service": "nobody", "port": 1}})
+        assert sample_probe(network, other).message == "Service nobody does not exist"

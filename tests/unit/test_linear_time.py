@@ -18,7 +18,8 @@ from reme_operator.admission import storm
 from reme_playbook.compiler.document import MAX_BYTES
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
-from reme_playbook.snapshot import quota_usage
+from reme_playbook.snapshot import quota_usage, reported_failures
+from reme_playbook.snapshot.hosts import hosts_in
 from reme_playbook.snapshot.sensitive import sensitive_value, shown
 
 UNNOTICED_SECONDS = 0.05
@@ -48,12 +49,22 @@ def named_nodes(text: str) -> object:
     return storm._NODE.findall(text)
 
 
+def hosts_of_file(text: str) -> object:
+    return hosts_in("settings", text)
+
+
+def failure_of_host(text: str) -> object:
+    return reported_failures.failure("a", [text])
+
+
 READERS: dict[Callable[[str], object], tuple[int, str]] = {
     parse_reply: (MAX_CHARACTERS, "```a\n|```\n|x\n```yaml\n|<think>|- \n|[|{'a':|` ` `|\n"),
     compile_playbook: (
         MAX_BYTES,
         "\n|- |- a\n|[|? |a: |&a |\"|'|#\n|%|>\n|9|['a',|- \\u0061|\"\\x41|a: b\n|{|a: [|<<: ",
     ),
+    hosts_of_file: (16_384, "a.|a:9|a://|x://…a|x://a@|a,|a-|a:a|9.|://…:|a1."),
+    failure_of_host: (16_384, "a |a: |timed |x|a timeou|no such ho|a.a"),
     redact: (
         16_384,
         '-eyJa|-eyJaaaaaaaa|x://|a://b|bearer |basic a|password=|--key|token:|a.|"|<a|a1B|f0|://…:',

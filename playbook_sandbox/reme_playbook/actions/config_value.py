@@ -18,6 +18,7 @@ from reme_playbook.actions.setting import MAX_EARLIER, check_setting
 from reme_playbook.actions.string_types import ConfigKey, ConfigValue
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values, unstructured
+from reme_playbook.snapshot.dependency import Mention
 from reme_playbook.snapshot.field_path import Entry, FieldValue, Path, Write
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -69,7 +70,8 @@ class SetConfigValue(Action):
             )
         current = snapshot.config_map(name).get(self.key)
         earlier = earlier_values.config_values(snapshot, name, self.key)
-        check_setting(f"key {self.key}", self.key, current, self.value, earlier, snapshot)
+        mention = Mention("", self.key, name)
+        check_setting(f"key {self.key}", mention, current, self.value, earlier, snapshot)
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:

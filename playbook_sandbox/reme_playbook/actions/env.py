@@ -11,6 +11,7 @@ from reme_playbook.actions.setting import MAX_EARLIER, check_setting
 from reme_playbook.actions.string_types import EnvName, EnvValue
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
+from reme_playbook.snapshot.dependency import Mention
 from reme_playbook.snapshot.field_path import Entry, FieldValue, Path, Write, container_path
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import ContainerView
@@ -22,7 +23,7 @@ class SetEnv(ContainerAction):
     NAME = ActionName.SET_ENV
     BOUNDS = (
         "an earlier value, or the present one with the name of a Service that exists instead of "
-        "one that does not; nothing that looks like a secret"
+        "one that does not, if that was not so before the fault; nothing that looks like a secret"
     )
     RESTORES = "the earlier value; a variable that was not set is removed"
     EXAMPLE: ClassVar[Draft] = {"container": "server", "variable": "STOCK_HOST", "value": "stock"}
@@ -64,7 +65,8 @@ class SetEnv(ContainerAction):
                 RejectionRule.VALUE, f"variable {name} is a reference (valueFrom), not a value"
             )
         earlier = earlier_values.env_values(snapshot, container.name, name)
-        check_setting(f"variable {name}", name, current, self.value, earlier, snapshot)
+        mention = Mention(container.name, name)
+        check_setting(f"variable {name}", mention, current, self.value, earlier, snapshot)
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
+from reme_playbook.snapshot.dependency import Mention
+from reme_playbook.snapshot.missing_hosts import is_repaired_value
 from reme_playbook.snapshot.sensitive import sensitive_name, sensitive_value
-from reme_playbook.snapshot.service_hosts import replaces_missing_hosts
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 MAX_EARLIER = 3
@@ -12,7 +13,7 @@ MAX_EARLIER = 3
 
 def check_setting(
     label: str,
-    name: str,
+    mention: Mention,
     current: str | None,
     new: str,
     earlier: Sequence[str],
@@ -23,14 +24,11 @@ def check_setting(
     `label` names the setting in messages. A repaired host is the current value with the name of a
     Service that exists instead of one that does not.
     """
-    if sensitive_name(name) or sensitive_value(new) or sensitive_value(current or ""):
+    if sensitive_name(mention.variable) or sensitive_value(new) or sensitive_value(current or ""):
         raise RejectedPlaybookError(RejectionRule.SENSITIVE, f"{label} may hold a secret")
     if new == current:
         raise RejectedPlaybookError(RejectionRule.NO_CHANGE, f"{label} already has this value")
-    services, namespace = snapshot.service_names, snapshot.target.namespace
-    if new not in earlier and not (
-        current is not None and replaces_missing_hosts(name, current, new, services, namespace)
-    ):
+    if new not in earlier and not is_repaired_value(snapshot, mention, new):
         raise RejectedPlaybookError(
             RejectionRule.UNKNOWN_VALUE,
             f"{label} never had this value, and the value does not replace the name of a missing "

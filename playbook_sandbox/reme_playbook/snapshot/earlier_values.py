@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot.dependency import Mention
+from reme_playbook.snapshot.missing_hosts import repaired_values
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.sensitive import sensitive_command, sensitive_name, sensitive_value
-from reme_playbook.snapshot.service_hosts import replaced_hosts
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, config_map_references
 
 
@@ -49,8 +50,7 @@ def env_values(snapshot: ClusterSnapshot, container: str, variable: str) -> tupl
 
 def env_hosts(snapshot: ClusterSnapshot, container: str, variable: str) -> tuple[str, ...]:
     """Return the current value with existing Services in place of missing ones."""
-    view = snapshot.container(container)
-    return _with_hosts(snapshot, variable, view.env.get(variable) if view else None)
+    return repaired_values(snapshot, Mention(container, variable))
 
 
 def config_values(snapshot: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
@@ -74,13 +74,7 @@ def config_values(snapshot: ClusterSnapshot, name: str, key: str) -> tuple[str, 
 
 def config_hosts(snapshot: ClusterSnapshot, name: str, key: str) -> tuple[str, ...]:
     """Return the current value with existing Services in place of missing ones."""
-    return _with_hosts(snapshot, key, snapshot.config_map(name).get(key))
-
-
-def _with_hosts(snapshot: ClusterSnapshot, name: str, value: str | None) -> tuple[str, ...]:
-    if not value or sensitive_name(name) or sensitive_value(value):
-        return ()
-    return replaced_hosts(name, value, snapshot.service_names, snapshot.target.namespace)
+    return repaired_values(snapshot, Mention("", key, name))
 
 
 def replica_counts(snapshot: ClusterSnapshot) -> tuple[int, ...]:

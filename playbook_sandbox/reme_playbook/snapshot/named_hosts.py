@@ -34,13 +34,24 @@ def named_hosts(snapshot: ClusterSnapshot, services: Sequence[Json]) -> tuple[Na
     addresses = {unstructured.text(s, "spec", "clusterIP"): _name(s) for s in services}
     names = frozenset(addresses.values()) | frozenset(map(_name, services))
     mentions: dict[Host, list[Mention]] = {}
+    aliases = host_aliases(snapshot)
     for mention, host in _mentions(snapshot, names):
-        mentions.setdefault(host, []).append(mention)
+        if host.name not in aliases:
+            mentions.setdefault(host, []).append(mention)
     resolved = (
         NamedHost(host, tuple(where), *_resolve(host, snapshot, names, addresses))
         for host, where in mentions.items()
     )
     return tuple(resolved)[:_MAX_HOSTS]
+
+
+def host_aliases(snapshot: ClusterSnapshot) -> frozenset[str]:
+    """Return the names that the pods have in their own file of hosts."""
+    return frozenset(
+        str(name)
+        for alias in unstructured.items(snapshot.template, "spec", "hostAliases")
+        for name in alias.get("hostnames") or ()
+    )
 
 
 def _name(service: Json) -> str:
@@ -70,12 +81,8 @@ def _mentions(
 
 
 def _all_containers(template: Json) -> dict[str, views.ContainerView]:
-    return {
-        view.name: view
-        for kind in ("containers", "initContainers")
-        for view in map(views.container, unstructured.items(template, "spec", kind))
-        if view.name
-    }
+    kinds = ("containers", "initContainers")
+    return {v.name: v for kind in kinds for v in views.template_containers(template, kind)}
 
 
 def _resolve(

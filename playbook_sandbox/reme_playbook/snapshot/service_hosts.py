@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from reme_playbook.snapshot.hosts import hosts_in
+
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _PART = re.compile(
     rf"(?P<before>\s*(?:[A-Za-z][A-Za-z0-9+.:-]{{0,31}}://)?)"
@@ -13,29 +15,6 @@ _PART = re.compile(
     r"(?P<after>(?::[0-9]{1,5})?(?:[/?][^\s,]*)?\s*)",
     re.ASCII,
 )
-_HINTS = frozenset(
-    {
-        "addr",
-        "address",
-        "backend",
-        "broker",
-        "brokers",
-        "endpoint",
-        "endpoints",
-        "host",
-        "hostname",
-        "peer",
-        "peers",
-        "server",
-        "servers",
-        "service",
-        "target",
-        "upstream",
-        "uri",
-        "url",
-    }
-)
-_SIMILAR = 0.75
 
 
 class _Part(NamedTuple):
@@ -43,11 +22,6 @@ class _Part(NamedTuple):
     host: str
     domain: str
     after: str
-
-    @property
-    def is_address(self) -> bool:
-        """Whether it is more than a bare word."""
-        return "://" in self.before or self.after.startswith(":") or bool(self.domain)
 
 
 def similarity(one: str, other: str) -> float:
@@ -68,29 +42,52 @@ def _parts(value: str) -> list[_Part] | None:
     return parts if len(parts) == len(matches) else None
 
 
-def _is_missing(part: _Part, name: str, services: Collection[str], namespace: str) -> bool:
+def _is_missing(
+    part: _Part, name: str, services: Collection[str], namespace: str, *, resolved: bool
+) -> bool:
     if part.host in services or not services:
         return False
     if part.domain and part.domain.split(".")[1] != namespace:
         return False  # another namespace, or a host outside
-    if part.is_address:
-        # With a domain it is a name of this namespace; a bare number is no host.
-        return not re.fullmatch("[0-9]+", part.host)
-    hinted = bool(set(re.split(r"[^a-z]+", name.lower())) & _HINTS)
-    return hinted or max(similarity(part.host, s) for s in services) >= _SIMILAR
+    host = part.host + part.domain
+    # With the namespace behind it a name is one of this namespace.
+    hosts = hosts_in(name, "".join(part), resolved=resolved or bool(part.domain))
+    return any(h.name == host and h.certain for h in hosts)
+
+
+def missing_hosts(
+    name: str, value: str, services: Collection[str], namespace: str, *, resolved: bool = False
+) -> tuple[str, ...]:
+    """Return the Services that the value names and that do not exist.
+
+    `name` is the variable's; `resolved` says that an earlier value of it is a Service.
+    """
+    return tuple(
+        part.host
+        for part in _parts(value) or ()
+        if _is_missing(part, name, services, namespace, resolved=resolved)
+    )
 
 
 def replaced_hosts(
-    name: str, value: str, services: Collection[str], namespace: str, limit: int = 3
+    name: str,
+    value: str,
+    services: Collection[str],
+    namespace: str,
+    limit: int = 3,
+    *,
+    resolved: bool = False,
 ) -> tuple[str, ...]:
     """Return the value with a missing host replaced by a Service that exists, the nearest first.
 
-    `name` is the variable's. Of several missing hosts, each is replaced by the nearest Service.
+    Of several missing hosts, each is replaced by the nearest Service.
     """
-    parts = _parts(value)
-    if parts is None:
-        return ()
-    broken = [i for i, p in enumerate(parts) if _is_missing(p, name, services, namespace)]
+    parts = _parts(value) or []
+    broken = [
+        i
+        for i, part in enumerate(parts)
+        if _is_missing(part, name, services, namespace, resolved=resolved)
+    ]
     if not broken:
         return ()
     if len(broken) == 1:
@@ -102,7 +99,13 @@ def replaced_hosts(
 
 
 def replaces_missing_hosts(
-    name: str, value: str, new: str, services: Collection[str], namespace: str
+    name: str,
+    value: str,
+    new: str,
+    services: Collection[str],
+    namespace: str,
+    *,
+    resolved: bool = False,
 ) -> bool:
     """Return whether the new value differs only in missing hosts, which are existing ones now."""
     old_parts, new_parts = _parts(value), _parts(new)
@@ -113,7 +116,7 @@ def replaces_missing_hosts(
         or (
             old._replace(host=new_part.host) == new_part
             and new_part.host in services
-            and _is_missing(old, name, services, namespace)
+            and _is_missing(old, name, services, namespace, resolved=resolved)
         )
         for old, new_part in zip(old_parts, new_parts, strict=True)
     )

@@ -217,13 +217,24 @@ def container(manifest: Mapping[str, Any]) -> ContainerView:
     )
 
 
-def template_containers(template: Mapping[str, Any]) -> tuple[ContainerView, ...]:
-    """Return the containers of a pod template, without init containers."""
+def template_containers(
+    template: Mapping[str, Any], kind: str = "containers"
+) -> tuple[ContainerView, ...]:
+    """Return the containers of a pod template; its init containers if the kind says so."""
     return tuple(
         container(c)
-        for c in unstructured.items(template, "spec", "containers")
+        for c in unstructured.items(template, "spec", kind)
         if unstructured.text(c, "name")
     )
+
+
+def any_container(template: Mapping[str, Any], name: str) -> ContainerView | None:
+    """Return a container or an init container of a pod template, or None."""
+    for kind in ("containers", "initContainers"):
+        manifest = unstructured.by_name(template, "spec", kind, name=name)
+        if manifest and name:
+            return container(manifest)
+    return None
 
 
 def service(manifest: Mapping[str, Any], labels: Mapping[str, str]) -> ServiceView:

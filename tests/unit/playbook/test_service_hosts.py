@@ -1,7 +1,11 @@
 import pytest
 
 from reme_playbook.snapshot.sensitive import sensitive_name, sensitive_value
-from reme_playbook.snapshot.service_hosts import replaced_hosts, replaces_missing_hosts
+from reme_playbook.snapshot.service_hosts import (
+    missing_hosts,
+    replaced_hosts,
+    replaces_missing_hosts,
+)
 
 SERVICES = ("cart", "stock", "redis-master")
 
@@ -12,7 +16,6 @@ SERVICES = ("cart", "stock", "redis-master")
         ("STOCK_URL", "http://stok:8080/a?b=c", "http://stock:8080/a?b=c"),
         ("REDIS", "redis:6379", "redis-master:6379"),
         ("STOCK_HOST", "wrong", None),
-        ("STOCK", "stokc", "stock"),
         ("DB", "jdbc:mysql://stockk:3306/x", "jdbc:mysql://stock:3306/x"),
         ("URL", "http://stok.shop:80", "http://stock.shop:80"),
         ("URL", "http://stok.shop.svc.cluster.local:80", "http://stock.shop.svc.cluster.local:80"),
@@ -46,12 +49,27 @@ def test_a_host_that_leads_nowhere_is_replaced(name: str, value: str, first: str
         ("URL", "http://Stok:80"),
         ("URL", "x" * 2000),
         ("RUNNER_IMAGE", "localhost/runner:dev"),
+        ("RUNNER_IMAGE", "stok:8080"),
+        ("STOCK", "stokc"),
+        ("TARGET_ENV", "stok"),
+        ("SERVER_MODE", "stok"),
+        ("SERVER_PORT", "8080"),
+        ("OTEL_SERVICE_NAME", "stok"),
+        ("STOCK_URL", "http://localhost:8080"),
     ],
 )
 def test_other_values_are_left_alone(name: str, value: str) -> None:
     assert replaced_hosts(name, value, SERVICES, "shop") == ()
     assert not replaces_missing_hosts(name, value, "stock", SERVICES, "shop")
     assert replaced_hosts(name, value, (), "shop") == ()
+
+
+def test_a_word_that_once_was_a_service_is_replaced() -> None:
+    new = replaced_hosts("STOCK", "stokc", SERVICES, "shop", resolved=True)
+    assert new[0] == "stock"
+    assert replaces_missing_hosts("STOCK", "stokc", "stock", SERVICES, "shop", resolved=True)
+    assert missing_hosts("STOCK", "stokc", SERVICES, "shop", resolved=True) == ("stokc",)
+    assert missing_hosts("URLS", "http://stok,http://cart", SERVICES, "shop") == ("stok",)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
 from reme_model.prompt.sections.lines import Line, Weight, fact, normal, quoted, wrong
-from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot.dependency import Mention
+from reme_playbook.snapshot.missing_hosts import repaired_values
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.ownership import belongs_to_target
-from reme_playbook.snapshot.service_hosts import replaced_hosts
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, EventLine
 from reme_playbook.snapshot.views import ContainerView, PodView, ServiceView
 
@@ -69,22 +70,23 @@ def _ports(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
 
 
 def variable_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Yield the variables and ConfigMap settings that name an unknown host."""
-    for container in live.containers:
+    """Yield the variables and ConfigMap settings that name a missing host."""
+    init_containers = views.template_containers(live.template, "initContainers")
+    for container in (*live.containers, *init_containers):
         for name, value in sorted(container.env.items()):
-            if value and (problem := _unknown_host(live, name, value)):
+            if value and (problem := _missing_host(live, Mention(container.name, name), value)):
                 yield wrong(f"{short(name, 60)} of {container.name} {problem}")
     for config_map in live.config_map_names:
         for key, value in sorted(live.config_map(config_map).items()):
-            if problem := _unknown_host(live, key, value):
+            if problem := _missing_host(live, Mention("", key, config_map), value):
                 yield wrong(f"{short(key, 60)} of config {config_map} {problem}")
 
 
-def _unknown_host(live: ClusterSnapshot, name: str, value: str) -> str:
-    """Return the value and the likely host; empty if the value names no unknown Service."""
-    if secret_name(name):
+def _missing_host(live: ClusterSnapshot, mention: Mention, value: str) -> str:
+    """Return the value and the likely host; empty if the value names no missing Service."""
+    if secret_name(mention.variable):
         return ""
-    candidates = replaced_hosts(name, value, live.service_names, live.target.namespace)
+    candidates = repaired_values(live, mention)
     if not candidates:
         return ""
     hosts = " or ".join(short(host, 60) for host in candidates)

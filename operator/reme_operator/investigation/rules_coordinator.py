@@ -1,13 +1,13 @@
 """The coordinator with rules: the default, and the baseline for models. Pure.
 
-In order: an own fault of the target is repaired at once. A workload that the target calls and that
-is at fault is followed. A dependency outside that fails ends the attempt. Otherwise what is worth
-the most is inspected, until something is wrong or nothing is left; then the playbook is written.
+In order: a workload that the target calls and that is down is followed. An own fault of the target
+is repaired at once. A workload that fails when it is asked is followed. A dependency outside that
+fails ends the attempt. Otherwise what is worth the most is inspected, until something is wrong or
+nothing is worth it; then the playbook is written.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 
 from reme_api.investigation import Cause, Choice, InspectionName
 from reme_api.reasons import Reason
@@ -19,7 +19,7 @@ from reme_operator.investigation.coordinator import (
     StoredFinding,
     Symptom,
 )
-from reme_operator.investigation.view import is_part_of
+from reme_operator.investigation.view import LONG_BEFORE, is_part_of
 from reme_playbook.snapshot.finding import FindingKind
 
 _WORTH: Mapping[InspectionName, Mapping[Symptom, int]] = {
@@ -88,9 +88,6 @@ _OWN_FAULTS = frozenset(
 
 _SAYS_NOTHING = frozenset({FindingKind.NORMAL, FindingKind.UNAVAILABLE, FindingKind.EARLIER_CHANGE})
 
-_STALE = timedelta(hours=1)
-"""A state that was there for so long before the fault began is not its cause."""
-
 _MOST_EVIDENCE = 4
 
 
@@ -105,11 +102,16 @@ class RulesCoordinator:
 def choose_by_rules(view: CoordinatorView) -> CoordinatorChoice:
     """Return the choice; the same for the same view."""
     own = own_fault(view)
+    for possible in view.possible_causes:
+        # A repair of the target cannot be verified while what it calls is down.
+        evidence = certain_evidence(view, possible)
+        if evidence and (view.follow_cause or not own):
+            return follow(view, possible, evidence)
     if own and view.attempt == 1:
         return act(f"the target has a fault of its own: {own}")
     if not own:
         for possible in view.possible_causes:
-            if evidence := evidence_against(view, possible):
+            if evidence := likely_evidence(view, possible):
                 return follow(view, possible, evidence)
         if outside := _failing_outside(view):
             return CoordinatorChoice(
@@ -155,27 +157,36 @@ def own_fault(view: CoordinatorView) -> str:
     return ""
 
 
-def evidence_against(view: CoordinatorView, possible: PossibleCause) -> tuple[str, ...]:
-    """Return why a called workload is at fault; empty when the evidence is not enough."""
-    about = [
+def certain_evidence(view: CoordinatorView, possible: PossibleCause) -> tuple[str, ...]:
+    """Return what is wrong with a called workload whatever the target does; empty if nothing."""
+    texts = [finding.text for finding in _about(view, possible) if finding.kind in _FAILS_ITSELF]
+    return tuple(dict.fromkeys([*possible.faults, *texts]))
+
+
+def likely_evidence(view: CoordinatorView, possible: PossibleCause) -> tuple[str, ...]:
+    """Return what speaks against a called workload that fails when it is asked; empty if little.
+
+    A failed request is enough where the target did not change: else its release may ask wrongly.
+    """
+    likely = [finding for finding in _about(view, possible) if finding.kind in _MAY_FAIL_ITSELF]
+    kinds = {finding.kind for finding in likely}
+    unchanged = Symptom.RECENT_CHANGE not in view.symptoms
+    if FindingKind.REQUEST_FAILED in kinds and (unchanged or len(kinds) > 1):
+        return tuple(dict.fromkeys(finding.text for finding in likely))
+    return ()
+
+
+def _about(view: CoordinatorView, possible: PossibleCause) -> list[StoredFinding]:
+    return [
         finding
         for finding in view.findings
         if is_part_of(finding.subject, possible) and not _is_stale(view, finding)
     ]
-    certain = [finding for finding in about if finding.kind in _FAILS_ITSELF]
-    likely = [finding for finding in about if finding.kind in _MAY_FAIL_ITSELF]
-    failed = any(finding.kind is FindingKind.REQUEST_FAILED for finding in likely)
-    unchanged = Symptom.RECENT_CHANGE not in view.symptoms
-    enough = failed and (unchanged or len({finding.kind for finding in likely}) > 1)
-    if not (certain or enough or possible.faults):
-        return ()
-    texts = [*possible.faults, *(finding.text for finding in (*certain, *likely))]
-    return tuple(dict.fromkeys(texts))
 
 
 def _is_stale(view: CoordinatorView, finding: StoredFinding) -> bool:
     start, at = view.fault_start, finding.at
-    return start is not None and at is not None and at < start - _STALE
+    return start is not None and at is not None and at < start - LONG_BEFORE
 
 
 def _is_elsewhere(view: CoordinatorView, finding: StoredFinding) -> bool:

@@ -13,12 +13,15 @@ from reme_model.prompt.redact import short
 from reme_model.prompt.sections import connections, related_objects, workload
 from reme_model.prompt.sections.lines import Line, Tone
 from reme_operator.investigation.coordinator import PossibleCause, Symptom
+from reme_playbook.snapshot.dependency import Dependency, Place
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
-from reme_playbook.snapshot.views import selects
 
 RECENT = timedelta(minutes=10)
 """How long before the start of a fault a change may be and still be a likely cause."""
+
+LONG_BEFORE = timedelta(hours=1)
+"""What was so for that long before the fault began is not its cause."""
 
 _MOST_FAULTS = 6
 _MAX_FAULT = 200
@@ -107,17 +110,42 @@ def _cause_lines(snapshot: ClusterSnapshot) -> Iterator[Line]:
             yield line
 
 
-def possible_causes(snapshot: ClusterSnapshot) -> tuple[PossibleCause, ...]:
-    """Return the workloads of the namespace that the target's settings name by their Services."""
+def possible_causes(
+    snapshot: ClusterSnapshot, followed: Sequence[ObjectRef] = ()
+) -> tuple[PossibleCause, ...]:
+    """Return the workloads of the namespace behind the dependencies of the target.
+
+    Those that were followed already are left out.
+    """
     services: dict[ObjectRef, list[str]] = {}
-    for callee in snapshot.callees:
-        for key, labels in snapshot.neighbours.items():
-            if selects(callee.labels, labels) and key != snapshot.target:
-                services.setdefault(key, []).append(callee.service)
+    faults: dict[ObjectRef, list[str]] = {}
+    for dependency in snapshot.dependencies:
+        if dependency.place is not Place.NAMESPACE or not dependency.workloads:
+            continue
+        workload = dependency.workloads[0].ref
+        if workload == snapshot.target or workload in followed:
+            continue
+        services.setdefault(workload, []).append(dependency.service)
+        if dependency.problem and not _was_so_before(dependency, snapshot):
+            faults.setdefault(workload, []).append(f"{dependency.name} {dependency.problem}")
     return tuple(
-        PossibleCause(workload=key, services=tuple(names))
-        for key, names in sorted(services.items())
+        PossibleCause(
+            workload=workload,
+            services=tuple(dict.fromkeys(names)),
+            faults=tuple(
+                short(text, _MAX_FAULT) for text in dict.fromkeys(faults.get(workload, ()))
+            ),
+        )
+        for workload, names in services.items()
     )
+
+
+def _was_so_before(dependency: Dependency, snapshot: ClusterSnapshot) -> bool:
+    """Return whether the dependency had no pods long before the fault: it is not needed."""
+    start, changed = snapshot.fault_start, dependency.last_change
+    if not dependency.problem.startswith("has no pods") or start is None or changed is None:
+        return False
+    return changed < start - LONG_BEFORE
 
 
 def fault_text(report: DiagnosisReportSpec) -> str:

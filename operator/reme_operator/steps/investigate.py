@@ -36,6 +36,7 @@ from reme_operator.steps.current_snapshot import current_snapshot
 from reme_playbook.inspections.base import Inspection
 from reme_playbook.inspections.registry import all_candidates
 from reme_playbook.snapshot.finding import Finding, FindingKind
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 ROUND_TIMEOUT = timedelta(seconds=20)
@@ -133,7 +134,7 @@ async def _view(context: StepContext, number: int) -> CoordinatorView:
         incident=incident,
         symptoms=view.symptoms_of(snapshot, measured),
         own_faults=view.own_faults(snapshot),
-        possible_causes=view.possible_causes(snapshot),
+        possible_causes=view.possible_causes(snapshot, _followed(context)),
         candidates=tuple(one for one in candidates if one.label not in labels)
         if rounds_left
         else (),
@@ -144,6 +145,15 @@ async def _view(context: StepContext, number: int) -> CoordinatorView:
         ),
         fault_start=snapshot.fault_start,
     )
+
+
+def _followed(context: StepContext) -> list[ObjectRef]:
+    """Return the workload that a report was opened for: it is not followed again."""
+    follow_up = context.status.follow_up
+    if follow_up is None:
+        return []
+    cause = follow_up.cause
+    return [ObjectRef(cause.kind, context.namespace, cause.name)]  # type: ignore[arg-type]
 
 
 async def _stored_choice(context: StepContext, number: int) -> StoredChoice | None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from itertools import groupby
 
 from reme_lab.simulator.controllers import stuck_pods
-from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.settling import settle
 from reme_lab.simulator.world import World
 from reme_playbook.actions.delete_pod import DeletePod
 from reme_playbook.actions.registry import Action
 from reme_playbook.actions.rollback import Rollback
+from reme_playbook.snapshot.field_writes import set_field, write_fields
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision, previous
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reme_lab.simulator.field_writes import set_field
 from reme_lab.simulator.network import network_of
 from reme_lab.simulator.template_facts import cpu_or_zero, template_facts
 from reme_lab.simulator.world import World
 from reme_playbook.snapshot import related_views, unstructured
+from reme_playbook.snapshot.field_writes import set_field
 from reme_playbook.snapshot.object_ref import ObjectRef
 
 Json = Mapping[str, Any]

@@ -6,7 +6,6 @@ from typing import Any
 
 from reme_lab.simulator.autoscaling import autoscale
 from reme_lab.simulator.controllers import run_controller
-from reme_lab.simulator.field_writes import set_field
 from reme_lab.simulator.identity_cache import cache_by_identities, cache_by_identity
 from reme_lab.simulator.network import Network, network_of
 from reme_lab.simulator.pod_control import runs_template
@@ -15,6 +14,7 @@ from reme_lab.simulator.revisions import record_revision, template_of
 from reme_lab.simulator.scheduling import daemon_nodes
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.field_writes import set_field
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from reme_lab.simulator.apply_actions import without_pods
-from reme_lab.simulator.field_writes import set_field, write_fields
 from reme_lab.simulator.program import BehaviourRule, Program, Stress
 from reme_lab.simulator.revisions import with_defaults, workload_with_defaults
 from reme_lab.simulator.settling import settle, with_overload
 from reme_lab.simulator.world import GroundTruth, World
 from reme_playbook.snapshot.field_path import Write, container_path
+from reme_playbook.snapshot.field_writes import set_field, write_fields
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import Revision
 

@@ -188,6 +188,24 @@ class Run(ObservedModel):
     cleaned_up: bool = False
 
 
+class TargetState(ObservedModel):
+    """State of the target at one moment."""
+
+    template_digest: Digest = Field(description="Digest of its pod template.")
+    desired: int = Field(default=0, ge=0, description="Number of pods that it should have.")
+    current: int = Field(default=0, ge=0, description="Number of pods that it has.")
+    updated: int = Field(default=0, ge=0, description="Number of pods of its present template.")
+    available: int = Field(default=0, ge=0, description="Number of pods that are available.")
+    crashing: int = Field(
+        default=0, ge=0, description="Number of pods with a container that ends again and again."
+    )
+    killed_for_memory: list[Short] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Containers that were killed for more memory than their limit.",
+    )
+
+
 class Attempt(ObservedModel):
     """One playbook and its result."""
 
@@ -209,8 +227,14 @@ class Attempt(ObservedModel):
         " fault.",
     )
     capture: ArtifactReference | None = None
+    target_before: TargetState | None = Field(
+        default=None, description="State of the target before the run."
+    )
     run: Run | None = None
     verification: ProbeWindow | None = None
+    target_after: TargetState | None = Field(
+        default=None, description="State of the target before the rollback."
+    )
     rollback_playbook: ArtifactReference | None = None
     rollback: Run | None = None
     rollback_verification: ProbeWindow | None = None

@@ -51,6 +51,8 @@ class RejectionRule(StrEnum):
     PRIVILEGE = "Privilege"
     NO_CHANGE = "NoChange"
     CANNOT_ROLL_BACK = "CannotRollBack"
+    # What the attempts before have shown
+    ALREADY_TRIED = "AlreadyTried"
 
 
 class RejectedPlaybookError(PlaybookError):

@@ -1,7 +1,7 @@
 """From the state of the cluster to the reply of the model: context, action space, request."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from zlib import crc32
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reme_api.base import ArtifactReference
 from reme_api.reasons import Reason, Step
-from reme_api.remediation import Attempt, Generation, Rejection
+from reme_api.remediation import Generation, Rejection
 from reme_kube.errors import NotFoundError, TamperedError
 from reme_kube.resources import CONFIG_MAPS
 from reme_model.inference.errors import (
@@ -33,8 +33,9 @@ from reme_operator.snapshot.collect import read_report
 from reme_operator.steps.attempt_history import latest_probes, summaries
 from reme_operator.steps.context import ModelFailure, StepContext, StepResult, clip
 from reme_operator.steps.current_snapshot import current_snapshot
-from reme_playbook.actions.registry import Action
+from reme_operator.steps.earlier_tries import earlier_tries
 from reme_playbook.policy.action_space import allowed_actions, refusals_by_action
+from reme_playbook.policy.tries import untried
 
 PROMPT_KEY = "prompt.json"
 REPLY_KEY = "reply.json"
@@ -126,9 +127,8 @@ async def _prepare(
     home, earlier = settings.release_namespace, context.status.attempts[:-1]
     report = await read_report(context.deps.cluster, remediation)
     snapshot = await current_snapshot(context, report)
-    actions = exclude_attempted(
-        allowed_actions(snapshot, policy, release_namespace=home, now=now), earlier
-    )
+    allowed = allowed_actions(snapshot, policy, release_namespace=home, now=now)
+    actions = untried(allowed, snapshot, earlier_tries(earlier))
     probes = latest_probes(context.status.baseline, earlier)
     incident = describe_incident(snapshot, report, summaries(earlier), probes)
     if not actions:
@@ -173,12 +173,6 @@ async def _ask(context: StepContext, request: GenerationRequest) -> StoredReply:
         adapter_digest=reply.adapter_digest,
         constrained=reply.constrained,
     )
-
-
-def exclude_attempted(actions: Sequence[Action], earlier: Sequence[Attempt]) -> tuple[Action, ...]:
-    """Leave out what an earlier attempt ran as its only action: it would not help now either."""
-    attempted = {a.actions[0].summary for a in earlier if a.run is not None and len(a.actions) == 1}
-    return tuple(action for action in actions if action.summary() not in attempted)
 
 
 async def _stored_reply(context: StepContext) -> StoredReply | None:

@@ -27,12 +27,14 @@ from reme_operator.steps.cleanup import RunLocation, revoke_rbac
 from reme_operator.steps.context import StepContext, StepResult, clip
 from reme_operator.steps.run_request import new_run
 from reme_operator.steps.target_conflicts import find_open_remediation
+from reme_operator.steps.target_state import target_state
 from reme_playbook.actions.base import Conflict
 from reme_playbook.errors import PlaybookError
 from reme_playbook.execution import rollback as restore
 from reme_playbook.execution.capture import Capture
 from reme_playbook.execution.render import playbook_text
 from reme_playbook.execution.rollback import RollbackPlan
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 ROLLBACK_KEY = "rollback.json"
 _PROBE = "captured-fields"
@@ -92,7 +94,7 @@ async def plan_rollback(context: StepContext, decision: PlanRollback) -> StepRes
     if decision.manual:
         return await _plan_manual(context)
     try:
-        plan = await _plan(context, context.attempt)
+        plan, snapshot = await _plan(context, context.attempt)
     except _CAPTURE_ERRORS as error:
         return _conclude(context, ProbeVerdict.FAILED, _unusable(error))
     if not plan.actions:
@@ -100,7 +102,9 @@ async def plan_rollback(context: StepContext, decision: PlanRollback) -> StepRes
     number = context.attempt.number
     playbook = await _store(context, number, "rollback", plan)
     run = new_run(context, number, rollback=True)
-    return context.with_attempt(rollback_playbook=playbook, rollback=run)
+    return context.with_attempt(
+        rollback_playbook=playbook, rollback=run, target_after=target_state(snapshot)
+    )
 
 
 async def _plan_manual(context: StepContext) -> StepResult:
@@ -109,7 +113,7 @@ async def _plan_manual(context: StepContext) -> StepResult:
         return _conclude(context, ProbeVerdict.UNKNOWN, refusal, manual=manual)
     attempt = context.status.attempts[rollback.attempt - 1]
     try:
-        plan = await _plan(context, attempt)
+        plan, _ = await _plan(context, attempt)
     except TargetVanishedError as error:
         message = f"not rolled back: {one_line(error)}"
         return _conclude(context, ProbeVerdict.UNKNOWN, message, manual=manual)
@@ -134,7 +138,7 @@ async def verify_rollback(context: StepContext, decision: VerifyRollback) -> Ste
     rollback = context.manual_rollback if manual else None
     attempt = context.status.attempts[rollback.attempt - 1] if rollback else context.attempt
     try:
-        plan = await _plan(context, attempt)
+        plan, _ = await _plan(context, attempt)
     except TargetVanishedError as error:
         if not manual:
             raise
@@ -161,7 +165,8 @@ async def _refusal(context: StepContext) -> str:
     return f"remediation {other} of the same target is open" if other else ""
 
 
-async def _plan(context: StepContext, attempt: Attempt) -> RollbackPlan:
+async def _plan(context: StepContext, attempt: Attempt) -> tuple[RollbackPlan, ClusterSnapshot]:
+    """Return what is left to restore, and the snapshot that shows it."""
     assert attempt.capture is not None, "what a run changes is captured before it"
     cluster = context.deps.cluster
     text = await cluster.read_artifact(context.namespace, attempt.capture)
@@ -171,7 +176,7 @@ async def _plan(context: StepContext, attempt: Attempt) -> RollbackPlan:
     snapshot = await collect_snapshot(
         cluster, context.remediation, report, context.now(), include=changed
     )
-    return restore.plan_rollback(capture, snapshot)
+    return restore.plan_rollback(capture, snapshot), snapshot
 
 
 async def _store(

@@ -15,14 +15,17 @@ from reme_operator.errors import one_line
 from reme_operator.names import artifact_name
 from reme_operator.steps.context import StepContext, StepResult, clip
 from reme_operator.steps.current_snapshot import current_snapshot
+from reme_operator.steps.earlier_tries import earlier_tries
 from reme_operator.steps.generate import StoredReply
 from reme_operator.steps.run_request import new_plan
+from reme_operator.steps.target_state import target_state
 from reme_playbook.actions.registry import Action
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.execution.capture import capture as captured
 from reme_playbook.execution.capture import pin, planned_changes
 from reme_playbook.execution.render import playbook_text
+from reme_playbook.policy.tries import check_untried, effects
 from reme_playbook.policy.validation import validate as validate_actions
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -43,6 +46,8 @@ async def validate(context: StepContext, _: Validate) -> StepResult:
         if isinstance(reply, Abstention):
             raise TamperedError("the stored reply is not the one that was recorded")
         actions, snapshot = await compile_and_validate(context, reply.text)
+        # A person who edits a playbook may know why the same helps now; a model does not.
+        check_untried(actions, snapshot, earlier_tries(context.status.attempts[:-1]))
     except RejectedPlaybookError as error:
         return context.reject(error.rule, error.message)
     except (TamperedError, ReplyError, ValidationError) as error:
@@ -65,7 +70,7 @@ def record_playbook(
     """Record a validated playbook, and the dry run that it is to have."""
     return context.with_attempt(
         playbook=playbook,
-        actions=[_action_record(action) for action in actions],
+        actions=list(map(_action_record, actions, effects(actions, snapshot))),
         changes=planned_changes(actions, snapshot)[:_MAX_CHANGES],
         plan=new_plan(context),
     )
@@ -95,7 +100,7 @@ async def capture(context: StepContext, _: Capture) -> StepResult:
     )
     # The run takes over the identity, and the rights, of its dry run.
     run = Run(name=plan.name, namespace=plan.namespace, created_time=plan.created_time)
-    return context.with_attempt(capture=reference, run=run)
+    return context.with_attempt(capture=reference, run=run, target_before=target_state(snapshot))
 
 
 async def compile_and_validate(
@@ -124,10 +129,11 @@ def _check(context: StepContext, actions: tuple[Action, ...], snapshot: ClusterS
     )
 
 
-def _action_record(action: Action) -> ActionRecord:
+def _action_record(action: Action, effect: str) -> ActionRecord:
     return ActionRecord(
         name=action.name,
         kind=action.target.kind,
         object_name=action.target.name,
         summary=clip(action.summary()),
+        effect=clip(effect, 256),
     )

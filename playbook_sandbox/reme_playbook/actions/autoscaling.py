@@ -13,6 +13,7 @@ from reme_playbook.actions.base import (
     spaced,
     targets_of,
 )
+from reme_playbook.actions.effect import effect_of
 from reme_playbook.actions.fields import FieldsAction
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
@@ -49,6 +50,16 @@ class SetAutoscaling(FieldsAction):
 
     def summary(self) -> str:
         return f"Set {self.values_text()} of {self.target}"
+
+    def brings(self, snapshot: ClusterSnapshot, pods: str) -> str:
+        """Return the same for every number in one direction, as for Scale."""
+        view = next((a for a in snapshot.autoscalers if a.name == self.target.name), None)
+        directions = [
+            (name, view is not None and value > getattr(view, name))
+            for name, value in self.values().items()
+            if view is None or value != getattr(view, name)
+        ]
+        return effect_of(self.NAME, str(self.target), directions)
 
     def current_disruption(self, snapshot: ClusterSnapshot) -> Disruption:
         """Return Low if there would be fewer replicas."""

@@ -19,9 +19,11 @@ from reme_api.policy import ActionRule
 from reme_api.run_grant import GrantRule, Verb
 from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.actions.disruption import stops_all_pods
+from reme_playbook.actions.effect import effect_of
 from reme_playbook.actions.modules import K8S, Task
 from reme_playbook.actions.string_types import problem_of
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
+from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.field_path import (
     FieldValue,
     Path,
@@ -32,6 +34,7 @@ from reme_playbook.snapshot.field_path import (
     merge_patch,
     read,
 )
+from reme_playbook.snapshot.field_writes import write_fields
 from reme_playbook.snapshot.object_diff import Difference
 from reme_playbook.snapshot.object_ref import WORKLOADS, ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -140,6 +143,25 @@ class Action(BaseModel):
     def touches(self) -> tuple[tuple[ObjectRef, Path], ...]:
         """Return what no other action of a playbook may write; an empty path is a whole object."""
         return tuple((self.target, path) for path in self.paths())
+
+    # What it brings
+
+    def brings(self, snapshot: ClusterSnapshot, pods: str) -> str:
+        """Return the kind and a digest of what it brings: actions with the same are one try.
+
+        `pods` is the effect of the pods that the whole playbook makes.
+        """
+        if self.ROLLS_OUT:
+            return pods
+        values = [(dotted(write.path), captured_value(write.value)) for write in self.writes()]
+        return effect_of(self.NAME, str(self.target), values)
+
+    def template_after(self, template: Template, snapshot: ClusterSnapshot) -> Template:
+        """Return the pod template that it makes of this one."""
+        if not self.ROLLS_OUT:
+            return template
+        changed = write_fields({"spec": {"template": template}}, self.writes())
+        return unstructured.mapping(changed, "spec", "template")
 
     # How it is written in Ansible
 

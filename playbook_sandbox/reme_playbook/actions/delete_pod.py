@@ -8,6 +8,7 @@ from reme_api.policy import ActionRule
 from reme_api.run_grant import GrantRule, Verb
 from reme_playbook.actions.api_request import ApiRequest
 from reme_playbook.actions.base import Action, Draft, Shorten, Template, targets_of
+from reme_playbook.actions.effect import effect_of
 from reme_playbook.actions.modules import K8S, Task
 from reme_playbook.snapshot.field_path import FieldValue, Path, Write
 from reme_playbook.snapshot.object_diff import Difference
@@ -35,6 +36,10 @@ class DeletePod(Action):
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
         return ()
+
+    def brings(self, snapshot: ClusterSnapshot, pods: str) -> str:
+        """Return the same for every pod of the target: any of them is made anew alike."""
+        return effect_of(self.NAME, str(snapshot.target))
 
     def deletes(self) -> frozenset[ObjectRef]:
         return frozenset({self.target})

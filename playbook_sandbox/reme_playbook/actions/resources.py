@@ -20,6 +20,7 @@ from reme_playbook.actions.base import (
     spaced,
 )
 from reme_playbook.actions.container import ContainerAction, ContainerFields
+from reme_playbook.actions.effect import limit_key, with_raised
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
 from reme_playbook.snapshot.field_path import FieldValue, Path, Write, container_path, dotted
@@ -41,6 +42,8 @@ RESOURCE_FIELDS: tuple[ResourceField, ...] = (
     "cpu_request",
     "memory_request",
 )
+RAISED_LIMITS: tuple[ResourceField, ...] = ("cpu_limit", "memory_limit")
+"""Limits that may be raised step by step, as long as what is measured asks for more."""
 _PATHS: dict[str, tuple[str, str]] = {
     "cpu_limit": ("limits", "cpu"),
     "memory_limit": ("limits", "memory"),
@@ -97,6 +100,17 @@ class SetResources(ContainerAction):
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
         return tuple(Write(_path(self.container, n), value) for n, value in self.values().items())
+
+    def brings(self, snapshot: ClusterSnapshot, pods: str) -> str:
+        """Return the pods that it makes, and the limits that it raises if it does only that."""
+        view = snapshot.container(self.container)
+        raised: dict[str, int] = {}
+        for name, text in self.values().items():
+            now = getattr(view.resources, name) if view else None
+            if name not in RAISED_LIMITS or now is None or amount(name, text) <= amount(name, now):
+                return pods
+            raised[limit_key(self.container, name)] = amount(name, text)
+        return with_raised(pods, raised)
 
     @classmethod
     def from_container_patch(cls, path: Path, value: Any) -> PatchPart | None:
@@ -179,7 +193,7 @@ class SetResources(ContainerAction):
             for field in RESOURCE_FIELDS:
                 for text in earlier_values.resources(snapshot, container.name, field)[:MAX_EARLIER]:
                     yield {**head, field: text}
-            for field in ("cpu_limit", "memory_limit"):
+            for field in RAISED_LIMITS:
                 current = getattr(container.resources, field)
                 for times, by in _STEPS if current else ():
                     yield {**head, field: _scaled(field, current, times, by)}

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from reme_api.actions import ActionName
 from reme_api.policy import ActionRule
 from reme_playbook.actions.base import Draft, PatchPart, Shorten, WorkloadAction
+from reme_playbook.actions.effect import effect_of
 from reme_playbook.actions.string_types import is_run_id
 from reme_playbook.snapshot.field_path import TEMPLATE, Entry, FieldValue, Path, Write, dotted
 from reme_playbook.snapshot.object_diff import Difference
@@ -29,6 +30,10 @@ class Restart(WorkloadAction):
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
         return (Write(_ANNOTATION, run_id),)
+
+    def brings(self, snapshot: ClusterSnapshot, pods: str) -> str:
+        """Return the restart of these pods: of other ones, or with other settings, is another."""
+        return effect_of(self.NAME, str(self.target), pods)
 
     @classmethod
     def from_patch(cls, path: Path, value: Any) -> PatchPart | None:

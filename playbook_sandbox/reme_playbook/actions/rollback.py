@@ -92,6 +92,13 @@ class Rollback(WorkloadAction):
     def paths(self) -> tuple[Path, ...]:
         return (TEMPLATE,)
 
+    def template_after(self, template: Template, snapshot: ClusterSnapshot) -> Template:
+        """Return the template of the revision.
+
+        Raises RejectedPlaybookError if there is none.
+        """
+        return self.revision_in(snapshot).template
+
     def deletes(self) -> frozenset[ObjectRef]:
         return frozenset(ObjectRef("Pod", self.target.namespace, name) for name in self.stuck_pods)
 

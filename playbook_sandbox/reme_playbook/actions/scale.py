@@ -19,6 +19,7 @@ from reme_playbook.actions.base import (
     Template,
     permitted_range,
 )
+from reme_playbook.actions.effect import effect_of
 from reme_playbook.actions.modules import K8S_SCALE, Task
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
@@ -49,6 +50,15 @@ class Scale(Action):
 
     def writes(self, run_id: str = "now") -> tuple[Write, ...]:
         return (Write(("spec", "replicas"), self.replicas),)
+
+    def brings(self, snapshot: ClusterSnapshot, pods: str) -> str:
+        """Return the same for every number above the present one, and for every one below.
+
+        More pods answer a lack of pods and fewer a lack of room: one that did not help says nothing
+        about the other, and another number of the same kind is the same try.
+        """
+        direction = "up" if self.replicas > snapshot.replicas.desired else "down"
+        return effect_of(self.NAME, str(self.target), direction)
 
     def task(self, run_id: str = "now") -> Task:
         return {K8S_SCALE: {**self.location(), "replicas": self.replicas}}

@@ -152,6 +152,26 @@ async def test_the_second_attempt_is_told_of_the_first(world: World) -> None:
     assert "attempt 1" in second
 
 
+async def test_what_did_not_help_is_not_done_again(world: World) -> None:
+    actions = [{"name": "Restart"}, {"name": "Scale", "maxIncreasePercent": 300}]
+    open_shop(world.api, maxAttempts=3, actions=actions)
+    # Another number of replicas is the same try.
+    world.model.say([scale(2)], [scale(3)], [restart()])
+    async with world.operator():
+        file_report(world.api)
+        ended = await world.ended(60)
+    first, second, third = ended.status.attempts
+    assert first.outcome is third.outcome is Outcome.ROLLED_BACK
+    assert second.run is None
+    assert second.rejection is not None
+    assert second.rejection.rule == "AlreadyTried"
+    assert second.rejection.message.startswith("attempt 1 did the same")
+    assert all(action.effect for action in (*first.actions, *third.actions))
+    assert first.target_before is not None
+    assert first.target_after is not None
+    assert replicas(world) == 1
+
+
 @pytest.mark.parametrize(
     "task",
     [

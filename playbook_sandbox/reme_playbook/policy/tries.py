@@ -86,17 +86,17 @@ def already_tried(
 def _repeats(new: list[Effect], summaries: set[str], one: Try, snapshot: ClusterSnapshot) -> bool:
     if not all(one.effects):
         return summaries == set(one.summaries)
-    asked = {*_asked_for(snapshot), *(limit_key(c, "memory_limit") for c in one.killed_for_memory)}
+    too_low = {*_asked_for(snapshot), *(limit_key(c, "memory_limit") for c in one.killed_for_memory)}
     old = [parse_effect(text) for text in one.effects]
-    return bool(old) and all(any(_same(n, o, asked) for o in old) for n in new)
+    return bool(old) and all(any(_same(n, o, too_low) for o in old) for n in new)
 
 
-def _same(new: Effect, old: Effect, asked: set[str]) -> bool:
-    """Return whether the old effect includes the new one; `asked` are limits that are too low."""
+def _same(new: Effect, old: Effect, too_low: set[str]) -> bool:
+    """Return whether the old effect includes the new one; `too_low` are limits."""
     if new.identity == old.identity:
         return True
     return bool(new.raised) and all(
-        key in old.raised and (amount <= old.raised[key] or key not in asked)
+        key in old.raised and (amount <= old.raised[key] or key not in too_low)
         for key, amount in new.raised.items()
     )
 

@@ -38,7 +38,7 @@ def shop(**fields: Any) -> ClusterSnapshot:
     return Shop(earlier=[OLD], **fields).live()
 
 
-def tried(live: ClusterSnapshot, *actions: Action, **fields: Any) -> Try:
+def attempted(live: ClusterSnapshot, *actions: Action, **fields: Any) -> Try:
     summaries = tuple(action.summary() for action in actions)
     return Try(1, effects(actions, live), summaries, **fields)
 
@@ -53,7 +53,7 @@ def resources(**values: str) -> SetResources:
 
 def test_the_same_template_under_another_number_is_the_same_try() -> None:
     before = shop()
-    first = tried(before, Rollback(target=CART))
+    first = attempted(before, Rollback(target=CART))
     # Rolled back and undone: both templates have other numbers now.
     history = (
         replace(before.revisions[0], number=4),
@@ -71,24 +71,24 @@ def test_two_revisions_of_one_template_are_the_same_try() -> None:
     restarted["metadata"]["annotations"] = {"reme.dev/restarted-at": "then"}
     again = Revision(9, restarted, created="2026-01-01T12:00:00Z")
     live = replace(live, revisions=(*live.revisions, again))
-    first = tried(live, Rollback(target=CART, revision=1))
+    first = attempted(live, Rollback(target=CART, revision=1))
     assert repeats(live, first, Rollback(target=CART, revision=9))
 
 
 def test_what_makes_the_same_template_is_the_same_try_as_a_rollback() -> None:
     live = shop()
     image = SetImage(target=CART, container="server", image="registry.example/cart:1")
-    assert repeats(live, tried(live, Rollback(target=CART)), image)
-    assert repeats(live, tried(live, image), Rollback(target=CART))
+    assert repeats(live, attempted(live, Rollback(target=CART)), image)
+    assert repeats(live, attempted(live, image), Rollback(target=CART))
     other = SetEnv(target=CART, container="server", variable="LEVEL", value="debug")
-    assert not repeats(live, tried(live, image), other)
-    assert not repeats(live, tried(live, other), image, other)
-    assert repeats(live, tried(live, image, other), other, image)
+    assert not repeats(live, attempted(live, image), other)
+    assert not repeats(live, attempted(live, other), image, other)
+    assert repeats(live, attempted(live, image, other), other, image)
 
 
 def test_any_pod_of_the_workload_is_the_same_try() -> None:
     live = shop()
-    first = tried(live, DeletePod(target=key("Pod", "cart-6d-0")))
+    first = attempted(live, DeletePod(target=key("Pod", "cart-6d-0")))
     assert repeats(live, first, DeletePod(target=key("Pod", "cart-6d-1")))
     assert not repeats(live, first, Restart(target=CART))
 
@@ -100,7 +100,7 @@ def test_another_number_in_the_same_direction_is_the_same_try(
     first: int, second: int, same: bool
 ) -> None:
     live = shop(replicas=2)
-    earlier = tried(live, Scale(target=CART, replicas=first))
+    earlier = attempted(live, Scale(target=CART, replicas=first))
     assert repeats(live, earlier, Scale(target=CART, replicas=second)) is same
 
 
@@ -108,11 +108,11 @@ def test_a_restart_of_other_pods_or_with_other_settings_is_another_try() -> None
     live = shop()
     restart = Restart(target=CART)
     setting = SetConfigValue(target=CONFIG, key="color", value="blue")
-    first = tried(live, restart)
+    first = attempted(live, restart)
     assert repeats(live, first, restart)
     assert not repeats(live, first, setting, restart)
-    assert repeats(live, tried(live, setting, restart), restart, setting)
-    assert not repeats(live, tried(live, setting, restart), restart)
+    assert repeats(live, attempted(live, setting, restart), restart, setting)
+    assert not repeats(live, attempted(live, setting, restart), restart)
     assert not repeats(Shop(template=OLD).live(), first, restart)
 
 
@@ -121,15 +121,15 @@ def test_a_part_of_what_was_tried_is_the_same_try() -> None:
     service = build(
         {"action": "PatchServicePort", "target": SERVICE, "port": 80, "target_port": "http"}
     )
-    both = tried(live, service, Restart(target=CART))
+    both = attempted(live, service, Restart(target=CART))
     assert repeats(live, both, service)
     assert repeats(live, both, Restart(target=CART))
-    assert not repeats(live, tried(live, service), service, Restart(target=CART))
+    assert not repeats(live, attempted(live, service), service, Restart(target=CART))
 
 
 def test_a_higher_memory_limit_needs_a_container_that_was_killed_for_memory() -> None:
     live = shop()
-    earlier = tried(live, resources(memory_limit="160Mi"))
+    earlier = attempted(live, resources(memory_limit="160Mi"))
     killed = replace(earlier, killed_for_memory=frozenset({"server"}))
     higher, lower = resources(memory_limit="256Mi"), resources(memory_limit="144Mi")
     assert repeats(live, earlier, higher), "nothing says that memory is what is missing"
@@ -147,7 +147,7 @@ def test_a_higher_memory_limit_needs_a_container_that_was_killed_for_memory() ->
 
 def test_a_higher_cpu_limit_needs_a_container_that_uses_its_cpu() -> None:
     live = shop()
-    earlier, higher = tried(live, resources(cpu_limit="375m")), resources(cpu_limit="600m")
+    earlier, higher = attempted(live, resources(cpu_limit="375m")), resources(cpu_limit="600m")
     assert repeats(live, earlier, higher)
     busy = replace(live, usage={("cart-6d-0", "server"): Usage(290, 2**20)})
     assert not repeats(busy, earlier, higher)
@@ -165,7 +165,7 @@ def test_records_without_effects_are_compared_by_their_words() -> None:
 
 def test_a_reply_that_repeats_an_attempt_is_rejected_with_its_number() -> None:
     live = shop()
-    earlier = replace(tried(live, Rollback(target=CART)), number=2)
+    earlier = replace(attempted(live, Rollback(target=CART)), number=2)
     check_untried([Restart(target=CART)], live, [earlier])
     with pytest.raises(RejectedPlaybookError, match="attempt 2") as refused:
         check_untried([Rollback(target=CART, revision=1)], live, [earlier])
@@ -175,12 +175,12 @@ def test_a_reply_that_repeats_an_attempt_is_rejected_with_its_number() -> None:
 def test_what_is_left_are_other_tries() -> None:
     live = shop()
     allowed = allowed_actions(live, everything())
-    earlier = [tried(live, Rollback(target=CART)), tried(live, Scale(target=CART, replicas=3))]
-    left = untried(allowed, live, earlier)
-    names = {action.name for action in left}
+    earlier = [attempted(live, Rollback(target=CART)), attempted(live, Scale(target=CART, replicas=3))]
+    remaining = untried(allowed, live, earlier)
+    names = {action.name for action in remaining}
     assert {"Rollback", "Scale"} <= {action.name for action in allowed}
     assert not names & {"Rollback", "Scale"}
-    assert Restart(target=CART) in left
+    assert Restart(target=CART) in remaining
     assert untried(allowed, live, []) == allowed
 
 

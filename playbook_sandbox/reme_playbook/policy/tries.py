@@ -86,7 +86,10 @@ def already_tried(
 def _repeats(new: list[Effect], summaries: set[str], one: Try, snapshot: ClusterSnapshot) -> bool:
     if not all(one.effects):
         return summaries == set(one.summaries)
-    too_low = {*_asked_for(snapshot), *(limit_key(c, "memory_limit") for c in one.killed_for_memory)}
+    too_low = {
+        *_too_low_now(snapshot),
+        *(limit_key(c, "memory_limit") for c in one.killed_for_memory),
+    }
     old = [parse_effect(text) for text in one.effects]
     return bool(old) and all(any(_same(n, o, too_low) for o in old) for n in new)
 
@@ -101,7 +104,7 @@ def _same(new: Effect, old: Effect, too_low: set[str]) -> bool:
     )
 
 
-def _asked_for(snapshot: ClusterSnapshot) -> Iterator[str]:
+def _too_low_now(snapshot: ClusterSnapshot) -> Iterator[str]:
     """Yield the limits that the containers of the target run into now."""
     for pod in snapshot.pods:
         for state in pod.containers:

@@ -175,7 +175,10 @@ def test_a_reply_that_repeats_an_attempt_is_rejected_with_its_number() -> None:
 def test_what_is_left_are_other_tries() -> None:
     live = shop()
     allowed = allowed_actions(live, everything())
-    earlier = [attempted(live, Rollback(target=CART)), attempted(live, Scale(target=CART, replicas=3))]
+    earlier = [
+        attempted(live, Rollback(target=CART)),
+        attempted(live, Scale(target=CART, replicas=3)),
+    ]
     remaining = untried(allowed, live, earlier)
     names = {action.name for action in remaining}
     assert {"Rollback", "Scale"} <= {action.name for action in allowed}

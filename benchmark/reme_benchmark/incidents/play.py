@@ -20,6 +20,7 @@ _READY_SECONDS = 150
 _GONE_SECONDS = 180
 _SYMPTOM_SECONDS = 20
 """How long the fault is left alone before it is reported, as an alert would."""
+_RECOVERY_SECONDS = 90
 _REQUESTS = 6
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
@@ -97,8 +98,11 @@ async def _play(
     if method in ("noop", "repair"):
         for arguments in incident.repair if method == "repair" else ():
             await _command(_kubectl(), "-n", incident.namespace, *arguments)
-        await asyncio.sleep(30)
-        return played.model_copy(update={"served": await _served(cluster, incident)})
+        healthy = await _recovers(cluster, incident)
+        verdict = Verdict.RIGHT if healthy else Verdict.MISSED
+        grade = Grade(verdict=verdict, reason="healthy" if healthy else "not healthy")
+        served = await _served(cluster, incident)
+        return played.model_copy(update={"grade": grade, "served": served})
     await cluster.apply([incident.policy(spec)])
     reported = time.monotonic()
     report = await cluster.create(incident.report())
@@ -189,15 +193,40 @@ async def _answers(cluster: Cluster, namespace: str, request: Request) -> bool:
         return False
 
 
+async def _recovers(cluster: Cluster, incident: Incident) -> bool:
+    """Return whether users are served, pods are ready and may be evicted, for three looks in a row.
+
+    A pod that is killed for memory again and again is ready in between.
+    """
+    until, healthy = time.monotonic() + _RECOVERY_SECONDS, 0
+    while time.monotonic() < until:
+        await asyncio.sleep(10)
+        blocked = [
+            budget
+            for budget in await cluster.list("PodDisruptionBudget", incident.namespace)
+            if not budget.get("status", {}).get("disruptionsAllowed")
+        ]
+        waiting = await _waiting(cluster, incident)
+        served = await _served(cluster, incident) is not False
+        healthy = healthy + 1 if served and not blocked and not waiting else 0
+        if healthy == 3:
+            return True
+    return False
+
+
+async def _waiting(cluster: Cluster, incident: Incident) -> list[str]:
+    return [
+        f"{kind} {item['metadata']['name']}"
+        for kind in _WORKLOADS
+        for item in await cluster.list(kind, incident.namespace)
+        if _unready(item)
+    ]
+
+
 async def _wait_ready(cluster: Cluster, incident: Incident) -> None:
     until = time.monotonic() + _READY_SECONDS
     while True:
-        waiting = [
-            f"{kind} {item['metadata']['name']}"
-            for kind in _WORKLOADS
-            for item in await cluster.list(kind, incident.namespace)
-            if _unready(item)
-        ]
+        waiting = await _waiting(cluster, incident)
         if not waiting:
             return
         if time.monotonic() > until:
@@ -210,7 +239,9 @@ def _unready(workload: Object) -> bool:
     desired = status.get("desiredNumberScheduled", spec.get("replicas", 1))
     observed = status.get("observedGeneration", 0) >= workload["metadata"].get("generation", 1)
     ready = status.get("readyReplicas", status.get("numberReady", 0))
-    return not observed or ready < desired
+    updated = status.get("updatedReplicas", status.get("updatedNumberScheduled", 0))
+    surplus = status.get("replicas", 0) > desired
+    return not observed or min(ready, updated) < desired or surplus
 
 
 async def _remove(cluster: Cluster, incident: Incident) -> None:

@@ -13,6 +13,7 @@ from reme_api.probes import ProbeResult
 from reme_model.prompt.redact import excerpt
 from reme_model.prompt.sections import (
     connections,
+    dependencies,
     evidence,
     findings,
     probe_results,
@@ -73,6 +74,7 @@ def _lines(
     for attempt in previous[-_MOST_ATTEMPTS:]:
         yield fact(_attempt(attempt), Weight.NEEDED)
     yield from connections.variable_lines(live)
+    yield from dependencies.dependency_lines(live)
     yield from connections.service_lines(live)
     yield from related_objects.related_object_lines(live)
     yield from findings.finding_lines(live)

@@ -47,6 +47,7 @@ class DependencyWorkload:
     updated: int
     selected: bool  # False: the Service does not select its pods, but is named like it
     changed: datetime | None = None  # its template or replicas, at the latest
+    lacks: tuple[str, ...] = ()  # labels of the selector that its pods do not have
     trouble: str = ""  # why its pods are not ready, such as CrashLoopBackOff
 
 

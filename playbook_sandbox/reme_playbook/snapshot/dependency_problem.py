@@ -37,9 +37,13 @@ def dependency_problem(
     if first is None or not first.selected:
         if known.pods:
             return None  # pods without a workload, or not of this kind
+        if first is not None:
+            return Problem(
+                f"has no pods: those of {first.ref} lack {','.join(first.lacks)}",
+                FindingKind.NO_ENDPOINTS,
+            )
         labels = ",".join(f"{k}={v}" for k, v in sorted((known.selector or {}).items()))
-        closest = f"; {first.ref} has other labels" if first else ""
-        return Problem(f"has no pods: nothing has {labels}{closest}", FindingKind.NO_ENDPOINTS)
+        return Problem(f"has no pods: none has {labels}", FindingKind.NO_ENDPOINTS)
     if known.pods is not None and not known.ready_endpoints:
         reason = f": {first.trouble}" if first.trouble else ""
         return Problem(f"has no ready pod of {first.desired}{reason}", FindingKind.NO_ENDPOINTS)

@@ -1,6 +1,7 @@
 """The workloads behind a Service: those that it selects, else the one that it is named after."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,7 +35,9 @@ def workloads_behind(
     if likely is None or _likeness(likely, service) < _SIMILAR:
         return ()
     workload = dependency_workload(likely, namespace, (), selected=False)
-    return (workload,) if workload else ()
+    labels = _pod_labels(likely)
+    lacks = tuple(f"{k}={v}" for k, v in sorted(service.selector.items()) if labels.get(k) != v)
+    return (replace(workload, lacks=lacks),) if workload else ()
 
 
 def dependency_workload(
@@ -68,13 +71,16 @@ def dependency_workload(
 
 
 def _is_selected(workload: Json, selector: Mapping[str, str]) -> bool:
-    labels = unstructured.strings(workload, "spec", "template", "metadata", "labels")
-    return views.selects(selector, labels)
+    return views.selects(selector, _pod_labels(workload))
+
+
+def _pod_labels(workload: Json) -> dict[str, str]:
+    return unstructured.strings(workload, "spec", "template", "metadata", "labels")
 
 
 def _likeness(workload: Json, service: views.ServiceView) -> float:
     name = unstructured.text(workload, "metadata", "name")
-    labels = unstructured.strings(workload, "spec", "template", "metadata", "labels")
+    labels = _pod_labels(workload)
     shared = sum(labels.get(key) == value for key, value in service.selector.items())
     return max(similarity(name, service.name), shared / max(len(service.selector), 1))
 

@@ -9,7 +9,6 @@ from reme_model.inference.generation import PlaybookModel
 from reme_operator.errors import LeadershipLostError
 from reme_operator.investigation.coordinator import Coordinator
 from reme_operator.investigation.inspector import Inspector
-from reme_operator.investigation.rules_coordinator import RulesCoordinator
 from reme_operator.kill_switch.watch import KillSwitch
 from reme_operator.probes.sample import Prober
 from reme_operator.settings import OperatorSettings
@@ -24,6 +23,7 @@ class Dependencies:
     cluster: Cluster
     prober: Prober
     model: PlaybookModel
+    coordinator: Coordinator
     inspector: Inspector
     clock: Clock
     settings: OperatorSettings
@@ -32,7 +32,6 @@ class Dependencies:
     leading: Callable[[], bool] = lambda: True
     active_runs: set[str] = field(default_factory=set)  # names of the runs that have a Job now
     switch: KillSwitch = field(default_factory=lambda: KillSwitch(None))
-    coordinator: Coordinator = field(default_factory=RulesCoordinator)
 
     def require_leadership(self) -> None:
         """Return if this process holds the lease; called before every write.

@@ -134,6 +134,11 @@ class OperatorSettings(BaseSettings):
         " other models, choices (also with all possible actions) for models without constrained"
         " decoding.",
     )
+    model_coordinator: Literal["rules", "model"] = Field(
+        default="rules",
+        description="Who chooses the inspections of method ThinkRemed: rules, or the model, for one"
+        " that was trained or is able to do so. The released adapter is not.",
+    )
 
     # Leader election
     leader_election: bool = Field(

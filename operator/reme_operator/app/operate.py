@@ -22,8 +22,11 @@ from reme_operator.app.supervisor import supervise
 from reme_operator.dependencies import Dependencies
 from reme_operator.handlers.context import OperatorContext
 from reme_operator.handlers.policies import schedule_policy_updates
+from reme_operator.investigation.coordinator import Coordinator
 from reme_operator.investigation.inspector import ClusterInspector
+from reme_operator.investigation.model_coordinator import ModelCoordinator
 from reme_operator.investigation.readers.base import Sources
+from reme_operator.investigation.rules_coordinator import RulesCoordinator
 from reme_operator.kill_switch.watch import KillSwitch, watch_kill_switch
 from reme_operator.probes.sample import Prober
 from reme_operator.reconcile.notifier import Notifiers, watch_runs
@@ -116,6 +119,7 @@ def _operator_context(
         health=health,
         leading=leading,
         switch=KillSwitch(clients.cluster, home, settings.kill_switch_name),
+        coordinator=_coordinator(settings, clients, metrics),
     )
     index = RemediationIndex()
     context = OperatorContext(deps, index, Notifiers(), ReportController(deps, index))
@@ -123,6 +127,14 @@ def _operator_context(
     deps.switch.subscribe(lambda _: context.notifiers.wake_all())
     deps.switch.subscribe(lambda _: schedule_policy_updates(context))
     return context
+
+
+def _coordinator(
+    settings: OperatorSettings, clients: ExternalClients, metrics: Metrics
+) -> Coordinator:
+    if settings.model_coordinator == "model":
+        return ModelCoordinator(clients.model, metrics)
+    return RulesCoordinator()
 
 
 def _start_background_tasks(context: OperatorContext) -> list[asyncio.Task[None]]:

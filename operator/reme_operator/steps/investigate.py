@@ -77,7 +77,7 @@ async def run_round(context: StepContext, decision: RunRound) -> StepResult:
         snapshot = await current_snapshot(context)
     except (TamperedError, ValidationError) as error:
         return context.reject(Reason.TAMPERED, one_line(error))
-    seconds = _seconds_left(context, attempt)
+    seconds = min(_seconds_left(context, attempt), ROUND_TIMEOUT.total_seconds())
     with context.timer.waiting():
         performed = await _inspect(context, chosen, snapshot, seconds)
     reference, text = await context.deps.cluster.store_artifact(
@@ -242,7 +242,7 @@ def _seconds_left(context: StepContext, attempt: Attempt) -> float:
     policy, now = context.observed.policy, context.now()
     end = investigation_end(policy, attempt)
     remaining = end - now if end else timedelta(seconds=policy.investigation.max_seconds)
-    return max(1.0, min(remaining, ROUND_TIMEOUT).total_seconds())
+    return max(1.0, remaining.total_seconds())
 
 
 def _artifact_name(context: StepContext, number: int, what: str) -> str:

@@ -50,6 +50,8 @@
   value: {{ .Values.model.constrained | quote }}
 - name: REME_MODEL_PROMPT_STYLE
   value: {{ include "reme.promptStyle" . | quote }}
+- name: REME_MODEL_COORDINATOR
+  value: {{ .Values.model.coordinator | quote }}
 {{- if .Values.model.apiKeySecret.name }}
 - name: REME_MODEL_API_KEY_FILE
   value: /run/reme/model/api-key

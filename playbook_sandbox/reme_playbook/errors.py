@@ -53,6 +53,8 @@ class RejectionRule(StrEnum):
     CANNOT_ROLL_BACK = "CannotRollBack"
     # What the attempts before have shown
     ALREADY_TRIED = "AlreadyTried"
+    # The evidence speaks against an action
+    NOT_SUPPORTED = "NotSupported"
 
 
 class RejectedPlaybookError(PlaybookError):

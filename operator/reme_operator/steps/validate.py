@@ -25,6 +25,7 @@ from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.execution.capture import capture as captured
 from reme_playbook.execution.capture import pin, planned_changes
 from reme_playbook.execution.render import playbook_text
+from reme_playbook.policy.evidence_rules import check_evidence
 from reme_playbook.policy.tries import check_untried, effects
 from reme_playbook.policy.validation import validate as validate_actions
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -46,8 +47,9 @@ async def validate(context: StepContext, _: Validate) -> StepResult:
         if isinstance(reply, Abstention):
             raise TamperedError("the stored reply is not the one that was recorded")
         actions, snapshot = await compile_and_validate(context, reply.text)
-        # A person who edits a playbook may know why the same helps now; a model does not.
+        # A person who edits a playbook may know why it helps nevertheless; a model does not.
         check_untried(actions, snapshot, earlier_tries(context.status.attempts[:-1]))
+        check_evidence(actions, snapshot)
     except RejectedPlaybookError as error:
         return context.reject(error.rule, error.message)
     except (TamperedError, ReplyError, ValidationError) as error:

@@ -1,4 +1,7 @@
-"""The action space: every action that could be taken now, for a model to choose from."""
+"""The action space: every action that could help now, for a model to choose from.
+
+The policy and the cluster allow it, and the evidence does not speak against it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
 from reme_playbook.actions.registry import PUBLIC, Action, build
 from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.policy.evidence_rules import Evidence, refusal
 from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -18,7 +22,7 @@ MAX_ACTIONS = 96
 
 
 class Evaluation(NamedTuple):
-    """One candidate, and why validation rejects it, if so."""
+    """One candidate, and why validation or the evidence rejects it, if so."""
 
     name: ActionName
     action: Action | None  # None: the candidate is not a valid action
@@ -34,12 +38,13 @@ def allowed_actions(
 ) -> tuple[Action, ...]:
     """Return every action that could be taken now, with a few values each, bounded in number."""
     listed = {rule.name for rule in policy.actions}
+    evidence = Evidence(snapshot)
     allowed: dict[Action, None] = {}
     for name in PUBLIC:
         if name not in listed:
             continue
         for candidate in evaluate(
-            name, snapshot, policy, release_namespace=release_namespace, now=now
+            name, snapshot, policy, release_namespace=release_namespace, now=now, evidence=evidence
         ):
             if candidate.action is not None and candidate.refusal is None:
                 allowed[candidate.action] = None
@@ -53,8 +58,13 @@ def evaluate(
     *,
     release_namespace: str = "",
     now: datetime | None = None,
+    evidence: Evidence | None = None,
 ) -> Iterator[Evaluation]:
-    """Yield every candidate of this name, and how validation decides about it."""
+    """Yield every candidate of this name, and how validation and the evidence rules decide.
+
+    `evidence` is what the snapshot shows, if that was computed already.
+    """
+    evidence = evidence or Evidence(snapshot)
     for draft in PUBLIC[name].candidates(snapshot):
         action: Action | None = None
         try:
@@ -63,7 +73,7 @@ def evaluate(
         except RejectedPlaybookError as error:
             yield Evaluation(name, action, error)
         else:
-            yield Evaluation(name, action, None)
+            yield Evaluation(name, action, refusal(action, evidence))
 
 
 def refusals_by_action(
@@ -75,6 +85,7 @@ def refusals_by_action(
 ) -> dict[str, str]:
     """Return, for each action that the policy lists, the rule that most candidates broke."""
     listed = {rule.name for rule in policy.actions}
+    evidence = Evidence(snapshot)
     refusals: dict[str, str] = {}
     for name in PUBLIC:
         if name not in listed:
@@ -82,7 +93,12 @@ def refusals_by_action(
         rules = Counter(
             str(candidate.refusal.rule)
             for candidate in evaluate(
-                name, snapshot, policy, release_namespace=release_namespace, now=now
+                name,
+                snapshot,
+                policy,
+                release_namespace=release_namespace,
+                now=now,
+                evidence=evidence,
             )
             if candidate.refusal is not None
         )

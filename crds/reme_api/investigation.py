@@ -118,9 +118,15 @@ class FollowUp(ObservedModel):
     """The report that was opened for the cause, and its result."""
 
     report: ObjectName
+    uid: Short = Field(default="", description="UID of the report, once it exists.")
+    attempt: int = Field(ge=1, le=5, description="Attempt that followed the cause.")
     cause: Cause
     start_time: Time
     remediation: Short = Field(default="", description="Name of its remediation, once it exists.")
-    outcome: Outcome | None = None
+    outcome: Outcome | None = Field(
+        default=None, description="Outcome of its remediation; absent when there was none."
+    )
     message: Message = ""
-    completion_time: Time | None = None
+    completion_time: Time | None = Field(
+        default=None, description="When its remediation had ended, or was known never to start."
+    )

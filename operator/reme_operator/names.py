@@ -27,6 +27,14 @@ def remediation_name(report: DiagnosisReport) -> str:
     return f"{stem}-{digest}"
 
 
+def follow_up_name(remediation: Remediation, kind: str, name: str) -> str:
+    """Return the name of the report that a remediation opens for a workload, the cause."""
+    digest = sha256(f"{remediation.metadata.uid}/{kind}/{name}".encode()).hexdigest()[:8]
+    suffix = f"-cause-{digest}"
+    stem = remediation.spec.report_ref.name[: _MAX_LABEL - len(suffix)].rstrip("-.")
+    return f"{stem}{suffix}"
+
+
 def artifact_name(remediation: Remediation, attempt: int, what: str) -> str:
     """Return the name of the ConfigMap with an artifact of an attempt."""
     return f"{remediation.metadata.name}-{attempt}-{what}"

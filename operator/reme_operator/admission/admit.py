@@ -19,6 +19,7 @@ from reme_operator.admission.budgets import (
     failures_in_a_row,
     target_locked,
 )
+from reme_operator.admission.follow_ups import parent_of
 from reme_operator.admission.policy_selection import NoPolicyChosen, select_policy
 from reme_operator.admission.policy_validation import (
     UnreadablePolicy,
@@ -279,6 +280,7 @@ def new_remediation(
             report_ref=ReportReference(name=meta.name, uid=meta.uid, generation=meta.generation),
             target=report.spec.target,
             fault=report.spec.fault,
+            follow_up_of=report.spec.follow_up_of if parent_of(report, remediations) else None,
             probes=probes_for(report, policy),
             policy=PolicySnapshot(
                 name=policy.metadata.name,

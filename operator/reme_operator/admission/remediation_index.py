@@ -14,7 +14,7 @@ from reme_api.remediation import Remediation
 from reme_operator.decision.conditions import SUCCESSES
 from reme_operator.decision.holds import is_on_hold
 from reme_operator.decision.manual_rollback import manual_rollback_requested
-from reme_operator.decision.observed import has_run
+from reme_operator.decision.observed import has_run, is_following
 from reme_operator.names import FAILURES_ANNOTATION
 
 _NEUTRAL = frozenset({Outcome.OBSERVED, Outcome.CANCELLED})
@@ -48,8 +48,11 @@ class RemediationInfo:
     failures_before: int = 0  # in a row, of this target, when it was created
     counted_until: datetime | None = None  # budgets count it until then
     rolling_back: bool = False  # it has ended, and a person asked for a rollback
-    on_hold: bool = False  # it has changed nothing, and may not go on for now
+    on_hold: bool = False  # it may not go on for now, or waits for the remediation of a cause
     held_seconds: int = 0  # on earlier holds
+    depth: int = 0  # how many remediations led to it, from cause to cause
+    parent_uid: str = ""  # of the remediation that led to it
+    follow_up_report: str = ""  # the report that it opened for the cause
 
     @property
     def open(self) -> bool:
@@ -94,17 +97,18 @@ class RemediationInfo:
 
     def counts_like(self, other: "RemediationInfo") -> bool:
         """Return whether budgets and locks count both the same."""
-        return (self.outcome, self.rolling_back, self.on_hold) == (
+        return (self.outcome, self.rolling_back, self.on_hold, self.follow_up_report) == (
             other.outcome,
             other.rolling_back,
             other.on_hold,
+            other.follow_up_report,
         )
 
 
 def remediation_info(remediation: Remediation, now: datetime) -> RemediationInfo:
     """Return what the index keeps of a remediation."""
     meta, spec, status = remediation.metadata, remediation.spec, remediation.status
-    created = meta.creation_timestamp or status.start_time or now
+    created, link = meta.creation_timestamp or status.start_time or now, spec.follow_up_of
     return RemediationInfo(
         namespace=meta.namespace,
         name=meta.name,
@@ -125,8 +129,11 @@ def remediation_info(remediation: Remediation, now: datetime) -> RemediationInfo
         failures_before=_failures_before(meta.annotations),
         counted_until=_counted_until(remediation, created),
         rolling_back=manual_rollback_requested(remediation),
-        on_hold=is_on_hold(remediation),
+        on_hold=is_on_hold(remediation) or is_following(remediation),
         held_seconds=status.held_seconds,
+        depth=link.depth if link else 0,
+        parent_uid=link.uid if link else "",
+        follow_up_report=status.follow_up.report if status.follow_up else "",
     )
 
 

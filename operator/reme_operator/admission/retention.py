@@ -11,8 +11,10 @@ def expired(infos: Sequence[RemediationInfo], now: datetime) -> list[Remediation
     """Return the remediations to delete, oldest first.
 
     The history limit of a policy is that of its newest remediation. Remediations that budgets
-    still count are kept whatever the limit: deleted, they would make room that there is not.
+    still count are kept whatever the limit: deleted, they would make room that there is not. So is
+    one that led to an open one: the report of that one is deleted with it.
     """
+    parents = {info.parent_uid for info in infos if info.open}
     by_policy: dict[str, list[RemediationInfo]] = defaultdict(list)
     for info in infos:
         by_policy[info.policy].append(info)
@@ -27,6 +29,7 @@ def expired(infos: Sequence[RemediationInfo], now: datetime) -> list[Remediation
         for position, (completed, info) in enumerate(ended):
             too_old = now - completed >= timedelta(seconds=info.ttl_seconds)
             counted = info.counted_until is not None and now < info.counted_until
-            if (position >= limit or too_old) and not (counted or info.deleting):
+            is_needed = counted or info.deleting or info.uid in parents
+            if (position >= limit or too_old) and not is_needed:
                 to_delete.append(info)
     return sorted(to_delete, key=lambda i: (i.completed or i.created, i.name))

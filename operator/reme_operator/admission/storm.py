@@ -51,6 +51,7 @@ class ReportSummary:
     urgency: Urgency
     causes: frozenset[str]
     acting: bool = False  # it has an open remediation
+    follow_up: bool = False  # a remediation opened it for the cause, and waits for it
 
 
 def urgency(report: DiagnosisReport, now: datetime) -> Urgency:
@@ -86,8 +87,9 @@ def workload_cause(namespace: str, name: str) -> str:
 def group_by_cause(reports: Sequence[ReportSummary]) -> dict[str, tuple[ReportSummary, str]]:
     """Return, by UID, the report that is acted on for this one, and their common cause.
 
-    The most common cause groups its reports first. Of a group, one report is acted on: one with
-    an open remediation, else one about the cause itself, else the most urgent.
+    The most common cause groups its reports first. Of a group, one report is acted on: one that a
+    remediation opened for the cause, else one with an open remediation, else one about the cause
+    itself, else the most urgent. A report that a remediation waits for waits for no other report.
     """
     by_cause: dict[str, list[ReportSummary]] = defaultdict(list)
     for report in reports:
@@ -99,14 +101,24 @@ def group_by_cause(reports: Sequence[ReportSummary]) -> dict[str, tuple[ReportSu
         group = [report for report in by_cause[cause] if report.uid not in grouped]
         if len(group) < 2:
             continue
-        leader = min(group, key=lambda r: (not r.acting, r.target != cause, r.urgency))
+        leader = min(group, key=lambda r: _order(r, cause))
         grouped |= {report.uid for report in group}
         handled_by |= {
             report.uid: (leader, cause)
             for report in group
-            if report.uid != leader.uid and not report.acting
+            if report.uid != leader.uid and not (report.acting or report.follow_up)
         }
     return handled_by
+
+
+def _order(report: ReportSummary, cause: str) -> tuple[bool, bool, bool, Urgency]:
+    """Return the sort key within a group; the report that is acted on comes first."""
+    return (
+        not (report.follow_up and report.target == cause),
+        not report.acting,
+        report.target != cause,
+        report.urgency,
+    )
 
 
 def _highest(group: Iterable[ReportSummary]) -> Urgency:

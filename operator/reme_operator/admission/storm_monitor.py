@@ -8,6 +8,7 @@ from typing import NamedTuple
 from reme_api.diagnosis_report import DiagnosisReport
 from reme_api.reasons import Reason
 from reme_operator.admission.cache import AdmissionCache
+from reme_operator.admission.follow_ups import parent_of
 from reme_operator.admission.remediation_index import RemediationIndex
 from reme_operator.admission.storm import (
     ReportSummary,
@@ -96,4 +97,5 @@ class StormMonitor:
             urgency=urgency(report, now),
             causes=causes,
             acting=any(info.open for info in self.index.of_report(meta.uid)),
+            follow_up=parent_of(report, self.index.all()) is not None,
         )

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reme_api.approval import SkippedField
+from reme_api.investigation import FollowUp
 from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt, Change, ManualRollback, Remediation, Run, Timing
 from reme_operator.cli.terminal import escape, new_table
@@ -60,6 +61,8 @@ def remediation_lines(
     yield _line("fault", fault)
     yield _line("policy", f"{spec.policy.namespace}/{spec.policy.name}, {spec.policy.spec.mode}")
     yield _line("report", spec.report_ref.name)
+    if link := spec.follow_up_of:
+        yield _line("opened by", f"remediation {link.remediation}, to which this is the cause")
     if status.start_time:
         yield _line("started", f"{status.start_time:%Y-%m-%d %H:%M:%S}{_took(remediation)}")
     if status.message:
@@ -69,6 +72,9 @@ def remediation_lines(
     for attempt in status.attempts:
         yield Text()
         yield from _attempt(attempt, (full_changes or {}).get(attempt.number, attempt.changes))
+    if status.follow_up:
+        yield Text()
+        yield from _follow_up(status.follow_up)
     for rollback in status.manual_rollbacks:
         yield Text()
         yield from _manual_rollback(rollback)
@@ -122,6 +128,20 @@ def _attempt(attempt: Attempt, changes: Sequence[Change]) -> Iterator[Text]:
         yield _line("message", attempt.message)
     if attempt.timings:
         yield _line("times", _times(attempt.timings))
+
+
+def _follow_up(follow_up: FollowUp) -> Iterator[Text]:
+    ended = follow_up.outcome or ("NotAccepted" if follow_up.completion_time else "InProgress")
+    cause = follow_up.cause
+    yield Text.assemble(("Follow-up", "bold"), f"  {ended}")
+    yield _line("cause", f"{cause.kind} {cause.name}")
+    for text in cause.evidence:
+        yield _line("evidence", text)
+    yield _line("report", follow_up.report)
+    if follow_up.remediation:
+        yield _line("repaired by", follow_up.remediation)
+    if follow_up.message:
+        yield _line("message", follow_up.message)
 
 
 def _decisions(attempt: Attempt) -> Iterator[Text]:

@@ -9,6 +9,7 @@
                    AbortAttempt -> (StopRun) -> PlanRollback -> CreateRun -> RecordRun -> CleanUp
                    -> VerifyRollback
                    -> CloseAttempt -> the next OpenAttempt, or Finish
+       and instead of a playbook, when another workload is the cause: `follow_up`
        and after the end, when a person asks for it: `manual_rollback`
 
 What has happened is read from the status alone. A side effect that must not be repeated is recorded
@@ -16,7 +17,7 @@ before it is caused; everything else may be done twice.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
@@ -27,6 +28,7 @@ from reme_operator.decision.abstention import (
     unmeasured_fault_reason,
 )
 from reme_operator.decision.baseline import decide_baseline
+from reme_operator.decision.deadline import deadline
 from reme_operator.decision.decisions import (
     AbortAttempt,
     Begin,
@@ -42,14 +44,25 @@ from reme_operator.decision.decisions import (
     Validate,
     Wait,
 )
-from reme_operator.decision.holds import time_on_hold
+from reme_operator.decision.follow_up import (
+    close_followed,
+    decide_follow_up,
+    follow_up_note,
+    may_try_again,
+)
 from reme_operator.decision.investigation import decide_investigation
 from reme_operator.decision.manual_rollback import (
     decide_manual_rollback,
     manual_rollback_requested,
 )
-from reme_operator.decision.observed import JobState, Observed, has_run, rejection_reason
-from reme_operator.decision.plan_approval import decide_plan, waits_for_person
+from reme_operator.decision.observed import (
+    JobState,
+    Observed,
+    follow_up_of,
+    has_run,
+    rejection_reason,
+)
+from reme_operator.decision.plan_approval import decide_plan
 from reme_operator.decision.rollback import ABORT_OUTCOMES, close_aborted, decide_rollback
 from reme_operator.decision.run_progress import decide_run
 from reme_operator.decision.verification import close_verified, decide_verification
@@ -122,33 +135,19 @@ def _early_end(observed: Observed, now: datetime) -> tuple[Reason, str] | None:
         return Reason.TARGET_DELETED, "the target was deleted"
     if observed.internal_error:
         return Reason.INTERNAL_ERROR, observed.internal_error
-    deadline = _deadline(remediation, now)
-    if deadline is not None and now >= deadline:
+    until = deadline(remediation, now)
+    if until is not None and now >= until:
         seconds = observed.policy.deadline_seconds
         return Reason.DEADLINE_EXCEEDED, f"not finished within {seconds} s (deadlineSeconds)"
     return None
-
-
-def _deadline(remediation: Remediation, now: datetime) -> datetime | None:
-    """Return when the remediation must have ended; None while its time does not count.
-
-    The time until the latest decision of a person does not count, and neither does time on hold.
-    """
-    status = remediation.status
-    if status.start_time is None or status.hold is not None or waits_for_person(remediation):
-        return None
-    decided = [record.decision_time for attempt in status.attempts for record in attempt.approvals]
-    started = max([status.start_time, *decided])
-    limit = timedelta(seconds=remediation.spec.policy.spec.deadline_seconds)
-    return started + limit + time_on_hold(status, now)
 
 
 # between attempts --------------------------------------------------------------------------------
 
 
 def _between_attempts(observed: Observed, last: Attempt | None, now: datetime) -> Decision:
-    if last is not None and _is_final(last):
-        return _finish_like(last)
+    if last is not None and _is_final(observed.remediation, last):
+        return _finish_like(observed.remediation, last)
     if end := _early_end(observed, now):
         return Finish(ABORT_OUTCOMES[end[0]], *end)
     if observed.remediation.status.baseline is None:
@@ -172,17 +171,19 @@ def _next_attempt(observed: Observed, last: Attempt | None) -> Decision:
     if last is None:
         return OpenAttempt(1)
     if last.number >= observed.policy.max_attempts:
-        return _finish_like(last)
+        return _finish_like(observed.remediation, last)
     return OpenAttempt(last.number + 1)
 
 
-def _is_final(attempt: Attempt) -> bool:
+def _is_final(remediation: Remediation, attempt: Attempt) -> bool:
+    if may_try_again(remediation, attempt):
+        return False
     return attempt.outcome not in _RETRIED_OUTCOMES or attempt.reason in _FINAL_REASONS
 
 
-def _finish_like(last: Attempt) -> Decision:
+def _finish_like(remediation: Remediation, last: Attempt) -> Decision:
     message = last.message
-    if not _is_final(last) and last.number > 1:
+    if not _is_final(remediation, last) and last.number > 1:
         message = f"none of {last.number} attempts helped; the last one: {message}"
     return Finish(last.outcome or Outcome.FAILED, last.reason or Reason.INTERNAL_ERROR, message)
 
@@ -198,7 +199,7 @@ def _within_attempt(observed: Observed, attempt: Attempt, now: datetime) -> Deci
 
 
 def _close_verified(observed: Observed, attempt: Attempt, _: datetime) -> Decision | None:
-    return close_verified(observed, attempt)
+    return close_followed(observed, attempt) or close_verified(observed, attempt)
 
 
 def _end_early(observed: Observed, attempt: Attempt, now: datetime) -> Decision | None:
@@ -208,8 +209,16 @@ def _end_early(observed: Observed, attempt: Attempt, now: datetime) -> Decision 
     if end is None:
         return None
     if attempt.run is None:
-        return CloseAttempt(ABORT_OUTCOMES[end[0]], *end)
+        note = follow_up_note(observed.remediation)
+        return CloseAttempt(ABORT_OUTCOMES[end[0]], end[0], f"{end[1]}{note}")
     return AbortAttempt(*end)
+
+
+def _follow_cause(observed: Observed, attempt: Attempt, now: datetime) -> Decision | None:
+    follow_up = follow_up_of(observed.remediation, attempt)
+    if follow_up is None or attempt.run is not None or attempt.reason is not None:
+        return None
+    return decide_follow_up(observed, attempt, follow_up.cause, now)
 
 
 def _before_run(observed: Observed, attempt: Attempt, now: datetime) -> Decision | None:
@@ -269,6 +278,7 @@ def _failed_run(_: Observed, attempt: Attempt, __: datetime) -> Decision | None:
 _ATTEMPT_RULES: tuple[Callable[[Observed, Attempt, datetime], Decision | None], ...] = (
     _close_verified,
     _end_early,
+    _follow_cause,
     _before_run,
     _during_run,
     _clean_up_run,

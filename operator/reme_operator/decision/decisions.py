@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from reme_api.investigation import Cause
 from reme_api.reasons import Outcome, Reason
 from reme_operator.decision.probe_verdict import WindowVerdict
 
@@ -61,6 +62,40 @@ class RunRound:
 @dataclass(frozen=True, slots=True)
 class Generate:
     """Read the cluster, ask the model, and store its reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFollowUp:
+    """Record that a report is opened for the cause, and its name, before it exists."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class CreateFollowUp:
+    """Create, or adopt, the report that is recorded; it can be done twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFollowUp:
+    """Record the name of the remediation that the report became."""
+
+    remediation: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndFollowUp:
+    """Record how the remediation of the cause ended, or why there is none."""
+
+    outcome: Outcome | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeFollowUp:
+    """Record what the probes showed after the remediation of the cause had ended."""
+
+    verdict: WindowVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +265,11 @@ Decision = (
     | ChooseRound
     | RunRound
     | Generate
+    | OpenFollowUp
+    | CreateFollowUp
+    | RecordFollowUp
+    | EndFollowUp
+    | ConcludeFollowUp
     | Validate
     | RunDryRun
     | RenewPlan

@@ -18,6 +18,7 @@ from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt
 from reme_operator.decision.abstention import probe_summary
 from reme_operator.decision.decisions import ChooseRound, CloseAttempt, Decision, RunRound
+from reme_operator.decision.follow_up import decide_follow_up
 from reme_operator.decision.observed import Observed
 
 
@@ -33,7 +34,7 @@ def decide_investigation(observed: Observed, attempt: Attempt, now: datetime) ->
         case Choice.ABSTAIN:
             return _abstain(observed, rounds[-1])
         case Choice.FOLLOW_CAUSE:
-            return _follow_cause(observed, rounds[-1])
+            return _follow_cause(observed, attempt, rounds[-1], now)
     if _is_used_up(policy, rounds, now):
         return None
     if last is not None and last.completion_time is None:
@@ -75,7 +76,11 @@ def _abstain(observed: Observed, last: InvestigationRound) -> Decision:
     return CloseAttempt(Outcome.ABSTAINED, reason, f"{message}{summary}")
 
 
-def _follow_cause(observed: Observed, last: InvestigationRound) -> Decision:
+def _follow_cause(
+    observed: Observed, attempt: Attempt, last: InvestigationRound, now: datetime
+) -> Decision:
+    if last.cause is not None and observed.policy.investigation.follow_cause:
+        return decide_follow_up(observed, attempt, last.cause, now)
     message = f"{last.message}{cause_text(last.cause)}{probe_summary(observed.remediation)}"
     return CloseAttempt(Outcome.ABSTAINED, Reason.FAULT_ELSEWHERE, message)
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from reme_api.investigation import Choice, FollowUp
 from reme_api.policy import RemediationPolicySpec
-from reme_api.reasons import Reason
+from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from reme_operator.decision.probe_verdict import ProbeHistory
 from reme_operator.kill_switch.state import OFF, KillSwitchState
@@ -52,6 +53,22 @@ class HoldReason(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedFollowUp:
+    """The report that was opened for the cause, and its remediation."""
+
+    gone: bool = False  # the report was there, and is not any more
+    reason: Reason | None = None  # why the report is not accepted
+    message: str = ""  # of the refusal
+    retry_time: datetime | None = None  # when admission looks at it again
+    remediation: str = ""
+    remediation_gone: bool = False  # it was recorded, and is not there any more
+    outcome: Outcome | None = None  # of the remediation
+    outcome_message: str = ""
+    earlier_targets: tuple[tuple[str, str], ...] = ()
+    """Kind and name of the targets of the remediations that led to this one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One remediation, and everything around it that matters, at one moment."""
 
@@ -61,6 +78,7 @@ class Observed:
     hold: HoldReason | None = None  # by the remediation, its report, its policy, or others
     switch: KillSwitchState = OFF
     run: ObservedRun = ObservedRun()
+    follow_up: ObservedFollowUp = ObservedFollowUp()
     probe_history: ProbeHistory | None = None
     model_failures: ModelFailures = ModelFailures()
     internal_error: str = ""  # of reme itself, once it is certain that it does not pass
@@ -81,6 +99,31 @@ def latest_attempt(remediation: Remediation) -> Attempt | None:
     """Return the latest attempt."""
     attempts = remediation.status.attempts
     return attempts[-1] if attempts else None
+
+
+def follows_cause(attempt: Attempt) -> bool:
+    """Return whether the coordinator chose to follow the cause in this attempt."""
+    return bool(attempt.investigation) and attempt.investigation[-1].choice is Choice.FOLLOW_CAUSE
+
+
+def follow_up_of(remediation: Remediation, attempt: Attempt) -> FollowUp | None:
+    """Return the follow-up report that this attempt opened."""
+    follow_up = remediation.status.follow_up
+    return follow_up if follow_up is not None and follow_up.attempt == attempt.number else None
+
+
+def is_following(remediation: Remediation) -> bool:
+    """Return whether it does nothing but wait for the remediation of a cause, and probe.
+
+    It then needs neither its target nor a slot of the budgets: the remediation of the cause takes
+    its own.
+    """
+    attempt = latest_attempt(remediation)
+    return (
+        remediation.status.outcome is None
+        and attempt is not None
+        and follow_up_of(remediation, attempt) is not None
+    )
 
 
 def has_run(remediation: Remediation) -> bool:

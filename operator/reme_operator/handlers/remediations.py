@@ -84,6 +84,8 @@ def _update_index(
     else:
         context.index.add(info)
     context.notifiers.wake(meta.uid, meta.resource_version)
+    if remediation.spec.follow_up_of is not None:  # the one that waits for it
+        context.notifiers.wake(remediation.spec.follow_up_of.uid)
     context.deps.metrics.remediations_open(context.index.open_count())
     if not deleted and before is not None and before.counts_like(info):
         return None

@@ -38,6 +38,8 @@ async def report_changed(
     if report := await parse_or_report(context, DiagnosisReport, body):
         context.controller.put(report)
         context.notifiers.wake_for_report(uid)
+        if report.spec.follow_up_of is not None:  # the remediation that waits for it
+            context.notifiers.wake(report.spec.follow_up_of.uid)
     else:
         context.controller.drop(uid)  # what was queued is not what the object says now
 

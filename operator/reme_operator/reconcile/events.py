@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from reme_api.investigation import InvestigationRound
+from reme_api.investigation import FollowUp, InvestigationRound
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from reme_kube.events import EventType
@@ -45,11 +45,29 @@ def changes(before: Remediation, after: Remediation) -> Iterator[Event]:
                 rollback.outcome.value,
                 f"manual rollback {rollback.number} by {rollback.username}: {rollback.message}",
             )
+    yield from _follow_up_changes(before.status.follow_up, after.status.follow_up)
     outcome = after.status.outcome
     if outcome is not None and before.status.outcome is None:
         normal = outcome in _NORMAL_OUTCOMES
         event_type = EventType.NORMAL if normal else EventType.WARNING
         yield Event(event_type, outcome.value, after.status.message)
+
+
+def _follow_up_changes(old: FollowUp | None, new: FollowUp | None) -> Iterator[Event]:
+    if new is None:
+        return
+    same = old is not None and old.report == new.report
+    if new.uid and not (same and old is not None and old.uid):
+        cause = f"{new.cause.kind} {new.cause.name}"
+        evidence = f": {'; '.join(new.cause.evidence)}" if new.cause.evidence else ""
+        text = f"opened report {new.report} about {cause}, the cause{evidence}"
+        yield Event(EventType.NORMAL, Reason.FOLLOWING_CAUSE, text[:1024])
+    if new.completion_time is not None and not (same and old is not None and old.completion_time):
+        helped = new.outcome in SUCCESSES
+        ended = f"ended with {new.outcome}" if new.outcome else "was not acted on"
+        text = f"report {new.report} {ended}: {new.message}"
+        event_type = EventType.NORMAL if helped else EventType.WARNING
+        yield Event(event_type, "FollowUpEnded", text[:1024])
 
 
 def _attempt_changes(old: Attempt | None, new: Attempt) -> Iterator[Event]:

@@ -16,11 +16,14 @@ from reme_operator.decision.observed import (
     Observed,
     ObservedRun,
     current_run,
+    follow_up_of,
+    follows_cause,
     latest_attempt,
 )
 from reme_operator.decision.plan_approval import waits_for_person
 from reme_operator.dependencies import Dependencies
 from reme_operator.reconcile.notifier import Notifiers
+from reme_operator.reconcile.observe_follow_up import observe_follow_up
 from reme_operator.steps.run_state import observe_run
 from reme_operator.steps.target_conflicts import find_acting_remediation
 
@@ -52,12 +55,15 @@ class Observer:
         if attempt is not None and _may_be_held(attempt):
             workloads = await self._workload_count(remediation)
             held = await self._hold_reason(remediation, attempt, workloads)
+        if attempt is not None and _may_open_follow_up(remediation, attempt):
+            held = await self._suspended(remediation)
         return Observed(
             remediation,
             report_gone=await self._is_report_gone(remediation),
             hold=held,
             switch=switch,
             run=await self._run(remediation),
+            follow_up=await observe_follow_up(self._deps.cluster, remediation),
             workloads=workloads,
         )
 
@@ -150,3 +156,10 @@ class Observer:
 
 def _may_be_held(attempt: Attempt) -> bool:
     return attempt.playbook is not None and attempt.run is None and attempt.outcome is None
+
+
+def _may_open_follow_up(remediation: Remediation, attempt: Attempt) -> bool:
+    if attempt.outcome is not None or not follows_cause(attempt):
+        return False
+    follow_up = follow_up_of(remediation, attempt)
+    return follow_up is None or not (follow_up.uid or follow_up.completion_time)

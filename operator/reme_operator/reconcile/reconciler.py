@@ -24,10 +24,12 @@ from reme_operator.decision.decisions import (
     ChooseRound,
     CloseAttempt,
     ConcludeBaseline,
+    ConcludeFollowUp,
     ConcludeVerification,
     CreateRun,
     Decision,
     Done,
+    EndFollowUp,
     Finish,
     Generate,
     OpenAttempt,
@@ -61,7 +63,13 @@ _MODEL_TRIES = 4
 _WRITE_SECONDS = 5.0
 """How long a loop that is told to stop waits for a write that has started."""
 
-_NEW_WINDOW = (ConcludeBaseline, OpenAttempt, BeginVerification, ConcludeVerification)
+_NEW_WINDOW = (
+    ConcludeBaseline,
+    OpenAttempt,
+    BeginVerification,
+    ConcludeVerification,
+    ConcludeFollowUp,
+)
 """Decisions after which the probes start afresh."""
 
 
@@ -295,6 +303,9 @@ def _started_before(observed: Observed, decision: Decision) -> datetime | None:
     if isinstance(decision, RecordRun | StopRun) and decision.kind is RunKind.REPAIR:
         attempt = observed.attempt
         return attempt.run.created_time if attempt and attempt.run else None
+    if isinstance(decision, EndFollowUp):
+        follow_up = observed.remediation.status.follow_up
+        return follow_up.start_time if follow_up else None
     return None
 
 

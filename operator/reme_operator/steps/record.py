@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from typing import Any
 
+from reme_api.reasons import Reason
 from reme_api.remediation import Attempt, Hold, RemediationStatus
 from reme_operator.decision.decisions import (
     Begin,
@@ -15,6 +16,7 @@ from reme_operator.decision.decisions import (
     OpenAttempt,
 )
 from reme_operator.decision.holds import time_on_hold
+from reme_operator.decision.observed import is_following
 from reme_operator.steps.context import StepContext, StepResult, clip, updated
 
 
@@ -30,8 +32,13 @@ async def begin(context: StepContext, _: Begin) -> StepResult:
 async def open_attempt(context: StepContext, decision: OpenAttempt) -> StepResult:
     """Start another attempt."""
     context.timer.next_attempt()
-    attempt = Attempt(number=decision.number, start_time=context.now())
-    return context.with_status(attempts=[*context.status.attempts, attempt])
+    now = context.now()
+    attempt = Attempt(number=decision.number, start_time=now)
+    fields: dict[str, Any] = {"attempts": [*context.status.attempts, attempt]}
+    if is_following(context.remediation):
+        # It has no room in the budgets and may have lost its target: it runs once it has both.
+        fields["hold"] = Hold(reason=Reason.FOLLOWING_CAUSE, start_time=now)
+    return context.with_status(**fields)
 
 
 async def begin_hold(context: StepContext, decision: BeginHold) -> StepResult:

@@ -13,6 +13,7 @@ from reme_api.remediation import Remediation
 from reme_kube.protocols import Cluster
 from reme_operator.decision.holds import is_on_hold
 from reme_operator.decision.manual_rollback import latest_manual_rollback
+from reme_operator.decision.observed import is_following
 
 
 async def find_open_remediation(cluster: Cluster, own: Remediation) -> str:
@@ -34,7 +35,8 @@ async def find_acting_remediation(cluster: Cluster, own: Remediation) -> str:
 
 
 def _is_active(remediation: Remediation) -> bool:
-    return remediation.status.outcome is None and not is_on_hold(remediation)
+    waits = is_on_hold(remediation) or is_following(remediation)
+    return remediation.status.outcome is None and not waits
 
 
 async def _of_same_target(cluster: Cluster, own: Remediation) -> AsyncIterator[Remediation]:

@@ -1,5 +1,6 @@
 """The description of probe results in the prompt."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.probes import ProbeResult, ProbeVerdict
 from reme_model.prompt.context import describe_incident
+from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import Usage
 from tests.unit.model.shops import Shop, report_about
 
@@ -90,3 +92,26 @@ def test_a_probe_says_which_usage_is_too_much(percent: int, most: int, wrong: bo
     assert (
         "memory of server too high" in lines_about(report_with_probe(**probe), shop=shop)
     ) == wrong
+
+
+def test_a_caller_that_fails_is_described_as_one() -> None:
+    """It is a sign of what stands behind it, and no proof that the fault is elsewhere."""
+    front, other = ObjectRef("Deployment", "shop", "front"), ObjectRef("Deployment", "shop", "mail")
+    services = {
+        ObjectRef("Service", "shop", ref.name): {
+            "metadata": {"name": ref.name},
+            "spec": {"selector": {"app": ref.name}, "ports": [{"port": 80}]},
+        }
+        for ref in (front, other)
+    }
+    shop = Shop().live()
+    live = replace(
+        shop,
+        objects={**shop.objects, **services},
+        neighbours={**shop.neighbours, front: {"app": "front"}, other: {"app": "mail"}},
+        callers=(front,),
+    )
+    for service, text in (("front", "front, which calls it, answered 502"), ("mail", "mail an")):
+        report = report_with_probe(http={"service": service, "port": 80})
+        lines = describe_incident(live, report, (), [result(f"{service} answered 502")])
+        assert f"wrong: asked at port 80, {text}" in lines

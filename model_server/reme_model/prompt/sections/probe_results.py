@@ -7,6 +7,7 @@ from reme_api.probes import Probe, ProbeResult, ProbeVerdict, ServiceProbe
 from reme_model.prompt.redact import excerpt
 from reme_model.prompt.sections.lines import Line, Weight, normal, wrong
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
+from reme_playbook.snapshot.views import selects
 
 _MIN_PERCENT = 40
 """Percent of a limit. Usage below this is never called too high, whatever the probe's threshold."""
@@ -38,7 +39,7 @@ def probe_result_lines(
     for result in measured:
         probe = by_name.get(result.name)
         if probe is not None and result.verdict is not ProbeVerdict.UNKNOWN:
-            yield from _result(probe, result, failed=result.verdict is ProbeVerdict.FAILED)
+            yield from _result(live, probe, result)
 
 
 def _missing_port(live: ClusterSnapshot, address: ServiceProbe) -> Iterator[Line]:
@@ -53,8 +54,8 @@ def _missing_port(live: ClusterSnapshot, address: ServiceProbe) -> Iterator[Line
         )
 
 
-def _result(probe: Probe, result: ProbeResult, *, failed: bool) -> Iterator[Line]:
-    address = probe.request
+def _result(live: ClusterSnapshot, probe: Probe, result: ProbeResult) -> Iterator[Line]:
+    address, failed = probe.request, result.verdict is ProbeVerdict.FAILED
     if address and (not failed or _is_fast(result)):
         yield normal(f"answers of {address.service}")
     elif address:
@@ -62,10 +63,20 @@ def _result(probe: Probe, result: ProbeResult, *, failed: bool) -> Iterator[Line
         limit = probe.http.max_milliseconds if probe.http else None
         bound = f", at most {limit} ms" if limit and "took" in problem else ""
         yield wrong(
-            f"asked at port {address.port}, {address.service} {problem}{bound}", Weight.NEEDED
+            f"asked at port {address.port}, {_named(address.service, live)} {problem}{bound}",
+            Weight.NEEDED,
         )
     elif probe.rollout and failed and not result.message.endswith("are available"):
         yield wrong(f"rollout: {excerpt(result.message.rpartition(': ')[2], 120)}")
+
+
+def _named(service: str, live: ClusterSnapshot) -> str:
+    """Return the Service; a caller fails with what it calls, so its failure is a sign of both."""
+    view = live.service(service)
+    calls = view is not None and any(
+        selects(view.selector, live.neighbours.get(caller, {})) for caller in live.callers
+    )
+    return f"{service}, which calls it," if calls else service
 
 
 def _is_fast(result: ProbeResult) -> bool:

@@ -12,8 +12,11 @@ KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
     ("", "v1"): [
         ("configmaps", "ConfigMap"),
         ("events", "Event"),
+        ("limitranges", "LimitRange"),
         ("namespaces", "Namespace"),
+        ("nodes", "Node"),
         ("pods", "Pod"),
+        ("resourcequotas", "ResourceQuota"),
         ("serviceaccounts", "ServiceAccount"),
         ("services", "Service"),
     ],
@@ -38,7 +41,7 @@ KINDS: dict[tuple[str, str], list[tuple[str, str]]] = {
         ("rungrants", "RunGrant"),
     ],
 }
-_CLUSTER_WIDE = {"clusterrolebindings", "customresourcedefinitions", "namespaces"}
+_CLUSTER_WIDE = {"clusterrolebindings", "customresourcedefinitions", "namespaces", "nodes"}
 
 
 def split_path(parts: list[str]) -> tuple[str, str, list[str]]:

@@ -22,6 +22,9 @@ MAX_FINDINGS = 6
 LONG_BEFORE = timedelta(minutes=5)
 """What was so as long before the fault as that, and all was well, is no sign of it."""
 
+RECENT = timedelta(minutes=10)
+"""A change so long before the fault may still be its cause; a start is known to some minutes."""
+
 CLASSES: dict[InspectionName, type["Inspection"]] = {}
 """Every inspection class by its name; `registry` imports all of them."""
 
@@ -91,6 +94,13 @@ def observed_fault_start(snapshot: ClusterSnapshot) -> datetime | None:
 def long_before(at: datetime | None, fault_start: datetime | None) -> bool:
     """Return whether something was so before the fault that it is no sign of it."""
     return bool(at and fault_start and at < fault_start - LONG_BEFORE)
+
+
+def change_kind(at: datetime | None, fault_start: datetime | None) -> FindingKind:
+    """Return whether a change may be the cause of the fault, by its time alone."""
+    if at is None or fault_start is None or fault_start - RECENT <= at <= fault_start + LONG_BEFORE:
+        return FindingKind.RECENT_CHANGE
+    return FindingKind.EARLIER_CHANGE if at < fault_start else FindingKind.NORMAL
 
 
 class InspectionResult(BaseModel):

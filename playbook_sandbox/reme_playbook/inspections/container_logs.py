@@ -4,6 +4,7 @@ A log is mined for templates before anything is cut: errors and rare lines come 
 60 kB among thousands of others, and what was logged the same way long before the fault comes last.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +30,7 @@ MAX_LINES = 2000
 _MAX_WINDOW = 12_000  # characters around what tells, redacted before they are cut
 _MAX_PODS = 2
 
+_NAME = re.compile(r"[a-z0-9][-a-z0-9]{0,62}")
 ContainerName = Annotated[str, StringConstraints(max_length=63, pattern=r"^([a-z0-9][-a-z0-9]*)?$")]
 
 
@@ -55,8 +57,7 @@ class ContainerLogs(Inspection):
         """Return the containers that fail first, then those of what the target calls."""
         failing = _failing_containers(snapshot.pods)
         names = [view.name for view in snapshot.containers]
-        ordered = [name for name in (*failing, *names) if name in names or name in failing]
-        for name in dict.fromkeys(ordered):
+        for name in filter(_NAME.fullmatch, dict.fromkeys((*failing, *names))):
             if name in failing and _restarted(snapshot.pods, name):
                 yield cls(subject=snapshot.target, container=name, previous=True)
             yield cls(subject=snapshot.target, container=name)

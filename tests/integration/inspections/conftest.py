@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
 
-from reme_kube.clock import SystemClock
+from reme_kube.clock import Clock, SystemClock
 from reme_kube.cluster import ApiCluster
 from reme_kube.credentials import Credentials
 from reme_kube.http_client import ApiClient
@@ -30,6 +30,7 @@ class Inspected:
     api: FakeApi
     cluster: ApiCluster
     fault_start: datetime | None = None
+    clock: Clock = field(default_factory=SystemClock)
 
     def pod(self, name: str = "cart-2-x", **status: object) -> Json:
         """Put a pod of the cart there, of its current ReplicaSet."""
@@ -56,7 +57,7 @@ class Inspected:
 
     async def inspect(self, inspection: Inspection, seconds: float = 5.0) -> InspectionResult:
         """Return the result of one inspection."""
-        inspector = ClusterInspector(Sources(self.cluster, SystemClock()))
+        inspector = ClusterInspector(Sources(self.cluster, self.clock))
         snapshot = ClusterSnapshot(
             target=CART,
             objects={},

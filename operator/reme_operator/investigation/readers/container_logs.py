@@ -7,9 +7,9 @@ from itertools import islice, takewhile
 from typing import Any
 
 from reme_kube.errors import InvalidError
-from reme_kube.resources import PODS, Json
 from reme_model.prompt.redact import redact
 from reme_operator.investigation.readers.base import Sources, reads
+from reme_operator.investigation.readers.workload_pods import read_pods
 from reme_playbook.inspections.base import LONG_BEFORE, observed_fault_start
 from reme_playbook.inspections.container_logs import (
     MAX_BYTES,
@@ -33,7 +33,7 @@ async def read(
     inspection: ContainerLogs, snapshot: ClusterSnapshot, sources: Sources
 ) -> Iterable[Finding]:
     """Return what the containers that fail have logged, or those that work if none fails."""
-    pods = await _pods(inspection, sources)
+    pods = await read_pods(inspection.subject, sources)
     try:
         logs = await asyncio.gather(
             *(
@@ -47,13 +47,6 @@ async def read(
     return await asyncio.to_thread(
         lambda: list(log_findings(inspection, logs, observed_fault_start(snapshot), redact))
     )
-
-
-async def _pods(inspection: ContainerLogs, sources: Sources) -> list[Json]:
-    subject, cluster = inspection.subject, sources.cluster
-    if subject.kind == "Pod":
-        return [await cluster.get(PODS, subject.namespace, subject.name)]
-    return await cluster.pods(await cluster.workload(subject.kind, subject.namespace, subject.name))
 
 
 async def _log(

@@ -7,7 +7,9 @@ from reme_api.base import ArtifactReference
 from reme_api.investigation import Choice
 from reme_api.policy import Method
 from reme_api.remediation import Attempt, Remediation
+from reme_operator.cli.replay import replay_decisions, replay_rounds
 from tests.crash.world import World
+from tests.doubles.shop import NAMESPACE
 
 _LATE = timedelta(seconds=150)
 """What the requests of a round that began in time may take under faults."""
@@ -17,11 +19,31 @@ def investigation_violations(world: World) -> Iterator[tuple[str, str]]:
     """Yield the kind and the description of each violation."""
     for text in world.history.changed_rounds:
         yield "repeated", text
+    for remediation in world.remediations():
+        yield from _replayed(world, remediation)
     for remediation in world.finals.values():
         for attempt in remediation.status.attempts:
             where = f"{remediation.metadata.name}, attempt {attempt.number}"
             for kind, text in _of_attempt(remediation, attempt):
                 yield kind, f"{where}: {text}"
+
+
+def _replayed(world: World, remediation: Remediation) -> Iterator[tuple[str, str]]:
+    """Check that each choice and each decision is the same when it is taken again offline."""
+
+    def read(reference: ArtifactReference) -> str | None:
+        config_map = world.api.get("configmaps", NAMESPACE, reference.name) or {}
+        text = config_map.get("data", {}).get(reference.key)
+        return None if text is None else str(text)
+
+    name = remediation.metadata.name
+    for one in replay_rounds(remediation, read):
+        if not one.is_same:
+            text = one.problem or f"{one.recorded} is replayed as {one.replayed}"
+            yield "untrue", f"{name}, round {one.number}: {text}"
+    for decision in replay_decisions(remediation):
+        if not decision.is_same:
+            yield "untrue", f"{name}: {decision.recorded} is replayed as {decision.replayed}"
 
 
 def artifacts(attempt: Attempt) -> Iterator[tuple[str, ArtifactReference | None]]:

@@ -10,7 +10,8 @@ from reme_api.approval import SkippedField
 from reme_api.investigation import FollowUp
 from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt, Change, ManualRollback, Remediation, Run, Timing
-from reme_operator.cli.terminal import escape, new_table
+from reme_operator.cli.investigation_text import round_lines
+from reme_operator.cli.terminal import escape, labelled_line, new_table
 from reme_operator.decision.plan_approval import waits_for_person
 
 _GOOD = {Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED}
@@ -56,19 +57,23 @@ def remediation_lines(
         (state(remediation), _style(remediation)),
         f" ({status.reason})" if status.reason else "",
     )
-    yield _line("target", f"{spec.target.kind} {spec.target.name}")
+    yield labelled_line("target", f"{spec.target.kind} {spec.target.name}")
     fault = f"{spec.fault.type}: {spec.fault.summary}" if spec.fault.summary else spec.fault.type
-    yield _line("fault", fault)
-    yield _line("policy", f"{spec.policy.namespace}/{spec.policy.name}, {spec.policy.spec.mode}")
-    yield _line("report", spec.report_ref.name)
+    yield labelled_line("fault", fault)
+    yield labelled_line(
+        "policy", f"{spec.policy.namespace}/{spec.policy.name}, {spec.policy.spec.mode}"
+    )
+    yield labelled_line("report", spec.report_ref.name)
     if link := spec.follow_up_of:
-        yield _line("opened by", f"remediation {link.remediation}, to which this is the cause")
+        yield labelled_line(
+            "opened by", f"remediation {link.remediation}, to which this is the cause"
+        )
     if status.start_time:
-        yield _line("started", f"{status.start_time:%Y-%m-%d %H:%M:%S}{_took(remediation)}")
+        yield labelled_line("started", f"{status.start_time:%Y-%m-%d %H:%M:%S}{_took(remediation)}")
     if status.message:
-        yield _line("message", status.message)
+        yield labelled_line("message", status.message)
     if status.timings:
-        yield _line("times", _times(status.timings))
+        yield labelled_line("times", _times(status.timings))
     for attempt in status.attempts:
         yield Text()
         yield from _attempt(attempt, (full_changes or {}).get(attempt.number, attempt.changes))
@@ -104,12 +109,13 @@ def _attempt(attempt: Attempt, changes: Sequence[Change]) -> Iterator[Text]:
     reason = f" ({attempt.reason})" if attempt.reason else ""
     ended = f"  {attempt.outcome}{reason}" if attempt.outcome else ""
     yield Text.assemble((f"Attempt {attempt.number}", "bold"), ended)
+    yield from round_lines(attempt.investigation)
     for action in attempt.actions:
-        yield _line("action", action.summary)
+        yield labelled_line("action", action.summary)
     if attempt.generation and attempt.generation.abstention_reason:
-        yield _line("abstained", attempt.generation.abstention_reason)
+        yield labelled_line("abstained", attempt.generation.abstention_reason)
     if attempt.rejection:
-        yield _line("rejected", f"{attempt.rejection.rule}: {attempt.rejection.message}")
+        yield labelled_line("rejected", f"{attempt.rejection.rule}: {attempt.rejection.message}")
     plan = attempt.plan
     if plan and plan.digest:
         omitted = plan.omitted_changes if len(changes) == len(attempt.changes) else 0
@@ -118,30 +124,30 @@ def _attempt(attempt: Attempt, changes: Sequence[Change]) -> Iterator[Text]:
             if omitted and plan.full_changes
             else ""
         )
-        yield _line("plan", f"{plan.digest}, by dry run{more}")
+        yield labelled_line("plan", f"{plan.digest}, by dry run{more}")
     elif changes:
-        yield _line("plan", "no dry run yet; expected changes:")
+        yield labelled_line("plan", "no dry run yet; expected changes:")
     yield from change_lines(changes)
     yield from _decisions(attempt)
     yield from _runs(attempt)
     if attempt.message:
-        yield _line("message", attempt.message)
+        yield labelled_line("message", attempt.message)
     if attempt.timings:
-        yield _line("times", _times(attempt.timings))
+        yield labelled_line("times", _times(attempt.timings))
 
 
 def _follow_up(follow_up: FollowUp) -> Iterator[Text]:
     ended = follow_up.outcome or ("NotAccepted" if follow_up.completion_time else "InProgress")
     cause = follow_up.cause
     yield Text.assemble(("Follow-up", "bold"), f"  {ended}")
-    yield _line("cause", f"{cause.kind} {cause.name}")
+    yield labelled_line("cause", f"{cause.kind} {cause.name}")
     for text in cause.evidence:
-        yield _line("evidence", text)
-    yield _line("report", follow_up.report)
+        yield labelled_line("evidence", text)
+    yield labelled_line("report", follow_up.report)
     if follow_up.remediation:
-        yield _line("repaired by", follow_up.remediation)
+        yield labelled_line("repaired by", follow_up.remediation)
     if follow_up.message:
-        yield _line("message", follow_up.message)
+        yield labelled_line("message", follow_up.message)
 
 
 def _decisions(attempt: Attempt) -> Iterator[Text]:
@@ -149,21 +155,25 @@ def _decisions(attempt: Attempt) -> Iterator[Text]:
         decision = (
             f"{record.decision} by {record.username} at {record.decision_time:%Y-%m-%d %H:%M:%S}"
         )
-        yield _line("decision", f"{decision}: {record.reason}" if record.reason else decision)
+        yield labelled_line(
+            "decision", f"{decision}: {record.reason}" if record.reason else decision
+        )
         if record.refusal_message:
-            yield _line("", f"refused: {record.refusal_message}")
+            yield labelled_line("", f"refused: {record.refusal_message}")
 
 
 def _runs(attempt: Attempt) -> Iterator[Text]:
     if attempt.run:
-        yield _line("run", _run(attempt.run))
+        yield labelled_line("run", _run(attempt.run))
     if attempt.verification and attempt.verification.verdict:
-        yield _line("verified", f"{attempt.verification.verdict}: {attempt.verification.message}")
+        yield labelled_line(
+            "verified", f"{attempt.verification.verdict}: {attempt.verification.message}"
+        )
     if attempt.rollback:
-        yield _line("rollback", _run(attempt.rollback))
+        yield labelled_line("rollback", _run(attempt.rollback))
     window = attempt.rollback_verification
     if window and window.verdict:
-        yield _line("verified", f"after the rollback {window.verdict}: {window.message}")
+        yield labelled_line("verified", f"after the rollback {window.verdict}: {window.message}")
     yield from _skipped(attempt.skipped_fields)
 
 
@@ -178,19 +188,21 @@ def _manual_rollback(rollback: ManualRollback) -> Iterator[Text]:
     outcome = rollback.outcome.value if rollback.outcome else "InProgress"
     yield Text.assemble((f"Rollback {rollback.number}", "bold"), "  ", (outcome, style))
     requested = f"by {rollback.username} at {rollback.start_time:%Y-%m-%d %H:%M:%S}"
-    yield _line("requested", f"{requested}: {rollback.reason}" if rollback.reason else requested)
+    yield labelled_line(
+        "requested", f"{requested}: {rollback.reason}" if rollback.reason else requested
+    )
     if rollback.attempt:
-        yield _line("of", f"attempt {rollback.attempt}")
+        yield labelled_line("of", f"attempt {rollback.attempt}")
     if rollback.run:
-        yield _line("run", _run(rollback.run))
+        yield labelled_line("run", _run(rollback.run))
     yield from _skipped(rollback.skipped_fields)
     if rollback.message:
-        yield _line("message", rollback.message)
+        yield labelled_line("message", rollback.message)
 
 
 def _skipped(fields: Iterable[SkippedField]) -> Iterator[Text]:
     for field in fields:
-        yield _line("skipped", field.message)
+        yield labelled_line("skipped", field.message)
 
 
 def _run(run: Run) -> str:
@@ -202,10 +214,6 @@ def _run(run: Run) -> str:
 def _style(remediation: Remediation) -> str:
     outcome = remediation.status.outcome
     return "yellow" if outcome is None else "green" if outcome in _GOOD else "red"
-
-
-def _line(name: str, text: str) -> Text:
-    return Text(f"  {name:<11}{escape(text)}")
 
 
 def _times(timings: Iterable[Timing]) -> str:

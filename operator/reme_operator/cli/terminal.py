@@ -55,3 +55,8 @@ def new_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
+
+
+def labelled_line(name: str, text: str) -> Text:
+    """Return an indented line with a name and a text, which is escaped."""
+    return Text(f"  {name:<11}{escape(text)}")

@@ -10,8 +10,10 @@ from cyclopts import App, Parameter
 
 from reme_operator.cli.cluster import ClusterOptions
 from reme_operator.cli.errors import ExitCode
+from reme_operator.cli.investigation_text import replay_lines
 from reme_operator.cli.preferences import preferences
 from reme_operator.cli.remediation_text import remediation_lines, remediations_table
+from reme_operator.cli.replay import replay_decisions, replay_rounds
 from reme_operator.cli.terminal import Output
 from reme_operator.decision.plan_approval import waits_for_person
 
@@ -27,6 +29,7 @@ def register(app: App) -> None:
     """Add the commands to the program."""
     app.command(list_remediations, name="list")
     app.command(show)
+    app.command(replay)
     app.command(print_preferences, name="preferences")
 
 
@@ -65,6 +68,23 @@ def show(name: Name, /, *, options: ClusterOptions = _DEFAULTS) -> int:
         remediation = cluster.remediation(name)
         changes = {a.number: cluster.changes(remediation, a) for a in remediation.status.attempts}
     Output(options.color).lines(remediation_lines(remediation, changes))
+    return ExitCode.DONE
+
+
+def replay(name: Name, /, *, options: ClusterOptions = _DEFAULTS) -> int:
+    """Choose every recorded round of an investigation again by the rules; change nothing.
+
+    Shows where the choice or the next step would be another one now, for example after an upgrade,
+    or where a model chose. Everything is read from the remediation and its artifacts.
+    """
+    with options.connect() as cluster:
+        remediation = cluster.remediation(name)
+        read = partial(cluster.artifact, remediation.metadata.namespace)
+        rounds = list(replay_rounds(remediation, read))
+    if not rounds:
+        print("No investigation is recorded: its policy has method SoloGen.", file=sys.stderr)
+        return ExitCode.DONE
+    Output(options.color).lines(replay_lines(rounds, list(replay_decisions(remediation))))
     return ExitCode.DONE
 
 

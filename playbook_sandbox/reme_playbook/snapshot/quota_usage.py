@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot.current_events import current_events
 from reme_playbook.snapshot.quantity import quota_amount
 from reme_playbook.snapshot.related_views import QuotaView
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -98,5 +99,5 @@ def _messages(snapshot: ClusterSnapshot) -> list[str]:
     failures = [c for c in conditions if c.get("type") == "ReplicaFailure"]
     return [
         *(unstructured.text(failure, "message") for failure in failures),
-        *(event.message for event in snapshot.events if event.reason == "FailedCreate"),
+        *(event.message for event in current_events(snapshot) if event.reason == "FailedCreate"),
     ]

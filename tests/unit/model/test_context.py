@@ -451,3 +451,19 @@ def test_a_new_pod_that_waits_for_the_old_ones_port_is_told_with_the_port() -> N
         "didn't have free ports for the requested pod ports.\""
     )
     assert surge == "wrong: the new pod cannot be placed while the old one holds hostPort 25565"
+
+
+def test_a_past_event_is_left_out() -> None:
+    refused = EventLine("ReplicaSet", "cart-6d5f7", "FailedCreate", "exceeded quota", age_seconds=5)
+    whole = Shop(events=[refused]).live()
+    whole.workload["status"]["updatedReplicas"] = 2
+    text = describe_incident(whole, report_about("fault"))
+    assert "FailedCreate" not in text
+
+
+def test_an_event_is_told_without_what_was_combined() -> None:
+    message = "(combined from similar events): Error creating: exceeded quota"
+    refused = EventLine("ReplicaSet", "cart-6d5f7", "FailedCreate", message, 9, age_seconds=5)
+    assert line(Shop(events=[refused]), "event") == (
+        'event: FailedCreate 9 times: "Error creating: exceeded quota"'
+    )

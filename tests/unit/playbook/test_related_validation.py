@@ -137,8 +137,12 @@ def test_the_api_servers_word_counts_while_its_limit_holds(limit: str, rule: Ver
     condition = {"type": "ReplicaFailure", "status": "True", "message": messages}
     message = replace(FULL, status={**whole, "conditions": [condition]})
     assert rejection(FIVE, message.live()) is rule
-    event = EventLine("ReplicaSet", "cart-6d", "FailedCreate", messages)
-    assert rejection(FIVE, replace(FULL, status=whole, events=(event,)).live()) is rule
+    event = EventLine("ReplicaSet", "cart-hash1", "FailedCreate", messages)
+    rolling = {**whole, "updatedReplicas": 1}
+    assert rejection(FIVE, replace(FULL, status=rolling, events=(event,)).live()) is rule
+    # All pods are there: the refusal is past.
+    past = replace(FULL, status=whole, events=(event,)).live()
+    assert rejection(FIVE, past) is RejectionRule.NOT_OF_TARGET
 
 
 def test_a_quota_of_nothing_may_become_what_is_missing() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
 from reme_model.prompt.sections.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot.current_events import current_events
 from reme_playbook.snapshot.dependency import Mention
 from reme_playbook.snapshot.missing_hosts import repaired_values
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -19,6 +20,7 @@ _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
 _MOST_KEYS = 4
 _MOST_EVENTS = 4
+_COMBINED = "(combined from similar events): "
 _MAX_EVENT_AGE = 900
 """Older events are left out: their cause may be gone."""
 
@@ -160,7 +162,7 @@ def event_lines(live: ClusterSnapshot) -> Iterator[Line]:
     by_reason: dict[str, EventLine] = {}
     total: dict[str, int] = {}
     covered = {pod.unscheduled for pod in live.pods}
-    recent = [e for e in live.events if (e.age_seconds or 0) <= _MAX_EVENT_AGE]
+    recent = [e for e in current_events(live) if (e.age_seconds or 0) <= _MAX_EVENT_AGE]
     for event in recent:
         # Skip what the lines about pods already say.
         if event.warning and event.reason != "BackOff" and event.message not in covered:
@@ -168,5 +170,5 @@ def event_lines(live: ClusterSnapshot) -> Iterator[Line]:
             total[event.reason] = total.get(event.reason, 0) + event.count
     order = sorted(by_reason, key=lambda reason: (-total[reason], reason))
     for reason in order[:_MOST_EVENTS]:
-        message = quoted(excerpt(by_reason[reason].message, 180))
+        message = quoted(excerpt(by_reason[reason].message.removeprefix(_COMBINED), 180))
         yield fact(f"event: {short(reason, 40)} {total[reason]} times: {message}")

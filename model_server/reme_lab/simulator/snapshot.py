@@ -14,13 +14,14 @@ from reme_lab.simulator.api_objects import (
 from reme_lab.simulator.dependencies import world_dependencies
 from reme_lab.simulator.events import events
 from reme_lab.simulator.health import replica_counts
-from reme_lab.simulator.network import network_of
+from reme_lab.simulator.network import Network, network_of
 from reme_lab.simulator.pod_status import PodStatus
 from reme_lab.simulator.template_facts import template_facts
 from reme_lab.simulator.world import Pod, World
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.related_services import callees, callers, related_services
+from reme_playbook.snapshot.siblings import Sibling, siblings
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_references
 
 Json = Mapping[str, Any]
@@ -105,8 +106,21 @@ def snapshot_of(
         callers=callers(others, services, partial),
         callees=callees(services, partial),
         node_labels=node_labels,
+        siblings=_siblings(network, target, template),
     )
     return replace(snapshot, dependencies=world_dependencies(network, snapshot, words))
+
+
+def _siblings(network: Network, target: ObjectRef, template: Json) -> dict[ObjectRef, Sibling]:
+    """Return the siblings; workloads get their status only if they are some."""
+    world = network.world
+    others = [{"kind": key.kind, **world.objects[key]} for key in world.workloads if key != target]
+    refs = siblings(others, target, template)
+    return siblings(
+        [workload_object(world, ref, replica_counts(network, ref)) for ref in refs],
+        target,
+        template,
+    )
 
 
 def _usage(world: World, pods: list[tuple[Pod, PodStatus]]) -> dict[tuple[str, str], Usage]:

@@ -25,6 +25,7 @@ from reme_operator.snapshot.read_dependencies import read_dependencies
 from reme_operator.snapshot.related_objects import get_missing, list_nodes, list_related
 from reme_playbook.snapshot import related_services, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.siblings import siblings
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_references
 
 _MAX_CONFIG_MAPS = 16
@@ -126,6 +127,7 @@ async def collect_snapshot(
         fault_start_observed=began.observed,
         collected_at=now,
         named_pods=_named_pods(pods, report, remediation),
+        siblings=siblings(workloads, ref, template),
     )
     dependencies = await read_dependencies(
         cluster, snapshot, services, workloads, _reported_texts(report, remediation)

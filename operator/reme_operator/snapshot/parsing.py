@@ -1,5 +1,6 @@
 """Parses objects of the API server into the parts of a snapshot. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.snapshot import EventLine, Revision, Usage
 
 _REVISION = "deployment.kubernetes.io/revision"
+_CONTAINER = re.compile(r"spec\.containers\{([-a-z0-9]{1,63})\}")
 _DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 
 
@@ -86,7 +88,14 @@ def parse_event(event: Json, now: datetime) -> EventLine:
         count=unstructured.number(event, "count", default=1),
         warning=unstructured.text(event, "type") == "Warning",
         age_seconds=max(0, int((now - time).total_seconds())) if time else None,
+        container=_container(unstructured.text(event, "involvedObject", "fieldPath")),
     )
+
+
+def _container(field_path: str) -> str:
+    """Return the container that an event is about: `spec.containers{server}` is server's."""
+    match = _CONTAINER.fullmatch(field_path)
+    return match[1] if match else ""
 
 
 def _ref(kind: str, namespace: str, item: Mapping[str, Any]) -> ObjectRef | None:

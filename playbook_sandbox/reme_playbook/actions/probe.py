@@ -21,6 +21,8 @@ from reme_playbook.actions.string_types import HttpPath, Port
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot import earlier_values
 from reme_playbook.snapshot.field_path import FieldValue, Path, Write, container_path
+from reme_playbook.snapshot.probe_failures import fails
+from reme_playbook.snapshot.sibling_probes import sibling_values
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import PROBE_KEYS, PROBE_TIMINGS, ContainerView, ProbeView
 
@@ -41,8 +43,10 @@ class PatchProbe(ContainerAction):
 
     NAME = ActionName.PATCH_PROBE
     BOUNDS = (
-        "an earlier path or port, or a declared port; seconds and thresholds by a factor of 2 at "
-        "most; no probe is added or removed"
+        "an earlier path or port, a declared port, or what another probe of the container or of a "
+        "healthy workload with the same program asks, where the present one is answered 404 or "
+        "asks a port that is not declared; seconds and thresholds by a factor of 2 at most; no "
+        "probe is added or removed"
     )
     RESTORES = "the earlier values"
     EXAMPLE: ClassVar[Draft] = {
@@ -139,24 +143,31 @@ class PatchProbe(ContainerAction):
             earlier = earlier_values.probe_values(snapshot, container.name, kind, field)
             if value in earlier or value == getattr(probe, field):
                 continue
+            if value in sibling_values(snapshot, container.name, kind, field):
+                continue
             if field not in PROBE_TIMINGS:
                 raise RejectedPlaybookError(
                     RejectionRule.UNKNOWN_VALUE,
-                    f"the {kind} probe had this {field} in no earlier revision",
+                    f"the {kind} probe had this {field} in no earlier revision, and no other probe "
+                    "that works has it",
                 )
             _check_timing(field, int(value), probe)
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
-        """Yield earlier values, and seconds and thresholds that are twice the present ones."""
+        """Yield earlier values, those of other probes, and twice the seconds and thresholds."""
         for container in snapshot.containers:
             for kind, probe in container.probes.items():
                 name = container.name
                 head = {"action": "PatchProbe", "container": name, "probe": kind}
                 for field in ("path", "port"):
                     earlier = earlier_values.probe_values(snapshot, name, kind, field)
-                    for value in earlier[:MAX_EARLIER]:
+                    others = sibling_values(snapshot, name, kind, field)
+                    for value in dict.fromkeys([*earlier[:MAX_EARLIER], *others[:MAX_EARLIER]]):
                         yield {**head, "handler": probe.handler, field: value}
+                failure = fails(snapshot, name, kind)
+                if failure and failure.asks_nothing_that_exists:
+                    continue  # it is answered in time: no time helps
                 for field in PROBE_TIMINGS:
                     earlier = earlier_values.probe_values(snapshot, name, kind, field)
                     double = getattr(probe, field) * PROBE_FACTOR

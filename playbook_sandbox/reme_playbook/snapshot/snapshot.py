@@ -13,6 +13,7 @@ from reme_playbook.snapshot.finding import Finding
 from reme_playbook.snapshot.object_diff import FieldChange
 from reme_playbook.snapshot.object_ref import CLUSTER_SCOPED, ObjectRef
 from reme_playbook.snapshot.pod_template import differences, digest
+from reme_playbook.snapshot.siblings import Sibling
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -35,6 +36,7 @@ class EventLine:
     count: int = 1
     warning: bool = True
     age_seconds: int | None = None
+    container: str = ""  # that it is about, if it says so
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class ClusterSnapshot:
     collected_at: datetime | None = None
     named_pods: tuple[str, ...] = ()  # pods of the target that the report names
     dependencies: tuple[Dependency, ...] = ()  # that its environment names
+    siblings: Mapping[ObjectRef, Sibling] = field(default_factory=dict)
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:

@@ -26,9 +26,11 @@ def abstention_reason(remediation: Remediation, reply: str) -> tuple[Reason, str
     return reason, f"{message}{probe_summary(remediation)}"
 
 
-def no_action_reason(remediation: Remediation, message: str) -> tuple[Reason, str]:
-    """Return that no allowed action would change anything."""
-    return Reason.NO_ACTION_HELPS, f"{message}{probe_summary(remediation)}"
+def no_action_reason(
+    remediation: Remediation, message: str, reason: Reason = Reason.NO_ACTION_HELPS
+) -> tuple[Reason, str]:
+    """Return that no allowed action would help, or that the fault is elsewhere."""
+    return reason, f"{message}{probe_summary(remediation)}"
 
 
 def unmeasured_fault_reason(remediation: Remediation) -> tuple[Reason, str]:

@@ -72,6 +72,7 @@ _RETRIED_OUTCOMES = {Outcome.REJECTED, Outcome.ROLLED_BACK, Outcome.FAILED}
 
 _FINAL_REASONS = {
     Reason.POLICY_ALLOWS_NOTHING,
+    Reason.FAULT_ELSEWHERE,
     Reason.MODEL_UNAVAILABLE,
     Reason.MODEL_TIMED_OUT,
     Reason.RUN_NOT_STARTED,
@@ -80,6 +81,12 @@ _FINAL_REASONS = {
     Reason.INTERNAL_ERROR,
 }
 """Reasons that another attempt would not change."""
+
+_NOTHING_TO_DO = {
+    Reason.POLICY_ALLOWS_NOTHING: Reason.NO_ACTION_HELPS,
+    Reason.FAULT_ELSEWHERE: Reason.FAULT_ELSEWHERE,
+}
+"""Reasons of a rejection before the model was asked, and the reasons for doing nothing."""
 
 _OPERATOR_FAILURES = {Reason.TAMPERED, Reason.RUN_NOT_STARTED}
 """Reasons of a rejection that say nothing about the playbook."""
@@ -291,9 +298,12 @@ _ATTEMPT_RULES: tuple[Callable[[Observed, Attempt, datetime], Decision | None], 
 def _close_rejected(observed: Observed, attempt: Attempt) -> Decision:
     assert attempt.rejection is not None, "only called for a rejected attempt"
     reason, message = rejection_reason(attempt), attempt.rejection.message
-    if reason is Reason.POLICY_ALLOWS_NOTHING and not has_run(observed.remediation):
-        # Nothing was rejected: no allowed action would change anything.
-        return CloseAttempt(Outcome.ABSTAINED, *no_action_reason(observed.remediation, message))
+    if reason in _NOTHING_TO_DO and not has_run(observed.remediation):
+        # Nothing was rejected: no allowed action would help.
+        why = _NOTHING_TO_DO[reason]
+        return CloseAttempt(
+            Outcome.ABSTAINED, *no_action_reason(observed.remediation, message, why)
+        )
     outcome = Outcome.FAILED if reason in _OPERATOR_FAILURES else Outcome.REJECTED
     return CloseAttempt(outcome, reason, message)
 

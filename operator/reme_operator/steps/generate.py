@@ -1,7 +1,6 @@
 """From the state of the cluster to the reply of the model: context, action space, request."""
 
 import json
-from collections.abc import Mapping
 from hashlib import sha256
 from zlib import crc32
 
@@ -34,7 +33,8 @@ from reme_operator.steps.attempt_history import latest_probes, summaries
 from reme_operator.steps.context import ModelFailure, StepContext, StepResult, clip
 from reme_operator.steps.current_snapshot import current_snapshot
 from reme_operator.steps.earlier_tries import earlier_tries
-from reme_playbook.policy.action_space import allowed_actions, refusals_by_action
+from reme_playbook.policy.action_space import allowed_actions
+from reme_playbook.policy.nothing_left import NothingLeft, nothing_left
 from reme_playbook.policy.tries import untried
 
 PROMPT_KEY = "prompt.json"
@@ -132,8 +132,8 @@ async def _prepare(
     probes = latest_probes(context.status.baseline, earlier)
     incident = describe_incident(snapshot, report, summaries(earlier), probes)
     if not actions:
-        refusals = refusals_by_action(snapshot, policy, release_namespace=home, now=now)
-        return _no_action(context, incident, refusals)
+        why = nothing_left(snapshot, policy, release_namespace=home, now=now)
+        return _no_action(context, incident, why)
     messages = build_messages(incident, actions, settings.model_prompt_style)
     prompt, text = await context.deps.cluster.store_artifact(
         remediation,
@@ -191,11 +191,14 @@ async def _stored_reply(context: StepContext) -> StoredReply | None:
         return None
 
 
-def _no_action(context: StepContext, incident: str, refusals: Mapping[str, str]) -> StepResult:
-    message = "the policy allows no action that is possible now and was not tried before"
-    if refusals:
-        message += ": " + ", ".join(f"{name} {rule}" for name, rule in refusals.items())
-    rejection = Rejection(rule=Reason.POLICY_ALLOWS_NOTHING, message=clip(message))
+def _no_action(context: StepContext, incident: str, why: NothingLeft) -> StepResult:
+    rule, message = Reason.POLICY_ALLOWS_NOTHING, why.message
+    if why.elsewhere:
+        rule, message = (
+            Reason.FAULT_ELSEWHERE,
+            f"the fault is in {why.elsewhere}: report it there; {why.message}",
+        )
+    rejection = Rejection(rule=rule, message=clip(message))
     return context.with_attempt(rejection=rejection, observations=_last_lines(incident))
 
 

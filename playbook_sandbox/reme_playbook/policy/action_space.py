@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
 from reme_playbook.actions.registry import PUBLIC, Action, build
-from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.policy.evidence_rules import Evidence, refusal
 from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -82,16 +82,19 @@ def refusals_by_action(
     *,
     release_namespace: str = "",
     now: datetime | None = None,
-) -> dict[str, str]:
-    """Return, for each action that the policy lists, the rule that most candidates broke."""
+) -> dict[ActionName, RejectedPlaybookError]:
+    """Return, for each action that the policy lists, what the evidence says against it.
+
+    Or else the first refusal by the rule that most of its candidates broke.
+    """
     listed = {rule.name for rule in policy.actions}
     evidence = Evidence(snapshot)
-    refusals: dict[str, str] = {}
+    refusals: dict[ActionName, RejectedPlaybookError] = {}
     for name in PUBLIC:
         if name not in listed:
             continue
-        rules = Counter(
-            str(candidate.refusal.rule)
+        errors = [
+            candidate.refusal
             for candidate in evaluate(
                 name,
                 snapshot,
@@ -101,7 +104,14 @@ def refusals_by_action(
                 evidence=evidence,
             )
             if candidate.refusal is not None
-        )
-        if rules:
-            refusals[str(name)] = rules.most_common(1)[0][0]
+        ]
+        if errors:
+            refusals[name] = _most_telling(errors)
     return refusals
+
+
+def _most_telling(errors: list[RejectedPlaybookError]) -> RejectedPlaybookError:
+    counts = Counter(error.rule for error in errors)
+    counts[RejectionRule.NOT_SUPPORTED] *= len(errors)
+    most = counts.most_common(1)[0][0]
+    return next(error for error in errors if error.rule is most)

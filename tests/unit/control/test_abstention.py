@@ -70,6 +70,15 @@ def test_where_no_allowed_action_would_change_anything_nothing_is_done() -> None
     )
 
 
+def test_a_fault_of_a_dependency_is_one_elsewhere() -> None:
+    message = "the fault is in stock: it has no pods"
+    rejection = Rejection(rule="FaultElsewhere", message=message)
+    decision = next_of(attempt(1, rejection=rejection))
+    assert decision == d.CloseAttempt(
+        Outcome.ABSTAINED, Reason.FAULT_ELSEWHERE, f"{message}{MEASURED}"
+    )
+
+
 def test_after_a_run_it_is_no_abstention_any_more() -> None:
     first = closed(
         1, Outcome.ROLLED_BACK, Reason.PROBES_FAILED, run=run(Reason.RUN_SUCCEEDED, clean=True)

@@ -498,7 +498,8 @@ def test_what_the_evidence_speaks_against_is_not_offered_and_the_refusal_is_kept
     policy = everything()
     names = {one.name for one in allowed_actions(live, policy)}
     assert not names & {ActionName.RESTART, ActionName.DELETE_POD, ActionName.SCALE}
-    assert refusals_by_action(live, policy)["Restart"] == "NotSupported"
+    refused = refusals_by_action(live, policy)
+    assert refused[ActionName.RESTART].rule is RejectionRule.NOT_SUPPORTED
     (evaluation,) = evaluate(ActionName.RESTART, live, policy)
     assert isinstance(evaluation.refusal, NotSupportedError)
     assert "quota team is used up (pods)" in evaluation.refusal.message

@@ -11,9 +11,12 @@ from reme_playbook.policy.evidence.rule import evidence_rule
 from reme_playbook.snapshot.pod_template import differences
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
+FAULT_OF_DEPENDENCY = "FaultOfDependency"
+"""The name of the rule by which a remediation ends with the reason FaultElsewhere."""
+
 
 @evidence_rule(
-    "FaultOfDependency",
+    FAULT_OF_DEPENDENCY,
     ActionName.RESTART,
     ActionName.DELETE_POD,
     ActionName.SCALE,

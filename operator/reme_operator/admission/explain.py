@@ -19,6 +19,7 @@ from reme_operator.admission.admit import Accept, Admission, AdmissionInput, Alr
 from reme_operator.admission.policy_selection import NoPolicyChosen, rank_policies, select_policy
 from reme_playbook.actions.registry import PUBLIC
 from reme_playbook.policy.action_space import evaluate
+from reme_playbook.policy.evidence_rules import RULES, NotSupportedError
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MOST_SHOWN = 5
@@ -60,6 +61,14 @@ class ActionExplanation(BaseModel):
     note: str = ""
 
 
+class EvidenceExplanation(BaseModel):
+    """An evidence rule that refuses actions now."""
+
+    rule: str
+    reason: str
+    refused: list[str]  # summaries
+
+
 class Explanation(BaseModel):
     """The explanation of one report."""
 
@@ -73,6 +82,7 @@ class Explanation(BaseModel):
     policy: str = ""
     limits: list[str] = []
     actions: list[ActionExplanation] = []
+    evidence: list[EvidenceExplanation] = []
     notes: list[str] = []
 
 
@@ -106,6 +116,7 @@ def explain(
         actions=(
             _actions(policy.spec, snapshot, release_namespace, now) if policy and snapshot else []
         ),
+        evidence=_evidence_rules(policy.spec, snapshot) if policy and snapshot else [],
         notes=[*admission_notes, *report.spec.notes, *notes],
     )
 
@@ -238,6 +249,23 @@ def _action(
         more_refused=max(0, len(refused) - _MOST_SHOWN),
         note="" if allowed or refused else "the target has nothing that it could change",
     )
+
+
+def _evidence_rules(
+    spec: RemediationPolicySpec, snapshot: ClusterSnapshot
+) -> list[EvidenceExplanation]:
+    """Return the evidence rules that refuse something, with what they refuse."""
+    refused: dict[str, list[str]] = {}
+    for name in {rule.name: None for rule in spec.actions}:
+        for candidate in evaluate(name, snapshot, spec):
+            error = candidate.refusal
+            if candidate.action is not None and isinstance(error, NotSupportedError):
+                refused.setdefault(error.evidence_rule.name, []).append(candidate.action.summary())
+    return [
+        EvidenceExplanation(rule=rule.name, reason=rule.reason, refused=refused[rule.name])
+        for rule in RULES
+        if rule.name in refused
+    ]
 
 
 def _bounds(rule: ActionRule, snapshot: ClusterSnapshot) -> Iterator[str]:

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from reme_operator.admission.explain import ActionExplanation, Explanation, PolicyExplanation
+from reme_operator.admission.explain import (
+    ActionExplanation,
+    EvidenceExplanation,
+    Explanation,
+    PolicyExplanation,
+)
 from reme_operator.cli.terminal import escape
+
+_MOST_SHOWN = 5
 
 
 def explanation_lines(explanation: Explanation) -> Iterator[Text]:
@@ -36,6 +43,11 @@ def explanation_lines(explanation: Explanation) -> Iterator[Text]:
         yield _text(
             f"{possible} actions are possible now, of {kinds} of {len(explanation.actions)} kinds"
         )
+    if explanation.evidence:
+        yield Text()
+        yield _text("The evidence speaks against:")
+        for rule in explanation.evidence:
+            yield from _rule(rule)
     yield from (_text(f"Note: {note}") for note in explanation.notes)
 
 
@@ -57,6 +69,14 @@ def _action(action: ActionExplanation) -> Iterator[Text]:
         yield _text(f"      no: {refusal.summary}: {refusal.rule}: {refusal.message}")
     if action.more_refused:
         yield _text(f"      no: {action.more_refused} more")
+
+
+def _rule(rule: EvidenceExplanation) -> Iterator[Text]:
+    yield _text(f"  - {rule.rule}: {rule.reason}")
+    for summary in rule.refused[:_MOST_SHOWN]:
+        yield _text(f"      refuses: {summary}")
+    if len(rule.refused) > _MOST_SHOWN:
+        yield _text(f"      refuses: {len(rule.refused) - _MOST_SHOWN} more")
 
 
 def _text(line: str, style: str = "") -> Text:

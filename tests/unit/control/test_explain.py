@@ -12,6 +12,7 @@ from reme_playbook.policy.action_space import allowed_actions
 from tests.doubles.builders import NOW, RELEASE, policy, report
 from tests.unit.control.test_budgets import opened
 from tests.unit.playbook.builders import Shop
+from tests.unit.playbook.rollouts import Pod, Rollout
 
 TARGET = TargetInfo({"app": "cart"}, ("server", "proxy"))
 
@@ -55,6 +56,21 @@ def test_every_refusal_has_its_reason() -> None:
         ("Scale Deployment cart to 4", "Bounds")
     }
     assert lines[ActionName.RESTART].note == "not listed by the policy"
+
+
+def test_the_evidence_rules_that_refuse_something_are_told_with_their_reasons() -> None:
+    used = policy(actions=[{"name": "DeletePod"}, {"name": "Restart"}])
+    shop = Rollout(pods=(Pod(),) * 7)
+    admission_input = AdmissionInput(report(), TARGET, [used], (), RELEASE)
+    explanation = explain(admission_input, shop.live(), NOW)
+    (rule,) = explanation.evidence
+    assert (rule.rule, len(rule.refused)) == ("HealthyPod", 5)
+    (line,) = [one for one in explanation.actions if one.name is ActionName.DELETE_POD]
+    assert {one.rule for one in line.refused} == {"NotSupported"}
+    message = text(explanation)
+    assert "The evidence speaks against:\n  - HealthyPod: The pod is ready" in message
+    assert "      refuses: Delete Pod cart-h1-0, to be replaced" in message
+    assert explain(admission_input, Rollout(pods=(Pod(),)).live(), NOW).evidence == []
 
 
 def test_the_bounds_of_amounts_are_amounts() -> None:

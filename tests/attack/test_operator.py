@@ -8,7 +8,7 @@ from reme_playbook.execution.manifests import RunManifests, manifests
 from tests.attack.environment import AttackEnvironment
 from tests.attack.verdicts import Verdict, stopped_by
 from tests.e2e.sandbox.conftest import Identity, RunAdmission
-from tests.e2e.sandbox.test_operator_admission import JOBS, create, request
+from tests.e2e.sandbox.test_operator_admission import JOBS, REPORTS, create, follow_up, request
 
 pytestmark = pytest.mark.cluster
 
@@ -33,4 +33,18 @@ def test_no_job_but_a_run_of_reme(
         reply = create(admission, operator, job)
         who = stopped_by(reply.status, reply.message)
         verdicts.append(Verdict(OPERATOR, f"a Job: {name}", who, reply.message))
+        assert who == "admission: operator admission", (name, reply)
+
+
+def test_no_report_but_about_a_cause(
+    environment: AttackEnvironment, operator: Identity, verdicts: list[Verdict]
+) -> None:
+    admission = environment.admission
+    assert create(admission, operator, follow_up(admission)).status == 201
+    for name, change in REPORTS.items():
+        report = follow_up(admission)
+        change(report)
+        reply = create(admission, operator, report)
+        who = stopped_by(reply.status, reply.message)
+        verdicts.append(Verdict(OPERATOR, f"a report: {name}", who, reply.message))
         assert who == "admission: operator admission", (name, reply)

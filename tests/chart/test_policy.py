@@ -94,6 +94,33 @@ def test_a_playbook_is_approved_by_those_who_may() -> None:
     assert binding["validationActions"] == ["Deny"]
 
 
+def test_a_report_that_names_a_remediation_as_its_origin_is_created_by_the_operator() -> None:
+    for values in ("default", "namespaced"):
+        rendered = render(values)
+        spec = rendered.one("ValidatingAdmissionPolicy", "reme-follow-up")["spec"]
+        (rule,) = spec["matchConstraints"]["resourceRules"]
+        assert (rule["operations"], rule["resources"]) == (["CREATE"], ["diagnosisreports"])
+        assert "check('follow').allowed()" in spec["validations"][0]["expression"]
+        binding = rendered.one("ValidatingAdmissionPolicyBinding", "reme-follow-up")["spec"]
+        assert binding["validationActions"] == ["Deny"]
+        may_follow = {
+            role["metadata"]["name"]
+            for role in rendered.of("Role", "ClusterRole")
+            if any("follow" in rule["verbs"] for rule in role["rules"])
+        }
+        assert may_follow == {"reme-operator"}
+
+
+def test_the_operator_creates_no_report_but_those_of_causes() -> None:
+    spec = render("default").one("ValidatingAdmissionPolicy", "reme-operator-admission")["spec"]
+    rules = spec["matchConstraints"]["resourceRules"]
+    (rule,) = [rule for rule in rules if "diagnosisreports" in rule["resources"]]
+    assert set(rule["operations"]) == {"CREATE", "UPDATE"}
+    (variable,) = [v for v in spec["variables"] if v["name"] == "reportOk"]
+    for field in ("followUpOf.uid", "followUpOf.depth in [1, 2]", "policyRef"):
+        assert field in variable["expression"]
+
+
 def test_the_notes_name_three_commands_and_nothing_to_fear(tmp_path: Path) -> None:
     text = notes(tmp_path)
     assert "rollout status deployment reme-model reme-operator" in text

@@ -58,6 +58,12 @@ _OWN_KINDS: tuple[Rule, ...] = (
 WATCHED_NAMESPACE_RULES: tuple[Rule, ...] = (
     *_OWN_KINDS,
     {
+        # reports about the cause of a fault; `follow` is what the follow-up admission policy asks
+        "apiGroups": ["reme.dev"],
+        "resources": ["diagnosisreports"],
+        "verbs": ["create", "follow"],
+    },
+    {
         # watch: what verification polls
         "apiGroups": ["apps"],
         "resources": ["deployments", "statefulsets", "daemonsets", "replicasets"],

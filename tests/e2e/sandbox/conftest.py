@@ -218,10 +218,10 @@ def admission(kubectl: Kubectl, api: Api) -> Iterator[RunAdmission]:
     try:
         kubectl.run("create", "namespace", run_admission.system)
         kubectl.run("create", "namespace", run_admission.shop)
-        if api("GET", "/apis/reme.dev/v1alpha1/rungrants").status == 404:
-            kubectl.run(
-                "apply", "-f", "-", stdin=helm_template("x", "x", "templates/crds/rungrants.yaml")
-            )
+        for plural in ("rungrants", "diagnosisreports"):
+            if api("GET", f"/apis/reme.dev/v1alpha1/{plural}").status == 404:
+                definition = helm_template("x", "x", f"templates/crds/{plural}.yaml")
+                kubectl.run("apply", "-f", "-", stdin=definition)
         # Broad permissions, so that only admission can refuse.
         kubectl.run("apply", "-f", "-", stdin=yaml.safe_dump(_everything(run_admission)))
         kubectl.run("apply", "-f", "-", stdin=rendered)
@@ -246,7 +246,8 @@ def _canary() -> Object:
 
 def templates() -> list[str]:
     names = sorted(p.name for p in (CHART / "templates" / "sandbox").glob("*.yaml"))
-    return [f"templates/sandbox/{name}" for name in names]
+    follow_up = "templates/policy/follow-up-admission-policy.yaml"
+    return [follow_up, *(f"templates/sandbox/{name}" for name in names)]
 
 
 def helm_template(name: str, namespace: str, *shown: str) -> str:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from reme_api.investigation import Cause, FollowUp
 from reme_api.policy import Sandbox
+from reme_operator.decision.follow_up_report import follow_up_report, probes_of_cause
+from reme_operator.names import follow_up_name
 from reme_playbook.actions.delete_pod import DeletePod
 from reme_playbook.actions.node import UncordonNode
 from reme_playbook.actions.quota import SetQuota
@@ -15,6 +18,7 @@ from reme_playbook.actions.restart import Restart
 from reme_playbook.actions.scale import Scale
 from reme_playbook.execution.manifests import RunManifests, RunRequest, manifests
 from reme_playbook.snapshot.object_ref import ObjectRef
+from tests.doubles.builders import remediation
 from tests.e2e.sandbox.conftest import Identity, Object, RunAdmission
 
 pytestmark = pytest.mark.cluster
@@ -26,6 +30,7 @@ PATHS = {
     "RunGrant": "/apis/reme.dev/v1alpha1/namespaces/{}/rungrants",
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "DiagnosisReport": "/apis/reme.dev/v1alpha1/namespaces/{}/diagnosisreports",
 }
 
 
@@ -265,6 +270,89 @@ def test_no_other_identity_may_be_created(
     assert create(admission, operator, account).refused_by_admission
     account["metadata"].update(name=run.job["metadata"]["name"], namespace=admission.shop)
     assert create(admission, operator, account).refused_by_admission
+
+
+def follow_up(admission: RunAdmission) -> Object:
+    """Return the report that the operator creates about a cause."""
+    first = remediation()
+    first.metadata.namespace = admission.shop
+    cause = Cause(kind="Deployment", name="reviews", evidence=["its Service has no endpoints"])
+    record = FollowUp(
+        report=follow_up_name(first, cause.kind, cause.name),
+        attempt=1,
+        cause=cause,
+        start_time=datetime.now(UTC),
+    )
+    return follow_up_report(first, record, probes_of_cause((), cause, ())).manifest()
+
+
+def owner(report: Object) -> Object:
+    references: list[Object] = report["metadata"]["ownerReferences"]
+    return references[0]
+
+
+REPORTS: dict[str, Change] = {
+    "of-a-person": lambda r: r["spec"].pop("followUpOf"),
+    "without-an-owner": lambda r: r["metadata"].pop("ownerReferences"),
+    "of-another-owner": lambda r: owner(r).update(uid="another"),
+    "of-another-kind-of-owner": lambda r: owner(r).update(apiVersion="v1", kind="ConfigMap"),
+    "another-label": lambda r: r["metadata"]["labels"].update({"reme.dev/remediation-uid": "x"}),
+    "another-name": lambda r: r["metadata"].update(name="cart-down"),
+    "with-a-policy": lambda r: r["spec"].update(policyRef={"name": "wide"}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_no_other_report_may_be_created(
+    admission: RunAdmission, operator: Identity, name: str
+) -> None:
+    report = follow_up(admission)
+    assert create(admission, operator, report).status == 201
+    REPORTS[name](report)
+    assert create(admission, operator, report).refused_by_admission
+    other = create(admission, Identity("root", ("system:masters",), None), report)
+    assert other.status == 201, other
+
+
+def test_no_report_may_be_created_in_the_release_namespace(
+    admission: RunAdmission, operator: Identity
+) -> None:
+    report = follow_up(admission)
+    report["metadata"]["namespace"] = admission.system
+    assert create(admission, operator, report).refused_by_admission
+
+
+def test_nobody_else_creates_a_report_that_names_its_origin(admission: RunAdmission) -> None:
+    root, person = Identity("root", ("system:masters",), None), "reme-reporter"
+    role: Object = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": person, "namespace": admission.shop},
+        "rules": [
+            {"apiGroups": ["reme.dev"], "resources": ["diagnosisreports"], "verbs": ["create"]}
+        ],
+    }
+    binding: Object = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": person, "namespace": admission.shop},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": person},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": person}],
+    }
+    paths = [
+        f"/apis/rbac.authorization.k8s.io/v1/namespaces/{admission.shop}/{plural}"
+        for plural in ("roles", "rolebindings")
+    ]
+    for path, manifest in zip(paths, (role, binding), strict=True):
+        assert admission.api("POST", path, manifest, by=root).status == 201
+    try:
+        report, reporter = follow_up(admission), Identity(person, (), None)
+        assert create(admission, reporter, report).refused_by_admission
+        report["spec"].pop("followUpOf")
+        assert create(admission, reporter, report).status == 201
+    finally:
+        for path in paths:
+            admission.api("DELETE", f"{path}/{person}", by=root)
 
 
 def mint(admission: RunAdmission, by: Identity, account: str, **spec: Any) -> Any:

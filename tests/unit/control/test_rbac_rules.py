@@ -49,6 +49,19 @@ def test_where_targets_live_only_records_and_bindings_are_written() -> None:
     assert texts["verbs"] == ["get", "create"]
 
 
+def test_reports_are_created_where_targets_live_and_never_changed() -> None:
+    verbs = {
+        verb
+        for rule in ALL
+        if "diagnosisreports" in rule["resources"]
+        for verb in set(rule["verbs"]) - READS
+    }
+    assert verbs == {"create", "follow"}
+    (rule,) = [rule for rule in ALL if "follow" in rule["verbs"]]
+    assert rule in WATCHED_NAMESPACE_RULES
+    assert rule["resources"] == ["diagnosisreports"]
+
+
 def test_only_the_run_roles_are_bound_and_each_by_name() -> None:
     for kind, roles in (("ClusterRole", {*RUN_ROLES}), ("Role", {*RUN_ROLES} - CLUSTER_ROLES)):
         parts = run_role_bind_rules("x-run-", kind)

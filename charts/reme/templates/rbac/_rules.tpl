@@ -23,6 +23,10 @@ changes is changed by its run, under rights that only `bind` hands out, and insi
 {{/* Where targets live: reading, the texts of remediations, and binding the run roles. */}}
 {{- define "reme.rules.watched" -}}
 {{ include "reme.rules.own" . }}
+# reports about the cause of a fault; the policies operator-admission and follow-up keep it to those
+- apiGroups: [reme.dev]
+  resources: [diagnosisreports]
+  verbs: [create, follow]
 # watch: what verification polls
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets, replicasets]

@@ -79,6 +79,7 @@ generate: setup ## Write everything that is generated: CRDs, references, chart s
 	$(PY) -m reme_api.crd_generator
 	$(PY) -m reme_api.api_reference
 	$(PY) -m reme_playbook.action_reference
+	$(PY) -m reme_playbook.inspection_reference
 	$(PY) -m reme_operator.app.reference
 	$(PY) -m reme_operator.cli.reference
 	$(PY) charts/tools/generate.py
@@ -87,6 +88,7 @@ verify: setup ## Fail when something generated, or a lock, is not what its sourc
 	$(PY) -m reme_api.crd_generator --check
 	$(PY) -m reme_api.api_reference --check
 	$(PY) -m reme_playbook.action_reference --check
+	$(PY) -m reme_playbook.inspection_reference --check
 	$(PY) -m reme_operator.app.reference --check
 	$(PY) -m reme_operator.cli.reference --check
 	$(PY) charts/tools/generate.py --check

@@ -80,6 +80,7 @@ def host_stages() -> list[Stage]:
         "CRDs": "reme_api.crd_generator",
         "API reference": "reme_api.api_reference",
         "action reference": "reme_playbook.action_reference",
+        "inspection reference": "reme_playbook.inspection_reference",
         "metrics and settings reference": "reme_operator.app.reference",
         "command line reference": "reme_operator.cli.reference",
         "benchmark page": "reme_benchmark.reports.benchmark_page",

@@ -12,6 +12,7 @@ from reme_operator.app.rbac_rules import (
     run_role_bind_rules,
 )
 from reme_playbook.execution.grants import CLUSTER_ROLES, RUN_ROLES
+from reme_playbook.inspections.registry import PUBLIC, Inspection
 
 READS = {"get", "list", "watch"}
 BINDS = [rule for part in run_role_bind_rules("reme-run-").values() for rule in part]
@@ -79,3 +80,18 @@ def test_the_lease_is_the_only_one_that_is_changed() -> None:
     for rule in RELEASE:
         if rule["resources"] == ["leases"] and set(rule["verbs"]) != {"create"}:
             assert rule["resourceNames"] == [LEASE_NAME]
+
+
+@pytest.mark.parametrize("inspection", PUBLIC.values(), ids=lambda one: str(one.NAME))
+def test_the_operator_may_read_what_inspections_need_and_never_secrets(
+    inspection: type[Inspection],
+) -> None:
+    readable = {
+        f"{resource}.{group}".rstrip(".")
+        for rule in [*WATCHED_NAMESPACE_RULES, READ_LOGS, *CLUSTER]
+        if {"get", "list"} & set(rule["verbs"])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert set(inspection.RIGHTS) <= readable
+    assert not any("secret" in right for right in inspection.RIGHTS)

@@ -4,9 +4,11 @@ import inspect
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from reme_playbook.inspection_reference import KINDS, main
 from reme_playbook.inspections.base import Inspection, InspectionResult
 from reme_playbook.inspections.object_events import ObjectEvents
 from reme_playbook.inspections.registry import (
@@ -109,3 +111,21 @@ def test_results_are_written_as_json_and_read_back() -> None:
     )
     assert RESULTS.validate_json(RESULTS.dump_json(results)) == results
     assert finding.text == 'a "text" of two lines'
+
+
+def test_the_page_says_everything_about_each_inspection(tmp_path: Path) -> None:
+    page = tmp_path / "inspections.md"
+    assert main(["--out", str(page)]) == 0
+    text = page.read_text()
+    for name, inspection in PUBLIC.items():
+        assert f"\n## {name}\n" in text
+        for argument in set(inspection.model_fields) - {"subject"}:
+            assert f"\n| `{argument}` | " in text
+            assert inspection.model_fields[argument].description, argument
+    assert main(["--out", str(page), "--check"]) == 0
+    page.write_text(text.replace("reads and never writes", "reads and writes"))
+    assert main(["--out", str(page), "--check"]) == 1
+
+
+def test_every_kind_of_finding_is_described() -> None:
+    assert set(KINDS) == set(FindingKind)

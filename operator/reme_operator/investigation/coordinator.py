@@ -90,6 +90,8 @@ class PossibleCause(_Stored):
     workload: ObjectRef
     services: tuple[str, ...] = ()  # by which the target calls it
     faults: tuple[str, ...] = ()  # of its own, as the snapshot shows them
+    failed_requests: tuple[str, ...] = ()  # of the report's probes
+    recent_change: str = ""  # shortly before the fault began
 
 
 class CoordinatorView(_Stored):
@@ -109,6 +111,7 @@ class CoordinatorView(_Stored):
     symptoms: frozenset[Symptom] = frozenset()
     own_faults: tuple[str, ...] = ()  # of the target, its Services and its settings
     possible_causes: tuple[PossibleCause, ...] = ()
+    failing_outside: tuple[str, ...] = ()  # dependencies that logs or the report say fail
     candidates: tuple[Candidate, ...] = ()  # not performed yet in this attempt
     performed: tuple[Candidate, ...] = ()
     findings: tuple[StoredFinding, ...] = ()

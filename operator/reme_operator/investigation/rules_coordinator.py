@@ -114,16 +114,22 @@ def choose_by_rules(view: CoordinatorView) -> CoordinatorChoice:
             if evidence := likely_evidence(view, possible):
                 return follow(view, possible, evidence)
         if outside := _failing_outside(view):
-            return CoordinatorChoice(
-                choice=Choice.ABSTAIN,
-                reason=Reason.FAULT_ELSEWHERE,
-                message=f"a dependency outside of the namespace fails: {outside.text}",
-            )
+            return _abstain(outside)
     if chosen := _worth_inspecting(view):
         return CoordinatorChoice(
             choice=Choice.INSPECT, inspections=chosen, message=_why(view, chosen)
         )
+    if view.failing_outside and not own:
+        return _abstain(view.failing_outside[0])
     return act("the findings name no other workload as the cause" if view.findings else "")
+
+
+def _abstain(outside: str) -> CoordinatorChoice:
+    return CoordinatorChoice(
+        choice=Choice.ABSTAIN,
+        reason=Reason.FAULT_ELSEWHERE,
+        message=f"a dependency outside of the namespace fails: {outside}",
+    )
 
 
 def act(message: str) -> CoordinatorChoice:
@@ -170,10 +176,13 @@ def likely_evidence(view: CoordinatorView, possible: PossibleCause) -> tuple[str
     """
     likely = [finding for finding in _about(view, possible) if finding.kind in _MAY_FAIL_ITSELF]
     kinds = {finding.kind for finding in likely}
+    kinds |= {FindingKind.REQUEST_FAILED} if possible.failed_requests else set()
+    kinds |= {FindingKind.RECENT_CHANGE} if possible.recent_change else set()
     unchanged = Symptom.RECENT_CHANGE not in view.symptoms
-    if FindingKind.REQUEST_FAILED in kinds and (unchanged or len(kinds) > 1):
-        return tuple(dict.fromkeys(finding.text for finding in likely))
-    return ()
+    if FindingKind.REQUEST_FAILED not in kinds or not (unchanged or len(kinds) > 1):
+        return ()
+    texts = [*possible.failed_requests, possible.recent_change, *(one.text for one in likely)]
+    return tuple(text for text in dict.fromkeys(texts) if text)
 
 
 def _about(view: CoordinatorView, possible: PossibleCause) -> list[StoredFinding]:
@@ -193,8 +202,9 @@ def _is_elsewhere(view: CoordinatorView, finding: StoredFinding) -> bool:
     return any(is_part_of(finding.subject, possible) for possible in view.possible_causes)
 
 
-def _failing_outside(view: CoordinatorView) -> StoredFinding | None:
-    return next((f for f in view.findings if f.kind is FindingKind.DEPENDENCY_OUTSIDE), None)
+def _failing_outside(view: CoordinatorView) -> str:
+    outside = (f.text for f in view.findings if f.kind is FindingKind.DEPENDENCY_OUTSIDE)
+    return next(outside, "")
 
 
 # what is worth inspecting ------------------------------------------------------------------------

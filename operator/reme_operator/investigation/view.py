@@ -4,18 +4,20 @@ Own faults are what is wrong with the target's own settings, Services and constr
 the target can help. Symptoms, such as a crash or a failing probe, may have their cause elsewhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
-from reme_api.probes import ProbeResult, ProbeVerdict
+from reme_api.probes import Probe, ProbeResult, ProbeVerdict
 from reme_model.prompt.redact import short
 from reme_model.prompt.sections import connections, related_objects, workload
 from reme_model.prompt.sections.lines import Line, Tone
 from reme_operator.investigation.coordinator import PossibleCause, Symptom
 from reme_playbook.snapshot.dependency import Dependency, Place
+from reme_playbook.snapshot.finding import FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
+from reme_playbook.snapshot.times import relative_to
 
 RECENT = timedelta(minutes=10)
 """How long before the start of a fault a change may be and still be a likely cause."""
@@ -111,41 +113,74 @@ def _cause_lines(snapshot: ClusterSnapshot) -> Iterator[Line]:
 
 
 def possible_causes(
-    snapshot: ClusterSnapshot, followed: Sequence[ObjectRef] = ()
+    snapshot: ClusterSnapshot,
+    probes: Sequence[Probe] = (),
+    measured: Sequence[ProbeResult] = (),
+    followed: Sequence[ObjectRef] = (),
 ) -> tuple[PossibleCause, ...]:
     """Return the workloads of the namespace behind the dependencies of the target.
 
-    Those that were followed already are left out.
+    `measured` are the latest results of the report's probes: one of them may ask a dependency.
+    Workloads that were followed already are left out.
     """
-    services: dict[ObjectRef, list[str]] = {}
-    faults: dict[ObjectRef, list[str]] = {}
+    dependencies: dict[ObjectRef, list[Dependency]] = {}
     for dependency in snapshot.dependencies:
-        if dependency.place is not Place.NAMESPACE or not dependency.workloads:
-            continue
-        workload = dependency.workloads[0].ref
-        if workload == snapshot.target or workload in followed:
-            continue
-        services.setdefault(workload, []).append(dependency.service)
-        if dependency.problem and not _was_so_before(dependency, snapshot):
-            faults.setdefault(workload, []).append(f"{dependency.name} {dependency.problem}")
+        if dependency.place is Place.NAMESPACE and dependency.workloads:
+            dependencies.setdefault(dependency.workloads[0].ref, []).append(dependency)
+    failed = list(_failed_requests(probes, measured))
     return tuple(
-        PossibleCause(
-            workload=workload,
-            services=tuple(dict.fromkeys(names)),
-            faults=tuple(
-                short(text, _MAX_FAULT) for text in dict.fromkeys(faults.get(workload, ()))
-            ),
-        )
-        for workload, names in services.items()
+        _possible_cause(workload, named, failed, snapshot.fault_start)
+        for workload, named in dependencies.items()
+        if workload not in (snapshot.target, *followed)
     )
 
 
-def _was_so_before(dependency: Dependency, snapshot: ClusterSnapshot) -> bool:
-    """Return whether the dependency had no pods long before the fault: it is not needed."""
-    start, changed = snapshot.fault_start, dependency.last_change
-    if not dependency.problem.startswith("has no pods") or start is None or changed is None:
-        return False
-    return changed < start - LONG_BEFORE
+def _possible_cause(
+    workload: ObjectRef,
+    named: Sequence[Dependency],
+    failed: Sequence[tuple[str, str]],
+    fault_start: datetime | None,
+) -> PossibleCause:
+    services = tuple(dict.fromkeys(dependency.service for dependency in named))
+    faults = [f"{one.name} {one.problem}" for one in named if one.problem]
+    requests = [text for service, text in failed if service in services]
+    changes = [one.last_change for one in named if one.last_change is not None]
+    recent = ""
+    if fault_start and changes and max(changes) >= fault_start - RECENT:
+        recent = f"{workload} was changed {relative_to(max(changes), fault_start)}"
+    return PossibleCause(
+        workload=workload,
+        services=services,
+        faults=_texts(faults),
+        failed_requests=_texts(requests),
+        recent_change=recent,
+    )
+
+
+def _failed_requests(
+    probes: Sequence[Probe], measured: Sequence[ProbeResult]
+) -> Iterator[tuple[str, str]]:
+    """Yield the Service and the result of each failed request of a probe."""
+    by_name = {probe.name: probe for probe in probes}
+    for result in measured:
+        probe = by_name.get(result.name)
+        if probe and probe.request and result.verdict is ProbeVerdict.FAILED:
+            service = probe.request.service
+            problem = result.message.removeprefix(f"{service} ") or "fails"
+            yield service, f"probe {result.name}: {service} {problem}"
+
+
+def failing_outside(snapshot: ClusterSnapshot) -> tuple[str, ...]:
+    """Return the dependencies outside of the namespace that logs or the report say fail."""
+    return _texts(
+        f"{dependency.name} {dependency.problem}"
+        for dependency in snapshot.dependencies
+        if dependency.problem and dependency.problem_kind is FindingKind.DEPENDENCY_OUTSIDE
+    )
+
+
+def _texts(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(short(text, _MAX_FAULT) for text in dict.fromkeys(texts))[:_MOST_FAULTS]
 
 
 def fault_text(report: DiagnosisReportSpec) -> str:

@@ -134,7 +134,8 @@ async def _view(context: StepContext, number: int) -> CoordinatorView:
         incident=incident,
         symptoms=view.symptoms_of(snapshot, measured),
         own_faults=view.own_faults(snapshot),
-        possible_causes=view.possible_causes(snapshot, _followed(context)),
+        possible_causes=view.possible_causes(snapshot, report.probes, measured, _followed(context)),
+        failing_outside=view.failing_outside(snapshot),
         candidates=tuple(one for one in candidates if one.label not in labels)
         if rounds_left
         else (),

@@ -138,6 +138,18 @@ def test_a_failed_request_is_enough_only_where_the_target_did_not_change() -> No
     assert chosen.choice is Choice.FOLLOW_CAUSE
 
 
+def test_a_probe_of_the_report_that_asks_the_dependency_needs_no_inspection() -> None:
+    changed = {Symptom.PROBES_FAILING, Symptom.RECENT_CHANGE}
+    fails = CALLED.model_copy(update={"failed_requests": ("probe p: stock answered 500",)})
+    assert choose(possible_causes=(fails,)).choice is Choice.FOLLOW_CAUSE
+    assert choose(possible_causes=(fails,), symptoms=changed).choice is Choice.INSPECT
+    both = fails.model_copy(update={"recent_change": "Deployment stock was changed 20 s before"})
+    chosen = choose(possible_causes=(both,), symptoms=changed)
+    assert chosen.choice is Choice.FOLLOW_CAUSE
+    assert chosen.cause is not None
+    assert len(chosen.cause.evidence) == 2
+
+
 @pytest.mark.parametrize("kind", [FindingKind.NORMAL, FindingKind.EARLIER_CHANGE])
 def test_what_is_normal_accuses_nobody(kind: FindingKind) -> None:
     assert choose(findings=(finding(kind),), candidates=()).choice is Choice.ACT
@@ -159,6 +171,14 @@ def test_a_dependency_outside_that_fails_ends_the_attempt() -> None:
     chosen = choose(findings=(outside,))
     assert (chosen.choice, chosen.reason) == (Choice.ABSTAIN, Reason.FAULT_ELSEWHERE)
     assert "bank.example" in chosen.message
+
+
+def test_what_only_texts_say_of_a_dependency_outside_counts_after_a_look() -> None:
+    outside = {"failing_outside": ("bank.example refuses connections, as the report says",)}
+    assert choose(**outside).choice is Choice.INSPECT
+    chosen = choose(**outside, candidates=())
+    assert (chosen.choice, chosen.reason) == (Choice.ABSTAIN, Reason.FAULT_ELSEWHERE)
+    assert choose(**outside, candidates=(), own_faults=("a wrong port",)).choice is Choice.ACT
 
 
 def test_a_dependency_outside_does_not_hide_an_own_fault() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reme_api.probes import ProbeResult, ProbeVerdict
+from reme_api.probes import Probe, ProbeResult, ProbeVerdict
 from reme_operator.investigation.coordinator import PossibleCause, Symptom
 from reme_operator.investigation.view import is_part_of, own_faults, possible_causes, symptoms_of
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -90,7 +90,25 @@ def test_a_called_workload_that_is_down_has_a_fault() -> None:
 
 
 def test_a_workload_that_was_followed_is_no_possible_cause_again() -> None:
-    assert possible_causes(calls_stock().live(), [STOCK]) == ()
+    assert possible_causes(calls_stock().live(), followed=[STOCK]) == ()
+
+
+def test_a_probe_that_asks_a_dependency_and_fails_is_held_against_it() -> None:
+    http = {"service": "stock", "port": 80}
+    probe = Probe.model_validate({"name": "stock-answers", "http": http})
+    own = Probe.model_validate({"name": "answers", "http": http | {"service": "cart"}})
+    failed = [
+        ProbeResult(name=name, verdict=ProbeVerdict.FAILED, failed=1, message="stock answered 500")
+        for name in ("stock-answers", "answers")
+    ]
+    (cause,) = possible_causes(calls_stock().live(), [probe, own], failed)
+    assert cause.failed_requests == ("probe stock-answers: stock answered 500",)
+
+
+def test_a_change_of_a_dependency_shortly_before_the_fault_is_held_against_it() -> None:
+    (cause,) = possible_causes(calls_stock(created=ago(minutes=4)).live())
+    assert "Deployment stock was changed" in cause.recent_change
+    assert possible_causes(calls_stock().live())[0].recent_change == ""
 
 
 def test_what_belongs_to_a_cause() -> None:

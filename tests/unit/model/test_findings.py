@@ -6,6 +6,7 @@ from reme_model.prompt.context import MAX_CHARACTERS, describe_incident
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.snapshot import EventLine
 from tests.unit.model.shops import Shop, report_about
+from tests.unit.snapshot.namespace import Namespace, deployment, service
 
 SERVICE = Shop().other("Service", "stock")
 POD = Shop().other("Pod", "cart-6d5f7-0abc")
@@ -71,3 +72,16 @@ def test_many_findings_never_take_the_place_of_other_lines() -> None:
     assert [line for line in before if line not in after] == []
     assert len([line for line in after if "log of" in line]) <= 5
     assert len("\n".join(after)) <= MAX_CHARACTERS
+
+
+def test_a_dependency_that_has_a_line_of_its_own_is_not_repeated() -> None:
+    namespace = Namespace(
+        [deployment("cart", env={"STOCK_URL": "http://stock/"}), deployment("stock", replicas=0)],
+        [service("cart"), service("stock")],
+    )
+    live = namespace.live()
+    (dependency,) = live.dependencies
+    assert dependency.problem
+    finding = Finding(FindingKind.NO_ENDPOINTS, SERVICE, f"stock {dependency.problem}")
+    texts = describe_incident(replace(live, findings=(finding,)), report_about("slow"))
+    assert texts.count(dependency.problem) == 1

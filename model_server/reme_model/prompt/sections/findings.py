@@ -57,7 +57,7 @@ def _text(finding: Finding, live: ClusterSnapshot) -> str:
     """Return the text of a line; empty for a finding that has none, or that is known already."""
     if finding.kind in (FindingKind.NORMAL, FindingKind.UNAVAILABLE):
         return ""
-    if finding.kind is FindingKind.WARNING_EVENT and _is_event_line(finding, live):
+    if _is_described(finding, live):
         return ""
     text = excerpt(finding.text, _LONGEST)
     name = finding.subject.name
@@ -68,6 +68,8 @@ def _text(finding: Finding, live: ClusterSnapshot) -> str:
     return f"{start}{subject}{text}"
 
 
-def _is_event_line(finding: Finding, live: ClusterSnapshot) -> bool:
-    """Return whether the event is among those that the description has anyway."""
-    return any(event.message and event.message in finding.text for event in live.events)
+def _is_described(finding: Finding, live: ClusterSnapshot) -> bool:
+    """Return whether another line says it anyway: about an event, or about a dependency."""
+    known = [event.message for event in live.events]
+    known += [dependency.problem for dependency in live.dependencies]
+    return any(text and text in finding.text for text in known)

@@ -141,7 +141,8 @@ class DiagnosisReportSpec(ApiModel):
     probes: list[Probe] = Field(
         default_factory=list,
         max_length=8,
-        description="Probes that fail now and must pass after the repair; the policy's when empty.",
+        description="Probes that fail now and must pass after the repair; when empty, the policy's,"
+        " else derived ones.",
         json_schema_extra=list_map_key("name"),
     )
     policy_ref: ObjectReference | None = Field(

@@ -198,7 +198,7 @@ class Verification(ApiModel):
     probes: list[Probe] = Field(
         default_factory=list,
         max_length=8,
-        description="Probes of reports without their own; a rollout probe when both are empty.",
+        description="Probes of reports without their own; derived probes when both are empty.",
         json_schema_extra=list_map_key("name"),
     )
     period_seconds: int = Field(default=1, ge=1, le=60, description="Interval between two samples.")

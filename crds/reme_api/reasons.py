@@ -106,7 +106,7 @@ class Reason(_Documented):
     KILL_SWITCH = "KillSwitch", "The kill switch is on: delete its ConfigMap to continue."
     TOO_LITTLE_EVIDENCE = (
         "TooLittleEvidence",
-        "Less evidence than the policy requires, or than the model needs.",
+        "Less evidence than the policy or the model needs, or no probe that sees the fault.",
     )
     INVALID_OBJECT = "InvalidObject", "The object has an error, which the message names: fix it."
     # In progress

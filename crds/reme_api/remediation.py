@@ -36,6 +36,7 @@ from reme_api.conditions import Condition
 from reme_api.diagnosis_report import Fault, FollowUpOf, Target
 from reme_api.investigation import FollowUp, InvestigationRound
 from reme_api.policy import RemediationPolicySpec
+from reme_api.probe_coverage import ProbeCoverage
 from reme_api.probes import Probe, ProbeWindow
 from reme_api.reasons import Outcome, Reason, Step
 
@@ -71,6 +72,7 @@ class RemediationSpec(ApiModel):
                 for name in ("reportRef", "target", "fault", "probes", "policy")
             ),
             immutable_optional("followUpOf", "followUpOf is immutable"),
+            immutable_optional("coverage", "coverage is immutable"),
             ValidationRule(
                 "!oldSelf.cancel || self.cancel",
                 "cancel cannot be set back to false: create a new report instead",
@@ -83,6 +85,7 @@ class RemediationSpec(ApiModel):
     target: Target
     fault: Fault
     probes: list[Probe] = Field(max_length=8, json_schema_extra=list_map_key("name"))
+    coverage: ProbeCoverage = Field(default_factory=ProbeCoverage)
     policy: PolicySnapshot
     follow_up_of: FollowUpOf | None = None
     suspend: bool = Field(

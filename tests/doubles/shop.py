@@ -153,6 +153,7 @@ class ImageProber:
 
     api: FakeApi
     unmeasurable: bool = False
+    blind: bool = False  # the probes do not see what is broken
     samples: int = 0
 
     async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
@@ -160,7 +161,7 @@ class ImageProber:
         self.samples += 1
         if self.unmeasurable:
             return Sample(None, "", "no metrics")
-        works = image_of(self.api) == GOOD
+        works = self.blind or image_of(self.api) == GOOD
         return Sample(works, "200" if works else "500", "" if works else "status 500")
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from reme_api.base import ObjectMeta
 from reme_api.diagnosis_report import DiagnosisReport, Target
 from reme_api.policy import Mode, OutsideWindows, RemediationPolicy
-from reme_api.probes import Probe, RolloutProbe
 from reme_api.reasons import Reason
 from reme_api.remediation import PolicySnapshot, Remediation, RemediationSpec, ReportReference
 from reme_api.windows import is_open, next_opening
@@ -19,6 +18,8 @@ from reme_operator.admission.budgets import (
     failures_in_a_row,
     target_locked,
 )
+from reme_operator.admission.chosen_probes import ChosenProbes, choose_probes
+from reme_operator.admission.derived_probes import Json, WorkloadPorts
 from reme_operator.admission.follow_ups import parent_of
 from reme_operator.admission.policy_selection import NoPolicyChosen, select_policy
 from reme_operator.admission.policy_validation import (
@@ -50,6 +51,7 @@ class TargetInfo:
 
     labels: Mapping[str, str] = field(default_factory=dict)
     containers: tuple[str, ...] = ()
+    ports: WorkloadPorts | None = None  # for derived probes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class AdmissionInput:
     unreadable: Sequence[UnreadablePolicy] = ()
     limits: OperatorLimits = field(default_factory=OperatorLimits)
     workloads: int = 0  # of the namespace, where the policy bounds the share that is changed
+    services: Sequence[Json] = ()  # of the namespace, for derived probes
     storm: StormImpact = field(default_factory=StormImpact)
 
 
@@ -113,11 +116,12 @@ def admit(case: AdmissionInput, now: datetime) -> Admission:
         or _low_confidence(report, policy)
         or _outside_window(policy, now)
         or _no_capacity(case, policy, now)
-        or _accept(case, policy, name, now)
+        or accept(case, policy, name, now)
     )
 
 
-def _accept(case: AdmissionInput, policy: RemediationPolicy, name: str, now: datetime) -> Accept:
+def accept(case: AdmissionInput, policy: RemediationPolicy, name: str, now: datetime) -> Accept:
+    """Return the remediation that the report becomes under the policy, and notes on it."""
     report, notes = case.report, []
     if note := unknown_container(report.spec.target, case.target):
         target = report.spec.target.model_copy(update={"container": None})
@@ -125,7 +129,11 @@ def _accept(case: AdmissionInput, policy: RemediationPolicy, name: str, now: dat
             update={"spec": report.spec.model_copy(update={"target": target})}
         )
         notes.append(note)
-    return Accept(new_remediation(report, policy, name, case.remediations, now), tuple(notes))
+    ports = case.target.ports if case.target else None
+    chosen = choose_probes(report.spec, policy.spec, ports, case.services)
+    notes += chosen.notes
+    remediation = new_remediation(report, policy, name, chosen, case.remediations, now)
+    return Accept(remediation, tuple(notes))
 
 
 def unknown_container(target: Target, info: TargetInfo | None) -> str:
@@ -240,19 +248,11 @@ def _no_capacity(case: AdmissionInput, policy: RemediationPolicy, now: datetime)
     return None
 
 
-def probes_for(report: DiagnosisReport, policy: RemediationPolicy) -> list[Probe]:
-    """Return the probes: those of the report, else of the policy, else of the rollout."""
-    return (
-        list(report.spec.probes)
-        or list(policy.spec.verification.probes)
-        or [Probe(name="rollout", rollout=RolloutProbe())]
-    )
-
-
 def new_remediation(
     report: DiagnosisReport,
     policy: RemediationPolicy,
     name: str,
+    chosen: ChosenProbes,
     remediations: Sequence[RemediationInfo],
     now: datetime,
 ) -> Remediation:
@@ -281,7 +281,8 @@ def new_remediation(
             target=report.spec.target,
             fault=report.spec.fault,
             follow_up_of=report.spec.follow_up_of if parent_of(report, remediations) else None,
-            probes=probes_for(report, policy),
+            probes=list(chosen.probes),
+            coverage=chosen.coverage,
             policy=PolicySnapshot(
                 name=policy.metadata.name,
                 namespace=policy.metadata.namespace,

@@ -10,6 +10,7 @@ from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Cluster
 from reme_kube.resources import Json
 from reme_operator.admission.admit import TargetInfo
+from reme_operator.admission.derived_probes import workload_ports
 from reme_operator.admission.policy_validation import UnreadablePolicy
 from reme_playbook.snapshot import unstructured
 
@@ -17,6 +18,7 @@ TTL = timedelta(seconds=30)
 """How old a cached target may be to refuse a report; to accept one it is always read afresh."""
 
 _MAX_ENTRIES = 10_000
+_MAX_NAMESPACES = 1_000
 
 
 @dataclass(slots=True)
@@ -29,7 +31,7 @@ class AdmissionCache:
     _targets: dict[tuple[str, str, str], tuple[datetime, TargetInfo | None]] = field(
         default_factory=dict
     )
-    _service_names: dict[str, tuple[datetime, frozenset[str]]] = field(default_factory=dict)
+    _services: dict[str, tuple[datetime, tuple[Json, ...]]] = field(default_factory=dict)
 
     def policy(self, key: str) -> RemediationPolicy | None:
         """Return a policy by its namespace/name."""
@@ -59,24 +61,39 @@ class AdmissionCache:
 
     async def service_names(self, namespace: str, now: datetime) -> frozenset[str]:
         """Return the names of the Services of a namespace, at most half a minute old."""
-        cached = self._service_names.get(namespace)
+        try:
+            services = await self.services(namespace, now)
+        except ClusterError:
+            services = self._services.get(namespace, (now, ()))[1]
+        return frozenset(unstructured.text(s, "metadata", "name") for s in services)
+
+    async def services(self, namespace: str, now: datetime) -> tuple[Json, ...]:
+        """Return name and spec of the Services of a namespace, at most half a minute old.
+
+        Raises:
+            ClusterError: the API server did not answer, or refused.
+
+        """
+        cached = self._services.get(namespace)
         if cached and now - cached[0] < TTL:
             return cached[1]
-        try:
-            services = await self.cluster.services(namespace)
-        except ClusterError:
-            return cached[1] if cached else frozenset()
-        names = frozenset(unstructured.text(s, "metadata", "name") for s in services)
-        if len(self._service_names) > _MAX_ENTRIES:
-            self._service_names.clear()
-        self._service_names[namespace] = (now, names)
-        return names
+        services = tuple(_name_and_spec(s) for s in await self.cluster.services(namespace))
+        if len(self._services) > _MAX_NAMESPACES:
+            self._services.clear()
+        self._services[namespace] = (now, services)
+        return services
 
 
-def target_info(workload: Mapping[str, object] | Json) -> TargetInfo:
+def _name_and_spec(service: Json) -> Json:
+    metadata = {"name": unstructured.text(service, "metadata", "name")}
+    return {"metadata": metadata, "spec": dict(unstructured.mapping(service, "spec"))}
+
+
+def target_info(workload: Mapping[str, object]) -> TargetInfo:
     """Return what admission reads of a workload."""
     containers = unstructured.items(workload, "spec", "template", "spec", "containers")
     return TargetInfo(
         labels=unstructured.strings(workload, "metadata", "labels"),
         containers=tuple(unstructured.text(c, "name") for c in containers),
+        ports=workload_ports(workload),
     )

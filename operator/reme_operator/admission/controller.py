@@ -19,9 +19,15 @@ from reme_api.diagnosis_report import DiagnosisReport, DiagnosisReportStatus
 from reme_api.policy import RemediationPolicy
 from reme_api.reasons import ConditionType, Reason
 from reme_api.remediation import Remediation
-from reme_kube.errors import AlreadyExistsError, ClusterError, ConflictError, NotFoundError
+from reme_kube.errors import (
+    AlreadyExistsError,
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+)
 from reme_kube.events import EventType
-from reme_kube.resources import REMEDIATION_POLICIES
+from reme_kube.resources import REMEDIATION_POLICIES, Json
 from reme_operator.admission.admit import (
     Accept,
     Admission,
@@ -269,7 +275,17 @@ class ReportController:
             limits=operator_limits(self.deps),
             workloads=await self._workload_count(policies, namespace),
             storm=storm.impact(report.metadata.uid),
+            services=await self._services(report, now),
         )
+
+    async def _services(self, report: DiagnosisReport, now: datetime) -> Sequence[Json]:
+        """Return the Services that probes may be derived from, where the report has no probe."""
+        if report.spec.probes:
+            return ()
+        try:
+            return await self.cache.services(report.metadata.namespace, now)
+        except ForbiddenError:
+            return ()
 
     async def _workload_count(self, policies: Sequence[RemediationPolicy], namespace: str) -> int:
         """Return how many workloads there are; 0 where no policy bounds the share of them."""

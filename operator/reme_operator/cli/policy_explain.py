@@ -19,7 +19,7 @@ from reme_api.remediation import Remediation
 from reme_kube.errors import ForbiddenError, NotFoundError
 from reme_kube.protocols import Cluster
 from reme_kube.resources import CONFIG_MAPS, DEPLOYMENTS, REMEDIATION_POLICIES
-from reme_operator.admission.admit import AdmissionInput, TargetInfo, new_remediation
+from reme_operator.admission.admit import AdmissionInput, TargetInfo, accept
 from reme_operator.admission.budgets import OperatorLimits
 from reme_operator.admission.cache import target_info
 from reme_operator.admission.explain import Explanation, explain
@@ -137,13 +137,14 @@ async def explain_report(
         unreadable=unreadable,
         limits=setup.limits,
         workloads=len(await cluster.workloads(namespace)),
+        services=() if report.spec.probes else await cluster.services(namespace),
     )
     snapshot = None
     if target is not None:
         policy = select_policy(report, target.labels, policies, release_namespace, unreadable)
         if isinstance(policy, NoPolicyChosen):
             policy = _empty_policy(release_namespace)
-        remediation = new_remediation(report, policy, "explained", (), now)
+        remediation = accept(admission, policy, "explained", now).remediation
         with suppress(TargetVanishedError):
             snapshot = await collect_snapshot(cluster, remediation, report.spec, now)
     explanation = explain(admission, snapshot, now, notes)

@@ -1,9 +1,10 @@
 """Reasons for doing nothing: why, and what the probes measured. Pure."""
 
-from reme_api.probes import ProbeResult
+from reme_api.probes import ProbeResult, ProbeVerdict
 from reme_api.reasons import Reason
 from reme_api.remediation import Remediation
 from reme_model.prompt.schema import Abstain
+from reme_operator.decision.coverage import ASK_FOR_PROBE, unseen
 
 _REASONS: dict[str, tuple[Reason, str]] = {
     Abstain.HEALTHY: (
@@ -23,6 +24,9 @@ _REASONS: dict[str, tuple[Reason, str]] = {
 def abstention_reason(remediation: Remediation, reply: str) -> tuple[Reason, str]:
     """Return why the model abstained, and what the probes measured."""
     reason, message = _REASONS.get(reply, (Reason.MODEL_ABSTAINED, "the model abstained"))
+    if reply == Abstain.HEALTHY and not _has_failed(remediation) and (gap := unseen(remediation)):
+        reason = Reason.TOO_LITTLE_EVIDENCE
+        message = f"the model saw nothing wrong, and no probe failed; but {gap}; {ASK_FOR_PROBE}"
     return reason, f"{message}{probe_summary(remediation)}"
 
 
@@ -34,11 +38,18 @@ def no_action_reason(
 
 
 def unmeasured_fault_reason(remediation: Remediation) -> tuple[Reason, str]:
-    """Return that no probe failed, under a policy that requires it."""
-    return (
-        Reason.TOO_LITTLE_EVIDENCE,
-        f"no probe failed, and the policy requires it{probe_summary(remediation)}",
-    )
+    """Return that no probe failed, where that is required, and what the probes cannot see."""
+    required = remediation.spec.policy.spec.evidence.require_probe_failure
+    message = "no probe failed" + (", and the policy requires it" if required else "")
+    if gap := unseen(remediation):
+        fault = remediation.spec.fault.type
+        message += f"; but {gap}, so the fault {fault} could not be seen; {ASK_FOR_PROBE}"
+    return Reason.TOO_LITTLE_EVIDENCE, f"{message}{probe_summary(remediation)}"
+
+
+def _has_failed(remediation: Remediation) -> bool:
+    baseline = remediation.status.baseline
+    return baseline is not None and baseline.verdict is ProbeVerdict.FAILED
 
 
 def probe_summary(remediation: Remediation) -> str:

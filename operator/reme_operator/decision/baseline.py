@@ -8,10 +8,12 @@ that has recovered needs no repair. The same holds while a fault is given time t
 from datetime import datetime, timedelta
 
 from reme_api.policy import Mode
+from reme_api.probes import ProbeVerdict
 from reme_api.remediation import Attempt
+from reme_operator.decision.coverage import proves_health, unseen
 from reme_operator.decision.decisions import ConcludeBaseline, Decision, ProbeBaseline, Wait
 from reme_operator.decision.observed import Observed, has_run
-from reme_operator.decision.probe_verdict import baseline_verdict
+from reme_operator.decision.probe_verdict import WindowVerdict, baseline_verdict
 
 BASELINE_TTL = timedelta(minutes=5)
 """How old a baseline may be when the run starts: a model on two cores needs a minute or two."""
@@ -24,9 +26,17 @@ def decide_baseline(observed: Observed, now: datetime) -> Decision:
     if history is None:
         return ProbeBaseline(again)
     if verdict := baseline_verdict(history, verification.baseline_samples):
-        return ConcludeBaseline(verdict, again)
+        return ConcludeBaseline(_as_far_as_seen(verdict, observed), again)
     due = (history.last_at or now) + timedelta(seconds=verification.period_seconds)
     return ProbeBaseline(again) if now >= due else Wait(due)
+
+
+def _as_far_as_seen(verdict: WindowVerdict, observed: Observed) -> WindowVerdict:
+    """Return Unknown for probes that all passed and do not prove that the target is healthy."""
+    remediation = observed.remediation
+    if verdict.verdict is not ProbeVerdict.PASSED or proves_health(remediation):
+        return verdict
+    return WindowVerdict(ProbeVerdict.UNKNOWN, f"{verdict.message}, but {unseen(remediation)}")
 
 
 def baseline_is_stale(observed: Observed, attempt: Attempt, now: datetime) -> bool:

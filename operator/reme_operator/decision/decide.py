@@ -28,6 +28,7 @@ from reme_operator.decision.abstention import (
     unmeasured_fault_reason,
 )
 from reme_operator.decision.baseline import decide_baseline
+from reme_operator.decision.coverage import may_ask_model
 from reme_operator.decision.deadline import deadline
 from reme_operator.decision.decisions import (
     AbortAttempt,
@@ -169,7 +170,7 @@ def _no_fault(observed: Observed) -> Decision | None:
         return None
     if baseline.verdict is ProbeVerdict.PASSED:
         return Finish(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, baseline.message)
-    if observed.policy.evidence.require_probe_failure:
+    if not may_ask_model(observed):
         return Finish(Outcome.ABSTAINED, *unmeasured_fault_reason(observed.remediation))
     return None
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt
+from reme_operator.decision.coverage import unseen
 from reme_operator.decision.decisions import (
     AbortAttempt,
     BeginVerification,
@@ -50,7 +51,13 @@ def close_verified(observed: Observed, attempt: Attempt) -> Decision | None:
         return None
     if window.verdict is not ProbeVerdict.PASSED:
         return CloseAttempt(Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE, window.message)
+    gap = unseen(observed.remediation)
     if baseline is None or baseline.verdict is not ProbeVerdict.FAILED:
-        message = "healthy now, but no probe had failed before the run"
+        message = "every probe passes now, but none had failed before the run"
+        if gap:
+            message += f", and {gap}: check that the fault is gone"
         return CloseAttempt(Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE, message)
-    return CloseAttempt(Outcome.VERIFIED, Reason.PROBES_PASSED, window.message)
+    message = window.message
+    if observed.remediation.spec.coverage.uncovered:
+        message += f"; but {gap}: check that too"
+    return CloseAttempt(Outcome.VERIFIED, Reason.PROBES_PASSED, message)

@@ -8,6 +8,7 @@ import pytest
 from reme_api.actions import ActionName
 from reme_api.diagnosis_report import Target
 from reme_api.policy import ActionRule, RemediationPolicy
+from reme_api.probe_coverage import ProbeSource
 from reme_api.probes import Probe, RolloutProbe
 from reme_api.reasons import Outcome, Reason
 from reme_operator.admission.admit import (
@@ -19,6 +20,7 @@ from reme_operator.admission.admit import (
     TargetInfo,
     admit,
 )
+from reme_operator.admission.cache import target_info
 from reme_operator.admission.remediation_index import RemediationInfo
 from reme_operator.names import FINALIZER, remediation_name
 from tests.doubles.builders import NOW, RELEASE, later, policy, probe, report
@@ -89,6 +91,32 @@ def test_the_probes_of_the_report_go_before_those_of_the_policy() -> None:
     admission = decided(policies=[watchful], probes=[probe("of-report")])
     assert isinstance(admission, Accept)
     assert [p.name for p in admission.remediation.spec.probes] == ["of-report"]
+    assert admission.notes == ()
+
+
+def test_without_probes_they_are_derived_from_the_services_of_the_target() -> None:
+    target = target_info(
+        {
+            "metadata": {"name": "cart"},
+            "spec": {
+                "template": {
+                    "metadata": {"labels": {"app": "cart"}},
+                    "spec": {"containers": [{"name": "cart"}]},
+                }
+            },
+        }
+    )
+    service = {
+        "metadata": {"name": "cart"},
+        "spec": {"selector": {"app": "cart"}, "clusterIP": "10.0.0.1", "ports": [{"port": 80}]},
+    }
+    case = AdmissionInput(report(), target, [policy()], (), RELEASE, services=[service])
+    admission = admit(case, NOW)
+    assert isinstance(admission, Accept)
+    spec = admission.remediation.spec
+    assert [p.name for p in spec.probes] == ["answers", "rollout"]
+    assert spec.coverage.source is ProbeSource.DERIVED
+    assert "GET / of cart:80, rollout" in admission.notes[0]
 
 
 def test_a_report_has_one_remediation_per_generation() -> None:
@@ -153,13 +181,12 @@ def test_a_container_that_the_target_does_not_have_is_ignored_with_a_note() -> N
     admission = admit(AdmissionInput(report(target=wrong), TARGET, [policy()], (), RELEASE), NOW)
     assert isinstance(admission, Accept)
     assert admission.remediation.spec.target == CART
-    [note] = admission.notes
-    assert "no container web; it has cart" in note
+    assert "no container web; it has cart" in admission.notes[0]
     right = Target.model_validate({"kind": "Deployment", "name": "cart", "container": "cart"})
     admission = admit(AdmissionInput(report(target=right), TARGET, [policy()], (), RELEASE), NOW)
     assert isinstance(admission, Accept)
     assert admission.remediation.spec.target.container == "cart"
-    assert admission.notes == ()
+    assert not any("container" in note for note in admission.notes)
 
 
 def test_an_open_remediation_of_another_target_is_no_lock() -> None:

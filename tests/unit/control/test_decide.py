@@ -198,7 +198,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         d.CloseAttempt(
             Outcome.UNVERIFIED,
             Reason.PROBES_INCONCLUSIVE,
-            "healthy now, but no probe had failed before the run",
+            "every probe passes now, but none had failed before the run",
         ),
     ),
     (

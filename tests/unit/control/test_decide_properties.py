@@ -14,7 +14,8 @@ from reme_api.base import ArtifactReference
 from reme_api.conditions import Status
 from reme_api.investigation import Choice, InvestigationRound
 from reme_api.policy import Method, Mode
-from reme_api.probes import ProbeVerdict
+from reme_api.probe_coverage import ProbeCoverage, ProbeSource
+from reme_api.probes import ProbeResult, ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import (
     Attempt,
@@ -26,6 +27,7 @@ from reme_api.remediation import (
     Run,
 )
 from reme_operator.decision import decisions as d
+from reme_operator.decision.baseline import decide_baseline
 from reme_operator.decision.conditions import SUCCESSES, derive
 from reme_operator.decision.decide import decide
 from reme_operator.decision.holds import time_on_hold
@@ -139,6 +141,12 @@ attempts = st.builds(
     outcome=st.none() | st.sampled_from(list(Outcome)),
     reason=st.none() | reasons,
 )
+coverages = st.builds(
+    ProbeCoverage,
+    source=st.sampled_from(list(ProbeSource)),
+    uncovered=st.sampled_from([[], ["POST /checkout"]]),
+    evidence_items=st.integers(0, 2),
+)
 seen_runs = st.builds(
     ObservedRun,
     job=st.sampled_from(list(JobState)),
@@ -181,7 +189,9 @@ def anything(draw: st.DrawFn) -> Observed:
         "hold": draw(st.none() | st.builds(Hold, reason=reasons, start_time=times)),
         "held_seconds": draw(st.integers(0, 100)),
     }
-    result = result.model_copy(update={"status": result.status.model_copy(update=mapping)})
+    spec = result.spec.model_copy(update={"coverage": draw(coverages)})
+    status = result.status.model_copy(update=mapping)
+    result = result.model_copy(update={"spec": spec, "status": status})
     return Observed(
         result,
         report_gone=draw(st.booleans()),
@@ -210,6 +220,23 @@ def test_the_end_is_the_end(observed: Observed, now: datetime) -> None:
         assert not isinstance(decision, d.CloseAttempt | d.Finish | d.OpenAttempt)
     else:
         assert not isinstance(decision, d.Done)
+
+
+@given(anything(), times, st.integers(0, 3))
+def test_probes_that_cannot_see_the_fault_never_prove_health(
+    observed: Observed, now: datetime, passed: int
+) -> None:
+    """A baseline is Passed only by probes that the author chose for all that the report names."""
+    result = ProbeResult(name="answers", verdict=ProbeVerdict.PASSED, passed=passed)
+    history = ProbeHistory(NOW, probes=(result,), rounds=60, last_at=NOW)
+    decision = decide_baseline(replace(observed, probe_history=history), now)
+    assert isinstance(decision, d.ConcludeBaseline)
+    coverage, before = observed.remediation.spec.coverage, observed.remediation.status.baseline
+    if coverage.uncovered:
+        assert decision.verdict.verdict is not ProbeVerdict.PASSED
+    has_failed = before is not None and before.verdict is not ProbeVerdict.UNKNOWN
+    if coverage.source is ProbeSource.DERIVED and not has_failed:
+        assert decision.verdict.verdict is not ProbeVerdict.PASSED
 
 
 @given(anything(), times)

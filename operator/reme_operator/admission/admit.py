@@ -19,7 +19,6 @@ from reme_operator.admission.budgets import (
     target_locked,
 )
 from reme_operator.admission.chosen_probes import ChosenProbes, choose_probes
-from reme_operator.admission.derived_probes import Json, WorkloadPorts
 from reme_operator.admission.follow_ups import parent_of
 from reme_operator.admission.policy_selection import NoPolicyChosen, select_policy
 from reme_operator.admission.policy_validation import (
@@ -41,6 +40,7 @@ from reme_operator.names import (
     label_value,
     remediation_name,
 )
+from reme_operator.probes.derived import Json, WorkloadPorts
 
 PROTECTED_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 

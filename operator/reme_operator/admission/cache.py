@@ -10,8 +10,8 @@ from reme_kube.errors import ClusterError, NotFoundError
 from reme_kube.protocols import Cluster
 from reme_kube.resources import Json
 from reme_operator.admission.admit import TargetInfo
-from reme_operator.admission.derived_probes import workload_ports
 from reme_operator.admission.policy_validation import UnreadablePolicy
+from reme_operator.probes.derived import workload_ports
 from reme_playbook.snapshot import unstructured
 
 TTL = timedelta(seconds=30)

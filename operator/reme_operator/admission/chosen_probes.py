@@ -7,8 +7,8 @@ from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.policy import RemediationPolicySpec
 from reme_api.probe_coverage import ProbeCoverage, ProbeSource
 from reme_api.probes import Probe
-from reme_operator.admission.derived_probes import Json, WorkloadPorts, derived_probes, describe
-from reme_operator.admission.reported_requests import (
+from reme_operator.probes.derived import Json, WorkloadPorts, derived_probes, describe
+from reme_operator.probes.reported_requests import (
     ReportedRequest,
     reported_requests,
     uncovered_requests,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from reme_api.probes import GrpcProbe, HttpProbe, Probe, RolloutProbe, ServiceProbe, TcpProbe
-from reme_operator.admission.reported_requests import ReportedRequest
+from reme_operator.probes.reported_requests import ReportedRequest
 from reme_playbook.snapshot import unstructured, views
 
 Json = Mapping[str, Any]

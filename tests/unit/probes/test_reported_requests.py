@@ -6,7 +6,7 @@ import pytest
 
 from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.probes import Probe
-from reme_operator.admission.reported_requests import (
+from reme_operator.probes.reported_requests import (
     ReportedRequest,
     reported_requests,
     uncovered_requests,

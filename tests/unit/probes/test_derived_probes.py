@@ -8,7 +8,7 @@ from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_api.policy import RemediationPolicySpec
 from reme_api.probe_coverage import ProbeSource
 from reme_operator.admission.chosen_probes import ChosenProbes, choose_probes
-from reme_operator.admission.derived_probes import derived_probes, describe, workload_ports
+from reme_operator.probes.derived import derived_probes, describe, workload_ports
 from tests.doubles.builders import policy_spec, probe
 
 Json = dict[str, Any]

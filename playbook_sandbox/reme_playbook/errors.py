@@ -53,6 +53,7 @@ class RejectionRule(StrEnum):
     CANNOT_ROLL_BACK = "CannotRollBack"
     # What the attempts before have shown
     ALREADY_TRIED = "AlreadyTried"
+    ABANDONED = "Abandoned"
     # The evidence speaks against an action
     NOT_SUPPORTED = "NotSupported"
 

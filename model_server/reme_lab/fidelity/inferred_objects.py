@@ -72,7 +72,7 @@ def inferred_neighbours(live: ClusterSnapshot) -> dict[ObjectRef, Json]:
 
 def _named_services(live: ClusterSnapshot) -> Iterator[tuple[str, int]]:
     """Yield the Services and ports that the settings of any revision name."""
-    texts = [v for t in (live.template, *live.earlier_templates) for v in _settings(t)]
+    texts = [v for t in (live.template, *live.other_templates) for v in _settings(t)]
     texts += [v for name in live.config_map_names for v in live.config_map(name).values()]
     # A repair may restore what a ConfigMap lost.
     applied = [live.last_applied_config(name) for name in live.config_map_names]

@@ -10,9 +10,10 @@ from reme_lab.simulator.world import World
 from reme_playbook.actions.delete_pod import DeletePod
 from reme_playbook.actions.registry import Action
 from reme_playbook.actions.rollback import Rollback
+from reme_playbook.snapshot.abandoned import previous
 from reme_playbook.snapshot.field_writes import set_field, write_fields
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.snapshot import Revision, previous
+from reme_playbook.snapshot.snapshot import Revision
 
 _STEP_SECONDS = 120
 """How far a run advances the world's clock, settling included."""

@@ -23,6 +23,7 @@ from reme_operator.snapshot.parsing import (
 )
 from reme_operator.snapshot.read_dependencies import read_dependencies
 from reme_operator.snapshot.related_objects import get_missing, list_nodes, list_related
+from reme_operator.snapshot.repair_history import read_repair_history
 from reme_playbook.snapshot import related_services, unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.siblings import siblings
@@ -70,7 +71,11 @@ async def collect_snapshot(
         raise TargetVanishedError(f"{target.kind} {namespace}/{target.name} is gone") from None
     template = unstructured.mapping(workload, "spec", "template")
     selector = unstructured.strings(workload, "spec", "selector", "matchLabels")
-    (pods, revisions, services, workloads, usage), (config_maps, related) = await asyncio.gather(
+    now = now or datetime.now(UTC)
+    (
+        (pods, revisions, services, workloads, usage),
+        (config_maps, related, history),
+    ) = await asyncio.gather(
         asyncio.gather(
             cluster.pods(workload),
             cluster.revisions(workload),
@@ -81,6 +86,7 @@ async def collect_snapshot(
         asyncio.gather(
             _config_maps(cluster, namespace, config_map_references(template)),
             list_related(cluster, namespace),
+            read_repair_history(cluster, remediation, now),
         ),
     )
     pods = pods[-_MAX_PODS:]
@@ -88,7 +94,6 @@ async def collect_snapshot(
     named = [*pods, *revisions[:_MAX_REVISIONS_WITH_EVENTS]]
     names = [target.name, *(unstructured.text(item, "metadata", "name") for item in named)]
     events = await cluster.events(namespace, names)
-    now = now or datetime.now(UTC)
     created = remediation.metadata.creation_timestamp or now
     began = fault_start(remediation.spec.fault.start_time, created, workload, pods, events)
     service_candidates = related_services.related_services(
@@ -128,6 +133,8 @@ async def collect_snapshot(
         collected_at=now,
         named_pods=_named_pods(pods, report, remediation),
         siblings=siblings(workloads, ref, template),
+        repairs=history.repairs,
+        useless=history.useless,
     )
     dependencies = await read_dependencies(
         cluster, snapshot, services, workloads, _reported_texts(report, remediation)

@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable
 
+from reme_api.reasons import Reason
 from reme_api.remediation import Attempt
 from reme_playbook.policy.tries import Try
 
+_SHOWS_NOTHING = {Reason.RUN_LOST, Reason.RUN_NOT_STARTED}
+
 
 def earlier_tries(attempts: Iterable[Attempt]) -> tuple[Try, ...]:
-    """Return what those of the attempts did that had a run."""
-    return tuple(_try(attempt) for attempt in attempts if attempt.run is not None)
+    """Return what those of the attempts did whose run did something, as far as is known.
+
+    A run that was lost or did not start shows nothing about its playbook.
+    """
+    return tuple(
+        _try(attempt)
+        for attempt in attempts
+        if attempt.run is not None and attempt.run.reason not in _SHOWS_NOTHING
+    )
 
 
 def _try(attempt: Attempt) -> Try:

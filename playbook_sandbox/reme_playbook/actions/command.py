@@ -89,7 +89,8 @@ class SetCommand(ContainerAction):
             if value != getattr(container, field) and value not in earlier:
                 raise RejectedPlaybookError(
                     RejectionRule.UNKNOWN_VALUE,
-                    f"container {container.name} had this {field} in no earlier revision",
+                    f"container {container.name} had this {field} "
+                    f"{earlier_values.in_none(snapshot)}",
                 )
 
     @classmethod

@@ -55,7 +55,7 @@ class SetImage(ContainerAction):
         if self.image not in earlier_values.images(snapshot, container.name):
             raise RejectedPlaybookError(
                 RejectionRule.UNKNOWN_VALUE,
-                f"container {container.name} had this image in no earlier revision",
+                f"container {container.name} had this image {earlier_values.in_none(snapshot)}",
             )
 
     @classmethod

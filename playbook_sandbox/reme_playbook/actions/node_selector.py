@@ -60,8 +60,8 @@ class PatchNodeSelector(WorkloadAction):
             if value != now.get(key) and value not in earlier_values.node_labels(snapshot, key):
                 raise RejectedPlaybookError(
                     RejectionRule.UNKNOWN_VALUE,
-                    f"no earlier revision of {self.target} had this value of {quote(key)}, and "
-                    "nodes have the present one",
+                    f"{self.target} had this value of {quote(key)} "
+                    f"{earlier_values.in_none(snapshot)}, and nodes have the present one",
                 )
 
     @classmethod

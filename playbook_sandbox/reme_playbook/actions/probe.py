@@ -148,8 +148,8 @@ class PatchProbe(ContainerAction):
             if field not in PROBE_TIMINGS:
                 raise RejectedPlaybookError(
                     RejectionRule.UNKNOWN_VALUE,
-                    f"the {kind} probe had this {field} in no earlier revision, and no other probe "
-                    "that works has it",
+                    f"the {kind} probe had this {field} {earlier_values.in_none(snapshot)}, and no "
+                    "other probe that works has it",
                 )
             _check_timing(field, int(value), probe)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
 from reme_playbook.snapshot.dependency import Mention
+from reme_playbook.snapshot.earlier_values import in_none
 from reme_playbook.snapshot.missing_hosts import is_repaired_value
 from reme_playbook.snapshot.sensitive import sensitive_name, sensitive_value
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -29,8 +30,11 @@ def check_setting(
     if new == current:
         raise RejectedPlaybookError(RejectionRule.NO_CHANGE, f"{label} already has this value")
     if new not in earlier and not is_repaired_value(snapshot, mention, new):
+        never = (
+            f"had this value {in_none(snapshot)}" if snapshot.abandoned else "never had this value"
+        )
         raise RejectedPlaybookError(
             RejectionRule.UNKNOWN_VALUE,
-            f"{label} never had this value, and the value does not replace the name of a missing "
-            "Service by that of an existing one",
+            f"{label} {never}, and the value does not replace the name of a missing Service by "
+            "that of an existing one",
         )

@@ -57,14 +57,37 @@ def effects(actions: Sequence[Action], snapshot: ClusterSnapshot) -> tuple[str, 
 def untried(
     actions: Sequence[Action], snapshot: ClusterSnapshot, earlier: Sequence[Try]
 ) -> tuple[Action, ...]:
-    """Return the actions that, each alone, would not repeat an earlier attempt."""
-    return tuple(a for a in actions if already_tried((a,), snapshot, earlier) is None)
+    """Return the actions that, each alone, would repeat nothing that did not help."""
+    return tuple(
+        action
+        for action in actions
+        if already_tried((action,), snapshot, earlier) is None
+        and not _was_useless((action,), snapshot)
+        and not _brings_abandoned(action, snapshot)
+    )
 
 
 def check_untried(
     actions: Sequence[Action], snapshot: ClusterSnapshot, earlier: Sequence[Try]
 ) -> None:
-    """Raise RejectedPlaybookError if the playbook would repeat an earlier attempt."""
+    """Return if the playbook would repeat nothing that did not help.
+
+    Raises RejectedPlaybookError for what an earlier attempt or an earlier remediation did, and for
+    a rollback to a revision that was abandoned as bad.
+    """
+    for action in actions:
+        if _brings_abandoned(action, snapshot):
+            raise RejectedPlaybookError(
+                RejectionRule.ABANDONED,
+                f"{action.target} was taken off this revision because it was bad: choose another "
+                "action",
+            )
+    if _was_useless(actions, snapshot):
+        raise RejectedPlaybookError(
+            RejectionRule.ALREADY_TRIED,
+            "an earlier remediation gave the pods the same template and did not help: choose "
+            "another action",
+        )
     if same := already_tried(actions, snapshot, earlier):
         raise RejectedPlaybookError(
             RejectionRule.ALREADY_TRIED,
@@ -102,6 +125,20 @@ def _same(new: Effect, old: Effect, too_low: set[str]) -> bool:
         key in old.raised and (amount <= old.raised[key] or key not in too_low)
         for key, amount in new.raised.items()
     )
+
+
+def _was_useless(actions: Sequence[Action], snapshot: ClusterSnapshot) -> bool:
+    """Return whether an earlier remediation only brought the same pods instead of the present."""
+    now = digest(snapshot.template)
+    useless = {one.after for one in snapshot.useless if one.before == now}
+    if not useless:
+        return False
+    return {parse_effect(text).template for text in effects(actions, snapshot)} <= useless
+
+
+def _brings_abandoned(action: Action, snapshot: ClusterSnapshot) -> bool:
+    template = digest(action.template_after(snapshot.template, snapshot))
+    return action.ROLLS_OUT and template in snapshot.abandoned
 
 
 def _too_low_now(snapshot: ClusterSnapshot) -> Iterator[str]:

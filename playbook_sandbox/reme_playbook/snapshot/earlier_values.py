@@ -1,7 +1,9 @@
 """Where new values may come from: no text of a model becomes a value in the cluster.
 
 A value is written if an earlier revision had it, if its owner applied it, or if it is the name of
-something that exists. Only numbers are new, and those have bounds.
+something that exists. Only numbers are new, and those have bounds. A revision that was abandoned as
+bad gives no values, and neither does what was applied to make it; but the number of replicas is no
+part of a revision, so that the applied one counts in any case.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,12 +13,19 @@ from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.dependency import Mention
 from reme_playbook.snapshot.missing_hosts import repaired_values
 from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.pod_template import digest
 from reme_playbook.snapshot.sensitive import sensitive_command, sensitive_name, sensitive_value
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, config_map_references
 
 
 def _distinct(values: Iterable[Any], current: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(v for v in values if v is not None and v != current))
+
+
+def in_none(snapshot: ClusterSnapshot) -> str:
+    """Return, for messages, where a value that may not be written does not come from."""
+    excluded = " that was not abandoned as bad" if snapshot.abandoned else ""
+    return f"in no earlier revision{excluded}"
 
 
 def earlier_containers(snapshot: ClusterSnapshot, name: str) -> tuple[views.ContainerView, ...]:
@@ -80,7 +89,8 @@ def config_hosts(snapshot: ClusterSnapshot, name: str, key: str) -> tuple[str, .
 def replica_counts(snapshot: ClusterSnapshot) -> tuple[int, ...]:
     """Return the numbers of replicas above zero that were desired before."""
     applied = unstructured.number(snapshot.last_applied(snapshot.target), "spec", "replicas")
-    earlier = (*(r.replicas for r in snapshot.revisions), applied)
+    good = (r for r in snapshot.revisions if digest(r.template) not in snapshot.abandoned)
+    earlier = (*(r.replicas for r in good), applied)
     return tuple(n for n in _distinct(earlier, snapshot.replicas.desired) if n > 0)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from reme_api.parsing import parse_int
 from reme_playbook.errors import PlaybookError
 from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot.abandoned import previous
 from reme_playbook.snapshot.pod_template import SERVER_LABELS
-from reme_playbook.snapshot.snapshot import Revision, previous
+from reme_playbook.snapshot.snapshot import Revision
 
 REVISION_RESOURCES = {
     "Deployment": "replicasets",
@@ -55,7 +56,7 @@ def _revision(stored: Mapping[str, Any], kind: str) -> Revision | None:
 def select_revision(
     workload: Mapping[str, Any], known: tuple[Revision, ...], number: int | None
 ) -> Revision:
-    """Return the revision of that number, or the newest one that really differs from now.
+    """Return the revision of that number, or the newest that differs and was not abandoned.
 
     Raises:
         RevisionNotFoundError: there is none.

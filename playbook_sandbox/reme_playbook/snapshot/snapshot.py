@@ -8,6 +8,12 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from reme_playbook.snapshot import related_views, unstructured, views
+from reme_playbook.snapshot.abandoned import (
+    Replacement,
+    abandoned_templates,
+    previous,
+    was_applied,
+)
 from reme_playbook.snapshot.dependency import Dependency
 from reme_playbook.snapshot.finding import Finding
 from reme_playbook.snapshot.object_diff import FieldChange
@@ -94,6 +100,8 @@ class ClusterSnapshot:
     named_pods: tuple[str, ...] = ()  # pods of the target that the report names
     dependencies: tuple[Dependency, ...] = ()  # that its environment names
     siblings: Mapping[ObjectRef, Sibling] = field(default_factory=dict)
+    repairs: tuple[Replacement, ...] = ()  # of earlier remediations that helped
+    useless: tuple[Replacement, ...] = ()  # of earlier ones that did not, and were rolled back
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:
@@ -231,20 +239,43 @@ class ClusterSnapshot:
 
     @cached_property
     def previous_revision(self) -> Revision | None:
-        """The revision to which a Rollback without a number goes back."""
-        return previous(self.revisions, self.template)
+        """The revision to which a Rollback without a number goes back, if there is one."""
+        return previous(self.revisions, self.template, self.repairs)
+
+    @cached_property
+    def abandoned(self) -> frozenset[str]:
+        """The digests of the templates that were abandoned as bad."""
+        return abandoned_templates(self.revisions, self.template, self.repairs)
+
+    @cached_property
+    def other_templates(self) -> tuple[Mapping[str, Any], ...]:
+        """Templates that differ from the current one: of other revisions, and the applied one."""
+        own = digest(self.template)
+        others = [r.template for r in self.revisions if digest(r.template) != own]
+        return (*others, self._applied_template) if self._applied_template else tuple(others)
 
     @cached_property
     def earlier_templates(self) -> tuple[Mapping[str, Any], ...]:
-        """Templates that differ from the current one: earlier revisions, and the applied one."""
-        own = digest(self.template)
-        earlier = [r.template for r in self.revisions if digest(r.template) != own]
-        applied = unstructured.mapping(self.last_applied(self.target), "spec", "template")
-        return (*earlier, applied) if applied else tuple(earlier)
+        """The other templates without the abandoned ones: values may be taken from them."""
+        abandoned = [r.template for r in self.revisions if digest(r.template) in self.abandoned]
+        good = [r.template for r in self.revisions if digest(r.template) not in self.abandoned]
+        own, applied = digest(self.template), self._applied_template
+        earlier = [template for template in good if digest(template) != own]
+        if not applied:
+            return tuple(earlier)
+        # What is applied lacks the defaults, so that its digest is no revision's.
+        of_good = any(was_applied(applied, template) for template in (self.template, *good))
+        if not of_good and any(was_applied(applied, template) for template in abandoned):
+            return tuple(earlier)
+        return (*earlier, applied)
+
+    @cached_property
+    def _applied_template(self) -> Mapping[str, Any]:
+        return unstructured.mapping(self.last_applied(self.target), "spec", "template")
 
     @cached_property
     def earlier_containers(self) -> Mapping[str, tuple[views.ContainerView, ...]]:
-        """Each container in earlier templates, newest first, by name."""
+        """Each container in earlier templates, newest first, by name; without abandoned ones."""
         earlier: dict[str, tuple[views.ContainerView, ...]] = {}
         for template in self.earlier_templates:
             for view in views.template_containers(template):
@@ -272,29 +303,6 @@ class ClusterSnapshot:
             ),
             key=lambda pair: pair[0],
         )
-
-
-def previous(revisions: tuple[Revision, ...], template: Mapping[str, Any]) -> Revision | None:
-    """Return the revision to roll back to: the newest one that really differs from the template.
-
-    Revisions that are older than the current one are preferred. A revision that came later and was
-    left again, such as a failed attempt of reme, has a higher number, but is no better.
-    """
-    own = digest(template)
-    current = next((r for r in revisions if digest(r.template) == own), None)
-    others = [r for r in revisions if digest(r.template) != own]
-    if not others:
-        return None
-    first_created = _first_created(revisions, own) if current else ""
-    before = [r for r in others if first_created and r.created and r.created < first_created]
-    return max(before or others, key=lambda r: r.number)
-
-
-def _first_created(revisions: tuple[Revision, ...], own: str) -> str:
-    # A restart makes a new revision of the same template: the first one counts.
-    return min(
-        (r.created for r in revisions if digest(r.template) == own and r.created), default=""
-    )
 
 
 def config_map_references(template: Mapping[str, Any]) -> Iterator[str]:

@@ -9,7 +9,6 @@ from reme_playbook.snapshot.snapshot import (
     ClusterSnapshot,
     Revision,
     config_map_references,
-    previous,
 )
 from tests.unit.playbook.builders import CART, SERVICE, Shop, container, key, template
 
@@ -110,46 +109,6 @@ def of(image: str, **marks: str) -> dict[str, Any]:
     if marks:
         result["metadata"]["annotations"] = {"reme.dev/restarted-at": marks["restarted"]}
     return result
-
-
-def revisions(*images: str) -> tuple[Revision, ...]:
-    """Return revisions of these images; the later in the list, the later created."""
-    result = [Revision(n, of(image), created=f"2026-01-0{n}") for n, image in enumerate(images, 1)]
-    return tuple(reversed(result))
-
-
-def number(result: Revision | None) -> int | None:
-    return result.number if result else None
-
-
-def test_the_previous_revision_is_the_newest_that_differs() -> None:
-    assert number(previous(revisions("a", "b", "c"), of("c"))) == 2
-    assert number(previous(revisions("a"), of("a"))) is None
-    assert number(previous((), of("a"))) is None
-
-
-def test_a_restart_is_no_revision_to_go_back_to() -> None:
-    restarted = Revision(3, of("b", restarted="x"), created="2026-01-03")
-    known = (restarted, *revisions("a", "b"))
-    assert number(previous(known, of("b", restarted="x"))) == 1
-
-
-def test_an_attempt_that_was_rolled_back_is_no_revision_to_go_back_to() -> None:
-    # a, then the bad b, then reme's c, then the undo: b is number 4 now, created before c.
-    known = (
-        Revision(4, of("b"), created="2026-01-02"),
-        Revision(3, of("c"), created="2026-01-03"),
-        Revision(1, of("a"), created="2026-01-01"),
-    )
-    assert number(previous(known, of("b"))) == 1
-
-
-def test_what_is_only_newer_is_better_than_nothing() -> None:
-    known = (
-        Revision(3, of("a"), created="2026-01-01"),
-        Revision(2, of("b"), created="2026-01-02"),
-    )
-    assert number(previous(known, of("a"))) == 2
 
 
 def test_a_digest_sees_the_pods_and_not_the_bookkeeping() -> None:

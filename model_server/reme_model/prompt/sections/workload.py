@@ -130,7 +130,7 @@ def _unknown_images(live: ClusterSnapshot) -> Iterator[Line]:
     """Yield a pod that runs an image which no revision has."""
     known_images = {
         (c.name, c.image)
-        for template in (live.template, *live.earlier_templates)
+        for template in (live.template, *live.other_templates)
         for c in template_containers(template)
     }
     pods = sorted((key.name, pod) for key, pod in live.objects.items() if key.kind == "Pod")
@@ -217,7 +217,7 @@ def _without_secrets(changes: Sequence[FieldChange], live: ClusterSnapshot) -> l
     """
     hidden = tuple(
         f"spec.containers[{c.name}].{part}"
-        for template in (live.template, *live.earlier_templates)
+        for template in (live.template, *live.other_templates)
         for c in template_containers(template)
         if sensitive_command((*c.command, *c.args))
         for part in ("command", "args")

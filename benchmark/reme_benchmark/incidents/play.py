@@ -14,6 +14,8 @@ from reme_api.remediation import Remediation
 from reme_benchmark.incidents.model import Incident, Request
 from reme_benchmark.incidents.verdict import Grade, Verdict, grade_remediations
 from reme_benchmark.kube.cluster import Cluster, Object
+from reme_benchmark.methods.reme import model_exchanges
+from reme_benchmark.scoring.records import ModelExchange
 from reme_kube.errors import ClusterError, NotFoundError
 
 _READY_SECONDS = 150
@@ -48,6 +50,7 @@ class Played(BaseModel):
     completion_tokens: int = 0
     remediations: list[dict[str, Any]] = []
     report: dict[str, Any] = {}
+    exchanges: list[ModelExchange] = Field(default=[], description="Prompts and replies.")
 
 
 async def play(
@@ -114,6 +117,12 @@ async def _play(
     if not remediations:
         missed = Grade(verdict=Verdict.MISSED, reason=refusal or "no remediation in time")
         return played.model_copy(update={**update, "grade": missed, "message": refusal})
+    update["exchanges"] = [
+        exchange
+        for remediation in remediations
+        for attempt in remediation.status.attempts
+        for exchange in await model_exchanges(cluster, incident.namespace, attempt)
+    ]
     return played.model_copy(update={**update, **_figures(incident, remediations, served)})
 
 

@@ -148,7 +148,7 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
     tokens, playbooks, rejected, model = Tokens(), [], 0, ""
     exchanges: list[ModelExchange] = []
     for attempt in status.attempts:
-        exchanges += await _exchanges(cluster, ended.metadata.namespace, attempt)
+        exchanges += await model_exchanges(cluster, ended.metadata.namespace, attempt)
         if made := attempt.generation:
             tokens.prompt += made.prompt_tokens
             tokens.completion += made.completion_tokens
@@ -177,7 +177,9 @@ async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
     )
 
 
-async def _exchanges(cluster: Cluster, namespace: str, attempt: Attempt) -> list[ModelExchange]:
+async def model_exchanges(
+    cluster: Cluster, namespace: str, attempt: Attempt
+) -> list[ModelExchange]:
     """Return the prompt of an attempt and its reply, as far as they are stored."""
     made, contents = attempt.generation, []
     for ref in (made.prompt, made.reply) if made else ():

@@ -18,6 +18,9 @@ from reme_operator.admission import storm
 from reme_playbook.compiler.document import MAX_BYTES
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
+from reme_playbook.inspections.logs.records import parse_records
+from reme_playbook.inspections.logs.severity import judge
+from reme_playbook.inspections.logs.templates import mine_templates
 from reme_playbook.snapshot import quota_usage, reported_failures
 from reme_playbook.snapshot.hosts import hosts_in
 from reme_playbook.snapshot.sensitive import sensitive_value, shown
@@ -57,6 +60,10 @@ def failure_of_host(text: str) -> object:
     return reported_failures.failure("a", [text])
 
 
+def mine_records(text: str) -> object:
+    return mine_templates(parse_records(text))
+
+
 READERS: dict[Callable[[str], object], tuple[int, str]] = {
     parse_reply: (MAX_CHARACTERS, "```a\n|```\n|x\n```yaml\n|<think>|- \n|[|{'a':|` ` `|\n"),
     compile_playbook: (
@@ -71,6 +78,12 @@ READERS: dict[Callable[[str], object], tuple[int, str]] = {
     ),
     sensitive_value: (32_000, "\n| |\r|\n'|a\n|a:b@|://|x://a:|eyJ|Bearer |AKIA|://…:|://…a:"),
     refusals: (32_000, "exceeded quota: a, limited: x|exceeded quota: a,| limited: | |a"),
+    judge: (
+        64_000,
+        'a|A|error|no |0 |error:|error="|HTTP/1|GET a|GET |status|[|level=|1 a|Caused by:|\n|x.',
+    ),
+    parse_records: (64_000, "a b\n| a\n|2026-01-02T03:04:05Z a\n|\x1b[|\x1b]|Traceback (\n| x\n"),
+    mine_records: (64_000, "a b c\n|a1 \n|error a\n|x\ny\n|a|1.|0x|-a|a-"),
     named_nodes: (32_000, "node |node a-|nodes/|a-|node:::"),
 }
 """Each with the longest text that it reads (or a long one), and what to repeat up to there."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 from reme_api.investigation import InspectionName
 from reme_playbook.inspections.base import Inspection
 from reme_playbook.inspections.container_logs import ContainerLog, ContainerLogs, log_findings
+from reme_playbook.inspections.shorten import shorten
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -15,6 +16,7 @@ from reme_playbook.snapshot.times import duration, time_at
 _LONG_SECONDS = 60
 """An init container that runs for longer waits for something."""
 _MAX_CONTAINERS = 3
+_MAX_MESSAGE = 150
 
 
 class InitContainers(Inspection):
@@ -101,7 +103,7 @@ def _problem(status: Mapping[str, Any], now: datetime) -> str:
         killed = " (killed for memory)" if cause == "OOMKilled" else ""
         return f"failed with exit code {code}{killed}{again}"
     if reason not in ("", "PodInitializing"):
-        message = unstructured.text(waiting, "message")
+        message = shorten(unstructured.text(waiting, "message"), _MAX_MESSAGE)
         return f"cannot start: {reason}{f' ({message})' if message else ''}"
     started = time_at(status, "state", "running", "startedAt")
     if started and status.get("started") is not True:

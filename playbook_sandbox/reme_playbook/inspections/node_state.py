@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from reme_api.investigation import InspectionName
 from reme_playbook.inspections.base import MAX_FINDINGS, Inspection
+from reme_playbook.inspections.shorten import shorten
 from reme_playbook.snapshot import related_views, unstructured
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -13,6 +14,7 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.times import relative_to, time_at
 
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
+_MAX_MESSAGE = 150
 _BY_THE_CLUSTER = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 """Prefixes of taints that controllers set for what is wrong with a node."""
 
@@ -75,7 +77,7 @@ def _node_findings(
             when = f", since {relative_to(at, fault_start)}" if at and fault_start else ""
             text = f"node {_name(node)} {problem}{when}"
             if message := unstructured.text(condition, "message"):
-                text += f": {message}"
+                text += f": {shorten(message, _MAX_MESSAGE)}"
             yield Finding(FindingKind.NODE_UNHEALTHY, subject, text, at)
     view = related_views.node(node)
     if view.unschedulable:

@@ -6,8 +6,10 @@ from typing import Any, Self
 
 from reme_api.investigation import InspectionName
 from reme_playbook.inspections.base import MAX_FINDINGS, Inspection, long_before
+from reme_playbook.inspections.related_workloads import called_workloads
+from reme_playbook.inspections.shorten import shorten
 from reme_playbook.snapshot import unstructured
-from reme_playbook.snapshot.finding import Finding, FindingKind
+from reme_playbook.snapshot.finding import MAX_TEXT, Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.times import parse_time, relative_to
@@ -22,6 +24,15 @@ _RELATED = (
 """Kinds around a target about which controllers post events."""
 
 
+_USUAL = frozenset(
+    {"Scheduled", "Pulling", "Pulled", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete"}
+)
+"""Reasons of events that every new pod has."""
+_COMBINED = "(combined from similar events): "
+_MAX_OTHERS = 2
+_MAX_HEAD = 140
+
+
 class ObjectEvents(Inspection):
     """Events of an object; of a workload also those of its pods and ReplicaSets."""
 
@@ -33,11 +44,12 @@ class ObjectEvents(Inspection):
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Self]:
-        """Return the target first, then its pods that are not ready, then what is around it."""
+        """Return the target, its pods that are not ready, what it calls, and what constrains it."""
         yield cls(subject=snapshot.target)
         for pod in snapshot.pods:
             if not pod.ready and not pod.deleting:
                 yield cls(subject=ObjectRef("Pod", snapshot.target.namespace, pod.name))
+        yield from (cls(subject=workload) for workload in called_workloads(snapshot))
         for kind in _RELATED:
             refs = sorted(ref for ref in snapshot.objects if ref.kind == kind)
             yield from (cls(subject=ref) for ref in refs)
@@ -52,16 +64,19 @@ def event_findings(
     """
     newest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for event in events:  # oldest first
-        if unstructured.text(event, "message") or unstructured.text(event, "reason"):
-            key = unstructured.text(event, "reason"), _pattern(unstructured.text(event, "message"))
+        reason, message = unstructured.text(event, "reason"), _message(event)
+        if (reason or message) and reason not in _USUAL:
+            key = reason, _pattern(message)
             newest.pop(key, None)
             newest[key] = event
-    findings = [_finding(inspection, event, fault_start) for event in reversed(newest.values())]
+    newest_first = list(newest.values())[::-1]
+    telling = sorted(newest_first, key=_says_little)
+    findings = [_finding(inspection, event, fault_start) for event in telling]
     warnings = [finding for finding in findings if finding.kind is FindingKind.WARNING_EVENT]
     others = [finding for finding in findings if finding.kind is not FindingKind.WARNING_EVENT]
     if not warnings:
         yield Finding(FindingKind.NORMAL, inspection.subject, "no warning among its events")
-    yield from [*warnings, *others][:MAX_FINDINGS]
+    yield from [*warnings, *others[:_MAX_OTHERS]][:MAX_FINDINGS]
 
 
 def _finding(
@@ -89,7 +104,17 @@ def _text(event: Mapping[str, Any], at: datetime | None, fault_start: datetime |
     when = f", {relative_to(at, fault_start)}" if at and fault_start else ""
     reason = unstructured.text(event, "reason")
     name = f"{unstructured.text(about, 'kind')} {unstructured.text(about, 'name')}"
-    return f"{reason} of {name}{times}{when}: {unstructured.text(event, 'message')}"
+    head = f"{shorten(f'{reason} of {name}', _MAX_HEAD)}{times}{when}: "
+    return head + shorten(_message(event), MAX_TEXT - len(head))
+
+
+def _message(event: Mapping[str, Any]) -> str:
+    return unstructured.text(event, "message").removeprefix(_COMBINED)
+
+
+def _says_little(event: Mapping[str, Any]) -> bool:
+    """Return whether the event only repeats what the state of a container says already."""
+    return _message(event).startswith(("Error: ", "Back-off "))
 
 
 def _pattern(message: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from reme_api.investigation import InspectionName
 from reme_playbook.inspections.base import MAX_FINDINGS, Inspection, change_kind
+from reme_playbook.inspections.shorten import shorten
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_diff import FieldChange
@@ -17,7 +18,8 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 from reme_playbook.snapshot.times import parse_time, relative_to
 
 _MAX_CANDIDATES = 3
-_MAX_VALUE = 120
+_MAX_VALUE = 100
+_MAX_PATH = 80
 
 
 class RevisionDiff(Inspection):
@@ -80,13 +82,12 @@ def _text(change: FieldChange, hidden: tuple[str, ...], clean: Callable[[str], s
         "not set" if value is None else HIDDEN if secret else _value(value, clean)
         for value in (change.before, change.after)
     )
-    path = clean(change.path.removeprefix("spec."))
+    path = shorten(clean(change.path.removeprefix("spec.")), _MAX_PATH)
     return f"{path}: was {before}, is {after}"
 
 
 def _value(value: str, clean: Callable[[str], str]) -> str:
-    text = clean(shown("", value))
-    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
+    return shorten(clean(shown("", value)), _MAX_VALUE)
 
 
 def _hidden_commands(*templates: Mapping[str, Any]) -> tuple[str, ...]:

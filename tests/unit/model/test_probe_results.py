@@ -46,8 +46,30 @@ HTTP = {"http": {"service": "cart", "port": 80, "maxMilliseconds": 500}}
 )
 def test_what_a_failed_question_showed(message: str, lines: str) -> None:
     assert lines_about(report_with_probe(**HTTP), result(message)).endswith(
-        f"\nwrong: asked at port 80, {lines}"
+        f"\nwrong: asked at port 80, {lines} (probe p)"
     )
+
+
+@pytest.mark.parametrize(
+    ("probe", "request_"),
+    [
+        ({"http": {"service": "cart", "port": 80}}, ""),
+        ({"http": {"service": "cart", "port": 80, "path": "/pay?token=1"}}, " for /pay"),
+        (
+            {"http": {"service": "cart", "port": 80, "path": "/pay", "method": "POST"}},
+            " for POST /pay",
+        ),
+        ({"http": {"service": "cart", "port": 80, "method": "HEAD"}}, " for HEAD /"),
+        ({"grpc": {"service": "cart", "port": 80}}, " for its gRPC health"),
+        ({"tcp": {"service": "cart", "port": 80}}, ""),
+    ],
+)
+def test_a_line_says_what_was_sent_and_by_which_probe(probe: dict[str, Any], request_: str) -> None:
+    report = report_with_probe(**probe)
+    failed = lines_about(report, result("cart answered 500"))
+    assert f"\nwrong: asked at port 80{request_}, cart answered 500 (probe p)" in failed
+    passed = lines_about(report, result("", ProbeVerdict.PASSED))
+    assert f"answers of cart{request_}\n" in passed
 
 
 def test_an_answer_that_is_quick_is_normal_however_tight_the_probe() -> None:

@@ -3,8 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reme_api.probes import Probe, ProbeResult, ProbeVerdict, ServiceProbe
-from reme_model.prompt.redact import excerpt
+from reme_api.probes import (
+    GrpcProbe,
+    HttpMethod,
+    HttpProbe,
+    Probe,
+    ProbeResult,
+    ProbeVerdict,
+    ServiceProbe,
+)
+from reme_model.prompt.redact import excerpt, short
 from reme_model.prompt.sections.lines import Line, Weight, normal, wrong
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import selects
@@ -57,17 +65,29 @@ def _missing_port(live: ClusterSnapshot, address: ServiceProbe) -> Iterator[Line
 def _result(live: ClusterSnapshot, probe: Probe, result: ProbeResult) -> Iterator[Line]:
     address, failed = probe.request, result.verdict is ProbeVerdict.FAILED
     if address and (not failed or _is_fast(result)):
-        yield normal(f"answers of {address.service}")
+        yield normal(f"answers of {address.service}{_request(address)}")
     elif address:
         problem = _explain(result.message, address.service)
         limit = probe.http.max_milliseconds if probe.http else None
         bound = f", at most {limit} ms" if limit and "took" in problem else ""
         yield wrong(
-            f"asked at port {address.port}, {_named(address.service, live)} {problem}{bound}",
+            f"asked at port {address.port}{_request(address)},"
+            f" {_named(address.service, live)} {problem}{bound} (probe {probe.name})",
             Weight.NEEDED,
         )
     elif probe.rollout and failed and not result.message.endswith("are available"):
         yield wrong(f"rollout: {excerpt(result.message.rpartition(': ')[2], 120)}")
+
+
+def _request(address: ServiceProbe) -> str:
+    """Return what was sent, where it is not a GET of `/`."""
+    if isinstance(address, GrpcProbe):
+        return " for its gRPC health"
+    if not isinstance(address, HttpProbe):
+        return ""
+    method = "" if address.method is HttpMethod.GET else f"{address.method} "
+    path = address.path.partition("?")[0]  # a query may hold a secret
+    return f" for {method}{short(path, 60)}" if method or path != "/" else ""
 
 
 def _named(service: str, live: ClusterSnapshot) -> str:

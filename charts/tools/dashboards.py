@@ -90,11 +90,12 @@ def lines(
     return panel
 
 
-def quantiles(metric: str, by: str = "") -> tuple[Query, ...]:
+def quantiles(metric: str, by: str = "", condition: str = "") -> tuple[Query, ...]:
     """Return median and 95th percentile of a histogram."""
     legend = f"{{{{{by}}}}} " if by else ""
     group = f"le, {by}" if by else "le"
-    rate = f"sum by ({group}) (rate({metric}_bucket{{OWN}}[$__rate_interval]))"
+    where = f"{{OWN,{condition}}}" if condition else "{OWN}"
+    rate = f"sum by ({group}) (rate({metric}_bucket{where}[$__rate_interval]))"
     return tuple(
         (f"histogram_quantile({q}, {rate})", f"{legend}{name}")
         for q, name in ((0.5, "median"), (0.95, "95 %"))
@@ -275,6 +276,48 @@ def build_dashboard() -> dashboard.Dashboard:
                     "sum by (kind) (rate(reme_model_tokens_total{OWN}[$__rate_interval]))",
                     "{{kind}} per second",
                 ),
+            )
+        )
+        .with_row(dashboard.Row("Investigation"))
+        .with_panel(
+            lines(
+                "Rounds",
+                "short",
+                "Rounds of investigations, by what the coordinator chose.",
+                counts("reme_investigation_rounds_total", "choice"),
+                bars=True,
+            )
+        )
+        .with_panel(
+            lines(
+                "Inspections",
+                "short",
+                "Inspections by name and result.",
+                counts(
+                    "reme_inspections_total",
+                    "inspection, result",
+                    legend="{{inspection}} {{result}}",
+                ),
+                bars=True,
+            )
+        )
+        .with_panel(
+            lines(
+                "Tokens of the coordinator",
+                "short",
+                "Tokens that a model used to choose rounds; rules use none.",
+                (
+                    "sum by (kind) (rate(reme_coordinator_tokens_total{OWN}[$__rate_interval]))",
+                    "{{kind}} per second",
+                ),
+            )
+        )
+        .with_panel(
+            lines(
+                "Duration",
+                "s",
+                "Duration of the investigation of an attempt.",
+                *quantiles("reme_step_duration_seconds", condition='step="Investigate"'),
             )
         )
         .with_row(dashboard.Row("Safety and operator"))

@@ -147,7 +147,7 @@ async def test_the_operator_sends_the_prompts_of_the_incidents(
         async def report(*_: object, current: Incident = incident) -> object:
             return current.source.report
 
-        monkeypatch.setattr(step, "collect_snapshot", live)
+        monkeypatch.setattr(step, "current_snapshot", live)
         monkeypatch.setattr(step, "read_report", report)
         cluster = Cluster()
         await step.generate(step_context(incident, cluster), Generate())

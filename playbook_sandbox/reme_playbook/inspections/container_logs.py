@@ -29,6 +29,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_LINES = 2000
 _MAX_WINDOW = 12_000  # characters around what tells, redacted before they are cut
 _MAX_PODS = 2
+_KEY = "-----BEGIN"  # a key spans lines, and is redacted as a whole
 
 _NAME = re.compile(r"[a-z0-9][-a-z0-9]{0,62}")
 ContainerName = Annotated[str, StringConstraints(max_length=63, pattern=r"^([a-z0-9][-a-z0-9]*)?$")]
@@ -54,7 +55,7 @@ class ContainerLogs(Inspection):
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Self]:
-        """Return the containers that fail first, then those of what the target calls."""
+        """Return what fails, the other containers, what the target calls, pods of the report."""
         failing = _failing_containers(snapshot.pods)
         names = [view.name for view in snapshot.containers]
         for name in filter(_NAME.fullmatch, dict.fromkeys((*failing, *names))):
@@ -63,10 +64,10 @@ class ContainerLogs(Inspection):
             yield cls(subject=snapshot.target, container=name)
         for workload in called_workloads(snapshot):
             yield cls(subject=workload)
-        pods = [pod for pod in snapshot.pods if not pod.deleting]
-        if len({pod.ready for pod in pods}) == 2:  # some fail and others do not
-            for pod in sorted(pods, key=lambda pod: pod.ready)[:_MAX_PODS]:
-                yield cls(subject=ObjectRef("Pod", snapshot.target.namespace, pod.name))
+        started = {pod.name for pod in snapshot.pods if pod.containers}
+        for pod in snapshot.named_pods:
+            if pod in started:
+                yield cls(subject=ObjectRef("Pod", snapshot.target.namespace, pod))
 
 
 def _failing_containers(pods: Iterable[PodView]) -> list[str]:
@@ -127,7 +128,8 @@ def _choose_state(inspection: ContainerLogs, pod: Mapping[str, Any]) -> Mapping[
 
 def termination_of(state: Mapping[str, Any], *, previous: bool) -> Mapping[str, Any]:
     """Return how the container ended whose log is read; empty if it runs."""
-    if previous:
+    waiting = bool(unstructured.mapping(state, "state", "waiting"))
+    if previous or waiting:  # the log of a container that waits is that of its last run
         return unstructured.mapping(state, "lastState", "terminated")
     return unstructured.mapping(state, "state", "terminated")
 
@@ -231,6 +233,8 @@ def _last_record(
 def _shown(text: str, judged: Judged, limit: int, clean: Callable[[str], str]) -> str:
     """Return the part of a record that tells, redacted before it is cut."""
     start = max(0, judged.position - _MAX_WINDOW // 2)
+    if text[:start].count("\n") < text[: judged.position].count("\n") and _KEY not in text:
+        start = text.rfind("\n", 0, judged.position) + 1  # the line of a stack trace that tells
     head = clean(text[start : judged.position])
     line = clean(text[start : start + _MAX_WINDOW])
     return telling_part(line, min(len(head), len(line)), limit)

@@ -10,18 +10,11 @@ from reme_playbook.inspections.related_workloads import called_workloads
 from reme_playbook.inspections.shorten import shorten
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.finding import MAX_TEXT, Finding, FindingKind
-from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.times import parse_time, relative_to
 
-_RELATED = (
-    "HorizontalPodAutoscaler",
-    "Job",
-    "Service",
-    "Ingress",
-    "PodDisruptionBudget",
-)
-"""Kinds around a target about which controllers post events."""
+_RELATED = ("HorizontalPodAutoscaler", "Job", "PodDisruptionBudget")
+"""Kinds of related objects about which controllers post events that matter."""
 
 
 _USUAL = frozenset(
@@ -30,6 +23,7 @@ _USUAL = frozenset(
 """Reasons of events that every new pod has."""
 _COMBINED = "(combined from similar events): "
 _MAX_OTHERS = 2
+_OFTEN = 3
 _MAX_HEAD = 140
 
 
@@ -44,11 +38,8 @@ class ObjectEvents(Inspection):
 
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Self]:
-        """Return the target, its pods that are not ready, what it calls, and what constrains it."""
+        """Return the target with its pods, what it calls, and what constrains it."""
         yield cls(subject=snapshot.target)
-        for pod in snapshot.pods:
-            if not pod.ready and not pod.deleting:
-                yield cls(subject=ObjectRef("Pod", snapshot.target.namespace, pod.name))
         yield from (cls(subject=workload) for workload in called_workloads(snapshot))
         for kind in _RELATED:
             refs = sorted(ref for ref in snapshot.objects if ref.kind == kind)
@@ -70,7 +61,7 @@ def event_findings(
             newest.pop(key, None)
             newest[key] = event
     newest_first = list(newest.values())[::-1]
-    telling = sorted(newest_first, key=_says_little)
+    telling = sorted(newest_first, key=lambda event: (_says_little(event), _is_rare(event)))
     findings = [_finding(inspection, event, fault_start) for event in telling]
     warnings = [finding for finding in findings if finding.kind is FindingKind.WARNING_EVENT]
     others = [finding for finding in findings if finding.kind is not FindingKind.WARNING_EVENT]
@@ -115,6 +106,12 @@ def _message(event: Mapping[str, Any]) -> str:
 def _says_little(event: Mapping[str, Any]) -> bool:
     """Return whether the event only repeats what the state of a container says already."""
     return _message(event).startswith(("Error: ", "Back-off "))
+
+
+def _is_rare(event: Mapping[str, Any]) -> bool:
+    """Return whether the event was seen once or twice, which may be a coincidence."""
+    series = unstructured.number(event, "series", "count")
+    return max(series, unstructured.number(event, "count", default=1)) < _OFTEN
 
 
 def _pattern(message: str) -> str:

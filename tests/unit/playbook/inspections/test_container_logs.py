@@ -13,6 +13,7 @@ from reme_playbook.inspections.container_logs import (
     ContainerLogs,
     choose_containers,
     log_findings,
+    termination_of,
 )
 from reme_playbook.snapshot.finding import MAX_TEXT, Finding, FindingKind
 from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot
@@ -84,6 +85,19 @@ def test_the_last_line_before_a_crash_comes_first() -> None:
     shown = findings(log("ERROR a", "ERROR b", "panic: no config", termination=ENDED))
     assert shown[0].text == "server in cart-1, last before exit code 1: panic: no config"
     assert len(shown) == 3
+
+
+def test_of_a_stack_trace_the_line_that_tells_is_shown_from_its_begin() -> None:
+    trace = ["Traceback (most recent call last):", *["  frame"] * 60, "BrokenPipeError: x"]
+    (shown,) = findings(log(*trace))
+    assert shown.text.endswith("the fault began: BrokenPipeError: x")
+
+
+def test_the_log_of_a_container_that_waits_is_that_of_its_last_run() -> None:
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    state = {"state": waiting, "lastState": {"terminated": ENDED}}
+    assert termination_of(state, previous=False) == ENDED
+    assert termination_of({**state, "state": {"running": {}}}, previous=False) == {}
 
 
 def test_a_last_line_that_names_no_error_is_shown_too() -> None:
@@ -179,8 +193,10 @@ def test_the_container_that_fails_is_offered_first_with_its_log_before_the_resta
         "ContainerLogs Deployment/cart container=server previous=true",
         "ContainerLogs Deployment/cart container=server",
         "ContainerLogs Deployment/cart container=proxy",
-        "ContainerLogs Pod/cart-6d-1",
-        "ContainerLogs Pod/cart-6d-0",
+    ]
+    named = replace(failing(), named_pods=("cart-6d-0", "cart-6d-1"))
+    assert [c.label() for c in ContainerLogs.candidates(named)][3:] == [
+        "ContainerLogs Pod/cart-6d-1"  # the other has no container yet
     ]
 
 

@@ -39,6 +39,13 @@ def test_what_only_repeats_the_state_of_a_container_comes_last() -> None:
     ]
 
 
+def test_what_is_repeated_comes_before_what_was_seen_once() -> None:
+    shown = findings(
+        event("FailedCreate", "exceeded quota", 1, count=9), event("Unhealthy", "timeout", 60)
+    )
+    assert [f.text.partition(" of ")[0] for f in shown] == ["FailedCreate", "Unhealthy"]
+
+
 def test_equal_warnings_count_as_one() -> None:
     refused = 'pods "cart-{}" is forbidden: exceeded quota'
     (shown,) = findings(
@@ -72,14 +79,11 @@ def test_events_without_a_time_or_a_start() -> None:
     assert shown.text == "Unhealthy of Pod cart-1: no"
 
 
-def test_pods_that_are_not_ready_and_what_constrains_them_are_offered() -> None:
+def test_the_target_and_what_constrains_it_are_offered() -> None:
     live = Shop(ready=False, related={key("HorizontalPodAutoscaler", "cart"): {}}).live()
     assert [candidate.label() for candidate in ObjectEvents.candidates(live)] == [
         "ObjectEvents Deployment/cart",
-        "ObjectEvents Pod/cart-6d-0",
-        "ObjectEvents Pod/cart-6d-1",
         "ObjectEvents HorizontalPodAutoscaler/cart",
-        "ObjectEvents Service/cart",
     ]
 
 

@@ -82,7 +82,9 @@ def _distinct(
 ) -> list[Incident]:
     incidents: list[Incident] = []
     count, number = arguments.count * _SHARES[split] // 100, 0
-    options = {} if arguments.abstain is None else {"kinds": kind_weights(arguments.abstain)}
+    options: dict[str, Any] = (
+        {} if arguments.abstain is None else {"kinds": kind_weights(arguments.abstain)}
+    )
     while len(incidents) < count:
         number += 1
         try:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from reme_playbook.actions.registry import Action
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.validation import validate
+from reme_playbook.snapshot.named_pods import named_pods
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 POLICY = RemediationPolicySpec.model_validate({"actions": [{"name": name} for name in ActionName]})
@@ -130,10 +131,12 @@ def make_incident(
     *,
     candidates: bool = False,
     kinds: Mapping[Kind, float] = MappingProxyType(_KINDS),
+    with_evidence: bool = True,
 ) -> Incident:
     """Return the incident of a seed, with the reward of each possible reply if `candidates`.
 
-    `kinds` are the weights of the kinds.
+    `kinds` are the weights of the kinds. Without evidence, actions that the evidence rules refuse
+    are offered as well.
 
     Raises:
         DroppedIncident: the seed makes none, such as a fault that does not fit the system.
@@ -148,7 +151,8 @@ def make_incident(
     more = [prompt_injections.injected_evidence(rng, system)] if kind is Kind.INJECTED else []
     live = snapshot.snapshot_of(system)
     report, measured = write_report(rng, broken, quality, more)
-    space: tuple[Action, ...] = allowed_actions(live, POLICY)
+    live = replace(live, named_pods=_named_pods(system, report))
+    space: tuple[Action, ...] = allowed_actions(live, POLICY, with_evidence=with_evidence)
     previous: tuple[AttemptSummary, ...] = ()
     if kind is Kind.SECOND:
         attempt = _failed_attempt(rng, broken, space, measured)
@@ -173,6 +177,11 @@ def make_incident(
         candidates=reply_rewards(grader, space, broken.abstain, accepted) if candidates else None,
         source=IncidentSource(live, report, previous, measured, space, accepted, broken.abstain),
     )
+
+
+def _named_pods(system: System, report: DiagnosisReportSpec) -> tuple[str, ...]:
+    evidence = (text for item in report.evidence for text in (item.source, item.text))
+    return named_pods((pod.name for pod in system.pods), [report.fault.summary, *evidence])
 
 
 def _break_system(rng: Rng, system: System, kind: Kind) -> tuple[str, BrokenSystem]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from reme_lab.incidents.system import MIB, Json, Pod, System
+from reme_lab.incidents.timeline import COLLECTED, Timeline, api_time, timeline
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import LAST_APPLIED, Callee, ClusterSnapshot, Revision, Usage
-
-_CLOCK = "2026-03-{:02d}T0{}:00:00Z"
 
 
 def healthy_snapshot(system: System) -> ClusterSnapshot:
@@ -22,13 +21,15 @@ def healthy_snapshot(system: System) -> ClusterSnapshot:
     ]
     before.related_objects = system.healthy_related_objects
     before.events, before.usage, before.paused = [], {}, False
+    before.earlier_hashes = []
     before.replace_all()
     return snapshot_of(before)
 
 
 def snapshot_of(system: System) -> ClusterSnapshot:
     """Return the snapshot with the fault."""
-    objects: dict[ObjectRef, Mapping[str, Any]] = {system.key: _workload(system)}
+    times = timeline(f"{system.namespace}/{system.name}", by_release=bool(system.earlier_hashes))
+    objects: dict[ObjectRef, Mapping[str, Any]] = {system.key: _workload(system, times)}
     service = {"metadata": _meta(system, system.name), "spec": system.service}
     if system.has_last_applied:
         _apply(service, {"spec": system.original_service})
@@ -39,7 +40,7 @@ def snapshot_of(system: System) -> ClusterSnapshot:
             _apply(config, {"data": system.original_config})
         objects[system.object_ref("ConfigMap", system.config_name)] = config
     for pod in system.pods:
-        objects[system.object_ref("Pod", pod.name)] = _pod(system, pod)
+        objects[system.object_ref("Pod", pod.name)] = _pod(system, pod, times)
     for key, stored in system.related_objects.items():
         item = copy.deepcopy(stored)
         objects[key] = item
@@ -49,7 +50,7 @@ def snapshot_of(system: System) -> ClusterSnapshot:
         neighbours={
             system.object_ref("Deployment", n.name): {"app": n.name} for n in system.neighbours
         },
-        revisions=_revisions(system),
+        revisions=_revisions(system, times),
         events=tuple(system.events),
         usage=_usage(system),
         service_names=tuple(sorted([system.name, *(n.name for n in system.neighbours)])),
@@ -69,6 +70,9 @@ def snapshot_of(system: System) -> ClusterSnapshot:
             )
         ),
         node_labels=system.node_labels,
+        fault_start=times.fault_start,
+        fault_start_observed=times.observed,
+        collected_at=COLLECTED,
     )
 
 
@@ -76,7 +80,7 @@ def _meta(system: System, name: str) -> Json:
     return {"name": name, "namespace": system.namespace}
 
 
-def _workload(system: System) -> Json:
+def _workload(system: System, times: Timeline) -> Json:
     updated = [p for p in system.pods if p.hash == system.hash]
     ready = sum(p.ready for p in system.pods)
     spec: Json = {
@@ -101,6 +105,7 @@ def _workload(system: System) -> Json:
             "updatedReplicas": len(updated),
             "readyReplicas": ready,
             "availableReplicas": ready,
+            **_rollout_status(system, times),
         },
     }
     if system.has_last_applied:
@@ -110,16 +115,47 @@ def _workload(system: System) -> Json:
     return workload
 
 
-def _pod(system: System, pod: Pod) -> Json:
+def _rollout_status(system: System, times: Timeline) -> Json:
+    """Return what says which revision pods are to have, and whether they once had it."""
+    if system.kind == "StatefulSet":
+        return {"updateRevision": f"{system.name}-{system.hash}"}
+    if any(pod.hash != system.hash or pod.never_ready for pod in system.pods):
+        return {}
+    condition = {
+        "type": "Progressing",
+        "status": "True",
+        "reason": "NewReplicaSetAvailable",
+        "lastUpdateTime": api_time(times.rollout_complete),
+    }
+    return {"conditions": [condition]}
+
+
+def _pod_times(system: System, pod: Pod, times: Timeline) -> tuple[str, str]:
+    """Return when the pod started, and when it became ready or unready."""
+    if pod.hash != system.hash:
+        return api_time(times.revision(1)), api_time(times.revision(1))
+    if pod.never_ready:
+        started = api_time(times.release if system.earlier_hashes else times.fault_start)
+        return started, started
+    changed = times.rollout_complete if pod.ready else times.fault_start
+    return api_time(times.release), api_time(changed)
+
+
+def _pod(system: System, pod: Pod, times: Timeline) -> Json:
     owner: Json = {"kind": system.kind, "name": system.name, "controller": True}
     labels = dict(pod.template["metadata"]["labels"])
     if system.kind == "Deployment":
         owner |= {"kind": "ReplicaSet", "name": f"{system.name}-{pod.hash}"}
         labels["pod-template-hash"] = pod.hash
+    else:
+        labels["controller-revision-hash"] = f"{system.name}-{pod.hash}"
     containers = copy.deepcopy(pod.template["spec"]["containers"])
     if pod.image:
         containers[0]["image"] = pod.image
-    conditions: list[Json] = [{"type": "Ready", "status": str(pod.ready)}]
+    started, changed = _pod_times(system, pod, times)
+    conditions: list[Json] = [
+        {"type": "Ready", "status": str(pod.ready), "lastTransitionTime": changed}
+    ]
     statuses = []
     if pod.unscheduled:
         conditions.append({"type": "PodScheduled", "status": "False", "message": pod.unscheduled})
@@ -145,7 +181,12 @@ def _pod(system: System, pod: Pod) -> Json:
     return {
         "metadata": {**_meta(system, pod.name), "labels": labels, "ownerReferences": [owner]},
         "spec": {"containers": containers},
-        "status": {"phase": pod.phase, "conditions": conditions, "containerStatuses": statuses},
+        "status": {
+            "phase": pod.phase,
+            **({} if pod.unscheduled else {"startTime": started}),
+            "conditions": conditions,
+            "containerStatuses": statuses,
+        },
     }
 
 
@@ -168,19 +209,29 @@ def _usage(system: System) -> dict[tuple[str, str], Usage]:
     return usage
 
 
-def _revisions(system: System) -> tuple[Revision, ...]:
+def _revisions(system: System, times: Timeline) -> tuple[Revision, ...]:
     numbered = [*system.earlier_templates, (system.template, system.replicas)]
-    first = 1
-    revisions = [
-        Revision(
-            first + place,
-            template,
-            _CLOCK.format(place + 1, place % 10),
-            None if system.kind == "StatefulSet" else replicas,
+    hashes = [*system.earlier_hashes, system.hash]
+    revisions = []
+    for back, (template, replicas) in enumerate(reversed(numbered)):
+        known_hash = hashes[-1 - back] if back < len(hashes) else ""
+        revisions.append(
+            Revision(
+                len(numbered) - back,
+                _with_hash(template, known_hash) if system.kind == "Deployment" else template,
+                api_time(times.revision(back)),
+                None if system.kind == "StatefulSet" else replicas,
+            )
         )
-        for place, (template, replicas) in enumerate(numbered)
-    ]
-    return tuple(reversed(revisions))
+    return tuple(revisions)
+
+
+def _with_hash(template: Json, template_hash: str) -> Json:
+    """Return the template as a ReplicaSet has it."""
+    if not template_hash:
+        return template
+    labels = {**template["metadata"]["labels"], "pod-template-hash": template_hash}
+    return {**template, "metadata": {**template["metadata"], "labels": labels}}
 
 
 def _apply(item: Json, applied: Json) -> None:

@@ -31,6 +31,8 @@ class Pod:
     unscheduled: str = ""
     image: str = ""
     """Image of the first container, if it differs from the template's."""
+    never_ready: bool = False
+    """Whether it was created in this state; otherwise it was ready before the fault."""
 
 
 @dataclass
@@ -91,6 +93,8 @@ class System:
         self.healthy_related_objects: dict[ObjectRef, Json] = {}
         """The related objects before the fault."""
         self.hash = names.template_hash(rng)
+        self.earlier_hashes: list[str] = []
+        """The hashes of the templates that a fault replaced, oldest first."""
         self.pods: list[Pod] = []
         self.replace_all()
 
@@ -220,6 +224,7 @@ class System:
         self.earlier_templates.append((copy.deepcopy(self.template), self.replicas))
         self.template = copy.deepcopy(self.template)
         change(self.template, self.main_container)
+        self.earlier_hashes.append(self.hash)
         self.hash = names.template_hash(self.rng)
 
     def set_env(self, name: str, value: str | None) -> None:
@@ -235,7 +240,8 @@ class System:
             name = f"{self.name}-{len(self.pods)}"
         else:
             name = f"{self.name}-{self.hash}-{names.pod_suffix(self.rng)}"
-        return Pod(name, self.template, self.hash, **state)
+        never_ready = not state.get("ready", True)
+        return Pod(name, self.template, self.hash, never_ready=never_ready, **state)
 
     def replace_all(self, **state: Any) -> None:
         """Replace every pod by one of the current template."""
@@ -247,7 +253,8 @@ class System:
         """Make the rollout of the current template get stuck; with Recreate no old pod is left."""
         if self.kind == "StatefulSet":
             last = self.pods[-1]
-            self.pods[-1] = Pod(last.name, self.template, self.hash, **state)
+            self.pods[-1] = self.new_pod(**state)
+            self.pods[-1].name = last.name
             return
         self.recreate = self.rng.chance(50)
         if self.recreate:

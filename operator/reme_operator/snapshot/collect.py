@@ -1,7 +1,6 @@
 """Collects a snapshot of the cluster around one target: everything at once, and bounded."""
 
 import asyncio
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from reme_operator.snapshot.read_dependencies import read_dependencies
 from reme_operator.snapshot.related_objects import get_missing, list_nodes, list_related
 from reme_operator.snapshot.repair_history import read_repair_history
 from reme_playbook.snapshot import related_services, unstructured
+from reme_playbook.snapshot.named_pods import named_pods
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.siblings import siblings
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_references
@@ -32,7 +32,6 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage, config_map_r
 _MAX_CONFIG_MAPS = 16
 _MAX_PODS = 64
 _MAX_REVISIONS_WITH_EVENTS = 4
-_NAME = re.compile(r"[a-z0-9][-a-z0-9]*")
 
 
 async def read_report(cluster: Cluster, remediation: Remediation) -> DiagnosisReportSpec:
@@ -131,7 +130,10 @@ async def collect_snapshot(
         fault_start=began.at,
         fault_start_observed=began.observed,
         collected_at=now,
-        named_pods=_named_pods(pods, report, remediation),
+        named_pods=named_pods(
+            (unstructured.text(pod, "metadata", "name") for pod in pods),
+            [*_reported_texts(report, remediation), *_sources(report)],
+        ),
         siblings=siblings(workloads, ref, template),
         repairs=history.repairs,
         useless=history.useless,
@@ -165,17 +167,6 @@ async def _config_maps(cluster: Cluster, namespace: str, names: Iterable[str]) -
     return [config_map for config_map in config_maps if config_map is not None]
 
 
-def _named_pods(
-    pods: Iterable[Json], report: DiagnosisReportSpec | None, remediation: Remediation
-) -> tuple[str, ...]:
-    """Return the pods that the report names."""
-    evidence = report.evidence if report else []
-    text = " ".join([remediation.spec.fault.summary, *(f"{e.source} {e.text}" for e in evidence)])
-    words = set(_NAME.findall(text))
-    names = (unstructured.text(pod, "metadata", "name") for pod in pods)
-    return tuple(sorted(name for name in names if name in words))
-
-
 def _texts_that_name_services(report: DiagnosisReportSpec | None, remediation: Remediation) -> str:
     """Return everything that may name a Service, as one text."""
     probed = [probe.request.service for probe in remediation.spec.probes if probe.request]
@@ -186,3 +177,8 @@ def _reported_texts(report: DiagnosisReportSpec | None, remediation: Remediation
     """Return the summary and the evidence."""
     evidence = [item.text for item in report.evidence] if report else []
     return [remediation.spec.fault.summary, *evidence]
+
+
+def _sources(report: DiagnosisReportSpec | None) -> list[str]:
+    """Return what the evidence is about."""
+    return [item.source for item in report.evidence] if report else []

@@ -13,7 +13,7 @@ from reme_api.actions import ActionName
 from reme_api.policy import RemediationPolicySpec
 from reme_playbook.actions.registry import PUBLIC, Action, build
 from reme_playbook.errors import RejectedPlaybookError, RejectionRule
-from reme_playbook.policy.evidence_rules import Evidence, refusal
+from reme_playbook.policy.evidence_rules import Evidence, NotSupportedError, refusal
 from reme_playbook.policy.validation import validate
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -35,8 +35,12 @@ def allowed_actions(
     *,
     release_namespace: str = "",
     now: datetime | None = None,
+    with_evidence: bool = True,
 ) -> tuple[Action, ...]:
-    """Return every action that could be taken now, with a few values each, bounded in number."""
+    """Return every action that could help now, with a few values each, bounded in number.
+
+    Without evidence, also those that only the policy and the cluster allow: to measure the rules.
+    """
     listed = {rule.name for rule in policy.actions}
     evidence = Evidence(snapshot)
     allowed: dict[Action, None] = {}
@@ -46,7 +50,10 @@ def allowed_actions(
         for candidate in evaluate(
             name, snapshot, policy, release_namespace=release_namespace, now=now, evidence=evidence
         ):
-            if candidate.action is not None and candidate.refusal is None:
+            refused = candidate.refusal is not None and (
+                with_evidence or not isinstance(candidate.refusal, NotSupportedError)
+            )
+            if candidate.action is not None and not refused:
                 allowed[candidate.action] = None
     return tuple(islice(allowed, MAX_ACTIONS))
 

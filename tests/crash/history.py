@@ -10,6 +10,7 @@ from reme_api.approval import Approval
 from reme_api.investigation import InvestigationRound
 from reme_api.remediation import Remediation, Run
 from reme_operator.decision.holds import is_on_hold
+from reme_operator.decision.observed import is_following
 from reme_playbook.execution.runner_contract import PLAYBOOK_KEY
 from tests.doubles.api_rules import Json
 from tests.doubles.shop import RELEASE
@@ -120,8 +121,13 @@ class History:
     def _note_remediation(self, fresh: Remediation) -> None:
         now = self._time()
         self._created.append(now)
-        # One on hold has changed nothing, and takes neither its target nor room in a budget.
-        there = [r for r in self._remediations() if r.status.outcome is None and not is_on_hold(r)]
+        # One on hold has changed nothing, and takes neither its target nor room in a budget; one
+        # that waits for the remediation of a cause does nothing.
+        there = [
+            r
+            for r in self._remediations()
+            if r.status.outcome is None and not (is_on_hold(r) or is_following(r))
+        ]
         of_target = [r for r in there if r.spec.target.name == fresh.spec.target.name]
         self.simulated_world.append(
             RemediationCreation(

@@ -12,6 +12,7 @@ from reme_api.base import ArtifactReference
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation, Run
 from tests.crash.control_invariants import control_violations
+from tests.crash.follow_up_invariants import follow_up_violations
 from tests.crash.investigation_invariants import artifacts, investigation_violations
 from tests.crash.scenarios import MAY_BE_DEFEATED, SCENARIOS
 from tests.crash.schedule import KILLS
@@ -53,6 +54,7 @@ def check(world: World) -> list[Violation]:
         *_incomplete(world),
         *(Violation(kind, text) for kind, text in control_violations(world)),
         *(Violation(kind, text) for kind, text in investigation_violations(world)),
+        *(Violation(kind, text) for kind, text in follow_up_violations(world)),
     ]
 
 
@@ -168,7 +170,7 @@ def _untrue(world: World) -> Iterator[Violation]:
             yield Violation("untrue", f"{target} was {before} and is {now}, after {text}")
         for one in about:
             outcome = one.status.outcome
-            allowed = ends | (set() if unharmed else MAY_BE_DEFEATED)
+            allowed = ends | (set() if unharmed else MAY_BE_DEFEATED | scenario.ends_with_faults)
             if outcome is not None and ends and outcome not in allowed:
                 words = f"{outcome}: {one.status.reason}: {one.status.message}"
                 yield Violation("untrue", f"{one.metadata.name} ended as {words}")

@@ -42,6 +42,7 @@ class Scenario:
     severities: tuple[str, ...] = ()
     task_seconds: float = 0.6  # duration of a task of a playbook
     ends_with_stale_lists: frozenset[Outcome] = frozenset()  # also allowed when lists were stale
+    ends_with_faults: frozenset[Outcome] = frozenset()  # also allowed under faults, if true
 
 
 def prepare(world: World) -> None:
@@ -50,7 +51,8 @@ def prepare(world: World) -> None:
     open_shop(world.api, maxAttempts=scenario.attempts, **scenario.policy)
     world.settings, world.model.others = scenario.settings, scenario.targets[1:]
     for extra in scenario.targets[1:]:
-        _copy_cart(world, extra)
+        if extra != "cart":
+            _copy_cart(world, extra)
     if scenario.opens:
         scenario.opens(world)
     world.nodes.task_seconds = scenario.task_seconds
@@ -140,6 +142,41 @@ def _when_claimed(act: Callable[[World], None]) -> Callable[[World, str, Json], 
     return action
 
 
+def _caller(world: World) -> None:
+    """Put a healthy front there that calls the cart, whose pods are not ready."""
+    not_ready = {"status": {"availableReplicas": 0, "readyReplicas": 0}}
+    world.api.edit("deployments", NAMESPACE, "cart", not_ready)
+    world.probes.callees = {"front": "cart"}
+    labels, url = {"app": "front"}, {"name": "CART_URL", "value": "http://cart:8080/"}
+    container = {"name": "front", "image": GOOD, "env": [url]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    world.api.put(
+        "deployments",
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "front", "namespace": NAMESPACE, "labels": labels},
+            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
+            "status": {"replicas": 1, "availableReplicas": 1, "readyReplicas": 1},
+        },
+    )
+    world.api.put(
+        "services",
+        {
+            "metadata": {"name": "front", "namespace": NAMESPACE},
+            "spec": {"selector": labels, "ports": [{"port": 8080, "targetPort": 8080}]},
+        },
+    )
+
+
+def _cancel_first(world: World, what: str, obj: Json) -> None:
+    """Cancel the remediation of the front once its report about the cart exists."""
+    if what == "MODIFIED remediations" and (obj["status"].get("followUp") or {}).get("uid"):
+        world.acted_at = world.time()
+        name = obj["metadata"]["name"]
+        world.api.edit("remediations", NAMESPACE, name, {"spec": {"cancel": True}})
+
+
 def _cancel(world: World) -> None:
     for remediation in world.api.all("remediations"):
         name = remediation["metadata"]["name"]
@@ -177,6 +214,34 @@ SCENARIOS = {
         ([scale(2)], [rollback()]),
         attempts=2,
         policy=_THINK | {"investigation": {"maxSeconds": 5, "maxInspections": 1}},
+    ),
+    # The front is reported, and the cart is repaired; one remediation acts at a time.
+    "followed": Scenario(
+        _set(Outcome.VERIFIED),
+        ([rollback()],),
+        ("front-down",),
+        targets=("front", "cart"),
+        opens=_caller,
+        policy=_THINK | {"budgets": {"cooldownSeconds": 0, "maxConcurrent": 1}},
+        ends_with_faults=_set(Outcome.ABSTAINED, Outcome.NO_ACTION_NEEDED),
+    ),
+    "followed-in-vain": Scenario(
+        _set(Outcome.ABSTAINED, Outcome.ROLLED_BACK),
+        ([scale(2)],),
+        ("front-down",),
+        targets=("front", "cart"),
+        opens=_caller,
+        policy=_THINK | {"budgets": {"cooldownSeconds": 0, "maxConcurrent": 1}},
+    ),
+    "follow-cancelled": Scenario(
+        _set(Outcome.CANCELLED, Outcome.VERIFIED),
+        ([rollback()],),
+        ("front-down",),
+        targets=("front", "cart"),
+        opens=_caller,
+        meanwhile=_cancel_first,
+        policy=_THINK,
+        ends_with_faults=_set(Outcome.ABSTAINED, Outcome.NO_ACTION_NEEDED),
     ),
     "two-reports": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED), ([rollback()],), ("twin-a", "twin-b")

@@ -60,6 +60,17 @@ def test_a_kill_after_each_write_that_makes_a_run_recovers(known: dict[str, Cour
     [
         # A decision could be recorded twice, or be carried out without an approval.
         ("edited", {"RecordApproval", "ApplyEdit", "Capture"}),
+        # A report about the cause could be opened twice, or be lost.
+        (
+            "followed",
+            {
+                "OpenFollowUp",
+                "CreateFollowUp",
+                "RecordFollowUp",
+                "EndFollowUp",
+                "ConcludeFollowUp",
+            },
+        ),
         # A hold could be lost, or run beside another remediation.
         ("suspended", {"BeginHold", "EndHold", "Capture"}),
         # A rollback could be started twice, or be lost.

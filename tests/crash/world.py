@@ -104,15 +104,17 @@ class Model:
 
 @dataclass
 class ImageProbes:
-    """Passes exactly when the Deployment runs the good image."""
+    """Passes exactly when the Deployment, and what it calls, runs the good image."""
 
     api: SimulatedApi
     down: bool = False  # whatever image it runs
+    callees: Mapping[str, str] = field(default_factory=dict)  # by the name of the caller
 
     async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
         """Sample the probe."""
         await asyncio.sleep(0.01)
-        deployment = self.api.get("deployments", namespace, target.name)
+        name = self.callees.get(target.name, target.name)
+        deployment = self.api.get("deployments", namespace, name)
         if deployment is None:
             return Sample(None, "", "there is no such Deployment")
         image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]

@@ -42,6 +42,9 @@ MAX_DEPTH = 2
 FOLLOW_UP_POLL = timedelta(seconds=5)
 """How often the follow-up report is looked at, should its watch events not arrive."""
 
+REFUSAL_TIME = timedelta(seconds=10)
+"""How long a refusal must stand: after a restart admission may not know every policy yet."""
+
 _MAX_EVIDENCE = 512
 """Characters of evidence in a message, so that what follows it is not cut."""
 
@@ -192,13 +195,21 @@ def _wait(observed: Observed, follow_up: FollowUp, now: datetime) -> Decision:
     if not follow_up.remediation:
         if state.gone:
             return EndFollowUp(None, f"report {follow_up.report} was deleted")
-        if state.reason is not None and not _passes(state, deadline(observed.remediation, now)):
+        if (
+            state.reason is not None
+            and _stands(state, now)
+            and not _passes(state, deadline(observed.remediation, now))
+        ):
             return EndFollowUp(None, f"it is refused: {state.reason}: {state.message}")
         if state.reason is not None:
             waits_for += f", which waits: {state.reason}: {state.message}"
     else:
         waits_for += f", remediation {follow_up.remediation}"
     return Wait(now + FOLLOW_UP_POLL, Reason.FOLLOWING_CAUSE, f"waits for {waits_for}"[:1024])
+
+
+def _stands(state: ObservedFollowUp, now: datetime) -> bool:
+    return state.refused_since is not None and now - state.refused_since >= REFUSAL_TIME
 
 
 def _passes(state: ObservedFollowUp, until: datetime | None) -> bool:

@@ -60,6 +60,7 @@ class ObservedFollowUp:
     reason: Reason | None = None  # why the report is not accepted
     message: str = ""  # of the refusal
     retry_time: datetime | None = None  # when admission looks at it again
+    refused_since: datetime | None = None  # as far as this process knows
     remediation: str = ""
     remediation_gone: bool = False  # it was recorded, and is not there any more
     outcome: Outcome | None = None  # of the remediation

@@ -1,5 +1,6 @@
 """Reads what a decision depends on beside the remediation itself, and no more than that."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reme_api.diagnosis_report import DiagnosisReport
@@ -14,6 +15,7 @@ from reme_operator.decision.manual_rollback import manual_rollback_requested
 from reme_operator.decision.observed import (
     HoldReason,
     Observed,
+    ObservedFollowUp,
     ObservedRun,
     current_run,
     follow_up_of,
@@ -40,6 +42,7 @@ class Observer:
         self._resume_guard = resume_guard
         self._report_read_at: datetime | None = None
         self._report_gone = False
+        self._refusal: tuple[Reason, datetime] | None = None
 
     async def observe(self, remediation: Remediation) -> Observed:
         """Return the remediation and everything around it that the next decision depends on."""
@@ -63,7 +66,7 @@ class Observer:
             hold=held,
             switch=switch,
             run=await self._run(remediation),
-            follow_up=await observe_follow_up(self._deps.cluster, remediation),
+            follow_up=await self._follow_up(remediation),
             workloads=workloads,
         )
 
@@ -72,6 +75,16 @@ class Observer:
         if run is None:
             return ObservedRun()
         return await observe_run(self._deps.cluster, run, remediation.metadata.uid)
+
+    async def _follow_up(self, remediation: Remediation) -> ObservedFollowUp:
+        """Return the state of the follow-up report, and since when it is refused."""
+        state = await observe_follow_up(self._deps.cluster, remediation)
+        if state.reason is None:
+            self._refusal = None
+            return state
+        if self._refusal is None or self._refusal[0] is not state.reason:
+            self._refusal = (state.reason, self._deps.clock.now())
+        return replace(state, refused_since=self._refusal[1])
 
     async def _is_report_gone(self, remediation: Remediation) -> bool:
         reference = remediation.spec.report_ref

@@ -131,6 +131,7 @@ def test_nothing_is_created_while_something_stops_what_writes(uid: str | None) -
 
 def waiting(**fields: Any) -> Observed:
     record = follow_up(**fields.pop("record", {}))
+    fields.setdefault("refused_since", later(-10))
     return Observed(following(record=record), follow_up=ObservedFollowUp(**fields))
 
 
@@ -186,6 +187,13 @@ def test_a_refusal_that_passes_in_time_is_waited_for(
         assert f"{reason}: why" in decision.message
     else:
         assert decision == d.EndFollowUp(None, f"it is refused: {reason}: why")
+
+
+def test_a_refusal_of_a_moment_ends_nothing() -> None:
+    """After a restart admission may not know every policy yet."""
+    case = waiting(reason=Reason.NO_POLICY_MATCHES, refused_since=NOW)
+    assert isinstance(decide(case, later(9)), d.Wait)
+    assert isinstance(decide(case, later(10)), d.EndFollowUp)
 
 
 def test_the_deadline_ends_the_wait_and_the_message_names_what_goes_on() -> None:
@@ -331,6 +339,7 @@ observations = st.builds(
     gone=st.booleans(),
     reason=st.none() | st.sampled_from(list(Reason)),
     retry_time=st.none() | st.integers(0, 4000).map(later),
+    refused_since=st.none() | st.integers(0, 4000).map(later),
     remediation=st.sampled_from(["", "reviews-1"]),
     remediation_gone=st.booleans(),
     outcome=st.none() | st.sampled_from(list(Outcome)),

@@ -6,6 +6,7 @@ on one small node cannot spend that.
 
 import contextlib
 import os
+import re
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 _MOST_HEADER_BYTES = 16384
 _MOST_BODY_BYTES = 65536
+_CONTENT_LENGTH = re.compile(rb"(?im)^content-length: ?([0-9]{1,9})\r?$")
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -107,10 +109,22 @@ def _within(connection: socket.socket, until: float) -> socket.socket:
 
 
 class Server:
-    """Answers GET requests, a bounded number at a time; what is above waits, as elsewhere."""
+    """Answers requests, a bounded number at a time; what is above waits, as elsewhere.
 
-    def __init__(self, port: int, answer: Callable[[str], Reply], *, at_once: int = 64) -> None:
-        self._answer = answer
+    A POST is answered where `answer_post` is given; its body is read and ignored.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        answer: Callable[[str], Reply],
+        *,
+        answer_post: Callable[[str], Reply] | None = None,
+        at_once: int = 64,
+    ) -> None:
+        self._answers = {b"GET": answer, b"HEAD": answer}
+        if answer_post is not None:
+            self._answers[b"POST"] = answer_post
         self._places = threading.Semaphore(at_once)
         self._listener = socket.create_server(("", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -160,10 +174,12 @@ class Server:
         head, _, rest = bytes(waiting).partition(b"\r\n\r\n")
         waiting[:] = rest
         words = head.split(b"\r\n", 1)[0].split(b" ")
-        if len(words) != 3 or words[0] not in (b"GET", b"HEAD"):
+        if len(words) != 3 or words[0] not in self._answers:
+            return False
+        if words[0] == b"POST" and not _read_body(connection, head, waiting):
             return False
         stays = words[2] == b"HTTP/1.1" and b"connection: close" not in head.lower()
-        reply = self._answer(words[1].decode("latin-1"))
+        reply = self._answers[words[0]](words[1].decode("latin-1"))
         connection.sendall(
             f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Unknown')}\r\n"
             "Content-Type: application/json\r\n"
@@ -172,3 +188,18 @@ class Server:
             + (b"" if words[0] == b"HEAD" else reply.body)
         )
         return stays
+
+
+def _read_body(connection: socket.socket, head: bytes, waiting: bytearray) -> bool:
+    """Read the body of a request, and return whether all of it came."""
+    length = _CONTENT_LENGTH.search(head)
+    remaining = int(length[1]) if length else 0
+    if remaining > _MOST_BODY_BYTES:
+        return False
+    while len(waiting) < remaining:
+        part = connection.recv(4096)
+        if not part:
+            return False
+        waiting += part
+    del waiting[:remaining]
+    return True

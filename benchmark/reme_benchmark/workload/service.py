@@ -68,6 +68,10 @@ def touched(mebibytes: float) -> bytearray:
     return held
 
 
+def _by_chance(percent: float) -> bool:
+    return int.from_bytes(os.urandom(4), "big") / 2**32 * 100 < percent
+
+
 class Service:
     """One instance: what it holds, and how it answers."""
 
@@ -94,6 +98,14 @@ class Service:
             self._log(f"WARN slow request {path}: {took * 1000:.0f} ms")
         return reply
 
+    def answer_post(self, target: str) -> Reply:
+        """Answer one POST: as any other request, or 500 where that is set for POST alone."""
+        if _by_chance(self._settings.post_fail_percent):
+            path = target.partition("?")[0]
+            self._log(f"ERROR version {self._settings.version}: internal error on POST {path}")
+            return self._reply(500, error=f"{self._settings.name}: internal error")
+        return self.answer(target)
+
     def _work(self, path: str) -> Reply:
         settings = self._settings
         if settings.mode != "normal":
@@ -103,7 +115,7 @@ class Service:
         time.sleep(settings.latency_milliseconds / 1000)
         if settings.leak_kibibytes:
             self._held.append(touched(settings.leak_kibibytes / 1024))
-        if int.from_bytes(os.urandom(4), "big") / 2**32 * 100 < settings.fail_percent:
+        if _by_chance(settings.fail_percent):
             self._log(f"ERROR version {settings.version}: internal error on {path}")
             return self._reply(500, error=f"{settings.name}: internal error")
         if self._scratch is not None:
@@ -157,7 +169,7 @@ def serve() -> None:
         log(f"{settings.name} starts, which takes {settings.startup_seconds:g} s")
         time.sleep(settings.startup_seconds)
     service = Service(settings, log)
-    server = Server(settings.port, service.answer)
+    server = Server(settings.port, service.answer, answer_post=service.answer_post)
     signal.signal(signal.SIGTERM, lambda *_: threading.Timer(_LAST_SECONDS, server.stop).start())
     log(f"{settings.name} version {settings.version} serves on {settings.port}")
     server.serve()

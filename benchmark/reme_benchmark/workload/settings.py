@@ -43,6 +43,8 @@ class WorkloadSettings(NamedTuple):
     """Written to the scratch directory at start, and kept."""
     startup_seconds: float = 0
     """How long nobody listens yet."""
+    post_fail_percent: float = 0
+    """Of requests with method POST, beside `fail_percent`."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "WorkloadSettings":

@@ -22,6 +22,7 @@ from reme_kube.clock import SystemClock
 from reme_operator.probes.grpc_health import NotGrpcError, _first_integer, _frame
 from reme_operator.probes.prober import ServiceProber
 from reme_operator.probes.sample import Sample
+from tests.support import grpc_server as grpc_server_of_pods
 from tests.support.stub_api import serve
 
 CART = Target(kind=TargetKind.DEPLOYMENT, name="cart")
@@ -185,3 +186,16 @@ def test_the_request_is_what_protobuf_writes(name: str) -> None:
 
     message = HealthCheckRequest(service=name).SerializeToString()
     assert _frame(name) == b"\x00" + len(message).to_bytes(4, "big") + message
+
+
+@pytest.mark.parametrize(("state", "passed"), [("SERVING", True), ("NOT_SERVING", False)])
+async def test_the_server_of_the_tests_on_a_cluster_tells_its_health(
+    unused_tcp_port: int, state: str, passed: bool
+) -> None:
+    started = asyncio.Event()
+    task = asyncio.create_task(grpc_server_of_pods.serve(unused_tcp_port, state, started))
+    try:
+        await started.wait()
+        assert (await sampled(unused_tcp_port)).passed is passed
+    finally:
+        task.cancel()

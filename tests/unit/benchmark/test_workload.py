@@ -200,12 +200,13 @@ def test_every_documented_variable_is_read() -> None:
         "RETRY_MILLISECONDS": "4", "CPU_MILLISECONDS": "5", "LATENCY_MILLISECONDS": "6",
         "FAIL_PERCENT": "7", "MEMORY_MEBIBYTES": "8", "LEAK_KIBIBYTES": "9",
         "DISK_KIBIBYTES": "10", "SCRATCH": "/e", "FILL_MEBIBYTES": "11", "STARTUP_SECONDS": "12",
+        "POST_FAIL_PERCENT": "13",
     }  # fmt: skip
     settings = WorkloadSettings.from_environment(given)
     assert set(given) == {field.upper() for field in WorkloadSettings._fields}
     assert settings == WorkloadSettings(
         "a", "2", "normal", 1, ("http://b/",), (("/c", ("http://d/",)),),
-        2.0, 3, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10, "/e", 11, 12.0,
+        2.0, 3, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10, "/e", 11, 12.0, 13.0,
     )  # fmt: skip
 
 
@@ -236,6 +237,40 @@ def test_one_connection_carries_several_requests(start: Start) -> None:
             received += part
     assert received.count(b"HTTP/1.1 200 OK") == 2
     assert received.endswith(b"/b")
+
+
+def test_a_post_fails_where_only_posts_are_set_to_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    cart = service(POST_FAIL_PERCENT="100")
+    assert cart.answer("/checkout").status == 200
+    assert cart.answer_post("/checkout?id=1").status == 500
+    assert "internal error on POST /checkout\n" in capsys.readouterr().out
+    assert service().answer_post("/checkout").status == 200
+
+
+def test_the_body_of_a_post_is_read_before_the_next_request() -> None:
+    paths: list[str] = []
+
+    def post(path: str) -> Reply:
+        paths.append(path)
+        return Reply(200, b"posted")
+
+    server = Server(0, lambda path: Reply(200, path.encode()), answer_post=post)
+    threading.Thread(target=server.serve, daemon=True).start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
+            connection.sendall(b"POST /pay HTTP/1.1\r\nContent-Length: 9\r\n\r\nGET /")
+            connection.sendall(b"half" + b"GET /b HTTP/1.1\r\nConnection: close\r\n\r\n")
+            received = b""
+            while part := connection.recv(4096):
+                received += part
+        assert paths == ["/pay"]
+        assert b"posted" in received
+        assert received.endswith(b"/b")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
+            connection.sendall(b"POST /pay HTTP/1.1\r\nContent-Length: 999999\r\n\r\n")
+            assert connection.recv(10) == b""
+    finally:
+        server.stop()
 
 
 def test_what_is_no_request_is_not_answered(start: Start) -> None:

@@ -37,6 +37,7 @@ class World:
     metrics: Metrics = field(default_factory=Metrics)
     model_timeout_seconds: float = 5.0
     leads: bool = True
+    settings: dict[str, Any] = field(default_factory=dict)  # of the operator, beside the usual
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -48,6 +49,7 @@ class World:
             model_endpoint=self.model.url,
             api_timeout_seconds=2.0,
             api_attempts=2,
+            **self.settings,
         )
         endpoint = ModelEndpoint(
             url=self.model.url, timeout_seconds=self.model_timeout_seconds, longest_wait_seconds=0.2

@@ -68,6 +68,7 @@ def _lines(
     yield from workload.revision_lines(live)
     yield from workload.pod_lines(live)
     yield from connections.kubelet_probe_lines(live)
+    yield from connections.probe_failure_lines(live)
     yield from connections.config_map_lines(live)
     yield from connections.event_lines(live)
     yield from evidence.evidence_lines(report.evidence)

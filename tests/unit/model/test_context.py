@@ -467,3 +467,21 @@ def test_an_event_is_told_without_what_was_combined() -> None:
     assert line(Shop(events=[refused]), "event") == (
         'event: FailedCreate 9 times: "Error creating: exceeded quota"'
     )
+
+
+def test_a_probe_that_gets_an_error_is_told_with_what_it_asks_and_what_works() -> None:
+    shop = Shop(ready=0, phase="Running", probe_path="/ready")
+    message = "Readiness probe failed: HTTP probe failed with statuscode: 404"
+    shop.events = [EventLine("Pod", "cart-6d5f7-0abc", "Unhealthy", message, 16, age_seconds=3)]
+    assert "wrong: readiness probe GET /ready:8080 of server fails with HTTP 404" in wrongs(shop)
+    live = shop.live()
+    (manifest,) = live.template["spec"]["containers"]
+    manifest["livenessProbe"] = {"httpGet": {"path": "/alive", "port": "http"}}
+    description = describe_incident(live, report_about("fault")).splitlines()
+    assert (
+        "wrong: readiness probe GET /ready:8080 of server fails with HTTP 404"
+        ", GET /alive:8080 of the liveness probe works"
+    ) in description
+    unready = message.replace("404", "503")
+    shop.events = [EventLine("Pod", "cart-6d5f7-0abc", "Unhealthy", unready, 16, age_seconds=3)]
+    assert "wrong: readiness probe GET /ready:8080 of server fails with HTTP 503" in wrongs(shop)

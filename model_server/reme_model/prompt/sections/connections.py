@@ -10,8 +10,10 @@ from reme_playbook.snapshot.dependency import Mention
 from reme_playbook.snapshot.missing_hosts import repaired_values
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.ownership import belongs_to_target
+from reme_playbook.snapshot.probe_failures import port_number, probe_failures
+from reme_playbook.snapshot.sibling_probes import working_probes
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, EventLine
-from reme_playbook.snapshot.views import ContainerView, PodView, ServiceView
+from reme_playbook.snapshot.views import PROBE_KEYS, ContainerView, PodView, ProbeView, ServiceView
 
 _MOST_SERVICES = 3
 _MOST_PORTS = 3
@@ -20,6 +22,7 @@ _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
 _MOST_KEYS = 4
 _MOST_EVENTS = 4
+_MOST_PROBES = 2
 _COMBINED = "(combined from similar events): "
 _MAX_EVENT_AGE = 900
 """Older events are left out: their cause may be gone."""
@@ -144,6 +147,33 @@ def kubelet_probe_lines(live: ClusterSnapshot) -> Iterator[Line]:
             )
             if not _has_port(container, view.port):
                 yield wrong(f"{kind} probe of {container.name} asks a port that it does not have")
+
+
+def probe_failure_lines(live: ClusterSnapshot) -> Iterator[Line]:
+    """Yield the probes that get an HTTP error, with what they ask, and what works instead.
+
+    Of other failures the event itself says path and port.
+    """
+    for failure in probe_failures(live)[:_MOST_PROBES]:
+        view = live.container(failure.container)
+        probe = view.probes.get(failure.kind) if view else None
+        if view is None or probe is None or failure.status is None:
+            continue
+        text = f"{failure.kind} probe {_asks(view, probe)} of {view.name} fails with HTTP"
+        text += f" {failure.status}"
+        working = next(working_probes(live, view, failure.kind), None)
+        if working is not None and failure.asks_nothing_that_exists:
+            is_own = working.owner in PROBE_KEYS
+            owner = f"the {working.owner} probe" if is_own else short(working.owner, 63)
+            text += f", {_asks(view, working.probe)} of {owner} works"
+        yield wrong(text, Weight.NEEDED)
+
+
+def _asks(container: ContainerView, probe: ProbeView) -> str:
+    """Return what a probe asks: GET /ready:8080."""
+    port = port_number(container, probe) or short(str(probe.port or ""), 20)
+    method = {"httpGet": "GET", "tcpSocket": "connect"}.get(probe.handler, probe.handler)
+    return f"{method} {short(probe.path or '', 80)}:{port}"
 
 
 def _runs_unready(pod: PodView) -> bool:

@@ -56,6 +56,33 @@ def test_usage_near_its_limit_is_too_high() -> None:
     ]
 
 
+def test_usage_of_an_older_pod_is_held_against_its_own_limits() -> None:
+    shop = Shop(usage=Usage(30, 90 * MIB))
+    live = shop.live()
+    old = live.objects[shop.other("Pod", "cart-6d5f7-0abc")]
+    limits = {"cpu": "300m", "memory": "96Mi"}
+    old["spec"] = {"containers": [{"name": "server", "resources": {"limits": limits}}]}  # type: ignore[index]
+    text = describe_incident(live, report_about("fault"))
+    assert "memory of server too high in pod cart-6d5f7-0abc alone, 90Mi of 96Mi (93%)" in text
+    roomy = {"cpu": "300m", "memory": "512Mi"}
+    shop = Shop(usage=Usage(30, 120 * MIB), replicas=1, ready=1)
+    live = shop.live()
+    old = live.objects[shop.other("Pod", "cart-6d5f7-0abc")]
+    old["spec"] = {"containers": [{"name": "server", "resources": {"limits": roomy}}]}  # type: ignore[index]
+    assert "memory of server 23%" in describe_incident(live, report_about("fault"))
+
+
+def test_a_killed_pod_is_told_with_its_own_limit() -> None:
+    state = {"lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+    shop = Shop(ready=1, restarts=3, state={"state": {"running": {}}, **state})
+    live = shop.live()
+    killed = live.objects[shop.other("Pod", "cart-6d5f7-1abc")]
+    limits = {"memory": "64Mi"}
+    killed["spec"] = {"containers": [{"name": "server", "resources": {"limits": limits}}]}  # type: ignore[index]
+    text = describe_incident(live, report_about("fault"))
+    assert "server was killed for more memory than its limit of 64Mi" in text
+
+
 def test_usage_without_a_limit_is_not_judged() -> None:
     description = lines_of(Shop(limits={}))
     assert "cpu of server: 30m, without a limit" in description

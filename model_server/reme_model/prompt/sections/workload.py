@@ -7,20 +7,23 @@ from typing import Any
 
 from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
 from reme_model.prompt.sections.lines import Line, Tone, Weight, fact, normal, quoted, wrong
+from reme_model.prompt.sections.usage import limits_of, usage_lines
 from reme_playbook.snapshot import earlier_values, unstructured
 from reme_playbook.snapshot.object_diff import FieldChange
-from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.sensitive import sensitive_command
-from reme_playbook.snapshot.snapshot import ClusterSnapshot, Usage
+from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.surge_pods import waiting_surge
-from reme_playbook.snapshot.views import ContainerState, ContainerView, PodView, template_containers
+from reme_playbook.snapshot.views import (
+    ContainerState,
+    ContainerView,
+    PodView,
+    template_containers,
+)
 
-HIGH_PERCENT = 90
 _MOST_CONTAINERS = 3
 _MOST_PODS = 3
 _MOST_REVISIONS = 1
 _MOST_CHANGES = 4
-_MIB = 2**20
 # What the scheduler adds about preemption says nothing about the cause.
 _PREEMPTION = re.compile(r"\s*(?:no new claims to deallocate|preemption:).*\Z", re.DOTALL)
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
@@ -52,7 +55,7 @@ def container_lines(
     views = sorted(live.containers, key=lambda view: view.name != first)
     for place, view in enumerate(views[:_MOST_CONTAINERS]):
         used = {pod: use for (pod, name), use in sorted(live.usage.items()) if name == view.name}
-        usage = list(_usage(view, used, healthy)) if used else []
+        usage = list(usage_lines(live, view, used, healthy)) if used else []
         # Of the other containers, mention only those with a problem.
         if place and not any(line.tone is Tone.WRONG for line in usage) and _is_healthy(live, view):
             continue
@@ -76,36 +79,6 @@ def _image(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _usage(
-    view: ContainerView, used: Mapping[str, Usage], healthy: Mapping[str, int]
-) -> Iterator[Line]:
-    limits = view.resources
-    cpu = cpu_millicores(limits.cpu_limit) if limits.cpu_limit else 0
-    memory = memory_bytes(limits.memory_limit) // _MIB if limits.memory_limit else 0
-    by_pod = {pod: use.cpu_millicores for pod, use in used.items()}
-    threshold = min(HIGH_PERCENT, healthy.get("cpu", HIGH_PERCENT))
-    yield _share(f"cpu of {view.name}", by_pod, cpu, "m", threshold)
-    by_pod = {pod: use.memory_bytes // _MIB for pod, use in used.items()}
-    threshold = min(HIGH_PERCENT, healthy.get("memory", HIGH_PERCENT))
-    yield _share(f"memory of {view.name}", by_pod, memory, "Mi", threshold)
-
-
-def _share(label: str, by_pod: Mapping[str, int], limit: int, unit: str, threshold: int) -> Line:
-    """Return the line about the usage of a limit; of several pods, by the highest."""
-    pod, used = max(by_pod.items(), key=lambda pair: pair[1])
-    if not limit:
-        return fact(f"{label}: {used}{unit}, without a limit", Weight.USEFUL)
-    percent = 100 * used // limit
-    if percent < threshold:
-        return normal(f"{label} {percent}%")
-    location = ""
-    if len(by_pod) > 1:
-        high = sum(100 * amount // limit >= threshold for amount in by_pod.values())
-        # Whether one pod or all pods are affected matters.
-        location = f" in pod {pod} alone" if high == 1 else f" in {high} of {len(by_pod)} pods"
-    return wrong(f"{label} too high{location}, {used}{unit} of {limit}{unit} ({percent}%)")
-
-
 def pod_lines(live: ClusterSnapshot) -> Iterator[Line]:
     """Yield the pods with problems, unready ones first."""
     views = [view for view in live.pods if not view.deleting]
@@ -123,7 +96,7 @@ def pod_lines(live: ClusterSnapshot) -> Iterator[Line]:
         text = f"the new pod cannot be placed while the old one holds {surge.place}"
         yield wrong(text, Weight.NEEDED)
     yield from _unknown_images(live)
-    yield from _causes(live, [state for view in views for state in view.containers])
+    yield from _causes(live, views)
 
 
 def _unknown_images(live: ClusterSnapshot) -> Iterator[Line]:
@@ -146,14 +119,17 @@ def _unknown_images(live: ClusterSnapshot) -> Iterator[Line]:
         yield wrong(f"pod {name} runs image {short(image, 60)}, which no revision has")
 
 
-def _causes(live: ClusterSnapshot, states: list[ContainerState]) -> Iterator[Line]:
+def _causes(live: ClusterSnapshot, pods: Sequence[PodView]) -> Iterator[Line]:
     """Yield explanations of OOM kills and of images that cannot be pulled."""
-    killed = {state.name for state in states if state.terminated == "OOMKilled"}
-    without_image = {state.name for state in states if state.waiting in _NO_IMAGE}
+    states = [(pod, state) for pod in pods for state in pod.containers]
+    killed = {s.name: pod for pod, s in states if s.terminated == "OOMKilled"}
+    without_image = {state.name for _, state in states if state.waiting in _NO_IMAGE}
     before = live.previous_revision
     for container in live.containers:
-        limit = container.resources.memory_limit
-        if container.name in killed and limit:
+        pod = killed.get(container.name)
+        # A pod of an older template has its own limit.
+        limit = limits_of(live, pod.name, container).memory_limit if pod else None
+        if limit:
             yield wrong(f"{container.name} was killed for more memory than its limit of {limit}")
         if container.name in without_image:
             other = ""

@@ -178,15 +178,29 @@ def _pod(system: System, pod: Pod, times: Timeline) -> Json:
                     ),
                 }
             )
+    status: Json = {
+        "phase": pod.phase,
+        **({} if pod.unscheduled else {"startTime": started}),
+        "conditions": conditions,
+        "containerStatuses": statuses,
+    }
+    initial = pod.template["spec"].get("initContainers", [])
+    if initial and statuses:
+        is_waiting = any("waiting" in s.get("state", {}) and not s["ready"] for s in statuses)
+        status["initContainerStatuses"] = [_init_status(c, is_waiting=is_waiting) for c in initial]
     return {
         "metadata": {**_meta(system, pod.name), "labels": labels, "ownerReferences": [owner]},
         "spec": {"containers": containers},
-        "status": {
-            "phase": pod.phase,
-            **({} if pod.unscheduled else {"startTime": started}),
-            "conditions": conditions,
-            "containerStatuses": statuses,
-        },
+        "status": status,
+    }
+
+
+def _init_status(container: Json, *, is_waiting: bool) -> Json:
+    ended: Json = {"terminated": {"reason": "Completed", "exitCode": 0}}
+    return {
+        "name": container["name"],
+        "ready": not is_waiting,
+        "state": {"running": {}} if is_waiting else ended,
     }
 
 

@@ -91,6 +91,8 @@ class ContainerState:
     waiting_message: str
     terminated: str  # reason, such as OOMKilled, of the present or the last termination
     exit_code: int | None
+    message: str = ""  # that it left when it terminated
+    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,16 @@ class PodView:
     restarts: int
     unscheduled: str  # message of the scheduler if no node takes it
     containers: tuple[ContainerState, ...]
+    init_containers: tuple[ContainerState, ...] = ()  # in their order, without sidecars
+
+    @property
+    def initializing(self) -> ContainerState | None:
+        """The init container that the pod waits for; None if it waits for none."""
+        if not any(state.waiting == "PodInitializing" for state in self.containers):
+            return None
+        return next(
+            (s for s in self.init_containers if s.running or s.waiting or s.exit_code != 0), None
+        )
 
 
 class ServicePort(NamedTuple):
@@ -279,6 +291,8 @@ def _state(manifest: Mapping[str, Any]) -> ContainerState:
         waiting_message=unstructured.text(manifest, "state", "waiting", "message"),
         terminated=unstructured.text(terminated, "reason"),
         exit_code=unstructured.number(terminated, "exitCode") if "exitCode" in terminated else None,
+        message=unstructured.text(terminated, "message"),
+        running=isinstance(unstructured.at(manifest, "state", "running"), Mapping),
     )
 
 
@@ -290,6 +304,12 @@ def pod(manifest: Mapping[str, Any]) -> PodView:
     }
     scheduled = conditions.get("PodScheduled", {})
     states = tuple(_state(s) for s in unstructured.items(manifest, "status", "containerStatuses"))
+    sidecars = {
+        unstructured.text(container, "name")
+        for container in unstructured.items(manifest, "spec", "initContainers")
+        if container.get("restartPolicy") == "Always"
+    }
+    initial = (_state(s) for s in unstructured.items(manifest, "status", "initContainerStatuses"))
     return PodView(
         name=unstructured.text(manifest, "metadata", "name"),
         phase=unstructured.text(manifest, "status", "phase") or "Unknown",
@@ -300,6 +320,7 @@ def pod(manifest: Mapping[str, Any]) -> PodView:
         if scheduled.get("status") == "False"
         else "",
         containers=states,
+        init_containers=tuple(state for state in initial if state.name not in sidecars),
     )
 
 

@@ -37,6 +37,7 @@ class Shop:
     config: dict[str, str] = field(default_factory=dict)
     usage: Usage | None = QUIET
     state: Json = field(default_factory=lambda: {"state": {"running": {}}})
+    init_states: list[Json] = field(default_factory=list)
     phase: str = "Pending"
     restarts: int = 0
     events: list[EventLine] = field(default_factory=list)
@@ -144,6 +145,7 @@ class Shop:
                         **state,
                     }
                 ],
+                **({"initContainerStatuses": self.init_states} if self.init_states else {}),
             },
         }
 

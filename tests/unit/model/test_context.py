@@ -512,3 +512,70 @@ def test_a_probe_that_gets_an_error_is_told_with_what_it_asks_and_what_works() -
     unready = message.replace("404", "503")
     shop.events = [EventLine("Pod", "cart-6d5f7-0abc", "Unhealthy", unready, 16, age_seconds=3)]
     assert "wrong: readiness probe GET /ready:8080 of server fails with HTTP 503" in wrongs(shop)
+
+
+INITIALIZING = {"state": {"waiting": {"reason": "PodInitializing"}}}
+DONE = {
+    "name": "certificates",
+    "ready": True,
+    "state": {"terminated": {"reason": "Completed", "exitCode": 0}},
+}
+
+
+def test_an_init_container_that_fails_is_told_with_how_it_ended() -> None:
+    ended = {"reason": "Error", "exitCode": 3, "message": "migration 7 failed: no such table"}
+    failing = {
+        "name": "migrate",
+        "restartCount": 5,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}},
+        "lastState": {"terminated": ended},
+    }
+    shop = Shop(ready=1, state=INITIALIZING, init_states=[DONE, failing])
+    assert wrongs(shop)[-1] == (
+        "wrong: pod cart-6d5f7-1abc: Init:CrashLoopBackOff of init container migrate, last ended: "
+        'Error with exit code 3, "migration 7 failed: no such table", 5 restarts'
+    )
+
+
+def test_an_init_container_that_cannot_start_is_told_with_why() -> None:
+    why = {"reason": "ImagePullBackOff", "message": "Back-off pulling image 'migrate:9'"}
+    shop = Shop(
+        ready=1,
+        state=INITIALIZING,
+        init_states=[
+            {"name": "migrate", "state": {"waiting": why}},
+            {"name": "last", **INITIALIZING},
+        ],
+    )
+    assert wrongs(shop)[-1].endswith(
+        "Init:ImagePullBackOff of init container migrate, \"Back-off pulling image 'migrate:9'\""
+    )
+    ended = {"terminated": {"reason": "Error", "exitCode": 1}}
+    shop.init_states = [{"name": "migrate", "restartCount": 1, "state": ended}]
+    assert wrongs(shop)[-1].endswith(
+        "Init:Error of init container migrate, last ended: Error with exit code 1, 1 restarts"
+    )
+
+
+def test_an_init_container_that_runs_is_told_by_its_name() -> None:
+    running = {"name": "wait-for-db", "state": {"running": {}}}
+    shop = Shop(ready=1, state=INITIALIZING, init_states=[DONE, running])
+    assert wrongs(shop)[-1] == (
+        "wrong: pod cart-6d5f7-1abc: PodInitializing, init container wait-for-db still runs"
+    )
+    # A pod whose init containers are done is told by its containers.
+    shop = Shop(
+        ready=1, state={"state": {"waiting": {"reason": "ErrImagePull"}}}, init_states=[DONE]
+    )
+    assert "wrong: pod cart-6d5f7-1abc: ErrImagePull" in wrongs(shop)
+
+
+def test_a_sidecar_that_runs_is_no_init_container_to_wait_for() -> None:
+    failing = {"name": "migrate", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    sidecar = {"name": "mesh", "state": {"running": {}}}
+    shop = Shop(ready=1, state=INITIALIZING, init_states=[sidecar, failing])
+    live = shop.live()
+    pod = live.objects[shop.other("Pod", "cart-6d5f7-1abc")]
+    pod["spec"] = {"initContainers": [{"name": "mesh", "restartPolicy": "Always"}]}  # type: ignore[index]
+    text = describe_incident(live, report_about("fault"))
+    assert "Init:CrashLoopBackOff of init container migrate" in text

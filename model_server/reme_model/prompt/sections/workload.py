@@ -147,10 +147,31 @@ def _pod_problem(view: PodView) -> str:
     if view.unscheduled:
         reasons = _PREEMPTION.sub("", view.unscheduled)
         return f"no node takes it: {quoted(excerpt(reasons, 160))}"
+    if view.initializing:
+        return _initializing(view.initializing)
     problems = [text for state in view.containers if (text := _state(state))]
     if problems:
         return "; ".join(problems[:2])
     return "" if view.ready else f"{short(view.phase, 40)}, not ready"
+
+
+def _initializing(state: ContainerState) -> str:
+    """Return why the containers of the pod do not start yet, as kubectl calls it."""
+    name = short(state.name, 63)
+    if state.running and not state.restarts:
+        return f"PodInitializing, init container {name} still runs"
+    reason = state.waiting or state.terminated or "running again"
+    parts = [f"Init:{short(reason, 40)} of init container {name}"]
+    if state.waiting_message and state.waiting != "CrashLoopBackOff":
+        parts.append(quoted(excerpt(state.waiting_message, 140)))
+    if state.terminated:
+        code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
+        parts.append(f"last ended: {short(state.terminated, 40)}{code}")
+    if state.message:
+        parts.append(quoted(excerpt(state.message, 140)))
+    if state.restarts:
+        parts.append(f"{state.restarts} restarts")
+    return ", ".join(parts)
 
 
 def _state(state: ContainerState) -> str:

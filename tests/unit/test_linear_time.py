@@ -11,10 +11,13 @@ from contextlib import suppress
 
 import pytest
 
+from reme_api.diagnosis_report import DiagnosisReportSpec, Evidence, Fault, Target
+from reme_api.report_input import normalised
 from reme_model.inference.errors import ReplyError
 from reme_model.inference.reply import MAX_CHARACTERS, parse_reply
 from reme_model.prompt.redact import redact
 from reme_operator.admission import storm
+from reme_operator.probes.reported_requests import reported_requests
 from reme_playbook.compiler.document import MAX_BYTES
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.errors import RejectedPlaybookError
@@ -64,6 +67,17 @@ def mine_records(text: str) -> object:
     return mine_templates(parse_records(text))
 
 
+def named_requests(text: str) -> object:
+    target = Target.model_validate({"kind": "Deployment", "name": "a"})
+    items = [Evidence(text=text[start : start + 4096]) for start in range(0, len(text), 4096)]
+    report = DiagnosisReportSpec(target=target, fault=Fault(type="a"), evidence=items)
+    return reported_requests(report, ["a"])
+
+
+def a_report(text: str) -> object:
+    return normalised({"fault": {"type": text, "summary": text}, "evidence": [{"text": text}]})
+
+
 READERS: dict[Callable[[str], object], tuple[int, str]] = {
     parse_reply: (MAX_CHARACTERS, "```a\n|```\n|x\n```yaml\n|<think>|- \n|[|{'a':|` ` `|\n"),
     compile_playbook: (
@@ -84,6 +98,11 @@ READERS: dict[Callable[[str], object], tuple[int, str]] = {
     ),
     parse_records: (64_000, "a b\n| a\n|2026-01-02T03:04:05Z a\n|\x1b[|\x1b]|Traceback (\n| x\n"),
     mine_records: (64_000, "a b c\n|a1 \n|error a\n|x\ny\n|a|1.|0x|-a|a-"),
+    named_requests: (
+        131_072,
+        "GET /a |GET /|GET http://a|POST /a 500 |/a 500 |/a: |/a a a a |500 on |HTTP/1.1 |/|:|{",
+    ),
+    a_report: (65_536, "a |-|.|_| |/|é|a-"),
     named_nodes: (32_000, "node |node a-|nodes/|a-|node:::"),
 }
 """Each with the longest text that it reads (or a long one), and what to repeat up to there."""

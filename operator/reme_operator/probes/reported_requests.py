@@ -6,6 +6,7 @@ becomes a derived probe: a GET without a query, never one that only a log names.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from reme_api.diagnosis_report import DiagnosisReportSpec, EvidenceKind
@@ -76,7 +77,7 @@ def _requests_in(
 ) -> Iterator[ReportedRequest]:
     named = False
     least = 400 if is_summary else 500  # logs are full of 404 that harm nobody
-    for match in _REQUEST.finditer(text):
+    for match in islice(_REQUEST.finditer(text), _MAX_REQUESTS):
         method, host, path = match.groups()
         named = True
         if host and not _is_front(host, services):
@@ -85,7 +86,7 @@ def _requests_in(
         if 0 < status < least or not (fails or status or is_summary):
             continue
         yield ReportedRequest(method, _without_punctuation(path), status, in_log)
-    for match in _ANSWERED.finditer(text):
+    for match in islice(_ANSWERED.finditer(text), _MAX_REQUESTS):
         path = _without_punctuation(match[1])
         if int(match[2]) < least:
             continue

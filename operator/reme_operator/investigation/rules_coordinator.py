@@ -6,6 +6,7 @@ fails ends the attempt. Otherwise what is worth the most is inspected, until som
 nothing is worth it; then the playbook is written.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,6 +22,7 @@ from reme_operator.investigation.coordinator import (
 )
 from reme_operator.investigation.view import LONG_BEFORE, is_part_of
 from reme_playbook.snapshot.finding import FindingKind
+from reme_playbook.snapshot.object_ref import ObjectRef
 
 _WORTH: Mapping[InspectionName, Mapping[Symptom, int]] = {
     InspectionName.CONTAINER_LOGS: {
@@ -172,16 +174,20 @@ def certain_evidence(view: CoordinatorView, possible: PossibleCause) -> tuple[st
 def likely_evidence(view: CoordinatorView, possible: PossibleCause) -> tuple[str, ...]:
     """Return what speaks against a called workload that fails when it is asked; empty if little.
 
-    A failed request is enough where the target did not change: else its release may ask wrongly.
+    A failed request is enough where the target did not change: else its release may ask too much,
+    and a second sign is needed, such as an error in the log of the target that names the workload.
     """
     likely = [finding for finding in _about(view, possible) if finding.kind in _MAY_FAIL_ITSELF]
     kinds = {finding.kind for finding in likely}
     kinds |= {FindingKind.REQUEST_FAILED} if possible.failed_requests else set()
     kinds |= {FindingKind.RECENT_CHANGE} if possible.recent_change else set()
+    logs = [f for f in view.findings if f.kind is FindingKind.LOG_ERROR and f not in likely]
+    named = [f for f in logs if any(names(f.text, service) for service in possible.services)]
     unchanged = Symptom.RECENT_CHANGE not in view.symptoms
-    if FindingKind.REQUEST_FAILED not in kinds or not (unchanged or len(kinds) > 1):
+    if FindingKind.REQUEST_FAILED not in kinds or not (unchanged or named or len(kinds) > 1):
         return ()
-    texts = [*possible.failed_requests, possible.recent_change, *(one.text for one in likely)]
+    findings = (one.text for one in (*likely, *named))
+    texts = [*possible.failed_requests, possible.recent_change, *findings]
     return tuple(text for text in dict.fromkeys(texts) if text)
 
 
@@ -216,8 +222,13 @@ def _worth_inspecting(view: CoordinatorView) -> tuple[Candidate, ...]:
         return ()
     scored = [(score, place, one) for place, one, score in _scores(view) if score > 0]
     if any(finding.kind not in _SAYS_NOTHING for finding in view.findings):
-        # Something is wrong already: only what a finding names is worth another round.
-        scored = [entry for entry in scored if _is_named(entry[2], _finding_texts(view))]
+        # Something is wrong already: only others that a finding names are worth another round.
+        texts = _finding_texts(view)
+        scored = [
+            entry
+            for entry in scored
+            if not _is_own(view, entry[2].subject) and names(texts, entry[2].subject.name)
+        ]
     chosen: list[Candidate] = []
     counts: Counter[InspectionName] = Counter()
     for _, _, one in sorted(scored, key=lambda entry: (-entry[0], entry[1])):
@@ -233,19 +244,37 @@ def _scores(view: CoordinatorView) -> Iterator[tuple[int, Candidate, int]]:
     texts = f"{view.fault} {view.incident} {_finding_texts(view)}"
     performed = {one.label for one in view.performed}
     for place, one in enumerate(view.candidates):
-        if one.label in performed:
+        if one.label in performed or _is_included(view, one):
             continue
         worth = max((_WORTH[one.name].get(symptom, 0) for symptom in view.symptoms), default=0)
-        others = one.subject.name != view.target.name
-        yield place, one, worth + (_NAMED if worth and others and _is_named(one, texts) else 0)
+        others = not _is_own(view, one.subject)
+        yield (
+            place,
+            one,
+            worth + (_NAMED if worth and others and names(texts, one.subject.name) else 0),
+        )
+
+
+def _is_included(view: CoordinatorView, candidate: Candidate) -> bool:
+    """Return whether another candidate shows the same: events of a workload are of its pods too."""
+    events = candidate.name is InspectionName.OBJECT_EVENTS
+    return events and candidate.subject.kind == "Pod" and _is_own(view, candidate.subject)
+
+
+def _is_own(view: CoordinatorView, subject: ObjectRef) -> bool:
+    """Return whether an object is the target or one of its pods."""
+    return subject == view.target or (
+        subject.kind == "Pod" and subject.name.startswith(f"{view.target.name}-")
+    )
 
 
 def _finding_texts(view: CoordinatorView) -> str:
     return " ".join(finding.text for finding in view.findings)
 
 
-def _is_named(candidate: Candidate, text: str) -> bool:
-    return candidate.subject.name in text
+def names(text: str, name: str) -> bool:
+    """Return whether a text has the name as a whole word: `cart-db` does not name `cart`."""
+    return re.search(rf"(?<![-A-Za-z0-9]){re.escape(name)}(?![-A-Za-z0-9])", text) is not None
 
 
 def _why(view: CoordinatorView, chosen: Sequence[Candidate]) -> str:

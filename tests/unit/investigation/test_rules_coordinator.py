@@ -138,6 +138,16 @@ def test_a_failed_request_is_enough_only_where_the_target_did_not_change() -> No
     assert chosen.choice is Choice.FOLLOW_CAUSE
 
 
+def test_an_error_in_the_log_of_the_target_that_names_the_workload_is_a_second_sign() -> None:
+    changed = {Symptom.PROBES_FAILING, Symptom.RECENT_CHANGE}
+    failed = finding(FindingKind.REQUEST_FAILED, text="GET /: answered 500")
+    own = ObjectRef("Pod", "shop", "cart-1")
+    for log, follows in (("http://stock/ timed out", True), ("stock-db timed out", False)):
+        findings = (failed, finding(FindingKind.LOG_ERROR, own, log))
+        chosen = choose(findings=findings, symptoms=changed, candidates=())
+        assert (chosen.choice is Choice.FOLLOW_CAUSE) is follows
+
+
 def test_a_probe_of_the_report_that_asks_the_dependency_needs_no_inspection() -> None:
     changed = {Symptom.PROBES_FAILING, Symptom.RECENT_CHANGE}
     fails = CALLED.model_copy(update={"failed_requests": ("probe p: stock answered 500",)})
@@ -192,6 +202,21 @@ def test_once_something_is_wrong_only_what_it_names_is_inspected() -> None:
     chosen = choose(findings=(log,), candidates=(STOCK_DEPENDENCY, redis))
     assert chosen.inspections == (redis,)
     assert choose(findings=(log,), candidates=(STOCK_DEPENDENCY,)).choice is Choice.ACT
+
+
+def test_another_round_looks_at_others_only() -> None:
+    """The pods of the target are named by every finding about them."""
+    pod = ObjectRef("Pod", "shop", "cart-1")
+    log = finding(FindingKind.LOG_ERROR, pod, "cart in cart-1: no such table")
+    logs_of_pod = candidate(InspectionName.CONTAINER_LOGS, pod)
+    assert choose(findings=(log,), candidates=(logs_of_pod, LOGS)).choice is Choice.ACT
+
+
+def test_events_of_the_target_are_those_of_its_pods_too() -> None:
+    pod = candidate(InspectionName.OBJECT_EVENTS, ObjectRef("Pod", "shop", "cart-1"))
+    own = candidate(InspectionName.OBJECT_EVENTS)
+    chosen = choose(symptoms={Symptom.NOT_READY}, candidates=(pod, own))
+    assert chosen.inspections == (own,)
 
 
 def test_nothing_is_inspected_twice() -> None:

@@ -13,7 +13,13 @@ from reme_benchmark.scenarios.cases.model import Case
 from reme_benchmark.scenarios.faults.model import Fault
 from reme_benchmark.scoring.records import CaseResult, State
 
-_CASE_SECONDS = {"noop": 75.0, "oracle": 35.0, "restart": 55.0, "reme": 55.0}
+_CASE_SECONDS = {
+    "noop": 75.0,
+    "oracle": 35.0,
+    "restart": 55.0,
+    "reme": 55.0,
+    "reme-thinkremed": 65.0,
+}
 """Medians on two cores. A no-op takes longest, because its oracle waits to the end."""
 _START_SECONDS = {"simple-micro": 15.0, "online-boutique": 30.0, "train-ticket": 90.0}
 _MARKS = {

@@ -24,7 +24,7 @@ from reme_benchmark.injection import pod_failure
 from reme_benchmark.injection.agent_client import AgentsError, FaultAgents
 from reme_benchmark.kube.cluster import Cluster
 from reme_benchmark.methods.base import Method
-from reme_benchmark.methods.choose import choose
+from reme_benchmark.methods.choose import ASKS_MODEL, choose
 from reme_benchmark.reports.output import summary_text, write_report_files
 from reme_benchmark.reports.store import RUN, Store
 from reme_benchmark.scenarios.cases import suites
@@ -181,7 +181,7 @@ class _ActiveRun:
             seed=seed,
             cases=list(cases),
             start_time=datetime.now(UTC),
-            **await read_environment(self.cluster, asks_model=method.name in ("reme", "ask")),
+            **await read_environment(self.cluster, asks_model=method.name in ASKS_MODEL),
         )
         store.begin(record)
         ended = store.done()

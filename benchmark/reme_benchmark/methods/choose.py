@@ -8,10 +8,11 @@ from reme_benchmark.methods.cheats import CHEATS, Cheat
 from reme_benchmark.methods.command import Command
 from reme_benchmark.methods.oracle import ReferencePlaybook
 from reme_benchmark.methods.plain import Noop, RestartOnly
-from reme_benchmark.methods.reme import DryRunReme, Reme
+from reme_benchmark.methods.reme import DryRunReme, Reme, ThinkRemedReme
 
 NAMES = (
     "reme",
+    "reme-thinkremed",
     "ask",
     "noop",
     "restart",
@@ -19,6 +20,9 @@ NAMES = (
     "command",
     *(f"cheat-{name}" for name in CHEATS),
 )
+
+ASKS_MODEL = frozenset({"reme", "reme-thinkremed", "ask"})
+"""The methods that ask the installed model."""
 
 
 def choose(name: str, *, external: str = "", **reme: Any) -> Method:
@@ -29,6 +33,8 @@ def choose(name: str, *, external: str = "", **reme: Any) -> Method:
     """
     if name == "reme":
         return Reme(**reme)
+    if name == ThinkRemedReme.name:
+        return ThinkRemedReme(**reme)
     if name == "ask":
         return DryRunReme()
     if name == "noop":

@@ -3,13 +3,15 @@
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from reme_api.actions import ActionName
+from reme_api.reasons import Step
 from reme_api.remediation import Attempt, Remediation
 from reme_benchmark.kube.cluster import Cluster, Object
 from reme_benchmark.methods.base import MethodError, Simple, Task
-from reme_benchmark.scoring.records import MethodReport, ModelExchange, Tokens
+from reme_benchmark.scoring.records import MethodReport, ModelExchange
 from reme_kube.errors import NotFoundError
 
 POLICY = "benchmark"
@@ -84,28 +86,43 @@ class Reme(Simple):
                 await self._cluster.delete("RemediationPolicy", POLICY, namespace)
 
     async def repair(self, task: Task) -> MethodReport:
-        """Create the report and follow its remediation to the end, or cancel it at the deadline."""
+        """Create the report and follow it to the end, or cancel its remediations at the deadline.
+
+        The end is that of the report's own remediation and of those that it led to.
+        """
         created = await task.cluster.create(task.report)
         name = str(created["metadata"]["name"])
         until = time.monotonic() + task.deadline_seconds
-        last: Remediation | None = None
+        linked: list[Remediation] = []
         while time.monotonic() < until:
-            last = await _remediation(task.cluster, task.namespace, created["metadata"]["uid"])
-            if last is not None and last.status.outcome is not None:
-                return await reported(task.cluster, last)
+            items = await task.cluster.list("Remediation", task.namespace)
+            linked = linked_remediations(items, created["metadata"]["uid"])
+            if linked and all(one.status.outcome is not None for one in linked):
+                return await reported(task.cluster, *linked)
             refused = await _refused(task.cluster, task.namespace, name)
-            if refused and last is None:
+            if refused and not linked:
                 return MethodReport(outcome="NotAccepted", message=refused)
             await asyncio.sleep(0.4)
-        if last is not None:
-            cancel = {"spec": {"cancel": True}}
-            meta = last.metadata
-            await task.cluster.patch("Remediation", meta.name, task.namespace, cancel, "merge")
+        for one in linked:
+            if one.status.outcome is None:
+                cancel = {"spec": {"cancel": True}}
+                meta = one.metadata
+                await task.cluster.patch("Remediation", meta.name, task.namespace, cancel, "merge")
         return MethodReport(
             outcome="TimedOut",
-            acted=last is not None and any(a.run for a in last.status.attempts),
+            acted=any(a.run for one in linked for a in one.status.attempts),
             error=f"no outcome within {task.deadline_seconds:.0f} s",
         )
+
+
+class ThinkRemedReme(Reme):
+    """The installed reme with method ThinkRemed; a fault of another workload is followed."""
+
+    name = "reme-thinkremed"
+
+    def __init__(self, **policy_spec: Any) -> None:
+        """Take what the policy says other than the usual."""
+        super().__init__(**policy_spec, method="ThinkRemed")
 
 
 class DryRunReme(Reme):
@@ -122,13 +139,19 @@ class DryRunReme(Reme):
         super().__init__(mode="Observe", maxAttempts=1)
 
 
-async def _remediation(cluster: Cluster, namespace: str, report_uid: str) -> Remediation | None:
-    remediations = [
-        Remediation.model_validate(item)
-        for item in await cluster.list("Remediation", namespace)
-        if item["spec"]["reportRef"]["uid"] == report_uid
-    ]
-    return max(remediations, key=lambda r: r.metadata.name, default=None)
+def linked_remediations(items: Sequence[Object], report_uid: str) -> list[Remediation]:
+    """Return the newest remediation of a report, and those of the causes that it led to."""
+    remediations = sorted(
+        (Remediation.model_validate(item) for item in items), key=lambda r: r.metadata.name
+    )
+    linked = [r for r in remediations if r.spec.report_ref.uid == report_uid][-1:]
+    for one in linked:  # it grows with what each of them led to
+        linked += [
+            r
+            for r in remediations
+            if r.spec.follow_up_of is not None and r.spec.follow_up_of.uid == one.metadata.uid
+        ]
+    return linked
 
 
 async def _refused(cluster: Cluster, namespace: str, report: str) -> str:
@@ -139,42 +162,46 @@ async def _refused(cluster: Cluster, namespace: str, report: str) -> str:
     return ""
 
 
-async def reported(cluster: Cluster, ended: Remediation) -> MethodReport:
-    """Return what the record of a remediation says."""
-    status = ended.status
-    steps: dict[str, float] = {}
-    for timing in [*status.timings, *(t for a in status.attempts for t in a.timings)]:
-        steps[timing.step] = steps.get(timing.step, 0) + timing.duration_milliseconds / 1000
-    tokens, playbooks, rejected, model = Tokens(), [], 0, ""
-    exchanges: list[ModelExchange] = []
-    for attempt in status.attempts:
-        exchanges += await model_exchanges(cluster, ended.metadata.namespace, attempt)
-        if made := attempt.generation:
-            tokens.prompt += made.prompt_tokens
-            tokens.completion += made.completion_tokens
-            model = made.model_digest or made.model or model
-        rejected += attempt.rejection is not None
-        if attempt.playbook is not None:
-            artifact = await cluster.get(
-                "ConfigMap", attempt.playbook.name, ended.metadata.namespace
-            )
-            playbooks.append((artifact or {}).get("data", {}).get(attempt.playbook.key, ""))
-    changes = [c for a in status.attempts for c in a.changes]
-    return MethodReport(
-        outcome=str(status.outcome),
-        acted=any(a.run is not None for a in status.attempts),
-        message=status.message,
-        attempts=len(status.attempts),
-        rejected=rejected,
-        tokens=tokens,
-        playbooks=playbooks,
-        diff="\n".join(
-            f"{c.kind}/{c.object_name} {c.field}: {c.before} -> {c.after}" for c in changes
-        ),
-        steps=steps,
-        model=model,
-        exchanges=exchanges,
+async def reported(cluster: Cluster, ended: Remediation, *of_causes: Remediation) -> MethodReport:
+    """Return what the records say: of a remediation, and of those of the causes that it led to."""
+    report = MethodReport(
+        outcome=str(ended.status.outcome),
+        message=ended.status.message,
+        follow_ups=len(of_causes),
     )
+    for one in (ended, *of_causes):
+        await _add(cluster, one, report)
+    if of_causes:  # that time is the time of their steps
+        report.steps.pop(Step.FOLLOW_CAUSE, None)
+    return report
+
+
+async def _add(cluster: Cluster, ended: Remediation, report: MethodReport) -> None:
+    """Add what the record of one remediation says to the report."""
+    status, namespace = ended.status, ended.metadata.namespace
+    for timing in [*status.timings, *(t for a in status.attempts for t in a.timings)]:
+        seconds = timing.duration_milliseconds / 1000
+        report.steps[timing.step] = report.steps.get(timing.step, 0) + seconds
+    for attempt in status.attempts:
+        report.exchanges += await model_exchanges(cluster, namespace, attempt)
+        if made := attempt.generation:
+            report.tokens.prompt += made.prompt_tokens
+            report.tokens.completion += made.completion_tokens
+            report.model = made.model_digest or made.model or report.model
+        for entry in attempt.investigation:
+            report.tokens.prompt += entry.prompt_tokens
+            report.tokens.completion += entry.completion_tokens
+            report.inspections += len(entry.inspections)
+        report.rounds += len(attempt.investigation)
+        report.rejected += attempt.rejection is not None
+        if attempt.playbook is not None:
+            artifact = await cluster.get("ConfigMap", attempt.playbook.name, namespace)
+            report.playbooks.append((artifact or {}).get("data", {}).get(attempt.playbook.key, ""))
+    report.attempts += len(status.attempts)
+    report.acted = report.acted or any(a.run is not None for a in status.attempts)
+    changes = (c for a in status.attempts for c in a.changes)
+    lines = [f"{c.kind}/{c.object_name} {c.field}: {c.before} -> {c.after}" for c in changes]
+    report.diff = "\n".join(filter(None, [report.diff, *lines]))
 
 
 async def model_exchanges(

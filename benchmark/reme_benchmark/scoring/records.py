@@ -91,6 +91,9 @@ class MethodReport(Record):
     acted: bool = False  # whether it changed anything
     message: str = ""
     attempts: int = 0
+    rounds: int = 0  # of investigations
+    inspections: int = 0
+    follow_ups: int = 0  # remediations of other workloads that were found to be the cause
     rejected: int = 0  # playbooks that did not compile or were forbidden
     tokens: Tokens = Field(default_factory=Tokens)
     playbooks: list[str] = Field(default_factory=list)

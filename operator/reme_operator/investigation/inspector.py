@@ -68,9 +68,7 @@ class ClusterInspector:
             return _unavailable(inspection, f"could not be read: {error}")
         except Exception as error:  # noqa: BLE001 (foreign data must not end an investigation)
             return _unavailable(inspection, f"could not be understood: {type(error).__name__}")
-        return InspectionResult(
-            inspection=inspection.data(), findings=bounded(inspection, findings)
-        )
+        return InspectionResult(inspection, bounded(inspection, findings))
 
 
 def bounded(inspection: Inspection, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -84,4 +82,4 @@ def bounded(inspection: Inspection, findings: Iterable[Finding]) -> tuple[Findin
 def _unavailable(inspection: Inspection, problem: str) -> InspectionResult:
     error = short(f"{inspection.summary()} {problem}", _MAX_ERROR)
     finding = Finding(FindingKind.UNAVAILABLE, inspection.subject, error)
-    return InspectionResult(inspection=inspection.data(), findings=(finding,), error=error)
+    return InspectionResult(inspection, (finding,), error)

@@ -6,6 +6,7 @@ read is in `reme_operator.investigation`; what the data shows is decided here, w
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
@@ -65,13 +66,6 @@ class Inspection(BaseModel):
         """Return the arguments besides the subject, as JSON values, without the defaults."""
         return self.model_dump(mode="json", exclude={"subject"}, exclude_defaults=True)
 
-    def data(self) -> dict[str, Any]:
-        """Return the inspection as JSON; `registry.from_data` reads it."""
-        subject = {"kind": self.subject.kind, "name": self.subject.name}
-        if self.subject.namespace:
-            subject["namespace"] = self.subject.namespace
-        return {"inspection": str(self.NAME), "subject": subject, **self.arguments()}
-
     def label(self) -> str:
         """Return a short line that names it among the candidates of a cluster."""
         arguments = [f"{key}={_word(value)}" for key, value in self.arguments().items()]
@@ -103,11 +97,10 @@ def change_kind(at: datetime | None, fault_start: datetime | None) -> FindingKin
     return FindingKind.EARLIER_CHANGE if at < fault_start else FindingKind.NORMAL
 
 
-class InspectionResult(BaseModel):
-    """The findings of one inspection, or why there are none."""
+@dataclass(frozen=True, slots=True)
+class InspectionResult:
+    """The findings of one inspection, at least one; `error` says why it could not be read."""
 
-    model_config = ConfigDict(frozen=True)
-
-    inspection: Mapping[str, Any]
-    findings: tuple[Finding, ...] = ()
+    inspection: Inspection
+    findings: tuple[Finding, ...]
     error: str = ""

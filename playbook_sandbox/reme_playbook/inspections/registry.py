@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from itertools import islice, zip_longest
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from reme_api.investigation import InspectionName
 from reme_playbook import inspections
-from reme_playbook.inspections.base import CLASSES, Inspection, InspectionResult
+from reme_playbook.inspections.base import CLASSES, Inspection
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -28,9 +28,6 @@ PUBLIC: Mapping[InspectionName, type[Inspection]] = {
 MAX_CANDIDATES = 48
 """Maximum of inspections that are offered for one cluster: a grammar of them stays small."""
 MAX_CANDIDATES_OF_ONE = 12
-
-RESULTS: TypeAdapter[tuple[InspectionResult, ...]] = TypeAdapter(tuple[InspectionResult, ...])
-"""Reads and writes a list of results as JSON."""
 
 
 def parse(
@@ -53,20 +50,6 @@ def parse(
         raise ValueError(f"the arguments do not fit {name}") from error
 
 
-def from_data(data: Mapping[str, Any]) -> Inspection:
-    """Return the inspection that `Inspection.data` has written.
-
-    Raises:
-        ValueError: the data is none.
-
-    """
-    name, subject = data.get("inspection"), data.get("subject")
-    if not isinstance(name, str) or not isinstance(subject, Mapping):
-        raise ValueError("the data names no inspection and its subject")
-    rest = {key: value for key, value in data.items() if key not in ("inspection", "subject")}
-    return parse(name, subject, rest)
-
-
 def all_candidates(snapshot: ClusterSnapshot) -> tuple[Inspection, ...]:
     """Return what may be inspected in this cluster, at most 48, by name and then by usefulness.
 
@@ -81,23 +64,14 @@ def all_candidates(snapshot: ClusterSnapshot) -> tuple[Inspection, ...]:
     return tuple(one for candidates in by_name for one in candidates if one in selected)
 
 
-def by_label(candidates: Iterable[Inspection]) -> dict[str, Inspection]:
-    """Return the candidates by their labels: the choices of a model, each a short constant."""
-    return {candidate.label(): candidate for candidate in candidates}
-
-
 def _present(ranks: Iterable[tuple[Inspection | None, ...]]) -> Iterable[Inspection]:
     return (one for rank in ranks for one in rank if one is not None)
 
 
 __all__ = [
     "PUBLIC",
-    "RESULTS",
     "Inspection",
     "InspectionName",
-    "InspectionResult",
     "all_candidates",
-    "by_label",
-    "from_data",
     "parse",
 ]

@@ -59,7 +59,7 @@ async def test_a_read_that_fails_is_a_result_that_says_nothing(error: Exception,
     (finding,) = result.findings
     assert finding.kind is FindingKind.UNAVAILABLE
     assert finding.subject == CART
-    assert result.inspection == EVENTS.data()
+    assert result.inspection == EVENTS
 
 
 async def test_a_read_ends_in_its_time() -> None:

@@ -3,21 +3,17 @@
 import inspect
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from reme_playbook.inspection_reference import KINDS, main
-from reme_playbook.inspections.base import Inspection, InspectionResult
+from reme_playbook.inspections.base import Inspection
 from reme_playbook.inspections.object_events import ObjectEvents
 from reme_playbook.inspections.registry import (
     MAX_CANDIDATES,
     PUBLIC,
-    RESULTS,
     all_candidates,
-    by_label,
-    from_data,
     parse,
 )
 from reme_playbook.snapshot.finding import Finding, FindingKind
@@ -49,15 +45,18 @@ def test_an_inspection_says_everything_about_itself(inspection: type[Inspection]
 
 
 @pytest.mark.parametrize("live", [Shop().live(), Shop(ready=False).live(), large()])
-def test_candidates_are_bounded_and_each_is_read_back_from_its_data(live: ClusterSnapshot) -> None:
+def test_candidates_are_bounded_and_each_is_read_back_from_its_arguments(
+    live: ClusterSnapshot,
+) -> None:
     candidates = all_candidates(live)
     assert 0 < len(candidates) <= MAX_CANDIDATES
     assert len(set(candidates)) == len(candidates)
     for candidate in candidates:
-        assert from_data(json.loads(json.dumps(candidate.data()))) == candidate
+        arguments = json.loads(json.dumps(candidate.arguments()))
+        assert parse(candidate.NAME, candidate.subject, arguments) == candidate
         assert len(candidate.label()) <= 400
         assert candidate.label().isprintable()
-    assert list(by_label(candidates).values()) == list(candidates)
+    assert len({candidate.label() for candidate in candidates}) == len(candidates)
 
 
 def test_no_inspection_is_crowded_out_by_another() -> None:
@@ -73,27 +72,22 @@ def test_candidates_are_about_objects_of_the_snapshot() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("name", "subject", "arguments"),
     [
-        {},
-        {"inspection": "ObjectEvents"},
-        {"inspection": "Nothing", "subject": {"kind": "Pod", "namespace": "shop", "name": "a"}},
-        {
-            "inspection": "ObjectEvents",
-            "subject": {"kind": "Secret", "namespace": "s", "name": "a"},
-        },
-        {"inspection": "ObjectEvents", "subject": {"kind": "Pod", "namespace": "s", "name": "A b"}},
-        {"inspection": "ObjectEvents", "subject": {"kind": "Pod", "namespace": "s"}},
-        {
-            "inspection": "ObjectEvents",
-            "subject": {"kind": "Pod", "namespace": "s", "name": "a"},
-            "command": "id",
-        },
+        ("Nothing", {"kind": "Pod", "namespace": "shop", "name": "a"}, {}),
+        ("ObjectEvents", {"kind": "Secret", "namespace": "shop", "name": "a"}, {}),
+        ("ObjectEvents", {"kind": "Pod", "namespace": "shop", "name": "A b"}, {}),
+        ("ObjectEvents", {"kind": "Pod", "namespace": "shop"}, {}),
+        ("ObjectEvents", {"kind": "Pod", "name": "a"}, {}),
+        ("ObjectEvents", {"kind": "Pod", "namespace": "shop", "name": "a"}, {"command": "id"}),
+        ("ContainerLogs", {"kind": "Pod", "namespace": "shop", "name": "a"}, {"since_seconds": 0}),
     ],
 )
-def test_what_is_no_inspection_is_refused(data: dict[str, object]) -> None:
+def test_what_is_no_inspection_is_refused(
+    name: str, subject: dict[str, str], arguments: dict[str, object]
+) -> None:
     with pytest.raises(ValueError, match=r"inspection|arguments"):
-        from_data(data)
+        parse(name, subject, arguments)
 
 
 def test_an_inspection_is_made_of_its_name_subject_and_arguments() -> None:
@@ -101,15 +95,8 @@ def test_an_inspection_is_made_of_its_name_subject_and_arguments() -> None:
     assert ObjectEvents(subject=CART).label() == "ObjectEvents Deployment/cart"
 
 
-def test_results_are_written_as_json_and_read_back() -> None:
-    at = datetime(2026, 1, 2, tzinfo=UTC)
-    finding = Finding(FindingKind.WARNING_EVENT, CART, 'a "text"\nof two lines', at)
-    data = ObjectEvents(subject=CART).data()
-    results = (
-        InspectionResult(inspection=data, findings=(finding,)),
-        InspectionResult(inspection=data, error="could not be read"),
-    )
-    assert RESULTS.validate_json(RESULTS.dump_json(results)) == results
+def test_a_finding_is_one_line() -> None:
+    finding = Finding(FindingKind.WARNING_EVENT, CART, 'a "text"\nof two lines')
     assert finding.text == 'a "text" of two lines'
 
 

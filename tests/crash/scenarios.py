@@ -9,7 +9,16 @@ from reme_api.reasons import Outcome
 from tests.crash import user_actions
 from tests.crash.world import World
 from tests.doubles.api_rules import Json
-from tests.doubles.shop import GOOD, NAMESPACE, file_report, open_shop, restart, rollback, scale
+from tests.doubles.shop import (
+    BAD,
+    GOOD,
+    NAMESPACE,
+    file_report,
+    open_shop,
+    restart,
+    rollback,
+    scale,
+)
 
 MAY_BE_DEFEATED = {
     Outcome.FAILED,
@@ -40,6 +49,7 @@ class Scenario:
     policy: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     severities: tuple[str, ...] = ()
+    log: str = ""  # a line of the log, as evidence of each report
     task_seconds: float = 0.6  # duration of a task of a playbook
     ends_with_stale_lists: frozenset[Outcome] = frozenset()  # also allowed when lists were stale
     ends_with_faults: frozenset[Outcome] = frozenset()  # also allowed under faults, if true
@@ -78,7 +88,9 @@ def begin(world: World) -> None:
         if scenario.severities:
             fault["severity"] = scenario.severities[number % len(scenario.severities)]
         about = {"kind": "Deployment", "name": target}
-        file_report(world.api, name, target=about, probes=[probe], fault=fault)
+        evidence = [{"kind": "Log", "source": target, "text": scenario.log}]
+        more = {"evidence": evidence} if scenario.log else {}
+        file_report(world.api, name, target=about, probes=[probe], fault=fault, **more)
 
 
 async def act(world: World) -> None:
@@ -110,6 +122,13 @@ def _copy_cart(world: World, name: str) -> None:
 
 def _heal(world: World) -> None:
     template = {"spec": {"containers": [{"name": "cart", "image": GOOD}]}}
+    world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"template": template}})
+
+
+def _call_outside(world: World) -> None:
+    """Have the cart name a dependency outside of the cluster."""
+    env = [{"name": "BANK_URL", "value": "https://bank.example.com/pay"}]
+    template = {"spec": {"containers": [{"name": "cart", "image": BAD, "env": env}]}}
     world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"template": template}})
 
 
@@ -242,6 +261,13 @@ SCENARIOS = {
         meanwhile=_cancel_first,
         policy=_THINK,
         ends_with_faults=_set(Outcome.ABSTAINED, Outcome.NO_ACTION_NEEDED),
+    ),
+    "investigated-and-abstained": Scenario(
+        _set(Outcome.ABSTAINED),
+        ([rollback()],),
+        opens=_call_outside,
+        policy=_THINK | {"investigation": {"maxSeconds": 600}},
+        log="ERROR dependency failed: https://bank.example.com/pay: connection refused",
     ),
     "two-reports": Scenario(
         _set(Outcome.VERIFIED, Outcome.NO_ACTION_NEEDED), ([rollback()],), ("twin-a", "twin-b")

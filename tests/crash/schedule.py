@@ -58,6 +58,7 @@ SCENARIO_WEIGHTS: Mapping[str, int] = {
     "second-attempt": 3,
     "investigated": 3,
     "investigated-briefly": 2,
+    "investigated-and-abstained": 1,
     "followed": 3,
     "followed-in-vain": 1,
     "follow-cancelled": 1,

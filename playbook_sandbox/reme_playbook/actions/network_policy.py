@@ -27,9 +27,10 @@ from reme_playbook.snapshot.network_rules import (
     read_ingress_rule,
 )
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.ownership import distinguishing_labels, selected_workloads
+from reme_playbook.snapshot.ownership import distinguishing_labels
 from reme_playbook.snapshot.reachability import egress_allowed, ingress_allowed
 from reme_playbook.snapshot.related_views import NetworkPolicyView
+from reme_playbook.snapshot.shared_services import selected_workloads
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _MAX_PEERS = 4

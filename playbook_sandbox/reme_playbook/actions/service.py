@@ -1,6 +1,7 @@
 """PatchServiceSelector and PatchServicePort: where a Service leads."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -13,7 +14,11 @@ from reme_playbook.errors import RejectedPlaybookError, RejectionRule, quote
 from reme_playbook.snapshot import earlier_values, unstructured
 from reme_playbook.snapshot.field_path import Entry, FieldValue, Path, Write
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.ownership import selected_workloads
+from reme_playbook.snapshot.shared_services import (
+    narrowing_labels,
+    selected_workloads,
+    unintended_workloads,
+)
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.views import ServiceView, selects
 
@@ -26,7 +31,7 @@ class PatchServiceSelector(Action):
     ACCEPTS_NULL = True
     BOUNDS = (
         "on a Service of the target that selects none of its pods; afterwards it selects them and "
-        "no others"
+        "no others; or labels are added to one that also selects another component by mistake"
     )
     RESTORES = "the earlier labels"
     EXAMPLE: ClassVar[Draft] = {"selector": {"app": "cart"}}
@@ -65,10 +70,10 @@ class PatchServiceSelector(Action):
             raise RejectedPlaybookError(
                 RejectionRule.NO_CHANGE, f"{self.target} already has this selector"
             )
-        if service is None or service.selects_target:
-            raise RejectedPlaybookError(
-                RejectionRule.NO_CHANGE, f"{self.target} already selects the pods"
-            )
+        if service is not None and service.selects_target:
+            self._check_narrowing(service, snapshot)
+        elif service is None:
+            raise RejectedPlaybookError(RejectionRule.NOT_FOUND, f"{self.target} does not exist")
         if not selects(new, snapshot.pod_labels):
             raise RejectedPlaybookError(
                 RejectionRule.UNKNOWN_VALUE,
@@ -81,11 +86,28 @@ class PatchServiceSelector(Action):
                 f"{self.target} would also select the pods of {others[0]}",
             )
 
+    def _check_narrowing(self, service: ServiceView, snapshot: ClusterSnapshot) -> None:
+        """Reject a change of a selector that selects the pods, unless it only keeps others away."""
+        if not selected_workloads(service.selector, snapshot):
+            raise RejectedPlaybookError(
+                RejectionRule.NO_CHANGE, f"{self.target} already selects the pods"
+            )
+        if any(key in service.selector or value is None for key, value in self.selector.items()):
+            raise RejectedPlaybookError(
+                RejectionRule.BOUNDS,
+                f"{self.target} selects the pods: labels may only be added, to keep others away",
+            )
+
     @classmethod
     def candidates(cls, snapshot: ClusterSnapshot) -> Iterable[Draft]:
-        """Yield selectors with the labels of the target's pods."""
+        """Yield selectors with the labels of the target's pods, and of no other workload's."""
         labels = snapshot.pod_labels
         for target, service in _services(snapshot):
+            if service.selects_target:
+                added = narrowing_labels(service, snapshot)
+                if added and unintended_workloads(service, snapshot):
+                    yield {"target": target, "action": "PatchServiceSelector", "selector": added}
+                continue
             patch: dict[str, str | None] = {
                 key: labels.get(key)
                 for key, value in service.selector.items()
@@ -94,6 +116,9 @@ class PatchServiceSelector(Action):
             if not _merged(service.selector, patch):
                 # None of its labels is one of the pods': use those that select the pods.
                 patch |= unstructured.strings(snapshot.workload, "spec", "selector", "matchLabels")
+            new = replace(service, selector=_merged(service.selector, patch))
+            if selected_workloads(new.selector, snapshot):
+                patch |= narrowing_labels(new, snapshot)
             if patch:
                 yield {"target": target, "action": "PatchServiceSelector", "selector": patch}
 
@@ -139,6 +164,10 @@ class PatchServicePort(Action):
     def check(self, rules: Sequence[ActionRule], snapshot: ClusterSnapshot) -> None:
         """Reject a port that the Service does not have, or that no container declares."""
         service = snapshot.service(self.target.name)
+        if service and selected_workloads(service.selector, snapshot):
+            raise RejectedPlaybookError(
+                RejectionRule.NOT_OF_TARGET, f"{self.target} also leads to pods of other workloads"
+            )
         ports = [p for p in (service.ports if service else ()) if p.port == self.port]
         if len(ports) != 1:
             # Patches identify the ports of a Service by their number alone.

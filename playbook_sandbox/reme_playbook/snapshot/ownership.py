@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from reme_playbook.snapshot import unstructured, views
+from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.service_hosts import similarity
+from reme_playbook.snapshot.shared_services import selected_workloads, unintended_workloads
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _SIMILAR = 0.6
@@ -24,19 +25,6 @@ def belongs_to_target(key: ObjectRef, snapshot: ClusterSnapshot) -> bool:
 def scope_of_kind(kind: str) -> str:
     """Return in words which objects of a kind belong to a target."""
     return _scope(kind).description
-
-
-def selected_workloads(
-    selector: Mapping[str, str], snapshot: ClusterSnapshot
-) -> tuple[ObjectRef, ...]:
-    """Return the neighbours of the target whose pods this selector of a Service selects."""
-    return tuple(
-        sorted(
-            key
-            for key, labels in snapshot.neighbours.items()
-            if key != snapshot.target and views.selects(selector, labels)
-        )
-    )
 
 
 def distinguishing_labels(snapshot: ClusterSnapshot, workload: ObjectRef) -> Mapping[str, str]:
@@ -87,7 +75,8 @@ def _is_service_of(snapshot: ClusterSnapshot, key: ObjectRef) -> bool:
         # Without a selector somebody else maintains the endpoints.
         return False
     if selected_workloads(service.selector, snapshot):
-        return False
+        mistaken = unintended_workloads(service, snapshot)
+        return bool(mistaken) and named_after(snapshot, key.name)
     return (
         service.selects_target
         or named_after(snapshot, key.name)
@@ -155,7 +144,8 @@ _SCOPES: Mapping[str, _Scope] = {
     "Service": _Scope(
         _is_service_of,
         "only Services that select no other workload, and that select its pods or evidently "
-        "should, may be changed",
+        "should, may be changed; of a Service that is named after it and also selects another "
+        "component by mistake, only the selector",
     ),
     "HorizontalPodAutoscaler": _Scope(
         _scales_target, "only an autoscaler that scales it may be changed"

@@ -5,9 +5,10 @@ from typing import Any
 
 from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.network_rules import DNS_NAMESPACE, DNS_PODS, DNS_PORT
-from reme_playbook.snapshot.ownership import named_after, selected_workloads
+from reme_playbook.snapshot.ownership import named_after
 from reme_playbook.snapshot.related_views import IngressPath, Labels, NetworkPolicyView, selector
 from reme_playbook.snapshot.related_views import ingress as ingress_view
+from reme_playbook.snapshot.shared_services import selected_workloads
 from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot
 from reme_playbook.snapshot.views import ServiceView
 

@@ -579,3 +579,18 @@ def test_a_sidecar_that_runs_is_no_init_container_to_wait_for() -> None:
     pod["spec"] = {"initContainers": [{"name": "mesh", "restartPolicy": "Always"}]}  # type: ignore[index]
     text = describe_incident(live, report_about("fault"))
     assert "Init:CrashLoopBackOff of init container migrate" in text
+
+
+def test_a_service_that_also_leads_to_another_component_is_told_with_what_tells_it_apart() -> None:
+    worker = Shop().other("Deployment", "worker")
+    shop = Shop(labels={"part-of": "shop", "app": "cart"}, selector={"part-of": "shop"})
+    live = dataclasses.replace(
+        shop.live(), neighbours={worker: {"part-of": "shop", "app": "worker"}}
+    )
+    description = describe_incident(live, report_about("fault")).splitlines()
+    assert description[-1] == (
+        "wrong: service cart also leads to pods of worker: only its own have app=cart"
+    )
+    canary = {worker: {"part-of": "shop", "app": "cart", "track": "canary"}}
+    variants = dataclasses.replace(live, neighbours=canary)
+    assert "also leads" not in describe_incident(variants, report_about("fault"))

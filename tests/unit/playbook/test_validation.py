@@ -408,7 +408,12 @@ def selector(**labels: str | None) -> PatchServiceSelector:
         ({"app": "cart", "v": "9"}, selector(app="cart"), RejectionRule.NO_CHANGE),
         ({"app": "cart"}, selector(tier="web"), RejectionRule.NO_CHANGE),
         ({"app": "stock"}, selector(app="cart"), RejectionRule.NOT_OF_TARGET),
-        ({"tier": "web"}, selector(app="cart"), RejectionRule.NOT_OF_TARGET),
+        # Stock is another component: its pods are kept away again.
+        ({"tier": "web"}, selector(app="cart"), None),
+        ({"tier": "web"}, selector(app=None), RejectionRule.NO_CHANGE),
+        ({"tier": "web"}, selector(tier=None, app="cart"), RejectionRule.BOUNDS),
+        ({"tier": "web"}, selector(tier="web", app="cart"), RejectionRule.BOUNDS),
+        ({"tier": "web"}, selector(app="stock"), RejectionRule.UNKNOWN_VALUE),
         ({}, selector(app="cart"), RejectionRule.NOT_OF_TARGET),
     ],
 )

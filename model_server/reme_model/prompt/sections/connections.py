@@ -11,6 +11,7 @@ from reme_playbook.snapshot.missing_hosts import repaired_values
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.ownership import belongs_to_target
 from reme_playbook.snapshot.probe_failures import port_number, probe_failures
+from reme_playbook.snapshot.shared_services import narrowing_labels, unintended_workloads
 from reme_playbook.snapshot.sibling_probes import working_probes
 from reme_playbook.snapshot.snapshot import ClusterSnapshot, EventLine
 from reme_playbook.snapshot.views import PROBE_KEYS, ContainerView, PodView, ProbeView, ServiceView
@@ -18,6 +19,7 @@ from reme_playbook.snapshot.views import PROBE_KEYS, ContainerView, PodView, Pro
 _MOST_SERVICES = 3
 _MOST_PORTS = 3
 _MOST_LABELS = 3
+_MOST_OTHERS = 2
 _MOST_CONFIG_MAPS = 2
 _SHORT_VALUE = 200
 _MOST_KEYS = 4
@@ -34,7 +36,7 @@ def service_lines(live: ClusterSnapshot) -> Iterator[Line]:
     own = [v for v in live.services if belongs_to_target(_service_key(live, v.name), live)]
     views = sorted(own, key=lambda view: (view.name != live.target.name, view.name))
     for view in views[:_MOST_SERVICES]:
-        faults = [*_selector(view, live), *_ports(view, live)]
+        faults = [*_selector(view, live), *_ports(view, live), *_others(view, live)]
         for text in faults:
             yield wrong(f"service {view.name} {text}", Weight.NEEDED)
         if not faults:
@@ -53,6 +55,16 @@ def _selector(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
         shown = own or unstructured.strings(live.workload, "spec", "selector", "matchLabels")
         labels = _labels(shown or live.pod_labels)
         yield f"has selector {_labels(other)}, which matches no pod: their labels are {labels}"
+
+
+def _others(view: ServiceView, live: ClusterSnapshot) -> Iterator[str]:
+    """Yield the workloads that the Service also leads to, by mistake, and what tells them apart."""
+    others = unintended_workloads(view, live)
+    if others:
+        names = " and ".join(key.name for key in others[:_MOST_OTHERS])
+        own = narrowing_labels(view, live)
+        apart = f": only its own have {_labels(own)}" if own else ""
+        yield f"also leads to pods of {names}{apart}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:

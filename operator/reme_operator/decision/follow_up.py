@@ -16,6 +16,7 @@ from reme_api.policy import Mode
 from reme_api.probes import ProbeVerdict
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation
+from reme_operator.decision.coverage import unseen
 from reme_operator.decision.deadline import deadline
 from reme_operator.decision.decisions import (
     BeginVerification,
@@ -261,9 +262,13 @@ def _close_passed(observed: Observed, held: str, text: str, *, helped: bool) -> 
     if baseline is None or baseline.verdict is not ProbeVerdict.FAILED:
         message = f"{text}; healthy now, but no probe had failed before"
         return CloseAttempt(Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE, message)
+    gap = unseen(observed.remediation)
     if helped:
-        return CloseAttempt(
-            Outcome.VERIFIED, Reason.CAUSE_REPAIRED, f"{text}, and the probes pass: {held}"
-        )
+        note = f"; but {gap}: check that too" if gap else ""
+        message = f"{text}, and the probes pass: {held}{note}"
+        return CloseAttempt(Outcome.VERIFIED, Reason.CAUSE_REPAIRED, message)
+    if gap:
+        message = f"{text}; every probe passes now, but {gap}: check that the fault is gone"
+        return CloseAttempt(Outcome.UNVERIFIED, Reason.PROBES_INCONCLUSIVE, message)
     message = f"healthy again: {held}; {text}"
     return CloseAttempt(Outcome.NO_ACTION_NEEDED, Reason.ALREADY_HEALTHY, message)

@@ -31,14 +31,23 @@ def cause_target(cause: Cause) -> Target:
     return Target(kind=TargetKind(cause.kind), name=cause.name)
 
 
-def probes_of_cause(first: Sequence[Probe], cause: Cause, services: Collection[str]) -> list[Probe]:
+def probes_of_cause(
+    first: Sequence[Probe], cause: Cause, services: Collection[str], derived: Sequence[Probe] = ()
+) -> list[Probe]:
     """Return the probes that see the cause itself: of its rollout, and of its Services.
 
     `first` are the probes of the first remediation, `services` the names of the Services that
-    lead to the cause.
+    lead to the cause, `derived` the probes that a report about it without any would have.
     """
     rollout = Probe(name=_ROLLOUT, rollout=RolloutProbe())
-    return [rollout, *(probe for probe in first if _is_about(probe, cause, services))]
+    about = [probe for probe in first if _is_about(probe, cause, services)]
+    requests = [probe.request for probe in about]
+    others = [
+        probe.model_copy(update={"name": f"cause-{probe.name}"})
+        for probe in derived
+        if probe.request is not None and probe.request not in requests
+    ]
+    return [rollout, *about, *others]
 
 
 def probes_of_first(remediation: Remediation) -> list[Probe]:
@@ -121,5 +130,4 @@ def _is_about(probe: Probe, cause: Cause, services: Collection[str]) -> bool:
     rollout = probe.rollout
     if rollout is not None:
         return (rollout.kind, rollout.name) == (cause.kind, cause.name)
-    parts = (getattr(probe, name) for name in type(probe).model_fields)
-    return any(getattr(part, "service", None) in services for part in parts)
+    return probe.request is not None and probe.request.service in services

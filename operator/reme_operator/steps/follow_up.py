@@ -26,8 +26,9 @@ from reme_operator.decision.follow_up_report import (
 )
 from reme_operator.errors import one_line
 from reme_operator.names import follow_up_name
+from reme_operator.probes.derived import derived_probes, workload_ports
 from reme_operator.steps.context import StepContext, StepResult, clip, updated
-from reme_playbook.snapshot import unstructured
+from reme_playbook.snapshot import unstructured, views
 
 _ACTION = "FollowCause"
 
@@ -108,10 +109,11 @@ async def _probes(context: StepContext, follow_up: FollowUp) -> list[Probe]:
     only ones that show it.
     """
     cause, first = follow_up.cause, probes_of_first(context.remediation)
-    own = probes_of_cause(first, cause, await _services(context, cause))
-    return (
-        combine_probes(own) if await _any_fails(context, own, cause) else combine_probes(own, first)
-    )
+    services, derived = await _of_cause(context, cause)
+    own = probes_of_cause(first, cause, services, derived)
+    if await _any_fails(context, own, cause):
+        return combine_probes(own)
+    return combine_probes(probes_of_cause(first, cause, services), first)
 
 
 async def _any_fails(context: StepContext, probes: Sequence[Probe], cause: Cause) -> bool:
@@ -123,18 +125,19 @@ async def _any_fails(context: StepContext, probes: Sequence[Probe], cause: Cause
     return any(sample.passed is False for sample in samples)
 
 
-async def _services(context: StepContext, cause: Cause) -> set[str]:
-    """Return the names of the Services that lead to the pods of the cause."""
+async def _of_cause(context: StepContext, cause: Cause) -> tuple[set[str], list[Probe]]:
+    """Return the names of the Services that lead to the cause, and the probes derived for it."""
     cluster, namespace = context.deps.cluster, context.namespace
     try:
         workload = await cluster.workload(cause.kind, namespace, cause.name)
     except NotFoundError:
-        return set()
-    labels = unstructured.strings(workload, "spec", "template", "metadata", "labels")
-    names = set()
-    for service in await cluster.services(namespace):
-        selector = unstructured.strings(service, "spec", "selector")
-        name = unstructured.text(service, "metadata", "name")
-        if name == cause.name or (selector and selector.items() <= labels.items()):
-            names.add(name)
-    return names
+        return set(), []
+    services = await cluster.services(namespace)
+    ports = workload_ports(workload)
+    names = {
+        name
+        for service in services
+        if (name := unstructured.text(service, "metadata", "name")) == cause.name
+        or views.selects(unstructured.strings(service, "spec", "selector"), ports.labels)
+    }
+    return names, derived_probes(ports, services)

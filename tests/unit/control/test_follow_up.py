@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_api.diagnosis_report import FollowUpOf
+from reme_api.diagnosis_report import Fault, FollowUpOf, Severity
 from reme_api.investigation import Cause, Choice, FollowUp, InvestigationRound
-from reme_api.probes import ProbeVerdict
+from reme_api.probes import HttpProbe, Probe, ProbeVerdict, RolloutProbe
 from reme_api.reasons import Outcome, Reason
 from reme_api.remediation import Attempt, Remediation
+from reme_operator.admission.follow_ups import parent_of
+from reme_operator.admission.remediation_index import remediation_info
 from reme_operator.decision import decisions as d
 from reme_operator.decision.decide import decide
 from reme_operator.decision.follow_up import decide_follow_up
+from reme_operator.decision.follow_up_report import (
+    combine_probes,
+    follow_up_report,
+    is_report_of,
+    probes_of_cause,
+    probes_of_first,
+)
 from reme_operator.decision.observed import (
     HoldReason,
     Observed,
@@ -23,8 +32,17 @@ from reme_operator.decision.observed import (
 )
 from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
 from reme_operator.kill_switch.state import KillSwitchState
+from reme_operator.names import follow_up_name
 from reme_operator.probes.sample import Sample
-from tests.doubles.builders import NOW, attempt, closed, later, remediation, window
+from tests.doubles.builders import (
+    NOW,
+    attempt,
+    closed,
+    executed,
+    later,
+    remediation,
+    window,
+)
 
 CAUSE = Cause(kind="Deployment", name="reviews", evidence=["its Service has no endpoints"])
 ROUND = InvestigationRound(
@@ -322,6 +340,123 @@ def test_it_needs_neither_target_nor_budget_until_another_attempt_opens() -> Non
     assert not is_following(following(attempt(2), follow_up(), before=[last]))
     assert not is_following(following(record=follow_up(), outcome=Outcome.VERIFIED))
 
+
+# the report ---------------------------------------------------------------------------------------
+
+
+def http(name: str, service: str) -> Probe:
+    return Probe(name=name, http=HttpProbe(service=service, port=80))
+
+
+def test_the_probes_of_the_cause_are_those_that_ask_it() -> None:
+    named = Probe(name="its-rollout", rollout=RolloutProbe(kind="Deployment", name="reviews"))
+    first = [http("front", "front"), http("reviews-answer", "reviews-v1"), named]
+    derived = [http("answers", "reviews-v1"), http("ready", "reviews-v2")]
+    probes = probes_of_cause(first, CAUSE, {"reviews-v1", "reviews-v2"}, derived)
+    assert [probe.name for probe in probes] == [
+        "cause-rollout",
+        "reviews-answer",
+        "its-rollout",
+        "cause-ready",
+    ]
+
+
+def test_the_probes_of_the_first_one_stay_about_the_first_one() -> None:
+    usage = Probe.model_validate(
+        {"name": "usage", "resourceUsage": {"resource": "cpu", "maxPercent": 90}}
+    )
+    rollout = Probe(name="rollout", rollout=RolloutProbe(min_replicas=2))
+    first = remediation()
+    first.spec.probes = [http("front", "front"), usage, rollout]
+    probes = probes_of_first(first)
+    assert [probe.name for probe in probes] == ["front", "rollout"]
+    assert probes[1].rollout == RolloutProbe(kind="Deployment", name="cart", min_replicas=2)
+
+
+def test_a_report_has_at_most_eight_probes_with_a_name_each() -> None:
+    many = [http(f"p{number}", "front") for number in range(9)]
+    combined = combine_probes([http("p1", "other")], many)
+    assert len(combined) == 8
+    assert combined[0].http == HttpProbe(service="other", port=80)
+    assert len({probe.name for probe in combined}) == 8
+
+
+def test_the_report_says_where_it_comes_from_and_what_speaks_for_it() -> None:
+    first = following(depth=1)
+    first.spec.fault = Fault(
+        type="errors",
+        summary="every page fails",
+        confidence_percent=80,
+        severity=Severity.HIGH,
+        start_time=later(-60),
+    )
+    report = follow_up_report(first, follow_up(), [http("a", "b")])
+    assert report.spec.follow_up_of == FollowUpOf(
+        remediation=first.metadata.name, uid=first.metadata.uid, depth=2
+    )
+    fault = report.spec.fault
+    assert (fault.type, fault.confidence_percent, fault.severity, fault.start_time) == (
+        "errors",
+        80,
+        Severity.HIGH,
+        later(-60),
+    )
+    assert "comes from Deployment reviews: its Service has no endpoints" in fault.summary
+    assert [e.text for e in report.spec.evidence] == [
+        "its Service has no endpoints",
+        "Deployment cart: every page fails",
+    ]
+    manifest = report.manifest()
+    (owner,) = manifest["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["uid"]) == (
+        "Remediation",
+        first.metadata.name,
+        first.metadata.uid,
+    )
+    assert "policyRef" not in manifest["spec"]
+    assert is_report_of(report, first, CAUSE)
+    assert not is_report_of(report, first, CAUSE.model_copy(update={"name": "stock"}))
+
+
+def test_a_link_counts_once_the_remediation_confirms_it() -> None:
+    first = following(record=follow_up())
+    report = follow_up_report(first, follow_up(), [])
+    info = remediation_info(first, NOW)
+    assert parent_of(report, [info]) is info
+    unknown = remediation_info(following(), NOW)
+    assert parent_of(report, [unknown]) is None
+    deeper = report.model_copy(deep=True)
+    assert deeper.spec.follow_up_of is not None
+    deeper.spec.follow_up_of.depth = 2
+    assert parent_of(deeper, [info]) is None
+    renamed = report.model_copy(deep=True)
+    renamed.metadata.name = "another"
+    assert parent_of(renamed, [info]) is None
+
+
+def test_the_name_of_the_report_follows_from_the_remediation_and_the_cause() -> None:
+    first = following()
+    name = follow_up_name(first, "Deployment", "reviews")
+    assert name == follow_up_name(first, "Deployment", "reviews")
+    assert name != follow_up_name(first, "StatefulSet", "reviews")
+    first.spec.report_ref.name = "x" * 200
+    assert len(follow_up_name(first, "Deployment", "reviews")) == 63
+
+
+def test_while_it_waits_it_takes_no_slot_and_no_target() -> None:
+    info = remediation_info(following(record=follow_up()), NOW)
+    assert info.open
+    assert not info.active
+    assert not info.locks_target
+    assert not info.has_side_effects
+    # also when an earlier attempt had run and was rolled back
+    before = executed(1, outcome=Outcome.ROLLED_BACK, reason=Reason.PROBES_FAILED)
+    record = follow_up(attempt=2)
+    again = following(followed(2), record, before=[before])
+    assert not remediation_info(again, NOW).active
+
+
+# anything at all ----------------------------------------------------------------------------------
 
 records = st.none() | st.builds(
     FollowUp,

@@ -1,5 +1,6 @@
 """Which ended remediations go, and that an open one never does."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -100,3 +101,12 @@ def test_whatever_there_is_only_ended_ones_go(
     gone = expired(remediation_infos, NOW + timedelta(seconds=seconds))
     assert all(e.outcome is not None and not e.deleting for e in gone)
     assert len({e.uid for e in gone}) == len(gone)
+
+
+def test_one_that_led_to_an_open_one_stays() -> None:
+    """The report of the open one belongs to it, and would be deleted with it."""
+    first = entry("first", 900, limit=0)
+    second = replace(entry("second", 5, open_=True, limit=0), parent_uid="first")
+    assert names(expired([first, second], NOW)) == []
+    ended = replace(entry("second", 5, limit=0), parent_uid="first")
+    assert "first" in names(expired([first, ended], NOW))

@@ -1,5 +1,6 @@
 """Many reports at once: an order, one report for one cause, and few at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,3 +160,14 @@ def test_a_report_with_the_cause_of_another_waits_for_it() -> None:
     assert refusal.reason is Reason.SAME_CAUSE
     assert "shop/redis" in refusal.message
     assert refusal.retry_at is not None
+
+
+def test_a_report_about_a_cause_waits_for_no_other_and_goes_first() -> None:
+    """The first report has a remediation, which waits for the one about the cause."""
+    first = filed("front", "reviews", acting=True)
+    follow_up = replace(filed("front-cause", own="reviews", place=9), follow_up=True)
+    other = filed("cart", "reviews", place=1)
+    handled_by = group_by_cause([first, follow_up, other])
+    assert "front-cause" not in handled_by
+    assert handled_by["cart"][0].uid == "front-cause"
+    assert "front" not in handled_by

@@ -7,7 +7,7 @@ A log is mined for templates before anything is cut: errors and rare lines come 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints
@@ -29,6 +29,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_LINES = 2000
 _MAX_WINDOW = 12_000  # characters around what tells, redacted before they are cut
 _MAX_PODS = 2
+_STALE = timedelta(hours=1)
 _KEY = "-----BEGIN"  # a key spans lines, and is redacted as a whole
 
 _NAME = re.compile(r"[a-z0-9][-a-z0-9]{0,62}")
@@ -139,9 +140,11 @@ def log_findings(
     logs: Sequence[ContainerLog],
     fault_start: datetime | None,
     clean: Callable[[str], str],
+    now: datetime | None = None,
 ) -> Iterator[Finding]:
     """Yield what the logs tell, the worst first; `clean` redacts a text.
 
+    Without a known start of the fault, errors that were last logged an hour ago are no sign of it.
     Texts are redacted in a window that is much longer than what is shown, so that no secret is
     cut from the name that shows it to be one.
     """
@@ -158,7 +161,7 @@ def log_findings(
             last_texts.add(last.text)
             ranked.append(_last_record(inspection, log, last, clean))
     ranked += [
-        _template(inspection, container, template, fault_start, clean)
+        _template(inspection, container, template, fault_start, clean, now)
         for template in mine_templates(records)
         if template.judged.severity is not Severity.NORMAL
         and not (template.count == 1 and template.example in last_texts)
@@ -187,15 +190,19 @@ def _template(
     template: LogTemplate,
     fault_start: datetime | None,
     clean: Callable[[str], str],
+    now: datetime | None,
 ) -> tuple[tuple[int, ...], Finding]:
     """Return the finding of a template and its rank: the lowest is the worst."""
     first, last, severity = template.first, template.last, template.judged.severity
     # What was logged the same way while all was well is no sign of the fault.
-    is_error = severity >= Severity.ERROR and not long_before(first, fault_start)
+    stale = bool(last and now and not fault_start and last < now - _STALE)
+    is_error = severity >= Severity.ERROR and not stale and not long_before(first, fault_start)
     newest = -int(last.timestamp()) if last else 0
     rank = (not is_error, -severity, template.count, newest)
     kind = FindingKind.LOG_ERROR if is_error else FindingKind.NORMAL
     head = ", ".join([_place(container, template), *_times(template, fault_start)])
+    if stale and last and now:
+        head += f", last {duration((now - last).total_seconds())} ago"
     text = _shown(template.example, template.judged, MAX_TEXT - len(head) - 2, clean)
     return rank, Finding(kind, inspection.subject, f"{head}: {text}", last)
 

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -23,6 +23,13 @@ from tests.doubles.shop import NAMESPACE, open_shop
 CART = ObjectRef("Deployment", NAMESPACE, "cart")
 
 
+class ShopClock(SystemClock):
+    """A clock half an hour after the times of the tests' logs and events."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 2, 3, 30, tzinfo=UTC)
+
+
 @dataclass
 class Inspected:
     """A shop that can be inspected."""
@@ -30,7 +37,7 @@ class Inspected:
     api: FakeApi
     cluster: ApiCluster
     fault_start: datetime | None = None
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock = field(default_factory=ShopClock)
 
     def pod(self, name: str = "cart-2-x", **status: object) -> Json:
         """Put a pod of the cart there, of its current ReplicaSet."""

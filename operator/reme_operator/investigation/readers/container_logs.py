@@ -44,9 +44,8 @@ async def read(
     except InvalidError as error:  # the container has not started, or never restarted
         text = redact(error.server_message or "the log cannot be read")
         return [Finding(FindingKind.UNAVAILABLE, inspection.subject, text)]
-    return await asyncio.to_thread(
-        lambda: list(log_findings(inspection, logs, observed_fault_start(snapshot), redact))
-    )
+    start, now = observed_fault_start(snapshot), sources.clock.now()
+    return await asyncio.to_thread(lambda: list(log_findings(inspection, logs, start, redact, now)))
 
 
 async def _log(

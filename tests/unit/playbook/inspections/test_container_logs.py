@@ -74,6 +74,14 @@ def test_without_a_known_start_nothing_is_called_early() -> None:
     assert "3 times, within 2 s" in shown.text
 
 
+def test_without_a_known_start_what_was_last_logged_long_ago_is_normal() -> None:
+    for hours, kind in ((0.5, FindingKind.LOG_ERROR), (3, FindingKind.NORMAL)):
+        now = START + timedelta(hours=hours)
+        shown = list(log_findings(LOGS, [log("ERROR no db yet")], None, redact, now))[-1]
+        assert shown.kind is kind
+        assert ("last 3 h ago: ERROR" in shown.text) is (kind is FindingKind.NORMAL)
+
+
 def test_no_error_is_said_with_how_much_was_read() -> None:
     (shown,) = findings(log("started", "ready"))
     assert shown == Finding(FindingKind.NORMAL, CART, "no error in 2 records of the log")

@@ -47,7 +47,7 @@ def sample_playbooks(
     action, so that an action with many possible values does not dominate.
     """
     limits = permissive_policy()
-    space = allowed_actions(snapshot, limits)
+    space = allowed_actions(snapshot, limits, with_evidence=False)
     playbooks: dict[tuple[Action, ...], Origin] = {}
     for actions in good:
         if len(playbooks) < min(_MOST_GOOD, count) and is_allowed(actions, snapshot, limits):

@@ -15,7 +15,7 @@ from reme_playbook.policy.evidence.facts import Evidence
 from reme_playbook.policy.evidence.rule import RULES, EvidenceRule, NotSupportedError
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
-for _module in ("dependency_rules", "pod_rules", "rollback_rules", "setting_rules"):
+for _module in ("dependency_rules", "pod_rules", "probe_rules", "resource_rules", "rollback_rules"):
     importlib.import_module(f"{rules_package.__name__}.{_module}")
 
 _BY_ACTION = {name: tuple(r for r in RULES if name in r.actions) for name in ActionName}

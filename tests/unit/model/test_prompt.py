@@ -23,6 +23,7 @@ from reme_playbook.actions.service import PatchServiceSelector
 from reme_playbook.compiler.playbook import compile_playbook
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.snapshot import Usage
 from tests.unit.model.shops import Shop, policy_of, report_about
 
 
@@ -59,7 +60,8 @@ def test_the_examples_answer_as_the_schema_wants() -> None:
 
 
 def test_the_choices_are_told_in_one_line() -> None:
-    shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}])
+    used = Usage(cpu_millicores=20, memory_bytes=100 * 2**20)
+    shop = Shop(selector={"app": "x"}, image="cart:9", earlier=[{"image": "cart:1"}], usage=used)
     conversation = incident_message(
         "context", allowed_actions(shop.live(), policy_of()), tell_choices=True
     )

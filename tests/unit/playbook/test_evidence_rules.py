@@ -19,7 +19,7 @@ from reme_playbook.policy.evidence_rules import (
     check_evidence,
     refusal,
 )
-from reme_playbook.snapshot.dependency import Dependency, Place
+from reme_playbook.snapshot.dependency import Dependency, Mention, Place
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
 from reme_playbook.snapshot.snapshot import EventLine, Usage
@@ -290,6 +290,8 @@ def test_no_pod_is_made_that_no_node_takes() -> None:
 def test_a_rollback_does_not_make_a_place() -> None:
     shop = Rollout(earlier=[OLD], pods=(Pod(revision=1), PENDING), replicas=1, complete=None)
     assert rule_of(rollback(shop), shop) == "SamePlaceNeeded"
+    image = action(ActionName.SET_IMAGE, shop, container="server", image="cart:1")
+    assert rule_of(image, shop) == "SamePlaceNeeded"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +320,17 @@ def test_a_rollback_may_help_where_pods_also_crash() -> None:
 def test_a_release_that_was_well_before_the_fault_is_kept() -> None:
     shop = Rollout(earlier=[OLD], complete=-62)
     assert rule_of(rollback(shop), shop) == "WellBeforeFault"
-    assert refusal(rollback(shop), Evidence(shop.live())) is not None
+    image = action(ActionName.SET_IMAGE, shop, container="server", image="cart:1")
+    assert rule_of(image, shop) == "WellBeforeFault"
+
+
+def test_an_existing_service_may_be_named_at_any_time() -> None:
+    before = template(container(env=[{"name": "STOCK", "value": "stock-old"}]))
+    calls = template(container(env=[{"name": "STOCK", "value": "stock-new"}]))
+    shop = Rollout(template=calls, earlier=[before], complete=-62)
+    for value, rule in (("stock-old", "WellBeforeFault"), ("stock", "")):
+        values = {"container": "server", "variable": "STOCK", "value": value}
+        assert rule_of(action(ActionName.SET_ENV, shop, **values), shop) == rule
 
 
 @pytest.mark.parametrize(
@@ -427,23 +439,54 @@ def test_pods_to_which_no_service_leads_are_not_replaced(service: dict[str, Any]
     assert rule_of(restart(down), down) == ""
 
 
-# Settings
+def test_pods_with_a_setting_that_names_nothing_are_not_replaced() -> None:
+    mention = Mention("server", "CALLS")
+    missing = replace(
+        broken_stock("is no Service here"),
+        mentions=(mention,),
+        problem_kind=FindingKind.DEPENDENCY_MISSING,
+    )
+    shop = Rollout(dependencies=(missing,))
+    for one in (restart(shop), scale(shop, 3), memory(shop, "256Mi")):
+        assert rule_of(one, shop) == "SettingNamesNothing"
+    values = {"container": "server", "variable": "CALLS", "value": "http://shop-stock"}
+    assert rule_of(action(ActionName.SET_ENV, shop, **values), shop) == ""
+    down = replace(shop, pods=(Pod(), Pod(ready=False, changed=0)))
+    assert rule_of(restart(down), down) == ""
 
-KILLED = Pod(ready=False, started=-5, restarts=3, states={"server": crash("OOMKilled", 137)})
+
+# Resources
+
+KILLED = Pod(ready=False, changed=0, restarts=3, states={"server": crash("OOMKilled", 137)})
 TWO = template(container(), container("agent", "agent:1"))
+
+
+def cpu(shop: Rollout, limit: str, name: str = "server") -> Action:
+    return action(ActionName.SET_RESOURCES, shop, container=name, cpu_limit=limit)
 
 
 def test_memory_goes_to_the_container_that_was_killed() -> None:
     shop = Rollout(template=TWO, pods=(KILLED,))
-    assert rule_of(memory(shop, "256Mi", "agent"), shop) == "MemoryOfAnother"
     assert rule_of(memory(shop, "256Mi"), shop) == ""
+    assert rule_of(memory(shop, "256Mi", "agent"), shop) == "KilledForMemory"
+    assert rule_of(cpu(shop, "750m", "agent"), shop) == "KilledForMemory"
+    assert rule_of(cpu(shop, "750m"), shop) == "KilledForMemory"
+    both = {"container": "server", "cpu_limit": "750m", "memory_limit": "256Mi"}
+    assert rule_of(action(ActionName.SET_RESOURCES, shop, **both), shop) == ""
 
 
 def test_memory_goes_to_the_container_that_is_near_its_limit() -> None:
     shop = Rollout(template=TWO)
     near = replace(shop, usage=usage(shop, n0=(10, 95), n1=(10, 93)))
-    assert rule_of(memory(near, "256Mi", "agent"), near) == "MemoryOfAnother"
     assert rule_of(memory(near, "256Mi"), near) == ""
+    assert rule_of(memory(near, "256Mi", "agent"), near) == "KilledForMemory"
+    assert rule_of(cpu(near, "750m", "agent"), near) == ""
+
+
+def test_cpu_may_be_what_a_container_lacks_besides_memory() -> None:
+    shop = Rollout(pods=(KILLED,))
+    loaded = replace(shop, usage=usage(shop, n0=(96, 40)))
+    assert rule_of(cpu(loaded, "750m"), loaded) == ""
 
 
 def test_an_earlier_amount_of_another_container_may_come_back() -> None:
@@ -451,43 +494,140 @@ def test_an_earlier_amount_of_another_container_may_come_back() -> None:
     before = template(container(), container("agent", "agent:1", resources=big))
     shop = Rollout(template=TWO, earlier=[before], pods=(KILLED,))
     assert rule_of(memory(shop, "512Mi", "agent"), shop) == ""
-    assert rule_of(memory(shop, "256Mi", "agent"), shop) == "MemoryOfAnother"
+    assert rule_of(memory(shop, "256Mi", "agent"), shop) == "KilledForMemory"
 
 
-def test_memory_that_is_not_used_is_not_raised() -> None:
+def test_what_the_kubelet_starts_again_and_again_is_not_restarted() -> None:
+    shop = Rollout(pods=(KILLED, KILLED))
+    assert rule_of(restart(shop), shop) == "KubeletRestartsIt"
+    assert rule_of(delete(shop, 0), shop) == "KubeletRestartsIt"
+    once = Rollout(pods=(replace(KILLED, restarts=1),))
+    assert rule_of(restart(once), once) == ""
+    other = Rollout(pods=(KILLED, Pod()))
+    assert rule_of(delete(other, 0), other) == ""
+
+
+@pytest.mark.parametrize(
+    ("states", "refused_memory", "refused_cpu"),
+    [
+        (waiting("ImagePullBackOff"), True, True),
+        (waiting("CreateContainerConfigError"), True, True),
+        (crash(code=1), False, True),
+        (crash(code=137), False, False),
+        ({"state": {"running": {}}}, False, False),
+    ],
+    ids=["image", "config", "exit", "killed by a probe", "runs"],
+)
+def test_limits_are_not_raised_for_pods_that_fail_for_another_reason(
+    states: dict[str, Any], refused_memory: bool, refused_cpu: bool
+) -> None:
+    restarts = 3 if "lastState" in states else 0
+    pod = Pod(ready=False, started=-5, restarts=restarts, states={"server": states})
+    shop = Rollout(pods=(pod,))
+    assert (rule_of(memory(shop, "256Mi"), shop) == "OtherThanResources") is refused_memory
+    assert (rule_of(cpu(shop, "750m"), shop) == "OtherThanResources") is refused_cpu
+    assert rule_of(memory(shop, "64Mi"), shop) == "", "less is another question"
+
+
+def test_limits_do_not_make_a_place() -> None:
+    shop = Rollout(pods=(Pod(), PENDING))
+    assert rule_of(cpu(shop, "750m"), shop) == "OtherThanResources"
+
+
+def test_limits_that_are_not_used_are_not_raised() -> None:
     shop = Rollout()
-    idle = replace(shop, usage=usage(shop, n0=(10, 12), n1=(10, 19)))
-    assert rule_of(memory(idle, "256Mi"), idle) == "MemoryUnused"
+    idle = replace(shop, usage=usage(shop, n0=(10, 12), n1=(10, 40)))
+    assert rule_of(memory(idle, "256Mi"), idle) == "NoShortage"
+    assert rule_of(cpu(idle, "750m"), idle) == "NoShortage"
     assert rule_of(memory(idle, "64Mi"), idle) == "", "less is another question"
-    busy = replace(shop, usage=usage(shop, n0=(10, 12), n1=(10, 35)))
+    busy = replace(shop, usage=usage(shop, n0=(10, 12), n1=(55, 60)))
     assert rule_of(memory(busy, "256Mi"), busy) == ""
+    assert rule_of(cpu(busy, "750m"), busy) == ""
     unmeasured = replace(shop, usage=usage(shop, n0=(10, 12)))
     assert rule_of(memory(unmeasured, "256Mi"), unmeasured) == ""
 
 
-def probe_event(message: str) -> tuple[EventLine, ...]:
-    return (EventLine("Pod", "cart-h1-0", "Unhealthy", message, count=16),)
+def test_an_amount_that_an_earlier_revision_had_may_come_back() -> None:
+    big = {"limits": {"cpu": "500m", "memory": "512Mi"}}
+    shop = Rollout(earlier=[template(container(resources=big))])
+    idle = replace(shop, usage=usage(shop, n0=(10, 12), n1=(10, 40)))
+    assert rule_of(memory(idle, "512Mi"), idle) == ""
+    assert rule_of(memory(idle, "256Mi"), idle) == "NoShortage"
 
 
-def test_a_probe_that_asks_a_missing_path_is_not_given_more_time() -> None:
-    probed = container(readinessProbe={"httpGet": {"path": "/ready", "port": 8080}})
-    message = "Readiness probe failed: HTTP probe failed with statuscode: 404"
-    shop = Rollout(
-        template=template(probed),
-        pods=(Pod(ready=False, started=-60),),
-        events=probe_event(message),
+# Probes of the kubelet
+
+READINESS = {"httpGet": {"path": "/ready", "port": "http"}}
+LIVENESS = {"httpGet": {"path": "/alive", "port": 8080}}
+PROBED = template(container(readinessProbe=READINESS, livenessProbe=LIVENESS))
+UNREADY = Pod(ready=False, started=-60)
+
+
+def failing(kind: str, problem: str, **shop: Any) -> Rollout:
+    event = EventLine("Pod", "cart-h1-0", "Unhealthy", f"{kind} probe failed: {problem}", count=16)
+    values: dict[str, Any] = {"template": PROBED, "pods": (UNREADY,), "events": (event,)}
+    return Rollout(**{**values, **shop})
+
+
+def patch(shop: Rollout, kind: str = "readiness", **fields: Any) -> str:
+    """Return the rule that refuses to set these fields of a probe."""
+    if "path" in fields or "port" in fields:
+        fields["handler"] = "httpGet"
+    probe = {"container": "server", "probe": kind, **fields}
+    return rule_of(action(ActionName.PATCH_PROBE, shop, **probe), shop)
+
+
+def test_a_probe_that_asks_a_missing_path_gets_another_path_and_nothing_else() -> None:
+    shop = failing("Readiness", "HTTP probe failed with statuscode: 404")
+    assert patch(shop, path="/alive") == ""
+    assert patch(shop, port=9090) == "ProbeFailsOtherwise"
+    assert patch(shop, failure_threshold=6) == "ProbeFailsOtherwise"
+    assert patch(shop, "liveness", timeout_seconds=2) == "ProbePasses"
+    assert rule_of(memory(shop, "256Mi"), shop) == "OtherThanResources"
+    two_ports = container(
+        readinessProbe=READINESS,
+        ports=[{"name": "http", "containerPort": 8080}, {"containerPort": 9090}],
     )
-    timing = {"container": "server", "probe": "readiness", "failure_threshold": 6}
-    path = {"container": "server", "probe": "readiness", "handler": "httpGet", "path": "/health"}
-    assert rule_of(action(ActionName.PATCH_PROBE, shop, **timing), shop) == "ProbeIsAnswered"
-    assert rule_of(action(ActionName.PATCH_PROBE, shop, **path), shop) == ""
-    assert rule_of(memory(shop, "256Mi"), shop) == "ProbeIsAnswered"
-    slow = replace(shop, events=probe_event("Readiness probe failed: context deadline exceeded"))
-    assert rule_of(action(ActionName.PATCH_PROBE, slow, **timing), slow) == ""
-    busy = replace(
-        shop, events=probe_event("Readiness probe failed: HTTP probe failed with statuscode: 503")
+    other = failing(
+        "Readiness", "HTTP probe failed with statuscode: 404", template=template(two_ports)
     )
-    assert rule_of(action(ActionName.PATCH_PROBE, busy, **timing), busy) == ""
+    assert patch(other, port=9090) == "", "another server may be meant"
+    assert patch(other, port=8080) == "ProbeFailsOtherwise", "it asks this port by its name"
+
+
+def test_a_refused_connection_is_one_of_the_port() -> None:
+    shop = failing("Readiness", "dial tcp 10.1.0.7:8080: connect: connection refused")
+    assert patch(shop, port=9090) == ""
+    assert patch(shop, path="/alive") == "ProbeFailsOtherwise"
+    assert patch(shop, initial_delay_seconds=20) == "ProbeFailsOtherwise"
+
+
+def test_a_liveness_probe_that_does_not_wait_for_the_start_gets_time() -> None:
+    killed = Pod(ready=False, started=-5, restarts=4, states={"server": crash(code=137)})
+    shop = failing("Liveness", "connection refused", pods=(killed,))
+    assert patch(shop, "liveness", initial_delay_seconds=20) == ""
+    assert patch(shop, "readiness", initial_delay_seconds=20) == "ProbePasses"
+
+
+def test_silence_is_one_of_the_time() -> None:
+    shop = failing("Readiness", "context deadline exceeded")
+    assert patch(shop, timeout_seconds=2) == ""
+    assert patch(shop, port=9090) == "ProbeFailsOtherwise"
+    busy = failing("Readiness", "HTTP probe failed with statuscode: 503")
+    assert patch(busy, initial_delay_seconds=20) == ""
+
+
+def test_probes_of_pods_that_are_ready_or_fail_otherwise_are_left_alone() -> None:
+    assert patch(Rollout(template=PROBED), timeout_seconds=2) == "ProbePasses"
+    image = Pod(ready=False, started=-5, states={"server": waiting("ErrImagePull")})
+    assert patch(Rollout(template=PROBED, pods=(image,)), timeout_seconds=2) == "ProbePasses"
+
+
+def test_without_events_a_probe_may_be_the_reason() -> None:
+    assert patch(Rollout(template=PROBED, pods=(UNREADY,)), timeout_seconds=2) == ""
+    restarted = Rollout(template=PROBED, pods=(Pod(restarts=2),))
+    assert patch(restarted, "liveness", timeout_seconds=2) == ""
+    assert patch(Rollout(template=PROBED, pods=(), replicas=1), timeout_seconds=2) == ""
 
 
 # How the rules are used

@@ -84,7 +84,7 @@ CHANGES = (
     Change(
         ("working-directory", "file-not-found", "http-500", "bad-rollout"),
         "{name} [does not find|misses] its [templates|assets|files]",
-        "[ENOENT|no such file or directory]: [templates/index|assets/main|conf.d]",
+        "[ENOENT|no such file or directory]: [templates/index|assets/site|conf.d]",
         ("errors",),
         _put_in_container(workingDir=lambda d: d.choice(("/", "/opt", "/home", "/srv/old"))),
     ),

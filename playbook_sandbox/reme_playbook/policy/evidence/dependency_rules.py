@@ -8,6 +8,7 @@ from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.evidence.dependency_faults import dependency_faults
 from reme_playbook.policy.evidence.facts import Evidence
 from reme_playbook.policy.evidence.rule import evidence_rule
+from reme_playbook.snapshot.finding import FindingKind
 from reme_playbook.snapshot.pod_template import differences
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
@@ -72,3 +73,26 @@ def service_elsewhere(action: Action, evidence: Evidence) -> str:
     if not evidence.unserved_service or not evidence.all_well:
         return ""
     return f"all pods are well, and {evidence.unserved_service}"
+
+
+@evidence_rule(
+    "SettingNamesNothing",
+    ActionName.RESTART,
+    ActionName.DELETE_POD,
+    ActionName.SCALE,
+    ActionName.SET_RESOURCES,
+    reason="All pods are well, and a setting of the target names something that does not exist. New"
+    " or larger pods have the same setting.",
+)
+def setting_names_nothing(action: Action, evidence: Evidence) -> str:
+    """Refuse to replace, add or enlarge pods that call what does not exist."""
+    del action
+    missing = [
+        dependency
+        for dependency in evidence.snapshot.dependencies
+        if dependency.problem_kind is FindingKind.DEPENDENCY_MISSING and dependency.mentions
+    ]
+    if not missing or not evidence.all_well:
+        return ""
+    mention, host = missing[0].mentions[0], missing[0].host
+    return f"all pods are well, and {mention} names {host}, which is no Service"

@@ -1,14 +1,16 @@
 """What a snapshot shows about a target: facts that are computed once, for all evidence rules."""
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from reme_playbook.actions.config_value import SetConfigValue
 from reme_playbook.policy.evidence.pods import PodFacts, pod_facts
+from reme_playbook.policy.evidence.symptoms import Symptom, symptom_of
 from reme_playbook.snapshot import earlier_values
+from reme_playbook.snapshot.current_events import current_events
 from reme_playbook.snapshot.finding import FindingKind
 from reme_playbook.snapshot.ownership import belongs_to_target
+from reme_playbook.snapshot.probe_failures import ProbeFailure, probe_failures
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
 from reme_playbook.snapshot.quota_usage import exhausted_amounts
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
@@ -17,9 +19,6 @@ NEAR_LIMIT_PERCENT = 90
 """A container that uses so much of a limit is short of it."""
 _DIFFERS_FACTOR, _DIFFERS_PERCENT = 2, 30
 """Usage above this share of a limit, and so many times that of the other pods, is unusual."""
-_MISSING_PATH = re.compile(
-    r"(Readiness|Liveness|Startup) probe failed: .*statuscode: (404|405|410)\s*\Z"
-)
 _SAYS_NOTHING = frozenset(
     {
         FindingKind.NORMAL,
@@ -71,6 +70,20 @@ class Evidence:
         return tuple(pod for pod in self.present_pods if pod.view.unscheduled)
 
     @cached_property
+    def probe_failures(self) -> tuple[ProbeFailure, ...]:
+        """The kubelet's probes that fail now."""
+        return probe_failures(self.snapshot)
+
+    @cached_property
+    def symptoms(self) -> Mapping[str, Symptom]:
+        """Why the pods of the present template are not ready, by the pod's name."""
+        return {
+            pod.view.name: symptom_of(pod, self.probe_failures)
+            for pod in self.present_pods
+            if not pod.view.ready
+        }
+
+    @cached_property
     def all_well(self) -> bool:
         """Whether every desired pod is ready, of the present template, and like the others."""
         count = self.snapshot.replicas
@@ -99,7 +112,7 @@ class Evidence:
         names = {pod.view.name for pod in self.pods}
         groups = (
             set(self.snapshot.named_pods),
-            {e.name for e in self.snapshot.events if e.warning and e.kind == "Pod"},
+            {e.name for e in current_events(self.snapshot) if e.warning and e.kind == "Pod"},
             {
                 finding.subject.name
                 for finding in self.snapshot.findings
@@ -139,16 +152,12 @@ class Evidence:
                 shares["memory"][place] = 100 * used.memory_bytes // memory
         return shares
 
-    @cached_property
-    def memory_percent(self) -> Mapping[str, int]:
-        """The highest share of its memory limit of each container that is measured in all pods."""
-        shares, names = self._percent["memory"], [pod.view.name for pod in self.pods]
-        return {
-            view.name: max(measured)
-            for view in self.snapshot.containers
-            if (measured := [shares[n, view.name] for n in names if (n, view.name) in shares])
-            and len(measured) == len(names)
-        }
+    def highest_percent(self, limit: str, container: str) -> int | None:
+        """Return the highest share of a limit; None unless every pod that is ready is measured."""
+        shares = self._percent[limit.removesuffix("_limit")]
+        names = [pod.view.name for pod in self.pods if pod.view.ready]
+        measured = [shares[name, container] for name in names if (name, container) in shares]
+        return max(measured) if measured and len(measured) == len(names) else None
 
     @cached_property
     def short_of_cpu(self) -> frozenset[str]:
@@ -204,17 +213,6 @@ class Evidence:
         for key in () if leading else sorted(snapshot.objects):
             if key.kind == "Service" and belongs_to_target(key, snapshot):
                 yield f"{key} selects none of them"
-
-    @cached_property
-    def missing_paths(self) -> Mapping[str, str]:
-        """The statuses with which pods answer a probe whose path does not exist, by its kind."""
-        unready = {pod.view.name for pod in self.present_pods if not pod.view.ready}
-        return {
-            failed[1].lower(): failed[2]
-            for event in self.snapshot.events
-            if event.warning and event.name in unready
-            if (failed := _MISSING_PATH.match(event.message))
-        }
 
     @cached_property
     def config_may_be_repaired(self) -> bool:

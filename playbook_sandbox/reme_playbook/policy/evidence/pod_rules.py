@@ -11,6 +11,7 @@ from reme_playbook.snapshot import unstructured
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.stuck_pods import stuck_pods
 
+_OFTEN = 2
 _NEW_PODS = (ActionName.RESTART, ActionName.DELETE_POD, ActionName.SCALE)
 
 
@@ -75,6 +76,26 @@ def fails_from_start(action: Action, evidence: Evidence) -> str:
 def _must_be_deleted(pod: PodFacts, snapshot: ClusterSnapshot) -> bool:
     """Return whether an ordered StatefulSet waits for the pod, and no rollback deletes it."""
     return snapshot.previous_revision is None and pod.view.name in stuck_pods(snapshot).names
+
+
+@evidence_rule(
+    "KubeletRestartsIt",
+    ActionName.RESTART,
+    ActionName.DELETE_POD,
+    reason="All pods of the present template were killed for memory, and the kubelet has started"
+    " them again at least twice. Another start has the same limit.",
+)
+def kubelet_restarts_it(action: Action, evidence: Evidence) -> str:
+    """Refuse to start again what the kubelet starts again and again."""
+    pods = evidence.present_pods
+    if not pods or not all(pod.killed and pod.view.restarts >= _OFTEN for pod in pods):
+        return ""
+    if isinstance(action, DeletePod):
+        deleted = evidence.pod(action.target.name)
+        if deleted is None or not deleted.present or _must_be_deleted(deleted, evidence.snapshot):
+            return ""
+    name, restarts = min(pods[0].killed), pods[0].view.restarts
+    return f"container {name} was killed for memory, and has been started again {restarts} times"
 
 
 @evidence_rule(

@@ -12,7 +12,7 @@ from reme_playbook.snapshot.views import PodView, template_containers
 from reme_playbook.snapshot.views import pod as pod_view
 
 KILLED_FOR_MEMORY = "OOMKilled"
-_START_FAILURES = frozenset(
+START_FAILURES = frozenset(
     {
         "ErrImagePull",
         "ImagePullBackOff",
@@ -91,7 +91,7 @@ def pod_facts(snapshot: ClusterSnapshot) -> tuple[PodFacts, ...]:
             (unstructured.text(c, "name"), unstructured.text(c, "image"))
             for c in unstructured.items(manifest, "spec", "containers")
         }
-        at_start = any(state.waiting in _START_FAILURES for state in view.containers)
+        at_start = any(state.waiting in START_FAILURES for state in view.containers)
         facts.append(
             PodFacts(
                 view=view,

@@ -1,14 +1,16 @@
-"""Where the present template did not bring the fault: Rollback."""
+"""Where the present template did not bring the fault: Rollback, and its earlier values."""
 
 from datetime import timedelta
 
 from reme_api.actions import ActionName
+from reme_playbook.actions.env import SetEnv
 from reme_playbook.actions.registry import Action
 from reme_playbook.actions.rollback import Rollback
 from reme_playbook.errors import RejectedPlaybookError
 from reme_playbook.policy.evidence.facts import Evidence
 from reme_playbook.policy.evidence.rule import evidence_rule
 from reme_playbook.policy.evidence.timeline import other_change, well_before_fault
+from reme_playbook.snapshot import earlier_values
 from reme_playbook.snapshot.pod_template import differences
 from reme_playbook.snapshot.times import duration
 
@@ -18,6 +20,12 @@ version shows within minutes, also where traffic is low and probes are patient. 
 is excepted: restarts, and containers near their limits."""
 SETTLED_BEFORE_OTHER_CHANGE = timedelta(minutes=2)
 """The same where something else changed in between, which is then the nearer cause."""
+_EARLIER_TEMPLATE = (
+    ActionName.ROLLBACK,
+    ActionName.SET_IMAGE,
+    ActionName.SET_COMMAND,
+    ActionName.SET_ENV,
+)
 _FIELDS_OF_PLACE = (
     ".resources",
     ".ports",
@@ -38,16 +46,15 @@ _FIELDS_OF_PLACE = (
 
 @evidence_rule(
     "WellBeforeFault",
-    ActionName.ROLLBACK,
+    *_EARLIER_TEMPLATE,
     reason="The pods of the present template were ready, without a restart, for 10 minutes or more"
     " before the fault began; for 2 minutes if something else changed since. The release did not"
-    " bring the fault, and a rollback would take it away.",
+    " bring the fault, and earlier values would take it away.",
 )
 def well_before(action: Action, evidence: Evidence) -> str:
     """Refuse to roll a revision back that worked while there was no fault."""
-    del action
     length = well_before_fault(evidence)
-    if length is None or length < SETTLED_BEFORE_OTHER_CHANGE:
+    if length is None or length < SETTLED_BEFORE_OTHER_CHANGE or _is_new_host(action, evidence):
         return ""
     if evidence.short_of_memory or evidence.short_of_cpu:
         return ""
@@ -60,16 +67,18 @@ def well_before(action: Action, evidence: Evidence) -> str:
 
 @evidence_rule(
     "SamePlaceNeeded",
-    ActionName.ROLLBACK,
+    *_EARLIER_TEMPLATE,
     reason="New pods cannot be placed or created, and those of the earlier revision need the same"
-    " place. A rollback only ends the rollout, and takes the release away.",
+    " place. Earlier values only end the rollout, and take the release away.",
 )
 def same_place_needed(action: Action, evidence: Evidence) -> str:
     """Refuse to roll back what only finds no place."""
-    if not isinstance(action, Rollback) or not (evidence.unplaced or evidence.full_quotas):
+    if not (evidence.unplaced or evidence.full_quotas):
         return ""
     if any(not (pod.view.ready or pod.view.unscheduled) for pod in evidence.pods):
         return ""  # something else is wrong as well
+    if not isinstance(action, Rollback):
+        return f"new pods find no place, and need the same one after {action.name}"
     snapshot = evidence.snapshot
     try:
         earlier = action.revision_in(snapshot).template
@@ -79,6 +88,13 @@ def same_place_needed(action: Action, evidence: Evidence) -> str:
     if any(map(_decides_about_place, paths)):
         return ""
     return "new pods find no place, and those of the earlier revision need the same one"
+
+
+def _is_new_host(action: Action, evidence: Evidence) -> bool:
+    """Return whether the action names an existing Service in place of one that is gone."""
+    return isinstance(action, SetEnv) and action.value not in earlier_values.env_values(
+        evidence.snapshot, action.container, action.variable
+    )
 
 
 def _decides_about_place(path: str) -> bool:

@@ -91,6 +91,7 @@ class PossibleCause(_Stored):
     services: tuple[str, ...] = ()  # by which the target calls it
     faults: tuple[str, ...] = ()  # of its own, as the snapshot shows them
     failed_requests: tuple[str, ...] = ()  # of the report's probes
+    partly_ready: str = ""  # some pods are not ready, and others serve
     recent_change: str = ""  # shortly before the fault began
 
 

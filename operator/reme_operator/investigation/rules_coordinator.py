@@ -59,7 +59,6 @@ _FAILS_ITSELF = frozenset(
         FindingKind.NO_ENDPOINTS,
         FindingKind.PORT_MISMATCH,
         FindingKind.FOREIGN_ENDPOINTS,
-        FindingKind.WORKLOAD_NOT_READY,
         FindingKind.OUT_OF_MEMORY,
         FindingKind.INIT_CONTAINER_FAILED,
     }
@@ -69,6 +68,7 @@ _FAILS_ITSELF = frozenset(
 _MAY_FAIL_ITSELF = frozenset(
     {
         FindingKind.REQUEST_FAILED,
+        FindingKind.WORKLOAD_NOT_READY,  # others of its pods may be
         FindingKind.RECENT_CHANGE,
         FindingKind.LOG_ERROR,
         FindingKind.USAGE_HIGH,
@@ -181,13 +181,15 @@ def likely_evidence(view: CoordinatorView, possible: PossibleCause) -> tuple[str
     kinds = {finding.kind for finding in likely}
     kinds |= {FindingKind.REQUEST_FAILED} if possible.failed_requests else set()
     kinds |= {FindingKind.RECENT_CHANGE} if possible.recent_change else set()
+    kinds |= {FindingKind.WORKLOAD_NOT_READY} if possible.partly_ready else set()
     logs = [f for f in view.findings if f.kind is FindingKind.LOG_ERROR and f not in likely]
     named = [f for f in logs if any(names(f.text, service) for service in possible.services)]
     unchanged = Symptom.RECENT_CHANGE not in view.symptoms
     if FindingKind.REQUEST_FAILED not in kinds or not (unchanged or named or len(kinds) > 1):
         return ()
     findings = (one.text for one in (*likely, *named))
-    texts = [*possible.failed_requests, possible.recent_change, *findings]
+    known = (*possible.failed_requests, possible.partly_ready, possible.recent_change)
+    texts = [*known, *findings]
     return tuple(text for text in dict.fromkeys(texts) if text)
 
 

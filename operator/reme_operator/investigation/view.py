@@ -142,7 +142,9 @@ def _possible_cause(
     fault_start: datetime | None,
 ) -> PossibleCause:
     services = tuple(dict.fromkeys(dependency.service for dependency in named))
-    faults = [f"{one.name} {one.problem}" for one in named if one.problem]
+    faulty = [one for one in named if one.problem]
+    partly = [one for one in faulty if one.problem_kind is FindingKind.WORKLOAD_NOT_READY]
+    faults = [f"{one.name} {one.problem}" for one in faulty if one not in partly]
     requests = [text for service, text in failed if service in services]
     changes = [one.last_change for one in named if one.last_change is not None]
     recent = ""
@@ -153,6 +155,7 @@ def _possible_cause(
         services=services,
         faults=_texts(faults),
         failed_requests=_texts(requests),
+        partly_ready="".join(_texts(f"{one.name} {one.problem}" for one in partly)[:1]),
         recent_change=recent,
     )
 

@@ -100,7 +100,7 @@ def test_after_an_attempt_that_did_not_help_it_inspects_even_so() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [FindingKind.NO_ENDPOINTS, FindingKind.PORT_MISMATCH, FindingKind.WORKLOAD_NOT_READY],
+    [FindingKind.NO_ENDPOINTS, FindingKind.PORT_MISMATCH, FindingKind.OUT_OF_MEMORY],
 )
 @pytest.mark.parametrize("symptoms", [set(), {Symptom.RECENT_CHANGE}])
 @pytest.mark.parametrize("own", [(), ("the limit is low",)])
@@ -136,6 +136,15 @@ def test_a_failed_request_is_enough_only_where_the_target_did_not_change() -> No
     released = finding(FindingKind.RECENT_CHANGE, STOCK, "revision 3, 20 s before the fault")
     chosen = choose(findings=(failed, released), symptoms=changed)
     assert chosen.choice is Choice.FOLLOW_CAUSE
+
+
+def test_a_workload_of_which_some_pods_serve_must_also_fail_when_it_is_asked() -> None:
+    changed = {Symptom.PROBES_FAILING, Symptom.RECENT_CHANGE}
+    partly = CALLED.model_copy(update={"partly_ready": "stock has 1 of 2 pods ready"})
+    both = {"possible_causes": (partly,), "symptoms": changed, "candidates": ()}
+    assert choose(**both).choice is Choice.ACT
+    failed = finding(FindingKind.REQUEST_FAILED, text="GET /: no answer")
+    assert choose(**both, findings=(failed,)).choice is Choice.FOLLOW_CAUSE
 
 
 def test_an_error_in_the_log_of_the_target_that_names_the_workload_is_a_second_sign() -> None:

@@ -9,7 +9,7 @@ from reme_operator.investigation.coordinator import PossibleCause, Symptom
 from reme_operator.investigation.view import is_part_of, own_faults, possible_causes, symptoms_of
 from reme_playbook.snapshot.object_ref import ObjectRef
 from tests.unit.model.shops import Shop
-from tests.unit.snapshot.namespace import NOW, Namespace, ago, deployment, service
+from tests.unit.snapshot.namespace import NOW, Namespace, ago, deployment, pods_of, service
 
 STOCK = ObjectRef("Deployment", "shop", "stock")
 
@@ -87,6 +87,14 @@ def test_a_called_workload_that_is_down_has_a_fault() -> None:
     (cause,) = possible_causes(calls_stock(replicas=2, ready=0).live())
     assert cause.faults
     assert cause.faults[0].startswith("stock ")
+
+
+def test_a_called_workload_of_which_some_pods_serve_is_not_down() -> None:
+    namespace = calls_stock(replicas=2, ready=1)
+    namespace.pods["stock"] = pods_of(namespace.workloads[1], waiting="CrashLoopBackOff")
+    (cause,) = possible_causes(namespace.live())
+    assert cause.faults == ()
+    assert "1 of 2" in cause.partly_ready
 
 
 def test_a_workload_that_was_followed_is_no_possible_cause_again() -> None:

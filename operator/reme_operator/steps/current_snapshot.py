@@ -6,6 +6,7 @@ from reme_api.diagnosis_report import DiagnosisReportSpec
 from reme_operator.investigation.recorded import findings_of, recorded_results
 from reme_operator.snapshot.collect import collect_snapshot, read_report
 from reme_operator.steps.context import StepContext
+from reme_playbook.snapshot.dependencies import with_findings
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 
@@ -24,4 +25,8 @@ async def current_snapshot(
     report = report or await read_report(cluster, context.remediation)
     results = await recorded_results(cluster, context.namespace, context.observed.attempt)
     snapshot = await collect_snapshot(cluster, context.remediation, report, context.now())
-    return replace(snapshot, findings=findings_of(results)) if results else snapshot
+    if not results:
+        return snapshot
+    findings = findings_of(results)
+    dependencies = with_findings(snapshot.dependencies, findings)
+    return replace(snapshot, findings=findings, dependencies=dependencies)

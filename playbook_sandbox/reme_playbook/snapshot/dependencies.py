@@ -4,7 +4,7 @@ Everything is decided from objects that were read already. `problem` says what i
 with a dependency, and nothing else: one that only may be at fault is inspected.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from reme_playbook.snapshot.dependency import (
     Place,
 )
 from reme_playbook.snapshot.dependency_problem import dependency_problem, served
-from reme_playbook.snapshot.finding import FindingKind
+from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.healthy_settings import unchanged
 from reme_playbook.snapshot.named_hosts import NamedHost, named_hosts
 from reme_playbook.snapshot.object_ref import ObjectRef
@@ -56,6 +56,20 @@ def dependencies(
         _dependency(named, snapshot, by_name, workloads, pods, texts)
         for named in _calls(snapshot, services)
     )
+
+
+def with_findings(
+    dependencies: Sequence[Dependency], findings: Iterable[Finding]
+) -> tuple[Dependency, ...]:
+    """Return the dependencies with what the logs of the target say about those elsewhere."""
+    logs = [finding.text for finding in findings if finding.kind is FindingKind.LOG_ERROR]
+
+    def described(dependency: Dependency) -> Dependency:
+        if dependency.place is Place.NAMESPACE or dependency.problem:
+            return dependency
+        return _elsewhere(dependency, logs, "as a log says")
+
+    return tuple(map(described, dependencies))
 
 
 def _calls(snapshot: ClusterSnapshot, services: Sequence[Json]) -> tuple[NamedHost, ...]:
@@ -102,21 +116,21 @@ def _dependency(
         reported=reported_failures.mentions(host.name, texts),
     )
     if named.place is not Place.NAMESPACE:
-        return _elsewhere(plain, texts)
+        return _elsewhere(plain, texts, "as the report says")
     service = services.get(named.service)
     if service is None:
         return _missing(plain, snapshot, workloads)
     return _in_namespace(plain, snapshot, service, workloads, pods.get(named.service))
 
 
-def _elsewhere(plain: Dependency, texts: Sequence[str]) -> Dependency:
-    """Return a dependency in another namespace or outside: only what reports say is known of it."""
+def _elsewhere(plain: Dependency, texts: Sequence[str], source: str) -> Dependency:
+    """Return a dependency in another namespace or outside: only what texts say is known of it."""
     failure = reported_failures.failure(plain.host, texts)
     if not failure:
         return plain
     return replace(
         plain,
-        problem=f"{failure}, as the report says",
+        problem=f"{failure}, {source}",
         problem_kind=FindingKind.DEPENDENCY_OUTSIDE,
     )
 

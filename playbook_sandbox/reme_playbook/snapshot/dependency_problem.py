@@ -13,8 +13,9 @@ from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Json = Mapping[str, Any]
 
-_LONG_BEFORE = timedelta(hours=1)
-"""Ports that have been so for longer before the fault are no cause: not every port is declared."""
+_LONG_BEFORE, _LONG_BEFORE_REPORT = timedelta(hours=1), timedelta(days=1)
+"""What has been so for longer before the fault is no cause: a port that pods do not declare, or a
+service that is scaled to 0."""
 
 
 class Problem(NamedTuple):
@@ -33,10 +34,12 @@ def dependency_problem(
     """
     first = known.workloads[0] if known.workloads else None
     if first is not None and first.selected and first.desired == 0:
+        if _was_so_before(known, snapshot):
+            return None
         return Problem(f"has no pods: {first.ref} is scaled to 0", FindingKind.NO_ENDPOINTS)
     if first is None or not first.selected:
-        if known.pods:
-            return None  # pods without a workload, or not of this kind
+        if known.pods or _was_so_before(known, snapshot):
+            return None  # pods without a workload, or an optional service
         if first is not None:
             return Problem(
                 f"has no pods: those of {first.ref} lack {','.join(first.lacks)}",
@@ -54,6 +57,16 @@ def dependency_problem(
     )
 
 
+def _was_so_before(known: Dependency, snapshot: ClusterSnapshot) -> bool:
+    """Return whether nothing has changed there for long before the fault; not if reports name it.
+
+    A fault of which only the report is known may be older.
+    """
+    start, changed = snapshot.fault_start, known.last_change
+    margin = _LONG_BEFORE if snapshot.fault_start_observed else _LONG_BEFORE_REPORT
+    return not known.reported and bool(start and changed and changed + margin <= start)
+
+
 def _not_ready(workload: DependencyWorkload) -> Problem | None:
     """Return that some of the pods are not ready, if it is known why."""
     if workload.trouble and workload.ready < workload.desired:
@@ -67,10 +80,9 @@ def _not_ready(workload: DependencyWorkload) -> Problem | None:
 def _port_problem(
     known: Dependency, snapshot: ClusterSnapshot, pods: Sequence[Json]
 ) -> Problem | None:
-    numbers = [port.port for port in known.ports]
-    start, changed = snapshot.fault_start, known.last_change
-    if start is not None and changed is not None and changed + _LONG_BEFORE <= start:
+    if _was_so_before(known, snapshot):
         return None
+    numbers = [port.port for port in known.ports]
     # The usual port of a scheme is a guess for a headless Service, or behind a proxy.
     if known.port is not None and numbers and known.port not in numbers:
         existing = " and ".join(map(str, numbers[:3]))

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from reme_playbook.snapshot.dependencies import dependencies
+from reme_playbook.snapshot.dependencies import dependencies, with_findings
 from reme_playbook.snapshot.dependency import Dependency, Place
-from reme_playbook.snapshot.finding import FindingKind
+from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
-from tests.unit.snapshot.namespace import Namespace, ago, deployment, pods_of, service
+from tests.unit.snapshot.namespace import Namespace, ago, deployment, pods_of, service, stamp
 
 CALLS = {"CALLS": "http://stock/"}
 
@@ -119,6 +119,24 @@ def test_a_dependency_without_pods_is_said() -> None:
     assert gone.cause is None
 
 
+def test_a_service_that_had_no_pods_long_before_the_fault_is_not_needed() -> None:
+    namespace = shop(replicas=0, ready=0)
+    assert dependency(replace(namespace, fault_start=ago(minutes=5))).problem == ""
+    namespace.workloads[1]["metadata"]["managedFields"] = [
+        {
+            "manager": "kubectl",
+            "subresource": "scale",
+            "time": stamp(ago(minutes=6)),
+            "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        }
+    ]
+    assert dependency(replace(namespace, fault_start=ago(minutes=5))).problem
+    renamed = replace(shop(labels={"app": "stock-v2"}), fault_start=ago(minutes=5))
+    assert dependency(renamed).problem == ""
+    assert dependency(replace(renamed, texts=["stock is down"])).problem
+    assert dependency(replace(renamed, observed=False)).problem
+
+
 def test_pods_that_were_not_read_are_not_said_to_be_missing() -> None:
     namespace = shop()
     live = namespace.live()
@@ -213,6 +231,19 @@ def test_of_a_provider_elsewhere_only_the_report_is_known() -> None:
     assert named.problem == "refuses connections, as the report says"
     assert named.problem_kind is FindingKind.DEPENDENCY_OUTSIDE
     assert named.cause is None
+
+
+def test_a_log_of_the_target_tells_of_a_provider_elsewhere() -> None:
+    host = "provider.inc-27-ext.svc.cluster.local"
+    target = deployment("checkout", env={"CALLS": f"http://{host}/v1/charge"})
+    live = Namespace([target, deployment("stock")], [service("checkout")]).live()
+    text = f"ERROR dependency failed: http://{host}/v1/charge: timed out"
+    for kind, problem in (
+        (FindingKind.LOG_ERROR, "does not answer in time, as a log says"),
+        (FindingKind.NORMAL, ""),
+    ):
+        (named,) = with_findings(live.dependencies, [Finding(kind, live.target, text)])
+        assert named.problem == problem
 
 
 def inventory(released: float, **more: object) -> Namespace:

@@ -112,7 +112,7 @@ def _operator_context(
         cluster=clients.cluster,
         prober=clients.prober,
         model=clients.model,
-        inspector=ClusterInspector(Sources(clients.cluster, clients.clock)),
+        inspector=ClusterInspector(Sources(clients.cluster, clients.clock, prober=clients.prober)),
         clock=clients.clock,
         settings=settings,
         metrics=metrics,

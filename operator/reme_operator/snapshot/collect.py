@@ -137,6 +137,7 @@ async def collect_snapshot(
         siblings=siblings(workloads, ref, template),
         repairs=history.repairs,
         useless=history.useless,
+        probes=tuple(remediation.spec.probes),
     )
     dependencies = await read_dependencies(
         cluster, snapshot, services, workloads, _reported_texts(report, remediation)

@@ -15,11 +15,12 @@ from reme_playbook.snapshot.dependency import (
     DependencyPort,
     Place,
 )
-from reme_playbook.snapshot.dependency_problem import dependency_problem, served
+from reme_playbook.snapshot.dependency_problem import dependency_problem
 from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.healthy_settings import unchanged
 from reme_playbook.snapshot.named_hosts import NamedHost, named_hosts
 from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.served_ports import served
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.workloads_behind import dependency_workload, workloads_behind
 

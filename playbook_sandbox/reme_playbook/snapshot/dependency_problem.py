@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from reme_playbook.snapshot import views
 from reme_playbook.snapshot.dependency import Dependency, DependencyWorkload
 from reme_playbook.snapshot.finding import FindingKind
 from reme_playbook.snapshot.reachability import ingress_allowed
 from reme_playbook.snapshot.related_views import network_policy
+from reme_playbook.snapshot.served_ports import declared_ports
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 Json = Mapping[str, Any]
@@ -89,7 +89,7 @@ def _port_problem(
         return Problem(f"has no port {known.port}, only {existing}", FindingKind.PORT_MISMATCH)
     used = [p for p in known.ports if known.port is None or p.port == known.port]
     if used and all(port.served is False for port in used):
-        declared = sorted({p.number for pod in pods for p in _declared(pod)})
+        declared = sorted({p.number for pod in pods for p in declared_ports(pod)})
         existing = " or ".join(map(str, declared[:3]))
         return Problem(
             f"leads port {used[0].port} to {used[0].target_port}, and its pods have {existing}",
@@ -116,15 +116,3 @@ def _policy_problem(known: Dependency, snapshot: ClusterSnapshot) -> Problem | N
         names = " and ".join(sorted(view.name for view in policies if view.ingress is not None))
         return Problem(f"does not let it in: network policy {names}", FindingKind.REQUEST_FAILED)
     return None
-
-
-def _declared(pod: Json) -> list[views.ContainerPort]:
-    return [port for view in views.template_containers(pod) for port in view.ports]
-
-
-def served(target_port: int | str, pods: Sequence[Json]) -> bool | None:
-    """Return whether one of the pods declares the port; None if they declare none at all."""
-    declared = [port for pod in pods for port in _declared(pod)]
-    if isinstance(target_port, str):
-        return any(port.name == target_port for port in declared) if pods else None
-    return any(port.number == target_port for port in declared) if declared else None

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from reme_api.probes import Probe
 from reme_playbook.snapshot import related_views, unstructured, views
 from reme_playbook.snapshot.abandoned import (
     Replacement,
@@ -102,6 +103,7 @@ class ClusterSnapshot:
     siblings: Mapping[ObjectRef, Sibling] = field(default_factory=dict)
     repairs: tuple[Replacement, ...] = ()  # of earlier remediations that helped
     useless: tuple[Replacement, ...] = ()  # of earlier ones that did not, and were rolled back
+    probes: tuple[Probe, ...] = ()  # of the report and the policy
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:

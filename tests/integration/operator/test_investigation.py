@@ -34,7 +34,8 @@ def choices(attempt: Attempt) -> list[Choice]:
 
 
 async def test_a_round_of_inspections_comes_before_the_playbook(world: World) -> None:
-    open_shop(world.api, method="ThinkRemed")
+    # More is worth inspecting than fits into one round.
+    open_shop(world.api, method="ThinkRemed", investigation={"maxRounds": 1})
     world.model.say([rollback()])
     async with world.operator():
         file_report(world.api)

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from reme_api.investigation import InspectionName
+from reme_api.probes import HttpProbe, Probe
 from reme_model.prompt.redact import redact
 from reme_operator.investigation.inspector import bounded
 from reme_operator.investigation.readers.base import redacted
+from reme_playbook.inspections.answers import Answer, answer_finding
 from reme_playbook.inspections.base import MAX_FINDINGS, Inspection
 from reme_playbook.inspections.container_logs import ContainerLog, ContainerLogs, log_findings
+from reme_playbook.inspections.dependency import DependencyInspection, dependency_findings
 from reme_playbook.inspections.init_containers import InitContainers, init_findings
 from reme_playbook.inspections.node_state import NodeState, node_findings
 from reme_playbook.inspections.object_events import ObjectEvents, event_findings
@@ -21,9 +24,17 @@ from reme_playbook.inspections.quota_state import QuotaState, quota_findings
 from reme_playbook.inspections.registry import PUBLIC, all_candidates
 from reme_playbook.inspections.resource_usage import ResourceUsage, UsageSample, usage_findings
 from reme_playbook.inspections.revision_diff import RevisionDiff, revision_findings
+from reme_playbook.inspections.service_endpoints import (
+    Endpoints,
+    ServiceEndpoints,
+    endpoint_findings,
+)
+from reme_playbook.inspections.service_request import ServiceRequest
+from reme_playbook.snapshot.dependencies import dependencies
+from reme_playbook.snapshot.dependency import Dependency
 from reme_playbook.snapshot.finding import MAX_TEXT, Finding, FindingKind
 from reme_playbook.snapshot.object_ref import ObjectRef
-from reme_playbook.snapshot.snapshot import ClusterSnapshot
+from reme_playbook.snapshot.snapshot import ClusterSnapshot, Revision
 from tests.attack.injection_corpus import Injection, injections
 from tests.unit.model.test_injections import inert
 from tests.unit.playbook.builders import CART, Shop, container, key, template
@@ -158,7 +169,71 @@ def quotas(text: str) -> tuple[Inspection, Iterable[Finding]]:
     return inspection, quota_findings(inspection, raw, redacted([limits]), live)
 
 
+def hostile_service(text: str) -> dict[str, Any]:
+    return {
+        "metadata": {**meta(text), "creationTimestamp": "2026-01-02T03:00:01Z"},
+        "spec": {
+            "type": text,
+            "selector": {"app": "stock", text: text},
+            "ports": [{"port": 80, "targetPort": text, "name": text}],
+        },
+    }
+
+
+def hostile_workload(text: str) -> dict[str, Any]:
+    labels = {"app": "stock", text: text}
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "stock"},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "stock"}},
+            "template": {**pod(text), "metadata": {"labels": labels}},
+        },
+    }
+
+
+def hostile_dependency(text: str) -> tuple[ClusterSnapshot, Dependency]:
+    """Return a dependency from a report, a Service, a workload and pods of an attacker."""
+    service, workload = hostile_service(text), hostile_workload(text)
+    service["metadata"]["name"] = "stock"
+    pods = [{**pod(text), "metadata": workload["spec"]["template"]["metadata"]}]
+    live = replace(Shop().live(), fault_start=START, fault_start_observed=True)
+    named = dependencies(live, [service], [workload], {"stock": pods}, [f"stock: {text}"])
+    return live, named[0]
+
+
+def endpoints(text: str) -> tuple[Inspection, Iterable[Finding]]:
+    inspection = ServiceEndpoints(subject=key("Service", "stock"))
+    read = Endpoints(hostile_service(text), [pod(text)], [hostile_workload(text)])
+    return inspection, endpoint_findings(inspection, read, CART, redact)
+
+
+def dependency(text: str) -> tuple[Inspection, Iterable[Finding]]:
+    inspection = DependencyInspection(subject=key("Service", "stock"))
+    live, named = hostile_dependency(text)
+    history = [
+        Revision(2, hostile_workload(text)["spec"]["template"], "2026-01-02T03:00:01Z"),
+        Revision(1, template(), "2026-01-01T03:00:01Z"),
+    ]
+    answer = request(text)[1]
+    revisions_of = {key("Deployment", "stock"): history}
+    return inspection, dependency_findings(
+        named, redacted(hostile_service(text)), revisions_of, next(iter(answer)), live, redact
+    )
+
+
+def request(text: str) -> tuple[Inspection, Iterable[Finding]]:
+    inspection = ServiceRequest(subject=key("Service", "stock"), port=80)
+    asked = Probe(name="p", http=HttpProbe(service="stock", port=80))
+    answers = [Answer(False, text, text)]
+    return inspection, [answer_finding(inspection.subject, asked, answers, may_be_kept_out=False)]
+
+
 RAW: dict[InspectionName, Raw] = {
+    InspectionName.DEPENDENCY: dependency,
+    InspectionName.SERVICE_ENDPOINTS: endpoints,
+    InspectionName.SERVICE_REQUEST: request,
     InspectionName.CONTAINER_LOGS: logs,
     InspectionName.OBJECT_EVENTS: events,
     InspectionName.REVISION_DIFF: revisions,

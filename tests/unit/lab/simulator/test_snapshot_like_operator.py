@@ -46,6 +46,7 @@ async def test_the_operator_reads_what_is_observed(name: str) -> None:
         "fault_start": None,
         "fault_start_observed": False,
         "collected_at": None,
+        "probes": (),
         "dependencies": _without_problems(read),
     }
     expected = replace(snapshot, dependencies=_without_problems(snapshot))

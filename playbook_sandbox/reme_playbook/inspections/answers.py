@@ -29,7 +29,7 @@ def question(
     pods: Sequence[Mapping[str, Any]],
     probes: Sequence[Probe],
 ) -> Probe | None:
-    """Return what is asked of a Service: as a probe of it does, else as it is written, else TCP.
+    """Return what is sent to a Service: as a probe of it does, else as it is written, else TCP.
 
     None if it has no port.
     """
@@ -76,13 +76,13 @@ def handler(target_port: int | str, pods: Sequence[Mapping[str, Any]]) -> str:
 
 
 def answer_finding(
-    service: ObjectRef, asked: Probe, answers: Sequence[Answer], *, may_be_kept_out: bool
+    service: ObjectRef, request: Probe, answers: Sequence[Answer], *, may_be_kept_out: bool
 ) -> Finding:
     """Return what the answers show together: one that failed counts.
 
     `may_be_kept_out` says that a network policy selects the pods, and may not let the operator in.
     """
-    what = described(asked)
+    what = described(request)
     failed = [answer for answer in answers if answer.passed is False]
     if not any(answer.passed is not None for answer in answers):
         reason = answers[0].message if answers else "nothing was sent"
@@ -97,13 +97,13 @@ def answer_finding(
     return Finding(FindingKind.REQUEST_FAILED, service, f"{what}: {count}{reason}")
 
 
-def described(asked: Probe) -> str:
+def described(request: Probe) -> str:
     """Return a request in a few words."""
-    if asked.http:
-        return f"{asked.http.method.value} {asked.http.path} at port {asked.http.port}"
-    if asked.grpc:
-        return f"gRPC health at port {asked.grpc.port}"
-    return f"connection to port {asked.tcp.port}" if asked.tcp else "request"
+    if request.http:
+        return f"{request.http.method.value} {request.http.path} at port {request.http.port}"
+    if request.grpc:
+        return f"gRPC health at port {request.grpc.port}"
+    return f"connection to port {request.tcp.port}" if request.tcp else "request"
 
 
 def _slowest(answers: Sequence[Answer]) -> str:

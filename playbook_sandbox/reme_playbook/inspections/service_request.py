@@ -81,6 +81,6 @@ def request_of(inspection: ServiceRequest, probes: Sequence[Probe]) -> Probe | N
     return plain.model_copy(update={"http": http})
 
 
-def times(asked: Probe) -> int:
+def times(request: Probe) -> int:
     """Return how often it is sent: one fault in two requests is seen; a POST is sent once."""
-    return 1 if asked.http and asked.http.method is HttpMethod.POST else 5
+    return 1 if request.http and request.http.method is HttpMethod.POST else 5

@@ -225,9 +225,9 @@ def dependency(text: str) -> tuple[Inspection, Iterable[Finding]]:
 
 def request(text: str) -> tuple[Inspection, Iterable[Finding]]:
     inspection = ServiceRequest(subject=key("Service", "stock"), port=80)
-    asked = Probe(name="p", http=HttpProbe(service="stock", port=80))
+    request = Probe(name="p", http=HttpProbe(service="stock", port=80))
     answers = [Answer(False, text, text)]
-    return inspection, [answer_finding(inspection.subject, asked, answers, may_be_kept_out=False)]
+    return inspection, [answer_finding(inspection.subject, request, answers, may_be_kept_out=False)]
 
 
 RAW: dict[InspectionName, Raw] = {

@@ -150,7 +150,7 @@ def test_candidates_are_called_services_with_a_problem_first() -> None:
     ]
 
 
-# what is asked, and what answers show ------------------------------------------------------------
+# what is sent, and what answers show -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -165,34 +165,34 @@ def test_candidates_are_called_services_with_a_problem_first() -> None:
         ({"httpGet": {"port": 8080}}, "redis", "tcp"),
     ],
 )
-def test_a_service_is_asked_as_its_pods_are_probed(
+def test_a_service_is_requested_as_its_pods_are_probed(
     probe: dict[str, Any], scheme: str, kind: str
 ) -> None:
     namespace = shop(readinessProbe=probe)
     live = namespace.live()
     dependency = replace(live.dependencies[0], scheme=scheme)
-    asked = question(STOCK, dependency, pods_of(namespace.workloads[1]), ())
-    assert asked is not None
-    assert getattr(asked, kind) is not None
+    request = question(STOCK, dependency, pods_of(namespace.workloads[1]), ())
+    assert request is not None
+    assert getattr(request, kind) is not None
 
 
-def test_a_probe_of_the_report_says_what_is_asked_unless_it_posts() -> None:
+def test_a_probe_of_the_report_says_what_is_sent_unless_it_posts() -> None:
     dependency = shop().live().dependencies[0]
     for method, path in (("GET", "/deep"), ("POST", "/")):
         http = HttpProbe.model_validate(
             {"service": "stock", "port": 80, "path": "/deep", "method": method}
         )
-        asked = question(STOCK, dependency, [], [Probe(name="deep", http=http)])
-        assert asked is not None
-        assert asked.http is not None
-        assert (asked.http.path, asked.http.method.value) == (path, "GET")
+        request = question(STOCK, dependency, [], [Probe(name="deep", http=http)])
+        assert request is not None
+        assert request.http is not None
+        assert (request.http.path, request.http.method.value) == (path, "GET")
 
 
 def test_pods_without_a_probe_of_the_port_have_no_handler() -> None:
     assert handler(8080, pods_of(deployment("stock"))) == ""
 
 
-ASKED = Probe(name="p", http=HttpProbe(service="stock", port=80))
+REQUEST = Probe(name="p", http=HttpProbe(service="stock", port=80))
 FAST, SLOW = Answer(True, "200 in 12 ms", ""), Answer(True, "200 in 2300 ms", "")
 BROKEN = Answer(False, "500 in 3 ms", "stock answered 500")
 SILENT = Answer(False, "", "no answer within 3 s")
@@ -218,5 +218,5 @@ UNKNOWN = Answer(None, "", "Service stock does not exist")
 def test_what_answers_show(
     answers: list[Answer], kept_out: bool, kind: FindingKind, text: str
 ) -> None:
-    finding = answer_finding(STOCK, ASKED, answers, may_be_kept_out=kept_out)
+    finding = answer_finding(STOCK, REQUEST, answers, may_be_kept_out=kept_out)
     assert (finding.kind, finding.text) == (kind, f"GET / at port 80: {text}")

@@ -63,12 +63,12 @@ async def _answer(
     pods: list[Json],
 ) -> Finding | None:
     subject = ObjectRef("Service", snapshot.target.namespace, dependency.service)
-    asked = question(subject, dependency, pods, snapshot.probes)
-    if asked is None or not any(views.pod(pod).ready for pod in pods):
+    request = question(subject, dependency, pods, snapshot.probes)
+    if request is None or not any(views.pod(pod).ready for pod in pods):
         return None  # that it leads nowhere is said already
-    replies = await answers(sources, service, asked, snapshot, times(asked))
+    replies = await answers(sources, service, request, snapshot, times(request))
     kept_out = restricts_callers(snapshot, pods)
-    return answer_finding(subject, asked, replies, may_be_kept_out=kept_out)
+    return answer_finding(subject, request, replies, may_be_kept_out=kept_out)
 
 
 async def _histories(

@@ -41,7 +41,7 @@ async def read_service(
 async def answers(
     sources: Sources,
     service: Mapping[str, Any],
-    asked: Probe,
+    request: Probe,
     snapshot: ClusterSnapshot,
     times: int,
 ) -> Sequence[Answer]:
@@ -60,6 +60,6 @@ async def answers(
 
     async def ask() -> Answer:
         async with limit:
-            return Answer(*await prober.sample(asked, target, ref.namespace))
+            return Answer(*await prober.sample(request, target, ref.namespace))
 
     return await asyncio.gather(*(ask() for _ in range(times)))

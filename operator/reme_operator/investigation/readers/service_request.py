@@ -16,10 +16,10 @@ async def read(
 ) -> Iterable[Finding]:
     """Return how the Service answers; of answers that fail now and then the failures count."""
     subject = inspection.subject
-    asked = request_of(inspection, snapshot.probes)
-    if asked is None:
+    request = request_of(inspection, snapshot.probes)
+    if request is None:
         return [Finding(FindingKind.UNAVAILABLE, subject, "no such request may be sent")]
     service, pods = await read_service(sources, subject, snapshot)
-    replies = await answers(sources, service, asked, snapshot, times(asked))
+    replies = await answers(sources, service, request, snapshot, times(request))
     kept_out = restricts_callers(snapshot, pods)
-    return [answer_finding(subject, asked, replies, may_be_kept_out=kept_out)]
+    return [answer_finding(subject, request, replies, may_be_kept_out=kept_out)]

@@ -1,5 +1,6 @@
 """ObjectEvents: what controllers, the scheduler and the kubelet said about an object."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
@@ -22,6 +23,7 @@ _USUAL = frozenset(
 )
 """Reasons of events that every new pod has."""
 _COMBINED = "(combined from similar events): "
+_DIGIT = re.compile(r"[0-9]")
 _MAX_OTHERS = 2
 _OFTEN = 3
 _MAX_HEAD = 140
@@ -116,4 +118,4 @@ def _is_rare(event: Mapping[str, Any]) -> bool:
 
 def _pattern(message: str) -> str:
     """Return the message without names of pods and numbers, so that equal ones count as one."""
-    return " ".join(w for w in message.split() if not any(c.isdigit() for c in w))
+    return " ".join(word for word in message.split() if not _DIGIT.search(word))

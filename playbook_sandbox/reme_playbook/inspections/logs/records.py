@@ -36,7 +36,7 @@ def parse_records(log: str, source: str = "") -> list[LogRecord]:
 
 def _split_time(line: str) -> tuple[datetime | None, str]:
     head, _, rest = line.partition(" ")
-    at = parse_time(head) if len(head) in _TIMESTAMP_LENGTHS and head[:1].isdigit() else None
+    at = parse_time(head) if len(head) in _TIMESTAMP_LENGTHS else None
     return (at, rest) if at else (None, line)
 
 

@@ -39,6 +39,7 @@ _LEVEL = re.compile(
     rf"|\b(?:level|lvl|severity)\"?[=:] ?\"?(?i:({_NAMES}))\b"
     rf"|^(?:\S{{0,40}}\d\S{{0,40}}\s+){{0,3}}(?i:({_NAMES}))(?=[:\s])"
 )
+_KLOG_LINE = re.compile(r"([IWE])[0-9]{4} ")
 _KLOG = {"I": "info", "W": "warning", "E": "error"}
 _FAILURE = re.compile(
     r"(?:Exception|Error)(?![A-Za-z])"
@@ -89,8 +90,8 @@ _QUIET = frozenset({"info", "notice", "debug", "trace"})
 
 
 def _named_level(text: str, level: re.Match[str] | None) -> str:
-    if text[:1] in _KLOG and text[1:5].isdigit() and text[5:6] == " ":
-        return _KLOG[text[0]]
+    if klog := _KLOG_LINE.match(text):
+        return _KLOG[klog[1]]
     return next((name.lower() for name in level.groups() if name), "") if level else ""
 
 

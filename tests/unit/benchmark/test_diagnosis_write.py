@@ -51,6 +51,7 @@ USERS = Finding(EvidenceKind.METRIC, "front door", "4 of 10 requests failed", te
 CALM = Finding(EvidenceKind.TEXT, "Pod/cart-1", "phase Running, ready")
 ASIDE = Finding(EvidenceKind.LOG, "Pod/web-ui-1/web-ui", "cache is cold")
 FINDINGS = Findings("Deployment", "cart", "web", (TELLING, USERS, CALM), (ASIDE,), "/buy", NOW)
+GET = {"method": "GET", "headers": [], "body": "", "contentType": ""}
 
 
 def written(fault: Fault | None = FAULT, findings: Findings = FINDINGS, **of: Any) -> Any:
@@ -78,7 +79,7 @@ def test_full() -> None:
         "confidencePercent": 85,
     }
     assert quoted(spec) == [TELLING.text, USERS.text, CALM.text]
-    assert spec["probes"][0]["http"] == {
+    assert spec["probes"][0]["http"] == GET | {
         "service": "cart",
         "port": 8080,
         "path": "/",
@@ -115,7 +116,7 @@ def test_a_wrong_target_is_blamed_with_true_symptoms() -> None:
     assert spec["fault"]["summary"] == "db has too little CPU for 4 workers."
     assert [p["name"] for p in spec["probes"]] == ["answers", "rollout", "front-door"]
     assert spec["probes"][0]["http"]["service"] == "cart"
-    assert spec["probes"][2]["http"] == {
+    assert spec["probes"][2]["http"] == GET | {
         "service": "web-ui",
         "port": 80,
         "path": "/buy",
@@ -151,7 +152,7 @@ def test_some_false_alarms_are_of_a_threshold_that_is_too_tight() -> None:
     alarms = [write(case(n, None), None, FINDINGS, VALUES)["spec"] for n in range(1, 6)]
     tight = {s["fault"]["type"]: s["probes"][2:] for s in alarms if s["probes"][2:]}
     assert set(tight) == {"high-latency", "memory-leak"}
-    assert tight["high-latency"][0]["http"] == {
+    assert tight["high-latency"][0]["http"] == GET | {
         "service": "web-ui",
         "port": 80,
         "path": "/buy",

@@ -48,6 +48,9 @@ _WORTH: Mapping[InspectionName, Mapping[Symptom, int]] = {
 }
 """What an inspection is worth for a symptom; the highest counts."""
 
+_WORTH_ANOTHER_ROUND = 6
+"""What an inspection must be worth in a later round: each round delays the repair."""
+
 _NAMED = 3
 """Added for a subject that the report or a finding names."""
 
@@ -222,7 +225,8 @@ def _worth_inspecting(view: CoordinatorView) -> tuple[Candidate, ...]:
     """Return the inspections of this round, the most useful first; empty when enough is known."""
     if not view.rounds_left or not view.max_inspections:
         return ()
-    scored = [(score, place, one) for place, one, score in _scores(view) if score > 0]
+    least = _WORTH_ANOTHER_ROUND if view.performed else 1
+    scored = [(score, place, one) for place, one, score in _scores(view) if score >= least]
     if any(finding.kind not in _SAYS_NOTHING for finding in view.findings):
         # Something is wrong already: only others that a finding names are worth another round.
         texts = _finding_texts(view)

@@ -213,6 +213,13 @@ def test_once_something_is_wrong_only_what_it_names_is_inspected() -> None:
     assert choose(findings=(log,), candidates=(STOCK_DEPENDENCY,)).choice is Choice.ACT
 
 
+def test_what_is_worth_little_is_not_worth_another_round() -> None:
+    diff = candidate(InspectionName.REVISION_DIFF)
+    changed = {"symptoms": {Symptom.RECENT_CHANGE}, "candidates": (diff,)}
+    assert choose(**changed).inspections == (diff,)
+    assert choose(**changed, performed=(LOGS,)).choice is Choice.ACT
+
+
 def test_another_round_looks_at_others_only() -> None:
     """The pods of the target are named by every finding about them."""
     pod = ObjectRef("Pod", "shop", "cart-1")

@@ -18,6 +18,7 @@ from reme_model.prompt.sections import (
     findings,
     probe_results,
     related_objects,
+    timeline,
     workload,
 )
 from reme_model.prompt.sections.lines import Line, Weight, fact, quoted, render_lines
@@ -66,6 +67,7 @@ def _lines(
     healthy = probe_results.healthy_percentages(report.probes)
     yield from workload.container_lines(live, report.target.container, healthy)
     yield from workload.revision_lines(live)
+    yield from timeline.timeline_lines(live)
     yield from workload.pod_lines(live)
     yield from connections.kubelet_probe_lines(live)
     yield from connections.probe_failure_lines(live)

@@ -7,7 +7,7 @@ another one.
 from collections.abc import Sequence
 
 from reme_model.prompt.action_templates import offered_actions
-from reme_model.prompt.redact import short
+from reme_model.prompt.redact import excerpt, short
 from reme_playbook.actions.registry import Action
 
 _MOST_VALUES = 8
@@ -18,7 +18,7 @@ def list_choices(space: Sequence[Action]) -> str:
     """Return all choices; choices that differ only in their value are listed together."""
     values: dict[str, list[str]] = {}
     for action in offered_actions(space):
-        label, value = action.choice(short)
+        label, value = action.choice(excerpt)
         values.setdefault(label, []).append(value)
     parts = [
         label

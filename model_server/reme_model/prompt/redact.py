@@ -13,6 +13,7 @@ from reme_playbook.snapshot.sensitive import sensitive_name
 REDACTED = "[redacted]"
 _LONGEST = 16_384  # characters of one text; the rest is dropped
 _SHORTEST_EXCERPT = 40
+_BEFORE_DIFFERENCE = 20
 
 # Names in logs, in addition to the variable names that `sensitive_name` knows.
 _MORE_NAMES = frozenset(
@@ -134,6 +135,24 @@ def excerpt(text: str, limit: int) -> str:
     if start + room < len(line):
         tail = tail[:-1] + "…"
     return f"{line[:head]}…{tail}"
+
+
+def short_pair(one: str, other: str, limit: int) -> tuple[str, str]:
+    """Return two redacted texts, truncated so that their first difference stays."""
+    first, second = redact(one), redact(other)
+    if max(len(first), len(second)) <= limit:
+        return first, second
+    same = next(
+        (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
+        min(len(first), len(second)),
+    )
+    start = max(0, same - _BEFORE_DIFFERENCE) if same >= limit - _BEFORE_DIFFERENCE else 0
+    return _from(first, start, limit), _from(second, start, limit)
+
+
+def _from(line: str, start: int, limit: int) -> str:
+    text = f"…{line[start:]}" if start else line
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _redact_assignments(line: str) -> str:

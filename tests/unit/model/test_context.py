@@ -172,6 +172,14 @@ def test_the_revision_to_go_back_to_is_told_by_its_differences() -> None:
     assert line(shop, "previous") == "previous revision 1: server image cart:1 (now cart:9)"
 
 
+def test_long_values_of_a_revision_are_told_where_they_differ() -> None:
+    url = f"http://stock.shop.svc.cluster.local/{'items/' * 10}page="
+    shop = Shop(env={"STOCK_URL": f"{url}2"}, earlier=[{"env": {"STOCK_URL": f"{url}1"}}])
+    shown = line(shop, "previous")
+    assert "items/page=1 (now …" in shown
+    assert shown.endswith("items/page=2)")
+
+
 def test_a_host_that_is_no_service() -> None:
     shop = Shop(env={"DB_HOST": "postgre"}, config={"CACHE_URL": "redi:6379"})
     findings = wrongs(shop)

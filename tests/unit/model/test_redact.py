@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reme_model.prompt.redact import REDACTED, excerpt, redact, secret_name, short, visible
+from reme_model.prompt.redact import (
+    REDACTED,
+    excerpt,
+    redact,
+    secret_name,
+    short,
+    short_pair,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +131,22 @@ def test_an_excerpt_keeps_what_follows_the_failure_in_the_middle() -> None:
 def test_an_excerpt_keeps_the_beginning_where_only_that_tells_something() -> None:
     text = f"pod did not start: no such file /srv/app {'trailer ' * 20}"
     assert excerpt(text, 80) == text[:79] + "…"
+
+
+def test_the_difference_of_two_long_texts_stays() -> None:
+    one, other = (f"--flag=a --other={'up ' * 20}--port={port} --last" for port in (80, 81))
+    first, second = short_pair(one, other, 60)
+    assert first.startswith("…")
+    assert first.endswith(" --port=80 --last")
+    assert second.endswith(" --port=81 --last")
+    assert short_pair("a", "b", 60) == ("a", "b")
+    early = "x" + "y" * 100, "z" + "y" * 100
+    assert short_pair(*early, 10) == ("x" + "y" * 8 + "…", "z" + "y" * 8 + "…")
+
+
+@given(st.text(), st.text(), st.integers(2, 80))
+def test_any_pair(one: str, other: str, limit: int) -> None:
+    assert all(len(text) <= limit for text in short_pair(one * 3, one * 3 + other, limit))
 
 
 def test_an_excerpt_hides_secrets_at_its_end() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
+from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short, short_pair
 from reme_model.prompt.sections.lines import Line, Weight, fact, normal, quoted, wrong
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.current_events import current_events
@@ -129,13 +129,14 @@ def _not_as_applied(live: ClusterSnapshot, name: str) -> Iterator[Line]:
     applied = unstructured.strings(live.last_applied_config(name), "data")
     differing = [key for key, value in sorted(applied.items()) if current.get(key) != value]
     for key in differing[:_MOST_CONFIG_MAPS]:
-        before = REDACTED if secret_name(key) else short(applied[key], 60)
+        old, new = short_pair(applied[key], current.get(key, applied[key]), 60)
+        before = REDACTED if secret_name(key) else old
         if key not in current:
             yield wrong(
                 f"key {short(key, 60)} of config {name} is gone, it was {before}", Weight.NEEDED
             )
         else:
-            shown = REDACTED if secret_name(key) else short(current[key], 60)
+            shown = REDACTED if secret_name(key) else new
             yield wrong(
                 f"{short(key, 60)} of config {name} is {shown}, it was {before}", Weight.NEEDED
             )

@@ -113,13 +113,13 @@ def _ingresses(live: ClusterSnapshot) -> Iterator[Line]:
             backends = " or ".join(f"{s.name} port {s.ports[0].port}" for s in services if s.ports)
             yield wrong(
                 f"ingress {view.name} leads {_where(path)} to {path.service} port {path.port}"
-                f", which is wrong: there is {short(backends, 80)}",
+                f", which is wrong: there is {short(backends, 200)}",
                 Weight.NEEDED,
             )
 
 
 def _where(path: IngressPath) -> str:
-    return short(f"{path.host}{path.http_path}", 80) or "its path"
+    return short(f"{path.host}{path.http_path}", 120) or "its path"
 
 
 def _policies(live: ClusterSnapshot) -> Iterator[Line]:

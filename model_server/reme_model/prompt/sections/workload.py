@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short
+from reme_model.prompt.redact import REDACTED, excerpt, secret_name, short, short_pair
 from reme_model.prompt.sections.lines import Line, Tone, Weight, fact, normal, quoted, wrong
 from reme_model.prompt.sections.usage import limits_of, usage_lines
 from reme_playbook.snapshot import earlier_values, unstructured
@@ -24,6 +24,7 @@ _MOST_CONTAINERS = 3
 _MOST_PODS = 3
 _MOST_REVISIONS = 1
 _MOST_CHANGES = 4
+_LONGEST_VALUE = 60
 # What the scheduler adds about preemption says nothing about the cause.
 _PREEMPTION = re.compile(r"\s*(?:no new claims to deallocate|preemption:).*\Z", re.DOTALL)
 _NO_IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName"})
@@ -116,7 +117,7 @@ def _unknown_images(live: ClusterSnapshot) -> Iterator[Line]:
         and live.container(unstructured.text(c, "name"))
     ]
     for name, image in unknown[:1]:
-        yield wrong(f"pod {name} runs image {short(image, 60)}, which no revision has")
+        yield wrong(f"pod {name} runs image {excerpt(image, 120)}, which no revision has")
 
 
 def _causes(live: ClusterSnapshot, pods: Sequence[PodView]) -> Iterator[Line]:
@@ -278,8 +279,11 @@ def describe_change(field_change: FieldChange) -> str:
         and _image(before) != _image(after)
     ):
         before, after = _image(before), _image(after)
-    return f"{path} {_value(after)} (now {_value(before)})"
+    if before is None or after is None:
+        return f"{path} {_value(after)} (now {_value(before)})"
+    shown_after, shown_before = short_pair(after, before, _LONGEST_VALUE)
+    return f"{path} {shown_after} (now {shown_before})"
 
 
 def _value(value: str | None) -> str:
-    return "not set" if value is None else short(value, 60)
+    return "not set" if value is None else short(value, _LONGEST_VALUE)

@@ -9,11 +9,13 @@ from reme_api.probes import Probe
 from reme_benchmark.fidelity.records import Inputs
 from reme_playbook.actions.registry import ACTIONS
 from reme_playbook.snapshot.object_ref import ObjectRef
+from reme_playbook.snapshot.siblings import Sibling
 from reme_playbook.snapshot.snapshot import Callee, ClusterSnapshot, EventLine, Revision, Usage
 
 Json = dict[str, Any]
 
 _KEY = TypeAdapter(ObjectRef)
+_SIBLINGS = TypeAdapter(tuple[tuple[ObjectRef, Sibling], ...])
 _PROBES = TypeAdapter(tuple[Probe, ...])
 
 
@@ -70,6 +72,7 @@ def snapshot_to_json(snapshot: ClusterSnapshot) -> Json:
         "node_labels": None
         if snapshot.node_labels is None
         else sorted(map(list, snapshot.node_labels)),
+        "siblings": _SIBLINGS.dump_python(tuple(snapshot.siblings.items()), mode="json"),
     }
 
 
@@ -87,6 +90,8 @@ def snapshot_from_json(data: Json) -> ClusterSnapshot:
         callers=tuple(map(_KEY.validate_python, data["callers"])),
         callees=tuple(Callee(name, of, tuple(ports)) for name, of, ports in data["callees"]),
         node_labels=None if labels is None else frozenset((key, value) for key, value in labels),
+        # Trials that were recorded earlier have none.
+        siblings=dict(_SIBLINGS.validate_python(data.get("siblings", ()))),
     )
 
 

@@ -45,10 +45,17 @@ def workload(name: str, program: str, init: str = "") -> dict[str, Any]:
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-u", "-c", program],
-        "resources": {"limits": {"cpu": "500m", "memory": "64Mi"}},
+        "resources": {
+            "limits": {"cpu": "500m", "memory": "64Mi"},
+            "requests": {"cpu": "5m", "memory": "16Mi"},
+        },
     }
     before = [{**container, "name": "migrate", "command": ["python3", "-u", "-c", init]}]
-    spec = {"containers": [container], "initContainers": before if init else []}
+    spec = {
+        "containers": [container],
+        "initContainers": before if init else [],
+        "terminationGracePeriodSeconds": 1,
+    }
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
@@ -74,7 +81,7 @@ async def deploy(api: ApiClient, namespace: str, manifest: dict[str, Any]) -> Ob
 
 
 async def until(
-    inspector: ClusterInspector, inspection: Inspection, kind: FindingKind, seconds: float = 90
+    inspector: ClusterInspector, inspection: Inspection, kind: FindingKind, seconds: float = 45
 ) -> Finding:
     """Return the first finding of that kind as soon as there is one."""
     snapshot = ClusterSnapshot(target=inspection.subject, objects={}, neighbours={})
@@ -84,7 +91,7 @@ async def until(
         for finding in result.findings:
             if finding.kind is kind:
                 return finding
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
     raise AssertionError(f"no {kind} within {seconds:.0f} s: {result}")
 
 

@@ -233,12 +233,11 @@ class JobRunner:
                     number = parameters.get("revision", 1)
                     revision = self.api.get("replicasets", NAMESPACE, f"cart-{number}")
                     assert revision is not None
-                    self._patch({"spec": {"template": revision["spec"]["template"]}})
+                    patch: Json = {"spec": {"template": revision["spec"]["template"]}}
+                    self.api.edit("deployments", NAMESPACE, "cart", patch)
                 elif "scale" in module:
-                    self._patch({"spec": {"replicas": parameters["replicas"]}})
-
-    def _patch(self, patch: Json) -> None:
-        self.api.edit("deployments", NAMESPACE, "cart", patch)
+                    patch = {"spec": {"replicas": parameters["replicas"]}}
+                    self.api.edit("deployments", NAMESPACE, parameters["name"], patch)
 
     def _condition(self, run: str, kind: str, reason: str) -> None:
         if self.api.get("jobs", RELEASE, run) is None:

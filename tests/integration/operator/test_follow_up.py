@@ -1,18 +1,22 @@
 """Following the cause: the caller is reported, and the workload that it calls is repaired."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from reme_api.conditions import find_condition
-from reme_api.diagnosis_report import DiagnosisReport
+from reme_api.diagnosis_report import DiagnosisReport, Target
+from reme_api.probes import Probe
 from reme_api.reasons import ConditionType, Outcome, Reason
 from reme_api.remediation import Remediation
 from reme_operator.names import REMEDIATION_UID_LABEL
+from reme_operator.probes.sample import Sample
 from tests.doubles.shop import (
     BAD,
     GOOD,
     NAMESPACE,
+    ImageProber,
     file_report,
     image_of,
     open_shop,
@@ -295,6 +299,40 @@ async def test_the_cause_of_the_cause_is_followed_too(world: World) -> None:
     assert depths == {"front": 0, "middle": 1, "cart": 2}
     assert {r.status.outcome for r in world.remediations()} == {Outcome.VERIFIED}
     assert len(world.runner.ran) == 1
+
+
+@dataclass
+class TwoFaultsProber(ImageProber):
+    """The front works once the cart does, and has two replicas itself."""
+
+    async def sample(self, probe: Probe, target: Target, namespace: str) -> Sample:
+        """Measure."""
+        sample = await super().sample(probe, target, namespace)
+        front = self.api.get("deployments", NAMESPACE, "front")
+        if target.name != "front" or (front and front["spec"]["replicas"] == 2):
+            return sample
+        return Sample(False, "503", "overloaded")
+
+
+async def test_a_fault_of_the_target_itself_is_repaired_after_its_cause(world: World) -> None:
+    quick = {"windowSeconds": 1, "timeoutSeconds": 5, "baselineSamples": 1, "neighbours": "None"}
+    open_front(world, maxAttempts=2, verification=quick)
+    world.prober = TwoFaultsProber(world.api)
+    own = {"kind": "Deployment", "name": "front", "namespace": NAMESPACE, "replicas": 2}
+    world.model.say([rollback()], [{"kubernetes.core.k8s_scale": own}])
+    async with world.operator():
+        report_front(world)
+        first = await ended(world, "front", 60)
+    assert first.status.outcome is Outcome.VERIFIED, first.status.message
+    following, last = first.status.attempts
+    assert following.reason is Reason.CAUSE_NOT_REPAIRED
+    assert following.run is None
+    assert last.run is not None
+    # Until it had room in the budgets again, it was on hold.
+    assert first.status.hold is None
+    assert first.status.held_seconds >= 1
+    assert image_of(world.api) == GOOD
+    assert len(world.runner.ran) == 2
 
 
 async def test_two_that_call_each_other_do_not_follow_each_other_for_ever(world: World) -> None:

@@ -140,6 +140,12 @@ class OperatorSettings(BaseSettings):
         " that was trained or is able to do so. The released adapter is not.",
     )
 
+    prometheus_url: str = Field(
+        default="",
+        description="Base URL of a Prometheus that investigations query, such as"
+        " http://prometheus.monitoring:9090; none when empty.",
+    )
+
     # Leader election
     leader_election: bool = Field(
         default=True,
@@ -211,6 +217,11 @@ class OperatorSettings(BaseSettings):
     def _http(cls, value: str) -> str:
         _URL.validate_python(value)
         return value.rstrip("/")
+
+    @field_validator("prometheus_url")
+    @classmethod
+    def _http_or_empty(cls, value: str) -> str:
+        return cls._http(value) if value else value
 
     @model_validator(mode="after")
     def _lease_times_fit(self) -> Self:

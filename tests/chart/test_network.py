@@ -123,3 +123,12 @@ def test_every_pod_of_the_release_is_held_by_a_policy() -> None:
     for deployment in rendered.of("Deployment"):
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert any(s.items() <= labels.items() for s in selectors)
+
+
+def test_the_port_of_prometheus_is_open_only_if_it_is_configured() -> None:
+    assert 9091 in ports(policy(render("everything"), "repairs-operator")["egress"])
+    for url, port in (("http://p.monitoring:9092", 9092), ("http://p.example/x", 80)):
+        spec = policy(render(None, f"prometheus.url={url}"), "reme-operator")
+        assert port in ports(spec["egress"])
+    plain = ports(policy(render(None), "reme-operator")["egress"])
+    assert not {9090, 9091, 9092} & set(plain)

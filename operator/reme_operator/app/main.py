@@ -22,6 +22,7 @@ from reme_operator.app.operate import (
     operate,
 )
 from reme_operator.app.signals import stop_on_signals
+from reme_operator.investigation.prometheus import PrometheusClient
 from reme_operator.probes.prober import ServiceProber
 from reme_operator.settings import OperatorSettings
 from reme_operator.steps.record import operator_version
@@ -92,12 +93,17 @@ async def _connect(
             settings.lease_retry_seconds,
         )
         lease = LeaderElector(store, clock, settings.pod_name, times, leadership_changed)
+        prometheus = None
+        if settings.prometheus_url:
+            client = PrometheusClient(settings.prometheus_url)
+            prometheus = await stack.enter_async_context(client)
         yield ExternalClients(
             cluster=cluster,
             prober=await stack.enter_async_context(ServiceProber(cluster, clock)),
             model=await stack.enter_async_context(OpenAIModel(endpoint)),
             clock=clock,
             lease=lease if settings.leader_election else None,
+            prometheus=prometheus,
         )
 
 

@@ -25,6 +25,7 @@ from reme_operator.handlers.policies import schedule_policy_updates
 from reme_operator.investigation.coordinator import Coordinator
 from reme_operator.investigation.inspector import ClusterInspector
 from reme_operator.investigation.model_coordinator import ModelCoordinator
+from reme_operator.investigation.prometheus import MetricsSource
 from reme_operator.investigation.readers.base import Sources
 from reme_operator.investigation.rules_coordinator import RulesCoordinator
 from reme_operator.kill_switch.watch import KillSwitch, watch_kill_switch
@@ -63,6 +64,7 @@ class ExternalClients:
     clock: Clock
     lease: Leadership | None
     log_in: Callable[..., Any] = kopf_setup.login
+    prometheus: MetricsSource | None = None
 
 
 async def operate(
@@ -112,7 +114,11 @@ def _operator_context(
         cluster=clients.cluster,
         prober=clients.prober,
         model=clients.model,
-        inspector=ClusterInspector(Sources(clients.cluster, clients.clock, prober=clients.prober)),
+        inspector=ClusterInspector(
+            Sources(
+                clients.cluster, clients.clock, prober=clients.prober, prometheus=clients.prometheus
+            )
+        ),
         clock=clients.clock,
         settings=settings,
         metrics=metrics,

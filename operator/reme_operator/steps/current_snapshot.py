@@ -25,6 +25,7 @@ async def current_snapshot(
     report = report or await read_report(cluster, context.remediation)
     results = await recorded_results(cluster, context.namespace, context.observed.attempt)
     snapshot = await collect_snapshot(cluster, context.remediation, report, context.now())
+    snapshot = replace(snapshot, has_prometheus=bool(context.deps.settings.prometheus_url))
     if not results:
         return snapshot
     findings = findings_of(results)

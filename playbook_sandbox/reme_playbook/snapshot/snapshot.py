@@ -104,6 +104,7 @@ class ClusterSnapshot:
     repairs: tuple[Replacement, ...] = ()  # of earlier remediations that helped
     useless: tuple[Replacement, ...] = ()  # of earlier ones that did not, and were rolled back
     probes: tuple[Probe, ...] = ()  # of the report and the policy
+    has_prometheus: bool = False  # whether metrics can be queried
 
     @cached_property
     def workload(self) -> Mapping[str, Any]:

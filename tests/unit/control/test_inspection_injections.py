@@ -18,6 +18,12 @@ from reme_playbook.inspections.base import MAX_FINDINGS, Inspection
 from reme_playbook.inspections.container_logs import ContainerLog, ContainerLogs, log_findings
 from reme_playbook.inspections.dependency import DependencyInspection, dependency_findings
 from reme_playbook.inspections.init_containers import InitContainers, init_findings
+from reme_playbook.inspections.metrics_query import (
+    Metric,
+    MetricsQuery,
+    Series,
+    metric_findings,
+)
 from reme_playbook.inspections.node_state import NodeState, node_findings
 from reme_playbook.inspections.object_events import ObjectEvents, event_findings
 from reme_playbook.inspections.quota_state import QuotaState, quota_findings
@@ -230,7 +236,14 @@ def request(text: str) -> tuple[Inspection, Iterable[Finding]]:
     return inspection, [answer_finding(inspection.subject, request, answers, may_be_kept_out=False)]
 
 
+def metrics(text: str) -> tuple[Inspection, Iterable[Finding]]:
+    inspection = MetricsQuery(subject=CART, metric=Metric.MEMORY_SHARE)
+    series = [Series({"container": text, text: text}, 0.95)]
+    return inspection, metric_findings(inspection, series, series, "before")
+
+
 RAW: dict[InspectionName, Raw] = {
+    InspectionName.METRICS_QUERY: metrics,
     InspectionName.DEPENDENCY: dependency,
     InspectionName.SERVICE_ENDPOINTS: endpoints,
     InspectionName.SERVICE_REQUEST: request,

@@ -13,7 +13,12 @@ http://{{ include "reme.fullname" . }}-model.{{ .Release.Namespace }}.svc:8000/v
 
 {{/* The port of the endpoint's URL. */}}
 {{- define "reme.modelPort" -}}
-{{- $url := urlParse (include "reme.modelEndpoint" .) }}
+{{- include "reme.urlPort" (include "reme.modelEndpoint" .) }}
+{{- end }}
+
+{{/* The port of a URL. */}}
+{{- define "reme.urlPort" -}}
+{{- $url := urlParse . }}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
 {{- default (ternary "443" "80" (eq $url.scheme "https")) $port }}
 {{- end }}

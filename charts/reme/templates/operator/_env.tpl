@@ -52,6 +52,8 @@
   value: {{ include "reme.promptStyle" . | quote }}
 - name: REME_MODEL_COORDINATOR
   value: {{ .Values.model.coordinator | quote }}
+- name: REME_PROMETHEUS_URL
+  value: {{ .Values.prometheus.url | quote }}
 {{- if .Values.model.apiKeySecret.name }}
 - name: REME_MODEL_API_KEY_FILE
   value: /run/reme/model/api-key

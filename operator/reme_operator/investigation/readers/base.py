@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from reme_kube.clock import Clock
 from reme_kube.protocols import Cluster
 from reme_model.prompt.redact import redact
+from reme_operator.investigation.prometheus import MetricsSource
 from reme_operator.probes.sample import Prober
 from reme_playbook.inspections.base import Inspection
 from reme_playbook.snapshot.finding import Finding
@@ -21,6 +22,7 @@ class Sources:
     clock: Clock
     seconds: float = 10.0
     prober: Prober | None = None  # without one no requests are sent
+    prometheus: MetricsSource | None = None
 
 
 I = TypeVar("I", bound=Inspection)  # noqa: E741

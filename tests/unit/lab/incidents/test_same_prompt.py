@@ -94,6 +94,7 @@ def step_context(incident: Incident, cluster: Cluster) -> StepContext:
         release_namespace="reme-system",
         model_prompt_style=PromptStyle.TRAINED,
         model_max_tokens=512,
+        prometheus_url="",
     )
     metrics = SimpleNamespace(model_failed=lambda *_, **__: None)
     clock = SimpleNamespace(monotonic=lambda: 0.0)

@@ -1,5 +1,6 @@
 """Faults that only the right probe sees: a POST, the health of a gRPC server, or none at all."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,15 @@ def break_posts(shop: Testbed) -> None:
     """Roll out a version whose every POST fails, while every GET answers."""
     shop.shop.set_env("catalog", VERSION="2", POST_FAIL_PERCENT="100")
     shop.kubectl.wait_for_rollout("deployment", "catalog", shop.namespace, 60)
+    spec = shop.spec_of("deployment", "catalog")
+    labels = ",".join(f"{key}={value}" for key, value in spec["selector"]["matchLabels"].items())
+
+    def settled() -> bool:
+        """Return whether no pod of the version before is left, to which a GET could still go."""
+        return len(shop.kubectl.list("pods", shop.namespace, labels)) == int(spec["replicas"])
+
+    shop.until("the pods of the version before are gone", settled)
+    time.sleep(1)  # every node knows by then
 
 
 def env_of(shop: Testbed) -> list[Object]:

@@ -73,6 +73,7 @@ class Rollout:
     earlier: Sequence[Json] = ()  # oldest first
     pods: Sequence[Pod] = (Pod(), Pod())
     replicas: int | None = None
+    released: float = -120  # minutes: when the present template came
     complete: float | None = -110  # minutes: when the rollout was complete
     status: Json = field(default_factory=dict)
     spec: Json = field(default_factory=dict)
@@ -171,7 +172,7 @@ class Rollout:
             stored = copy.deepcopy(manifest)
             if self.kind == "Deployment":
                 stored["metadata"]["labels"]["pod-template-hash"] = f"h{number}"
-            created = at(-120 - 60 * (len(self.earlier) + 1 - number))
+            created = at(self.released - 60 * (len(self.earlier) + 1 - number))
             revisions.append(Revision(number, stored, created, self.earlier_replicas))
         return revisions
 
@@ -185,7 +186,11 @@ class Rollout:
             "StatefulSet": "controller-revision-hash",
             "DaemonSet": "controller-revision-hash",
         }[self.kind]
-        status: Json = {"phase": "Running" if pod.ready else "Pending"}
+        started = any("restarts" in s or "lastState" in s for s in pod.states.values())
+        waits = any("waiting" in s.get("state", {}) for s in pod.states.values())
+        status: Json = {
+            "phase": "Pending" if pod.unscheduled or (waits and not started) else "Running"
+        }
         if pod.unscheduled:
             scheduled = {"type": "PodScheduled", "status": "False", "message": pod.unscheduled}
             status["conditions"] = [scheduled]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from reme_api.parsing import parse_int
 from reme_api.probes import GrpcProbe, HttpProbe, Probe, TcpProbe
 from reme_playbook.snapshot import unstructured, views
 from reme_playbook.snapshot.dependency import Dependency
@@ -112,7 +113,7 @@ def _slowest(answers: Sequence[Answer]) -> str:
 
 def _milliseconds(value: str) -> int:
     words = value.split()
-    return int(words[-2]) if len(words) >= 2 and words[-2].isdecimal() else 0
+    return (parse_int(words[-2]) or 0) if len(words) >= 2 else 0
 
 
 def restricts_callers(snapshot: ClusterSnapshot, pods: Sequence[Mapping[str, Any]]) -> bool:

@@ -72,3 +72,14 @@ def test_the_key_is_read_from_its_file(environment: pytest.MonkeyPatch, tmp_path
 def test_every_field_says_what_it_is_for() -> None:
     for name, field in OperatorSettings.model_fields.items():
         assert field.description, name
+
+
+def test_the_url_of_prometheus_may_be_empty_and_is_a_url_otherwise(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert read().prometheus_url == ""
+    environment.setenv("REME_PROMETHEUS_URL", "http://prometheus.monitoring:9090/")
+    assert read().prometheus_url == "http://prometheus.monitoring:9090"
+    environment.setenv("REME_PROMETHEUS_URL", "prometheus:9090")
+    with pytest.raises(ValidationError):
+        read()

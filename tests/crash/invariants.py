@@ -52,6 +52,7 @@ def check(world: World) -> list[Violation]:
         *_stuck(world),
         *_untrue(world),
         *_incomplete(world),
+        *(Violation("untrue", f"{one} began while pods were rolling") for one in world.rolling),
         *(Violation(kind, text) for kind, text in control_violations(world)),
         *(Violation(kind, text) for kind, text in investigation_violations(world)),
         *(Violation(kind, text) for kind, text in follow_up_violations(world)),
@@ -161,7 +162,7 @@ def _untrue(world: World) -> Iterator[Violation]:
             if now[0] != GOOD:
                 yield Violation("untrue", f"{target} is called repaired and runs {now[0]}")
         elif Outcome.ROLLBACK_FAILED in outcomes:
-            if now == before:
+            if now == before and not _neighbour_lost(world):
                 yield Violation(
                     "untrue", f"{target} is as before, and the outcome is RollbackFailed"
                 )
@@ -174,6 +175,12 @@ def _untrue(world: World) -> Iterator[Violation]:
             if outcome is not None and ends and outcome not in allowed:
                 words = f"{outcome}: {one.status.reason}: {one.status.message}"
                 yield Violation("untrue", f"{one.metadata.name} ended as {words}")
+
+
+def _neighbour_lost(world: World) -> bool:
+    """Return whether a neighbour is worse than before the run, which a person has to look at."""
+    stock = world.api.get("deployments", NAMESPACE, "stock")
+    return stock is not None and stock["status"]["availableReplicas"] == 0
 
 
 def _lists_were_stale(world: World) -> bool:
@@ -234,10 +241,7 @@ def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
         yield from _text(world, "capture", attempt.capture)
         if not attempt.actions or not attempt.timings:
             yield "no actions or no timings"
-    if attempt.rollback is not None:
-        yield from _text(world, "rollback playbook", attempt.rollback_playbook)
-        if attempt.rollback_verification is None and attempt.outcome is not Outcome.CANCELLED:
-            yield "its rollback was not verified"
+    yield from _of_rollback(world, attempt)
     for run in filter(None, (attempt.run, attempt.rollback)):
         if run.reason is None or run.completion_time is None or run.created_time is None:
             yield f"{run.name} has no reason, beginning or end"
@@ -247,6 +251,19 @@ def _of_attempt(world: World, attempt: Attempt) -> Iterator[str]:
         attempt.verification is None or attempt.verification.completion_time is None
     ):
         yield "verified without a verification"
+
+
+def _of_rollback(world: World, attempt: Attempt) -> Iterator[str]:
+    window = attempt.rollback_verification
+    if attempt.rollback is not None:
+        yield from _text(world, "rollback playbook", attempt.rollback_playbook)
+        if window is None and attempt.outcome is not Outcome.CANCELLED:
+            yield "its rollback was not verified"
+    if window is not None and attempt.outcome is Outcome.ROLLED_BACK:
+        if window.completion_time is None:
+            yield "its rollback was verified without an end"
+        elif "as it was before" in window.message and not window.probes:
+            yield "it is called as before, and nothing was measured"
 
 
 def _text(world: World, what: str, reference: ArtifactReference | None) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """Scenarios: the faulty targets, the replies of the model, and the actions of users."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +67,8 @@ def prepare(world: World) -> None:
             _copy_cart(world, extra)
     if scenario.opens:
         scenario.opens(world)
+    assert world.rollouts is not None
+    world.rollouts.begin()
     world.nodes.task_seconds = scenario.task_seconds
     for target in scenario.targets:
         world.note_before(target)
@@ -146,10 +150,20 @@ def _neighbour(world: World) -> None:
 
 
 def _suffers(world: World, what: str, obj: Json) -> None:
-    """Degrade the neighbour as soon as a run has changed the target."""
+    """Degrade the neighbour as soon as a run has changed the target, for good."""
     if what == "MODIFIED deployments" and world.nodes.executions:
         world.acted_at = world.time()
         world.api.edit("deployments", NAMESPACE, "stock", {"status": {"availableReplicas": 0}})
+
+
+def _suffers_for_a_time(world: World, what: str, obj: Json) -> None:
+    """Degrade the neighbour while the target is not as it was."""
+    _suffers(world, what, obj)
+    if world.acted_at is not None:
+        recovered = {"status": {"availableReplicas": 2}}
+        asyncio.get_running_loop().call_later(
+            25, world.api.edit, "deployments", NAMESPACE, "stock", recovered, context=Context()
+        )
 
 
 def _when_claimed(act: Callable[[World], None]) -> Callable[[World, str, Json], None]:
@@ -294,9 +308,17 @@ SCENARIOS = {
         _set(Outcome.ROLLED_BACK),
         ([rollback()],),
         opens=_neighbour,
-        meanwhile=_suffers,
+        meanwhile=_suffers_for_a_time,
         # A stale list may hide the neighbour's state until the window is over.
         ends_with_stale_lists=_set(Outcome.VERIFIED),
+    ),
+    "neighbour-lost": Scenario(
+        _set(Outcome.ROLLBACK_FAILED),
+        ([rollback()],),
+        opens=_neighbour,
+        meanwhile=_suffers,
+        policy={"rollback": {"timeoutSeconds": 30}},
+        ends_with_stale_lists=_set(Outcome.VERIFIED, Outcome.ROLLED_BACK),
     ),
     "approved": Scenario(
         _set(Outcome.VERIFIED), ([rollback()],), people=user_actions.approve, policy=_APPROVE

@@ -71,6 +71,7 @@ SCENARIO_WEIGHTS: Mapping[str, int] = {
     "report-gone": 1,
     "two-targets": 2,
     "neighbour": 2,
+    "neighbour-lost": 1,
     "approved": 2,
     "refused": 1,
     "expired": 1,

@@ -1,7 +1,10 @@
 """A share of the schedules of `make test-crash`, in simulated time: each must come out right."""
 
+from itertools import groupby
+
 import pytest
 
+from reme_operator.steps.registry import STEP_HANDLERS
 from tests.crash.campaign import (
     Course,
     courses,
@@ -95,6 +98,24 @@ def test_a_kill_after_each_write_that_follows_a_persons_word_recovers(
         recovers(schedule)
 
 
+def test_a_kill_at_each_write_of_a_rollback_recovers(known: dict[str, Course]) -> None:
+    """A rollback could be repeated, or its pods be taken for symptoms of the next attempt."""
+    steps = known["second-attempt"].steps
+    decisive = {"PlanRollback", "VerifyRollback", "ConcludeRollback"}
+    chosen = [
+        schedule
+        for schedule in kill_at_every_request(
+            {"second-attempt": known["second-attempt"]}, ["second-attempt"]
+        )
+        for fault in schedule.faults
+        if steps[fault.at][0] in decisive
+    ]
+    assert {steps[s.faults[0].at][0] for s in chosen} == decisive
+    assert {s.faults[0].kind for s in chosen} == {"kill-before", "kill-after"}
+    for schedule in chosen:
+        recovers(schedule)
+
+
 def test_a_kill_at_each_write_of_an_investigation_recovers(known: dict[str, Course]) -> None:
     """A round could be lost, or be chosen or performed twice."""
     steps = known["investigated"].steps
@@ -160,5 +181,20 @@ def test_the_same_schedule_has_the_same_course(scenario: str, faults: str) -> No
     assert first.ends == second.ends
 
 
-def _writes(report: Report) -> list[Request]:
-    return [request for request in report.requests if request.verb != "GET"]
+def _writes(report: Report) -> list[list[list[Request]]]:
+    """Return the writes of the remediation, and those of everybody else, by step.
+
+    The objects of a run are created at once, in any order.
+    """
+    writes = [request for request in report.requests if request.verb != "GET"]
+    steps = {f"{kind.__name__}{suffix}" for kind in STEP_HANDLERS for suffix in ("", "(rollback)")}
+    return [
+        [
+            sorted(requests, key=lambda request: request.path)
+            for _, requests in groupby(
+                (request for request in writes if (request.step in steps) is own),
+                key=lambda request: (request.process, request.step),
+            )
+        ]
+        for own in (True, False)
+    ]

@@ -38,11 +38,15 @@ from reme_operator.telemetry.health import Health
 from reme_operator.telemetry.metrics import Metrics
 from tests.crash.history import History, UserActionLog
 from tests.crash.schedule import Schedule
+from tests.doubles.rollouts import Rollouts
 from tests.doubles.shop import GOOD, NAMESPACE, RELEASE
 from tests.doubles.sim_api import STEP_HEADER, SimulatedApi
-from tests.doubles.sim_loop import Process, SimulatedClock, origin
+from tests.doubles.sim_loop import Process, SimulatedClock, now, origin
 from tests.doubles.sim_network import Wire
 from tests.doubles.sim_nodes import Nodes
+
+ROLLOUT_SECONDS = 6.0
+"""How long the pods of an older template are still terminating."""
 
 _step: ContextVar[str] = ContextVar("step", default="")
 
@@ -145,6 +149,8 @@ class World:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the operator, over the defaults
     people: UserActionLog = field(default_factory=UserActionLog)
     faults_at: list[float] = field(default_factory=list)
+    rolling: list[str] = field(default_factory=list)  # attempts that began while pods rolled
+    rollouts: Rollouts | None = None
     cut_until: dict[str, float] = field(default_factory=dict)  # partitioned replicas
     leaseless_until: dict[str, float] = field(default_factory=dict)
 
@@ -304,7 +310,19 @@ async def simulated_world(schedule: Schedule, answers: list[Any]) -> AsyncIterat
                 remediation = Remediation.model_validate(obj)
                 world.finals[remediation.metadata.uid] = remediation
 
-        api.hooks += [nodes, keep_final, history]
+        world.rollouts = Rollouts(api, ROLLOUT_SECONDS, now=now)
+
+        def note_rolling(what: str, obj: Any) -> None:
+            if what != "MODIFIED remediations":
+                return
+            assert world.rollouts is not None
+            target = f"{NAMESPACE}/{obj['spec']['target']['name']}"
+            attempts = obj.get("status", {}).get("attempts") or []
+            fresh = [a for a in attempts[1:] if not a.get("generation") and not a.get("outcome")]
+            if fresh and target in world.rollouts.rolling:
+                world.rolling.append(f"{obj['metadata']['name']}, attempt {fresh[-1]['number']}")
+
+        api.hooks += [nodes, keep_final, history, world.rollouts, note_rolling]
         with mock.patch("reme_kube.transport.connector", side_effect=lambda *_: api.wire()):
             yield world
 

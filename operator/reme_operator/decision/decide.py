@@ -7,7 +7,7 @@
                    -> BeginVerification -> Verify.. -> ConcludeVerification -> CloseAttempt
        and when that did not help, or the attempt is aborted:
                    AbortAttempt -> (StopRun) -> PlanRollback -> CreateRun -> RecordRun -> CleanUp
-                   -> VerifyRollback
+                   -> VerifyRollback -> SettleRollback.. -> ConcludeRollback
                    -> CloseAttempt -> the next OpenAttempt, or Finish
        and instead of a playbook, when another workload is the cause: `follow_up`
        and after the end, when a person asks for it: `manual_rollback`
@@ -29,7 +29,6 @@ from reme_operator.decision.abstention import (
 )
 from reme_operator.decision.baseline import decide_baseline
 from reme_operator.decision.coverage import may_ask_model
-from reme_operator.decision.deadline import deadline
 from reme_operator.decision.decisions import (
     AbortAttempt,
     Begin,
@@ -45,6 +44,7 @@ from reme_operator.decision.decisions import (
     Validate,
     Wait,
 )
+from reme_operator.decision.early_end import early_end
 from reme_operator.decision.follow_up import (
     close_followed,
     decide_follow_up,
@@ -127,36 +127,13 @@ def _leftover_run(remediation: Remediation) -> Decision | None:
     return None
 
 
-# when to end early -------------------------------------------------------------------------------
-
-
-def _early_end(observed: Observed, now: datetime) -> tuple[Reason, str] | None:
-    """Return why the remediation must end now, if it must."""
-    remediation = observed.remediation
-    if remediation.metadata.deletion_timestamp is not None:
-        return Reason.CANCELLED, "the remediation was deleted"
-    if remediation.spec.cancel:
-        return Reason.CANCELLED, "spec.cancel is true"
-    if observed.report_gone:
-        return Reason.REPORT_DELETED, "the report was deleted"
-    if observed.target_gone:
-        return Reason.TARGET_DELETED, "the target was deleted"
-    if observed.internal_error:
-        return Reason.INTERNAL_ERROR, observed.internal_error
-    until = deadline(remediation, now)
-    if until is not None and now >= until:
-        seconds = observed.policy.deadline_seconds
-        return Reason.DEADLINE_EXCEEDED, f"not finished within {seconds} s (deadlineSeconds)"
-    return None
-
-
 # between attempts --------------------------------------------------------------------------------
 
 
 def _between_attempts(observed: Observed, last: Attempt | None, now: datetime) -> Decision:
     if last is not None and _is_final(observed.remediation, last):
         return _finish_like(observed.remediation, last)
-    if end := _early_end(observed, now):
+    if end := early_end(observed, now):
         return Finish(ABORT_OUTCOMES[end[0]], *end)
     if observed.remediation.status.baseline is None:
         return decide_baseline(observed, now)
@@ -213,7 +190,7 @@ def _close_verified(observed: Observed, attempt: Attempt, _: datetime) -> Decisi
 def _end_early(observed: Observed, attempt: Attempt, now: datetime) -> Decision | None:
     if attempt.reason is not None:  # it is being ended already
         return None
-    end = _early_end(observed, now)
+    end = early_end(observed, now)
     if end is None:
         return None
     if attempt.run is None:
@@ -266,7 +243,10 @@ def _clean_up_run(_: Observed, attempt: Attempt, __: datetime) -> Decision | Non
 
 
 def _roll_back(observed: Observed, attempt: Attempt, now: datetime) -> Decision | None:
-    return None if attempt.reason is None else decide_rollback(observed, attempt, now)
+    if attempt.reason is None:
+        return None
+    end = early_end(observed, now)
+    return decide_rollback(observed, attempt, now, end[1] if end else "")
 
 
 def _failed_run(_: Observed, attempt: Attempt, __: datetime) -> Decision | None:

@@ -220,8 +220,23 @@ class PlanRollback:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRollback:
-    """Compare the cluster with the capture, and record the result."""
+    """Compare the cluster with the capture, and record what is restored, or that it is not."""
 
+    manual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettleRollback:
+    """Take one round of probes, and see whether the rollout of the target has settled."""
+
+    manual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeRollback:
+    """Record whether the target is as it was before the run."""
+
+    verdict: WindowVerdict
     manual: bool = False
 
 
@@ -290,6 +305,8 @@ Decision = (
     | CloseManualRollback
     | PlanRollback
     | VerifyRollback
+    | SettleRollback
+    | ConcludeRollback
     | CloseAttempt
     | Finish
     | Wait

@@ -1,7 +1,7 @@
 """What comes next for a rollback that a person asked for, after the remediation has ended. Pure.
 
     BeginManualRollback -> PlanRollback -> CreateRun -> RecordRun -> CleanUp -> VerifyRollback
-                        -> CloseManualRollback
+                        -> SettleRollback.. -> ConcludeRollback -> CloseManualRollback
 
 It takes the steps of a rollback that reme starts by itself, with a grant of its own. The outcome of
 the remediation stays what it was; the result of the manual rollback is recorded beside it.
@@ -24,6 +24,7 @@ from reme_operator.decision.decisions import (
 )
 from reme_operator.decision.observed import Observed
 from reme_operator.decision.run_progress import decide_run, wait_for_kill_switch
+from reme_operator.decision.settling import decide_settling
 
 _OUTCOMES = {
     ProbeVerdict.PASSED: Outcome.ROLLED_BACK,
@@ -59,12 +60,20 @@ def decide_manual_rollback(observed: Observed, now: datetime) -> Decision | None
     latest = latest_manual_rollback(observed.remediation)
     if latest is None or latest.outcome is not None:
         return _unless_stopped(observed, BeginManualRollback(), now)
+    if latest.verification is not None and latest.verification.completion_time is None:
+        return decide_settling(observed, latest.verification, now, end=_end(observed), manual=True)
     if latest.verification is not None:
         outcome = _OUTCOMES[latest.verification.verdict or ProbeVerdict.UNKNOWN]
         return CloseManualRollback(outcome, latest.verification.message)
     if latest.run is None:
         return _unless_stopped(observed, PlanRollback(manual=True), now)
     return _with_run(observed, latest, latest.run, now)
+
+
+def _end(observed: Observed) -> str:
+    if observed.remediation.metadata.deletion_timestamp is not None:
+        return "the remediation was deleted"
+    return "the target was deleted" if observed.target_gone else observed.internal_error
 
 
 def _with_run(observed: Observed, rollback: ManualRollback, run: Run, now: datetime) -> Decision:

@@ -24,6 +24,8 @@ class ProbeRound:
     at: datetime
     samples: Mapping[str, Sample]
     neighbours: tuple[NeighbourHealth, ...] = ()
+    unsettled: str = ""  # after a rollback: why the rollout has not settled
+    target_worse: str = ""  # and in what the target is worse than before the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class ProbeHistory:
     unmeasured_at: datetime | None = None
     degraded: tuple[str, ...] = ()
     degraded_since: datetime | None = None
+    unsettled: str = ""
+    target_worse: str = ""
 
     def add(
         self, probe_round: ProbeRound, baseline: Sequence[NeighbourHealth] = (), target: str = ""
@@ -65,6 +69,8 @@ class ProbeHistory:
             unmeasured_at=at if unmeasured else self.unmeasured_at,
             degraded=degraded,
             degraded_since=(self.degraded_since or at) if others_degraded else None,
+            unsettled=probe_round.unsettled,
+            target_worse=probe_round.target_worse,
         )
 
     def window(self, verdict: ProbeVerdict, now: datetime, message: str) -> ProbeWindow:

@@ -18,6 +18,7 @@ from reme_operator.decision.decisions import (
 )
 from reme_operator.decision.observed import Observed
 from reme_operator.decision.run_progress import decide_run, wait_for_kill_switch
+from reme_operator.decision.settling import decide_settling
 
 ABORT_OUTCOMES: Mapping[Reason, Outcome] = MappingProxyType(
     {
@@ -35,16 +36,22 @@ NOTHING_CHANGED = frozenset({Reason.RUN_NOT_STARTED, Reason.PLAYBOOK_REJECTED})
 """How a run ends that has changed nothing."""
 
 
-def decide_rollback(observed: Observed, attempt: Attempt, now: datetime) -> Decision:
-    """Return what comes next after an abort; the run has ended and is cleaned up."""
+def decide_rollback(observed: Observed, attempt: Attempt, now: datetime, end: str = "") -> Decision:
+    """Return what comes next after an abort; the run has ended and is cleaned up.
+
+    `end` says why the remediation must end now, if it must: nothing but the wait ends for that.
+    """
     run, rollback = attempt.run, attempt.rollback
     if run is None or run.reason in NOTHING_CHANGED:
         return close_aborted(attempt, f"{attempt.message}; nothing was changed")
-    if attempt.rollback_verification is not None:
+    window = attempt.rollback_verification
+    if window is not None and window.completion_time is not None:
         return _close_rolled_back(attempt)
     if observed.target_gone and (rollback is None or rollback.reason is not None):
         message = "the target was deleted"
         return CloseAttempt(Outcome.CANCELLED, Reason.TARGET_DELETED, message)
+    if window is not None:
+        return decide_settling(observed, window, now, end=end)
     if rollback is None:
         return _begin(observed, attempt, now)
     if rollback.reason is None:

@@ -25,6 +25,7 @@ from reme_operator.decision.decisions import (
     CloseAttempt,
     ConcludeBaseline,
     ConcludeFollowUp,
+    ConcludeRollback,
     ConcludeVerification,
     CreateRun,
     Decision,
@@ -33,10 +34,12 @@ from reme_operator.decision.decisions import (
     Finish,
     Generate,
     OpenAttempt,
+    PlanRollback,
     RecordRun,
     RunKind,
     RunRound,
     StopRun,
+    VerifyRollback,
     Wait,
 )
 from reme_operator.decision.observed import ModelFailures, Observed, current_run
@@ -69,6 +72,10 @@ _NEW_WINDOW = (
     BeginVerification,
     ConcludeVerification,
     ConcludeFollowUp,
+    AbortAttempt,
+    PlanRollback,
+    VerifyRollback,
+    ConcludeRollback,
 )
 """Decisions after which the probes start afresh."""
 

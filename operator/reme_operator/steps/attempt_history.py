@@ -24,8 +24,14 @@ def summaries(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
 def latest_probes(
     baseline: ProbeWindow | None, earlier: Sequence[Attempt]
 ) -> Sequence[ProbeResult]:
-    """Return the latest probe results: after the attempt before, or before all of them."""
-    windows = [*(attempt.verification for attempt in reversed(earlier)), baseline]
+    """Return the latest probe results: after the attempt before, or before all of them.
+
+    After a rollback the probes measure the target as it is now; before it they measured the try.
+    """
+    windows = [
+        *(w for a in reversed(earlier) for w in (a.rollback_verification, a.verification)),
+        baseline,
+    ]
     return next((window.probes for window in windows if window and window.probes), ())
 
 

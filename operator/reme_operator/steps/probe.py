@@ -15,19 +15,22 @@ from reme_operator.decision.decisions import (
     Verify,
 )
 from reme_operator.decision.probe_verdict import ProbeHistory, ProbeRound
+from reme_operator.decision.target_rollout import RolloutCheck
 from reme_operator.steps.context import StepContext, StepResult, updated
+
+_NO_ROLLBACK = RolloutCheck()
 
 
 async def probe_baseline(context: StepContext, _: ProbeBaseline) -> StepResult:
     """Take one round of the baseline."""
-    return StepResult(probe_history=await _one_more_round(context, ()))
+    return StepResult(probe_history=await one_more_round(context, ()))
 
 
 async def verify(context: StepContext, _: Verify) -> StepResult:
     """Take one round of the verification."""
     baseline = context.status.baseline
     neighbours = tuple(baseline.neighbours) if baseline else ()
-    return StepResult(probe_history=await _one_more_round(context, neighbours))
+    return StepResult(probe_history=await one_more_round(context, neighbours))
 
 
 async def conclude_baseline(context: StepContext, decision: ConcludeBaseline) -> StepResult:
@@ -58,9 +61,12 @@ async def conclude_verification(context: StepContext, decision: ConcludeVerifica
     return context.with_attempt(**fields)
 
 
-async def _one_more_round(
-    context: StepContext, baseline: tuple[NeighbourHealth, ...]
+async def one_more_round(
+    context: StepContext,
+    baseline: tuple[NeighbourHealth, ...],
+    rollout: RolloutCheck = _NO_ROLLBACK,
 ) -> ProbeHistory:
+    """Return the history with one more round; `rollout` is that of the target after a rollback."""
     spec, prober, namespace = context.remediation.spec, context.deps.prober, context.namespace
     started = context.now()
     with context.timer.waiting():
@@ -69,7 +75,13 @@ async def _one_more_round(
             _neighbours(context),
         )
     names = (probe.name for probe in spec.probes)
-    probe_round = ProbeRound(context.now(), dict(zip(names, samples, strict=True)), neighbours)
+    probe_round = ProbeRound(
+        context.now(),
+        dict(zip(names, samples, strict=True)),
+        neighbours,
+        unsettled=rollout.unsettled,
+        target_worse=rollout.worse,
+    )
     history = context.observed.probe_history or ProbeHistory(started)
     return history.add(probe_round, baseline, target=f"{spec.target.kind}/{spec.target.name}")
 

@@ -16,6 +16,7 @@ from reme_operator.steps import (
     probe,
     record,
     rollback,
+    settle,
     validate,
 )
 from reme_operator.steps.context import StepContext, StepResult
@@ -56,6 +57,8 @@ STEP_HANDLERS: Mapping[type[d.Decision], StepHandler] = MappingProxyType(
         d.CloseManualRollback: rollback.close_manual_rollback,
         d.PlanRollback: rollback.plan_rollback,
         d.VerifyRollback: rollback.verify_rollback,
+        d.SettleRollback: settle.settle_rollback,
+        d.ConcludeRollback: settle.conclude_rollback,
         d.CloseAttempt: record.close_attempt,
         d.Finish: record.finish,
     }
@@ -93,6 +96,8 @@ _STEPS: Mapping[type[d.Decision], Step] = MappingProxyType(
         d.BeginManualRollback: Step.ROLLBACK,
         d.PlanRollback: Step.ROLLBACK,
         d.VerifyRollback: Step.VERIFY_ROLLBACK,
+        d.SettleRollback: Step.VERIFY_ROLLBACK,
+        d.ConcludeRollback: Step.VERIFY_ROLLBACK,
     }
 )
 

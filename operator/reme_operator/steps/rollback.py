@@ -1,5 +1,7 @@
 """Rolling back: every field that a run changed gets its earlier value, and that is checked.
 
+What follows from that is measured afterwards: `settle`.
+
 The same steps serve the rollback of an attempt and the one that a person asks for. They differ in
 what a problem means: an attempt has failed to roll back, a manual rollback was not done.
 """
@@ -10,7 +12,7 @@ from reme_api.approval import SkippedField
 from reme_api.base import ArtifactReference
 from reme_api.probes import ProbeResult, ProbeVerdict, ProbeWindow
 from reme_api.reasons import Reason
-from reme_api.remediation import Attempt, ManualRollback
+from reme_api.remediation import Attempt, ManualRollback, TargetState
 from reme_kube.errors import NotFoundError, TamperedError
 from reme_operator.decision.decisions import (
     AbortAttempt,
@@ -98,7 +100,8 @@ async def plan_rollback(context: StepContext, decision: PlanRollback) -> StepRes
     except _CAPTURE_ERRORS as error:
         return _conclude(context, ProbeVerdict.FAILED, _unusable(error))
     if not plan.actions:
-        return _conclude_restored(context, plan, "nothing to restore")
+        state = target_state(snapshot)
+        return _conclude_restored(context, plan, "nothing to restore", after=state)
     number = context.attempt.number
     playbook = await _store(context, number, "rollback", plan)
     run = new_run(context, number, rollback=True)
@@ -196,9 +199,14 @@ def _unusable(error: Exception) -> str:
 
 
 def _conclude_restored(
-    context: StepContext, plan: RollbackPlan, message: str, *, manual: bool = False
+    context: StepContext,
+    plan: RollbackPlan,
+    message: str,
+    *,
+    manual: bool = False,
+    after: TargetState | None = None,
 ) -> StepResult:
-    """Record a rollback that has nothing left to do."""
+    """Record a rollback that has nothing left to do; its rollout may still go on."""
     conflicts = (*plan.conflicts, *plan.unrestorable)
     if plan.unrestorable:
         reasons = "; ".join(conflict.message for conflict in plan.unrestorable)
@@ -207,7 +215,24 @@ def _conclude_restored(
     if plan.conflicts:
         fields = ", ".join(f"{c.target} {c.field}".strip() for c in plan.conflicts)
         message = f"{message}; not restored, because others changed them meanwhile: {fields}"
-    return _conclude(context, ProbeVerdict.PASSED, message, conflicts, manual=manual)
+    return _begin_settling(context, message, conflicts, manual=manual, after=after)
+
+
+def _begin_settling(
+    context: StepContext,
+    message: str,
+    conflicts: Sequence[Conflict],
+    *,
+    manual: bool,
+    after: TargetState | None,
+) -> StepResult:
+    """Record what is restored, and when the wait for the rollout began: it survives a restart."""
+    window = ProbeWindow(start_time=context.now(), message=clip(message))
+    skipped = [_skipped_field(conflict) for conflict in conflicts[:_MAX_SKIPPED]]
+    if manual:
+        return context.with_manual_rollback(verification=window, skipped_fields=skipped)
+    state = {} if after is None else {"target_after": after}
+    return context.with_attempt(rollback_verification=window, skipped_fields=skipped, **state)
 
 
 def _conclude(
@@ -218,8 +243,8 @@ def _conclude(
     *,
     manual: bool = False,
 ) -> StepResult:
-    now, passed = context.now(), verdict is ProbeVerdict.PASSED
-    probe = ProbeResult(name=_PROBE, verdict=verdict, passed=int(passed), failed=int(not passed))
+    now = context.now()
+    probe = ProbeResult(name=_PROBE, verdict=verdict, failed=1)
     window = ProbeWindow(
         start_time=now,
         completion_time=now,

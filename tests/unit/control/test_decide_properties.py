@@ -55,6 +55,7 @@ from tests.doubles.builders import (
 )
 
 MOST_TURNS = 400
+ROLLBACK_SECONDS = 5
 
 times = st.floats(0, 200).map(later)
 reasons = st.sampled_from(list(Reason))
@@ -103,7 +104,7 @@ manual_rollbacks = st.builds(
     attempt=st.integers(0, 1),
     startTime=times,
     run=st.none() | runs,
-    verification=st.none() | st.builds(window, st.sampled_from(list(ProbeVerdict))),
+    verification=st.none() | st.builds(window, st.none() | st.sampled_from(list(ProbeVerdict))),
     outcome=st.none() | st.sampled_from([Outcome.ROLLED_BACK, Outcome.REJECTED]),
 )
 holds = st.builds(
@@ -422,6 +423,27 @@ class World:
         measured = self.probe_history or ProbeHistory(self.now)
         self.probe_history = measured.add(ProbeRound(self.now, {"answers": Sample(passed, "", "")}))
 
+    def restored(self) -> None:
+        """Record that the fields are restored, so that the rollout is waited for, or are not."""
+        verdict = self.one_of(None, None, ProbeVerdict.FAILED)
+        self.attempt(rollback_verification=window(verdict, start=self.now))
+        self.probe_history = None
+
+    def settling_round(self) -> None:
+        opened = self.current.status.attempts[-1].rollback_verification
+        assert opened is not None
+        over = opened.start_time + timedelta(seconds=ROLLBACK_SECONDS)
+        assert self.now < over or self.probe_history is None, "it waits without an end"
+        measured = self.probe_history or ProbeHistory(self.now)
+        sample = Sample(self.one_of(True, False, None), "", "")
+        worse = self.one_of("", "", "0 of 1 pods are available, 1 before the run")
+        unsettled = self.one_of("", "1 pod is still terminating")
+        self.probe_history = measured.add(
+            ProbeRound(
+                self.now, {"answers": sample}, unsettled=unsettled or worse, target_worse=worse
+            )
+        )
+
     def pod(self) -> None:
         """Let the pod of the run get a little further."""
         if self.alive.job is not JobState.ACTIVE:
@@ -604,9 +626,17 @@ def carry_out(world: World, decision: d.Decision) -> None:  # noqa: C901 - one p
             if world.one_of(True, False):
                 world.attempt(rollback=named(world, rollback=True))
             else:
-                world.attempt(rollback_verification=window(world.one_of(*ProbeVerdict)))
+                world.restored()
         case d.VerifyRollback():
-            world.attempt(rollback_verification=window(world.one_of(*ProbeVerdict)))
+            world.restored()
+        case d.SettleRollback():
+            world.settling_round()
+        case d.ConcludeRollback(verdict):
+            opened = world.current.status.attempts[-1].rollback_verification
+            assert opened is not None
+            assert opened.completion_time is None, "a rollback is concluded twice"
+            world.attempt(rollback_verification=window(verdict.verdict, start=opened.start_time))
+            world.probe_history = None
         case d.CloseAttempt(outcome, reason, message):
             world.attempt(
                 outcome=outcome, reason=reason, message=message, completion_time=world.now
@@ -634,7 +664,10 @@ def test_every_history_ends_honestly_and_runs_nothing_twice(data: st.DataObject)
             approval_timeout_seconds=60,
             hold_timeout_seconds=90,
             max_attempts=data.draw(st.integers(1, 3)),
-            rollback={"enabled": data.draw(st.booleans())},
+            rollback={
+                "enabled": data.draw(st.booleans()),
+                "timeout_seconds": ROLLBACK_SECONDS,
+            },
             verification={"window_seconds": 2, "timeout_seconds": 5},
             evidence={"min_persistence_seconds": data.draw(st.sampled_from([0, 0, 30]))},
         ),

@@ -33,6 +33,7 @@ def repaired_values(snapshot: ClusterSnapshot, mention: Mention) -> tuple[str, .
         snapshot.service_names,
         snapshot.target.namespace,
         resolved=once_a_service(snapshot, mention),
+        own=[service.name for service in snapshot.services if service.selects_target],
     )
 
 

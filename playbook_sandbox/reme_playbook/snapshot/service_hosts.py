@@ -24,6 +24,10 @@ class _Part(NamedTuple):
     after: str
 
 
+_MUCH_ALIKE = 0.8
+"""Similarity of a misspelt name to the right one, such as that of a peer in the same cluster."""
+
+
 def similarity(one: str, other: str) -> float:
     """Return how similar two names are, from 0 to 1."""
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
@@ -77,10 +81,12 @@ def replaced_hosts(
     limit: int = 3,
     *,
     resolved: bool = False,
+    own: Collection[str] = (),
 ) -> tuple[str, ...]:
     """Return the value with a missing host replaced by a Service that exists, the nearest first.
 
-    Of several missing hosts, each is replaced by the nearest Service.
+    Of several missing hosts, each is replaced by the nearest Service. `own` are the target's own
+    Services: a program rarely calls itself, so they replace only a name that is much like theirs.
     """
     parts = _parts(value) or []
     broken = [
@@ -90,12 +96,19 @@ def replaced_hosts(
     ]
     if not broken:
         return ()
+    possible = {i: _replacements(parts[i].host, services, own, limit) for i in broken}
     if len(broken) == 1:
-        host = parts[broken[0]].host
-        options = [{broken[0]: service} for service in nearest(host, services, limit)]
+        options = [{broken[0]: service} for service in possible[broken[0]]]
     else:
-        options = [{i: nearest(parts[i].host, services, 1)[0] for i in broken}]
+        options = [{i: names[0] for i, names in possible.items()}] if all(possible.values()) else []
     return tuple(_joined(parts, option) for option in options)
+
+
+def _replacements(
+    host: str, services: Collection[str], own: Collection[str], limit: int
+) -> tuple[str, ...]:
+    others = [s for s in services if s not in own or similarity(host, s) >= _MUCH_ALIKE]
+    return nearest(host, others, limit)
 
 
 def replaces_missing_hosts(

@@ -139,3 +139,16 @@ async def test_events_of_a_workload_are_those_of_its_pods_and_replica_sets_too(
         ),
     ]
     assert result.findings[0].text.endswith(": message of Unhealthy")
+
+
+async def test_a_log_that_the_runtime_has_removed_is_no_error_of_the_program(
+    shop: Inspected,
+) -> None:
+    ended = {"terminated": {"reason": "Error", "exitCode": 1}}
+    shop.pod("cart-2-b", containerStatuses=[{**FAILING, "lastState": ended}])
+    shop.api.logs["cart-2-b", "cart", True] = (
+        "unable to retrieve container logs for containerd://0123456789abcdef"
+    )
+    result = await shop.inspect(ContainerLogs(subject=CART, container="cart", previous=True))
+    assert all(finding.kind is not FindingKind.LOG_ERROR for finding in result.findings)
+    assert not any("unable to retrieve" in finding.text for finding in result.findings)

@@ -116,3 +116,16 @@ def test_names_of_other_things_are_not(name: str) -> None:
 )
 def test_values_that_look_like_secrets_are_known(value: str, sensitive: bool) -> None:
     assert sensitive_value(value) is sensitive
+
+
+def test_the_own_service_replaces_only_a_name_that_is_much_like_it() -> None:
+    services = ("checkout", "plausible-inventory")
+    value = "http://inventory:8080/stock"
+    assert replaced_hosts("CALLS", value, services, "shop", own=["checkout"]) == (
+        "http://plausible-inventory:8080/stock",
+    )
+    peers = replaced_hosts(
+        "PEERS", "web-headles:80", ("web-headless",), "shop", own=["web-headless"]
+    )
+    assert peers == ("web-headless:80",)
+    assert replaced_hosts("CALLS", value, ("checkout",), "shop", own=["checkout"]) == ()

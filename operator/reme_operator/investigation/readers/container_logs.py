@@ -26,6 +26,8 @@ from reme_playbook.snapshot.finding import Finding, FindingKind
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 
 _SECONDS = len("2026-01-01T00:00:00")
+_NO_LOG = "unable to retrieve container logs for "
+"""What the kubelet answers, with status 200, once the runtime has removed the container."""
 
 
 @reads(ContainerLogs)
@@ -58,7 +60,7 @@ async def _log(
     name, container = unstructured.text(pod, "metadata", "name"), unstructured.text(state, "name")
 
     async def get(since: datetime | None = None) -> str:
-        return await sources.cluster.pod_log(
+        text = await sources.cluster.pod_log(
             inspection.subject.namespace,
             name,
             container,
@@ -67,6 +69,7 @@ async def _log(
             max_lines=MAX_LINES,
             max_bytes=MAX_BYTES,
         )
+        return "" if text.startswith(_NO_LOG) else text
 
     if inspection.since_seconds:
         text = await get(sources.clock.now() - timedelta(seconds=inspection.since_seconds))

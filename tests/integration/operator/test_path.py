@@ -284,8 +284,9 @@ async def test_what_cannot_be_measured_is_unverified(world: World) -> None:
     assert image_of(world.api) == GOOD  # kept: nothing says that it did harm
 
 
-async def test_a_neighbour_that_got_worse_is_a_failure(world: World) -> None:
-    open_shop(world.api)
+@pytest.mark.parametrize("recovers", [True, False])
+async def test_a_neighbour_that_got_worse_is_a_failure(world: World, recovers: bool) -> None:
+    open_shop(world.api, rollback={"timeoutSeconds": 5})
     stock = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -295,14 +296,23 @@ async def test_a_neighbour_that_got_worse_is_a_failure(world: World) -> None:
     }
     world.api.put("deployments", stock)
     world.model.say([rollback()])
-    world.runner.before = lambda: world.api.edit(  # type: ignore[assignment]
-        "deployments", NAMESPACE, "stock", {"status": {"availableReplicas": 0}}
-    )
+
+    def change_stock() -> None:
+        rolls_back = world.runner.ran[-1].endswith("-rollback")
+        available = 2 if rolls_back and recovers else 0
+        status = {"status": {"availableReplicas": available}}
+        world.api.edit("deployments", NAMESPACE, "stock", status)
+
+    world.runner.before = change_stock
     async with world.operator():
         file_report(world.api)
-        ended = await world.ended(30)
-    assert ended.status.outcome is Outcome.ROLLED_BACK
-    assert ended.status.reason is Reason.NEIGHBOURS_DEGRADED
+        ended = await world.ended(40)
+    if recovers:
+        assert ended.status.outcome is Outcome.ROLLED_BACK
+        assert ended.status.reason is Reason.NEIGHBOURS_DEGRADED
+    else:  # every field is restored, and a person must look after what is worse all the same
+        assert ended.status.outcome is Outcome.ROLLBACK_FAILED
+        assert "worse than before: Deployment/stock" in ended.status.message
     assert image_of(world.api) == BAD
 
 

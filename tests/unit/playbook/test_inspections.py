@@ -9,6 +9,7 @@ import pytest
 
 from reme_playbook.inspection_reference import KINDS, main
 from reme_playbook.inspections.base import Inspection
+from reme_playbook.inspections.metrics_query import MetricsQuery
 from reme_playbook.inspections.object_events import ObjectEvents
 from reme_playbook.inspections.registry import (
     MAX_CANDIDATES,
@@ -36,7 +37,8 @@ def large() -> ClusterSnapshot:
 def test_an_inspection_says_everything_about_itself(inspection: type[Inspection]) -> None:
     assert inspection.__doc__
     assert inspection.READS
-    assert inspection.RIGHTS
+    # Prometheus is asked over HTTP: no permission of the cluster is needed.
+    assert bool(inspection.RIGHTS) is (inspection is not MetricsQuery)
     assert inspection.BOUNDS
     assert inspection.SHOWS
     assert {FindingKind.NORMAL, FindingKind.UNAVAILABLE}.isdisjoint(inspection.SHOWS)

@@ -337,6 +337,9 @@ async def test_a_manual_rollback_is_refused_after_another_change(world: World) -
         assert cart is not None
         assert cart["spec"]["replicas"] == 5
         world.api.edit("deployments", NAMESPACE, "cart", {"spec": {"replicas": 2}})
+        world.runner.after = lambda: world.api.edit(  # the rollout of the rollback settles
+            "deployments", NAMESPACE, "cart", {"status": {"replicas": 1, "availableReplicas": 1}}
+        )
         request_rollback(world, 2)
         remediation = await manual_rollback_ended(world, 2)
         assert remediation.status.manual_rollbacks[-1].outcome is Outcome.ROLLED_BACK

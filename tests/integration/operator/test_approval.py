@@ -12,6 +12,7 @@ from reme_api.probes import ProbeVerdict
 from reme_api.reasons import ConditionType, Outcome, Reason, Step
 from reme_api.remediation import Remediation
 from tests.doubles.fake_api import refusal
+from tests.doubles.rollouts import Rollouts
 from tests.doubles.shop import (
     BAD,
     GOOD,
@@ -309,6 +310,9 @@ async def test_a_verified_repair_is_rolled_back_on_request(world: World) -> None
 
 async def test_a_manual_rollback_is_refused_after_another_change(world: World) -> None:
     open_shop(world.api, **LIMITS)
+    rollouts = Rollouts(world.api, 0.2)  # a rollback is over when the pods have followed it
+    rollouts.begin()
+    world.api.hooks.append(rollouts)
     world.model.say([scale(2)])
     world.runner.after = lambda: world.api.edit(  # the repair works, and not by its replicas
         "deployments",

@@ -119,8 +119,8 @@ def _cell(run: IncidentSummary, incident: str) -> str:
 
 
 def _pairs(runs: dict[str, IncidentSummary]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Yield, for each two neighbouring runs, the incidents that one of them alone had right."""
-    named = list(runs.items())
+    """Yield, for each two successive runs of reme, how many one of them alone had right."""
+    named = [(name, run) for name, run in runs.items() if run.method.startswith("reme")]
     for (first_name, first), (second_name, second) in pairwise(named):
         right = [
             {r.incident for r in s.rows if r.verdict is Verdict.RIGHT} for s in (first, second)

@@ -60,10 +60,10 @@ from reme_operator.decision.observed import (
     JobState,
     Observed,
     follow_up_of,
-    has_run,
     rejection_reason,
 )
 from reme_operator.decision.plan_approval import decide_plan
+from reme_operator.decision.reflection import finish_without_help
 from reme_operator.decision.rollback import ABORT_OUTCOMES, close_aborted, decide_rollback
 from reme_operator.decision.run_progress import decide_run
 from reme_operator.decision.verification import close_verified, decide_verification
@@ -167,10 +167,7 @@ def _is_final(remediation: Remediation, attempt: Attempt) -> bool:
 
 
 def _finish_like(remediation: Remediation, last: Attempt) -> Decision:
-    message = last.message
-    if not _is_final(remediation, last) and last.number > 1:
-        message = f"none of {last.number} attempts helped; the last one: {message}"
-    return Finish(last.outcome or Outcome.FAILED, last.reason or Reason.INTERNAL_ERROR, message)
+    return finish_without_help(remediation, last, exhausted=not _is_final(remediation, last))
 
 
 # within an attempt -------------------------------------------------------------------------------
@@ -279,8 +276,8 @@ _ATTEMPT_RULES: tuple[Callable[[Observed, Attempt, datetime], Decision | None], 
 def _close_rejected(observed: Observed, attempt: Attempt) -> Decision:
     assert attempt.rejection is not None, "only called for a rejected attempt"
     reason, message = rejection_reason(attempt), attempt.rejection.message
-    if reason in _NOTHING_TO_DO and not has_run(observed.remediation):
-        # Nothing was rejected: no allowed action would help.
+    if reason in _NOTHING_TO_DO:
+        # Nothing was rejected: no action would help that is allowed and was not tried.
         why = _NOTHING_TO_DO[reason]
         return CloseAttempt(
             Outcome.ABSTAINED, *no_action_reason(observed.remediation, message, why)

@@ -79,16 +79,18 @@ def test_a_fault_of_a_dependency_is_one_elsewhere() -> None:
     )
 
 
-def test_after_a_run_it_is_no_abstention_any_more() -> None:
+def test_after_a_run_the_attempt_abstains_and_the_remediation_was_rolled_back() -> None:
     first = closed(
         1, Outcome.ROLLED_BACK, Reason.PROBES_FAILED, run=run(Reason.RUN_SUCCEEDED, clean=True)
     )
     decision = next_of(first, attempt(2, rejection=NOTHING))
     assert isinstance(decision, d.CloseAttempt)
-    assert (decision.outcome, decision.reason) == (
-        Outcome.REJECTED,
-        Reason.POLICY_ALLOWS_NOTHING,
-    )
+    assert (decision.outcome, decision.reason) == (Outcome.ABSTAINED, Reason.NO_ACTION_HELPS)
+    # The attempt changed nothing; the remediation did, and it was rolled back.
+    gave_up = closed(2, Outcome.ABSTAINED, Reason.NO_ACTION_HELPS)
+    finished = next_of(first, gave_up, max_attempts=3)
+    assert isinstance(finished, d.Finish)
+    assert (finished.outcome, finished.reason) == (Outcome.ROLLED_BACK, Reason.NO_ACTION_HELPS)
 
 
 def test_an_abstention_is_final() -> None:

@@ -297,7 +297,7 @@ TABLE: list[tuple[str, Observed, d.Decision]] = [
         ),
         d.Finish(
             Outcome.ROLLED_BACK,
-            Reason.PROBES_FAILED,
+            Reason.ATTEMPTS_EXHAUSTED,
             "none of 2 attempts helped; the last one: so it was",
         ),
     ),

@@ -11,11 +11,13 @@ repair shows that: it is a `Replacement`.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reme_playbook.snapshot.pod_template import digest
 from reme_playbook.snapshot.quantity import cpu_millicores, memory_bytes
+from reme_playbook.snapshot.times import parse_time
 
 if TYPE_CHECKING:
     from reme_playbook.snapshot.snapshot import Revision
@@ -35,16 +37,17 @@ def abandoned_templates(
 ) -> frozenset[str]:
     """Return the digests of the templates that were abandoned.
 
-    `template` is the present one. `repairs` are those that helped. A revision without a time of
-    creation proves nothing about another one.
+    `template` is the present one. `repairs` are those that helped. A revision without a readable
+    time of creation proves nothing about another one.
     """
     numbers: dict[str, float] = {}
-    created: dict[str, str] = {}
+    created: dict[str, datetime] = {}
     for revision in revisions:
         key = digest(revision.template)
         numbers[key] = max(numbers.get(key, 0), revision.number)
-        if revision.created:
-            created[key] = min(created.get(key, revision.created), revision.created)
+        at = parse_time(revision.created)
+        if at is not None:
+            created[key] = min(created.get(key, at), at)
     numbers[digest(template)] = inf  # it came last, whether its revision says so yet or not
     came_back = {
         newer

@@ -41,6 +41,8 @@ class AttemptSummary:
     """The result in a few words, such as `rejected: Bounds`."""
     message: str = ""
     """Details of the validation, the run or the probes."""
+    ruled_out: str = ""
+    """What cannot be the only cause, because its removal did not help."""
 
 
 def describe_incident(
@@ -76,6 +78,9 @@ def _lines(
     yield from evidence.evidence_lines(report.evidence)
     for attempt in previous[-_MOST_ATTEMPTS:]:
         yield fact(_attempt(attempt), Weight.NEEDED)
+        if attempt.ruled_out:
+            text = f"attempt {attempt.number} rules out: {excerpt(attempt.ruled_out, 120)}"
+            yield fact(text, Weight.USEFUL)
     yield from connections.variable_lines(live)
     yield from dependencies.dependency_lines(live)
     yield from connections.service_lines(live)

@@ -6,6 +6,7 @@ from reme_api.probes import ProbeResult, ProbeWindow
 from reme_api.reasons import Outcome
 from reme_api.remediation import Attempt
 from reme_model.prompt.context import AttemptSummary
+from reme_operator.decision.reflection import ruled_out
 
 
 def summaries(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
@@ -16,6 +17,7 @@ def summaries(attempts: Sequence[Attempt]) -> list[AttemptSummary]:
             actions=tuple(action.summary for action in attempt.actions),
             result=_result(attempt),
             message=attempt.message,
+            ruled_out=ruled_out(attempt),
         )
         for attempt in attempts
     ]

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -227,6 +228,23 @@ def test_earlier_attempts_are_told_with_what_came_of_them() -> None:
     ]
     description = describe_incident(Shop().live(), report_about("x"), previous).splitlines()
     assert description[4] == "attempt 1: Restart Deployment cart; ProbesFailed, undone, still 500"
+
+
+def test_an_attempt_says_in_a_line_of_its_own_what_it_rules_out() -> None:
+    previous = [AttemptSummary(1, ("Scale cart to 2",), ruled_out="the number of pods")]
+    description = describe_incident(Shop().live(), report_about("x"), previous).splitlines()
+    assert "attempt 1 rules out: the number of pods" in description
+
+
+def test_an_abandoned_revision_is_called_so_and_is_not_the_previous_one() -> None:
+    live = Shop(earlier=[{"image": "c:1"}]).live()
+    newer, older = live.revisions
+    # The older template is the present one again: the newer one was abandoned.
+    back = replace(live, revisions=(replace(older, number=9, template=newer.template), newer))
+    back = replace(back, revisions=(back.revisions[0], replace(newer, template=older.template)))
+    description = describe_incident(back, report_about("x"))
+    assert "abandoned revision 2: " in description
+    assert "previous revision" not in description
 
 
 def test_when_there_is_too_much_the_target_and_the_attempts_stay() -> None:

@@ -10,6 +10,7 @@ from reme_model.prompt.sections.lines import Line, Tone, Weight, fact, normal, q
 from reme_model.prompt.sections.usage import limits_of, usage_lines
 from reme_playbook.snapshot import earlier_values, unstructured
 from reme_playbook.snapshot.object_diff import FieldChange
+from reme_playbook.snapshot.pod_template import digest
 from reme_playbook.snapshot.sensitive import sensitive_command
 from reme_playbook.snapshot.snapshot import ClusterSnapshot
 from reme_playbook.snapshot.surge_pods import waiting_surge
@@ -190,7 +191,7 @@ def _state(state: ContainerState) -> str:
 
 
 def revision_lines(live: ClusterSnapshot) -> Iterator[Line]:
-    """Yield how earlier revisions differ from the current one."""
+    """Yield how earlier revisions differ from the current one; abandoned ones are called so."""
     earlier = [view for view in live.history if view.changes]
     if not earlier:
         yield fact("no other revision", Weight.USEFUL)
@@ -198,12 +199,15 @@ def revision_lines(live: ClusterSnapshot) -> Iterator[Line]:
     before = live.previous_revision
     # The revision that Rollback would restore comes first.
     earlier.sort(key=lambda view: before is None or view.number != before.number)
+    abandoned = {r.number for r in live.revisions if digest(r.template) in live.abandoned}
     for place, view in enumerate(earlier[:_MOST_REVISIONS]):
         texts = describe_changes(_without_secrets(view.changes, live))
         shown = texts[:_MOST_CHANGES]
         if len(texts) > _MOST_CHANGES:
             shown.append(f"{len(texts) - _MOST_CHANGES} more")
-        label = "previous revision" if place == 0 else "revision"
+        is_way_back = before is not None and view.number == before.number
+        label = "previous revision" if is_way_back else "revision"
+        label = "abandoned revision" if view.number in abandoned else label
         weight = Weight.TELLING if place == 0 else Weight.NICE
         yield fact(f"{label} {view.number}: {'; '.join(shown)}", weight)
 

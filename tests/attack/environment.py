@@ -165,7 +165,11 @@ class AttackEnvironment:
         return take(lambda path: self.admission.api("GET", path).body, self.own)
 
     def at_rest(self) -> Snapshot:
-        """Return a snapshot once two in a row are alike: controllers have then caught up."""
+        """Return a snapshot once two in a row are alike: controllers have then caught up.
+
+        A namespace of an earlier test that is still being deleted loses its objects at any time.
+        """
+        eventually(lambda: not self._terminating(), 120)
         before = self.snapshot()
 
         def same() -> Snapshot | None:
@@ -177,6 +181,10 @@ class AttackEnvironment:
 
         result: Snapshot = eventually(same, 90)
         return result
+
+    def _terminating(self) -> bool:
+        namespaces = self.admission.api("GET", "/api/v1/namespaces").body["items"]
+        return any(item["metadata"].get("deletionTimestamp") for item in namespaces)
 
     def request(self, attack: Attack, run: str, *, dry: bool = False) -> Request:
         """Return the request of an attempt with names filled in; without effect if dry."""

@@ -54,6 +54,9 @@ _WORTH_ANOTHER_ROUND = 6
 _NAMED = 3
 """Added for a subject that the report or a finding names."""
 
+_OWN_LOG = 6
+"""Added for the log of the target: whatever else fails, its own log is read first."""
+
 _MOST_OF_A_KIND = 2
 """Inspections of the same name in a round; of dependencies all but one place."""
 
@@ -253,6 +256,8 @@ def _scores(view: CoordinatorView) -> Iterator[tuple[int, Candidate, int]]:
         if one.label in performed or _is_included(view, one):
             continue
         worth = max((_WORTH[one.name].get(symptom, 0) for symptom in view.symptoms), default=0)
+        if worth and one.name is InspectionName.CONTAINER_LOGS and one.subject == view.target:
+            worth += _OWN_LOG
         others = not _is_own(view, one.subject)
         yield (
             place,

@@ -88,11 +88,18 @@ def follow_up_of(testbed: Testbed, first: Remediation) -> tuple[Object, Remediat
 
 
 def test_a_cause_that_may_not_be_repaired_is_named_and_left(blamed: Testbed) -> None:
-    # Before the test that repairs the catalog: its cooldown would be waited for.
     blamed.policy(**THINK, targets=[{"names": ["front"]}])
+    # The cooldown of the release namespace's policy for the catalog would be waited for.
+    metadata = {"name": "catalog-observed", "namespace": blamed.namespace}
+    budgets = {"cooldownSeconds": 0, "maxConcurrent": 5, "maxPerHour": 1000}
+    spec = {"mode": "Observe", "targets": [{"names": ["catalog"]}], "budgets": budgets}
+    kind = {"apiVersion": "reme.dev/v1alpha1", "kind": "RemediationPolicy"}
+    blamed.kubectl.apply(kind | {"metadata": metadata, "spec": spec})
     blamed.model.play(rollback("front", blamed.namespace))
-    first = blamed.ended(report(blamed, "only-the-front"), seconds=120)
-    # The policy of the release namespace covers the catalog, in mode Observe.
+    try:
+        first = blamed.ended(report(blamed, "only-the-front"), seconds=120)
+    finally:
+        blamed.kubectl.delete("remediationpolicies.reme.dev", "catalog-observed", blamed.namespace)
     assert (first.status.outcome, first.status.reason) == (
         Outcome.ABSTAINED,
         Reason.CAUSE_NOT_REPAIRED,

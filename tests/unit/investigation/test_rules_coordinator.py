@@ -61,9 +61,23 @@ def choose(**fields: Any) -> CoordinatorChoice:
 def test_it_inspects_what_the_symptoms_are_worth() -> None:
     chosen = choose()
     assert chosen.choice is Choice.INSPECT
-    assert chosen.inspections == (STOCK_DEPENDENCY, LOGS)
+    assert chosen.inspections == (LOGS, STOCK_DEPENDENCY)
     crashing = choose(symptoms={Symptom.CRASHING})
     assert crashing.inspections == (LOGS, STOCK_DEPENDENCY)
+
+
+def test_the_log_of_the_target_is_read_whatever_else_could_be_inspected() -> None:
+    others = [
+        candidate(name, ObjectRef("Service", "shop", service))
+        for name in (
+            InspectionName.SERVICE_ENDPOINTS,
+            InspectionName.DEPENDENCY,
+            InspectionName.SERVICE_REQUEST,
+        )
+        for service in ("cart", "stock")
+    ]
+    fault = "errors: cart answers 500, stock is called"
+    assert LOGS in choose(candidates=(*others, LOGS), fault=fault).inspections
 
 
 def test_without_a_symptom_nothing_is_inspected() -> None:

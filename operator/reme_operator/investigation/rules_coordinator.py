@@ -54,9 +54,6 @@ _WORTH_ANOTHER_ROUND = 6
 _NAMED = 3
 """Added for a subject that the report or a finding names."""
 
-_OWN_LOG = 6
-"""Added for the log of the target: whatever else fails, its own log is read first."""
-
 _MOST_OF_A_KIND = 2
 """Inspections of the same name in a round; of dependencies all but one place."""
 
@@ -246,7 +243,14 @@ def _worth_inspecting(view: CoordinatorView) -> tuple[Candidate, ...]:
         if len(chosen) < view.max_inspections and counts[one.name] < most:
             chosen.append(one)
             counts[one.name] += 1
+    own_logs = [one for _, _, one in scored if _is_own_log(view, one)]
+    if own_logs and not view.performed and not any(_is_own_log(view, one) for one in chosen):
+        chosen[-1] = own_logs[0]  # whatever else fails, the log of the target is read first
     return tuple(chosen)
+
+
+def _is_own_log(view: CoordinatorView, candidate: Candidate) -> bool:
+    return candidate.name is InspectionName.CONTAINER_LOGS and candidate.subject == view.target
 
 
 def _scores(view: CoordinatorView) -> Iterator[tuple[int, Candidate, int]]:
@@ -256,8 +260,6 @@ def _scores(view: CoordinatorView) -> Iterator[tuple[int, Candidate, int]]:
         if one.label in performed or _is_included(view, one):
             continue
         worth = max((_WORTH[one.name].get(symptom, 0) for symptom in view.symptoms), default=0)
-        if worth and one.name is InspectionName.CONTAINER_LOGS and one.subject == view.target:
-            worth += _OWN_LOG
         others = not _is_own(view, one.subject)
         yield (
             place,

@@ -61,7 +61,7 @@ def choose(**fields: Any) -> CoordinatorChoice:
 def test_it_inspects_what_the_symptoms_are_worth() -> None:
     chosen = choose()
     assert chosen.choice is Choice.INSPECT
-    assert chosen.inspections == (LOGS, STOCK_DEPENDENCY)
+    assert chosen.inspections == (STOCK_DEPENDENCY, LOGS)
     crashing = choose(symptoms={Symptom.CRASHING})
     assert crashing.inspections == (LOGS, STOCK_DEPENDENCY)
 

@@ -36,7 +36,14 @@ def lose_pod(testbed: Testbed) -> None:
 def full(shop: Testbed) -> Iterator[Testbed]:
     """A quota with room for one pod less than there are, and the catalog's pod lost to it."""
     shop.policy(actions=ACTIONS, verification=PATIENT)
-    running = len(shop.kubectl.list("pods", shop.namespace))
+
+    def settled() -> int:
+        """Return the number of pods, 0 while one of an earlier test is still going away."""
+        pods = shop.kubectl.list("pods", shop.namespace)
+        going = any(pod["metadata"].get("deletionTimestamp") for pod in pods)
+        return 0 if going else len(pods)
+
+    running = shop.until("no pod is terminating", settled)
     quota: dict[str, Any] = {"apiVersion": "v1", "kind": "ResourceQuota"}
     quota |= {"metadata": {"name": "team"}, "spec": {"hard": {"pods": str(running - 1)}}}
     shop.kubectl.apply(quota, namespace=shop.namespace)

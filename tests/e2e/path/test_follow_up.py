@@ -89,7 +89,7 @@ def follow_up_of(testbed: Testbed, first: Remediation) -> tuple[Object, Remediat
 
 def test_a_cause_that_may_not_be_repaired_is_named_and_left(blamed: Testbed) -> None:
     blamed.policy(**THINK, targets=[{"names": ["front"]}])
-    # The cooldown of the release namespace's policy for the catalog would be waited for.
+    # It lists no action. The cooldown of another policy for the catalog would be waited for.
     metadata = {"name": "catalog-observed", "namespace": blamed.namespace}
     budgets = {"cooldownSeconds": 0, "maxConcurrent": 5, "maxPerHour": 1000}
     spec = {"mode": "Observe", "targets": [{"names": ["catalog"]}], "budgets": budgets}
@@ -102,7 +102,7 @@ def test_a_cause_that_may_not_be_repaired_is_named_and_left(blamed: Testbed) -> 
         blamed.kubectl.delete("remediationpolicies.reme.dev", "catalog-observed", blamed.namespace)
     assert (first.status.outcome, first.status.reason) == (
         Outcome.ABSTAINED,
-        Reason.CAUSE_NOT_REPAIRED,
+        Reason.FAULT_ELSEWHERE,
     ), first.status.message
     assert "Deployment catalog" in first.status.message
     assert version_of_front(blamed) == "8"

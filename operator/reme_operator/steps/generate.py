@@ -4,13 +4,12 @@ import json
 from hashlib import sha256
 from zlib import crc32
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from reme_api.base import ArtifactReference
 from reme_api.reasons import Reason, Step
 from reme_api.remediation import Generation, Rejection
-from reme_kube.errors import NotFoundError, TamperedError
-from reme_kube.resources import CONFIG_MAPS
+from reme_kube.errors import TamperedError
 from reme_model.inference.errors import (
     EmptyReplyError,
     ModelError,
@@ -32,6 +31,7 @@ from reme_operator.snapshot.collect import read_report
 from reme_operator.steps.attempt_history import latest_probes, summaries
 from reme_operator.steps.context import ModelFailure, StepContext, StepResult, clip
 from reme_operator.steps.current_snapshot import current_snapshot
+from reme_operator.steps.earlier_artifact import earlier_artifact
 from reme_operator.steps.earlier_tries import earlier_tries
 from reme_playbook.policy.action_space import allowed_actions
 from reme_playbook.policy.nothing_left import NothingLeft, nothing_left
@@ -178,17 +178,7 @@ async def _ask(context: StepContext, request: GenerationRequest) -> StoredReply:
 async def _stored_reply(context: StepContext) -> StoredReply | None:
     """Return the reply that an earlier process stored, if it got that far."""
     name = artifact_name(context.remediation, context.attempt.number, "reply")
-    try:
-        config_map = await context.deps.cluster.get(CONFIG_MAPS, context.namespace, name)
-    except NotFoundError:
-        return None
-    owners = config_map["metadata"].get("ownerReferences") or []
-    if context.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
-        return None
-    try:
-        return StoredReply.model_validate_json((config_map.get("data") or {}).get(REPLY_KEY, ""))
-    except ValidationError:
-        return None
+    return await earlier_artifact(context, name, REPLY_KEY, StoredReply)
 
 
 def _no_action(context: StepContext, incident: str, why: NothingLeft) -> StepResult:

@@ -18,8 +18,7 @@ from reme_api.investigation import Choice, InspectionRecord, InvestigationRound
 from reme_api.probes import ProbeResult
 from reme_api.reasons import Reason
 from reme_api.remediation import Attempt
-from reme_kube.errors import NotFoundError, TamperedError
-from reme_kube.resources import CONFIG_MAPS
+from reme_kube.errors import TamperedError
 from reme_model.prompt.context import describe_incident
 from reme_model.prompt.redact import short
 from reme_operator.decision.decisions import ChooseRound, RunRound
@@ -33,6 +32,7 @@ from reme_operator.snapshot.collect import read_report
 from reme_operator.steps.attempt_history import latest_probes, summaries
 from reme_operator.steps.context import StepContext, StepResult, clip, updated
 from reme_operator.steps.current_snapshot import current_snapshot
+from reme_operator.steps.earlier_artifact import earlier_artifact
 from reme_playbook.inspections.base import Inspection
 from reme_playbook.inspections.registry import all_candidates
 from reme_playbook.snapshot.finding import Finding, FindingKind
@@ -160,17 +160,7 @@ def _followed(context: StepContext) -> list[ObjectRef]:
 async def _stored_choice(context: StepContext, number: int) -> StoredChoice | None:
     """Return the choice that an earlier process stored, if it got that far."""
     name = _artifact_name(context, number, "choice")
-    try:
-        config_map = await context.deps.cluster.get(CONFIG_MAPS, context.namespace, name)
-    except NotFoundError:
-        return None
-    owners = config_map["metadata"].get("ownerReferences") or []
-    if context.remediation.metadata.uid not in {owner.get("uid") for owner in owners}:
-        return None
-    try:
-        return StoredChoice.model_validate_json((config_map.get("data") or {}).get(CHOICE_KEY, ""))
-    except ValidationError:
-        return None
+    return await earlier_artifact(context, name, CHOICE_KEY, StoredChoice)
 
 
 def _round(
